@@ -1,0 +1,1 @@
+"""Gadolin: brain MRI slices in, a verdict and its trustworthiness out. Research only."""

@@ -1,0 +1,125 @@
+"""Prepared slices on disk: each is decoded and prepared once, then read through a memory map."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.atomic import replacing, write_json
+from gadolin.prepare import Preparation, find_frame, prepare
+from gadolin.readers import read
+from gadolin.records import Record
+
+__all__ = ["Prepared", "default_cache_folder", "prepared_slices"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Prepared slices in the order of their records.
+
+    ``slices`` is (N, size, size) uint8, read-only; ``whole`` lists the indices of the slices whose head was not
+    found, so that the whole picture is used; ``coloured`` those that show true colours.
+    """
+
+    slices: NDArray[np.uint8]
+    whole: tuple[int, ...]
+    coloured: tuple[int, ...]
+
+
+def default_cache_folder() -> Path:
+    """Return ``$GADOLIN_CACHE``, else ``gadolin`` in the user's cache folder."""
+    chosen = os.environ.get("GADOLIN_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(base) if base else Path.home() / ".cache") / "gadolin"
+
+
+def prepared_slices(
+    records: Sequence[Record],
+    preparation: Preparation,
+    folder: Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """Return the prepared slices of ``records``, from the cache where it holds them, else made and kept there.
+
+    The cache is keyed by the pictures' digests and the preparation, written whole or not at all, and verified by a
+    checksum at every opening; a stale or damaged one is made again. Raises ReadError naming an unreadable picture.
+    """
+    folder = folder or default_cache_folder()
+    key = _key(records, preparation)
+    array, facts = folder / f"{key}.npy", folder / f"{key}.json"
+    found = _open(array, facts)
+    if found is None:
+        _build(records, preparation, (array, facts), progress)
+        found = _open(array, facts)
+        assert found is not None, "a cache just written must open"
+    return found
+
+
+def _key(records: Sequence[Record], preparation: Preparation) -> str:
+    content = json.dumps([_FORMAT, preparation.as_json(), [record.digest for record in records]])
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def _open(array: Path, facts: Path) -> Prepared | None:
+    try:
+        known = json.loads(facts.read_text())
+        slices = np.load(array, mmap_mode="r", allow_pickle=False)
+        if known["checksum"] != _checksum(slices):
+            return None
+        return Prepared(slices, tuple(known["whole"]), tuple(known["coloured"]))
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _checksum(slices: NDArray[np.uint8]) -> str:
+    total = hashlib.sha256()
+    for start in range(0, len(slices), 256):
+        total.update(np.ascontiguousarray(slices[start : start + 256]))
+    return total.hexdigest()
+
+
+def _build(
+    records: Sequence[Record],
+    preparation: Preparation,
+    paths: tuple[Path, Path],
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    array, facts = paths
+    whole: list[int] = []
+    coloured: list[int] = []
+    shape = (len(records), preparation.size, preparation.size)
+    with replacing(array) as temporary:
+        slices = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+
+        def make(index: int) -> tuple[int, bool, bool]:
+            image = read(records[index].path)
+            frame = find_frame(image, preparation)
+            slices[index] = prepare(image, preparation, frame)
+            return index, frame.found, image.colour
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            try:
+                for done, (index, found, colour) in enumerate(pool.map(make, range(len(records))), start=1):
+                    whole.extend(() if found else (index,))
+                    coloured.extend((index,) if colour else ())
+                    if progress is not None:
+                        progress(done, len(records))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        slices.flush()
+        checksum = _checksum(slices)
+    write_json(facts, {"checksum": checksum, "whole": whole, "coloured": coloured})

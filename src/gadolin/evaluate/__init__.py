@@ -1,0 +1,34 @@
+"""From predictions beside the truth to numbers: figures with intervals, calibration, parts, comparisons."""
+
+from __future__ import annotations
+
+from gadolin.evaluate.calibration import (
+    ReliabilityBin,
+    RiskCoverage,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    risk_coverage,
+)
+from gadolin.evaluate.compare import Comparison, compare
+from gadolin.evaluate.measure import ClassScores, Measurement, Scores, Unscored, measure
+from gadolin.evaluate.table import Table, read_table, write_table
+
+__all__ = [
+    "ClassScores",
+    "Comparison",
+    "Measurement",
+    "ReliabilityBin",
+    "RiskCoverage",
+    "Scores",
+    "Table",
+    "Unscored",
+    "compare",
+    "expected_calibration_error",
+    "fit_temperature",
+    "measure",
+    "read_table",
+    "reliability",
+    "risk_coverage",
+    "write_table",
+]

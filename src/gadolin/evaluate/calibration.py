@@ -1,0 +1,167 @@
+"""Whether a stated probability can be taken at its word, and what is gained by answering only when sure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DataError
+from gadolin.evaluate.table import Table
+
+__all__ = [
+    "BINS",
+    "ReliabilityBin",
+    "RiskCoverage",
+    "expected_calibration_error",
+    "fit_temperature",
+    "reliability",
+    "risk_coverage",
+]
+
+BINS = 15
+_LOWEST, _HIGHEST = math.log(0.05), math.log(20.0)
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+_PRECISION = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Rows whose confidence lies in (low, high]: how many, how sure on average, how often correct.
+
+    ``confidence`` and ``accuracy`` are in [0, 1], or None in an empty bin.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskCoverage:
+    """What answering only above a threshold costs and saves; one entry per different confidence, falling.
+
+    ``thresholds`` (T,) are confidences; ``coverage`` (T,) is the share of rows answered at or above each, ``risk``
+    (T,) the share of those that are wrong. ``area`` is the risk averaged over coverage: lower is better.
+    """
+
+    thresholds: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    risk: NDArray[np.float64]
+    area: float
+
+
+def reliability(table: Table, *, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
+    """Sort rows by the confidence of the named class into ``bins`` bins of equal width over (0, 1].
+
+    Raises DataError where ``bins`` is under 1.
+    """
+    if bins < 1:
+        msg = f"a reliability diagram needs at least one bin, got {bins}; choose 15, as is usual"
+        raise DataError(msg)
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    place = np.clip(np.searchsorted(edges, table.confidence, side="left") - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    sure = np.bincount(place, weights=table.confidence, minlength=bins)
+    right = np.bincount(place, weights=table.correct, minlength=bins)
+    return tuple(
+        ReliabilityBin(
+            low=float(edges[index]),
+            high=float(edges[index + 1]),
+            n=int(n),
+            confidence=float(sure[index] / n) if n else None,
+            accuracy=float(right[index] / n) if n else None,
+        )
+        for index, n in enumerate(counts)
+    )
+
+
+def expected_calibration_error(table: Table, *, bins: int = BINS) -> float:
+    """Return the gap between confidence and accuracy, averaged over rows, in [0, 1]; 0 is perfect.
+
+    Of the named class only, over 15 bins of equal width unless told (Naeini et al., 2015; Guo et al., "On
+    Calibration of Modern Neural Networks", 2017). It is biased upwards where bins hold few rows.
+    """
+    gaps = (
+        one.n * abs(one.accuracy - one.confidence)
+        for one in reliability(table, bins=bins)
+        if one.accuracy is not None and one.confidence is not None
+    )
+    return sum(gaps) / len(table)
+
+
+def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
+    """Return the temperature that makes softmax(logits / temperature) most likely (Guo et al., 2017).
+
+    The negative log likelihood has one valley over log temperature, so a golden section search finds it.
+
+    Args:
+        logits: (N, K) float, K at least 2, finite. Of data that the network was not trained on.
+        truth: (N,) int64 in [0, K).
+
+    Returns:
+        A temperature in [0.05, 20]; over 1 means that the network was too sure of itself. An end of that range means
+        that no temperature within it is best (all answers right, or no better than chance).
+
+    Raises:
+        DataError: Shapes do not fit, there is no row, a logit is not finite, or the truth is out of range.
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    _check_logits(values, truth)
+    values = values - values.max(axis=1, keepdims=True)
+    given = values[np.arange(len(truth)), truth]
+
+    def loss(log_temperature: float) -> float:
+        scale = math.exp(-log_temperature)
+        return float(np.mean(np.log(np.exp(values * scale).sum(axis=1)) - given * scale))
+
+    low, high = _LOWEST, _HIGHEST
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    while high - low > _PRECISION:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = loss(right)
+    return math.exp((low + high) / 2)
+
+
+def risk_coverage(table: Table) -> RiskCoverage:
+    """Return the risk at every coverage (El-Yaniv and Wiener, 2010; Geifman and El-Yaniv, 2017).
+
+    Rows of equal confidence are answered together.
+    """
+    order = np.argsort(-table.confidence, kind="stable")
+    ranked = table.confidence[order]
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    answered = ends + 1.0
+    wrong = np.cumsum(~table.correct[order])[ends]
+    coverage, risk = answered / len(ranked), wrong / answered
+    area = float(np.sum(risk * np.diff(coverage, prepend=0.0)))
+    return RiskCoverage(thresholds=ranked[ends], coverage=coverage, risk=risk, area=area)
+
+
+def _check_logits(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> None:
+    if logits.ndim != 2 or logits.shape[1] < 2 or truth.shape != (len(logits),) or not len(logits):
+        msg = (
+            f"logits must be (N, K) with K at least 2 and truth (N,) with N at least 1, "
+            f"got {logits.shape} and {truth.shape}; give one row of logits for each label"
+        )
+        raise DataError(msg)
+    if not np.isfinite(logits).all():
+        msg = "logits must be finite, got NaN or infinity; look for the network's overflow first"
+        raise DataError(msg)
+    if truth.min() < 0 or truth.max() >= logits.shape[1]:
+        msg = (
+            f"truth must lie in 0 to {logits.shape[1] - 1}, got {truth.min()} to {truth.max()}; "
+            "use the order of classes of the network"
+        )
+        raise DataError(msg)

@@ -1,0 +1,257 @@
+"""The table of predictions beside the truth: the one input of every measurement."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.atomic import write_bytes
+from gadolin.errors import DataError
+
+__all__ = ["Table", "read_table", "write_table"]
+
+_COLUMNS = ("path", "digest", "group", "part", "label", "predicted")
+_PREFIX = "p_"
+_SUM_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """N rows of predictions beside the truth, for K classes.
+
+    ``probabilities`` is (N, K) float64 in [0, 1], each row sums to 1; ``truth`` is (N,) int64, indices into
+    ``classes``. ``groups`` is what intervals resample: the patient, else the copy group, else the path.
+    ``parts`` holds "" or the name of the part that a row belongs to ("copied", "slice-new", "patient-new");
+    ``digests`` the SHA-256 of each file, or "". The arrays are copied and made read-only.
+
+    Raises DataError where shapes, ranges, sums or lengths do not fit, or there is no row.
+    """
+
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    paths: tuple[str, ...]
+    groups: tuple[str, ...]
+    parts: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Copy and check everything."""
+        truth = np.array(self.truth)
+        if truth.size and not np.issubdtype(truth.dtype, np.integer):
+            msg = f"truth must hold indices of classes, got {truth.dtype}; give integers from 0"
+            raise DataError(msg)
+        probabilities = np.array(self.probabilities, dtype=np.float64)
+        truth = truth.astype(np.int64)
+        for array in (probabilities, truth):
+            array.setflags(write=False)
+        object.__setattr__(self, "probabilities", probabilities)
+        object.__setattr__(self, "truth", truth)
+        _check_classes(self.classes)
+        _check_shapes(self)
+        _check_numbers(self)
+
+    def __len__(self) -> int:
+        """Return the number of rows, N."""
+        return len(self.truth)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Index of the most probable class, (N,) int64; the first of equals."""
+        return self.probabilities.argmax(axis=1).astype(np.int64)
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """Probability of the class that is named, (N,) float64 in [1/K, 1]."""
+        top: NDArray[np.float64] = self.probabilities.max(axis=1)
+        return top
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each row is named correctly, (N,) bool."""
+        right: NDArray[np.bool_] = self.predicted == self.truth
+        return right
+
+    def only(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
+        """Return the rows that a mask (N,) bool or indices (M,) int64 choose; DataError if that is none."""
+        chosen = np.arange(len(self))[rows]
+        return Table(
+            classes=self.classes,
+            probabilities=self.probabilities[chosen],
+            truth=self.truth[chosen],
+            paths=tuple(self.paths[row] for row in chosen),
+            groups=tuple(self.groups[row] for row in chosen),
+            parts=tuple(self.parts[row] for row in chosen),
+            digests=tuple(self.digests[row] for row in chosen),
+        )
+
+    def part(self, name: str) -> Table:
+        """Return the rows of the part ``name``; DataError if there is none."""
+        if name not in self.parts:
+            known = ", ".join(repr(part) for part in sorted(set(self.parts)))
+            msg = f"a part must have rows, {name!r} has none; choose one of {known}"
+            raise DataError(msg)
+        return self.only(np.asarray([part == name for part in self.parts]))
+
+
+def write_table(path: Path, table: Table) -> None:
+    """Write ``table`` as CSV, whole or not at all; gzipped where ``path`` ends in .gz.
+
+    Columns: path, digest, group, part, label, predicted and one ``p_<class>`` per class. Probabilities are written
+    with all their digits, so that reading gives the same table. The same table gives the same bytes.
+    Raises OutputError where ``path`` cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n", quoting=_quoting(table))
+    writer.writerow([*_COLUMNS, *(_PREFIX + name for name in table.classes)])
+    names = zip(
+        table.paths,
+        table.digests,
+        table.groups,
+        table.parts,
+        (table.classes[index] for index in table.truth),
+        (table.classes[index] for index in table.predicted),
+        strict=True,
+    )
+    for words, numbers in zip(names, table.probabilities.tolist(), strict=True):
+        writer.writerow([*words, *(repr(number) for number in numbers)])
+    content = text.getvalue().encode("utf-8", "surrogateescape")
+    write_bytes(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def read_table(path: Path) -> Table:
+    """Read what :func:`write_table` wrote.
+
+    Raises:
+        DataError: The file is missing, is no such table, or holds values that do not fit.
+    """
+    rows = _read_rows(path)
+    classes = _read_classes(path, rows[0] if rows else [])
+    numbers, truth = [], []
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(rows[0]):
+            msg = f"each row must have {len(rows[0])} fields, row {line} of {path} has {len(row)}; write it anew"
+            raise DataError(msg)
+        probabilities, label = _read_row(f"row {line} of {path}", row, classes)
+        numbers.append(probabilities)
+        truth.append(label)
+    columns = list(zip(*(row[:4] for row in rows[1:]), strict=True)) or [()] * 4
+    try:
+        return Table(
+            classes=classes,
+            probabilities=np.asarray(numbers, dtype=np.float64).reshape(len(numbers), len(classes)),
+            truth=np.asarray(truth, dtype=np.int64),
+            paths=columns[0],
+            groups=columns[2],
+            parts=columns[3],
+            digests=columns[1],
+        )
+    except DataError as error:
+        msg = f"{path}: {error}"
+        raise DataError(msg) from error
+
+
+def _quoting(table: Table) -> int:
+    # Before Python 3.13 a lone carriage return is written unquoted, and then read as the end of a line.
+    fields = (*table.paths, *table.groups, *table.parts, *table.digests, *table.classes)
+    return csv.QUOTE_ALL if any("\r" in field for field in fields) else csv.QUOTE_MINIMAL
+
+
+def _read_rows(path: Path) -> list[list[str]]:
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        text = content.decode("utf-8-sig", "surrogateescape")
+        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        msg = f"predictions are read from a CSV table, {path} cannot be read ({why}); write it anew with evaluate"
+        raise DataError(msg) from error
+
+
+def _read_classes(path: Path, header: list[str]) -> tuple[str, ...]:
+    fixed, rest = tuple(header[: len(_COLUMNS)]), header[len(_COLUMNS) :]
+    if fixed != _COLUMNS or not rest or not all(name.startswith(_PREFIX) for name in rest):
+        msg = (
+            f"a table of predictions has the columns {', '.join(_COLUMNS)}, {_PREFIX}<class>..., "
+            f"{path} has {', '.join(header) or 'none'}; write it anew with evaluate"
+        )
+        raise DataError(msg)
+    return tuple(name.removeprefix(_PREFIX) for name in rest)
+
+
+def _read_row(where: str, row: list[str], classes: tuple[str, ...]) -> tuple[list[float], int]:
+    label, predicted = row[4:6]
+    for name in (label, predicted):
+        if name not in classes:
+            msg = f"a label must be one of {', '.join(classes)}, {where} has {name!r}; correct it"
+            raise DataError(msg)
+    try:
+        numbers = [float(field) for field in row[len(_COLUMNS) :]]
+    except ValueError as error:
+        msg = f"probabilities must be numbers, {where} has {', '.join(row[len(_COLUMNS) :])}; write it anew"
+        raise DataError(msg) from error
+    if numbers.index(max(numbers)) != classes.index(predicted):
+        msg = f"'predicted' must be the most probable class, {where} has {predicted!r}; write it anew"
+        raise DataError(msg)
+    return numbers, classes.index(label)
+
+
+def _check_classes(classes: tuple[str, ...]) -> None:
+    if len(classes) < 2 or len(set(classes)) != len(classes) or not all(classes):
+        msg = f"classes must be at least two different names, got {classes!r}; name each class once"
+        raise DataError(msg)
+
+
+def _check_shapes(table: Table) -> None:
+    rows = len(table.paths)
+    if rows == 0:
+        msg = "a table of predictions needs at least one row, got none; check which slices were chosen"
+        raise DataError(msg)
+    wanted = (rows, len(table.classes))
+    if table.probabilities.shape != wanted or table.truth.shape != (rows,):
+        msg = (
+            f"probabilities must be (rows, classes) {wanted} and truth ({rows},), "
+            f"got {table.probabilities.shape} and {table.truth.shape}; give one row of each per path"
+        )
+        raise DataError(msg)
+    for name in ("groups", "parts", "digests"):
+        count = len(getattr(table, name))
+        if count != rows:
+            msg = f"{name} must have one entry per row, got {count} for {rows} rows; give '' where unknown"
+            raise DataError(msg)
+    if not all(table.groups):
+        row = table.groups.index("")
+        msg = f"each row needs a group, row {row} has none; give the patient, else the copy group, else the path"
+        raise DataError(msg)
+
+
+def _check_numbers(table: Table) -> None:
+    values = table.probabilities
+    wrong = (
+        ~np.isfinite(values).all(axis=1)
+        | (values < 0).any(axis=1)
+        | (values > 1 + _SUM_TOLERANCE).any(axis=1)
+    )
+    wrong |= ~(np.abs(values.sum(axis=1) - 1) <= _SUM_TOLERANCE)
+    if wrong.any():
+        row = int(wrong.argmax())
+        got = ", ".join(f"{value:.6g}" for value in values[row])
+        msg = f"probabilities must lie in [0, 1] and sum to 1, row {row} has {got}; give softmax outputs"
+        raise DataError(msg)
+    outside = (table.truth < 0) | (table.truth >= len(table.classes))
+    if outside.any():
+        row = int(outside.argmax())
+        msg = (
+            f"truth must be an index from 0 to {len(table.classes) - 1}, row {row} has {table.truth[row]}; "
+            "use the order of classes"
+        )
+        raise DataError(msg)

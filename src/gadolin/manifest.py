@@ -1,0 +1,120 @@
+"""The table of records: read, write, check. A CSV with one row a picture."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from gadolin.atomic import write_text
+from gadolin.errors import DataError, suggestion
+from gadolin.records import Record
+
+__all__ = ["COLUMNS", "SPLITS", "file_digest", "manifest_digest", "read_manifest", "write_manifest"]
+
+COLUMNS = tuple(field.name for field in fields(Record))
+SPLITS = ("", "train", "validation", "test")
+_REQUIRED = ("path", "label")
+
+
+def read_manifest(path: Path) -> list[Record]:
+    """Read a manifest; relative paths count from its folder.
+
+    Columns: ``path,label,patient,group,source,split,fold,outline,digest``, the first two required. A digest that is
+    given is compared with the file, one that is not is computed. Raises DataError naming row and rule.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"a manifest must be a readable UTF-8 CSV, {path} is not ({error}); check the path"
+        raise DataError(msg) from error
+    rows = csv.DictReader(io.StringIO(text))
+    _check_columns(path, rows.fieldnames or ())
+    records = [_record(path, number, row) for number, row in enumerate(rows, start=2)]
+    if not records:
+        msg = f"a manifest must have one row or more, {path} has none; add rows"
+        raise DataError(msg)
+    return records
+
+
+def write_manifest(path: Path, records: Iterable[Record]) -> None:
+    """Write ``records`` with all columns, paths inside the manifest's folder relative to it, the others absolute."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    base = path.parent.resolve()
+    for record in records:
+        where = record.path.resolve()
+        shown = where.relative_to(base) if where.is_relative_to(base) else where
+        fold = "" if record.fold is None else record.fold
+        rest = (record.patient, record.group, record.source, record.split, fold, record.outline, record.digest)
+        rows.writerow((shown.as_posix(), record.label, *rest))
+    write_text(path, out.getvalue())
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as lower-case hex."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{path}: cannot be opened ({error.strerror or error}); check the path and its permissions"
+        raise DataError(msg) from error
+
+
+def manifest_digest(records: Iterable[Record]) -> str:
+    """Return a digest of what was trained on: each picture's bytes, label, patient and part, in order."""
+    total = hashlib.sha256()
+    for record in records:
+        fold = "" if record.fold is None else str(record.fold)
+        row = (record.digest, record.label, record.patient, record.group, record.split, fold)
+        total.update("\x1f".join(row).encode() + b"\n")
+    return total.hexdigest()
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    missing = [name for name in _REQUIRED if name not in columns]
+    if missing:
+        got = ", ".join(columns) or "nothing"
+        msg = f"a manifest must have the columns path and label, {path} has {got}; add {' and '.join(missing)}"
+        raise DataError(msg)
+    for name in columns:
+        if name not in COLUMNS:
+            known = ", ".join(COLUMNS)
+            msg = f"{path}: unknown column {name!r}{suggestion(name, COLUMNS)}; a manifest may have {known}"
+            raise DataError(msg)
+
+
+def _record(path: Path, number: int, row: dict[str, str]) -> Record:
+    values = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    where = path.parent / values["path"]
+    if not values["path"] or not where.is_file():
+        msg = f"{path}, row {number}: every path must be a file, {values['path']!r} is not; correct it or remove the row"
+        raise DataError(msg)
+    if not values["label"]:
+        msg = f"{path}, row {number}: every row must have a label, this one has none; add it or remove the row"
+        raise DataError(msg)
+    if values["split"] not in SPLITS:
+        msg = f"{path}, row {number}: split must be train, validation, test or empty, got {values['split']!r}; correct it"
+        raise DataError(msg)
+    if values["fold"] and not values["fold"].isdecimal():
+        msg = f"{path}, row {number}: fold must be a whole number from 0 or empty, got {values['fold']!r}; correct it"
+        raise DataError(msg)
+    digest = file_digest(where)
+    if values["digest"] and values["digest"] != digest:
+        msg = f"{path}, row {number}: {where} has changed since its digest was written; fetch it again or clear the digest"
+        raise DataError(msg)
+    return Record(
+        path=where,
+        label=values["label"],
+        patient=values["patient"],
+        group=values["group"],
+        source=values["source"],
+        split=values["split"],
+        fold=int(values["fold"]) if values["fold"] else None,
+        outline=values["outline"],
+        digest=digest,
+    )

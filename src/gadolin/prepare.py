@@ -1,0 +1,196 @@
+"""From a slice to the 256 x 256 bytes that every network sees: one function, used everywhere.
+
+Training, evaluation, prediction, explanation and serving call ``prepare`` with the same ``Preparation``, which
+travels in the bundle. The result is uint8, so that cache, training and runtime agree byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import RequestError, suggestion
+from gadolin.records import Slice
+
+__all__ = ["Box", "Frame", "Preparation", "find_frame", "prepare"]
+
+_BRIGHT_BACKGROUND = 90  # of 255: a background above this is no air around a head
+_SMALLEST_HEAD = 0.10  # share of the picture's area
+_FRAME_DEPTHS = (0.0, 0.01, 0.025, 0.05)  # of the shorter side: how far to look behind a frame line
+_LONGEST_HEAD = 2.5  # longer side over shorter side
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a slice becomes the network's input; data, stored in the bundle.
+
+    ``size``: side of the square result in pixels. ``crop``: cut to the head first. ``margin``: kept around the
+    head, as a share of its longer side. ``square``: keep the aspect ratio by padding with black; otherwise stretch.
+    ``low_percentile`` and ``high_percentile``: the rule for files deeper than 8 bits, "percentiles inside the
+    head"; files of 8 bits follow the rule "8-bit range", 0 to 255.
+    """
+
+    size: int = 256
+    crop: bool = True
+    margin: float = 0.02
+    square: bool = True
+    low_percentile: float = 0.5
+    high_percentile: float = 99.5
+
+    def __post_init__(self) -> None:
+        """Refuse values that no picture can be prepared with."""
+        if not 16 <= self.size <= 2048:
+            msg = f"preparation.size must lie in 16 to 2048 pixels, got {self.size}; 256 is the usual choice"
+            raise RequestError(msg)
+        if not 0 <= self.margin <= 0.5:
+            msg = f"preparation.margin must lie in 0 to 0.5, got {self.margin}; 0.02 is the usual choice"
+            raise RequestError(msg)
+        if not 0 <= self.low_percentile < self.high_percentile <= 100:
+            msg = (
+                "preparation's percentiles must satisfy 0 <= low < high <= 100, "
+                f"got {self.low_percentile} and {self.high_percentile}; 0.5 and 99.5 are the usual choice"
+            )
+            raise RequestError(msg)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, object]) -> Preparation:
+        """Return the preparation that ``as_json`` described; unknown keys are refused."""
+        known = [field.name for field in fields(cls)]
+        for key in content:
+            if key not in known:
+                msg = f"unknown preparation key {key!r}{suggestion(key, known)}; known are {', '.join(known)}"
+                raise RequestError(msg)
+        return cls(**content)  # type: ignore[arg-type]  # the values are checked in __post_init__
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels of the slice; it may reach beyond the picture, where it reads as black."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is found once on an untouched slice: where the head is, and which intensities are black and white.
+
+    ``found`` is false where no plausible head was seen and the whole picture is used instead.
+    """
+
+    box: Box
+    black: float
+    white: float
+    found: bool
+
+
+def find_frame(image: Slice, preparation: Preparation) -> Frame:
+    """Find the head in a slice and the intensity range of its rule.
+
+    Explainers find it once and hand it to ``prepare`` for every perturbation, so that masks cannot move the crop.
+    """
+    height, width = image.pixels.shape
+    working = _working_copy(image)
+    head = _find_head(working) if preparation.crop else None
+    box = Box(0, 0, height, width) if head is None else _grown(head, preparation.margin, image.pixels.shape)
+    black, white = _intensity_range(image, box, preparation)
+    return Frame(_squared(box) if preparation.square else box, black, white, head is not None)
+
+
+def prepare(image: Slice, preparation: Preparation, frame: Frame | None = None) -> NDArray[np.uint8]:
+    """Return the slice as (size, size) uint8: cropped to the head, resized, scaled by the named rule.
+
+    Shrinking averages areas, enlarging interpolates linearly. Without ``frame`` it is found on this slice.
+    """
+    frame = frame or find_frame(image, preparation)
+    cut = _cut(image.pixels, frame.box, frame.black)
+    size = preparation.size
+    shrinking = cut.shape[0] >= size and cut.shape[1] >= size
+    resized = cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    span = max(frame.white - frame.black, 1e-12)
+    scaled = np.clip((resized - np.float32(frame.black)) * np.float32(255 / span), 0, 255)
+    return np.rint(scaled).astype(np.uint8)
+
+
+def _working_copy(image: Slice) -> NDArray[np.uint8]:
+    """Return an 8-bit copy good enough to see where the head is."""
+    pixels = image.pixels
+    if image.bits > 8:
+        black, white = np.percentile(pixels, (0.5, 99.5))
+        pixels = (pixels - black) * (255 / max(white - black, 1e-12))
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def _find_head(working: NDArray[np.uint8]) -> Box | None:
+    """Return the bounding box of the largest bright thing before a dark background, if it can be a head.
+
+    A thin bright frame drawn around the picture is peeled off first.
+    """
+    depths = (round(share * min(working.shape)) for share in _FRAME_DEPTHS)
+    for depth in sorted(set(depths)):
+        inner = working[depth : working.shape[0] - depth, depth : working.shape[1] - depth]
+        background = float(np.median(np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])))
+        if background <= _BRIGHT_BACKGROUND:
+            box = _largest_thing(inner, background)
+            return box and Box(box.top + depth, box.left + depth, box.height, box.width)
+    return None
+
+
+def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
+    bright = float(np.percentile(working, 99))
+    threshold = background + max(10.0, 0.12 * (bright - background))
+    mask = (cv2.GaussianBlur(working, (5, 5), 0) > threshold).astype(np.uint8)
+    side = max(3, round(min(working.shape) * 0.02) | 1)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return None
+    left, top, width, height = cv2.boundingRect(max(contours, key=cv2.contourArea))
+    too_small = width * height < _SMALLEST_HEAD * working.size
+    too_long = max(width, height) > _LONGEST_HEAD * min(width, height)
+    return None if too_small or too_long else Box(top, left, height, width)
+
+
+def _grown(box: Box, margin: float, shape: tuple[int, ...]) -> Box:
+    grow = round(margin * max(box.height, box.width))
+    top, left = max(0, box.top - grow), max(0, box.left - grow)
+    bottom = min(shape[0], box.top + box.height + grow)
+    right = min(shape[1], box.left + box.width + grow)
+    return Box(top, left, bottom - top, right - left)
+
+
+def _squared(box: Box) -> Box:
+    side = max(box.height, box.width)
+    return Box(box.top - (side - box.height) // 2, box.left - (side - box.width) // 2, side, side)
+
+
+def _intensity_range(image: Slice, box: Box, preparation: Preparation) -> tuple[float, float]:
+    if image.bits <= 8:
+        return 0.0, 255.0
+    inside = _cut(image.pixels, box, 0.0)
+    tissue = inside[inside > inside.min()]
+    if tissue.size == 0:
+        return 0.0, 1.0
+    low, high = np.percentile(tissue, (preparation.low_percentile, preparation.high_percentile))
+    return float(min(low, inside.min())), float(high)
+
+
+def _cut(pixels: NDArray[np.float32], box: Box, fill: float) -> NDArray[np.float32]:
+    height, width = pixels.shape
+    top, left = max(0, box.top), max(0, box.left)
+    bottom, right = min(height, box.top + box.height), min(width, box.left + box.width)
+    inner = pixels[top:bottom, left:right]
+    if inner.shape == (box.height, box.width):
+        return inner
+    out = np.full((box.height, box.width), fill, np.float32)
+    out[top - box.top : bottom - box.top, left - box.left : right - box.left] = inner
+    return out

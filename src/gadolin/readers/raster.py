@@ -1,0 +1,81 @@
+"""PNG, JPEG, BMP, TIFF and WebP through Pillow."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gadolin.errors import ReadError
+from gadolin.records import Slice
+
+__all__ = ["FORMATS", "MAX_PIXELS", "MIN_SIDE", "decode"]
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+MAX_PIXELS = 64_000_000
+MIN_SIDE = 16
+_COLOURED = 24  # of 255: largest difference of two channels that still passes for grey
+_COLOURED_SHARE = 0.02  # of all pixels
+
+_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I", "F"}
+
+
+def decode(content: bytes) -> Slice:
+    """Decode one picture: 8 or 16 bits, palette, alpha over black, turned upright by its EXIF tag.
+
+    A picture whose channels agree is grey; one that shows true colours is marked ``colour``.
+    Raises ReadError where the bytes are no such picture, or one too small, too large, damaged or of many frames.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            _check_size(image.width, image.height)
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+                msg = f"a picture must hold one frame, this one holds {image.n_frames}; save them apart"
+                raise ReadError(msg)
+            upright = ImageOps.exif_transpose(image)
+            pixels, colour = _pixels(upright)
+            bits = 16 if upright.mode in _DEEP_MODES else 8
+    except ReadError:
+        raise
+    except UnidentifiedImageError as error:
+        msg = f"a picture must be one of {', '.join(FORMATS)}, this file is none of them; convert it"
+        raise ReadError(msg) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        msg = f"a picture may have at most {MAX_PIXELS:,} pixels, this one has far more; scale it down"
+        raise ReadError(msg) from error
+    except Exception as error:  # noqa: BLE001 -- decoders raise anything on damaged bytes
+        msg = f"the picture is damaged ({error}); fetch it again or remove it"
+        raise ReadError(msg) from error
+    if not np.isfinite(pixels).all():
+        msg = "pixels must be finite numbers, this picture holds NaN or infinity; export it again"
+        raise ReadError(msg)
+    return Slice(pixels=pixels, bits=bits, colour=colour)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        msg = f"a picture may have at most {MAX_PIXELS:,} pixels, this one has {width:,} x {height:,}; scale it down"
+        raise ReadError(msg)
+    if min(width, height) < MIN_SIDE:
+        msg = f"a picture must measure at least {MIN_SIDE} pixels a side, this one has {width} x {height}; remove it"
+        raise ReadError(msg)
+
+
+def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
+    """Return (H, W) float32 in the file's units, and whether the picture shows true colours."""
+    if image.mode in _DEEP_MODES or image.mode == "L":
+        return np.asarray(image).astype(np.float32), False
+    if image.mode == "1":
+        return np.asarray(image.convert("L")).astype(np.float32), False
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        flat = Image.new("RGBA", layered.size, (0, 0, 0, 255))
+        flat.alpha_composite(layered)
+        image = flat
+    rgb = image.convert("RGB")
+    channels = np.asarray(rgb)
+    spread = channels.max(axis=2) - channels.min(axis=2)
+    colour = bool(np.count_nonzero(spread > _COLOURED) > _COLOURED_SHARE * spread.size)
+    return np.asarray(rgb.convert("L")).astype(np.float32), colour

@@ -1,0 +1,21 @@
+"""One name for each class, however a data set spells it."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["canonical"]
+
+_ALIASES = {
+    "notumor": ("no", "none", "healthy", "normal", "notumour", "nontumor", "nontumour", "notumors"),
+    "glioma": ("gliomatumor", "gliomatumour", "gliomas"),
+    "meningioma": ("meningiomatumor", "meningiomatumour", "meningiomas"),
+    "pituitary": ("pituitarytumor", "pituitarytumour", "pituitaryadenoma", "pituitarytumors"),
+    "tumor": ("yes", "tumour"),
+}
+_NAMES = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
+
+
+def canonical(label: str) -> str:
+    """Return the usual name of a class ("no_tumor" -> "notumor"), or the label as it is where none is known."""
+    return _NAMES.get(re.sub(r"[^a-z]", "", label.lower()), label)

@@ -1,0 +1,63 @@
+"""What was recognised in a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gadolin.errors import DataError
+from gadolin.records import Record
+
+__all__ = ["Scan", "require_trainable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A recognised data set.
+
+    ``kind`` is "manifest", "parts" (folders such as Training and Testing) or "classes" (one folder per class).
+    ``renamed`` maps class names as found to the name they were folded into; ``skipped`` lists (path, reason).
+    """
+
+    root: Path
+    kind: str
+    records: tuple[Record, ...]
+    renamed: dict[str, str] = field(default_factory=dict)
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, sorted."""
+        return tuple(sorted({record.label for record in self.records}))
+
+    def as_json(self) -> dict[str, object]:
+        """Return counts by class and part, patients, what was renamed and what was skipped."""
+        parts = sorted({record.split for record in self.records})
+        counts = Counter((record.split, record.label) for record in self.records)
+        return {
+            "data": str(self.root),
+            "kind": self.kind,
+            "slices": len(self.records),
+            "classes": list(self.classes),
+            "parts": {part or "all": {name: counts[part, name] for name in self.classes} for part in parts},
+            "patients": len({record.patient for record in self.records if record.patient}) or None,
+            "slices_without_patient": sum(not record.patient for record in self.records),
+            "renamed": self.renamed,
+            "skipped": [{"path": str(path), "reason": reason} for path, reason in self.skipped],
+        }
+
+
+def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
+    """Raise DataError unless there are two classes or more and no file had to be skipped (or that is allowed)."""
+    if len(found.classes) < 2:
+        msg = (
+            f"training needs two classes or more, {found.root} holds one, {found.classes[0]!r}; "
+            "give each class a folder of its own"
+        )
+        raise DataError(msg)
+    if found.skipped and not skip_unreadable:
+        path, reason = found.skipped[0]
+        more = f" and {len(found.skipped) - 1} more files like it" if len(found.skipped) > 1 else ""
+        msg = f"{path}: {reason}{more}; remove what is no picture or pass --skip-unreadable"
+        raise DataError(msg)

@@ -1,0 +1,151 @@
+"""Splits that keep what belongs together on one side: patients, and copies of one slice, mirrored or not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DataError
+from gadolin.records import Record
+
+__all__ = ["COPY_CORRELATION", "copied_from", "copy_groups", "cut", "grouping_key", "join_copies"]
+
+COPY_CORRELATION = 0.97
+_THUMBNAIL = 48
+_BLOCK = 1024
+
+
+def copy_groups(slices: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return (N,) group numbers: prepared slices that show one slice, identical or mirrored left-right, share one.
+
+    ``slices`` is (N, H, W) uint8. Two are copies where their 48 x 48 thumbnails correlate above
+    ``COPY_CORRELATION``; groups are the connected components, numbered by first appearance.
+    Memory grows with N, not with its square.
+    """
+    straight, mirrored = _thumbnails(slices)
+    parent = np.arange(len(slices))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = int(parent[index])
+        return index
+
+    for start in range(0, len(slices), _BLOCK):
+        block = straight[start : start + _BLOCK]
+        for other in (straight, mirrored):
+            correlation = block @ other[start:].T
+            for row, column in np.argwhere(correlation > COPY_CORRELATION):
+                low, high = sorted((root(start + int(row)), root(start + int(column))))
+                parent[high] = low
+    return np.array([root(index) for index in range(len(slices))], np.int64)
+
+
+def join_copies(records: Sequence[Record], groups: NDArray[np.int64]) -> list[Record]:
+    """Return the records with ``group`` naming their copy group, joined with any group that they already had."""
+    names = {number: f"copy-{count:05d}" for count, number in enumerate(dict.fromkeys(groups.tolist()))}
+    return [
+        replace(record, group=record.group or names[number])
+        for record, number in zip(records, groups.tolist(), strict=True)
+    ]
+
+
+def grouping_key(record: Record) -> str:
+    """Return what intervals resample by: the patient where known, else the group, else the picture itself."""
+    return record.patient or record.group or record.digest or str(record.path)
+
+
+def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> list[Record]:
+    """Move about ``fraction`` of the train records of each class to ``part``; none shares a patient or group.
+
+    Whole groups move, drawn in an order fixed by ``seed``, largest classes last. Records of other parts stay.
+    Raises DataError where a class would be left without slices on either side.
+    """
+    train = [index for index, record in enumerate(records) if record.split in ("", "train")]
+    groups = _bound_together(records, train)
+    quota = {label: fraction * count for label, count in Counter(records[i].label for i in train).items()}
+    order = np.random.default_rng(seed).permutation(len(groups))
+    moved: set[int] = set()
+    taken: Counter[str] = Counter()
+    for number in order:
+        members = groups[number]
+        classes = Counter(records[index].label for index in members)
+        if all(taken[label] + count / 2 <= quota[label] for label, count in classes.items()):
+            moved.update(members)
+            taken.update(classes)
+    for label, wanted in quota.items():
+        if taken[label] == 0 or taken[label] >= wanted / fraction:
+            msg = (
+                f"a split needs two groups or more of each class, {label!r} cannot be divided by patient and copy; "
+                "add slices of other patients or mark the parts in a manifest"
+            )
+            raise DataError(msg)
+    return [
+        replace(record, split=part if index in moved else "train") if record.split in ("", "train") else record
+        for index, record in enumerate(records)
+    ]
+
+
+def copied_from(records: Sequence[Record], part: str = "test") -> dict[str, str]:
+    """Tell for each picture of ``part``, by digest, what it shares with the pictures that were learned from.
+
+    "copied": its slice is there too, identical or mirrored; "patient-shared": its slice is new, its patient is not;
+    "patient-new": both are new; "slice-new": the slice is new and its patient unknown.
+    """
+    learned = [record for record in records if record.split in ("train", "validation")]
+    groups = {record.group for record in learned if record.group}
+    patients = {record.patient for record in learned if record.patient}
+    told = {}
+    for record in records:
+        if record.split != part:
+            continue
+        if record.group in groups:
+            told[record.digest] = "copied"
+        elif not record.patient:
+            told[record.digest] = "slice-new"
+        else:
+            told[record.digest] = "patient-shared" if record.patient in patients else "patient-new"
+    return told
+
+
+def _bound_together(records: Sequence[Record], indices: Sequence[int]) -> list[list[int]]:
+    """Return lists of indices: connected by patient or by group."""
+    by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index in indices:
+        record = records[index]
+        by_key["patient", record.patient or f"?{index}"].append(index)
+        by_key["group", record.group or f"?{index}"].append(index)
+    parent = {index: index for index in indices}
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    for members in by_key.values():
+        for other in members[1:]:
+            parent[root(other)] = root(members[0])
+    joined: dict[int, list[int]] = defaultdict(list)
+    for index in indices:
+        joined[root(index)].append(index)
+    return list(joined.values())
+
+
+def _thumbnails(slices: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return (N, 2304) float32 unit vectors with zero mean, of each slice and of its mirror image."""
+    size = (_THUMBNAIL, _THUMBNAIL)
+    small = np.stack([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in slices]).astype(np.float32)
+
+    def unit(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        flat = pictures.reshape(len(pictures), -1)
+        flat = flat - flat.mean(axis=1, keepdims=True)
+        length = np.linalg.norm(flat, axis=1, keepdims=True)
+        return np.asarray(flat / np.maximum(length, 1e-6), np.float32)
+
+    return unit(small), unit(small[:, :, ::-1])
