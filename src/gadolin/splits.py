@@ -94,8 +94,8 @@ def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> 
 def copied_from(records: Sequence[Record], part: str = "test") -> dict[str, str]:
     """Tell for each picture of ``part``, by digest, what it shares with the pictures that were learned from.
 
-    "copied": its slice is there too, identical or mirrored; "patient-shared": its slice is new, its patient is not;
-    "patient-new": both are new; "slice-new": the slice is new and its patient unknown.
+    "copied": its slice is there too, identical or mirrored; "slice-new": the slice is new, its patient is not or is
+    unknown; "patient-new": both are new.
     """
     learned = [record for record in records if record.split in ("train", "validation")]
     groups = {record.group for record in learned if record.group}
@@ -106,10 +106,9 @@ def copied_from(records: Sequence[Record], part: str = "test") -> dict[str, str]
             continue
         if record.group in groups:
             told[record.digest] = "copied"
-        elif not record.patient:
-            told[record.digest] = "slice-new"
         else:
-            told[record.digest] = "patient-shared" if record.patient in patients else "patient-new"
+            new = bool(record.patient) and record.patient not in patients
+            told[record.digest] = "patient-new" if new else "slice-new"
     return told
 
 

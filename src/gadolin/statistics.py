@@ -1,8 +1,9 @@
 """How sure a figure is: intervals that resample groups, and an exact test for paired answers.
 
 Slices of one patient, and copies of one slice, are not independent: an interval that resamples slices is too
-narrow. Here whole groups are drawn with replacement (Davison and Hinkley, "Bootstrap Methods and their Application",
-1997, section 3.8; Field and Welsh, "Bootstrapping clustered data", 2007), and each draw becomes one weight per row.
+narrow. Here whole groups are drawn with replacement (Davison and Hinkley, "Bootstrap Methods and their
+Application", 1997, section 3.8; Field and Welsh, "Bootstrapping clustered data", 2007), and each draw
+becomes one weight per row.
 """
 
 from __future__ import annotations
@@ -25,27 +26,31 @@ __all__ = [
     "group_weights",
     "mcnemar",
     "paired_intervals",
+    "unanimous_interval",
 ]
 
 LEVEL = 0.95
 RESAMPLES = 2000
 MINIMUM_GROUPS = 10
-"""Under so few groups a resampled interval is far too narrow (Cameron, Gelbach and Miller, 2008): none is given."""
+"""With fewer groups a resampled interval is far too narrow (Cameron, Gelbach and Miller, 2008): none then."""
 
+_TAIL = (1 - LEVEL) / 2
+_ROUNDING = 1e-12
 _CHUNK_CELLS = 1 << 20
 _MOST_SKIPPED = 0.5
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""Row weights (B, N) float64, at least 0, to M figures for each resample (B, M); NaN where one is not defined."""
+"""Row weights (B, N) float64, at least 0, to M figures per resample (B, M); NaN where one is not defined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A figure and its 95 % interval.
 
-    ``value`` is None where the figure is not defined (no row of that class). ``low`` and ``high`` are None where no
-    honest interval can be had: fewer than ten groups, or a figure that most resamples do not define.
-    ``resamples`` counts those that define the figure and so stand behind the interval.
+    ``value`` is None where the figure is not defined (no row of that class). ``low`` and ``high`` are None
+    where no honest interval can be had: fewer than ten groups, the same figure in every resample (which says
+    nothing of chance), or a figure that most resamples do not define. ``resamples`` counts those that
+    define the figure and so stand behind the interval.
     """
 
     value: float | None
@@ -97,10 +102,10 @@ def group_intervals(
 ) -> tuple[Interval, ...]:
     """Return each of the M figures of ``statistic`` with its 95 % percentile interval over resampled groups.
 
-    A resample in which a figure is not defined (it drew no row of a class that the figure needs) is left out for
-    that figure; the interval then holds given that every class is drawn. Where more than half are left out there is
-    no interval. Where the percentiles miss the value itself (few rows, a biased statistic), the interval is widened
-    to hold it.
+    A resample in which a figure is not defined (it drew no row of a class that the figure needs) is left
+    out for that figure; the interval then holds given that every class is drawn. Where more than half are
+    left out there is no interval. Where the percentiles miss the value itself (few rows, a biased
+    statistic), the interval is widened to hold it.
 
     Args:
         statistic: Weights (B, N) to figures (B, M); called with a single row of ones for the values.
@@ -136,6 +141,29 @@ def paired_intervals(
     return group_intervals(difference, groups, resamples=resamples, seed=seed)
 
 
+def unanimous_interval(value: float, groups: int) -> Interval:
+    """Return the exact interval of a share that is 1 or 0 in every group, which resampling cannot give.
+
+    Resampling cannot give one, as every resample is alike. The bound is that of Clopper and Pearson (1934)
+    with each group as one trial: of 100 groups without a mistake, the lower end is 0.025 ** (1 / 100) =
+    0.964.
+
+    Args:
+        value: 1.0 or 0.0.
+        groups: How many groups agree; under ten there is no interval.
+
+    Raises:
+        RequestError: Another value.
+    """
+    if value not in (0.0, 1.0):
+        msg = f"only a share of 0 or 1 is unanimous, got {value}; resample groups instead"
+        raise RequestError(msg)
+    if groups < MINIMUM_GROUPS:
+        return Interval(value)
+    bound = _TAIL ** (1 / groups)
+    return Interval(value, bound, 1.0) if value else Interval(value, 0.0, 1.0 - bound)
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p value of McNemar's test (McNemar, 1947; binomial form).
 
@@ -168,6 +196,7 @@ def _interval(value: float, draws: NDArray[np.float64], resamples: int) -> Inter
     defined = draws[np.isfinite(draws)]
     if not defined.size or defined.size < (1 - _MOST_SKIPPED) * resamples:
         return Interval(value, resamples=int(defined.size))
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(defined, (tail, 1 - tail))
+    if np.ptp(defined) <= _ROUNDING:
+        return Interval(value, resamples=int(defined.size))
+    low, high = np.quantile(defined, (_TAIL, 1 - _TAIL))
     return Interval(value, min(float(low), value), max(float(high), value), int(defined.size))

@@ -45,8 +45,9 @@ class ReliabilityBin:
 class RiskCoverage:
     """What answering only above a threshold costs and saves; one entry per different confidence, falling.
 
-    ``thresholds`` (T,) are confidences; ``coverage`` (T,) is the share of rows answered at or above each, ``risk``
-    (T,) the share of those that are wrong. ``area`` is the risk averaged over coverage: lower is better.
+    ``thresholds`` (T,) are confidences; ``coverage`` (T,) is the share of rows answered at or above each,
+    ``risk`` (T,) the share of those that are wrong. ``area`` is the risk averaged over coverage: lower is
+    better.
     """
 
     thresholds: NDArray[np.float64]
@@ -104,8 +105,8 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> f
         truth: (N,) int64 in [0, K).
 
     Returns:
-        A temperature in [0.05, 20]; over 1 means that the network was too sure of itself. An end of that range means
-        that no temperature within it is best (all answers right, or no better than chance).
+        A temperature in [0.05, 20]; over 1 means that the network was too sure of itself. An end of that
+        range means that no temperature within it is best (all answers right, or no better than chance).
 
     Raises:
         DataError: Shapes do not fit, there is no row, a logit is not finite, or the truth is out of range.

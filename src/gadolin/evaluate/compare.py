@@ -22,10 +22,11 @@ _Key = tuple[str, int]
 class Comparison:
     """What :func:`compare` found; every difference is b minus a.
 
-    ``matched_by`` is "digest" or "path"; ``common`` slices in ``groups`` groups stand in both tables, ``only_a`` and
-    ``only_b`` in one. ``correct_a`` and ``correct_b`` count common slices named correctly; ``only_a_correct`` and
-    ``only_b_correct`` those that one named correctly and the other did not, with McNemar's ``p_value`` for that split.
-    The p value counts slices as independent; the intervals resample groups, and are the ones to go by.
+    ``matched_by`` is "digest" or "path"; ``common`` slices in ``groups`` groups stand in both tables,
+    ``only_a`` and ``only_b`` in one. ``correct_a`` and ``correct_b`` count common slices named correctly;
+    ``only_a_correct`` and ``only_b_correct`` those that one named correctly and the other did not, with
+    McNemar's ``p_value`` for that split. The p value counts slices as independent; the intervals resample
+    groups, and are the ones to go by.
     """
 
     matched_by: str
@@ -46,8 +47,11 @@ class Comparison:
         """One sentence that says which is better, or that no difference is shown."""
         low, high = self.accuracy.low, self.accuracy.high
         counts = f"b names {self.correct_b} and a {self.correct_a} of {self.common} common slices correctly"
+        if self.only_a_correct == self.only_b_correct == 0:
+            return f"No difference is shown: {counts}, and they are the same ones."
         if low is None or high is None:
-            return f"No verdict: {counts}, and {self.groups} groups are too few for an interval."
+            chance = f"McNemar p = {self.p_value:.2g}"
+            return f"No verdict: {counts}; {self.groups} groups give no interval ({chance})."
         shift = 100 * (self.correct_b - self.correct_a) / self.common
         detail = (
             f"{counts} (difference {shift:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}; "
@@ -83,8 +87,9 @@ class Comparison:
 def compare(a: Table, b: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
     """Compare two tables slice by slice.
 
-    Slices are matched by digest where every row of both tables has one, else by path; the n-th of equal keys, in
-    order of path, is matched with the n-th. The order of classes may differ. Groups are those of ``a``.
+    Slices are matched by digest where every row of both tables has one, else by path; the n-th of equal
+    keys, in order of path, is matched with the n-th. The order of classes may differ. Groups are those of
+    ``a``.
 
     Args:
         a: The first table of predictions.
@@ -121,7 +126,7 @@ def compare(a: Table, b: Table, *, resamples: int = RESAMPLES, seed: int = 0) ->
 def _reordered(table: Table, classes: tuple[str, ...]) -> Table:
     if set(table.classes) != set(classes):
         msg = (
-            f"both tables must have the same classes, got {', '.join(classes)} and {', '.join(table.classes)}; "
+            f"two tables need the same classes, got {', '.join(classes)} and {', '.join(table.classes)}; "
             "compare models of one task"
         )
         raise DataError(msg)

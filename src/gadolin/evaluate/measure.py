@@ -1,4 +1,4 @@
-"""All figures of one table of predictions, for the whole and for each part, with n and an interval beside each."""
+"""All figures of a table of predictions, of the whole and of each part, each with n and an interval."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gadolin.evaluate.metrics import (
 )
 from gadolin.evaluate.ranking import Ranking
 from gadolin.evaluate.table import Table
-from gadolin.statistics import LEVEL, RESAMPLES, Interval, Statistic, group_intervals
+from gadolin.statistics import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
 
 __all__ = [
     "ALL",
@@ -42,7 +42,7 @@ __all__ = [
 ALL = "all"
 UNNAMED = "unnamed"
 KNOWN_PARTS = ("copied", "slice-new", "patient-new")
-"""Rows that are copies of training slices; that are not, of patients who may be; of patients known to be new."""
+"""Rows that are copies of training slices; that are not, though the patient may be known; of new patients."""
 
 MINIMUM_ROWS = 20
 CLASS_FIGURES = ("precision", "recall", "f1", "roc_auc", "average_precision")
@@ -61,7 +61,7 @@ FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """One class against the rest: ``n`` rows of it in the truth, and an interval for each of CLASS_FIGURES."""
+    """One class against the rest: ``n`` rows of it in the truth, an interval for each of CLASS_FIGURES."""
 
     n: int
     figures: Mapping[str, Interval]
@@ -75,8 +75,8 @@ class ClassScores:
 class Scores:
     """The figures of ``n`` rows in ``groups`` groups.
 
-    ``figures`` holds an interval for each of FIGURES, ``per_class`` the scores by class name; ``confusion`` counts
-    rows by truth (outer) and prediction (inner) in the order of the classes.
+    ``figures`` holds an interval for each of FIGURES, ``per_class`` the scores by class name; ``confusion``
+    counts rows by truth (outer) and prediction (inner) in the order of the classes.
     """
 
     n: int
@@ -125,7 +125,7 @@ class Measurement:
     seed: int
 
     def as_json(self) -> dict[str, object]:
-        """Return the JSON object that ``metrics.json`` holds: the figures of all rows, then those of each part."""
+        """Return what ``metrics.json`` holds: the figures of all rows, then those of each part."""
         head = {"classes": list(self.classes), "resamples": self.resamples, "seed": self.seed, "level": LEVEL}
         parts = {name: one.as_json() for name, one in self.parts.items()}
         return head | self.overall.as_json() | {"parts": parts}
@@ -135,8 +135,9 @@ def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measu
     """Measure all rows, and each part that holds at least 20.
 
     As soon as one row names its part, every part of KNOWN_PARTS is answered for, if only by saying that it is
-    missing; rows without a part then stand under "unnamed". Intervals resample ``table.groups``. The expected
-    calibration error has none: resampling it is biased upwards.
+    missing; rows without a part then stand under "unnamed". Intervals resample ``table.groups``; an accuracy,
+    recall or precision of 0 or 1 has the exact one over groups instead. The expected calibration error has
+    none: resampling it is biased upwards.
 
     Args:
         table: N rows of predictions beside the truth.
@@ -165,7 +166,7 @@ def _part(table: Table, name: str, resamples: int, seed: int) -> Scores | Unscor
     if rows == 0:
         return Unscored(0, "no row is known to belong here, so nothing is said about it")
     if rows < MINIMUM_ROWS:
-        return Unscored(rows, f"{rows} rows are too few to score; at least {MINIMUM_ROWS} are needed")
+        return Unscored(rows, f"too few rows, {rows}; at least {MINIMUM_ROWS} are needed")
     return _scores(table.part(name), resamples, seed)
 
 
@@ -174,6 +175,11 @@ def _scores(table: Table, resamples: int, seed: int) -> Scores:
     figures = {name: next(found) for name in FIGURES if name != "ece"}
     figures["ece"] = Interval(expected_calibration_error(table))
     by_figure = {name: [next(found) for _ in table.classes] for name in CLASS_FIGURES}
+    if resamples:
+        everywhere = np.zeros_like(table.truth)
+        figures["accuracy"] = _exact(figures["accuracy"], table, everywhere == 0)
+        for name, member in (("recall", table.truth), ("precision", table.predicted)):
+            by_figure[name] = [_exact(one, table, member == k) for k, one in enumerate(by_figure[name])]
     support = np.bincount(table.truth, minlength=len(table.classes))
     confusion = confusion_matrix(table.truth, table.predicted, classes=len(table.classes))
     return Scores(
@@ -186,6 +192,13 @@ def _scores(table: Table, resamples: int, seed: int) -> Scores:
         },
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
+
+
+def _exact(share: Interval, table: Table, rows: NDArray[np.bool_]) -> Interval:
+    # A share of 0 or 1 over ``rows`` is the same in every resample, which then says nothing of its interval.
+    if share.value not in (0.0, 1.0) or not rows.any():
+        return share
+    return unanimous_interval(share.value, len({table.groups[row] for row in np.flatnonzero(rows)}))
 
 
 def _statistic(table: Table) -> Statistic:

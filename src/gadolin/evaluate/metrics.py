@@ -1,7 +1,8 @@
 """Figures of merit, each in a form that takes many sets of row weights at once.
 
-A class that is absent from the truth has no recall, precision, F1 or curve: its figure is NaN here and None in a
-measurement, and macro means leave it out. Sums run over rows with weights, so that a resample is a row of weights.
+A class that is absent from the truth has no recall, precision, F1 or curve: its figure is NaN here and None
+in a measurement, and macro means leave it out. Sums run over rows with weights, so that a resample is a row
+of weights.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def accuracy(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
 def recall(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of each class's rows that were found, (..., K) in [0, 1]; NaN where the class has no row.
 
-    The macro mean is balanced accuracy (Brodersen et al., "The balanced accuracy and its posterior distribution",
-    2010).
+    The macro mean is balanced accuracy (Brodersen et al., "The balanced accuracy and its posterior
+    distribution", 2010).
     """
     return ratio(_diagonal(confusion), confusion.sum(axis=-1))
 
@@ -79,8 +80,8 @@ def precision(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
 def f1(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
     """Harmonic mean of precision and recall, (..., K) in [0, 1]; NaN where the class has no row.
 
-    Computed as 2 TP / (2 TP + FP + FN) (van Rijsbergen, "Information Retrieval", 1979). Its macro mean averages the
-    F1 of the classes (Opitz and Burst, "Macro F1 and Macro F1", 2019).
+    Computed as 2 TP / (2 TP + FP + FN) (van Rijsbergen, "Information Retrieval", 1979). Its macro mean
+    averages the F1 of the classes (Opitz and Burst, "Macro F1 and Macro F1", 2019).
     """
     support = confusion.sum(axis=-1)
     value = ratio(2 * _diagonal(confusion), support + confusion.sum(axis=-2))
@@ -90,7 +91,8 @@ def f1(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
 def macro(per_class: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Average figures (..., K) over the classes that ``present`` (K,) marks, to (...).
 
-    NaN where one of those is NaN: a resample without a row of such a class does not count as one with fewer classes.
+    NaN where one of those is NaN: a resample without a row of such a class does not count as one with fewer
+    classes.
     """
     mean: NDArray[np.float64] = per_class[..., present].mean(axis=-1)
     return mean
@@ -114,7 +116,7 @@ def brier(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArr
 def negative_log_likelihood(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return minus the natural logarithm of the probability given to the truth (Good, 1952), (N,) float64 >= 0.
+    """Return minus the logarithm of the probability given to the truth (Good, 1952), (N,) float64 >= 0.
 
     Probabilities (N, K) under 2.2e-16 count as that, so that one row cannot make the mean infinite.
     """
@@ -123,9 +125,10 @@ def negative_log_likelihood(
 
 
 def _diagonal(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.asarray(np.diagonal(confusion, axis1=-2, axis2=-1))
 
 
 def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
     """Divide two arrays of one shape; NaN where there is nothing to divide by (``below`` is 0)."""
-    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
+    quotient: NDArray[np.float64] = np.full(np.shape(below), np.nan)
+    return np.divide(above, below, out=quotient, where=below > 0)

@@ -1,4 +1,4 @@
-"""How well a class's probability ranks its rows above the others: ROC and precision-recall, with row weights."""
+"""How well a class's probability ranks its rows above the others: ROC and precision-recall curves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Ranking:
         self._tied = len(self._ends) < len(ranked)
 
     def counts(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return true and false positives, each (B, T), at each of T falling thresholds, for weights (B, N)."""
+        """Return true and false positives, each (B, T), at T falling thresholds, for weights (B, N)."""
         ranked = weights[:, self._order]
         total = ranked.cumsum(axis=1)
         ranked *= self._positive
@@ -39,9 +39,10 @@ class Ranking:
     def areas(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return ROC-AUC and average precision, each (B,) in [0, 1], for weights (B, N) float64.
 
-        ROC-AUC is the chance that a row of the class scores above one of the rest, ties counting half (Hanley and
-        McNeil, 1982). Average precision sums precision over the steps of recall, without interpolation (Davis and
-        Goadrich, 2006). NaN where a set of weights leaves no row of the class, or for ROC-AUC none of the rest.
+        ROC-AUC is the chance that a row of the class scores above one of the rest, ties counting half
+        (Hanley and McNeil, 1982). Average precision sums precision over the steps of recall, without
+        interpolation (Davis and Goadrich, 2006). NaN where a set of weights leaves no row of the class, or
+        for ROC-AUC none of the rest.
         """
         hits, alarms = self.counts(weights)
         positives, negatives = hits[:, -1].copy(), alarms[:, -1].copy()

@@ -8,6 +8,7 @@ import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class Table:
     @property
     def predicted(self) -> NDArray[np.int64]:
         """Index of the most probable class, (N,) int64; the first of equals."""
-        return self.probabilities.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
     @property
     def confidence(self) -> NDArray[np.float64]:
@@ -104,9 +105,9 @@ class Table:
 def write_table(path: Path, table: Table) -> None:
     """Write ``table`` as CSV, whole or not at all; gzipped where ``path`` ends in .gz.
 
-    Columns: path, digest, group, part, label, predicted and one ``p_<class>`` per class. Probabilities are written
-    with all their digits, so that reading gives the same table. The same table gives the same bytes.
-    Raises OutputError where ``path`` cannot be written.
+    Columns: path, digest, group, part, label, predicted and one ``p_<class>`` per class. Probabilities are
+    written with all their digits, so that reading gives the same table. The same table gives the same
+    bytes. Raises OutputError where ``path`` cannot be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n", quoting=_quoting(table))
@@ -137,7 +138,7 @@ def read_table(path: Path) -> Table:
     numbers, truth = [], []
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != len(rows[0]):
-            msg = f"each row must have {len(rows[0])} fields, row {line} of {path} has {len(row)}; write it anew"
+            msg = f"a row must have {len(rows[0])} fields, row {line} of {path} has {len(row)}; write it anew"
             raise DataError(msg)
         probabilities, label = _read_row(f"row {line} of {path}", row, classes)
         numbers.append(probabilities)
@@ -158,7 +159,7 @@ def read_table(path: Path) -> Table:
         raise DataError(msg) from error
 
 
-def _quoting(table: Table) -> int:
+def _quoting(table: Table) -> Literal[0, 1]:
     # Before Python 3.13 a lone carriage return is written unquoted, and then read as the end of a line.
     fields = (*table.paths, *table.groups, *table.parts, *table.digests, *table.classes)
     return csv.QUOTE_ALL if any("\r" in field for field in fields) else csv.QUOTE_MINIMAL
@@ -173,7 +174,7 @@ def _read_rows(path: Path) -> list[list[str]]:
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         why = getattr(error, "strerror", None) or str(error)
-        msg = f"predictions are read from a CSV table, {path} cannot be read ({why}); write it anew with evaluate"
+        msg = f"predictions are read from a CSV table, {path} cannot be read ({why}); write it anew"
         raise DataError(msg) from error
 
 
@@ -230,18 +231,14 @@ def _check_shapes(table: Table) -> None:
             raise DataError(msg)
     if not all(table.groups):
         row = table.groups.index("")
-        msg = f"each row needs a group, row {row} has none; give the patient, else the copy group, else the path"
+        msg = f"each row needs a group, row {row} has none; give its patient, else copy group, else path"
         raise DataError(msg)
 
 
 def _check_numbers(table: Table) -> None:
     values = table.probabilities
-    wrong = (
-        ~np.isfinite(values).all(axis=1)
-        | (values < 0).any(axis=1)
-        | (values > 1 + _SUM_TOLERANCE).any(axis=1)
-    )
-    wrong |= ~(np.abs(values.sum(axis=1) - 1) <= _SUM_TOLERANCE)
+    sums = np.where(np.isfinite(values), values, np.inf).sum(axis=1)
+    wrong = (np.abs(sums - 1) > _SUM_TOLERANCE) | (values < 0).any(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
         got = ", ".join(f"{value:.6g}" for value in values[row])

@@ -8,34 +8,50 @@ import numpy as np
 
 from gadolin.phantom.anatomy import Anatomy
 from gadolin.phantom.canvas import Canvas, Point, closed_curve, mirrored, oval
-from gadolin.phantom.cortex import CEREBELLUM, CEREBRUM, paint_folded
+from gadolin.phantom.cortex import Folds, paint_folded
 from gadolin.phantom.shell import paint_cavity, paint_scalp
 
 __all__ = ["draw_high", "draw_low"]
 
+_HEMISPHERES: Final = Folds(centre=(0.0, 0.02))
+_LOBES: Final = Folds(centre=(0.0, 0.0))
+_FOLIA: Final = Folds(centre=(0.0, 0.36), stretch=420, reach=0.3, gap=0.001, ribbon=0.012)
 _FRONTAL_HORN: Final[tuple[Point, ...]] = (
-    (0.022, -0.06), (0.025, -0.17), (0.07, -0.26), (0.13, -0.30), (0.135, -0.25), (0.10, -0.17), (0.065, -0.08), (0.04, -0.03),
+    (0.022, -0.06), (0.025, -0.17), (0.07, -0.26), (0.13, -0.30), (0.135, -0.25), (0.10, -0.17),
+    (0.065, -0.08), (0.04, -0.03),
 )  # fmt: skip
 _TRIGONE: Final[tuple[Point, ...]] = (
-    (0.12, 0.16), (0.18, 0.18), (0.24, 0.25), (0.26, 0.34), (0.235, 0.41), (0.20, 0.36), (0.15, 0.28), (0.11, 0.21),
+    (0.12, 0.16), (0.18, 0.18), (0.24, 0.25), (0.26, 0.34), (0.235, 0.41), (0.20, 0.36), (0.15, 0.28),
+    (0.11, 0.21),
 )  # fmt: skip
 _MIDDLE_FOSSAE: Final[tuple[Point, ...]] = (
-    (0.0, -0.40), (0.20, -0.47), (0.34, -0.43), (0.42, -0.36), (0.53, -0.22), (0.59, 0.02), (0.60, 0.24), (0.53, 0.50), (0.36, 0.70),
-    (0.0, 0.78), (-0.36, 0.70), (-0.53, 0.50), (-0.60, 0.24), (-0.59, 0.02), (-0.53, -0.22), (-0.42, -0.36), (-0.34, -0.43), (-0.20, -0.47),
+    (0.0, -0.40), (0.20, -0.47), (0.34, -0.43), (0.42, -0.36), (0.53, -0.22), (0.59, 0.02), (0.60, 0.24),
+    (0.53, 0.50), (0.36, 0.70), (0.0, 0.78), (-0.36, 0.70), (-0.53, 0.50), (-0.60, 0.24), (-0.59, 0.02),
+    (-0.53, -0.22), (-0.42, -0.36), (-0.34, -0.43), (-0.20, -0.47),
 )  # fmt: skip
 _TEMPORAL: Final[tuple[Point, ...]] = (
-    (0.20, -0.14), (0.26, -0.27), (0.38, -0.31), (0.49, -0.22), (0.56, 0.0), (0.56, 0.16), (0.42, 0.13), (0.28, 0.10), (0.20, 0.02),
+    (0.20, -0.14), (0.26, -0.27), (0.38, -0.31), (0.49, -0.22), (0.56, 0.0), (0.56, 0.16), (0.42, 0.13),
+    (0.28, 0.10), (0.20, 0.02),
 )  # fmt: skip
 _FRONTAL_BASE: Final[tuple[Point, ...]] = (
     (0.015, -0.37), (0.17, -0.44), (0.31, -0.40), (0.30, -0.33), (0.20, -0.26), (0.08, -0.22), (0.015, -0.24),
 )  # fmt: skip
-_PETROUS: Final[tuple[Point, ...]] = ((0.18, 0.08), (0.30, 0.13), (0.47, 0.17), (0.60, 0.17), (0.60, 0.28), (0.46, 0.25), (0.30, 0.18))
+_PETROUS: Final[tuple[Point, ...]] = (
+    (0.18, 0.08),
+    (0.30, 0.13),
+    (0.47, 0.17),
+    (0.60, 0.17),
+    (0.60, 0.28),
+    (0.46, 0.25),
+    (0.30, 0.18),
+)
 _PONS: Final[tuple[Point, ...]] = (
-    (0.0, -0.01), (0.09, 0.0), (0.15, 0.07), (0.14, 0.15), (0.08, 0.21), (0.0, 0.22), (-0.08, 0.21), (-0.14, 0.15), (-0.15, 0.07), (-0.09, 0.0),
+    (0.0, -0.01), (0.09, 0.0), (0.15, 0.07), (0.14, 0.15), (0.08, 0.21), (0.0, 0.22), (-0.08, 0.21),
+    (-0.14, 0.15), (-0.15, 0.07), (-0.09, 0.0),
 )  # fmt: skip
 _CEREBELLUM: Final[tuple[Point, ...]] = (
-    (0.0, 0.24), (0.16, 0.22), (0.32, 0.27), (0.46, 0.35), (0.45, 0.50), (0.32, 0.65), (0.12, 0.71), (0.0, 0.68), (-0.12, 0.71),
-    (-0.32, 0.65), (-0.45, 0.50), (-0.46, 0.35), (-0.32, 0.27), (-0.16, 0.22),
+    (0.0, 0.24), (0.16, 0.22), (0.32, 0.27), (0.46, 0.35), (0.45, 0.50), (0.32, 0.65), (0.12, 0.71),
+    (0.0, 0.68), (-0.12, 0.71), (-0.32, 0.65), (-0.45, 0.50), (-0.46, 0.35), (-0.32, 0.27), (-0.16, 0.22),
 )  # fmt: skip
 
 
@@ -54,11 +70,15 @@ def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     )
     canvas.brain = canvas.cavity - np.float32(0.022)
     canvas.white = paint_folded(
-        canvas, canvas.brain, centre=(0, 0.02), folds=CEREBRUM, anatomy=anatomy, along=along, fissures=fissures
+        canvas, canvas.brain, fissures, folds=_HEMISPHERES, anatomy=anatomy, along=along
     )
-    for curve in (oval((0.145, -0.17), (0.045, 0.085), tilt=20), oval((0.25, -0.02), (0.065, 0.15), tilt=-14), oval((0.095, 0.10), (0.07, 0.105), tilt=-25)):  # fmt: skip
+    for curve in (
+        oval((0.145, -0.17), (0.045, 0.085), tilt=20),
+        oval((0.25, -0.02), (0.065, 0.15), tilt=-14),
+        oval((0.095, 0.10), (0.07, 0.105), tilt=-25),
+    ):
         for side in mirrored(curve):
-            canvas.paint(canvas.area(side) * np.float32(0.85), "grey")
+            canvas.fill(side, "grey", 0.85)
     wide = anatomy.ventricles * (1 + 0.15 * along)
     for shape, middle in ((_FRONTAL_HORN, (0.05, -0.15)), (_TRIGONE, (0.17, 0.27))):
         scale = np.array([wide, 0.5 + 0.5 * wide])
@@ -66,28 +86,28 @@ def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
             canvas.fill(side, "csf")
     canvas.fill(oval((0, 0.06), (0.011 * wide, 0.075)), "csf")
     for side in mirrored(oval((0.185, 0.29), (0.016, 0.05), tilt=-30)):
-        canvas.paint(canvas.area(side) * np.float32(0.8), "choroid")
+        canvas.fill(side, "choroid", 0.8)
     canvas.fill(oval((0, 0.765 * size), (0.022, 0.03)), "vessel")
     canvas.fill(oval((0, -0.765 * size), (0.012, 0.02)), "vessel")
 
 
 def draw_low(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
-    """Paint an axial head at the level of the pituitary gland and the pons; ``along`` is the place in the stack."""
+    """Paint an axial head at the level of the pituitary gland; ``along`` is the place in the stack."""
     paint_scalp(canvas, anatomy, oval((0, -0.01), (0.70, 0.88), taper=0.03))
     _paint_face(canvas, along)
     paint_cavity(canvas, anatomy, closed_curve(_MIDDLE_FOSSAE))
-    fissures = canvas.away([[(0.4, -0.29), (0.35, -0.2), (0.3, -0.14)], [(-0.4, -0.29), (-0.35, -0.2), (-0.3, -0.13)]])
+    fissures = canvas.away(
+        [[(0.4, -0.29), (0.35, -0.2), (0.3, -0.14)], [(-0.4, -0.29), (-0.35, -0.2), (-0.3, -0.13)]]
+    )
     hulls = [oval_side for shape in (_TEMPORAL, _FRONTAL_BASE) for oval_side in mirrored(closed_curve(shape))]
     depth = np.maximum.reduce([canvas.depth(hull) for hull in hulls])
-    canvas.white = paint_folded(
-        canvas, depth, centre=(0, 0.0), folds=CEREBRUM, anatomy=anatomy, along=along, fissures=fissures
-    )
+    canvas.white = paint_folded(canvas, depth, fissures, folds=_LOBES, anatomy=anatomy, along=along)
     cerebellum = canvas.depth(closed_curve(_CEREBELLUM))
     canvas.white = canvas.white + paint_folded(
-        canvas, cerebellum, centre=(0, 0.36), folds=CEREBELLUM, anatomy=anatomy, along=along, fissures=fissures + 1
+        canvas, cerebellum, fissures + 1, folds=_FOLIA, anatomy=anatomy, along=along
     )
     canvas.brain = np.maximum(depth, cerebellum)
-    canvas.paint(canvas.area(oval((0, 0.45), (0.035, 0.19))) * np.float32(0.8), "grey")
+    canvas.fill(oval((0, 0.45), (0.035, 0.19)), "grey", 0.8)
     canvas.fill(closed_curve(_PONS), "white")
     for side in mirrored(oval((0.17, 0.19), (0.07, 0.035), tilt=40)):
         canvas.fill(side, "white")
@@ -104,7 +124,7 @@ def _paint_face(canvas: Canvas, along: float) -> None:
         canvas.fill(side, "muscle")
     canvas.fill(oval((0, -0.58), (0.42, 0.22)), "bone")
     for x in (-0.035, 0.035):
-        canvas.paint(canvas.area(oval((x, -0.62), (0.022, 0.17))), "mucosa")
+        canvas.fill(oval((x, -0.62), (0.022, 0.17)), "mucosa")
         canvas.fill(oval((x * 1.6, -0.60), (0.022, 0.14)), "air")
     for side in mirrored(oval((0.27, -0.60), (0.15, 0.20), tilt=14)):
         canvas.fill(side, "fat")
@@ -120,7 +140,7 @@ def _paint_face(canvas: Canvas, along: float) -> None:
 
 def _paint_sella(canvas: Canvas) -> None:
     for side in mirrored(oval((0.095, -0.125), (0.04, 0.075))):
-        canvas.paint(canvas.area(side) * np.float32(0.7), "vessel")
+        canvas.fill(side, "vessel", 0.7)
     for side in mirrored(oval((0.085, -0.155), (0.02, 0.024))):
         canvas.fill(side, "flow")
     canvas.fill(oval((0, -0.055), (0.075, 0.018)), "bone")

@@ -17,14 +17,14 @@ from gadolin.phantom.canvas import Canvas
 from gadolin.phantom.lesion import Lesion, draw_lesion, paint_lesion
 from gadolin.phantom.scanner import Scan, draw_scan, pose, posed, scanned
 
-__all__ = ["CLASSES", "SMALLEST_SIZE", "Phantom", "draw_patient"]
+__all__ = ["CLASSES", "HEADS", "SMALLEST_SIZE", "Phantom", "draw_patient"]
 
 CLASSES: Final = ("glioma", "meningioma", "notumor", "pituitary")
 SMALLEST_SIZE: Final = 64
 
 _SPAN_MM: Final = 18.0
 _SPACING_MM: Final = 5.0
-_HEADS: Final[Mapping[str, Callable[[Canvas, Anatomy, float], None]]] = {
+HEADS: Final[Mapping[str, Callable[[Canvas, Anatomy, float], None]]] = {
     "sagittal": sagittal.draw,
     "coronal": coronal.draw,
     "axialhigh": axial.draw_high,
@@ -36,9 +36,9 @@ _HEADS: Final[Mapping[str, Callable[[Canvas, Anatomy, float], None]]] = {
 class Phantom:
     """One drawn slice.
 
-    ``pixels`` has shape (H, W), uint8, [0, 255]; ``mask`` is the true outline of the tumour on the same grid, (H, W)
-    bool, without oedema, all false for "notumor". ``label`` is one of CLASSES, ``plane`` one of "axial", "coronal"
-    and "sagittal"; ``position`` is the distance in mm from the middle of the stack.
+    ``pixels`` has shape (H, W), uint8, [0, 255]; ``mask`` is the true outline of the tumour on the same
+    grid, (H, W) bool, without oedema, all false for "notumor". ``label`` is one of CLASSES, ``plane`` one of
+    "axial", "coronal" and "sagittal"; ``position`` is the distance in mm from the middle of the stack.
     """
 
     pixels: NDArray[np.uint8]
@@ -49,12 +49,14 @@ class Phantom:
     position: float
 
 
-def draw_patient(label: str, patient: int, *, seed: int = 0, slices: int = 4, size: int = 256) -> list[Phantom]:
+def draw_patient(
+    label: str, patient: int, *, seed: int = 0, slices: int = 4, size: int = 256
+) -> list[Phantom]:
     """Draw the slices of one patient, each ``size`` x ``size`` pixels.
 
-    The same arguments give the same bytes. Anatomy and examination depend on ``seed`` and ``patient`` alone, so
-    that two classes of one patient differ by the lesion only; the one exception is an axial stack, which for
-    "pituitary" always passes through the gland.
+    The same arguments give the same bytes. Anatomy and examination depend on ``seed`` and ``patient`` alone,
+    so that two classes of one patient differ by the lesion only; the one exception is an axial stack, which
+    for "pituitary" always passes through the gland.
 
     Raises RequestError for an unknown label, a negative number or seed, no slices, or a size below 64.
     """
@@ -83,14 +85,15 @@ def _draw_slice(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     size = noise.shape[1]
     canvas = Canvas(size, anatomy.tones)
-    _HEADS[anatomy.plane + anatomy.level](canvas, anatomy, along)
+    HEADS[anatomy.plane + anatomy.level](canvas, anatomy, along)
     maps = pose(anatomy, size, along)
     mask = np.zeros((size, size), np.bool_)
     if lesion is not None:
-        mask = posed(paint_lesion(canvas, anatomy, lesion, along), maps, outside=0.0) >= 0.5
+        mask = posed(paint_lesion(canvas, anatomy, lesion, along), maps) >= 0.5
     grain = np.asarray(cv2.resize(anatomy.grain, (size, size)), np.float32)
-    textured = canvas.image * (1 + np.float32(0.035) * grain)
-    laid = posed(textured, maps, outside=anatomy.tones["air"])
+    coarse = np.where(canvas.cavity > 0, np.float32(0.03), np.float32(0.09))
+    textured = canvas.image * (1 + coarse * grain)
+    laid = posed(textured, maps)
     return scanned(laid, scan, noise), mask
 
 
@@ -98,7 +101,8 @@ def _check(label: str, patient: int, *, seed: int, slices: int, size: int) -> No
     if label not in CLASSES:
         msg = f"a label is one of {', '.join(CLASSES)}; got {label!r}{suggestion(label, CLASSES)}"
         raise RequestError(msg)
-    for name, value, least in (("patient", patient, 0), ("seed", seed, 0), ("slices", slices, 1), ("size", size, SMALLEST_SIZE)):  # fmt: skip
-        if value < least:
-            msg = f"{name} must be at least {least}, got {value}; pass a larger number"
+    least = {"patient": 0, "seed": 0, "slices": 1, "size": SMALLEST_SIZE}
+    for (name, bound), value in zip(least.items(), (patient, seed, slices, size), strict=True):
+        if value < bound:
+            msg = f"{name} must be at least {bound}, got {value}; ask for {bound} or more"
             raise RequestError(msg)

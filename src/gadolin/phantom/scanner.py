@@ -18,9 +18,9 @@ __all__ = ["Scan", "draw_scan", "pose", "posed", "scanned"]
 class Scan:
     """One patient's examination.
 
-    ``bias`` has shape (4, 4), float32: the logarithm of the coils' sensitivity on a coarse grid. ``blur`` is in
-    head units; ``noise`` a share of full brightness; ``ghost`` the share of the picture that motion shifts by
-    ``ghost_shift`` of the height.
+    ``bias`` has shape (4, 4), float32: the logarithm of the coils' sensitivity on a coarse grid. ``blur``
+    is in head units; ``noise`` a share of full brightness; ``ghost`` the share of the picture that motion
+    shifts by ``ghost_shift`` of the height.
     """
 
     bias: Field
@@ -46,7 +46,7 @@ def draw_scan(rng: np.random.Generator) -> Scan:
 
 
 def pose(anatomy: Anatomy, size: int, along: float) -> tuple[Field, Field]:
-    """Return the maps (x and y, each (H, W) float32, in pixels) that lay a painted head as the patient lay."""
+    """Return the maps (x and y, (H, W) float32, in pixels) that lay a painted head as the patient lay."""
     axis = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(2 / size) - np.float32(1)
     bend = anatomy.bend[0] + np.float32(along) * anatomy.bend[1]
     turn = np.deg2rad(anatomy.turn)
@@ -58,29 +58,29 @@ def pose(anatomy: Anatomy, size: int, along: float) -> tuple[Field, Field]:
     return (source_x + 1) * half - np.float32(0.5), (source_y + 1) * half - np.float32(0.5)
 
 
-def posed(field: Field, maps: tuple[Field, Field], *, outside: float) -> Field:
-    """Return ``field``, (H, W) float32, laid as ``maps`` say, with the value ``outside`` beyond its edge."""
-    laid = cv2.remap(field, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(outside,))
+def posed(field: Field, maps: tuple[Field, Field]) -> Field:
+    """Return ``field``, (H, W) float32, laid as ``maps`` say; its edge goes on beyond, as a neck does."""
+    laid = cv2.remap(field, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(laid, np.float32)
 
 
 def scanned(image: Field, scan: Scan, noise: Field) -> NDArray[np.uint8]:
     """Return ``image``, (H, W) float32 in about [0, 1], as scanned: (H, W) uint8.
 
-    ``noise`` is standard normal, (2, H, W) float32: the two channels whose magnitude a scanner shows, so that the
-    noise is Rician.
+    ``noise`` is standard normal, (2, H, W) float32: the two channels whose magnitude a scanner shows,
+    so that the noise is Rician.
     """
     size = image.shape[0]
-    signal = np.power(np.maximum(image, 0), np.float32(scan.gamma)) * np.float32(scan.gain)
-    signal = signal * np.exp(_smooth(scan.bias, size))
+    signal = np.asarray(cv2.pow(np.maximum(image, 0), scan.gamma), np.float32)
+    signal *= cv2.exp(_smooth(scan.bias + np.float32(np.log(scan.gain)), size))
     shift = round(scan.ghost_shift * size)
     ghosts = np.roll(signal, shift, axis=0) + np.roll(signal, -shift, axis=0)
     signal = signal + np.float32(scan.ghost) * ghosts
     sigma = scan.blur * size / 2
     signal = np.asarray(cv2.GaussianBlur(signal, (0, 0), sigmaX=max(sigma, 0.3)), np.float32)
     spread = np.float32(scan.noise)
-    magnitude = np.hypot(signal + spread * noise[0], spread * noise[1])
-    return np.clip(np.rint(magnitude * 255), 0, 255).astype(np.uint8)
+    magnitude = cv2.magnitude(signal + spread * noise[0], spread * noise[1])
+    return np.asarray(cv2.convertScaleAbs(magnitude, alpha=255), np.uint8)
 
 
 def _smooth(coarse: Field, size: int) -> Field:

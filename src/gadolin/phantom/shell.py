@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from gadolin.phantom.anatomy import TEXTURE, Anatomy
-from gadolin.phantom.canvas import Canvas, Curve, Field
+from gadolin.phantom.anatomy import Anatomy, around
+from gadolin.phantom.canvas import Canvas, Curve
 
 __all__ = ["paint_cavity", "paint_scalp"]
 
@@ -15,30 +14,22 @@ def paint_scalp(canvas: Canvas, anatomy: Anatomy, head: Curve) -> None:
     """Paint the head's soft parts inside the closed curve ``head``: skin, below it fat, below that muscle."""
     depth = canvas.depth(head)
     skin, fat = 0.014, 0.014 + 0.055 * anatomy.scalp
-    thick = np.float32(fat) * (1 + np.float32(0.25) * _around(canvas, anatomy.grain, row=40))
+    thick = np.float32(fat) * (1 + np.float32(0.25) * around(canvas.x, canvas.y, anatomy.grain, row=40))
     canvas.paint(canvas.within(depth), "skin")
     canvas.paint(canvas.within(depth - np.float32(skin)), "fat")
     canvas.paint(canvas.within(depth - thick, 2), "muscle")
 
 
 def paint_cavity(canvas: Canvas, anatomy: Anatomy, cavity: Curve) -> None:
-    """Paint the skull around the closed curve ``cavity``, the dura on it and the fluid within; set its depth."""
-    canvas.cavity = canvas.depth(cavity)
-    uneven = _around(canvas, anatomy.grain, row=90)
+    """Paint the skull around the closed curve ``cavity``, the dura and the fluid within; set its depth."""
+    canvas.cavity = canvas.depth(cavity, outside=True)
+    uneven = around(canvas.x, canvas.y, anatomy.grain, row=90)
     bone = np.float32(0.062 * anatomy.bone) * (1 + np.float32(0.12) * uneven)
     outside = -canvas.cavity
     marrow = np.minimum(outside - np.float32(0.016), bone - outside - np.float32(0.014))
     canvas.paint(canvas.within(bone - outside), "bone")
-    canvas.paint(canvas.within(marrow, 2) * np.clip(np.float32(0.65) + np.float32(0.3) * uneven, 0, 1), "marrow")
+    canvas.paint(
+        canvas.within(marrow, 2) * np.clip(np.float32(0.65) + np.float32(0.3) * uneven, 0, 1), "marrow"
+    )
     canvas.paint(canvas.within(np.float32(0.004) - outside), "dura")
     canvas.paint(canvas.within(np.float32(-0.006) - outside), "csf")
-
-
-def _around(canvas: Canvas, grain: Field, *, row: int) -> Field:
-    """Return noise that changes slowly around the middle of the sheet, (H, W) float32, standard deviation 1."""
-    _, angle = cv2.cartToPolar(np.ascontiguousarray(canvas.x), np.ascontiguousarray(canvas.y))
-    rows = np.full_like(angle, row)
-    return np.asarray(
-        cv2.remap(grain, angle * np.float32(TEXTURE / (2 * np.pi)), rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP),
-        np.float32,
-    )

@@ -1,0 +1,127 @@
+"""The bundle: ``model.onnx`` and ``bundle.json``, all that a prediction needs. No pickle, digests checked.
+
+``weights.safetensors`` may lie beside them, for training that starts from this model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from gadolin.atomic import write_json
+from gadolin.errors import BundleError, DataError, RequestError, suggestion
+from gadolin.manifest import file_digest
+from gadolin.prepare import Preparation
+
+__all__ = ["FORMAT_VERSION", "Bundle", "read_bundle", "write_bundle"]
+
+FORMAT_VERSION = 1
+_GRAPH = "model.onnx"
+_WEIGHTS = "weights.safetensors"
+_FACTS = "bundle.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What travels with the weights.
+
+    ``classes`` fixes the order of the logits, here and nowhere else. The graph takes prepared slices (N, size, size)
+    uint8 and returns logits (N, K), features (N, F) and evidence (N, K, h, w) float32; softmax, ``temperature`` and
+    abstention (below ``abstain_below`` of probability) happen at run time. ``facts`` describe where it comes from.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    preparation: Preparation
+    graph_digest: str
+    temperature: float = 1.0
+    abstain_below: float = 0.0
+    licence: str = ""
+    manifest_digest: str = ""
+    weights_digest: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX file."""
+        return self.folder / _GRAPH
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file to go on training from; a bundle may come without it."""
+        return self.folder / _WEIGHTS
+
+    @property
+    def digest(self) -> str:
+        """A digest of everything that decides an answer: graph, classes, preparation, temperature, threshold."""
+        decisive = [self.graph_digest, self.classes, self.preparation.as_json(), self.temperature, self.abstain_below]
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of ``bundle.json``."""
+        content = asdict(self)
+        del content["folder"]
+        return {"format": FORMAT_VERSION, "digest": self.digest, **content}
+
+
+def write_bundle(bundle: Bundle) -> None:
+    """Write ``bundle.json`` beside the graph; written last, it marks the bundle as whole."""
+    write_json(bundle.folder / _FACTS, bundle.as_json())
+
+
+def read_bundle(model: Path) -> Bundle:
+    """Read a bundle from its folder, or from the run folder that holds it; the graph's digest is verified.
+
+    Raises BundleError where it is missing, damaged or of another format.
+    """
+    if not model.exists():
+        msg = f"a model must be a run folder or a bundle, {model} does not exist; check the path"
+        raise BundleError(msg)
+    folder = next((each for each in (model, model / "bundle") if (each / _FACTS).is_file()), None)
+    if folder is None:
+        msg = f"a model must be a run folder or a bundle, {model} holds no {_FACTS}; if it is an unfinished run, resume it"
+        raise BundleError(msg)
+    try:
+        content = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        return _bundle(folder, content)
+    except BundleError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        msg = f"{folder / _FACTS}: a bundle must be whole, this one is damaged ({error}); fetch it again or export it anew"
+        raise BundleError(msg) from error
+
+
+def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
+    version = content.pop("format")
+    if version != FORMAT_VERSION:
+        msg = f"{folder}: a bundle must be of format {FORMAT_VERSION}, this one is {version}; install the Gadolin that wrote it"
+        raise BundleError(msg)
+    content.pop("digest")
+    known = [item.name for item in fields(Bundle)]
+    for key in content:
+        if key not in known:
+            msg = f"{folder}: unknown bundle key {key!r}{suggestion(key, known)}; fetch the bundle again"
+            raise BundleError(msg)
+    try:
+        preparation = Preparation.from_json(content.pop("preparation"))
+    except RequestError as error:
+        msg = f"{folder}: {error}"
+        raise BundleError(msg) from error
+    classes = tuple(content.pop("classes"))
+    bundle = Bundle(folder=folder, classes=classes, preparation=preparation, **content)
+    if len(set(bundle.classes)) < 2 or not bundle.temperature > 0:
+        msg = f"{folder}: a bundle must have two classes or more and a positive temperature; fetch it again"
+        raise BundleError(msg)
+    try:
+        digest = file_digest(bundle.graph)
+    except DataError as error:
+        msg = f"{bundle.graph}: a bundle must hold its network, this one does not; fetch the bundle again"
+        raise BundleError(msg) from error
+    if digest != bundle.graph_digest:
+        msg = f"{bundle.graph}: the network must be the one that the bundle names, its digest differs; fetch the bundle again"
+        raise BundleError(msg)
+    return bundle

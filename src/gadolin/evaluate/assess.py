@@ -1,0 +1,65 @@
+"""A predictor and a data set in, a table of predictions beside the truth out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gadolin.cache import Prepared, prepared_slices
+from gadolin.errors import DataError, suggestion
+from gadolin.evaluate.table import Table
+from gadolin.predictor import Predictor
+from gadolin.records import Record
+from gadolin.splits import grouping_key
+
+__all__ = ["assess", "tested_records"]
+
+_CHUNK = 64
+
+
+def tested_records(records: Sequence[Record]) -> list[Record]:
+    """Return the records of the test part, or all where no record is marked as one."""
+    return [record for record in records if record.split == "test"] or list(records)
+
+
+def assess(
+    predictor: Predictor,
+    records: Sequence[Record],
+    *,
+    parts: Mapping[str, str] | None = None,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Table, Prepared]:
+    """Predict every record and return the table, and the prepared slices in the same order.
+
+    ``parts`` maps a picture's digest to the part it is counted in. Raises DataError where a label is no class of the
+    model. Pictures are prepared as the bundle says and kept in ``cache``.
+    """
+    classes = predictor.bundle.classes
+    for record in records:
+        if record.label not in classes:
+            known = ", ".join(classes)
+            msg = (
+                f"every label must be a class of the model ({known}), {record.path} has "
+                f"{record.label!r}{suggestion(record.label, classes)}; evaluate on data with the same classes"
+            )
+            raise DataError(msg)
+    prepared = prepared_slices(records, predictor.bundle.preparation, cache, progress=progress)
+    likely = []
+    for start in range(0, len(records), _CHUNK):
+        likely.append(predictor.probabilities(prepared.slices[start : start + _CHUNK]))
+        if progress is not None:
+            progress(min(start + _CHUNK, len(records)), len(records))
+    rows = np.concatenate(likely).astype(np.float64)
+    table = Table(
+        classes=classes,
+        probabilities=rows / rows.sum(axis=1, keepdims=True),
+        truth=np.array([classes.index(record.label) for record in records], np.int64),
+        paths=tuple(record.path.as_posix() for record in records),
+        groups=tuple(grouping_key(record) for record in records),
+        parts=tuple((parts or {}).get(record.digest, "") for record in records),
+        digests=tuple(record.digest for record in records),
+    )
+    return table, prepared

@@ -1,0 +1,9 @@
+"""The torch modules: what stands between prepared bytes and logits, features and evidence."""
+
+from __future__ import annotations
+
+from gadolin.network.backbones import BACKBONES
+from gadolin.network.classifier import Classifier, NetworkConfig, Output, build_classifier
+from gadolin.network.mirror import MirrorAverage
+
+__all__ = ["BACKBONES", "Classifier", "MirrorAverage", "NetworkConfig", "Output", "build_classifier"]

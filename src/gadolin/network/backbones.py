@@ -1,0 +1,62 @@
+"""Feature extractors: each turns (N, C, s, s) into a map of features (N, F, h, w)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import timm
+from timm.models.resnet import BasicBlock, ResNet
+from torch import nn
+
+from gadolin.errors import RecipeError, suggestion
+
+__all__ = ["BACKBONES", "Backbone", "backbone"]
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A feature extractor and what it expects: channels, statistics, and where its ImageNet weights come from.
+
+    ``trainable_tail`` names the module prefixes that stay trainable when a recipe freezes the rest.
+    """
+
+    build: Callable[[], nn.Module]
+    features: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    imagenet: str | None
+    trainable_tail: tuple[str, ...]
+
+
+def _resnet50() -> nn.Module:
+    return timm.create_model("resnet50.tv_in1k", pretrained=False, num_classes=0, global_pool="")  # type: ignore[no-any-return]
+
+
+def _compact() -> nn.Module:
+    """A ResNet of half width whose stem folds 4 x 4 pixels into channels: made for CPUs."""
+    network = ResNet(BasicBlock, (2, 2, 2, 2), num_classes=0, in_chans=1, global_pool="", channels=(32, 64, 128, 256), stem_width=32)
+    width = network.bn1.num_features
+    network.conv1 = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16, width, 3, padding=1, bias=False))
+    network.maxpool = nn.Identity()
+    return network  # type: ignore[no-any-return]
+
+
+BACKBONES = {
+    "resnet50": Backbone(
+        _resnet50, 2048, _IMAGENET_MEAN, _IMAGENET_STD, "resnet50.tv_in1k", ("layer4.1.", "layer4.2.")
+    ),
+    "compact": Backbone(_compact, 256, (0.19,), (0.21,), None, ("layer4.",)),
+}
+
+
+def backbone(name: str) -> Backbone:
+    """Return a backbone by name; raises RecipeError with a suggestion where there is none."""
+    if name not in BACKBONES:
+        known = ", ".join(sorted(BACKBONES))
+        msg = f"network.backbone must be one of {known}, got {name!r}{suggestion(name, BACKBONES)}"
+        raise RecipeError(msg)
+    return BACKBONES[name]

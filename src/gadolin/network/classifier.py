@@ -1,0 +1,98 @@
+"""The whole network: door, backbone, head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from gadolin.errors import RecipeError
+from gadolin.network.backbones import Backbone, backbone
+from gadolin.network.door import Door
+from gadolin.network.heads import DenseHead, LinearHead
+
+__all__ = ["Classifier", "NetworkConfig", "Output", "build_classifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Which network. ``hidden`` is the width of the dense layer before the classes, 0 for none.
+
+    ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
+    ``freeze`` keeps everything but the backbone's last blocks and the head as the weights had it.
+    ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.
+    """
+
+    backbone: str = "compact"
+    input_size: int = 160
+    hidden: int = 0
+    dropout: float = 0.2
+    normalise: bool = True
+    freeze: bool = False
+    mirror_average: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse values that no network can be built with."""
+        backbone(self.backbone)
+        if self.input_size % 32 or not 32 <= self.input_size <= 1024:
+            msg = f"network.input_size must be a multiple of 32 from 32 to 1024, got {self.input_size}; try 160"
+            raise RecipeError(msg)
+        if not 0 <= self.dropout < 1 or self.hidden < 0:
+            msg = f"network.dropout must lie in [0, 1) and hidden must not be negative, got {self.dropout} and {self.hidden}"
+            raise RecipeError(msg)
+
+
+class Output(NamedTuple):
+    """What the network says: logits (N, K), pooled features (N, F), evidence (N, K, h, w); all float32."""
+
+    logits: Tensor
+    features: Tensor
+    evidence: Tensor
+
+
+class Classifier(nn.Module):
+    """Prepared slices (N, 256, 256) uint8 in, an ``Output`` out."""
+
+    def __init__(self, door: Door, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.door = door
+        self.backbone = body
+        self.head = head
+
+    def classify(self, scaled: Tensor) -> Output:
+        """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], as augmentation leaves them."""
+        return Output(*self.head(self.backbone(self.door.normalise(scaled))))
+
+    def forward(self, prepared: Tensor) -> Output:
+        """Return the output for prepared slices (N, H, H) uint8."""
+        return self.classify(self.door.scale(prepared))
+
+
+def build_classifier(config: NetworkConfig, classes: int) -> Classifier:
+    """Return an untrained classifier, frozen as the configuration says."""
+    kind = backbone(config.backbone)
+    channels = len(kind.mean)
+    mean, std = (kind.mean, kind.std) if config.normalise else ((0.0,) * channels, (1.0,) * channels)
+    head: nn.Module
+    if config.hidden:
+        head = DenseHead(kind.features, classes, config.hidden, config.dropout)
+    else:
+        head = LinearHead(kind.features, classes, config.dropout)
+    network = Classifier(Door(config.input_size, mean, std), kind.build(), head)
+    if config.freeze:
+        _freeze(network.backbone, kind)
+    return network
+
+
+def _freeze(body: nn.Module, kind: Backbone) -> None:
+    for name, parameter in body.named_parameters():
+        parameter.requires_grad = name.startswith(kind.trainable_tail)
+
+
+def train_mode(network: Classifier) -> None:
+    """Put the network in training mode, but keep batch norm whose weights are frozen in inference mode."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.weight.requires_grad:
+            module.eval()

@@ -1,0 +1,85 @@
+"""Slices in, predictions out; the same code behind the command line, Python and the service. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.bundle import Bundle, read_bundle
+from gadolin.prepare import Frame, find_frame, prepare
+from gadolin.records import Prediction, Slice
+from gadolin.runtime import Runtime, open_runtime
+
+__all__ = ["Predict", "Predictor", "probabilities"]
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+_BATCH = 16
+
+
+class Predictor:
+    """Answers with one bundle; immutable, safe to share between threads."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        self.bundle = bundle
+        self._runtime = runtime
+
+    @classmethod
+    def load(cls, model: Path | str, *, runtime: str = "onnxruntime", threads: int = 0) -> Predictor:
+        """Load a bundle, or the bundle of a run folder; raises BundleError where it is missing or damaged."""
+        bundle = read_bundle(Path(model))
+        return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads))
+
+    def predict(self, slices: Sequence[Slice], paths: Sequence[str] | None = None) -> list[Prediction]:
+        """Return one prediction for each slice; ``paths`` are names to answer with."""
+        names = paths or [""] * len(slices)
+        pixels = np.stack([prepare(image, self.bundle.preparation) for image in slices])
+        likely = self.probabilities(pixels)
+        return [self._verdict(row, image, name) for row, image, name in zip(likely, slices, names, strict=True)]
+
+    def probabilities(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return calibrated probabilities (N, K) float32 of prepared slices (N, H, H) uint8."""
+        return probabilities(self.logits(prepared), self.bundle.temperature)
+
+    def logits(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return logits (N, K) float32 of prepared slices (N, H, H) uint8, before temperature."""
+        parts = [self._runtime(prepared[start : start + _BATCH])[0] for start in range(0, len(prepared), _BATCH)]
+        return np.concatenate(parts)
+
+    def at(self, image: Slice) -> Predict:
+        """Return a function from pixels (N, H, W) float32 to probabilities (N, K), for variants of one slice.
+
+        The head is found once, on ``image`` as it is, so that no perturbation can move the crop.
+        """
+        frame = find_frame(image, self.bundle.preparation)
+        return lambda pixels: self.probabilities(np.stack([self._prepared(image, one, frame) for one in pixels]))
+
+    def _prepared(self, image: Slice, pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
+        changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)
+        return prepare(changed, self.bundle.preparation, frame)
+
+    def _verdict(self, likely: NDArray[np.float32], image: Slice, name: str) -> Prediction:
+        best = int(likely.argmax())
+        reason = None
+        if image.colour:
+            reason = "the picture shows true colours, which no MRI slice does"
+        elif likely[best] < self.bundle.abstain_below:
+            reason = f"no class reaches a probability of {self.bundle.abstain_below:.2f}"
+        classes = self.bundle.classes
+        return Prediction(
+            path=name,
+            probabilities={label: round(float(p), 6) for label, p in zip(classes, likely, strict=True)},
+            label=None if reason else classes[best],
+            abstained=reason is not None,
+            reason=reason,
+            model=self.bundle.digest,
+        )
+
+
+def probabilities(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return the softmax (N, K) float32 of logits (N, K) over ``temperature``."""
+    scaled = logits.astype(np.float64) / temperature
+    exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(exponent / exponent.sum(axis=1, keepdims=True), np.float32)

@@ -1,0 +1,139 @@
+"""A model and a data set in, a folder with metrics, predictions and the report out."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from gadolin._version import __version__
+from gadolin.cache import Prepared
+from gadolin.errors import OutputError
+from gadolin.evaluate import Measurement, Table, measure
+from gadolin.evaluate.assess import assess
+from gadolin.predictor import Predictor
+from gadolin.records import Record
+from gadolin.report.context import Mistake, ReportContext, worst_mistakes
+from gadolin.report.page import write_report
+
+__all__ = ["Assessment", "assess_and_report", "run_facts", "run_history"]
+
+_PART_NOTES = {
+    "copied": "“Copied” slices show a picture that is in the training data too, identical or mirrored: "
+    "a score on them measures memory.",
+    "slice-new": "“Slice-new” slices are not in the training data, but another slice of the same patient may be.",
+    "patient-new": "“Patient-new” slices belong to patients of whom nothing was trained on: the figure to trust.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What to evaluate and how to tell of it.
+
+    ``run`` is the run folder that the model lies in, if it is one: its reading of the data is recorded there, and its
+    facts and curves stand in the report. ``parts`` maps a picture's digest to its part.
+    """
+
+    records: Sequence[Record]
+    out: Path
+    title: str
+    run: Path | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    cache: Path | None = None
+
+
+def assess_and_report(
+    predictor: Predictor, assessment: Assessment, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[Measurement, Path]:
+    """Predict, measure, write the report; returns the measurement and the path of the page."""
+    table, prepared = assess(
+        predictor, assessment.records, parts=assessment.parts, cache=assessment.cache, progress=progress
+    )
+    measurement = measure(table)
+    if assessment.run is not None:
+        _record_reading(assessment.run, table, measurement)
+    facts = {"classes": ", ".join(table.classes), **(run_facts(assessment.run) if assessment.run else {})}
+    context = ReportContext(
+        title=assessment.title,
+        model=predictor.bundle.digest,
+        created=datetime.now(UTC).date().isoformat(),
+        facts=facts | {"temperature": f"{predictor.bundle.temperature:.3f}", "Gadolin": __version__},
+        history=run_history(assessment.run) if assessment.run else (),
+        mistakes=_mistakes(table, prepared),
+        notes=_notes(table, prepared),
+    )
+    return measurement, write_report(assessment.out, table, measurement, context=context)
+
+
+def run_facts(run: Path) -> dict[str, str]:
+    """Return what ``run.json`` tells of how a model was made, as names and words."""
+    try:
+        content = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    shown = (
+        "recipe_name",
+        "weights",
+        "data",
+        "manifest_digest",
+        "seed",
+        "precision",
+        "device",
+        "chosen_epoch",
+        "seconds",
+    )
+    return {name.replace("_", " "): str(content[name]) for name in shown if name in content}
+
+
+def run_history(run: Path) -> list[dict[str, float | None]]:
+    """Return the rows of ``history.csv``, or none."""
+    try:
+        with (run / "history.csv").open(newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except OSError:
+        return []
+
+
+def _record_reading(run: Path, table: Table, measurement: Measurement) -> None:
+    """Append to the run's list of readings: when which slices were looked at, and what was seen."""
+    reading = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "slices": len(table),
+        "parts": {part: table.parts.count(part) for part in sorted(set(table.parts)) if part},
+        "accuracy": measurement.overall.as_json()["accuracy"],
+    }
+    try:
+        with (run / "readings.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(reading) + "\n")
+    except OSError as error:
+        msg = f"cannot record this reading in {run}: {error.strerror or error}; make the run folder writable"
+        raise OutputError(msg) from error
+
+
+def _mistakes(table: Table, prepared: Prepared) -> tuple[Mistake, ...]:
+    return tuple(
+        Mistake(
+            path=table.paths[row],
+            truth=table.classes[int(table.truth[row])],
+            predicted=table.classes[int(table.predicted[row])],
+            probability=float(table.confidence[row]),
+            picture=np.array(prepared.slices[row]),
+        )
+        for row in worst_mistakes(table)
+    )
+
+
+def _notes(table: Table, prepared: Prepared) -> tuple[str, ...]:
+    notes = [note for part, note in _PART_NOTES.items() if part in table.parts]
+    if prepared.whole:
+        notes.append(f"In {len(prepared.whole)} slices no head was found; the whole picture was used.")
+    if prepared.coloured:
+        notes.append(
+            f"{len(prepared.coloured)} pictures show true colours, which prediction declines to name."
+        )
+    return tuple(notes)

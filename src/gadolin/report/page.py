@@ -1,0 +1,113 @@
+"""The report of one evaluation: a folder of numbers and figures, and one HTML file that stands alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from gadolin.atomic import write_bytes, write_json
+from gadolin.errors import DataError
+from gadolin.evaluate.measure import CLASS_FIGURES, FIGURES, Measurement, Scores
+from gadolin.evaluate.table import Table, write_table
+from gadolin.records import NOTICE
+from gadolin.report import words
+from gadolin.report.context import Mistake, ReportContext
+from gadolin.report.drawings import Drawing, draw, inline, load
+
+__all__ = ["write_report"]
+
+
+def write_report(folder: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> Path:
+    """Write metrics.json, predictions.csv, figures/*.png and report.html under ``folder``, the page last.
+
+    Each file is whole or not there; files of an earlier report are replaced. The page holds its figures and
+    style and loads nothing, so it can be mailed or archived alone.
+
+    Args:
+        folder: Made where missing.
+        table: The predictions that were measured.
+        measurement: What :func:`gadolin.evaluate.measure` found for ``table``.
+        context: Title, model, facts, history, mistakes and notes.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        DataError: The measurement is not of this table.
+        MissingExtraError: matplotlib, seaborn or jinja2 is not installed.
+        OutputError: The folder cannot be written.
+    """
+    if measurement.classes != table.classes or measurement.overall.n != len(table):
+        msg = (
+            f"a report needs the measurement of its own table, got one of {measurement.overall.n} rows for "
+            f"{len(table)} rows; measure this table"
+        )
+        raise DataError(msg)
+    drawings = draw(table, measurement, context)
+    page = _render(table, measurement, context, drawings)
+    write_json(folder / "metrics.json", measurement.as_json())
+    write_table(folder / "predictions.csv", table)
+    for drawing in drawings.values():
+        write_bytes(folder / "figures" / f"{drawing.name}.png", drawing.png)
+    path = folder / "report.html"
+    write_bytes(path, page.encode("utf-8", "backslashreplace"))
+    return path
+
+
+def _render(
+    table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]
+) -> str:
+    jinja2 = load("jinja2")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gadolin.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    scores = measurement.overall
+    html: str = environment.get_template("report.html.jinja").render(
+        notice=NOTICE,
+        context=context,
+        verdict=words.verdict(scores),
+        resampling=words.resampling(measurement),
+        findings=words.findings(table, measurement),
+        parts=_part_rows(measurement),
+        figures=[(*words.FIGURE_WORDS[name], words.spelled(name, scores.figures[name])) for name in FIGURES],
+        class_rows=[
+            (name, one.n, [words.spelled(key, one.figures[key]) for key in CLASS_FIGURES])
+            for name, one in scores.per_class.items()
+        ],
+        classes=measurement.classes,
+        scores=scores,
+        drawings=drawings,
+        mistakes=[(one, inline(_picture(one))) for one in context.mistakes],
+        wrong=scores.n - scores.correct,
+    )
+    return html
+
+
+def _part_rows(measurement: Measurement) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for name, part in measurement.parts.items():
+        row: dict[str, object] = {
+            "name": name,
+            "n": part.n,
+            "meaning": words.PART_WORDS.get(name, ""),
+        }
+        if isinstance(part, Scores):
+            row["groups"] = part.groups
+            row["accuracy"] = words.spelled("accuracy", part.figures["accuracy"])
+            row["macro_f1"] = words.spelled("macro_f1", part.figures["macro_f1"])
+            rows.append(row)
+        else:
+            rows.append(row | {"reason": part.reason})
+    return rows
+
+
+def _picture(mistake: Mistake) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(mistake.picture).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,80 @@
+"""One small interface over the runtimes that can execute a bundle's graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import BundleError, MissingExtraError, RequestError, suggestion
+
+__all__ = ["OUTPUTS", "RUNTIMES", "Runtime", "open_runtime"]
+
+OUTPUTS = ("logits", "features", "evidence")
+
+Floats = NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """Executes a graph; safe to call from several threads."""
+
+    def __call__(self, prepared: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+        """Return logits (N, K), features (N, F), evidence (N, K, h, w) of prepared slices (N, H, H) uint8."""
+
+
+class OnnxRuntime:
+    """The graph on onnxruntime's CPU provider."""
+
+    def __init__(self, graph: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 -- the runtime has no exception type of its own to catch
+            msg = f"{graph}: the network cannot be loaded ({error}); fetch the bundle again"
+            raise BundleError(msg) from error
+
+    def __call__(self, prepared: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+        """See ``Runtime``."""
+        logits, features, evidence = self._session.run(OUTPUTS, {"slices": prepared})
+        return logits, features, evidence
+
+
+class OpenVino:
+    """The graph on OpenVINO's CPU plug-in, at the precision that it prefers."""
+
+    def __init__(self, graph: Path, threads: int) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingExtraError("openvino", "openvino") from error
+        options = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+        try:
+            self._compiled = openvino.Core().compile_model(str(graph), "CPU", options)
+        except Exception as error:  # noqa: BLE001 -- the runtime has no exception type of its own to catch
+            msg = f"{graph}: the network cannot be loaded ({error}); fetch the bundle again"
+            raise BundleError(msg) from error
+
+    def __call__(self, prepared: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+        """See ``Runtime``."""
+        result = self._compiled.create_infer_request().infer([prepared])
+        logits, features, evidence = (np.array(result[name]) for name in OUTPUTS)
+        return logits, features, evidence
+
+
+RUNTIMES: dict[str, Callable[[Path, int], Runtime]] = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
+
+
+def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0) -> Runtime:
+    """Open a graph with the named runtime on ``threads`` threads, 0 for one per core."""
+    if name not in RUNTIMES:
+        msg = f"the runtime must be one of {', '.join(RUNTIMES)}, got {name!r}{suggestion(name, RUNTIMES)}"
+        raise RequestError(msg)
+    return RUNTIMES[name](graph, threads or os.cpu_count() or 1)

@@ -1,0 +1,1 @@
+"""Training: records in, a run folder with a bundle out. The torch half."""

@@ -1,0 +1,58 @@
+"""Which slices make up a batch: an order fixed by seed and epoch, so that a run can go on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["Examples", "batches", "class_weights", "steps_per_epoch"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Prepared slices (N, H, H) uint8, usually a memory map, and their classes (N,) int64 in [0, K).
+
+    ``rows`` (M,) int64 picks the slices that belong to this part; ``targets`` has one entry for each of them.
+    """
+
+    slices: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+    targets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return how many slices there are."""
+        return len(self.rows)
+
+    def take(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return prepared slices (n, H, H) uint8 and targets (n,) int64 of the chosen places in [0, M)."""
+        return torch.from_numpy(self.slices[self.rows[chosen]]), torch.from_numpy(self.targets[chosen])
+
+
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Return how many batches an epoch has; a last one that is not full is left to the next epoch's shuffle."""
+    return max(1, count // batch_size)
+
+
+def batches(examples: Examples, batch_size: int, *, balance: str, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches of one epoch; with ``balance`` of "sampler" every class is drawn equally often."""
+    chance = np.random.default_rng((seed, epoch))
+    if balance == "sampler":
+        weight = 1 / np.bincount(examples.targets)[examples.targets]
+        order = chance.choice(len(examples), len(examples), p=weight / weight.sum())
+    else:
+        order = chance.permutation(len(examples))
+    for step in range(steps_per_epoch(len(examples), batch_size)):
+        yield examples.take(order[step * batch_size : (step + 1) * batch_size])
+
+
+def class_weights(targets: NDArray[np.int64], classes: int, balance: str) -> Tensor:
+    """Return (K,) float32 loss weights: the inverse of the counts with mean 1 over slices, or ones."""
+    if balance != "weights":
+        return torch.ones(classes)
+    counts = np.bincount(targets, minlength=classes)
+    return torch.tensor(len(targets) / (classes * np.maximum(counts, 1)), dtype=torch.float32)

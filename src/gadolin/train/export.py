@@ -1,0 +1,65 @@
+"""From trained weights to a bundle: ONNX, checked against torch before it counts."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from gadolin.atomic import replacing
+from gadolin.errors import ParityError
+from gadolin.manifest import file_digest
+from gadolin.predictor import probabilities
+from gadolin.runtime import OUTPUTS, open_runtime
+
+__all__ = ["TOLERANCE", "export_graph"]
+
+TOLERANCE = 1e-4
+
+
+def export_graph(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -> str:
+    """Write ``network`` as an ONNX file whose batch size is free, and return its digest.
+
+    ``examples`` (N, H, H) uint8, two slices or more, are put through torch and through the written graph: where a
+    probability differs by more than ``TOLERANCE``, ParityError is raised and no file is left.
+    """
+    network = network.cpu().eval()
+    with replacing(graph) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quiet = logging.getLogger("torch.onnx")
+        level = quiet.level
+        quiet.setLevel(logging.ERROR)
+        try:
+            program = torch.onnx.export(
+                network,
+                (torch.from_numpy(np.array(examples[:2])),),
+                input_names=["slices"],
+                output_names=list(OUTPUTS),
+                dynamic_shapes={"prepared": {0: torch.export.Dim("batch", min=1, max=65_536)}},
+                dynamo=True,
+                verbose=False,
+            )
+        finally:
+            quiet.setLevel(level)
+        program.save(str(temporary), external_data=False)
+        check_parity(network, examples, temporary)
+    return file_digest(graph)
+
+
+def check_parity(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -> None:
+    """Raise ParityError where the graph's probabilities differ from the network's by more than ``TOLERANCE``."""
+    with torch.no_grad():
+        wanted = probabilities(network(torch.from_numpy(np.array(examples))).logits.numpy())
+    got = probabilities(open_runtime(graph)(np.array(examples))[0])
+    difference = float(np.abs(wanted - got).max())
+    if not difference <= TOLERANCE:
+        msg = (
+            f"the exported network must agree with the trained one within {TOLERANCE} in probability, "
+            f"it differs by {difference:.2e}; report this with the versions of torch and onnxruntime"
+        )
+        raise ParityError(msg)

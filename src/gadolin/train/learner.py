@@ -1,0 +1,171 @@
+"""A network in training: one step, one epoch, one look at the validation part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Generator, Tensor
+from torch.optim import Optimizer
+
+from gadolin.network import Classifier
+from gadolin.network.classifier import train_mode
+from gadolin.train import augment
+from gadolin.train.batches import Examples, batches, class_weights, steps_per_epoch
+from gadolin.train.recipe import OptimizerConfig, Recipe
+
+__all__ = ["Learner", "Progress", "learning_rate", "make_learner", "slice_size", "train_epoch", "train_step", "validate"]
+
+Progress = Callable[[int, int, str], None]
+_EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A network and what it needs to learn.
+
+    ``model`` is ``network`` as Fabric wrapped it; ``average`` holds the moving average of its state, or is empty;
+    ``weights`` (K,) float32 are the classes' shares in the loss.
+    """
+
+    fabric: Fabric
+    network: Classifier
+    model: Classifier
+    optimizer: Optimizer
+    average: dict[str, Tensor]
+    weights: Tensor
+    recipe: Recipe
+    seed: int
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the state that answers: the moving average where the recipe keeps one."""
+        return self.average or self.network.state_dict()
+
+
+def make_learner(network: Classifier, recipe: Recipe, train: Examples, *, fabric: Fabric, seed: int) -> Learner:
+    """Return a learner for ``network`` on the device of ``fabric``."""
+    network.to(memory_format=torch.channels_last)
+    classes = int(network.head.linear.out_features)
+    optimizer = _optimizer(network, recipe.optimizer)
+    model, optimizer = fabric.setup(network, optimizer)
+    model.mark_forward_method("classify")
+    average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    weights = class_weights(train.targets, classes, recipe.balance).to(fabric.device)
+    return Learner(fabric, network, model, optimizer, average if recipe.ema_decay else {}, weights, recipe, seed)
+
+
+def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Progress | None = None) -> dict[str, float]:
+    """Learn from every slice once; returns the epoch's mean loss and accuracy on the augmented slices."""
+    recipe = learner.recipe
+    train_mode(learner.network)
+    total = steps_per_epoch(len(examples), recipe.batch_size)
+    size = slice_size(recipe, epoch)
+    loss, right, count = 0.0, 0, 0
+    order = batches(examples, recipe.batch_size, balance=recipe.balance, seed=learner.seed, epoch=epoch)
+    for step, (prepared, targets) in enumerate(order):
+        rate = learning_rate(recipe.optimizer, epoch + step / total, recipe.epochs)
+        for group in learner.optimizer.param_groups:
+            group["lr"] = rate
+        batch_loss, batch_right = train_step(learner, prepared, targets, size=size, number=epoch * total + step)
+        loss, right, count = loss + batch_loss * len(targets), right + batch_right, count + len(targets)
+        if progress is not None:
+            progress(epoch * total + step + 1, recipe.epochs * total, f"epoch {epoch + 1}/{recipe.epochs}")
+    return {"size": size, "lr": rate, "train_loss": loss / count, "train_accuracy": right / count}
+
+
+def train_step(learner: Learner, prepared: Tensor, targets: Tensor, *, size: int, number: int) -> tuple[float, int]:
+    """Learn from one batch; returns its loss and how many slices were named correctly.
+
+    ``prepared`` is (N, H, H) uint8, ``targets`` (N,) int64. All chance follows from the seed and the step's number.
+    """
+    recipe, network = learner.recipe, learner.network
+    generator = Generator().manual_seed(learner.seed * 1_000_003 + number)
+    torch.manual_seed(learner.seed * 1_000_003 + number)
+    prepared, targets = learner.fabric.to_device((prepared, targets))
+    with torch.no_grad():
+        drawn = augment.draw(len(targets), recipe.augment, generator)
+        scaled = augment.apply(network.door.scale(prepared, size), drawn)
+        wanted = F.one_hot(targets, len(learner.weights)).float()
+        scaled, wanted = augment.mix(scaled, wanted, recipe.augment.mixup, generator)
+    logits = learner.model.classify(scaled).logits.float()
+    loss = F.cross_entropy(logits, wanted, weight=learner.weights, label_smoothing=recipe.label_smoothing)
+    learner.optimizer.zero_grad(set_to_none=True)
+    learner.fabric.backward(loss)
+    if recipe.optimizer.clip_norm:
+        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.optimizer.clip_norm)
+    learner.optimizer.step()
+    _follow(learner.average, network, min(recipe.ema_decay, (1 + number) / (10 + number)))
+    return float(loss.detach()), int((logits.argmax(1) == wanted.argmax(1)).sum())
+
+
+def validate(learner: Learner, examples: Examples) -> dict[str, float]:
+    """Return the loss (negative log likelihood), accuracy and balanced accuracy of the state that answers."""
+    network = learner.network
+    kept = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()} if learner.average else {}
+    network.load_state_dict(learner.state())
+    network.eval()
+    logits, targets = [], []
+    with torch.no_grad():
+        for start in range(0, len(examples), _EVALUATION_BATCH):
+            chosen = np.arange(start, min(start + _EVALUATION_BATCH, len(examples)))
+            prepared, truth = examples.take(chosen)
+            scaled = network.door.scale(learner.fabric.to_device(prepared))
+            logits.append(learner.model.classify(scaled).logits.float().cpu())
+            targets.append(truth)
+    if kept:
+        network.load_state_dict(kept)
+    said, truth = torch.cat(logits), torch.cat(targets)
+    right = (said.argmax(1) == truth).float()
+    recall = [float(right[truth == k].mean()) for k in range(said.shape[1]) if bool((truth == k).any())]
+    return {
+        "validation_loss": float(F.cross_entropy(said, truth)),
+        "validation_accuracy": float(right.mean()),
+        "validation_balanced_accuracy": sum(recall) / len(recall),
+    }
+
+
+def learning_rate(config: OptimizerConfig, epoch: float, epochs: int) -> float:
+    """Return the rate at a (fractional) epoch: linear warm-up, then constant or a cosine down to a hundredth."""
+    if epoch < config.warmup_epochs:
+        return config.lr * max(epoch / config.warmup_epochs, 0.01)
+    if config.schedule == "constant":
+        return config.lr
+    done = (epoch - config.warmup_epochs) / max(epochs - config.warmup_epochs, 1e-9)
+    return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
+
+
+def slice_size(recipe: Recipe, epoch: int) -> int:
+    """Return the input size of an epoch: a multiple of 32 that grows to the whole in the first 70 % of epochs."""
+    whole = recipe.network.input_size
+    done = min(1.0, epoch / max(0.7 * recipe.epochs, 1))
+    share = recipe.progressive + (1 - recipe.progressive) * done
+    return max(32, min(whole, round(whole * share / 32) * 32))
+
+
+def _optimizer(network: Classifier, config: OptimizerConfig) -> Optimizer:
+    """Return the optimizer; biases and batch norm are not decayed."""
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=config.lr)
+
+
+def _follow(average: dict[str, Tensor], network: Classifier, decay: float) -> None:
+    """Move the average towards the network's state."""
+    if not average:
+        return
+    with torch.no_grad():
+        state = network.state_dict()
+        floating = [name for name, tensor in average.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([average[n] for n in floating], [state[n] for n in floating], 1 - decay)
+        for name in average.keys() - set(floating):
+            average[name].copy_(state[name])
+

@@ -1,0 +1,173 @@
+"""Recipes: small frozen configurations that a run is made from, and that it keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from typing import Any, get_type_hints
+
+from gadolin.errors import GadolinError, RecipeError, suggestion
+from gadolin.network.classifier import NetworkConfig
+from gadolin.prepare import Preparation
+
+__all__ = ["AugmentConfig", "OptimizerConfig", "Recipe", "recipe_from_json", "with_settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """How far augmentation may go; 0 switches a step off. Drawn uniformly for each sample.
+
+    ``rotate_degrees`` and ``shear``, ``shift``, ``zoom`` (shares of the side, or of 1) are drawn from plus to minus the
+    value; ``flip`` and ``blur`` are probabilities; ``gamma`` is the largest exponent (and 1 over it the smallest), 1 for none;
+    ``contrast`` a share, ``noise`` the largest standard deviation in [0, 1] units, ``elastic`` the largest
+    displacement as a share of the side, ``mixup`` the Beta parameter of mixing pairs (Zhang et al. 2018).
+    """
+
+    rotate_degrees: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    shear: float = 0.0
+    flip: float = 0.0
+    gamma: float = 1.0
+    contrast: float = 0.0
+    noise: float = 0.0
+    blur: float = 0.0
+    elastic: float = 0.0
+    mixup: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerConfig:
+    """``name`` is adam or adamw, ``schedule`` constant or cosine (down to a hundredth), after a linear warm-up."""
+
+    name: str = "adamw"
+    lr: float = 2e-3
+    weight_decay: float = 0.05
+    schedule: str = "cosine"
+    warmup_epochs: float = 2.0
+    clip_norm: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides what is learned, apart from the data, the seed and the machine.
+
+    ``balance`` is weights (the loss weighs classes by the inverse of their training counts), sampler (they are drawn
+    equally often) or none. ``ema_decay`` of 0 keeps no moving average. ``patience`` stops after so many epochs without
+    a better validation loss, 0 never. ``progressive`` starts at this share of the input size and grows to the whole.
+    """
+
+    name: str
+    epochs: int
+    batch_size: int = 32
+    balance: str = "weights"
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.0
+    patience: int = 0
+    progressive: float = 1.0
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    preparation: Preparation = field(default_factory=Preparation)
+
+    def __post_init__(self) -> None:
+        """Refuse values that nothing can be trained with."""
+        _require("balance", self.balance, ("weights", "sampler", "none"))
+        _require("optimizer.name", self.optimizer.name, ("adam", "adamw"))
+        _require("optimizer.schedule", self.optimizer.schedule, ("constant", "cosine"))
+        for key, value, low, high in (
+            ("epochs", self.epochs, 1, 100_000),
+            ("batch_size", self.batch_size, 2, 65_536),
+            ("label_smoothing", self.label_smoothing, 0, 0.9),
+            ("ema_decay", self.ema_decay, 0, 0.99999),
+            ("patience", self.patience, 0, 100_000),
+            ("progressive", self.progressive, 0.25, 1),
+            ("optimizer.lr", self.optimizer.lr, 1e-9, 100),
+            ("augment.gamma", self.augment.gamma, 1, 10),
+        ):
+            if not low <= value <= high:
+                msg = f"{key} must lie in {low} to {high}, got {value}; correct it with --set {key}=..."
+                raise RecipeError(msg)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every field, nested, as a JSON object."""
+        return asdict(self)
+
+
+def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
+    """Return the recipe changed by settings such as ``optimizer.lr=3e-4``.
+
+    Raises RecipeError for a key that does not exist (with a suggestion) or a value of the wrong type.
+    """
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            msg = f"a setting must read key=value, got {setting!r}; for example --set optimizer.lr=3e-4"
+            raise RecipeError(msg)
+        recipe = _changed(recipe, key.strip().split("."), text.strip(), key.strip())
+    return recipe
+
+
+def recipe_from_json(content: dict[str, Any]) -> Recipe:
+    """Return the recipe that ``as_json`` described."""
+    try:
+        return Recipe(
+            **{
+                **content,
+                "network": NetworkConfig(**content["network"]),
+                "augment": AugmentConfig(**content["augment"]),
+                "optimizer": OptimizerConfig(**content["optimizer"]),
+                "preparation": Preparation(**content["preparation"]),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        msg = f"a stored recipe must hold the keys of this version, this one does not ({error}); train again"
+        raise RecipeError(msg) from error
+
+
+def _changed(config: Any, path: list[str], text: str, key: str) -> Any:
+    known = [item.name for item in dataclasses.fields(config)]
+    name, *rest = path
+    if name not in known or (name == "name" and isinstance(config, Recipe)):
+        every = _keys(config)
+        msg = f"unknown recipe key {key!r}{suggestion('.'.join(path), every)}; known are {', '.join(every)}"
+        raise RecipeError(msg)
+    value = getattr(config, name)
+    if is_dataclass(value):
+        if not rest:
+            msg = f"{key!r} is a group of settings, not one; name one of {', '.join(f'{key}.{k}' for k in _keys(value))}"
+            raise RecipeError(msg)
+        return replace(config, **{name: _changed(value, rest, text, key)})
+    if rest:
+        msg = f"unknown recipe key {key!r}; {name!r} holds one value and no {'.'.join(rest)!r}"
+        raise RecipeError(msg)
+    try:
+        return replace(config, **{name: _parsed(text, get_type_hints(type(config))[name])})
+    except GadolinError:
+        raise
+    except ValueError as error:
+        wanted = get_type_hints(type(config))[name].__name__
+        msg = f"{key} must be a value of type {wanted}, got {text!r}; for example --set {key}={value}"
+        raise RecipeError(msg) from error
+
+
+def _keys(config: Any) -> list[str]:
+    keys = []
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        keys += [f"{item.name}.{inner}" for inner in _keys(value)] if is_dataclass(value) else [item.name]
+    return [key for key in keys if not (key == "name" and isinstance(config, Recipe))]
+
+
+def _parsed(text: str, kind: type) -> object:
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError
+        return text.lower() == "true"
+    return kind(text)
+
+
+def _require(key: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        msg = f"{key} must be one of {', '.join(known)}, got {value!r}{suggestion(value, known)}"
+        raise RecipeError(msg)

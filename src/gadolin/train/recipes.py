@@ -1,0 +1,41 @@
+"""The named recipes."""
+
+from __future__ import annotations
+
+from gadolin.errors import RecipeError, suggestion
+from gadolin.network import NetworkConfig
+from gadolin.train.recipe import AugmentConfig, OptimizerConfig, Recipe
+
+__all__ = ["RECIPES", "named_recipe"]
+
+RECIPES = {
+    "default": Recipe(
+        name="default",
+        epochs=30,
+        label_smoothing=0.1,
+        ema_decay=0.998,
+        progressive=0.6,
+        augment=AugmentConfig(
+            rotate_degrees=30, shift=0.1, zoom=0.2, shear=0.1, flip=0.5,
+            gamma=1.5, contrast=0.2, noise=0.05, blur=0.2, elastic=0.03,
+        ),
+    ),
+    "resnet50": Recipe(
+        name="resnet50",
+        epochs=20,
+        patience=5,
+        network=NetworkConfig(
+            backbone="resnet50", input_size=256, hidden=128, dropout=0.5, freeze=True, mirror_average=False
+        ),
+        augment=AugmentConfig(rotate_degrees=30, shift=0.2, zoom=0.2, shear=0.2, flip=0.5),
+        optimizer=OptimizerConfig(name="adam", lr=1e-4, weight_decay=0.0, schedule="constant", warmup_epochs=0.0),
+    ),
+}  # fmt: skip
+
+
+def named_recipe(name: str) -> Recipe:
+    """Return a recipe by name; raises RecipeError with a suggestion where there is none."""
+    if name not in RECIPES:
+        msg = f"the recipe must be one of {', '.join(RECIPES)}, got {name!r}{suggestion(name, RECIPES)}"
+        raise RecipeError(msg)
+    return RECIPES[name]

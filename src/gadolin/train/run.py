@@ -1,0 +1,217 @@
+"""One training run: data in, a run folder out that holds all it was made from and all it made."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from gadolin.atomic import replacing, require_fresh, write_json
+from gadolin.bundle import Bundle, write_bundle
+from gadolin.cache import Prepared, prepared_slices
+from gadolin.errors import DataError
+from gadolin.evaluate import fit_temperature
+from gadolin.manifest import file_digest, manifest_digest, read_manifest, write_manifest
+from gadolin.network import Classifier, MirrorAverage, build_classifier
+from gadolin.predictor import Predictor, probabilities
+from gadolin.records import Record
+from gadolin.report.assessment import Assessment, assess_and_report
+from gadolin.runtime import open_runtime
+from gadolin.sources import require_trainable, scan
+from gadolin.splits import copied_from, copy_groups, cut, join_copies
+from gadolin.train.batches import Examples
+
+from gadolin.train.export import export_graph
+from gadolin.train.fit import fit
+from gadolin.train.learner import Progress
+from gadolin.train.machine import Machine
+from gadolin.train.recipe import Recipe
+from gadolin.train.weights import start_from
+
+__all__ = ["Plan", "train"]
+
+_PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "onnx", "onnxruntime", "numpy", "opencv-python-headless", "pillow")
+_PARITY_SLICES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to train on, how, and where to.
+
+    ``validation`` and ``test`` are the shares of the training and of all slices that are cut off by group where the
+    data names no such part. ``resume`` goes on with the unfinished run in ``out``.
+    """
+
+    data: Path
+    out: Path
+    recipe: Recipe
+    weights: str = "none"
+    machine: Machine = field(default_factory=Machine)
+    patient_from: str | None = None
+    skip_unreadable: bool = False
+    validation: float = 0.1
+    test: float = 0.2
+    cache: Path | None = None
+    resume: bool = False
+
+
+def train(plan: Plan, *, progress: Progress | None = None) -> Path:
+    """Train by ``plan`` and return the path of the report on the test part, which is read once, at the end.
+
+    ``progress`` is called with (done, total, what). Raises a GadolinError, before anything is written, where data,
+    weights or folder cannot be used; an interrupted run goes on with ``resume``.
+    """
+    started = time.perf_counter()
+    _claim(plan)
+    records, prepared = _divided(plan, progress)
+    classes = tuple(sorted({record.label for record in records}))
+    _check_parts(records, classes)
+    torch.manual_seed(plan.machine.seed)
+    network = build_classifier(plan.recipe.network, len(classes))
+    facts = _facts(plan, records) | start_from(network, plan.recipe.network.backbone, plan.weights)
+    _open_run(plan, records, facts)
+    parts = _examples(records, prepared, classes)
+    state = fit(network, plan.recipe, parts, machine=plan.machine, run=plan.out, progress=progress)
+    network.load_state_dict(state.best)
+    facts |= {"chosen_epoch": state.best_epoch, "epochs": state.epoch, "history": state.history[state.best_epoch - 1]}
+    bundle = _export(plan, network, parts[1], classes=classes, facts=facts)
+    facts["seconds"] = round(time.perf_counter() - started, 1)
+    write_json(plan.out / "run.json", facts | {"finished": True})
+    (plan.out / "checkpoint.safetensors").unlink(missing_ok=True)
+    return _read_test(plan, bundle, records, progress)
+
+
+def _claim(plan: Plan) -> None:
+    if not plan.resume:
+        require_fresh(plan.out, "choose another folder, or pass --resume to go on with the run in it")
+    elif not (plan.out / "run.json").is_file():
+        msg = f"--resume needs a folder that holds an unfinished run, {plan.out} holds none; leave --resume out"
+        raise DataError(msg)
+    elif json.loads((plan.out / "run.json").read_text(encoding="utf-8")).get("finished"):
+        msg = f"--resume needs an unfinished run, the one in {plan.out} is finished; choose another folder"
+        raise DataError(msg)
+
+
+def _divided(plan: Plan, progress: Progress | None) -> tuple[list[Record], Prepared]:
+    """Return the records with groups and parts, and their prepared slices in the same order."""
+
+    def preparing(done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total, "preparing slices")
+
+    if plan.resume:
+        records = read_manifest(plan.out / "manifest.csv")
+        return records, prepared_slices(records, plan.recipe.preparation, plan.cache, progress=preparing)
+    found = scan(plan.data, patient_from=plan.patient_from)
+    require_trainable(found, skip_unreadable=plan.skip_unreadable)
+    prepared = prepared_slices(found.records, plan.recipe.preparation, plan.cache, progress=preparing)
+    records = join_copies(found.records, copy_groups(prepared.slices))
+    for part, share in (("test", plan.test), ("validation", plan.validation)):
+        if all(record.split != part for record in records):
+            records = cut(records, share, part=part, seed=plan.machine.seed)
+    return records, prepared
+
+
+def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:
+    counts = Counter((record.split, record.label) for record in records)
+    for part in ("train", "validation"):
+        for label in classes:
+            if not counts[part, label]:
+                msg = f"every class needs slices in the {part} part, {label!r} has none; correct the manifest's split column"
+                raise DataError(msg)
+
+
+def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
+    """Return what ``run.json`` records: settings resolved, seeds, versions, digests, counts."""
+    counts = Counter((record.split, record.label) for record in records)
+    return {
+        "recipe_name": plan.recipe.name,
+        "recipe": plan.recipe.as_json(),
+        "data": str(plan.data),
+        "manifest_digest": manifest_digest(records),
+        "counts": {part: {label: n for (p, label), n in sorted(counts.items()) if p == part} for part in sorted({p for p, _ in counts})},
+        "patients": len({record.patient for record in records if record.patient}),
+        "seed": plan.machine.seed,
+        "precision": "bfloat16" if plan.machine.bfloat16 else "float32",
+        "device": plan.machine.device,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("gadolin", *_PACKAGES)},
+    }
+
+
+def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> None:
+    if plan.resume:
+        before = json.loads((plan.out / "run.json").read_text(encoding="utf-8"))
+        for key in ("recipe", "seed", "manifest_digest", "precision"):
+            if before.get(key) != facts[key]:
+                msg = f"--resume needs the settings that the run began with, {key} differs from {plan.out}/run.json; use the same"
+                raise DataError(msg)
+        return
+    write_manifest(plan.out / "manifest.csv", records)
+    write_json(plan.out / "run.json", facts | {"finished": False})
+
+
+def _examples(records: Sequence[Record], prepared: Prepared, classes: Sequence[str]) -> tuple[Examples, Examples]:
+    def part(name: str) -> Examples:
+        rows = [index for index, record in enumerate(records) if record.split == name]
+        targets = [classes.index(records[index].label) for index in rows]
+        return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64))
+
+    return part("train"), part("validation")
+
+
+def _export(
+    plan: Plan, network: Classifier, validation: Examples, *, classes: tuple[str, ...], facts: dict[str, Any]
+) -> Bundle:
+    """Write the bundle: graph, weights, temperature fitted on the validation part."""
+    folder = plan.out / "bundle"
+    answering = MirrorAverage(network) if plan.recipe.network.mirror_average else network
+    examples = validation.slices[validation.rows[:_PARITY_SLICES]]
+    with replacing(folder / "weights.safetensors") as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in network.cpu().state_dict().items()}, temporary)
+    digest = export_graph(answering, examples, folder / "model.onnx")
+    runtime = open_runtime(folder / "model.onnx")
+    logits = np.concatenate(
+        [runtime(validation.slices[validation.rows[at : at + 32]])[0] for at in range(0, len(validation), 32)]
+    )
+    temperature = fit_temperature(logits, validation.targets)
+    right = probabilities(logits).argmax(axis=1) == validation.targets
+    bundle = Bundle(
+        folder=folder,
+        classes=classes,
+        preparation=plan.recipe.preparation,
+        graph_digest=digest,
+        temperature=temperature,
+        manifest_digest=facts["manifest_digest"],
+        weights_digest=file_digest(folder / "weights.safetensors"),
+        metrics={"validation": {"slices": len(validation), "accuracy": float(right.mean())}},
+        facts={key: facts[key] for key in ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")},
+    )
+    write_bundle(bundle)
+    return bundle
+
+
+def _read_test(plan: Plan, bundle: Bundle, records: Sequence[Record], progress: Progress | None) -> Path:
+    tested = [record for record in records if record.split == "test"]
+    assessment = Assessment(
+        records=tested,
+        out=plan.out / "evaluation",
+        title=f"{plan.recipe.name} on the test part of {plan.data.name}",
+        run=plan.out,
+        parts=copied_from(records),
+        cache=plan.cache,
+    )
+    telling = None if progress is None else lambda done, total: progress(done, total, "evaluating")
+    _, page = assess_and_report(Predictor(bundle, open_runtime(bundle.graph)), assessment, progress=telling)
+    return page

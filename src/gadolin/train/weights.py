@@ -1,0 +1,97 @@
+"""Where training starts from: ImageNet through the hub, a file, an earlier run or bundle, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from gadolin.bundle import read_bundle
+from gadolin.errors import BundleError, WeightsError
+from gadolin.manifest import file_digest
+from gadolin.network import Classifier
+from gadolin.network.backbones import backbone
+
+__all__ = ["OTHER_CHOICES", "start_from"]
+
+OTHER_CHOICES = "give --weights none, a .safetensors file, a run folder or a bundle"
+
+
+def start_from(network: Classifier, backbone_name: str, weights: str) -> dict[str, str]:
+    """Load the backbone's weights in place and return facts for the run's record.
+
+    ``weights`` is "none", "imagenet" (through timm and the hub), or a path: a safetensors file (named as a whole
+    classifier or as a bare backbone), a run folder or a bundle. The head always starts anew.
+    Raises WeightsError where they cannot be had or do not fit.
+    """
+    if weights == "none":
+        return {"weights": "none"}
+    if weights == "imagenet":
+        name, state = _from_hub(backbone_name)
+        _load(network, state, f"the hub's {name}")
+        return {"weights": "imagenet", "weights_source": name}
+    path = _file(Path(weights))
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        msg = f"weights must be a safetensors file, {path} is not or is damaged ({error}); {OTHER_CHOICES}"
+        raise WeightsError(msg) from error
+    _load(network, _of_backbone(state), str(path))
+    return {"weights": path.name, "weights_digest": file_digest(path)}
+
+
+def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
+    name = backbone(backbone_name).imagenet
+    if name is None:
+        msg = f"the backbone {backbone_name!r} has no ImageNet weights; {OTHER_CHOICES}, or --recipe resnet50"
+        raise WeightsError(msg)
+    import timm
+
+    try:
+        model = timm.create_model(name, pretrained=True, num_classes=0, global_pool="")
+    except Exception as error:  # noqa: BLE001 -- the hub client raises anything from OSError to its own
+        msg = f"the weights {name} could not be fetched from the hub ({type(error).__name__}); {OTHER_CHOICES}"
+        raise WeightsError(msg) from error
+    return name, model.state_dict()
+
+
+def _file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if not path.exists():
+        msg = f"weights must be none, imagenet or a path, {path} does not exist; {OTHER_CHOICES}"
+        raise WeightsError(msg)
+    try:
+        found = read_bundle(path).weights
+    except BundleError as error:
+        raise WeightsError(str(error)) from error
+    if not found.is_file():
+        msg = f"a bundle to start from must hold weights.safetensors, {path} does not; {OTHER_CHOICES}"
+        raise WeightsError(msg)
+    return found
+
+
+def _of_backbone(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the backbone's tensors under its own names, whichever way the file names them."""
+    own = {name.removeprefix("backbone."): tensor for name, tensor in state.items() if name.startswith("backbone.")}
+    return own or {name: tensor for name, tensor in state.items() if not name.startswith(("fc.", "head."))}
+
+
+def _load(network: Classifier, state: dict[str, Tensor], where: str) -> None:
+    wanted = network.backbone.state_dict()
+    counters = {name for name in wanted if name.endswith("num_batches_tracked")}
+    missing = [name for name in wanted if name not in state and name not in counters]
+    unknown = [name for name in state if name not in wanted]
+    wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+    if missing or unknown or wrong:
+        first = (missing + unknown + wrong)[0]
+        msg = (
+            f"weights must fit the recipe's backbone, those of {where} do not: {len(missing)} tensors missing, "
+            f"{len(unknown)} unknown, {len(wrong)} of another shape (first: {first}); use the recipe they were made with"
+        )
+        raise WeightsError(msg)
+    with torch.no_grad():
+        network.backbone.load_state_dict({**wanted, **state})

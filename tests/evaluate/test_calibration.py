@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gadolin.errors import DataError
+from gadolin.evaluate import expected_calibration_error, fit_temperature, reliability, risk_coverage
+
+
+def softmax(logits):
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def draw(logits, seed=0):
+    random = np.random.default_rng(seed)
+    return np.asarray([random.choice(len(row), p=row) for row in softmax(logits)])
+
+
+def test_bins_and_error_by_hand(make_table):
+    probabilities = [[0.9, 0.1, 0, 0], [0.9, 0.1, 0, 0], [0.5, 0.3, 0.2, 0], [1, 0, 0, 0]]
+    table = make_table(rows=4, probabilities=np.asarray(probabilities), truth=[0, 1, 0, 0])
+    bins = reliability(table, bins=10)
+    assert [one.n for one in bins] == [0, 0, 0, 0, 1, 0, 0, 0, 2, 1]
+    assert bins[8].accuracy == 0.5
+    assert bins[8].confidence == pytest.approx(0.9)
+    assert bins[0].accuracy is None
+    assert expected_calibration_error(table, bins=10) == pytest.approx((2 * 0.4 + 0.5 + 0) / 4)
+
+
+def test_bins_hold_every_row(make_table):
+    assert sum(one.n for one in reliability(make_table())) == 200
+    with pytest.raises(DataError, match="at least one bin"):
+        reliability(make_table(), bins=0)
+
+
+@pytest.mark.parametrize("temperature", [0.25, 1.0, 3.0])
+def test_planted_temperature_is_found(temperature):
+    logits = np.random.default_rng(1).normal(0, 2, (6000, 4))
+    assert fit_temperature(logits * temperature, draw(logits)) == pytest.approx(temperature, rel=0.06)
+
+
+@given(st.floats(0.3, 3.0))
+def test_scaled_logits_scale_the_temperature(factor):
+    logits = np.random.default_rng(2).normal(0, 2, (200, 3))
+    truth = draw(logits)
+    assert fit_temperature(logits * factor, truth) == pytest.approx(
+        fit_temperature(logits, truth) * factor, rel=1e-4
+    )
+
+
+def test_no_temperature_nearby_is_better():
+    logits = np.random.default_rng(3).normal(0, 4, (300, 4))
+    truth = draw(logits / 2)
+    best = fit_temperature(logits, truth)
+
+    def loss(temperature):
+        return -np.log(softmax(logits / temperature)[np.arange(300), truth]).mean()
+
+    assert all(loss(best) <= loss(best * factor) for factor in (0.5, 0.95, 1.05, 2.0))
+
+
+def test_ends_of_the_range():
+    logits = np.eye(3) * 5
+    assert fit_temperature(logits, np.arange(3)) == pytest.approx(0.05, rel=1e-3)
+    assert fit_temperature(logits, np.asarray([1, 2, 0])) == pytest.approx(20, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("logits", "truth", "words"),
+    [
+        (np.zeros(3), [0, 0, 0], "logits must be"),
+        (np.zeros((0, 3)), [], "logits must be"),
+        (np.zeros((3, 1)), [0, 0, 0], "logits must be"),
+        (np.zeros((2, 3)), [0], "logits must be"),
+        (np.full((1, 3), np.nan), [0], "finite"),
+        (np.zeros((1, 3)), [3], "0 to 2, got 3 to 3"),
+    ],
+)
+def test_wrong_logits_are_refused(logits, truth, words):
+    with pytest.raises(DataError, match=words):
+        fit_temperature(logits, np.asarray(truth, dtype=np.int64))
+
+
+def test_risk_and_coverage_by_hand(make_table):
+    probabilities = [[0.9, 0.1, 0, 0], [0.8, 0.2, 0, 0], [0.8, 0.2, 0, 0], [0.6, 0.4, 0, 0]]
+    table = make_table(rows=4, probabilities=np.asarray(probabilities), truth=[0, 0, 1, 1])
+    curve = risk_coverage(table)
+    assert curve.thresholds.tolist() == [0.9, 0.8, 0.6]
+    assert curve.coverage.tolist() == [0.25, 0.75, 1.0]
+    assert curve.risk.tolist() == [0, pytest.approx(1 / 3), 0.5]
+    assert curve.area == pytest.approx(0.5 / 3 + 0.25 * 0.5)
