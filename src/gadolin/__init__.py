@@ -1,1 +1,88 @@
-"""Gadolin: brain MRI slices in, a verdict and its trustworthiness out. Research only."""
+"""Gadolin: brain MRI slices in, a verdict and its trustworthiness out. For research only; not a medical device.
+
+>>> import gadolin
+>>> predictor = gadolin.Predictor.load("run")  # doctest: +SKIP
+>>> predictor.predict([gadolin.read("slice.png")])[0].label  # doctest: +SKIP
+'glioma'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from gadolin._version import __version__
+
+if TYPE_CHECKING:
+    from gadolin.bundle import Bundle, read_bundle
+    from gadolin.errors import GadolinError
+    from gadolin.evaluate import compare, measure, read_table
+    from gadolin.files import predict_files
+    from gadolin.phantom import PhantomPlan, write_phantoms
+    from gadolin.predictor import Predictor
+    from gadolin.prepare import Preparation
+    from gadolin.readers import read
+    from gadolin.records import Prediction, Record, Slice
+    from gadolin.report.evaluation import evaluate_model
+    from gadolin.sources import scan
+    from gadolin.train.recipes import named_recipe
+    from gadolin.train.run import Plan, train_model
+
+__all__ = [
+    "Bundle",
+    "GadolinError",
+    "PhantomPlan",
+    "Plan",
+    "Prediction",
+    "Predictor",
+    "Preparation",
+    "Record",
+    "Slice",
+    "__version__",
+    "compare",
+    "evaluate_model",
+    "measure",
+    "named_recipe",
+    "predict_files",
+    "read",
+    "read_bundle",
+    "read_table",
+    "scan",
+    "train_model",
+    "write_phantoms",
+]
+
+_HOMES = {
+    "Bundle": "bundle",
+    "GadolinError": "errors",
+    "PhantomPlan": "phantom",
+    "Plan": "train.run",
+    "Prediction": "records",
+    "Predictor": "predictor",
+    "Preparation": "prepare",
+    "Record": "records",
+    "Slice": "records",
+    "compare": "evaluate",
+    "evaluate_model": "report.evaluation",
+    "measure": "evaluate",
+    "named_recipe": "train.recipes",
+    "predict_files": "files",
+    "read": "readers",
+    "read_bundle": "bundle",
+    "read_table": "evaluate",
+    "scan": "sources",
+    "train_model": "train.run",
+    "write_phantoms": "phantom",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used, so that ``import gadolin`` costs next to nothing."""
+    if name in _HOMES:
+        return getattr(import_module(f"gadolin.{_HOMES[name]}"), name)
+    msg = f"module 'gadolin' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return __all__

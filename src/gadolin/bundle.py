@@ -58,7 +58,13 @@ class Bundle:
     @property
     def digest(self) -> str:
         """A digest of everything that decides an answer: graph, classes, preparation, temperature, threshold."""
-        decisive = [self.graph_digest, self.classes, self.preparation.as_json(), self.temperature, self.abstain_below]
+        decisive = [
+            self.graph_digest,
+            self.classes,
+            self.preparation.as_json(),
+            self.temperature,
+            self.abstain_below,
+        ]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:

@@ -20,11 +20,12 @@ SPLITS = ("", "train", "validation", "test")
 _REQUIRED = ("path", "label")
 
 
-def read_manifest(path: Path) -> list[Record]:
+def read_manifest(path: Path, *, verify: bool = True) -> list[Record]:
     """Read a manifest; relative paths count from its folder.
 
     Columns: ``path,label,patient,group,source,split,fold,outline,digest``, the first two required. A digest that is
-    given is compared with the file, one that is not is computed. Raises DataError naming row and rule.
+    given is compared with the file, one that is not is computed; without ``verify`` the files are not looked at.
+    Raises DataError naming row and rule.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -33,7 +34,7 @@ def read_manifest(path: Path) -> list[Record]:
         raise DataError(msg) from error
     rows = csv.DictReader(io.StringIO(text))
     _check_columns(path, rows.fieldnames or ())
-    records = [_record(path, number, row) for number, row in enumerate(rows, start=2)]
+    records = [_record(path, number, row, verify) for number, row in enumerate(rows, start=2)]
     if not records:
         msg = f"a manifest must have one row or more, {path} has none; add rows"
         raise DataError(msg)
@@ -50,7 +51,15 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
         where = record.path.resolve()
         shown = where.relative_to(base) if where.is_relative_to(base) else where
         fold = "" if record.fold is None else record.fold
-        rest = (record.patient, record.group, record.source, record.split, fold, record.outline, record.digest)
+        rest = (
+            record.patient,
+            record.group,
+            record.source,
+            record.split,
+            fold,
+            record.outline,
+            record.digest,
+        )
         rows.writerow((shown.as_posix(), record.label, *rest))
     write_text(path, out.getvalue())
 
@@ -88,22 +97,26 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
             raise DataError(msg)
 
 
-def _record(path: Path, number: int, row: dict[str, str]) -> Record:
+def _record(path: Path, number: int, row: dict[str, str], verify: bool) -> Record:
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     where = path.parent / values["path"]
-    if not values["path"] or not where.is_file():
-        msg = f"{path}, row {number}: every path must be a file, {values['path']!r} is not; correct it or remove the row"
+    if not values["path"] or (verify and not where.is_file()):
+        msg = (
+            f"{path}, row {number}: every path must be a file, {values['path']!r} is not; correct it or remove the row"
+        )
         raise DataError(msg)
     if not values["label"]:
         msg = f"{path}, row {number}: every row must have a label, this one has none; add it or remove the row"
         raise DataError(msg)
     if values["split"] not in SPLITS:
-        msg = f"{path}, row {number}: split must be train, validation, test or empty, got {values['split']!r}; correct it"
+        msg = (
+            f"{path}, row {number}: split must be train, validation, test or empty, got {values['split']!r}; correct it"
+        )
         raise DataError(msg)
     if values["fold"] and not values["fold"].isdecimal():
         msg = f"{path}, row {number}: fold must be a whole number from 0 or empty, got {values['fold']!r}; correct it"
         raise DataError(msg)
-    digest = file_digest(where)
+    digest = file_digest(where) if verify else values["digest"]
     if values["digest"] and values["digest"] != digest:
         msg = f"{path}, row {number}: {where} has changed since its digest was written; fetch it again or clear the digest"
         raise DataError(msg)

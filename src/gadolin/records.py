@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTICE", "Prediction", "Record", "Slice"]
+__all__ = ["NOTICE", "Failure", "Prediction", "Record", "Slice"]
 
 NOTICE = "For research only. Not a medical device; not for diagnosis."
 
@@ -76,3 +76,15 @@ class Prediction:
             "reason": self.reason,
             "model": self.model,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be answered for; ``error`` says why and what to do."""
+
+    path: str
+    error: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return the failure as the documented JSON object (``docs/prediction.md``)."""
+        return {"path": self.path, "error": self.error}

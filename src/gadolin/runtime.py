@@ -37,7 +37,7 @@ class OnnxRuntime:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 -- the runtime has no exception type of its own to catch
+        except Exception as error:
             msg = f"{graph}: the network cannot be loaded ({error}); fetch the bundle again"
             raise BundleError(msg) from error
 
@@ -58,7 +58,7 @@ class OpenVino:
         options = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
         try:
             self._compiled = openvino.Core().compile_model(str(graph), "CPU", options)
-        except Exception as error:  # noqa: BLE001 -- the runtime has no exception type of its own to catch
+        except Exception as error:
             msg = f"{graph}: the network cannot be loaded ({error}); fetch the bundle again"
             raise BundleError(msg) from error
 

@@ -63,9 +63,7 @@ class Interval:
         return {"value": self.value, "low": self.low, "high": self.high, "resamples": self.resamples}
 
 
-def group_weights(
-    groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
-) -> Iterator[NDArray[np.float64]]:
+def group_weights(groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[NDArray[np.float64]]:
     """Draw groups with replacement, as many as there are, and yield what each row then weighs.
 
     Args:
@@ -122,9 +120,7 @@ def group_intervals(
     draws = [statistic(weights) for weights in chunks]
     values = statistic(np.ones((1, len(groups))))[0]
     stacked = np.concatenate(draws) if draws else np.empty((0, len(values)))
-    return tuple(
-        _interval(float(value), stacked[:, column], resamples) for column, value in enumerate(values)
-    )
+    return tuple(_interval(float(value), stacked[:, column], resamples) for column, value in enumerate(values))
 
 
 def paired_intervals(
@@ -178,9 +174,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
         RequestError: A negative count.
     """
     if min(only_first, only_second) < 0:
-        msg = (
-            f"counts of pairs are at least 0, got {only_first} and {only_second}; count the discordant pairs"
-        )
+        msg = f"counts of pairs are at least 0, got {only_first} and {only_second}; count the discordant pairs"
         raise RequestError(msg)
     trials = only_first + only_second
     term = tail = 1

@@ -22,7 +22,7 @@ TUMOURS = tuple(label for label in CLASSES if label != "notumor")
 
 
 def painted(label, number, size=128):
-    """Return a head on its canvas, before it is laid in the scanner, with the share of its lesion and its stack."""
+    """Return a head on its canvas, before it is laid in the scanner, its lesion's mask and its stack."""
     anatomy = draw_anatomy(np.random.default_rng(number), through_sella=label == "pituitary")
     canvas = Canvas(size, anatomy.tones)
     stack = anatomy.plane + anatomy.level
@@ -171,6 +171,7 @@ def test_a_wrong_argument_is_refused_with_rule_and_value(arguments, words):
 
 
 def test_importing_the_phantoms_loads_no_heavy_package():
-    code = "import sys, gadolin.phantom; print([m for m in ('torch', 'scipy', 'matplotlib') if m in sys.modules])"
+    heavy = ("torch", "scipy", "matplotlib")
+    code = f"import sys, gadolin.phantom; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Promises of a written folder: its layout, its manifest, its faults, and that half of it never passes for whole."""
+"""Promises of a written folder: layout, manifest, faults, and that half of it never passes for whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gadolin.errors import OutputError, RequestError
 from gadolin.phantom import CLASSES, FAULTS, PhantomPlan, draw_patient, write_phantoms
 from gadolin.phantom import write as writing
 
-COLUMNS = "path,label,patient,group,source,split,fold,outline,digest".split(",")
+COLUMNS = ["path", "label", "patient", "group", "source", "split", "fold", "outline", "digest"]
 SMALL = PhantomPlan(patients=4, slices=2, size=64, seed=3)
 
 
@@ -25,9 +25,7 @@ def table(manifest):
 
 
 def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def grey(path):
@@ -55,11 +53,7 @@ def test_the_manifest_has_exactly_the_agreed_columns(clean):
 
 def test_the_manifest_lists_every_picture_with_its_true_digest(clean):
     rows = table(clean / "manifest.csv")
-    found = {
-        p.relative_to(clean).as_posix()
-        for part in ("Training", "Testing")
-        for p in (clean / part).rglob("*.*")
-    }
+    found = {p.relative_to(clean).as_posix() for part in ("Training", "Testing") for p in (clean / part).rglob("*.*")}
     assert {row["path"] for row in rows} == found
     assert len(rows) == len(found) == 4 * 4 * 2
     for row in rows:
@@ -73,9 +67,7 @@ def test_the_manifest_lists_every_picture_with_its_true_digest(clean):
 
 def test_every_class_is_in_both_parts_and_no_patient_in_two(clean):
     rows = table(clean / "manifest.csv")
-    assert {(row["label"], row["split"]) for row in rows} == {
-        (c, s) for c in CLASSES for s in ("train", "test")
-    }
+    assert {(row["label"], row["split"]) for row in rows} == {(c, s) for c in CLASSES for s in ("train", "test")}
     splits, labels = defaultdict(set), defaultdict(set)
     for row in rows:
         splits[row["patient"]].add(row["split"])

@@ -69,9 +69,7 @@ def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
         ]
     )
     canvas.brain = canvas.cavity - np.float32(0.022)
-    canvas.white = paint_folded(
-        canvas, canvas.brain, fissures, folds=_HEMISPHERES, anatomy=anatomy, along=along
-    )
+    canvas.white = paint_folded(canvas, canvas.brain, fissures, folds=_HEMISPHERES, anatomy=anatomy, along=along)
     for curve in (
         oval((0.145, -0.17), (0.045, 0.085), tilt=20),
         oval((0.25, -0.02), (0.065, 0.15), tilt=-14),
@@ -96,9 +94,7 @@ def draw_low(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     paint_scalp(canvas, anatomy, oval((0, -0.01), (0.70, 0.88), taper=0.03))
     _paint_face(canvas, along)
     paint_cavity(canvas, anatomy, closed_curve(_MIDDLE_FOSSAE))
-    fissures = canvas.away(
-        [[(0.4, -0.29), (0.35, -0.2), (0.3, -0.14)], [(-0.4, -0.29), (-0.35, -0.2), (-0.3, -0.13)]]
-    )
+    fissures = canvas.away([[(0.4, -0.29), (0.35, -0.2), (0.3, -0.14)], [(-0.4, -0.29), (-0.35, -0.2), (-0.3, -0.13)]])
     hulls = [oval_side for shape in (_TEMPORAL, _FRONTAL_BASE) for oval_side in mirrored(closed_curve(shape))]
     depth = np.maximum.reduce([canvas.depth(hull) for hull in hulls])
     canvas.white = paint_folded(canvas, depth, fissures, folds=_LOBES, anatomy=anatomy, along=along)

@@ -99,7 +99,7 @@ class Canvas:
         image += (np.float32(self.tones[tissue]) - image) * (sheet * np.float32(share / 255))
 
     def _box(self, points: NDArray[np.int32]) -> tuple[slice, slice]:
-        """Return the rows and columns that a curve in fixed-point pixels can touch, and two more around it."""
+        """Return the rows and columns that a curve in fixed-point pixels can touch, and two around."""
         x, y, width, height = cv2.boundingRect(points)
         (top, bottom), (left, right) = (
             (max((start >> _SUBPIXEL_BITS) - 2, 0), min(((start + length) >> _SUBPIXEL_BITS) + 3, self.size))

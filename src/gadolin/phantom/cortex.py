@@ -61,7 +61,7 @@ def paint_folded(
 def _furrows(x: Field, y: Field, depth: Field, *, folds: Folds, anatomy: Anatomy, along: float) -> Field:
     """Return the distance to the nearest furrow, same shape as ``depth``, in head units.
 
-    A furrow is where periodic noise, wrapped around the centre, crosses zero; below its reach it is left behind.
+    A furrow is where periodic noise, wrapped around the centre, crosses zero; it ends below its reach.
     """
     phase = 0.45 * along  # how far the pattern has turned into its other half
     ours, other = np.float32(np.cos(phase)), np.float32(np.sin(phase))

@@ -97,9 +97,7 @@ def _repeat(
     return planted
 
 
-def _mislabel(
-    folder: Path, rows: list[Row], chosen: Sequence[Row], rng: np.random.Generator
-) -> list[Planted]:
+def _mislabel(folder: Path, rows: list[Row], chosen: Sequence[Row], rng: np.random.Generator) -> list[Planted]:
     planted = []
     for row in chosen:
         others = [label for label in CLASSES if label != row.label]

@@ -56,8 +56,8 @@ class Lesion:
 
     ``centre`` is in head units for glioma and pituitary; a meningioma sits on the dura in ``direction``, in
     radians, and a glioma's rim is thick on that side. ``outline`` has shape (2, 8), float32: cosines and
-    sines of the outline's waves. ``rim`` and ``oedema`` are widths in head units; ``push`` above 1 displaces the
-    brain around; ``waist`` is the size of an adenoma's upper part.
+    sines of the outline's waves. ``rim`` and ``oedema`` are widths in head units; a ``push`` above 1
+    displaces the brain around; ``waist`` is the size of an adenoma's upper part, a share of ``radius``.
     """
 
     label: str
@@ -113,13 +113,10 @@ def paint_lesion(canvas: Canvas, anatomy: Anatomy, lesion: Lesion, along: float)
 def _paint_glioma(canvas: Canvas, lesion: Lesion, *, radius: float, along: float, grain: Field) -> Field:
     inside_brain = canvas.within(canvas.brain)
     _push(canvas, lesion.centre, reach=2.1 * radius, strength=lesion.push)
-    depth = (
-        _depth(canvas, lesion, centre=lesion.centre, radius=radius, along=along) + np.float32(0.006) * grain
-    )
-    fingers = np.float32(lesion.oedema) * (1 + np.float32(0.45) * np.roll(grain, canvas.size // 3, axis=0))
-    swollen = (
-        canvas.within(depth + fingers, 5) * np.clip(np.float32(0.15) + canvas.white, 0, 1) * inside_brain
-    )
+    depth = _depth(canvas, lesion, centre=lesion.centre, radius=radius, along=along) + np.float32(0.006) * grain
+    uneven = np.clip(np.roll(grain, canvas.size // 3, axis=0), -1, 1)
+    fingers = np.float32(lesion.oedema) * (1 + np.float32(0.45) * uneven)
+    swollen = canvas.within(depth + fingers, 5) * np.clip(np.float32(0.15) + canvas.white, 0, 1) * inside_brain
     canvas.paint(swollen, "oedema")
     mask = canvas.within(depth) * inside_brain
     canvas.paint(canvas.within(depth, 2) * inside_brain, "rim")
@@ -144,8 +141,7 @@ def _paint_meningioma(canvas: Canvas, lesion: Lesion, *, radius: float, along: f
     depth = _depth(canvas, lesion, centre=centre, radius=radius, along=along)
     canvas.paint(canvas.within(depth + np.float32(0.014), 2) * inside * np.float32(0.7), "csf")
     near = canvas.within(
-        np.float32(1.45 * radius)
-        - cv2.magnitude(canvas.x - np.float32(base[0]), canvas.y - np.float32(base[1])),
+        np.float32(1.45 * radius) - cv2.magnitude(canvas.x - np.float32(base[0]), canvas.y - np.float32(base[1])),
         8,
     )
     tail = near * canvas.within(np.float32(0.016) - np.abs(canvas.cavity - np.float32(0.008)), 2)
@@ -159,9 +155,7 @@ def _paint_adenoma(canvas: Canvas, lesion: Lesion, *, anatomy: Anatomy, radius: 
     below = _depth(canvas, lesion, centre=lesion.centre, radius=0.86 * radius, along=along)
     if anatomy.plane != "axial":  # the part that has grown through the diaphragm, above the waist
         above = (lesion.centre[0], lesion.centre[1] - 0.95 * radius)
-        below = np.maximum(
-            below, _depth(canvas, lesion, centre=above, radius=lesion.waist * radius, along=along)
-        )
+        below = np.maximum(below, _depth(canvas, lesion, centre=above, radius=lesion.waist * radius, along=along))
     mask = canvas.within(below)
     canvas.paint(canvas.within(below + np.float32(0.010), 2) * np.float32(0.6), "csf")
     canvas.paint(mask, "adenoma")

@@ -49,9 +49,7 @@ class Phantom:
     position: float
 
 
-def draw_patient(
-    label: str, patient: int, *, seed: int = 0, slices: int = 4, size: int = 256
-) -> list[Phantom]:
+def draw_patient(label: str, patient: int, *, seed: int = 0, slices: int = 4, size: int = 256) -> list[Phantom]:
     """Draw the slices of one patient, each ``size`` x ``size`` pixels.
 
     The same arguments give the same bytes. Anatomy and examination depend on ``seed`` and ``patient`` alone,
@@ -73,9 +71,7 @@ def draw_patient(
         pixels, mask = _draw_slice(anatomy, lesion, scan, along=2 * position / _SPAN_MM, noise=noise)
         name = f"s{seed}p{patient:04d}"
         drawn.append(
-            Phantom(
-                pixels=pixels, mask=mask, label=label, plane=anatomy.plane, patient=name, position=position
-            )
+            Phantom(pixels=pixels, mask=mask, label=label, plane=anatomy.plane, patient=name, position=position)
         )
     return drawn
 

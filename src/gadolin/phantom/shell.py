@@ -28,8 +28,6 @@ def paint_cavity(canvas: Canvas, anatomy: Anatomy, cavity: Curve) -> None:
     outside = -canvas.cavity
     marrow = np.minimum(outside - np.float32(0.016), bone - outside - np.float32(0.014))
     canvas.paint(canvas.within(bone - outside), "bone")
-    canvas.paint(
-        canvas.within(marrow, 2) * np.clip(np.float32(0.65) + np.float32(0.3) * uneven, 0, 1), "marrow"
-    )
+    canvas.paint(canvas.within(marrow, 2) * np.clip(np.float32(0.65) + np.float32(0.3) * uneven, 0, 1), "marrow")
     canvas.paint(canvas.within(np.float32(0.004) - outside), "dura")
     canvas.paint(canvas.within(np.float32(-0.006) - outside), "csf")

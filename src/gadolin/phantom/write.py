@@ -73,9 +73,7 @@ class _Task:
     split: str
 
 
-def write_phantoms(
-    folder: Path, plan: PhantomPlan, *, progress: Callable[[int, int], None] | None = None
-) -> Path:
+def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Callable[[int, int], None] | None = None) -> Path:
     """Write the slices of ``plan`` below ``folder``, which must be new or empty; return its manifest.
 
     Pictures go to ``Training/<class>/`` and ``Testing/<class>/``, split by patient, outlines (0 and 255) to

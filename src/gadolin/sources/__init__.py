@@ -8,7 +8,7 @@ from pathlib import Path
 from gadolin.errors import DataError
 from gadolin.manifest import read_manifest
 from gadolin.sources import folder
-from gadolin.sources.scan import Scan, require_trainable
+from gadolin.sources.found import Scan, require_trainable
 
 __all__ = ["Progress", "Scan", "require_trainable", "scan"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gadolin.errors import DataError
 from gadolin.records import Record
+from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
-from gadolin.sources.scan import Scan
 
 __all__ = ["PART_NAMES", "picture_kind", "scan_folder"]
 
@@ -44,9 +44,7 @@ def scan_folder(
     Raises DataError where there is no class folder or no picture.
     """
     parts = _parts(root)
-    files = [
-        (part, folder.name, path) for part, base in parts for folder in _folders(base) for path in _files(folder)
-    ]
+    files = [(part, folder.name, path) for part, base in parts for folder in _folders(base) for path in _files(folder)]
     renamed = {name: canonical(name) for _, name, _ in files if canonical(name) != name}
     records: list[Record] = []
     skipped: list[tuple[Path, str]] = []
@@ -73,7 +71,9 @@ def scan_folder(
 
 
 def _parts(root: Path) -> list[tuple[str, Path]]:
-    parts = [(PART_NAMES[folder.name.lower()], folder) for folder in _folders(root) if folder.name.lower() in PART_NAMES]
+    parts = [
+        (PART_NAMES[folder.name.lower()], folder) for folder in _folders(root) if folder.name.lower() in PART_NAMES
+    ]
     return parts or [("", root)]
 
 

@@ -38,7 +38,9 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return max(1, count // batch_size)
 
 
-def batches(examples: Examples, batch_size: int, *, balance: str, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    examples: Examples, batch_size: int, *, balance: str, seed: int, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the batches of one epoch; with ``balance`` of "sampler" every class is drawn equally often."""
     chance = np.random.default_rng((seed, epoch))
     if balance == "sampler":

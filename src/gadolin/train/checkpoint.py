@@ -67,7 +67,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
     """Return the optimizer's moments by parameter number and name."""
     state = optimizer.state_dict()["state"]
-    return {f"{number}.{name}": torch.as_tensor(value) for number, slot in state.items() for name, value in slot.items()}
+    return {
+        f"{number}.{name}": torch.as_tensor(value) for number, slot in state.items() for name, value in slot.items()
+    }
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:

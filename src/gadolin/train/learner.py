@@ -19,7 +19,16 @@ from gadolin.train import augment
 from gadolin.train.batches import Examples, batches, class_weights, steps_per_epoch
 from gadolin.train.recipe import OptimizerConfig, Recipe
 
-__all__ = ["Learner", "Progress", "learning_rate", "make_learner", "slice_size", "train_epoch", "train_step", "validate"]
+__all__ = [
+    "Learner",
+    "Progress",
+    "learning_rate",
+    "make_learner",
+    "slice_size",
+    "train_epoch",
+    "train_step",
+    "validate",
+]
 
 Progress = Callable[[int, int, str], None]
 _EVALUATION_BATCH = 64
@@ -168,4 +177,3 @@ def _follow(average: dict[str, Tensor], network: Classifier, decay: float) -> No
         torch._foreach_lerp_([average[n] for n in floating], [state[n] for n in floating], 1 - decay)
         for name in average.keys() - set(floating):
             average[name].copy_(state[name])
-

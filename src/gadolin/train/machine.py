@@ -28,7 +28,10 @@ class Machine:
 
     def __post_init__(self) -> None:
         """Refuse what is no device or precision."""
-        for key, value, known in (("device", self.device, _DEVICES), ("precision", self.precision, _PRECISIONS)):
+        for key, value, known in (
+            ("device", self.device, _DEVICES),
+            ("precision", self.precision, _PRECISIONS),
+        ):
             if value not in known:
                 msg = f"{key} must be one of {', '.join(known)}, got {value!r}{suggestion(value, known)}"
                 raise RequestError(msg)

@@ -135,7 +135,9 @@ def _changed(config: Any, path: list[str], text: str, key: str) -> Any:
     value = getattr(config, name)
     if is_dataclass(value):
         if not rest:
-            msg = f"{key!r} is a group of settings, not one; name one of {', '.join(f'{key}.{k}' for k in _keys(value))}"
+            msg = (
+                f"{key!r} is a group of settings, not one; name one of {', '.join(f'{key}.{k}' for k in _keys(value))}"
+            )
             raise RecipeError(msg)
         return replace(config, **{name: _changed(value, rest, text, key)})
     if rest:

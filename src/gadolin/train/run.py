@@ -30,7 +30,6 @@ from gadolin.runtime import open_runtime
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import copied_from, copy_groups, cut, join_copies
 from gadolin.train.batches import Examples
-
 from gadolin.train.export import export_graph
 from gadolin.train.fit import fit
 from gadolin.train.learner import Progress
@@ -38,9 +37,19 @@ from gadolin.train.machine import Machine
 from gadolin.train.recipe import Recipe
 from gadolin.train.weights import start_from
 
-__all__ = ["Plan", "train"]
+__all__ = ["Plan", "train_model"]
 
-_PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "onnx", "onnxruntime", "numpy", "opencv-python-headless", "pillow")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning-fabric",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+)
 _PARITY_SLICES = 8
 
 
@@ -65,7 +74,7 @@ class Plan:
     resume: bool = False
 
 
-def train(plan: Plan, *, progress: Progress | None = None) -> Path:
+def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     """Train by ``plan`` and return the path of the report on the test part, which is read once, at the end.
 
     ``progress`` is called with (done, total, what). Raises a GadolinError, before anything is written, where data,
@@ -83,7 +92,11 @@ def train(plan: Plan, *, progress: Progress | None = None) -> Path:
     parts = _examples(records, prepared, classes)
     state = fit(network, plan.recipe, parts, machine=plan.machine, run=plan.out, progress=progress)
     network.load_state_dict(state.best)
-    facts |= {"chosen_epoch": state.best_epoch, "epochs": state.epoch, "history": state.history[state.best_epoch - 1]}
+    facts |= {
+        "chosen_epoch": state.best_epoch,
+        "epochs": state.epoch,
+        "history": state.history[state.best_epoch - 1],
+    }
     bundle = _export(plan, network, parts[1], classes=classes, facts=facts)
     facts["seconds"] = round(time.perf_counter() - started, 1)
     write_json(plan.out / "run.json", facts | {"finished": True})
@@ -139,7 +152,10 @@ def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
         "recipe": plan.recipe.as_json(),
         "data": str(plan.data),
         "manifest_digest": manifest_digest(records),
-        "counts": {part: {label: n for (p, label), n in sorted(counts.items()) if p == part} for part in sorted({p for p, _ in counts})},
+        "counts": {
+            part: {label: n for (p, label), n in sorted(counts.items()) if p == part}
+            for part in sorted({p for p, _ in counts})
+        },
         "patients": len({record.patient for record in records if record.patient}),
         "seed": plan.machine.seed,
         "precision": "bfloat16" if plan.machine.bfloat16 else "float32",
@@ -196,7 +212,10 @@ def _export(
         manifest_digest=facts["manifest_digest"],
         weights_digest=file_digest(folder / "weights.safetensors"),
         metrics={"validation": {"slices": len(validation), "accuracy": float(right.mean())}},
-        facts={key: facts[key] for key in ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")},
+        facts={
+            key: facts[key]
+            for key in ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
+        },
     )
     write_bundle(bundle)
     return bundle

@@ -52,7 +52,7 @@ def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
 
     try:
         model = timm.create_model(name, pretrained=True, num_classes=0, global_pool="")
-    except Exception as error:  # noqa: BLE001 -- the hub client raises anything from OSError to its own
+    except Exception as error:
         msg = f"the weights {name} could not be fetched from the hub ({type(error).__name__}); {OTHER_CHOICES}"
         raise WeightsError(msg) from error
     return name, model.state_dict()

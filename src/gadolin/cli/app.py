@@ -1,0 +1,64 @@
+"""The commands together, and what happens when one fails."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gadolin._version import __version__
+from gadolin.cli import compare, evaluate, info, phantom, predict, scan, train
+from gadolin.errors import GadolinError, MissingExtraError, RequestError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gadolin",
+    help="Tell glioma, meningioma, pituitary tumour and no tumour apart on brain MRI slices, and how far to trust "
+    "the answer. For research only; not a medical device.",
+    epilog="Exit codes: 0 done, 1 the work failed, 2 the request was wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+for command in (
+    phantom.phantom,
+    scan.scan,
+    train.train,
+    evaluate.evaluate,
+    predict.predict,
+    compare.compare,
+    info.info,
+):
+    app.command()(command)
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Take the options that stand before a command."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; an error that Gadolin raises on purpose is one line on standard error, without a traceback."""
+    try:
+        app()
+    except GadolinError as error:
+        print(f"gadolin: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, RequestError | MissingExtraError) else 1)
+    except KeyboardInterrupt:
+        print("gadolin: interrupted; a training run goes on with --resume", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        missing = MissingExtraError((error.name or "").partition(".")[0], "train")
+        if (error.name or "").startswith("gadolin"):
+            raise
+        print(f"gadolin: {missing}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,81 @@
+"""``gadolin evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gadolin.cli.output import print_json, progress_bar, say, table
+from gadolin.cli.scan import PatientFrom
+
+Cache = Annotated[Path | None, typer.Option(help="Folder for prepared slices; by default in the user's cache.")]
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A run folder or a bundle.")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="A labelled folder or manifest; of one with a test part, only that is read."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the report; by default evaluation-<data> beside the model."),
+    ] = None,
+    patient_from: PatientFrom = None,
+    runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    cache: Cache = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Measure a model on labelled slices: figures with intervals, by part, and an HTML report.
+
+    Intervals resample patients (or groups of copies) and not slices. Where the model is a run folder, slices that it
+    was trained on, or copies of them, are counted apart, and this reading is recorded in the run.
+    """
+    from gadolin.report.evaluation import evaluate_model
+
+    with progress_bar("evaluating") as advance:
+        page = evaluate_model(
+            model,
+            data,
+            out=out,
+            patient_from=patient_from,
+            options=(runtime, cache),
+            progress=lambda done, total: advance(done, total, "evaluating"),
+        )
+    metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
+    if as_json:
+        print_json({"report": str(page), "metrics": metrics})
+    else:
+        print(summary(metrics))
+        say(f"report: {page}")
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """Return the parts and their figures as a table in words, for the terminal."""
+    rows = []
+    for name, part in metrics["parts"].items():
+        if part.get("scored") is False:
+            rows.append([name, str(part["n"]), part["reason"], "", ""])
+        else:
+            rows.append(
+                [
+                    name,
+                    str(part["n"]),
+                    *(_percent(part[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1")),
+                ]
+            )
+    from gadolin.records import NOTICE
+
+    heading = table(["part", "n", "accuracy", "balanced accuracy", "macro F1"], rows)
+    return f"{heading}\n\nIntervals: 95 %, resampled by patient or group. {NOTICE}"
+
+
+def _percent(value: dict[str, float | None]) -> str:
+    if value.get("value") is None:
+        return "-"
+    low, high = value.get("low"), value.get("high")
+    spread = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
+    return f"{100 * float(value['value'] or 0):.1f}{spread}"

@@ -1,0 +1,36 @@
+"""``gadolin info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gadolin.cli.output import print_json
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="A run folder or a bundle.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Show what a model is: classes, preparation, calibration, and where it comes from. Its digests are verified."""
+    from gadolin.bundle import read_bundle
+    from gadolin.records import NOTICE
+
+    bundle = read_bundle(model)
+    if as_json:
+        print_json(bundle.as_json())
+        return
+    shown = {
+        "model": bundle.digest,
+        "classes": ", ".join(bundle.classes),
+        "preparation": ", ".join(f"{key} {value}" for key, value in bundle.preparation.as_json().items()),
+        "temperature": f"{bundle.temperature:.3f}",
+        "abstains below": f"{bundle.abstain_below:.2f}",
+        **{key.replace("_", " "): str(value) for key, value in bundle.facts.items()},
+        **{f"{part} metrics": str(value) for part, value in bundle.metrics.items()},
+    }
+    width = max(map(len, shown))
+    print("\n".join(f"{key.ljust(width)}  {value}" for key, value in shown.items()))
+    print(f"\n{NOTICE}")

@@ -1,0 +1,86 @@
+"""``gadolin predict``."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gadolin.cli.output import print_json, progress_bar, say, table
+
+if TYPE_CHECKING:
+    from gadolin.records import Prediction
+
+
+def predict(
+    paths: Annotated[list[str], typer.Argument(help="Pictures, folders, glob patterns, or - for standard input.")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="A run folder or a bundle.")] = Path("run"),
+    runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    threads: Annotated[int, typer.Option(help="Threads to compute with; 0 for one per core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a slice.")] = False,
+) -> None:
+    """Name what slices show, with the probability of each class.
+
+    A file that cannot be read is reported and the rest go on; the exit code is then 1. For research only; not a
+    medical device.
+    """
+    from gadolin.errors import RequestError
+    from gadolin.files import expand, predict_files
+    from gadolin.predictor import Predictor
+    from gadolin.records import NOTICE, Failure
+
+    if as_json and as_csv:
+        msg = "the answer must be JSON or CSV, got --json and --csv; give one"
+        raise RequestError(msg)
+    files = expand(paths)
+    predictor = Predictor.load(model, runtime=runtime, threads=threads)
+    predictions, failures = [], []
+    with progress_bar("predicting") as advance:
+        for done, answer in enumerate(predict_files(predictor, files), start=1):
+            (failures if isinstance(answer, Failure) else predictions).append(answer)
+            advance(done, len(files), "predicting")
+    if as_json:
+        print_json(
+            {
+                "notice": NOTICE,
+                "model": predictor.bundle.digest,
+                "predictions": [each.as_json() for each in predictions],
+                "errors": [each.as_json() for each in failures],
+            }
+        )
+    elif as_csv:
+        _print_csv(predictions, predictor.bundle.classes)
+    elif predictions:
+        print(_words(predictions, predictor.bundle.classes))
+        say(NOTICE)
+    for failure in failures:
+        say(f"gadolin: {failure.error}")
+    if failures:
+        raise typer.Exit(1)
+
+
+def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
+    rows = [
+        [
+            each.path,
+            each.label or "abstains",
+            *(f"{each.probabilities[name]:.3f}" for name in classes),
+            each.reason or "",
+        ]
+        for each in predictions
+    ]
+    return table(["path", "verdict", *classes, ""], rows)
+
+
+def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(["path", "label", "abstained", "reason", "model", *(f"p_{name}" for name in classes)])
+    for each in predictions:
+        likely = [each.probabilities[name] for name in classes]
+        rows.writerow(
+            [each.path, each.label or "", str(each.abstained).lower(), each.reason or "", each.model, *likely]
+        )

@@ -1,0 +1,55 @@
+"""``gadolin scan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gadolin.cli.output import print_json, progress_bar, table
+
+if TYPE_CHECKING:
+    from gadolin.sources import Scan
+
+PatientFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Where patients are named: 'parent' (the folder of a picture) or a regular expression with one group."
+    ),
+]
+
+
+def scan(
+    data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
+    patient_from: PatientFrom = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Show what is recognised in a data set: classes, parts, counts, patients. Nothing is changed."""
+    from gadolin.sources import scan as scan_data
+
+    with progress_bar("scanning") as advance:
+        found = scan_data(
+            data, patient_from=patient_from, progress=lambda done, total: advance(done, total, "scanning")
+        )
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print(_words(found))
+
+
+def _words(found: Scan) -> str:
+    parts = sorted({record.split for record in found.records})
+    counts = {
+        part: [sum(r.split == part and r.label == name for r in found.records) for name in found.classes]
+        for part in parts
+    }
+    rows = [[part or "all", *map(str, counts[part]), str(sum(counts[part]))] for part in parts]
+    lines = [f"{found.root}: {len(found.records)} slices, recognised by {found.kind}", ""]
+    lines += [table(["part", *found.classes, "total"], rows), ""]
+    patients = {record.patient for record in found.records if record.patient}
+    lines += [f"patients: {len(patients)}" if patients else "patients: unknown (see --patient-from)"]
+    lines += [f"class {old!r} is counted as {new!r}" for old, new in sorted(found.renamed.items())]
+    lines += [f"skipped {path}: {reason}" for path, reason in found.skipped[:10]]
+    lines += [f"... and {len(found.skipped) - 10} more"] if len(found.skipped) > 10 else []
+    return "\n".join(lines)

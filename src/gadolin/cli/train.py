@@ -1,0 +1,74 @@
+"""``gadolin train``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gadolin.cli.evaluate import Cache, summary
+from gadolin.cli.output import print_json, progress_bar, say
+from gadolin.cli.scan import PatientFrom
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
+    out: Annotated[Path, typer.Option(help="Run folder to write; must be new or empty.")] = Path("run"),
+    recipe: Annotated[
+        str, typer.Option(help="'default' (short, for CPUs) or 'resnet50' (the founding one).")
+    ] = "default",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
+    ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Start from 'none', 'imagenet' (fetched from the hub), a .safetensors file, a run or a bundle."
+        ),
+    ] = "none",
+    seed: Annotated[int, typer.Option(help="The same seed trains the same network on the same machine.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    validation: Annotated[float, typer.Option(help="Share of the training part that chooses the epoch.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share kept for the test where the data names no test part.")] = 0.2,
+    patient_from: PatientFrom = None,
+    skip_unreadable: Annotated[bool, typer.Option(help="Leave out files that are no pictures.")] = False,
+    cache: Cache = None,
+    resume: Annotated[bool, typer.Option(help="Go on with the unfinished run in --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Train a classifier and report honestly how good it is.
+
+    Slices of one patient, and copies of one slice (mirrored ones too), never stand on both sides of a split that
+    Gadolin makes. The test part is read once, after training. The run folder holds the model, its settings,
+    the curves and evaluation/report.html.
+    """
+    from gadolin.train.machine import Machine
+    from gadolin.train.recipe import with_settings
+    from gadolin.train.recipes import named_recipe
+    from gadolin.train.run import Plan, train_model
+
+    plan = Plan(
+        data=data,
+        out=out,
+        recipe=with_settings(named_recipe(recipe), setting or []),
+        weights=weights,
+        machine=Machine(device=device, precision=precision, seed=seed),
+        patient_from=patient_from,
+        skip_unreadable=skip_unreadable,
+        validation=validation,
+        test=test,
+        cache=cache,
+        resume=resume,
+    )
+    with progress_bar("training") as advance:
+        page = train_model(plan, progress=advance)
+    metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
+    if as_json:
+        print_json({"run": str(out), "bundle": str(out / "bundle"), "report": str(page), "metrics": metrics})
+    else:
+        print(summary(metrics))
+        say(f"run: {out}\nreport: {page}")
