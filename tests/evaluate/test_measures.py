@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from gadolin.errors import DataError
-from gadolin.evaluate import Scores, Unscored, measure
+from gadolin.evaluate import Scores, Table, Unscored, measure
 from gadolin.evaluate.metrics import brier, confusion_matrix, negative_log_likelihood
 from gadolin.evaluate.ranking import Ranking, precision_recall_points, roc_points
 
@@ -126,8 +126,6 @@ def test_losses_of_certain_rows():
 def test_order_of_rows_does_not_matter(order):
     random = np.random.default_rng(5)
     probabilities = random.dirichlet(np.ones(3), 40)
-    from gadolin.evaluate import Table
-
     table = Table(
         ("a", "b", "c"),
         probabilities,

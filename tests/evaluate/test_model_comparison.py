@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gadolin.errors import DataError
-from gadolin.evaluate import compare
+from gadolin.evaluate import Table, compare
 
 
 def worse(make_table, wrong, **fields):
@@ -99,8 +99,6 @@ def test_tables_that_do_not_fit_are_refused(make_table):
 @given(st.integers(0, 2**31))
 def test_difference_lies_in_its_interval(seed):
     random = np.random.default_rng(seed)
-    from gadolin.evaluate import Table
-
     names, truth = tuple(map(str, range(40))), random.integers(0, 2, 40)
     a, b = (
         Table(("x", "y"), random.dirichlet([1, 1], 40), truth, names, names, ("",) * 40, names)

@@ -14,7 +14,7 @@ from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.splits import grouping_key
 
-__all__ = ["assess", "tested_records"]
+__all__ = ["assess", "predictions_of", "tested_records"]
 
 _CHUNK = 64
 
@@ -63,3 +63,14 @@ def assess(
         digests=tuple(record.digest for record in records),
     )
     return table, prepared
+
+
+def predictions_of(run: Path) -> Path:
+    """Return the predictions.csv of a run folder or an evaluation folder, or the file itself."""
+    if run.is_file():
+        return run
+    for folder in (run, run / "evaluation"):
+        if (folder / "predictions.csv").is_file():
+            return folder / "predictions.csv"
+    msg = f"a comparison needs predictions, {run} holds no evaluation/predictions.csv; evaluate the model first"
+    raise DataError(msg)

@@ -38,7 +38,15 @@ def _resnet50() -> nn.Module:
 
 def _compact() -> nn.Module:
     """A ResNet of half width whose stem folds 4 x 4 pixels into channels: made for CPUs."""
-    network = ResNet(BasicBlock, (2, 2, 2, 2), num_classes=0, in_chans=1, global_pool="", channels=(32, 64, 128, 256), stem_width=32)
+    network = ResNet(
+        BasicBlock,
+        (2, 2, 2, 2),
+        num_classes=0,
+        in_chans=1,
+        global_pool="",
+        channels=(32, 64, 128, 256),
+        stem_width=32,
+    )
     width = network.bn1.num_features
     network.conv1 = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16, width, 3, padding=1, bias=False))
     network.maxpool = nn.Identity()

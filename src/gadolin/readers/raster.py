@@ -45,7 +45,7 @@ def decode(content: bytes) -> Slice:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         msg = f"a picture may have at most {MAX_PIXELS:,} pixels, this one has far more; scale it down"
         raise ReadError(msg) from error
-    except Exception as error:  # noqa: BLE001 -- decoders raise anything on damaged bytes
+    except Exception as error:
         msg = f"the picture is damaged ({error}); fetch it again or remove it"
         raise ReadError(msg) from error
     if not np.isfinite(pixels).all():

@@ -133,7 +133,5 @@ def _notes(table: Table, prepared: Prepared) -> tuple[str, ...]:
     if prepared.whole:
         notes.append(f"In {len(prepared.whole)} slices no head was found; the whole picture was used.")
     if prepared.coloured:
-        notes.append(
-            f"{len(prepared.coloured)} pictures show true colours, which prediction declines to name."
-        )
+        notes.append(f"{len(prepared.coloured)} pictures show true colours, which prediction declines to name.")
     return tuple(notes)

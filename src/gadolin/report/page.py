@@ -45,6 +45,7 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
             f"{len(table)} rows; measure this table"
         )
         raise DataError(msg)
+    load("jinja2")
     drawings = draw(table, measurement, context)
     page = _render(table, measurement, context, drawings)
     write_json(folder / "metrics.json", measurement.as_json())

@@ -117,17 +117,14 @@ def _parts(measurement: Measurement) -> str:
     new = parts.get("patient-new")
     if isinstance(new, Scores):
         return f"On patients that the model has never seen: {_short(new)}."
-    known = [
-        f"{name}: {_short(parts[name])}" for name in KNOWN_PARTS[:2] if isinstance(parts.get(name), Scores)
-    ]
+    scored = {name: parts.get(name) for name in KNOWN_PARTS[:2]}
+    known = [f"{name}: {_short(part)}" for name, part in scored.items() if isinstance(part, Scores)]
     few = f"only {new.n}" if isinstance(new, Unscored) and new.n else "none"
     listed = f" Known are: {'; '.join(known)}." if known else ""
     return f"Nothing is shown for new patients: {few} of these slices can be told to be of one.{listed}"
 
 
-def _short(part: Scores | Unscored) -> str:
-    if isinstance(part, Unscored):
-        return part.reason
+def _short(part: Scores) -> str:
     value, between = spelled("accuracy", part.figures["accuracy"])
     return f"{value} of {part.n:,} correct ({between})"
 
