@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gadolin.errors import OutputError
+from gadolin.errors import GadolinError, OutputError
 
 __all__ = ["replacing", "require_fresh", "write_bytes", "write_json", "write_text"]
 
@@ -31,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OutputError:
+    except GadolinError:
         raise
     except OSError as error:
         raise _unwritable(path, error) from error

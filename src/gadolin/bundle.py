@@ -89,7 +89,10 @@ def read_bundle(model: Path) -> Bundle:
         raise BundleError(msg)
     folder = next((each for each in (model, model / "bundle") if (each / _FACTS).is_file()), None)
     if folder is None:
-        msg = f"a model must be a run folder or a bundle, {model} holds no {_FACTS}; if it is an unfinished run, resume it"
+        msg = (
+            f"a model must be a run folder or a bundle, {model} holds no {_FACTS}; "
+            "if it is an unfinished run, resume it"
+        )
         raise BundleError(msg)
     try:
         content = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
@@ -97,14 +100,20 @@ def read_bundle(model: Path) -> Bundle:
     except BundleError:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = f"{folder / _FACTS}: a bundle must be whole, this one is damaged ({error}); fetch it again or export it anew"
+        msg = (
+            f"{folder / _FACTS}: a bundle must be whole, this one is damaged ({error}); "
+            "fetch it again or export it anew"
+        )
         raise BundleError(msg) from error
 
 
 def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
     version = content.pop("format")
     if version != FORMAT_VERSION:
-        msg = f"{folder}: a bundle must be of format {FORMAT_VERSION}, this one is {version}; install the Gadolin that wrote it"
+        msg = (
+            f"{folder}: a bundle must be of format {FORMAT_VERSION}, this one is {version}; "
+            "install the Gadolin that wrote it"
+        )
         raise BundleError(msg)
     content.pop("digest")
     known = [item.name for item in fields(Bundle)]
@@ -119,8 +128,8 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
         raise BundleError(msg) from error
     classes = tuple(content.pop("classes"))
     bundle = Bundle(folder=folder, classes=classes, preparation=preparation, **content)
-    if len(set(bundle.classes)) < 2 or not bundle.temperature > 0:
-        msg = f"{folder}: a bundle must have two classes or more and a positive temperature; fetch it again"
+    if len(set(classes)) < max(2, len(classes)) or not bundle.temperature > 0:
+        msg = f"{folder}: a bundle must have two different classes or more and a positive temperature; fetch it again"
         raise BundleError(msg)
     try:
         digest = file_digest(bundle.graph)
@@ -128,6 +137,9 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
         msg = f"{bundle.graph}: a bundle must hold its network, this one does not; fetch the bundle again"
         raise BundleError(msg) from error
     if digest != bundle.graph_digest:
-        msg = f"{bundle.graph}: the network must be the one that the bundle names, its digest differs; fetch the bundle again"
+        msg = (
+            f"{bundle.graph}: the network must be the one that the bundle names, its digest differs; "
+            "fetch the bundle again"
+        )
         raise BundleError(msg)
     return bundle

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.atomic import replacing, write_json
+from gadolin.manifest import file_digest
 from gadolin.prepare import Preparation, find_frame, prepare
 from gadolin.readers import read
 from gadolin.records import Record
@@ -69,7 +70,8 @@ def prepared_slices(
 
 
 def _key(records: Sequence[Record], preparation: Preparation) -> str:
-    content = json.dumps([_FORMAT, preparation.as_json(), [record.digest for record in records]])
+    digests = [record.digest or file_digest(record.path) for record in records]
+    content = json.dumps([_FORMAT, preparation.as_json(), digests])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -80,14 +82,14 @@ def _open(array: Path, facts: Path) -> Prepared | None:
         if known["checksum"] != _checksum(slices):
             return None
         return Prepared(slices, tuple(known["whole"]), tuple(known["coloured"]))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
 
 
 def _checksum(slices: NDArray[np.uint8]) -> str:
     total = hashlib.sha256()
     for start in range(0, len(slices), 256):
-        total.update(np.ascontiguousarray(slices[start : start + 256]))
+        total.update(np.ascontiguousarray(slices[start : start + 256]).data)
     return total.hexdigest()
 
 

@@ -22,14 +22,14 @@ _CHUNK = 32
 def expand(paths: Sequence[str]) -> list[str]:
     """Return the files that ``paths`` name: files, folders (searched in depth), glob patterns, and "-" as it is.
 
-    Hidden files are left out of folders. Raises RequestError for a pattern or folder that names nothing; a plain
+    What is hidden inside a folder is left out. Raises RequestError for a pattern or folder that names nothing; a plain
     path that does not exist stays, to be reported in its place.
     """
     found: list[str] = []
     for path in paths:
         if path != "-" and Path(path).is_dir():
-            inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
-            found += _some([each for each in inside if not Path(each).name.startswith(".")], path)
+            inside = sorted(each for each in Path(path).rglob("*") if each.is_file())
+            found += _some([str(each) for each in inside if not _hidden(each.relative_to(path))], path)
         elif glob.has_magic(path) and not Path(path).exists():
             matches = sorted(each for each in glob.glob(path, recursive=True) if Path(each).is_file())  # noqa: PTH207
             found += _some(matches, path)
@@ -63,6 +63,10 @@ def _try_read(path: str) -> Slice | str:
         return read_bytes(sys.stdin.buffer.read()) if path == "-" else read(Path(path))
     except ReadError as error:
         return str(error)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _some(found: list[str], path: str) -> list[str]:

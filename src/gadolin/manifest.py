@@ -33,8 +33,12 @@ def read_manifest(path: Path, *, verify: bool = True) -> list[Record]:
         msg = f"a manifest must be a readable UTF-8 CSV, {path} is not ({error}); check the path"
         raise DataError(msg) from error
     rows = csv.DictReader(io.StringIO(text))
-    _check_columns(path, rows.fieldnames or ())
-    records = [_record(path, number, row, verify) for number, row in enumerate(rows, start=2)]
+    try:
+        _check_columns(path, rows.fieldnames or ())
+        records = [_record(path, rows.line_num, row, verify) for row in rows]
+    except csv.Error as error:
+        msg = f"{path}, row {rows.line_num + 1}: every row must be CSV, this one is not ({error}); check its quotes"
+        raise DataError(msg) from error
     if not records:
         msg = f"a manifest must have one row or more, {path} has none; add rows"
         raise DataError(msg)
@@ -118,7 +122,10 @@ def _record(path: Path, number: int, row: dict[str, str], verify: bool) -> Recor
         raise DataError(msg)
     digest = file_digest(where) if verify else values["digest"]
     if values["digest"] and values["digest"] != digest:
-        msg = f"{path}, row {number}: {where} has changed since its digest was written; fetch it again or clear the digest"
+        msg = (
+            f"{path}, row {number}: every file must match its digest, {where} has changed since it was written; "
+            "fetch it again or clear the digest"
+        )
         raise DataError(msg)
     return Record(
         path=where,

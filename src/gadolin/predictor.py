@@ -34,6 +34,8 @@ class Predictor:
 
     def predict(self, slices: Sequence[Slice], paths: Sequence[str] | None = None) -> list[Prediction]:
         """Return one prediction for each slice; ``paths`` are names to answer with."""
+        if not slices:
+            return []
         names = paths or [""] * len(slices)
         pixels = np.stack([prepare(image, self.bundle.preparation) for image in slices])
         likely = self.probabilities(pixels)

@@ -118,7 +118,7 @@ def prepare(image: Slice, preparation: Preparation, frame: Frame | None = None) 
     resized = cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
     span = max(frame.white - frame.black, 1e-12)
     scaled = np.clip((resized - np.float32(frame.black)) * np.float32(255 / span), 0, 255)
-    return np.rint(scaled).astype(np.uint8)
+    return np.asarray(np.rint(scaled), np.uint8)
 
 
 def _working_copy(image: Slice) -> NDArray[np.uint8]:
@@ -150,8 +150,8 @@ def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
     threshold = background + max(10.0, 0.12 * (bright - background))
     mask = (cv2.GaussianBlur(working, (5, 5), 0) > threshold).astype(np.uint8)
     side = max(3, round(min(working.shape) * 0.02) | 1)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
         return None
     left, top, width, height = cv2.boundingRect(max(contours, key=cv2.contourArea))
@@ -179,9 +179,9 @@ def _intensity_range(image: Slice, box: Box, preparation: Preparation) -> tuple[
     inside = _cut(image.pixels, box, 0.0)
     tissue = inside[inside > inside.min()]
     if tissue.size == 0:
-        return 0.0, 1.0
+        return float(inside.min()), float(inside.min()) + 1
     low, high = np.percentile(tissue, (preparation.low_percentile, preparation.high_percentile))
-    return float(min(low, inside.min())), float(high)
+    return float(low if low < high else inside.min()), float(high)
 
 
 def _cut(pixels: NDArray[np.float32], box: Box, fill: float) -> NDArray[np.float32]:

@@ -54,7 +54,7 @@ class OpenVino:
         try:
             import openvino
         except ImportError as error:
-            raise MissingExtraError("openvino", "openvino") from error
+            raise MissingExtraError(package="openvino", extra="openvino") from error
         options = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
         try:
             self._compiled = openvino.Core().compile_model(str(graph), "CPU", options)

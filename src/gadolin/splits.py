@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
@@ -47,12 +47,19 @@ def copy_groups(slices: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def join_copies(records: Sequence[Record], groups: NDArray[np.int64]) -> list[Record]:
-    """Return the records with ``group`` naming their copy group, joined with any group that they already had."""
-    names = {number: f"copy-{count:05d}" for count, number in enumerate(dict.fromkeys(groups.tolist()))}
-    return [
-        replace(record, group=record.group or names[number])
-        for record, number in zip(records, groups.tolist(), strict=True)
-    ]
+    """Return the records with ``group`` naming their copy group, joined with any group that they already had.
+
+    Joined groups bear the name that was there first; one that had none is named after its copies.
+    """
+    numbers = groups.tolist()
+    names = {number: f"copy-{count:05d}" for count, number in enumerate(dict.fromkeys(numbers))}
+    pairs = enumerate(zip(records, numbers, strict=True))
+    joined = list(records)
+    for members in _connected({index: [("group", one.group), ("copy", str(number))] for index, (one, number) in pairs}):
+        name = next((records[index].group for index in members if records[index].group), names[numbers[members[0]]])
+        for index in members:
+            joined[index] = replace(records[index], group=name)
+    return joined
 
 
 def grouping_key(record: Record) -> str:
@@ -67,7 +74,7 @@ def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> 
     Raises DataError where a class would be left without slices on either side.
     """
     train = [index for index, record in enumerate(records) if record.split in ("", "train")]
-    groups = _bound_together(records, train)
+    groups = _connected({i: [("patient", records[i].patient), ("group", records[i].group)] for i in train})
     quota = {label: fraction * count for label, count in Counter(records[i].label for i in train).items()}
     order = np.random.default_rng(seed).permutation(len(groups))
     moved: set[int] = set()
@@ -112,14 +119,14 @@ def copied_from(records: Sequence[Record], part: str = "test") -> dict[str, str]
     return told
 
 
-def _bound_together(records: Sequence[Record], indices: Sequence[int]) -> list[list[int]]:
-    """Return lists of indices: connected by patient or by group."""
-    by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index in indices:
-        record = records[index]
-        by_key["patient", record.patient or f"?{index}"].append(index)
-        by_key["group", record.group or f"?{index}"].append(index)
-    parent = {index: index for index in indices}
+def _connected(bonds: Mapping[int, Sequence[tuple[str, str]]]) -> list[list[int]]:
+    """Return lists of indices: those that share a bond (kind, name), directly or through others; no name, no bond."""
+    by_bond: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, own in bonds.items():
+        for kind, name in own:
+            if name:
+                by_bond[kind, name].append(index)
+    parent = {index: index for index in bonds}
 
     def root(index: int) -> int:
         while parent[index] != index:
@@ -127,11 +134,11 @@ def _bound_together(records: Sequence[Record], indices: Sequence[int]) -> list[l
             index = parent[index]
         return index
 
-    for members in by_key.values():
+    for members in by_bond.values():
         for other in members[1:]:
             parent[root(other)] = root(members[0])
     joined: dict[int, list[int]] = defaultdict(list)
-    for index in indices:
+    for index in bonds:
         joined[root(index)].append(index)
     return list(joined.values())
 

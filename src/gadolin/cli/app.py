@@ -13,6 +13,8 @@ from gadolin.errors import GadolinError, MissingExtraError, RequestError
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130  # what typer turns a KeyboardInterrupt into
+
 app = typer.Typer(
     name="gadolin",
     help="Tell glioma, meningioma, pituitary tumour and no tumour apart on brain MRI slices, and how far to trust "
@@ -53,7 +55,12 @@ def main() -> None:
     except GadolinError as error:
         print(f"gadolin: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, RequestError | MissingExtraError) else 1)
-    except KeyboardInterrupt:
+    except OSError as error:
+        print(f"gadolin: the work could not go on: {error}; free space or check the path", file=sys.stderr)
+        sys.exit(1)
+    except SystemExit as ending:
+        if ending.code != _INTERRUPTED:
+            raise
         print("gadolin: interrupted; a training run goes on with --resume", file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as error:

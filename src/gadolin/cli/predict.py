@@ -38,10 +38,14 @@ def predict(
         raise RequestError(msg)
     files = expand(paths)
     predictor = Predictor.load(model, runtime=runtime, threads=threads)
-    predictions, failures = [], []
+    predictions: list[Prediction] = []
+    failures: list[Failure] = []
     with progress_bar("predicting") as advance:
         for done, answer in enumerate(predict_files(predictor, files), start=1):
-            (failures if isinstance(answer, Failure) else predictions).append(answer)
+            if isinstance(answer, Failure):
+                failures.append(answer)
+            else:
+                predictions.append(answer)
             advance(done, len(files), "predicting")
     if as_json:
         print_json(

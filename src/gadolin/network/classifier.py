@@ -39,7 +39,8 @@ class NetworkConfig:
             msg = f"network.input_size must be a multiple of 32 from 32 to 1024, got {self.input_size}; try 160"
             raise RecipeError(msg)
         if not 0 <= self.dropout < 1 or self.hidden < 0:
-            msg = f"network.dropout must lie in [0, 1) and hidden must not be negative, got {self.dropout} and {self.hidden}"
+            got = f"{self.dropout} and {self.hidden}"
+            msg = f"network.dropout must lie in [0, 1) and network.hidden be 0 or more, got {got}; try 0.2 and 0"
             raise RecipeError(msg)
 
 
@@ -54,7 +55,7 @@ class Output(NamedTuple):
 class Classifier(nn.Module):
     """Prepared slices (N, 256, 256) uint8 in, an ``Output`` out."""
 
-    def __init__(self, door: Door, body: nn.Module, head: nn.Module) -> None:
+    def __init__(self, door: Door, body: nn.Module, head: LinearHead | DenseHead) -> None:
         super().__init__()
         self.door = door
         self.backbone = body
@@ -74,7 +75,7 @@ def build_classifier(config: NetworkConfig, classes: int) -> Classifier:
     kind = backbone(config.backbone)
     channels = len(kind.mean)
     mean, std = (kind.mean, kind.std) if config.normalise else ((0.0,) * channels, (1.0,) * channels)
-    head: nn.Module
+    head: LinearHead | DenseHead
     if config.hidden:
         head = DenseHead(kind.features, classes, config.hidden, config.dropout)
     else:

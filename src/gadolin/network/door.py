@@ -29,7 +29,7 @@ class Door(nn.Module):
         size = size or self.size
         if size != pixels.shape[-1]:
             matrix = area_matrix(pixels.shape[-1], size).to(pixels)
-            pixels = matrix @ pixels @ matrix.T
+            pixels = matrix @ (pixels @ matrix.T)
         return pixels.unsqueeze(1)
 
     def normalise(self, scaled: Tensor) -> Tensor:

@@ -31,8 +31,9 @@ def decode(content: bytes) -> Slice:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_size(image.width, image.height)
-            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-                msg = f"a picture must hold one frame, this one holds {image.n_frames}; save them apart"
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1 and image.format != "MPO":
+                msg = f"a picture must hold one frame, this one holds {frames}; save them apart"
                 raise ReadError(msg)
             upright = ImageOps.exif_transpose(image)
             pixels, colour = _pixels(upright)
@@ -65,7 +66,7 @@ def _check_size(width: int, height: int) -> None:
 
 def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
     """Return (H, W) float32 in the file's units, and whether the picture shows true colours."""
-    if image.mode in _DEEP_MODES or image.mode == "L":
+    if image.mode in _DEEP_MODES or (image.mode == "L" and not image.has_transparency_data):
         return np.asarray(image).astype(np.float32), False
     if image.mode == "1":
         return np.asarray(image.convert("L")).astype(np.float32), False

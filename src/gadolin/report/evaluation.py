@@ -36,12 +36,13 @@ def evaluate_model(
     predictor = Predictor.load(model, runtime=runtime)
     found = scan(data, patient_from=patient_from)
     run = model if (model / "manifest.csv").is_file() else None
+    name = data.resolve().stem
     known = {record.digest: record for record in read_manifest(run / "manifest.csv", verify=False)} if run else {}
     records = [_known(record, known) for record in tested_records(found.records)]
     assessment = Assessment(
         records=records,
-        out=out or model / f"evaluation-{data.stem}",
-        title=f"{predictor.bundle.facts.get('recipe_name', 'model')} on {data.name}",
+        out=out or model / f"evaluation-{name}",
+        title=f"{predictor.bundle.facts.get('recipe_name', 'model')} on {name}",
         run=run,
         parts=_parts(records, known),
         cache=cache,

@@ -82,8 +82,8 @@ def _folders(base: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    inside = (path for path in folder.rglob("*") if not path.name.startswith("."))
-    return iter(sorted(path for path in inside if path.is_file()))
+    inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    return (path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def _content(path: Path) -> bytes:

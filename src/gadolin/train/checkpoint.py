@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from gadolin.atomic import replacing
+from gadolin.atomic import write_bytes
 from gadolin.errors import DataError
 
 __all__ = ["Checkpoint", "load_checkpoint", "optimizer_tensors", "restore_optimizer", "save_checkpoint"]
@@ -44,8 +44,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         for name, tensor in getattr(checkpoint, role).items()
     }
     facts = {"epoch": checkpoint.epoch, "history": checkpoint.history, "best_epoch": checkpoint.best_epoch}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"gadolin": json.dumps(facts)})
+    write_bytes(path, save(tensors, metadata={"gadolin": json.dumps(facts)}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -46,6 +46,7 @@ def export_graph(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -
             )
         finally:
             quiet.setLevel(level)
+        assert program is not None, "only exports without dynamo return nothing"
         program.save(str(temporary), external_data=False)
         check_parity(network, examples, temporary)
     return file_digest(graph)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
 from gadolin.atomic import write_text
+from gadolin.errors import RecipeError
 from gadolin.network import Classifier
 from gadolin.train.batches import Examples
 from gadolin.train.checkpoint import (
@@ -39,6 +41,7 @@ def fit(
 
     Goes on from the checkpoint in ``run`` where there is one, as if it had never stopped: everything random follows
     from the seed, the epoch and the step. Returns the last checkpoint, whose ``best`` holds the chosen weights.
+    Raises RecipeError where the loss is no longer a finite number.
     """
     train, validation = parts
     path = run / "checkpoint.safetensors"
@@ -51,6 +54,7 @@ def fit(
             row = {"epoch": float(state.epoch + 1)}
             row |= train_epoch(learner, train, state.epoch, progress)
             row |= validate(learner, validation)
+            _require_finite(row)
             row["seconds"] = round(time.perf_counter() - started, 2)
             _advance(state, learner, row)
             save_checkpoint(path, state)
@@ -65,6 +69,16 @@ def _restore(learner: Learner, state: Checkpoint) -> None:
     for name, tensor in state.average.items():
         learner.average[name].copy_(tensor)
     restore_optimizer(learner.optimizer, state.optimizer)
+
+
+def _require_finite(row: dict[str, float]) -> None:
+    for name in ("train_loss", "validation_loss"):
+        if not math.isfinite(row[name]):
+            msg = (
+                f"the loss must stay a finite number, {name} is {row[name]} after epoch {row['epoch']:.0f}; "
+                "train anew with a smaller optimizer.lr"
+            )
+            raise RecipeError(msg)
 
 
 def _advance(state: Checkpoint, learner: Learner, row: dict[str, float]) -> None:

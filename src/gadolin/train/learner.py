@@ -22,6 +22,7 @@ from gadolin.train.recipe import OptimizerConfig, Recipe
 __all__ = [
     "Learner",
     "Progress",
+    "learn",
     "learning_rate",
     "make_learner",
     "slice_size",
@@ -59,12 +60,11 @@ class Learner:
 def make_learner(network: Classifier, recipe: Recipe, train: Examples, *, fabric: Fabric, seed: int) -> Learner:
     """Return a learner for ``network`` on the device of ``fabric``."""
     network.to(memory_format=torch.channels_last)
-    classes = int(network.head.linear.out_features)
     optimizer = _optimizer(network, recipe.optimizer)
     model, optimizer = fabric.setup(network, optimizer)
     model.mark_forward_method("classify")
     average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    weights = class_weights(train.targets, classes, recipe.balance).to(fabric.device)
+    weights = class_weights(train.targets, network.head.linear.out_features, recipe.balance).to(fabric.device)
     return Learner(fabric, network, model, optimizer, average if recipe.ema_decay else {}, weights, recipe, seed)
 
 
@@ -101,14 +101,23 @@ def train_step(learner: Learner, prepared: Tensor, targets: Tensor, *, size: int
         scaled = augment.apply(network.door.scale(prepared, size), drawn)
         wanted = F.one_hot(targets, len(learner.weights)).float()
         scaled, wanted = augment.mix(scaled, wanted, recipe.augment.mixup, generator)
+    return learn(learner, scaled, wanted, number=number)
+
+
+def learn(learner: Learner, scaled: Tensor, wanted: Tensor, *, number: int) -> tuple[float, int]:
+    """Learn from slices as augmentation left them; returns the loss and how many were named correctly.
+
+    ``scaled`` is (N, 1, s, s) float32 in [0, 1], ``wanted`` (N, K) float32 with rows that sum to 1.
+    """
+    recipe = learner.recipe
     logits = learner.model.classify(scaled).logits.float()
     loss = F.cross_entropy(logits, wanted, weight=learner.weights, label_smoothing=recipe.label_smoothing)
     learner.optimizer.zero_grad(set_to_none=True)
     learner.fabric.backward(loss)
     if recipe.optimizer.clip_norm:
-        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.optimizer.clip_norm)
+        torch.nn.utils.clip_grad_norm_(learner.network.parameters(), recipe.optimizer.clip_norm)
     learner.optimizer.step()
-    _follow(learner.average, network, min(recipe.ema_decay, (1 + number) / (10 + number)))
+    _follow(learner.average, learner.network, min(recipe.ema_decay, (1 + number) / (10 + number)))
     return float(loss.detach()), int((logits.argmax(1) == wanted.argmax(1)).sum())
 
 

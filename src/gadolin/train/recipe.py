@@ -17,9 +17,9 @@ __all__ = ["AugmentConfig", "OptimizerConfig", "Recipe", "recipe_from_json", "wi
 class AugmentConfig:
     """How far augmentation may go; 0 switches a step off. Drawn uniformly for each sample.
 
-    ``rotate_degrees`` and ``shear``, ``shift``, ``zoom`` (shares of the side, or of 1) are drawn from plus to minus the
-    value; ``flip`` and ``blur`` are probabilities; ``gamma`` is the largest exponent (and 1 over it the smallest), 1 for none;
-    ``contrast`` a share, ``noise`` the largest standard deviation in [0, 1] units, ``elastic`` the largest
+    ``rotate_degrees`` and ``shear``, ``shift``, ``zoom`` (shares of the side, or of 1) are drawn from plus to minus
+    the value; ``flip`` and ``blur`` are probabilities; ``gamma`` is the largest exponent (and 1 over it the smallest),
+    1 for none; ``contrast`` a share, ``noise`` the largest standard deviation in [0, 1] units, ``elastic`` the largest
     displacement as a share of the side, ``mixup`` the Beta parameter of mixing pairs (Zhang et al. 2018).
     """
 
@@ -83,7 +83,20 @@ class Recipe:
             ("patience", self.patience, 0, 100_000),
             ("progressive", self.progressive, 0.25, 1),
             ("optimizer.lr", self.optimizer.lr, 1e-9, 100),
+            ("optimizer.weight_decay", self.optimizer.weight_decay, 0, 10),
+            ("optimizer.warmup_epochs", self.optimizer.warmup_epochs, 0, 100_000),
+            ("optimizer.clip_norm", self.optimizer.clip_norm, 0, 1e9),
+            ("augment.rotate_degrees", self.augment.rotate_degrees, 0, 180),
+            ("augment.shift", self.augment.shift, 0, 1),
+            ("augment.zoom", self.augment.zoom, 0, 0.9),
+            ("augment.shear", self.augment.shear, 0, 2),
+            ("augment.flip", self.augment.flip, 0, 1),
             ("augment.gamma", self.augment.gamma, 1, 10),
+            ("augment.contrast", self.augment.contrast, 0, 1),
+            ("augment.noise", self.augment.noise, 0, 1),
+            ("augment.blur", self.augment.blur, 0, 1),
+            ("augment.elastic", self.augment.elastic, 0, 1),
+            ("augment.mixup", self.augment.mixup, 0, 100),
         ):
             if not low <= value <= high:
                 msg = f"{key} must lie in {low} to {high}, got {value}; correct it with --set {key}=..."

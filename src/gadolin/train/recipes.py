@@ -11,13 +11,13 @@ __all__ = ["RECIPES", "named_recipe"]
 RECIPES = {
     "default": Recipe(
         name="default",
-        epochs=30,
+        epochs=28,
         label_smoothing=0.1,
         ema_decay=0.998,
         progressive=0.6,
         augment=AugmentConfig(
-            rotate_degrees=30, shift=0.1, zoom=0.2, shear=0.1, flip=0.5,
-            gamma=1.5, contrast=0.2, noise=0.05, blur=0.2, elastic=0.03,
+            rotate_degrees=20, shift=0.08, zoom=0.15, shear=0.08, flip=0.5,
+            gamma=1.35, contrast=0.2, noise=0.02, blur=0.1, elastic=0.01,
         ),
     ),
     "resnet50": Recipe(

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
-from gadolin.atomic import replacing, require_fresh, write_json
+from gadolin.atomic import require_fresh, write_bytes, write_json
 from gadolin.bundle import Bundle, write_bundle
 from gadolin.cache import Prepared, prepared_slices
-from gadolin.errors import DataError
+from gadolin.errors import DataError, RequestError
 from gadolin.evaluate import fit_temperature
 from gadolin.manifest import file_digest, manifest_digest, read_manifest, write_manifest
 from gadolin.network import Classifier, MirrorAverage, build_classifier
@@ -73,6 +73,14 @@ class Plan:
     cache: Path | None = None
     resume: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse shares that leave nothing on one side."""
+        for name in ("validation", "test"):
+            share = getattr(self, name)
+            if not 0 < share < 1:
+                msg = f"the {name} share must lie between 0 and 1, got {share}; 0.2 is usual"
+                raise RequestError(msg)
+
 
 def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     """Train by ``plan`` and return the path of the report on the test part, which is read once, at the end.
@@ -105,14 +113,28 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
 
 
 def _claim(plan: Plan) -> None:
-    if not plan.resume:
-        require_fresh(plan.out, "choose another folder, or pass --resume to go on with the run in it")
-    elif not (plan.out / "run.json").is_file():
-        msg = f"--resume needs a folder that holds an unfinished run, {plan.out} holds none; leave --resume out"
+    """Raise DataError where the run folder is not as the plan says: new or empty, or with a run to go on with."""
+    if plan.resume:
+        if _begun(plan.out).get("finished"):
+            msg = f"--resume needs an unfinished run, the one in {plan.out} is finished; choose another folder"
+            raise DataError(msg)
+        return
+    if plan.out.is_file() or (plan.out.is_dir() and any(plan.out.iterdir())):
+        msg = (
+            f"the run folder must be new or empty, {plan.out} is not; "
+            "choose another folder, or pass --resume to go on with the run in it"
+        )
         raise DataError(msg)
-    elif json.loads((plan.out / "run.json").read_text(encoding="utf-8")).get("finished"):
-        msg = f"--resume needs an unfinished run, the one in {plan.out} is finished; choose another folder"
-        raise DataError(msg)
+    require_fresh(plan.out)
+
+
+def _begun(run: Path) -> dict[str, Any]:
+    """Return what ``run.json`` holds of a run that was begun; raises DataError where there is none."""
+    try:
+        return dict(json.loads((run / "run.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        msg = f"--resume needs a folder that holds an unfinished run, {run} holds none; leave --resume out"
+        raise DataError(msg) from error
 
 
 def _divided(plan: Plan, progress: Progress | None) -> tuple[list[Record], Prepared]:
@@ -140,7 +162,10 @@ def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:
     for part in ("train", "validation"):
         for label in classes:
             if not counts[part, label]:
-                msg = f"every class needs slices in the {part} part, {label!r} has none; correct the manifest's split column"
+                msg = (
+                    f"every class needs slices in the {part} part, {label!r} has none; "
+                    "add some, or correct the manifest's split column"
+                )
                 raise DataError(msg)
 
 
@@ -168,10 +193,13 @@ def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
 
 def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> None:
     if plan.resume:
-        before = json.loads((plan.out / "run.json").read_text(encoding="utf-8"))
+        before = _begun(plan.out)
         for key in ("recipe", "seed", "manifest_digest", "precision"):
             if before.get(key) != facts[key]:
-                msg = f"--resume needs the settings that the run began with, {key} differs from {plan.out}/run.json; use the same"
+                msg = (
+                    f"--resume needs the settings that the run began with, {key} differs from {plan.out}/run.json; "
+                    "use the same"
+                )
                 raise DataError(msg)
         return
     write_manifest(plan.out / "manifest.csv", records)
@@ -194,8 +222,8 @@ def _export(
     folder = plan.out / "bundle"
     answering = MirrorAverage(network) if plan.recipe.network.mirror_average else network
     examples = validation.slices[validation.rows[:_PARITY_SLICES]]
-    with replacing(folder / "weights.safetensors") as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in network.cpu().state_dict().items()}, temporary)
+    weights = {name: tensor.contiguous() for name, tensor in network.cpu().state_dict().items()}
+    write_bytes(folder / "weights.safetensors", save(weights))
     digest = export_graph(answering, examples, folder / "model.onnx")
     runtime = open_runtime(folder / "model.onnx")
     logits = np.concatenate(

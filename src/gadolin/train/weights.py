@@ -90,7 +90,8 @@ def _load(network: Classifier, state: dict[str, Tensor], where: str) -> None:
         first = (missing + unknown + wrong)[0]
         msg = (
             f"weights must fit the recipe's backbone, those of {where} do not: {len(missing)} tensors missing, "
-            f"{len(unknown)} unknown, {len(wrong)} of another shape (first: {first}); use the recipe they were made with"
+            f"{len(unknown)} unknown, {len(wrong)} of another shape (first: {first}); "
+            "use the recipe they were made with"
         )
         raise WeightsError(msg)
     with torch.no_grad():

@@ -1,0 +1,48 @@
+# Gadolin: what can be made. Everything is installed into .venv and nowhere else.
+#
+#   make demo                    phantoms, training, evaluation, prediction, in a few minutes
+#   make demo DATA=path/to/mri   the same with your own folder of slices
+#   make test                    everything that CI checks
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+OUT ?= demo
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types contracts unit
+
+help:  ## list these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1@/' | tr '@' '\t'
+
+demo: $(READY)-train  ## train, evaluate and predict on phantoms, or on DATA=folder
+	$(BIN)/python demo.py --out "$(OUT)" $(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS))
+
+test: lint types contracts unit  ## all checks: style, types, layers, tests with coverage
+
+lint: $(READY)-dev  ## ruff: rules and format
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: $(READY)-dev  ## mypy, strict
+	$(BIN)/python -m mypy
+
+contracts: $(READY)-dev  ## import-linter: the layers, and torch where it belongs
+	$(BIN)/lint-imports
+
+unit: $(READY)-dev  ## pytest, failing under the coverage that pyproject.toml asks for
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+# A stamp is written after a whole installation only, and is out of date as soon as pyproject.toml is newer.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(READY)-train: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[train]"
+	@touch $@
+
+$(READY)-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[train,openvino,dev]"
+	@touch $(READY)-train $@

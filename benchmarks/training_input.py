@@ -1,0 +1,113 @@
+"""How much of the training time goes into the input, and the founding recipe against Keras' own way.
+
+    python benchmarks/training_input.py [--keras PYTHON] [--write]
+
+Each recipe's real loop (memory map, augmentation, step) runs in turn with the same loop on a tensor that never changes.
+``--keras`` names a Python that has TensorFlow: there, the founding notebook's way (ResNet50, last 20 layers trainable,
+``ImageDataGenerator``, ``fit``) runs on the same pictures, in turn with ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from publish import markdown, publish
+
+from gadolin.network import build_classifier
+from gadolin.network.classifier import train_mode
+from gadolin.train.batches import Examples, batches
+from gadolin.train.learner import Learner, learn, make_learner, train_step
+from gadolin.train.machine import Machine
+from gadolin.train.recipe import Recipe
+from gadolin.train.recipes import named_recipe
+
+CLASSES = 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--keras", help="a Python with TensorFlow, to compare with")
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        examples = made_examples(Path(folder), 32 * arguments.steps)
+        rows = [input_row(name, examples, arguments.rounds) for name in ("default", "resnet50")]
+        lines = markdown(["recipe", "real loop, slices/s", "constant tensor, slices/s", "ratio (median of pairs)"], rows)
+        if arguments.keras:
+            lines += ["", *against_keras(arguments.keras, examples, Path(folder), arguments.rounds)]
+    precision = "bfloat16" if Machine().bfloat16 else "float32"
+    publish("training-input", f"Training input ({precision})", lines, write=arguments.write)
+
+
+def made_examples(folder: Path, count: int) -> Examples:
+    """Return noise of the right shape behind a memory map: speed does not depend on what is shown."""
+    chance = np.random.default_rng(0)
+    path = folder / "slices.npy"
+    np.save(path, chance.integers(0, 256, (count, 256, 256), dtype=np.uint8))
+    targets = np.arange(count, dtype=np.int64) % CLASSES
+    return Examples(np.load(path, mmap_mode="r"), np.arange(count), targets)
+
+
+def made_learner(recipe: Recipe, examples: Examples) -> Learner:
+    network = build_classifier(recipe.network, CLASSES)
+    learner = make_learner(network, recipe, examples, fabric=Machine().fabric(), seed=0)
+    train_mode(network)
+    return learner
+
+
+def real(learner: Learner, examples: Examples, epoch: int) -> float:
+    recipe = learner.recipe
+    start, seen = time.perf_counter(), 0
+    for prepared, targets in batches(examples, recipe.batch_size, balance="weights", seed=0, epoch=epoch):
+        train_step(learner, prepared, targets, size=recipe.network.input_size, number=seen)
+        seen += len(targets)
+    return seen / (time.perf_counter() - start)
+
+
+def constant(learner: Learner, examples: Examples) -> float:
+    recipe = learner.recipe
+    size = recipe.network.input_size
+    scaled, wanted = torch.rand(recipe.batch_size, 1, size, size), torch.eye(CLASSES)[torch.arange(recipe.batch_size) % CLASSES]
+    start, seen = time.perf_counter(), 0
+    for number in range(len(examples) // recipe.batch_size):
+        learn(learner, scaled, wanted, number=number)
+        seen += recipe.batch_size
+    return seen / (time.perf_counter() - start)
+
+
+def input_row(name: str, examples: Examples, rounds: int) -> list[str]:
+    learner = made_learner(named_recipe(name), examples)
+    real(learner, examples, 0)
+    pairs = [(real(learner, examples, turn), constant(learner, examples)) for turn in range(rounds)]
+    ours, still = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return [name, f"{ours:.1f}", f"{still:.1f}", f"{statistics.median(a / b for a, b in pairs):.3f}"]
+
+
+def against_keras(python: str, examples: Examples, folder: Path, rounds: int) -> list[str]:
+    """Time the founding recipe in turn with ``keras_fit.py``."""
+    learner = made_learner(named_recipe("resnet50"), examples)
+    real(learner, examples, 0)
+    script = Path(__file__).with_name("keras_fit.py")
+    pairs = []
+    for turn in range(max(3, rounds // 2)):
+        command = [python, str(script), str(folder / "slices.npy")]
+        keras = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+        pairs.append((real(learner, examples, turn), keras))
+    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(a / b for a, b in pairs)
+    head = ["founding recipe, batch 32", "slices/s", "ratio (median of pairs)"]
+    rows = [["Gadolin", f"{ours:.1f}", f"{ratio:.2f}"], ["Keras fit with ImageDataGenerator", f"{theirs:.1f}", "1"]]
+    return markdown(head, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""What every test stands on: no network, fixed seeds, a cache of its own, made-up data."""
+
+from __future__ import annotations
+
+import random
+import socket
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from PIL import Image
+
+from gadolin.bundle import Bundle, write_bundle
+from gadolin.manifest import file_digest
+from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
+from gadolin.prepare import Preparation
+from gadolin.records import Slice
+
+settings.register_profile("gadolin", deadline=None, derandomize=True, database=None, max_examples=30)
+settings.load_profile("gadolin")
+
+GAIN = 8.0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def offline():
+    """Let every attempt to reach the network fail, also while fixtures of a wider scope are made."""
+
+    def refuse(*args, **kwargs):
+        msg = f"tests must not reach the network, this one tried to ({args[-1:]})"
+        raise AssertionError(msg)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex", "sendto"):
+            patch.setattr(socket.socket, name, refuse)
+        for name in ("getaddrinfo", "gethostbyname", "create_connection"):
+            patch.setattr(socket, name, refuse)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_folder(tmp_path_factory):
+    """Keep prepared slices out of the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GADOLIN_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  # for code of others that draws from the global generator
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def small_phantoms(tmp_path_factory):
+    """Write a small data set of phantoms once: 4 classes x 4 patients x 2 slices; read it, never change it."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantoms(folder, PhantomPlan(patients=4, slices=2, size=96, seed=1))
+    return folder
+
+
+@cache
+def quadrant_graph(size):
+    """Return an ONNX network whose logits are GAIN times the mean brightness, 0 to 1, of the picture's quadrants.
+
+    In: "slices", (N, size, size) uint8. Out: logits (N, 4), top left, top right, bottom left, bottom right; features
+    (N, 4), the four means; evidence (N, 4, 2, 2), which sums to the logits.
+    """
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    half = size // 2
+    own = np.zeros((1, 4, 2, 2), np.float32)
+    for quadrant in range(4):
+        own[0, quadrant, quadrant // 2, quadrant % 2] = GAIN
+    constants = {
+        "full": np.float32(255),
+        "channel": np.array([1], np.int64),
+        "plane": np.array([2, 3], np.int64),
+        "own": own,
+    }
+    nodes = [
+        helper.make_node("Cast", ["slices"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["floats", "full"], ["unit"]),
+        helper.make_node("Unsqueeze", ["unit", "channel"], ["pictures"]),
+        helper.make_node("AveragePool", ["pictures"], ["means"], kernel_shape=[half, half], strides=[half, half]),
+        helper.make_node("Flatten", ["means"], ["features"]),
+        helper.make_node("Mul", ["means", "own"], ["evidence"]),
+        helper.make_node("ReduceSum", ["evidence", "plane"], ["logits"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "quadrants",
+        [helper.make_tensor_value_info("slices", TensorProto.UINT8, ["N", size, size])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 4]),
+            helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", 4]),
+            helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["N", 4, 2, 2]),
+        ],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def make_bundle(tmp_path_factory):
+    """Make a bundle around ``quadrant_graph``; keywords replace fields of the bundle. No torch is needed."""
+
+    def make(folder: Path | None = None, **fields) -> Bundle:
+        folder = folder or tmp_path_factory.mktemp("bundle")
+        folder.mkdir(parents=True, exist_ok=True)
+        preparation = fields.pop("preparation", Preparation(size=64, crop=False))
+        graph = folder / "model.onnx"
+        graph.write_bytes(quadrant_graph(preparation.size))
+        bundle = Bundle(folder, CLASSES, preparation, **({"graph_digest": file_digest(graph)} | fields))
+        write_bundle(bundle)
+        return bundle
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def lit_quadrant():
+    """Make an 8-bit slice with one bright quadrant: 0 top left, 1 top right, 2 bottom left, 3 bottom right."""
+
+    def make(quadrant: int, value: int = 255, size: int = 64, **fields) -> Slice:
+        pixels = np.zeros((size, size), np.float32)
+        half = size // 2
+        row, column = divmod(quadrant, 2)
+        pixels[row * half : (row + 1) * half, column * half : (column + 1) * half] = value
+        return Slice(pixels, **fields)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def save_slice():
+    """Save a slice's pixels as an 8-bit PNG and return its path."""
+
+    def save(image: Slice, path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.pixels.astype(np.uint8)).save(path, format="PNG")
+        return path
+
+    return save

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+from gadolin.errors import RecipeError
+from gadolin.network import BACKBONES, MirrorAverage, NetworkConfig, build_classifier
+from gadolin.network.backbones import backbone
+from gadolin.network.classifier import train_mode
+from gadolin.train.recipes import named_recipe
+
+
+@pytest.fixture(scope="module")
+def founding():
+    torch.manual_seed(0)
+    return build_classifier(named_recipe("resnet50").network, 4)
+
+
+@pytest.fixture
+def compact():
+    torch.manual_seed(0)
+    return build_classifier(NetworkConfig(input_size=64), 3).eval()
+
+
+def slices(count, seed=0):
+    return torch.randint(0, 256, (count, 256, 256), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def weight_count(module, *, trainable=False):
+    return sum(each.numel() for each in module.parameters() if each.requires_grad or not trainable)
+
+
+def test_the_founding_network_has_the_published_number_of_weights(founding):
+    assert weight_count(founding.backbone) == 23_508_032
+    assert weight_count(founding.head) == 262_788
+    assert weight_count(founding, trainable=True) == 9_187_972
+
+
+def test_only_the_last_two_blocks_and_the_head_of_the_founding_network_learn(founding):
+    learning = {name.rsplit(".", 2)[0] for name, each in founding.named_parameters() if each.requires_grad}
+
+    assert all(name.startswith(("backbone.layer4.1", "backbone.layer4.2", "head")) for name in learning)
+
+
+def test_frozen_batch_norm_stays_as_it_was_through_a_training_step(founding):
+    train_mode(founding)
+    norms = {name: each for name, each in founding.named_modules() if isinstance(each, torch.nn.BatchNorm2d)}
+    frozen = {name for name, each in norms.items() if not each.weight.requires_grad}
+    before = {name: each.running_mean.clone() for name, each in norms.items()}
+
+    founding(slices(2)[:, :64, :64]).logits.sum().backward()
+
+    assert 0 < len(frozen) < len(norms)
+    for name, norm in norms.items():
+        assert norm.training == (name not in frozen)
+        assert torch.equal(norm.running_mean, before[name]) == (name in frozen)
+    founding.zero_grad()
+
+
+def test_a_classifier_that_is_not_frozen_trains_all_its_batch_norm(compact):
+    train_mode(compact)
+
+    assert all(module.training for module in compact.modules())
+
+
+def test_outputs_are_logits_features_and_evidence(compact):
+    with torch.no_grad():
+        output = compact(slices(2))
+
+    assert output.logits.shape == (2, 3)
+    assert output.features.shape == (2, 256)
+    assert output.evidence.shape[:2] == (2, 3)
+    assert {each.dtype for each in output} == {torch.float32}
+
+
+def test_a_batch_answers_as_each_slice_alone(compact):
+    batch = slices(3)
+
+    with torch.no_grad():
+        together = compact(batch).logits
+        alone = torch.cat([compact(batch[row : row + 1]).logits for row in range(3)])
+
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_the_mirror_average_says_the_same_of_a_slice_and_of_its_mirror_image(compact):
+    answering = MirrorAverage(compact)
+    batch = slices(2)
+
+    with torch.no_grad():
+        straight, mirrored = answering(batch), answering(batch.flip(2))
+        plain = compact(batch)
+
+    assert torch.equal(straight.logits, mirrored.logits)
+    assert torch.equal(straight.features, mirrored.features)
+    assert torch.equal(straight.evidence, mirrored.evidence.flip(3))
+    assert not torch.equal(straight.logits, plain.logits)
+
+
+def test_without_normalisation_the_network_sees_zero_to_one():
+    network = build_classifier(NetworkConfig(input_size=32, normalise=False), 2)
+    scaled = torch.rand(1, 1, 32, 32)
+
+    assert torch.equal(network.door.normalise(scaled), scaled)
+
+
+def test_a_hidden_width_builds_the_dense_head():
+    assert build_classifier(NetworkConfig(input_size=32, hidden=7), 2).head.dense.out_features == 7
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_every_backbone_gives_the_features_and_takes_the_channels_that_it_names(name):
+    kind = backbone(name)
+
+    with torch.no_grad():
+        maps = kind.build().eval()(torch.zeros(1, len(kind.mean), 64, 64))
+
+    assert maps.shape == (1, kind.features, 2, 2)
+    assert any(weight.startswith(kind.trainable_tail) for weight, _ in kind.build().named_parameters())
+
+
+def test_an_unknown_backbone_is_refused_with_the_nearest_name():
+    with pytest.raises(RecipeError, match=re.escape("got 'resnet5' (did you mean 'resnet50'?)")):
+        NetworkConfig(backbone="resnet5")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"input_size": 100},
+        {"input_size": 0},
+        {"input_size": -32},
+        {"input_size": 1056},
+        {"dropout": 1.0},
+        {"dropout": -0.1},
+        {"dropout": float("nan")},
+        {"hidden": -1},
+    ],
+    ids=str,
+)
+def test_values_that_no_network_can_be_built_with_are_refused(values):
+    with pytest.raises(RecipeError, match=f"network.{next(iter(values))}|{next(iter(values))} be"):
+        NetworkConfig(**values)

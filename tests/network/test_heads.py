@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gadolin.network.heads import DenseHead, LinearHead
+
+
+@pytest.fixture
+def maps():
+    return torch.randn(3, 6, 4, 5, generator=torch.Generator().manual_seed(1))
+
+
+def seeded(make):
+    torch.manual_seed(2)
+    return make().eval()
+
+
+def test_logits_of_the_linear_head_are_the_mean_of_the_evidence_plus_the_bias(maps):
+    head = seeded(lambda: LinearHead(6, 4, 0.5)).double()
+
+    logits, pooled, evidence = head(maps.double())
+
+    assert evidence.shape == (3, 4, 4, 5)
+    torch.testing.assert_close(pooled, maps.double().mean(dim=(2, 3)))
+    torch.testing.assert_close(logits, evidence.mean(dim=(2, 3)) + head.linear.bias, atol=1e-12, rtol=0)
+
+
+def test_evidence_of_the_linear_head_lies_where_the_only_active_feature_lies():
+    head = seeded(lambda: LinearHead(2, 2, 0.0))
+    with torch.no_grad():
+        head.linear.weight.copy_(torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
+    maps = torch.zeros(1, 2, 4, 4)
+    maps[0, 0, 1, 2] = 2.0
+
+    evidence = head(maps)[2]
+
+    assert evidence[0, 0, 1, 2] == 6
+    assert evidence.count_nonzero() == 1
+
+
+def test_evidence_of_the_dense_head_weighs_features_by_the_gradient_of_the_logit_at_this_slice(maps):
+    head = seeded(lambda: DenseHead(6, 4, 8, 0.5))
+    pooled = maps.mean(dim=(2, 3)).requires_grad_()
+    logits = head.linear(torch.relu(head.dense(pooled)))
+
+    said, _, evidence = head(maps)
+
+    torch.testing.assert_close(said, logits)
+    for label in range(4):
+        (gradient,) = torch.autograd.grad(logits[:, label].sum(), pooled, retain_graph=True)
+        expected = (gradient[:, :, None, None] * maps).sum(dim=1)
+        torch.testing.assert_close(evidence[:, label], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_a_dense_head_whose_layer_is_silent_gives_no_evidence(maps):
+    head = seeded(lambda: DenseHead(6, 4, 8, 0.5))
+    with torch.no_grad():
+        head.dense.bias.fill_(-1e6)
+
+    assert not head(maps)[2].any()
+
+
+@pytest.mark.parametrize("make", [lambda: LinearHead(6, 4, 0.5), lambda: DenseHead(6, 4, 8, 0.5)])
+def test_dropout_changes_logits_in_training_and_never_the_evidence(make, maps):
+    head = seeded(make)
+    calm = head(maps)
+
+    wild = head.train()(maps)
+
+    assert not torch.equal(wild[0], calm[0])
+    assert torch.equal(wild[2], calm[2])

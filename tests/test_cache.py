@@ -1,0 +1,214 @@
+"""Promises of the cache: made once, checked at every opening, whole or not there, never mistaken for another."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gadolin import cache
+from gadolin.cache import default_cache_folder, prepared_slices
+from gadolin.errors import DataError, ReadError
+from gadolin.manifest import file_digest, read_manifest
+from gadolin.prepare import Preparation, prepare
+from gadolin.readers import read
+from gadolin.records import Record
+
+SMALL = Preparation(size=64)
+
+
+@pytest.fixture
+def records(small_phantoms):
+    return read_manifest(small_phantoms / "manifest.csv")[::4]
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count the pictures that the cache reads."""
+    seen = []
+
+    def reading(path):
+        seen.append(path)
+        return read(path)
+
+    monkeypatch.setattr(cache, "read", reading)
+    return seen
+
+
+def saved(path, pixels):
+    Image.fromarray(np.asarray(pixels, np.uint8)).save(path)
+    return Record(path, "glioma", digest=file_digest(path))
+
+
+def test_slices_are_prepared_as_everywhere_else_and_in_order(tmp_path, records):
+    prepared = prepared_slices(records, SMALL, tmp_path)
+    assert prepared.slices.shape == (len(records), 64, 64)
+    assert prepared.slices.dtype == np.uint8
+    for record, one in zip(records, prepared.slices, strict=True):
+        np.testing.assert_array_equal(one, prepare(read(record.path), SMALL))
+
+
+def test_the_order_of_the_records_is_the_order_of_the_slices(tmp_path, records):
+    forward = prepared_slices(records, SMALL, tmp_path).slices
+    backward = prepared_slices(records[::-1], SMALL, tmp_path).slices
+    np.testing.assert_array_equal(forward, backward[::-1])
+
+
+def test_a_second_opening_reads_no_picture(tmp_path, records, counted):
+    first = prepared_slices(records, SMALL, tmp_path)
+    assert len(counted) == len(records)
+    counted.clear()
+    second = prepared_slices(records, SMALL, tmp_path)
+    assert not counted
+    np.testing.assert_array_equal(first.slices, second.slices)
+    assert (first.whole, first.coloured) == (second.whole, second.coloured)
+
+
+def test_the_slices_cannot_be_written_to(tmp_path, records):
+    with pytest.raises(ValueError, match="read-only"):
+        prepared_slices(records, SMALL, tmp_path).slices[0, 0, 0] = 1
+
+
+def test_another_preparation_is_another_entry(tmp_path, records, counted):
+    prepared_slices(records, SMALL, tmp_path)
+    prepared_slices(records, replace(SMALL, margin=0.1), tmp_path)
+    assert len(counted) == 2 * len(records)
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_other_pictures_are_another_entry(tmp_path, records, counted):
+    prepared_slices(records, SMALL, tmp_path)
+    assert len(prepared_slices(records[1:], SMALL, tmp_path).slices) == len(records) - 1
+    assert len(counted) == 2 * len(records) - 1
+
+
+def test_a_moved_data_set_is_the_same_entry(tmp_path, records, counted):
+    prepared_slices(records, SMALL, tmp_path)
+    prepared_slices([replace(record, path=tmp_path / "elsewhere.png") for record in records], SMALL, tmp_path)
+    assert len(counted) == len(records)
+
+
+def test_records_without_a_digest_are_told_apart_by_their_files(tmp_path):
+    dark, bright = (saved(tmp_path / f"{value}.png", np.full((64, 64), value)) for value in (10, 200))
+    values = [
+        int(prepared_slices([replace(one, digest="")], SMALL, tmp_path / "cache").slices.max())
+        for one in (dark, bright)
+    ]
+    assert values == [10, 200]
+
+
+def test_a_missing_file_without_a_digest_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.png: cannot be opened \(No such file or directory\); check the path"):
+        prepared_slices([Record(tmp_path / "gone.png", "glioma")], SMALL, tmp_path)
+
+
+def spoil_a_byte(array, facts):
+    content = bytearray(array.read_bytes())
+    content[-100] ^= 1
+    array.write_bytes(content)
+
+
+def spoil_by_swapping_slices(array, facts):
+    np.save(array, np.load(array)[::-1])
+
+
+DAMAGES = {
+    "a changed byte": spoil_a_byte,
+    "slices in another order": spoil_by_swapping_slices,
+    "a truncated array": lambda array, facts: array.write_bytes(array.read_bytes()[:-5000]),
+    "an empty array": lambda array, facts: array.write_bytes(b""),
+    "no array": lambda array, facts: array.unlink(),
+    "a text for an array": lambda array, facts: array.write_text("not an array"),
+    "no facts": lambda array, facts: facts.unlink(),
+    "truncated facts": lambda array, facts: facts.write_text(facts.read_text()[:20]),
+    "facts of another kind": lambda array, facts: facts.write_text("[]"),
+    "facts without a key": lambda array, facts: facts.write_text(json.dumps({"checksum": ""})),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_entry_is_made_again(tmp_path, records, counted, damage):
+    before = np.array(prepared_slices(records, SMALL, tmp_path).slices)
+    (array,), (facts,) = tmp_path.glob("*.npy"), tmp_path.glob("*.json")
+    damage(array, facts)
+    counted.clear()
+    after = prepared_slices(records, SMALL, tmp_path)
+    assert len(counted) == len(records)
+    np.testing.assert_array_equal(before, after.slices)
+    counted.clear()
+    prepared_slices(records, SMALL, tmp_path)
+    assert not counted
+
+
+def test_an_unreadable_picture_is_named_and_nothing_is_left(tmp_path, records):
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+    folder = tmp_path / "cache"
+    with pytest.raises(ReadError, match="must be one of PNG.*convert it") as caught:
+        prepared_slices([*records, Record(bad, "glioma", digest=file_digest(bad))], SMALL, folder)
+    assert str(caught.value).startswith(f"{bad}: ")
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_build_leaves_nothing_and_can_be_repeated(tmp_path, records, kind):
+    def stop(done, total):
+        if done == 3:
+            raise kind
+
+    with pytest.raises(kind):
+        prepared_slices(records, SMALL, tmp_path, progress=stop)
+    assert not list(tmp_path.iterdir())
+    assert len(prepared_slices(records, SMALL, tmp_path).slices) == len(records)
+
+
+def test_an_array_without_its_facts_is_not_trusted(tmp_path, records, monkeypatch):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(cache, "write_json", stop)
+        prepared_slices(records, SMALL, tmp_path)
+    assert len(prepared_slices(records, SMALL, tmp_path).slices) == len(records)
+
+
+def test_pictures_used_whole_and_coloured_ones_are_remembered(tmp_path, records):
+    blank = saved(tmp_path / "blank.png", np.zeros((64, 64)))
+    red = np.zeros((64, 64, 3))
+    red[8:56, 8:56, 0] = 220
+    coloured = saved(tmp_path / "red.png", red)
+    chosen = [records[0], blank, coloured]
+    for _ in range(2):
+        prepared = prepared_slices(chosen, SMALL, tmp_path / "cache")
+        assert prepared.whole == (1,)
+        assert prepared.coloured == (2,)
+
+
+def test_progress_counts_every_picture(tmp_path, records):
+    told = []
+    prepared_slices(records, SMALL, tmp_path, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, len(records)) for done in range(1, len(records) + 1)]
+
+
+def test_an_entry_that_is_there_tells_no_progress(tmp_path, records):
+    prepared_slices(records, SMALL, tmp_path)
+    prepared_slices(records, SMALL, tmp_path, progress=lambda done, total: pytest.fail("something was made"))
+
+
+def test_the_cache_lies_where_the_environment_says(tmp_path, records, monkeypatch):
+    monkeypatch.setenv("GADOLIN_CACHE", str(tmp_path / "chosen"))
+    prepared_slices(records[:1], SMALL)
+    assert {path.suffix for path in (tmp_path / "chosen").iterdir()} == {".npy", ".json"}
+
+
+def test_without_a_choice_the_cache_lies_in_the_users_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("GADOLIN_CACHE")
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache_folder() == tmp_path / "gadolin"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_cache_folder() == tmp_path / ".cache" / "gadolin"
