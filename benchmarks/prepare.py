@@ -17,7 +17,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from publish import markdown, publish
 
 from gadolin.bundle import Bundle, write_bundle
 from gadolin.cache import prepared_slices
@@ -26,6 +25,7 @@ from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import read
 from gadolin.sources import scan
+from publish import markdown, publish
 
 RUNS = 7
 

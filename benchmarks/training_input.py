@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from publish import markdown, publish
 
 from gadolin.network import build_classifier
 from gadolin.network.classifier import train_mode
@@ -27,6 +26,7 @@ from gadolin.train.learner import Learner, learn, make_learner, train_step
 from gadolin.train.machine import Machine
 from gadolin.train.recipe import Recipe
 from gadolin.train.recipes import named_recipe
+from publish import markdown, publish
 
 CLASSES = 4
 
@@ -41,7 +41,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         examples = made_examples(Path(folder), 32 * arguments.steps)
         rows = [input_row(name, examples, arguments.rounds) for name in ("default", "resnet50")]
-        lines = markdown(["recipe", "real loop, slices/s", "constant tensor, slices/s", "ratio (median of pairs)"], rows)
+        lines = markdown(
+            ["recipe", "real loop, slices/s", "constant tensor, slices/s", "ratio (median of pairs)"], rows
+        )
         if arguments.keras:
             lines += ["", *against_keras(arguments.keras, examples, Path(folder), arguments.rounds)]
     precision = "bfloat16" if Machine().bfloat16 else "float32"
@@ -76,7 +78,10 @@ def real(learner: Learner, examples: Examples, epoch: int) -> float:
 def constant(learner: Learner, examples: Examples) -> float:
     recipe = learner.recipe
     size = recipe.network.input_size
-    scaled, wanted = torch.rand(recipe.batch_size, 1, size, size), torch.eye(CLASSES)[torch.arange(recipe.batch_size) % CLASSES]
+    scaled, wanted = (
+        torch.rand(recipe.batch_size, 1, size, size),
+        torch.eye(CLASSES)[torch.arange(recipe.batch_size) % CLASSES],
+    )
     start, seen = time.perf_counter(), 0
     for number in range(len(examples) // recipe.batch_size):
         learn(learner, scaled, wanted, number=number)

@@ -46,7 +46,7 @@ def test_all_columns_come_back_as_they_were_written(tmp_path):
     assert read_manifest(tmp_path / "manifest.csv") == records
 
 
-WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=8)
+WORDS = st.text("abc,;\"'ü腫-_/.", max_size=8)
 RECORDS = st.builds(
     Record,
     path=st.sampled_from([Path("/data/a.png"), Path("/data/sub/b c.png")]),

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from gadolin.records import Prediction, Record, Slice
     from gadolin.report.evaluation import evaluate_model
     from gadolin.sources import scan
+    from gadolin.train.plan import Plan
     from gadolin.train.recipes import named_recipe
-    from gadolin.train.run import Plan, train_model
+    from gadolin.train.run import train_model
 
 __all__ = [
     "Bundle",
@@ -56,7 +57,7 @@ _HOMES = {
     "Bundle": "bundle",
     "GadolinError": "errors",
     "PhantomPlan": "phantom",
-    "Plan": "train.run",
+    "Plan": "train.plan",
     "Prediction": "records",
     "Predictor": "predictor",
     "Preparation": "prepare",

@@ -51,20 +51,16 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)
     base = path.parent.resolve()
+
+    def shown(file: Path) -> str:
+        where = file.resolve()
+        return (where.relative_to(base) if where.is_relative_to(base) else where).as_posix()
+
     for record in records:
-        where = record.path.resolve()
-        shown = where.relative_to(base) if where.is_relative_to(base) else where
         fold = "" if record.fold is None else record.fold
-        rest = (
-            record.patient,
-            record.group,
-            record.source,
-            record.split,
-            fold,
-            record.outline,
-            record.digest,
-        )
-        rows.writerow((shown.as_posix(), record.label, *rest))
+        outline = shown(Path(record.outline)) if record.outline else ""
+        facts = (record.patient, record.group, record.source, record.split, fold, outline, record.digest)
+        rows.writerow((shown(record.path), record.label, *facts))
     write_text(path, out.getvalue())
 
 
@@ -135,6 +131,17 @@ def _record(path: Path, number: int, row: dict[str, str], verify: bool) -> Recor
         source=values["source"],
         split=values["split"],
         fold=int(values["fold"]) if values["fold"] else None,
-        outline=values["outline"],
+        outline=_outline(path, number, values["outline"], verify),
         digest=digest,
     )
+
+
+def _outline(path: Path, number: int, outline: str, verify: bool) -> str:
+    """Return an outline's path as it is from here; raises DataError where there is no such file."""
+    if not outline:
+        return ""
+    where = path.parent / outline
+    if verify and not where.is_file():
+        msg = f"{path}, row {number}: every outline must be a file, {outline!r} is not; correct it or leave it empty"
+        raise DataError(msg)
+    return str(where)

@@ -19,7 +19,8 @@ class Record:
 
     ``path`` is absolute or relative to the working folder. ``patient`` is set only where it is known;
     ``group`` joins pictures that must stay on one side of a split (copies of one slice, mirrored or not).
-    ``split`` is one of "train", "validation", "test", or empty; ``digest`` is the SHA-256 of the file.
+    ``split`` is one of "train", "validation", "test", or empty; ``digest`` is the SHA-256 of the file;
+    ``outline`` the path of a mask of the slice's size, lesion where it is not zero.
     """
 
     path: Path

@@ -70,8 +70,9 @@ def grouping_key(record: Record) -> str:
 def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> list[Record]:
     """Move about ``fraction`` of the train records of each class to ``part``; none shares a patient or group.
 
-    Whole groups move, drawn in an order fixed by ``seed``, largest classes last. Records of other parts stay.
-    Raises DataError where a class would be left without slices on either side.
+    Whole groups move, drawn in an order fixed by ``seed``; a class whose groups are all too large for its share gives
+    its smallest one. Records of other parts stay. Raises DataError where a class would be left without slices on
+    either side.
     """
     train = [index for index, record in enumerate(records) if record.split in ("", "train")]
     groups = _connected({i: [("patient", records[i].patient), ("group", records[i].group)] for i in train})
@@ -85,8 +86,13 @@ def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> 
         if all(taken[label] + count / 2 <= quota[label] for label, count in classes.items()):
             moved.update(members)
             taken.update(classes)
+    for label in quota:
+        if not taken[label]:
+            smallest = min((g for g in groups if any(records[i].label == label for i in g)), key=len)
+            moved.update(smallest)
+            taken.update(records[index].label for index in smallest)
     for label, wanted in quota.items():
-        if taken[label] == 0 or taken[label] >= wanted / fraction:
+        if taken[label] >= wanted / fraction:
             msg = (
                 f"a split needs two groups or more of each class, {label!r} cannot be divided by patient and copy; "
                 "add slices of other patients or mark the parts in a manifest"

@@ -106,6 +106,30 @@ def test_without_normalisation_the_network_sees_zero_to_one():
     assert torch.equal(network.door.normalise(scaled), scaled)
 
 
+def test_an_outline_network_says_the_same_with_and_without_its_places():
+    torch.manual_seed(0)
+    network = build_classifier(NetworkConfig(input_size=64, evidence="outlines"), 3).eval()
+    scaled = torch.rand(2, 1, 64, 64)
+
+    with torch.no_grad():
+        plain = network.classify(scaled)
+        output, places = network.classify_places(scaled)
+
+    assert places.shape == (2, 4, 8, 8)
+    assert output.evidence.shape == (2, 3, 8, 8)
+    assert all(torch.equal(one, other) for one, other in zip(plain, output, strict=True))
+
+
+def test_every_backbone_has_maps_at_strides_8_16_and_32_of_the_channels_that_it_names():
+    for kind in BACKBONES.values():
+        body = kind.build().eval()
+        with torch.no_grad():
+            maps = body.forward_intermediates(torch.zeros(1, len(kind.mean), 64, 64), intermediates_only=True)[-3:]
+        assert [tuple(each.shape[1:]) for each in maps] == [
+            (channels, 64 // stride, 64 // stride) for channels, stride in zip(kind.features, (8, 16, 32), strict=True)
+        ]
+
+
 def test_a_hidden_width_builds_the_dense_head():
     assert build_classifier(NetworkConfig(input_size=32, hidden=7), 2).head.dense.out_features == 7
 
@@ -117,7 +141,7 @@ def test_every_backbone_gives_the_features_and_takes_the_channels_that_it_names(
     with torch.no_grad():
         maps = kind.build().eval()(torch.zeros(1, len(kind.mean), 64, 64))
 
-    assert maps.shape == (1, kind.features, 2, 2)
+    assert maps.shape == (1, kind.features[-1], 2, 2)
     assert any(weight.startswith(kind.trainable_tail) for weight, _ in kind.build().named_parameters())
 
 
@@ -137,6 +161,8 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_name():
         {"dropout": -0.1},
         {"dropout": float("nan")},
         {"hidden": -1},
+        {"evidence": "outline"},
+        {"evidence": "outlines", "hidden": 8},
     ],
     ids=str,
 )

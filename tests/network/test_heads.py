@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gadolin.network.heads import DenseHead, LinearHead
+from gadolin.network.heads import DenseHead, LinearHead, OutlineHead
 
 
 @pytest.fixture
@@ -59,6 +59,38 @@ def test_a_dense_head_whose_layer_is_silent_gives_no_evidence(maps):
         head.dense.bias.fill_(-1e6)
 
     assert not head(maps)[2].any()
+
+
+@pytest.fixture
+def pyramid():
+    chance = torch.Generator().manual_seed(3)
+    return [torch.randn(2, count, 32 // stride, 32 // stride, generator=chance) for count, stride in
+            ((4, 8), (5, 16), (6, 32))]
+
+
+def test_logits_of_the_outline_head_are_the_mean_of_the_evidence_plus_the_bias(pyramid):
+    head = seeded(lambda: OutlineHead((4, 5, 6), 3, 0.5, width=8)).double()
+
+    logits, pooled, evidence = head(*(each.double() for each in pyramid))
+
+    assert evidence.shape == (2, 3, 4, 4)
+    assert pooled.shape == (2, 8 + 6)
+    torch.testing.assert_close(logits, evidence.mean(dim=(2, 3)) + head.linear.bias, atol=1e-12, rtol=0)
+
+
+def test_the_outline_head_looks_where_it_takes_the_lesion_to_be():
+    """Of two places with the same features, the one that is certainly lesion counts fifty-one times as much."""
+    head = seeded(lambda: OutlineHead((1, 1, 1), 1, 0.0, width=1))
+    with torch.no_grad():
+        head.linear.weight.copy_(torch.tensor([[1.0, 0.0]]))
+    features, last = torch.ones(1, 1, 4, 4), torch.ones(1, 1, 1, 1)
+    places = torch.zeros(1, 2, 4, 4)
+    places[:, 1] = 50.0
+    places[0, :, 1, 2] = torch.tensor([50.0, 0.0])
+
+    evidence = head.answer(features, places, last)[2][0, 0]
+
+    assert float(evidence[1, 2] / evidence[0, 0]) == pytest.approx(51, rel=1e-4)
 
 
 @pytest.mark.parametrize("make", [lambda: LinearHead(6, 4, 0.5), lambda: DenseHead(6, 4, 8, 0.5)])

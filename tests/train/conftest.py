@@ -11,9 +11,10 @@ from gadolin.network.door import Door
 from gadolin.network.heads import DenseHead, LinearHead
 from gadolin.train.batches import Examples
 from gadolin.train.machine import Machine
+from gadolin.train.plan import Plan
 from gadolin.train.recipe import OptimizerConfig, Recipe, with_settings
 from gadolin.train.recipes import named_recipe
-from gadolin.train.run import Plan, train_model
+from gadolin.train.run import train_model
 
 TINY_FEATURES = 8
 
@@ -46,7 +47,7 @@ def tiny_network():
 @pytest.fixture
 def tiny_compact(monkeypatch):
     """Put the tiny body in the place of the compact backbone, where a test is about everything else."""
-    kind = backbones.Backbone(TinyBody, TINY_FEATURES, (0.2,), (0.2,), None, ("conv2.",))
+    kind = backbones.Backbone(TinyBody, (TINY_FEATURES,) * 3, (0.2,), (0.2,), None, ("conv2.",))
     monkeypatch.setitem(backbones.BACKBONES, "compact", kind)
 
 

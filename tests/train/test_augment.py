@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator
 
-from gadolin.train.augment import Draw, apply, draw, mix
+from gadolin.train.augment import Draw, apply, draw, mix, move
 from gadolin.train.recipe import AugmentConfig
 from gadolin.train.recipes import named_recipe
 
@@ -137,7 +137,7 @@ def test_shifting_by_a_quarter_moves_every_pixel_and_lets_black_in(scaled):
 def test_turning_by_a_right_angle_turns_the_picture(scaled):
     turned = apply(scaled[:1], moved((0, -1, 0), (1, 0, 0)))
 
-    torch.testing.assert_close(turned, scaled[:1].rot90(-1, (2, 3)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(turned, scaled[:1].rot90(1, (2, 3)), atol=1e-5, rtol=0)
 
 
 def test_turning_by_thirty_degrees_puts_a_dot_where_geometry_says():
@@ -211,6 +211,17 @@ def test_a_uniform_displacement_is_a_shift(scaled):
     torch.testing.assert_close(displaced[..., :42], scaled[:1, ..., 6:], atol=1e-4, rtol=0)
 
 
+def test_outlines_of_another_size_move_with_their_slices():
+    parameters = moved((1, 0, 0.5), (0, 1, 0))
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 8:12] = 1
+
+    shifted = move(mask, parameters)
+
+    torch.testing.assert_close(shifted[..., 4:8], torch.ones(1, 1, 16, 4), atol=1e-4, rtol=0)
+    assert float(shifted.sum()) == pytest.approx(64, abs=1e-2)
+
+
 def test_mixing_with_zero_is_the_identity(scaled):
     targets = torch.eye(4)
 
@@ -227,6 +238,6 @@ def test_mixing_keeps_targets_shares_and_gives_the_larger_one_to_the_slice_itsel
     mixed, wanted = mix(scaled, targets, alpha, seed())
 
     share = float(wanted[0, 0])
-    assert 0.5 <= share < 1
+    assert 0.5 <= share <= 1
     torch.testing.assert_close(wanted.sum(dim=1), torch.ones(4))
     torch.testing.assert_close(mixed, share * scaled + (1 - share) * scaled.roll(1, 0))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from gadolin.outlines import Outlines
 from gadolin.train.batches import Examples, batches, class_weights, steps_per_epoch
 
 
@@ -20,17 +21,31 @@ def drawn(examples, **settings):
 
 
 def grey(batch):
-    return batch[0][:, 0, 0].tolist()
+    return batch.prepared[:, 0, 0].tolist()
 
 
 def test_taking_returns_the_slices_of_the_part_and_their_classes(examples):
-    prepared, targets = examples.take(np.array([9, 0]))
+    prepared, targets, outlines, outlined = examples.take(np.array([9, 0]))
 
     assert prepared.shape == (2, 4, 4)
     assert prepared.dtype == torch.uint8
     assert prepared[:, 0, 0].tolist() == [18, 0]
     assert targets.tolist() == [1, 0]
+    assert outlines is None
+    assert outlined is None
     assert len(examples) == 10
+
+
+def test_outlines_are_taken_with_their_slices(examples):
+    coverage = np.arange(20, dtype=np.uint8)[:, None, None].repeat(2, 1).repeat(2, 2)
+    outlined = Examples(
+        examples.slices, examples.rows, examples.targets, Outlines(coverage, np.arange(20) % 4 == 0)
+    )
+
+    batch = outlined.take(np.array([9, 0]))
+
+    assert batch.outlines[:, 0, 0].tolist() == [18, 0]
+    assert batch.outlined.tolist() == [False, True]
 
 
 def test_an_epoch_has_only_full_batches_and_no_slice_twice(examples):
@@ -50,8 +65,8 @@ def test_a_part_smaller_than_a_batch_is_one_batch(examples):
 
 
 def test_targets_stay_with_their_slices(examples):
-    for prepared, targets in drawn(examples):
-        assert targets.tolist() == [int(value >= 14) for value in prepared[:, 0, 0].tolist()]
+    for batch in drawn(examples):
+        assert batch.targets.tolist() == [int(value >= 14) for value in grey(batch)]
 
 
 def test_the_order_follows_from_seed_and_epoch_alone(examples):
@@ -64,9 +79,9 @@ def test_the_order_follows_from_seed_and_epoch_alone(examples):
 
 
 def test_the_sampler_draws_classes_equally_often(examples):
-    share = np.mean([targets.float().mean() for epoch in range(200) for _, targets in drawn(
-        examples, balance="sampler", epoch=epoch)])
+    epochs = [drawn(examples, balance="sampler", epoch=epoch) for epoch in range(200)]
 
+    share = np.mean([batch.targets.float().mean() for epoch in epochs for batch in epoch])
     assert share == pytest.approx(0.5, abs=0.04)
 
 

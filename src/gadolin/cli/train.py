@@ -47,9 +47,10 @@ def train(
     the curves and evaluation/report.html.
     """
     from gadolin.train.machine import Machine
+    from gadolin.train.plan import Plan
     from gadolin.train.recipe import with_settings
     from gadolin.train.recipes import named_recipe
-    from gadolin.train.run import Plan, train_model
+    from gadolin.train.run import train_model
 
     plan = Plan(
         data=data,

@@ -26,9 +26,7 @@ __all__ = [
 _SMALLEST = float(np.finfo(np.float64).eps)
 
 
-def confusion_matrix(
-    truth: NDArray[np.int64], predicted: NDArray[np.int64], *, classes: int
-) -> NDArray[np.int64]:
+def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], *, classes: int) -> NDArray[np.int64]:
     """Count rows by truth (first axis) and prediction (second axis).
 
     Args:
@@ -113,9 +111,7 @@ def brier(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArr
     return distance
 
 
-def negative_log_likelihood(
-    probabilities: NDArray[np.float64], truth: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def negative_log_likelihood(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return minus the logarithm of the probability given to the truth (Good, 1952), (N,) float64 >= 0.
 
     Probabilities (N, K) under 2.2e-16 count as that, so that one row cannot make the mean infinite.

@@ -1,4 +1,4 @@
-"""Feature extractors: each turns (N, C, s, s) into a map of features (N, F, h, w)."""
+"""Feature extractors: each turns (N, C, s, s) into maps of features (N, F, h, w)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 class Backbone:
     """A feature extractor and what it expects: channels, statistics, and where its ImageNet weights come from.
 
-    ``trainable_tail`` names the module prefixes that stay trainable when a recipe freezes the rest.
+    ``features`` are the channels of the maps at strides 8, 16 and 32; ``trainable_tail`` names the module
+    prefixes that stay trainable when a recipe freezes the rest.
     """
 
     build: Callable[[], nn.Module]
-    features: int
+    features: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     imagenet: str | None
@@ -51,9 +52,9 @@ def _compact() -> nn.Module:
 
 BACKBONES = {
     "resnet50": Backbone(
-        _resnet50, 2048, _IMAGENET_MEAN, _IMAGENET_STD, "resnet50.tv_in1k", ("layer4.1.", "layer4.2.")
+        _resnet50, (512, 1024, 2048), _IMAGENET_MEAN, _IMAGENET_STD, "resnet50.tv_in1k", ("layer4.1.", "layer4.2.")
     ),
-    "compact": Backbone(_compact, 256, (0.19,), (0.21,), None, ("layer4.",)),
+    "compact": Backbone(_compact, (64, 128, 256), (0.19,), (0.21,), None, ("layer4.",)),
 }
 
 

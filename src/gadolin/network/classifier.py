@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from gadolin.errors import RecipeError
+from gadolin.errors import RecipeError, suggestion
 from gadolin.network.backbones import Backbone, backbone
 from gadolin.network.door import Door
-from gadolin.network.heads import DenseHead, LinearHead
+from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
 
 __all__ = ["Classifier", "NetworkConfig", "Output", "build_classifier"]
+
+_EVIDENCE = ("auto", "map", "outlines")
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
     """Which network. ``hidden`` is the width of the dense layer before the classes, 0 for none.
 
+    ``evidence`` is "map" (the class activation map), "outlines" (learned from outlines, which then also guide where the
+    network looks) or "auto", which takes outlines where the training part has them.
     ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
     ``freeze`` keeps everything but the backbone's last blocks and the head as the weights had it.
     ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.
@@ -27,6 +32,7 @@ class NetworkConfig:
     backbone: str = "compact"
     input_size: int = 160
     hidden: int = 0
+    evidence: str = "auto"
     dropout: float = 0.2
     normalise: bool = True
     freeze: bool = False
@@ -35,6 +41,13 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         """Refuse values that no network can be built with."""
         backbone(self.backbone)
+        if self.evidence not in _EVIDENCE:
+            near = suggestion(self.evidence, _EVIDENCE)
+            msg = f"network.evidence must be one of {', '.join(_EVIDENCE)}, got {self.evidence!r}{near}"
+            raise RecipeError(msg)
+        if self.evidence == "outlines" and self.hidden:
+            msg = f"network.evidence=outlines needs network.hidden=0, got {self.hidden}; set one of them"
+            raise RecipeError(msg)
         if self.input_size % 32 or not 32 <= self.input_size <= 1024:
             msg = f"network.input_size must be a multiple of 32 from 32 to 1024, got {self.input_size}; try 160"
             raise RecipeError(msg)
@@ -55,7 +68,7 @@ class Output(NamedTuple):
 class Classifier(nn.Module):
     """Prepared slices (N, 256, 256) uint8 in, an ``Output`` out."""
 
-    def __init__(self, door: Door, body: nn.Module, head: LinearHead | DenseHead) -> None:
+    def __init__(self, door: Door, body: nn.Module, head: Head) -> None:
         super().__init__()
         self.door = door
         self.backbone = body
@@ -63,7 +76,26 @@ class Classifier(nn.Module):
 
     def classify(self, scaled: Tensor) -> Output:
         """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], as augmentation leaves them."""
-        return Output(*self.head(self.backbone(self.door.normalise(scaled))))
+        return Output(*self.head(*self._maps(scaled)))
+
+    def classify_places(self, scaled: Tensor) -> tuple[Output, Tensor]:
+        """Return the output, and the scores of classes and background at each place (N, K + 1, h, w).
+
+        Only for a network with an ``OutlineHead``.
+        """
+        assert isinstance(self.head, OutlineHead), "places are learned by an OutlineHead only"
+        maps = self._maps(scaled)
+        features, places = self.head.look(*maps)
+        return Output(*self.head.answer(features, places, maps[-1])), places
+
+    def _maps(self, scaled: Tensor) -> list[Tensor]:
+        """Return the backbone's maps at the levels that the head looks at."""
+        normalised = self.door.normalise(scaled)
+        if self.head.levels == (-1,):
+            return [self.backbone(normalised)]
+        look: Callable[..., list[Tensor]] = self.backbone.forward_intermediates  # type: ignore[assignment]  # timm's own
+        maps = look(normalised, intermediates_only=True)
+        return [maps[level] for level in self.head.levels]
 
     def forward(self, prepared: Tensor) -> Output:
         """Return the output for prepared slices (N, H, H) uint8."""
@@ -75,11 +107,13 @@ def build_classifier(config: NetworkConfig, classes: int) -> Classifier:
     kind = backbone(config.backbone)
     channels = len(kind.mean)
     mean, std = (kind.mean, kind.std) if config.normalise else ((0.0,) * channels, (1.0,) * channels)
-    head: LinearHead | DenseHead
+    head: Head
     if config.hidden:
-        head = DenseHead(kind.features, classes, config.hidden, config.dropout)
+        head = DenseHead(kind.features[-1], classes, config.hidden, config.dropout)
+    elif config.evidence == "outlines":
+        head = OutlineHead(kind.features, classes, config.dropout)
     else:
-        head = LinearHead(kind.features, classes, config.dropout)
+        head = LinearHead(kind.features[-1], classes, config.dropout)
     network = Classifier(Door(config.input_size, mean, std), kind.build(), head)
     if config.freeze:
         _freeze(network.backbone, kind)

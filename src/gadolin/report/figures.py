@@ -58,9 +58,7 @@ def confusion(scores: Scores, classes: Sequence[str]) -> bytes:
         cbar_kws={"label": "percent of the row", "shrink": 0.8},
     )
     axes.set_xticklabels(classes, rotation=25, ha="right", rotation_mode="anchor")
-    axes.set_yticklabels(
-        [f"{name}\nn = {n}" for name, n in zip(classes, totals[:, 0], strict=True)], rotation=0
-    )
+    axes.set_yticklabels([f"{name}\nn = {n}" for name, n in zip(classes, totals[:, 0], strict=True)], rotation=0)
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -76,9 +74,7 @@ def roc(table: Table, scores: Scores) -> bytes:
         area = scores.per_class[name].figures["roc_auc"].value
         if area is not None:
             alarms, hits = roc_points(table.probabilities[:, index], table.truth == index)
-            axes.plot(
-                alarms, hits, label=f"{name} ({area:.3f}, n = {scores.per_class[name].n})", **_line(index)
-            )
+            axes.plot(alarms, hits, label=f"{name} ({area:.3f}, n = {scores.per_class[name].n})", **_line(index))
     _unit_square(axes)
     _label(axes, "false positive rate", "true positive rate (recall)", f"ROC curves (n = {len(table)})")
     _legend(axes, "class (area)", "lower right")
@@ -110,9 +106,7 @@ def reliability_diagram(table: Table) -> bytes:
     width = filled[0].high - filled[0].low
     figure, (axes, below) = _figure(6.4, 6.0, heights=(3, 1))
     axes.plot([0, 1], [0, 1], color=_QUIET, linewidth=1, linestyle=":", label="perfect")
-    axes.vlines(
-        sure, np.minimum(sure, right), np.maximum(sure, right), color=_COLOURS[1], linewidth=3, alpha=0.45
-    )
+    axes.vlines(sure, np.minimum(sure, right), np.maximum(sure, right), color=_COLOURS[1], linewidth=3, alpha=0.45)
     axes.scatter(
         sure,
         right,
@@ -220,9 +214,7 @@ def _label(axes: Axes, across: str, up: str, title: str) -> None:
     axes.set_title(title, fontsize=12.5, color=_INK, loc="left", pad=10, fontweight="bold")
 
 
-def _legend(
-    axes: Axes, title: str, place: Literal["best", "lower left", "lower right", "upper left"]
-) -> None:
+def _legend(axes: Axes, title: str, place: Literal["best", "lower left", "lower right", "upper left"]) -> None:
     legend = axes.legend(
         title=title, loc=place, frameon=True, framealpha=0.9, edgecolor=_GRID, fontsize=10, labelcolor=_INK
     )

@@ -57,9 +57,7 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
     return path
 
 
-def _render(
-    table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]
-) -> str:
+def _render(table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]) -> str:
     jinja2 = load("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("gadolin.report", "templates"),

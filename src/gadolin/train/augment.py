@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from gadolin.train.recipe import AugmentConfig
 
-__all__ = ["Draw", "apply", "draw", "mix"]
+__all__ = ["Draw", "apply", "draw", "mix", "move"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def draw(count: int, config: AugmentConfig, generator: Generator) -> Draw:
 
 def apply(scaled: Tensor, drawn: Draw) -> Tensor:
     """Return the slices (N, 1, s, s) in [0, 1] changed by ``drawn``; what moves in from outside is black."""
-    out = _warped(scaled, drawn)
+    out = move(scaled, drawn)
     if drawn.blur is not None and bool((drawn.blur > 0).any()):
         out = _blurred(out, drawn.blur.to(out))
     if drawn.gamma is not None:
@@ -102,7 +102,8 @@ def _matrices(config: AugmentConfig, uniform) -> Tensor:  # type: ignore[no-unty
     return torch.stack([first, second], dim=1)
 
 
-def _warped(scaled: Tensor, drawn: Draw) -> Tensor:
+def move(scaled: Tensor, drawn: Draw) -> Tensor:
+    """Return pictures (N, 1, h, w) of any size moved as ``drawn`` says; what moves in from outside is 0."""
     if drawn.matrix is None and drawn.displacement is None:
         return scaled
     count, _, height, width = scaled.shape

@@ -4,33 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Examples", "batches", "class_weights", "steps_per_epoch"]
+from gadolin.outlines import Outlines
+
+__all__ = ["Batch", "Examples", "batches", "class_weights", "steps_per_epoch"]
+
+
+class Batch(NamedTuple):
+    """Prepared slices (n, H, H) uint8, classes (n,) int64, and where they are known outlines (n, h, h) uint8.
+
+    ``outlined`` (n,) bool tells which slices have an outline; both are None where none has.
+    """
+
+    prepared: Tensor
+    targets: Tensor
+    outlines: Tensor | None = None
+    outlined: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """Prepared slices (N, H, H) uint8, usually a memory map, and their classes (N,) int64 in [0, K).
 
-    ``rows`` (M,) int64 picks the slices that belong to this part; ``targets`` has one entry for each of them.
+    ``outlines``, where there are any, has one entry for each slice. ``rows`` (M,) int64 picks the slices that belong to
+    this part; ``targets`` has one entry for each of them.
     """
 
     slices: NDArray[np.uint8]
     rows: NDArray[np.int64]
     targets: NDArray[np.int64]
+    outlines: Outlines | None = None
 
     def __len__(self) -> int:
         """Return how many slices there are."""
         return len(self.rows)
 
-    def take(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Return prepared slices (n, H, H) uint8 and targets (n,) int64 of the chosen places in [0, M)."""
-        return torch.from_numpy(self.slices[self.rows[chosen]]), torch.from_numpy(self.targets[chosen])
+    def take(self, chosen: NDArray[np.int64]) -> Batch:
+        """Return the batch of the chosen places in [0, M)."""
+        rows = self.rows[chosen]
+        batch = Batch(torch.from_numpy(self.slices[rows]), torch.from_numpy(self.targets[chosen]))
+        if self.outlines is None:
+            return batch
+        coverage, known = torch.from_numpy(self.outlines.coverage[rows]), torch.from_numpy(self.outlines.known[rows])
+        return batch._replace(outlines=coverage, outlined=known)
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
@@ -38,9 +60,7 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return max(1, count // batch_size)
 
 
-def batches(
-    examples: Examples, batch_size: int, *, balance: str, seed: int, epoch: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(examples: Examples, batch_size: int, *, balance: str, seed: int, epoch: int) -> Iterator[Batch]:
     """Yield the batches of one epoch; with ``balance`` of "sampler" every class is drawn equally often."""
     chance = np.random.default_rng((seed, epoch))
     if balance == "sampler":

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from gadolin.network import Classifier
 from gadolin.network.classifier import train_mode
 from gadolin.train import augment
-from gadolin.train.batches import Examples, batches, class_weights, steps_per_epoch
+from gadolin.train.batches import Batch, Examples, batches, class_weights, steps_per_epoch
 from gadolin.train.recipe import OptimizerConfig, Recipe
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "learn",
     "learning_rate",
     "make_learner",
+    "places_loss",
     "slice_size",
     "train_epoch",
     "train_step",
@@ -62,7 +63,8 @@ def make_learner(network: Classifier, recipe: Recipe, train: Examples, *, fabric
     network.to(memory_format=torch.channels_last)
     optimizer = _optimizer(network, recipe.optimizer)
     model, optimizer = fabric.setup(network, optimizer)
-    model.mark_forward_method("classify")
+    for method in ("classify", "classify_places"):
+        model.mark_forward_method(method)
     average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     weights = class_weights(train.targets, network.head.linear.out_features, recipe.balance).to(fabric.device)
     return Learner(fabric, network, model, optimizer, average if recipe.ema_decay else {}, weights, recipe, seed)
@@ -76,42 +78,52 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
     size = slice_size(recipe, epoch)
     loss, right, count = 0.0, 0, 0
     order = batches(examples, recipe.batch_size, balance=recipe.balance, seed=learner.seed, epoch=epoch)
-    for step, (prepared, targets) in enumerate(order):
+    for step, batch in enumerate(order):
         rate = learning_rate(recipe.optimizer, epoch + step / total, recipe.epochs)
         for group in learner.optimizer.param_groups:
             group["lr"] = rate
-        batch_loss, batch_right = train_step(learner, prepared, targets, size=size, number=epoch * total + step)
-        loss, right, count = loss + batch_loss * len(targets), right + batch_right, count + len(targets)
+        batch_loss, batch_right = train_step(learner, batch, size=size, number=epoch * total + step)
+        loss, right, count = loss + batch_loss * len(batch.targets), right + batch_right, count + len(batch.targets)
         if progress is not None:
             progress(epoch * total + step + 1, recipe.epochs * total, f"epoch {epoch + 1}/{recipe.epochs}")
     return {"size": size, "lr": rate, "train_loss": loss / count, "train_accuracy": right / count}
 
 
-def train_step(learner: Learner, prepared: Tensor, targets: Tensor, *, size: int, number: int) -> tuple[float, int]:
+def train_step(learner: Learner, batch: Batch, *, size: int, number: int) -> tuple[float, int]:
     """Learn from one batch; returns its loss and how many slices were named correctly.
 
-    ``prepared`` is (N, H, H) uint8, ``targets`` (N,) int64. All chance follows from the seed and the step's number.
+    All chance follows from the seed and the step's number.
     """
     recipe, network = learner.recipe, learner.network
     generator = Generator().manual_seed(learner.seed * 1_000_003 + number)
     torch.manual_seed(learner.seed * 1_000_003 + number)
-    prepared, targets = learner.fabric.to_device((prepared, targets))
+    prepared, targets = learner.fabric.to_device((batch.prepared, batch.targets))
     with torch.no_grad():
         drawn = augment.draw(len(targets), recipe.augment, generator)
         scaled = augment.apply(network.door.scale(prepared, size), drawn)
         wanted = F.one_hot(targets, len(learner.weights)).float()
-        scaled, wanted = augment.mix(scaled, wanted, recipe.augment.mixup, generator)
-    return learn(learner, scaled, wanted, number=number)
+        places = _wanted_places(learner, batch, drawn, size) if recipe.network.evidence == "outlines" else None
+        if places is None:
+            scaled, wanted = augment.mix(scaled, wanted, recipe.augment.mixup, generator)
+    return learn(learner, scaled, wanted, places=places, number=number)
 
 
-def learn(learner: Learner, scaled: Tensor, wanted: Tensor, *, number: int) -> tuple[float, int]:
+def learn(
+    learner: Learner, scaled: Tensor, wanted: Tensor, *, number: int, places: Tensor | None = None
+) -> tuple[float, int]:
     """Learn from slices as augmentation left them; returns the loss and how many were named correctly.
 
-    ``scaled`` is (N, 1, s, s) float32 in [0, 1], ``wanted`` (N, K) float32 with rows that sum to 1.
+    ``scaled`` is (N, 1, s, s) float32 in [0, 1], ``wanted`` (N, K) float32 with rows that sum to 1, ``places``
+    (N, 1, h, w) float32 in [0, 1] how much of each place is lesion, below 0 where that is not known.
     """
     recipe = learner.recipe
-    logits = learner.model.classify(scaled).logits.float()
-    loss = F.cross_entropy(logits, wanted, weight=learner.weights, label_smoothing=recipe.label_smoothing)
+    if places is None:
+        output, extra = learner.model.classify(scaled), torch.zeros((), device=scaled.device)
+    else:
+        output, said = learner.model.classify_places(scaled)
+        extra = places_loss(said.float(), places, wanted)
+    logits = output.logits.float()
+    loss = F.cross_entropy(logits, wanted, weight=learner.weights, label_smoothing=recipe.label_smoothing) + extra
     learner.optimizer.zero_grad(set_to_none=True)
     learner.fabric.backward(loss)
     if recipe.optimizer.clip_norm:
@@ -119,6 +131,32 @@ def learn(learner: Learner, scaled: Tensor, wanted: Tensor, *, number: int) -> t
     learner.optimizer.step()
     _follow(learner.average, learner.network, min(recipe.ema_decay, (1 + number) / (10 + number)))
     return float(loss.detach()), int((logits.argmax(1) == wanted.argmax(1)).sum())
+
+
+def places_loss(said: Tensor, lesion: Tensor, wanted: Tensor) -> Tensor:
+    """Return the loss of what was said of each place: cross-entropy plus soft Dice (Milletari et al. 2016).
+
+    ``said`` (N, K + 1, h, w) are scores of the classes and background, ``lesion`` (N, 1, h, w) in [0, 1] the share of
+    lesion, below 0 where unknown (such slices count nothing), ``wanted`` (N, K) the class of each slice.
+    """
+    known = (lesion[:, 0, 0, 0] >= 0).float()
+    lesion = lesion.clamp(min=0)
+    target = torch.cat([wanted[:, :, None, None] * lesion, 1 - lesion], dim=1)
+    entropy = -(target * said.log_softmax(dim=1)).sum(dim=1).mean(dim=(1, 2))
+    right = (said.softmax(dim=1)[:, :-1] * wanted[:, :, None, None]).sum(dim=1)
+    overlap = 2 * (right * lesion[:, 0]).sum(dim=(1, 2)) + 1
+    dice = 1 - overlap / (right.sum(dim=(1, 2)) + lesion.sum(dim=(1, 2, 3)) + 1)
+    return ((entropy + dice) * known).sum() / known.sum().clamp(min=1)
+
+
+def _wanted_places(learner: Learner, batch: Batch, drawn: augment.Draw, size: int) -> Tensor | None:
+    """Return the batch's outlines, moved as the slices were, on the grid of stride 8; below 0 where unknown."""
+    if batch.outlines is None or batch.outlined is None:
+        return None
+    outlines, known = learner.fabric.to_device((batch.outlines, batch.outlined))
+    moved = augment.move(outlines.float().unsqueeze(1) / 255, drawn)
+    coarse = F.adaptive_avg_pool2d(moved, size // 8)
+    return torch.where(known.view(-1, 1, 1, 1), coarse, -1.0)
 
 
 def validate(learner: Learner, examples: Examples) -> dict[str, float]:
@@ -131,10 +169,10 @@ def validate(learner: Learner, examples: Examples) -> dict[str, float]:
     with torch.no_grad():
         for start in range(0, len(examples), _EVALUATION_BATCH):
             chosen = np.arange(start, min(start + _EVALUATION_BATCH, len(examples)))
-            prepared, truth = examples.take(chosen)
-            scaled = network.door.scale(learner.fabric.to_device(prepared))
+            batch = examples.take(chosen)
+            scaled = network.door.scale(learner.fabric.to_device(batch.prepared))
             logits.append(learner.model.classify(scaled).logits.float().cpu())
-            targets.append(truth)
+            targets.append(batch.targets)
     if kept:
         network.load_state_dict(kept)
     said, truth = torch.cat(logits), torch.cat(targets)

@@ -7,7 +7,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,26 +18,23 @@ from safetensors.torch import save
 
 from gadolin.atomic import require_fresh, write_bytes, write_json
 from gadolin.bundle import Bundle, write_bundle
-from gadolin.cache import Prepared, prepared_slices
-from gadolin.errors import DataError, RequestError
+from gadolin.errors import DataError
 from gadolin.evaluate import fit_temperature
-from gadolin.manifest import file_digest, manifest_digest, read_manifest, write_manifest
+from gadolin.manifest import file_digest, manifest_digest, write_manifest
 from gadolin.network import Classifier, MirrorAverage, build_classifier
 from gadolin.predictor import Predictor, probabilities
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
-from gadolin.sources import require_trainable, scan
-from gadolin.splits import copied_from, copy_groups, cut, join_copies
-from gadolin.train.batches import Examples
+from gadolin.splits import copied_from
 from gadolin.train.export import export_graph
 from gadolin.train.fit import fit
 from gadolin.train.learner import Progress
-from gadolin.train.machine import Machine
-from gadolin.train.recipe import Recipe
+from gadolin.train.parts import Parts, divide
+from gadolin.train.plan import Plan
 from gadolin.train.weights import start_from
 
-__all__ = ["Plan", "train_model"]
+__all__ = ["train_model"]
 
 _PACKAGES = (
     "torch",
@@ -53,35 +50,6 @@ _PACKAGES = (
 _PARITY_SLICES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to train on, how, and where to.
-
-    ``validation`` and ``test`` are the shares of the training and of all slices that are cut off by group where the
-    data names no such part. ``resume`` goes on with the unfinished run in ``out``.
-    """
-
-    data: Path
-    out: Path
-    recipe: Recipe
-    weights: str = "none"
-    machine: Machine = field(default_factory=Machine)
-    patient_from: str | None = None
-    skip_unreadable: bool = False
-    validation: float = 0.1
-    test: float = 0.2
-    cache: Path | None = None
-    resume: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse shares that leave nothing on one side."""
-        for name in ("validation", "test"):
-            share = getattr(self, name)
-            if not 0 < share < 1:
-                msg = f"the {name} share must lie between 0 and 1, got {share}; 0.2 is usual"
-                raise RequestError(msg)
-
-
 def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     """Train by ``plan`` and return the path of the report on the test part, which is read once, at the end.
 
@@ -90,26 +58,42 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     """
     started = time.perf_counter()
     _claim(plan)
-    records, prepared = _divided(plan, progress)
-    classes = tuple(sorted({record.label for record in records}))
-    _check_parts(records, classes)
+    parts = divide(plan, progress)
+    plan = _resolved(plan, parts)
     torch.manual_seed(plan.machine.seed)
-    network = build_classifier(plan.recipe.network, len(classes))
-    facts = _facts(plan, records) | start_from(network, plan.recipe.network.backbone, plan.weights)
-    _open_run(plan, records, facts)
-    parts = _examples(records, prepared, classes)
-    state = fit(network, plan.recipe, parts, machine=plan.machine, run=plan.out, progress=progress)
+    network = build_classifier(plan.recipe.network, len(parts.classes))
+    facts = _facts(plan, parts.records) | start_from(network, plan.recipe.network.backbone, plan.weights)
+    _open_run(plan, parts.records, facts)
+    examples = (parts.train, parts.validation)
+    state = fit(network, plan.recipe, examples, machine=plan.machine, run=plan.out, progress=progress)
     network.load_state_dict(state.best)
     facts |= {
         "chosen_epoch": state.best_epoch,
         "epochs": state.epoch,
         "history": state.history[state.best_epoch - 1],
     }
-    bundle = _export(plan, network, parts[1], classes=classes, facts=facts)
+    bundle = _export(plan, network, parts, facts=facts)
     facts["seconds"] = round(time.perf_counter() - started, 1)
     write_json(plan.out / "run.json", facts | {"finished": True})
     (plan.out / "checkpoint.safetensors").unlink(missing_ok=True)
-    return _read_test(plan, bundle, records, progress)
+    return _read_test(plan, bundle, parts.records, progress)
+
+
+def _resolved(plan: Plan, parts: Parts) -> Plan:
+    """Return the plan with what it leaves to the data decided: whether evidence is learned from outlines.
+
+    Raises DataError where outlines are asked for and the manifest names none.
+    """
+    network = plan.recipe.network
+    outlines = parts.train.outlines
+    outlined = outlines is not None and bool(outlines.known[parts.train.rows].any())
+    if network.evidence == "outlines" and not outlined:
+        msg = "network.evidence=outlines needs outlines in the manifest, got none for training; set it to auto or map"
+        raise DataError(msg)
+    if network.evidence == "auto":
+        evidence = "outlines" if outlined and not network.hidden else "map"
+        network = replace(network, evidence=evidence)
+    return replace(plan, recipe=replace(plan.recipe, network=network))
 
 
 def _claim(plan: Plan) -> None:
@@ -135,38 +119,6 @@ def _begun(run: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError) as error:
         msg = f"--resume needs a folder that holds an unfinished run, {run} holds none; leave --resume out"
         raise DataError(msg) from error
-
-
-def _divided(plan: Plan, progress: Progress | None) -> tuple[list[Record], Prepared]:
-    """Return the records with groups and parts, and their prepared slices in the same order."""
-
-    def preparing(done: int, total: int) -> None:
-        if progress is not None:
-            progress(done, total, "preparing slices")
-
-    if plan.resume:
-        records = read_manifest(plan.out / "manifest.csv")
-        return records, prepared_slices(records, plan.recipe.preparation, plan.cache, progress=preparing)
-    found = scan(plan.data, patient_from=plan.patient_from)
-    require_trainable(found, skip_unreadable=plan.skip_unreadable)
-    prepared = prepared_slices(found.records, plan.recipe.preparation, plan.cache, progress=preparing)
-    records = join_copies(found.records, copy_groups(prepared.slices))
-    for part, share in (("test", plan.test), ("validation", plan.validation)):
-        if all(record.split != part for record in records):
-            records = cut(records, share, part=part, seed=plan.machine.seed)
-    return records, prepared
-
-
-def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:
-    counts = Counter((record.split, record.label) for record in records)
-    for part in ("train", "validation"):
-        for label in classes:
-            if not counts[part, label]:
-                msg = (
-                    f"every class needs slices in the {part} part, {label!r} has none; "
-                    "add some, or correct the manifest's split column"
-                )
-                raise DataError(msg)
 
 
 def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
@@ -206,19 +158,9 @@ def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> N
     write_json(plan.out / "run.json", facts | {"finished": False})
 
 
-def _examples(records: Sequence[Record], prepared: Prepared, classes: Sequence[str]) -> tuple[Examples, Examples]:
-    def part(name: str) -> Examples:
-        rows = [index for index, record in enumerate(records) if record.split == name]
-        targets = [classes.index(records[index].label) for index in rows]
-        return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64))
-
-    return part("train"), part("validation")
-
-
-def _export(
-    plan: Plan, network: Classifier, validation: Examples, *, classes: tuple[str, ...], facts: dict[str, Any]
-) -> Bundle:
+def _export(plan: Plan, network: Classifier, parts: Parts, *, facts: dict[str, Any]) -> Bundle:
     """Write the bundle: graph, weights, temperature fitted on the validation part."""
+    validation = parts.validation
     folder = plan.out / "bundle"
     answering = MirrorAverage(network) if plan.recipe.network.mirror_average else network
     examples = validation.slices[validation.rows[:_PARITY_SLICES]]
@@ -233,7 +175,7 @@ def _export(
     right = probabilities(logits).argmax(axis=1) == validation.targets
     bundle = Bundle(
         folder=folder,
-        classes=classes,
+        classes=parts.classes,
         preparation=plan.recipe.preparation,
         graph_digest=digest,
         temperature=temperature,

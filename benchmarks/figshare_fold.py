@@ -1,0 +1,122 @@
+"""Accuracy on the persons of one fold of the Figshare set, trained on others, over several seeds.
+
+    python benchmarks/figshare_fold.py FIGSHARE [--fold 0] [--unread 4] [--evidence auto] [--work FOLDER] [--write]
+
+FIGSHARE holds ``images/N.jpg`` and ``annotations.csv`` (number,label,patient,person,fold,border). No person stands in two
+folds. The fold ``--unread`` is left out altogether: neither trained on nor looked at. ``--evidence map`` learns from labels
+alone, ``outlines`` from the tumours' outlines too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gadolin.manifest import file_digest, write_manifest
+from gadolin.records import Record
+from gadolin.train.machine import Machine
+from gadolin.train.plan import Plan
+from gadolin.train.recipe import with_settings
+from gadolin.train.recipes import named_recipe
+from gadolin.train.run import train_model
+from publish import markdown, publish
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figshare", type=Path)
+    parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--unread", type=int, default=4)
+    parser.add_argument("--evidence", choices=("map", "outlines"), default="map")
+    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--set", action="append", default=[], dest="settings")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--work", type=Path, default=Path("runs/figshare"))
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    manifest = figshare_manifest(arguments.figshare, arguments.work, arguments.fold, arguments.unread)
+    runs = [trained(arguments, manifest, seed) for seed in arguments.seeds]
+    publish(
+        f"figshare-fold-{arguments.fold}-{arguments.evidence}",
+        f"Figshare, persons of fold {arguments.fold} held out, fold {arguments.unread} unread, {arguments.evidence}",
+        table(runs, arguments.seeds),
+        write=arguments.write,
+    )
+
+
+def figshare_manifest(figshare: Path, work: Path, fold: int, unread: int) -> Path:
+    """Write the manifest and the outlines as masks, and return the manifest's path."""
+    csv.field_size_limit(10_000_000)
+    with (figshare / "annotations.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["fold"]) != unread]
+    records = []
+    (work / "outlines").mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        picture = figshare / "images" / f"{row['number']}.jpg"
+        mask = np.zeros((512, 512), np.uint8)
+        cv2.fillPoly(mask, [np.rint(np.array(json.loads(row["border"]))).astype(np.int32)], 255)
+        outline = work / "outlines" / f"{row['number']}.png"
+        cv2.imwrite(str(outline), mask)
+        records.append(
+            Record(
+                path=picture,
+                label=row["label"],
+                patient=row["person"],
+                source="figshare-1512427",
+                split="test" if int(row["fold"]) == fold else "train",
+                fold=int(row["fold"]),
+                outline=str(outline),
+                digest=file_digest(picture),
+            )
+        )
+    write_manifest(work / "manifest.csv", records)
+    return work / "manifest.csv"
+
+
+def trained(arguments: argparse.Namespace, manifest: Path, seed: int) -> dict[str, object]:
+    """Train with one seed, unless that run is already there, and return its metrics and seconds."""
+    out = arguments.work / f"{arguments.evidence}-seed{seed}"
+    if not (out / "evaluation" / "metrics.json").is_file():
+        recipe = with_settings(
+            named_recipe(arguments.recipe), [f"network.evidence={arguments.evidence}", *arguments.settings]
+        )
+        resume = (out / "run.json").is_file()
+        train_model(Plan(manifest, out, recipe, machine=Machine(seed=seed), resume=resume), progress=say)
+    metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
+    return metrics | {"seconds": json.loads((out / "run.json").read_text())["seconds"]}
+
+
+def say(done: int, total: int, what: str) -> None:
+    if done % 50 == 0 or done == total:
+        print(f"{what}: {done}/{total}", flush=True)
+
+
+def table(runs: list[dict[str, object]], seeds: list[int]) -> list[str]:
+    rows = []
+    for seed, run in zip(seeds, runs, strict=True):
+        rows.append(
+            [
+                str(seed),
+                *(shown(run[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1")),
+                f"{run['seconds']:.0f}",
+            ]
+        )
+    median = statistics.median(run["accuracy"]["value"] for run in runs)  # type: ignore[index]
+    head = ["seed", "accuracy", "balanced accuracy", "macro F1", "seconds"]
+    count = f"{runs[0]['n']} slices of {runs[0]['groups']} persons"
+    return [*markdown(head, rows), "", f"Median accuracy of {len(runs)} seeds: **{100 * median:.1f} %** of {count}."]
+
+
+def shown(value: object) -> str:
+    assert isinstance(value, dict), "a figure with its interval"
+    return f"{100 * value['value']:.1f} % ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
+
+
+if __name__ == "__main__":
+    main()

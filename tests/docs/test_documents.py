@@ -1,0 +1,231 @@
+"""Promises of the documents: what the package has is told, and what is told is there."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import gadolin
+from gadolin.cli.app import app
+from gadolin.manifest import COLUMNS
+from gadolin.records import NOTICE, Failure, Prediction
+from gadolin.sources.labels import _ALIASES, canonical
+from gadolin.train.recipes import RECIPES
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "CITATION.cff"])
+COMMANDS = typer.main.get_command(app).commands
+IDS = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
+ALLOWED_HOSTS = ("keepachangelog.com", "semver.org", "download.pytorch.org")
+
+
+def text_of(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def options_of(command):
+    """Return the names of a command's options, without those that typer adds to switch one off."""
+    return [name for parameter in command.params for name in parameter.opts if name.startswith("-")]
+
+
+def section(text, heading):
+    """Return what stands below a heading of the second rank."""
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return found.group(1) if found else ""
+
+
+def rows_of(text):
+    """Return the cells of every table row, without backticks."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def recipe_values(config, prefix=""):
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if is_dataclass(value):
+            yield from recipe_values(value, f"{prefix}{item.name}.")
+        elif prefix + item.name != "name":
+            yield prefix + item.name, str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def shell_lines():
+    """Return every line in a code block of a document that runs gadolin, with its document."""
+    for path in DOCUMENTS:
+        for block in re.findall(r"^```[a-z]*\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            for line in block.splitlines():
+                if re.match(r"(\$ )?gadolin ", line):
+                    yield path.name, line.removeprefix("$ ")
+
+
+SHELL_LINES = sorted(set(shell_lines()))
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_key_is_told_with_its_value_and_meaning(name):
+    column = ["default", "resnet50"].index(name) + 1
+    told = {row[0]: row for row in rows_of(text_of("docs/recipes.md")) if len(row) == 4}
+    values = dict(recipe_values(RECIPES[name]))
+    missing = [key for key in values if key not in told or not told[key][3]]
+    stale = {key: value for key, value in values.items() if key in told and told[key][column] != value}
+    assert not missing, f"docs/recipes.md lacks {missing}"
+    assert not stale, f"docs/recipes.md tells other values than the recipe {name}, which has {stale}"
+    assert [key for key in told if key not in values and key != "key"] == []
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_and_option_is_told(name):
+    told = section(text_of("docs/commands.md"), name)
+    assert told, f"docs/commands.md has no section {name}"
+    assert [option for option in options_of(COMMANDS[name]) if f"`{option}`" not in told] == []
+
+
+def test_the_page_of_commands_tells_of_no_command_that_is_not_there():
+    assert set(re.findall(r"^## (.+)$", text_of("docs/commands.md"), re.MULTILINE)) == set(COMMANDS)
+
+
+def test_every_manifest_column_is_told_in_order():
+    rows = [row[0] for row in rows_of(section(text_of("docs/data.md"), "Manifest"))]
+    assert tuple(rows[1:]) == COLUMNS
+
+
+def test_every_alias_of_a_class_is_told():
+    told = {row[0]: row[1] for row in rows_of(section(text_of("docs/data.md"), "Folders")) if len(row) == 2}
+    for name, aliases in _ALIASES.items():
+        named = [canonical(alias.strip()) for alias in told[name].split(",")]
+        assert named == [name] * len(aliases)
+
+
+def test_every_field_of_a_prediction_is_told_in_order():
+    rows = [row[0] for row in rows_of(section(text_of("docs/prediction.md"), "One prediction"))]
+    assert rows[1:] == [item.name for item in fields(Prediction)]
+
+
+def test_the_example_of_a_prediction_has_the_documented_schema():
+    block = re.search(r"<!-- example -->\n```json\n(.*?)```", text_of("docs/prediction.md"), re.DOTALL)
+    document = json.loads(block.group(1))
+    assert list(document) == ["notice", "model", "predictions", "errors"]
+    assert document["notice"] == NOTICE
+    for each in document["predictions"]:
+        assert Prediction(**each).as_json() == each
+        assert sum(each["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert each["model"] == document["model"]
+    for each in document["errors"]:
+        assert Failure(**each).as_json() == each
+
+
+@pytest.mark.parametrize(("document", "line"), SHELL_LINES, ids=[f"{name}: {line}" for name, line in SHELL_LINES])
+def test_every_shell_line_names_a_real_command_and_real_options(document, line):
+    _, name, *words = shlex.split(line)
+    if name == "--version":
+        return
+    assert name in COMMANDS
+    command = COMMANDS[name]
+    written = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+    assert [option for option in written if option not in options_of(command)] == []
+    context = command.make_context(name, list(words), resilient_parsing=False)
+    if context.params.get("setting"):
+        from gadolin.train.recipe import with_settings
+
+        with_settings(RECIPES["default"], list(context.params["setting"]))
+
+
+def test_some_shell_lines_were_found():
+    assert {line.split()[1] for _, line in SHELL_LINES} >= set(COMMANDS)
+
+
+def test_the_layers_are_told_as_they_are_checked():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    checked = [name for line in contracts[0]["layers"] for name in line.split(" | ")]
+    text = text_of("docs/architecture.md")
+    drawn = re.search(r"<!-- layers -->\n(.*?)<!-- /layers -->", text, re.DOTALL).group(1)
+    assert re.findall(r"`(\w+)`", drawn) == checked
+    assert [row[0] for row in rows_of(section(text, "Layers"))[1:]] == checked
+
+
+def python_block():
+    return re.search(r"```python\n(.*?)```", section(text_of("README.md"), "Python"), re.DOTALL).group(1)
+
+
+def test_every_name_that_the_readme_uses_from_python_is_public():
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(python_block()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "gadolin"
+    }
+    assert used <= set(gadolin.__all__)
+    assert len(used) >= 5
+
+
+@pytest.mark.slow
+def test_the_readme_runs_from_python_as_it_stands(tmp_path):
+    shrink = """
+import gadolin
+from gadolin.train.recipe import with_settings
+from gadolin.train.recipes import named_recipe
+small = ["epochs=1", "network.input_size=32", "progressive=1"]
+gadolin.named_recipe = lambda name: with_settings(named_recipe(name), small)
+plan = gadolin.PhantomPlan
+gadolin.PhantomPlan = lambda patients: plan(patients=patients // 4, slices=2, size=64)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", shrink + python_block()],
+        cwd=tmp_path,
+        env=os.environ | {"GADOLIN_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+    assert (tmp_path / "run" / "evaluation" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_no_document_names_a_place_on_one_machine(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.findall(r"(?<![\w.~%/\-\"])/(?:home|root|work|tmp|opt|usr|mnt|Users)/[\w.]+|[A-Z]:\\\\?\w+", text)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_no_document_links_to_a_file_that_is_not_there(path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            assert target.split("/")[2] in ALLOWED_HOSTS
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (path.parent / name) if name else path
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings]
+
+
+def test_the_licence_and_the_notice_stand_where_they_are_looked_for():
+    assert "Apache License" in text_of("LICENSE")
+    assert NOTICE.rstrip(".") in text_of("README.md")
+    assert "must not be used" in section(text_of("README.md"), "What it must not be used for")
+
+
+def test_the_pictures_are_small():
+    pictures = sorted((ROOT / "docs" / "images").glob("*.png"))
+    assert [path.name for path in pictures] == ["phantoms.png", "report.png"]
+    assert all(path.stat().st_size < 400_000 for path in pictures)
+
+
+def test_nothing_is_left_to_be_filled_in():
+    placeholders = re.compile(r"^(ROWS|LAYERS|SESSION|EXAMPLE|TODO)$", re.MULTILINE)
+    assert [path.name for path in DOCUMENTS if placeholders.search(path.read_text(encoding="utf-8"))] == []

@@ -1,0 +1,202 @@
+"""Promises of a folder scan: parts, classes and patients from the layout, pictures by content, nothing silent."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gadolin.errors import DataError
+from gadolin.readers.raster import FORMATS
+from gadolin.sources.folder import PART_NAMES, picture_kind, scan_folder
+
+
+def encoded(kind="PNG", value=90):
+    out = io.BytesIO()
+    Image.fromarray(np.full((16, 16), value, np.uint8)).save(out, format=kind)
+    return out.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write pictures, each of another grey, below a folder and return it."""
+
+    def make(*names):
+        for number, name in enumerate(names):
+            path = tmp_path / "data" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded(value=number % 256))
+        return tmp_path / "data"
+
+    return make
+
+
+def seen(found):
+    return [(path_below(found, record), record.split, record.label) for record in found.records]
+
+
+def path_below(found, record):
+    return record.path.relative_to(found.root).as_posix()
+
+
+def test_folders_named_by_class_are_the_classes(folder):
+    found = scan_folder(folder("glioma/b.png", "glioma/a.png", "notumor/deep/c.png"))
+    assert found.kind == "classes"
+    assert seen(found) == [
+        ("glioma/a.png", "", "glioma"),
+        ("glioma/b.png", "", "glioma"),
+        ("notumor/deep/c.png", "", "notumor"),
+    ]
+
+
+def test_part_folders_above_the_classes_name_the_split(folder):
+    found = scan_folder(folder("Training/glioma/a.png", "Testing/glioma/b.png", "val/notumor/c.png"))
+    assert found.kind == "parts"
+    assert sorted(seen(found)) == [
+        ("Testing/glioma/b.png", "test", "glioma"),
+        ("Training/glioma/a.png", "train", "glioma"),
+        ("val/notumor/c.png", "validation", "notumor"),
+    ]
+
+
+@pytest.mark.parametrize(("name", "split"), PART_NAMES.items())
+def test_every_usual_name_of_a_part_is_known(folder, name, split):
+    (record,) = scan_folder(folder(f"{name.upper()}/glioma/a.png")).records
+    assert record.split == split
+
+
+def test_spellings_of_a_class_are_folded_and_told(folder):
+    found = scan_folder(folder("Training/no_tumor/a.png", "Testing/notumor/b.png", "Testing/Schwannoma/c.png"))
+    assert found.classes == ("Schwannoma", "notumor")
+    assert found.renamed == {"no_tumor": "notumor"}
+
+
+def test_every_record_has_the_digest_of_its_file(folder):
+    for record in scan_folder(folder("glioma/a.png", "notumor/b.png")).records:
+        assert record.digest == hashlib.sha256(record.path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_picture_is_known_by_its_content(tmp_path, kind):
+    path = tmp_path / "glioma" / "slice.dat"
+    path.parent.mkdir()
+    path.write_bytes(encoded(kind))
+    assert picture_kind(encoded(kind)[:16]) == kind
+    assert len(scan_folder(tmp_path).records) == 1
+
+
+@pytest.mark.parametrize("head", [b"", b"GIF89a", b"hello", b"RIFF1234WAVE", b"\x89PN"])
+def test_other_content_is_no_picture(head):
+    assert picture_kind(head) is None
+
+
+def test_an_empty_file_is_skipped_with_a_reason(folder):
+    root = folder("glioma/a.png")
+    (root / "glioma" / "b.png").touch()
+    assert scan_folder(root).skipped == (
+        (root / "glioma" / "b.png", "a picture must hold bytes, this file is empty"),
+    )
+
+
+def test_a_text_named_like_a_picture_is_skipped_with_a_reason(folder):
+    root = folder("glioma/a.png")
+    (root / "glioma" / "b.JPG").write_text("hello")
+    assert scan_folder(root).skipped == (
+        (root / "glioma" / "b.JPG", "the file is named like a picture and is none of PNG, JPEG, BMP, TIFF, WebP"),
+    )
+
+
+def test_other_files_beside_the_pictures_are_passed_over(folder):
+    root = folder("glioma/a.png")
+    (root / "glioma" / "readme.txt").write_text("hello")
+    (root / "licence.txt").write_text("hello")
+    found = scan_folder(root)
+    assert len(found.records) == 1
+    assert not found.skipped
+
+
+def test_hidden_files_and_folders_are_passed_over(folder):
+    names = ("glioma/a.png", "glioma/.b.png", ".git/c.png", "glioma/.ipynb_checkpoints/a-checkpoint.png")
+    assert [record.path.name for record in scan_folder(folder(*names)).records] == ["a.png"]
+
+
+def test_a_data_set_inside_a_hidden_folder_can_be_scanned(folder, tmp_path):
+    folder("glioma/a.png").rename(tmp_path / ".data")
+    assert len(scan_folder(tmp_path / ".data").records) == 1
+
+
+def test_the_same_folder_gives_the_same_records(folder):
+    root = folder("Training/glioma/a.png", "Training/notumor/b.png", "Testing/glioma/c.png")
+    assert scan_folder(root) == scan_folder(root)
+
+
+def test_progress_counts_every_file(folder):
+    root = folder("glioma/a.png", "glioma/b.png")
+    (root / "glioma" / "notes.txt").write_text("x")
+    told = []
+    scan_folder(root, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("names", [(), ("a.png",)])
+def test_a_folder_without_class_folders_is_refused(folder, tmp_path, names):
+    (tmp_path / "data").mkdir()
+    root = folder(*names)
+    with pytest.raises(DataError) as caught:
+        scan_folder(root)
+    assert str(caught.value) == (
+        "a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders; "
+        f"no picture was found in {root}; see the README on how to lay it out"
+    )
+
+
+def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    root = folder("glioma/a.png")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"a\.png: cannot be opened \(Permission denied\); check its permissions"):
+        scan_folder(root)
+
+
+def test_without_a_rule_no_patient_is_guessed(folder):
+    assert [record.patient for record in scan_folder(folder("glioma/p1/a.png", "glioma/p2/b.png")).records] == ["", ""]
+
+
+def test_the_folder_of_a_picture_may_name_its_patient(folder):
+    found = scan_folder(folder("Training/glioma/p1/a.png", "Training/glioma/p2/b.png"), patient_from="parent")
+    assert [record.patient for record in found.records] == ["p1", "p2"]
+
+
+def test_a_picture_directly_in_its_class_has_no_parent_patient(folder):
+    with pytest.raises(DataError) as caught:
+        scan_folder(folder("glioma/a.png"), patient_from="parent")
+    assert str(caught.value) == (
+        "--patient-from parent needs a folder per patient inside glioma/, glioma/a.png lies directly in it"
+    )
+
+
+def test_an_expression_may_find_the_patient_in_the_path(folder):
+    found = scan_folder(folder("glioma/sub-03_t1.png", "notumor/sub-11_t1.png"), patient_from=r"sub-(\d+)_")
+    assert [record.patient for record in found.records] == ["03", "11"]
+
+
+@pytest.mark.parametrize("pattern", [r"case-(\d+)", r"sub-\d+", r"(sub)-(\d+)", r"sub-03()"])
+def test_an_expression_must_find_one_patient_in_every_path(folder, pattern):
+    with pytest.raises(DataError) as caught:
+        scan_folder(folder("glioma/sub-03.png"), patient_from=pattern)
+    assert str(caught.value) == (
+        f"--patient-from must match every path with one group, {pattern!r} finds no patient in glioma/sub-03.png"
+    )
+
+
+def test_an_expression_that_is_none_is_refused(folder):
+    with pytest.raises(DataError, match=r"must be 'parent' or a regular expression, got '\(' \(.*\)"):
+        scan_folder(folder("glioma/a.png"), patient_from="(")

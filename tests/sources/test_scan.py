@@ -1,0 +1,125 @@
+"""Promises of recognising a data set: a manifest, a folder that holds one, or folders; and what training needs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gadolin.errors import DataError
+from gadolin.manifest import read_manifest
+from gadolin.phantom import CLASSES
+from gadolin.records import Record
+from gadolin.sources import Scan, require_trainable, scan
+
+
+@pytest.fixture
+def folders(small_phantoms, tmp_path):
+    """Copy the phantoms without their manifest and outlines."""
+    for part in ("Training", "Testing"):
+        shutil.copytree(small_phantoms / part, tmp_path / part)
+    return tmp_path
+
+
+def test_a_manifest_is_read(small_phantoms):
+    found = scan(small_phantoms / "manifest.csv")
+    assert found.kind == "manifest"
+    assert found.root == small_phantoms / "manifest.csv"
+    assert list(found.records) == read_manifest(small_phantoms / "manifest.csv")
+
+
+def test_a_folder_that_holds_a_manifest_is_read_by_it(small_phantoms):
+    assert scan(small_phantoms).records == scan(small_phantoms / "manifest.csv").records
+
+
+def test_folders_are_scanned_where_there_is_no_manifest(folders):
+    found = scan(folders)
+    assert found.kind == "parts"
+    assert found.classes == CLASSES
+
+
+def test_folders_and_manifest_of_one_data_set_agree(small_phantoms, folders):
+    by_manifest, by_folder = (
+        {(record.digest, record.label, record.split) for record in scan(where).records}
+        for where in (small_phantoms, folders)
+    )
+    assert by_manifest == by_folder
+
+
+def test_patients_and_progress_are_handed_on(folders):
+    told = []
+    found = scan(folders, patient_from=r"([^/]+)-\d+\.png$", progress=lambda *count: told.append(count))
+    assert len({record.patient for record in found.records}) == 16
+    assert told[-1] == (32, 32)
+
+
+def test_data_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(DataError) as caught:
+        scan(tmp_path / "gone")
+    assert str(caught.value) == (
+        f"the data must be a folder or a manifest CSV, {tmp_path / 'gone'} does not exist; check the path"
+    )
+
+
+def test_a_manifest_names_its_own_patients(small_phantoms):
+    with pytest.raises(DataError) as caught:
+        scan(small_phantoms, patient_from="parent")
+    assert str(caught.value) == (
+        f"a manifest names patients in its own column, {small_phantoms / 'manifest.csv'} is one; "
+        "leave --patient-from out"
+    )
+
+
+def record(label, split="", patient=""):
+    return Record(Path("a.png"), label, patient=patient, split=split)
+
+
+def test_a_scan_is_told_as_counts():
+    found = Scan(
+        Path("data"),
+        "parts",
+        (record("b", "train", "1"), record("a", "train", "1"), record("b", "test"), record("b", "test", "2")),
+        {"B": "b"},
+        ((Path("x.png"), "empty"),),
+    )
+    assert found.as_json() == {
+        "data": "data",
+        "kind": "parts",
+        "slices": 4,
+        "classes": ["a", "b"],
+        "parts": {"test": {"a": 0, "b": 2}, "train": {"a": 1, "b": 1}},
+        "patients": 2,
+        "slices_without_patient": 1,
+        "renamed": {"B": "b"},
+        "skipped": [{"path": "x.png", "reason": "empty"}],
+    }
+
+
+def test_unknown_patients_are_not_counted_as_none():
+    told = Scan(Path("data"), "classes", (record("a"), record("b"))).as_json()
+    assert told["patients"] is None
+    assert told["slices_without_patient"] == 2
+    assert told["parts"] == {"all": {"a": 1, "b": 1}}
+
+
+def test_two_classes_without_a_skipped_file_can_be_trained_on():
+    require_trainable(Scan(Path("data"), "classes", (record("a"), record("b"))))
+
+
+def test_one_class_cannot_be_trained_on():
+    with pytest.raises(DataError) as caught:
+        require_trainable(Scan(Path("data"), "classes", (record("glioma"),)))
+    assert str(caught.value) == (
+        "training needs two classes or more, data holds one, 'glioma'; give each class a folder of its own"
+    )
+
+
+@pytest.mark.parametrize(("count", "more"), [(1, ""), (3, " and 2 more files like it")])
+def test_skipped_files_stop_training_unless_it_is_allowed(count, more):
+    skipped = tuple((Path(f"{number}.png"), "it is empty") for number in range(count))
+    found = Scan(Path("data"), "classes", (record("a"), record("b")), skipped=skipped)
+    with pytest.raises(DataError) as caught:
+        require_trainable(found)
+    assert str(caught.value) == f"0.png: it is empty{more}; remove what is no picture or pass --skip-unreadable"
+    require_trainable(found, skip_unreadable=True)

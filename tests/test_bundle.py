@@ -1,0 +1,177 @@
+"""Promises of the bundle: it comes back as it was written, and every damage is one error with a remedy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from gadolin.bundle import FORMAT_VERSION, read_bundle, write_bundle
+from gadolin.errors import BundleError
+from gadolin.phantom import CLASSES
+from gadolin.prepare import Preparation
+
+
+def facts_of(bundle):
+    return json.loads((bundle.folder / "bundle.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def bundle(tmp_path, make_bundle):
+    return make_bundle(tmp_path / "bundle")
+
+
+def test_a_bundle_comes_back_as_it_was_written(tmp_path, make_bundle):
+    written = make_bundle(
+        tmp_path,
+        preparation=Preparation(size=32, margin=0.1),
+        temperature=1.37,
+        abstain_below=0.6,
+        licence="CC-BY-4.0",
+        manifest_digest="m",
+        weights_digest="w",
+        metrics={"accuracy": 0.9, "parts": {"copied": {"n": 3}}},
+        facts={"recipe": "größer", "seed": 1},
+    )
+    assert read_bundle(tmp_path) == written
+
+
+def test_the_classes_keep_their_order(tmp_path, make_bundle):
+    classes = CLASSES[::-1]
+    written = make_bundle(tmp_path)
+    write_bundle(replace(written, classes=classes))
+    assert read_bundle(tmp_path).classes == classes
+
+
+def test_a_run_folder_is_read_by_the_bundle_inside(bundle, tmp_path):
+    assert read_bundle(tmp_path) == read_bundle(bundle.folder) == bundle
+
+
+def test_a_bundle_can_be_moved(bundle, tmp_path):
+    moved = bundle.folder.rename(tmp_path / "moved")
+    assert read_bundle(moved).digest == bundle.digest
+
+
+def test_the_file_tells_its_format_and_its_digest_and_not_where_it_lies(bundle):
+    facts = facts_of(bundle)
+    assert facts["format"] == FORMAT_VERSION
+    assert facts["digest"] == bundle.digest
+    assert "folder" not in facts
+
+
+def test_the_graph_and_the_weights_lie_beside_the_facts(bundle):
+    assert bundle.graph == bundle.folder / "model.onnx"
+    assert bundle.weights == bundle.folder / "weights.safetensors"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": 1.5},
+        {"abstain_below": 0.5},
+        {"classes": CLASSES[::-1]},
+        {"preparation": Preparation(size=64)},
+        {"graph_digest": "other"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_digest_changes_with_all_that_decides_an_answer(bundle, change):
+    assert replace(bundle, **change).digest != bundle.digest
+
+
+@pytest.mark.parametrize("change", [{"licence": "MIT"}, {"metrics": {"accuracy": 1}}, {"facts": {"seed": 3}}])
+def test_the_digest_does_not_change_with_what_only_describes(bundle, change):
+    assert replace(bundle, **change).digest == bundle.digest
+
+
+def spoil_graph(bundle):
+    content = bytearray(bundle.graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    bundle.graph.write_bytes(content)
+
+
+def edited(**changes):
+    def edit(bundle):
+        facts = facts_of(bundle) | changes
+        kept = {key: value for key, value in facts.items() if value is not ...}
+        (bundle.folder / "bundle.json").write_text(json.dumps(kept))
+
+    return edit
+
+
+def replaced(text):
+    return lambda bundle: (bundle.folder / "bundle.json").write_bytes(text)
+
+
+DAMAGES = {
+    "a missing graph": (
+        lambda bundle: bundle.graph.unlink(),
+        "model.onnx: a bundle must hold its network, this one does not; fetch the bundle again",
+    ),
+    "a changed byte in the graph": (
+        spoil_graph,
+        "model.onnx: the network must be the one that the bundle names, its digest differs; fetch the bundle again",
+    ),
+    "an empty graph": (lambda bundle: bundle.graph.write_bytes(b""), "its digest differs; fetch the bundle again"),
+    "truncated facts": (replaced(b'{"format": 1, "dig'), "must be whole, this one is damaged"),
+    "empty facts": (replaced(b""), "must be whole, this one is damaged"),
+    "facts that are no text": (replaced(b"\xff\xfe\x00"), "must be whole, this one is damaged"),
+    "facts that are a list": (replaced(b"[1, 2]"), "must be whole, this one is damaged"),
+    "facts that are a word": (replaced(b'"bundle"'), "must be whole, this one is damaged"),
+    "another format": (
+        edited(format=99),
+        f"must be of format {FORMAT_VERSION}, this one is 99; install the Gadolin that wrote it",
+    ),
+    "no format": (edited(format=...), "this one is damaged ('format'); fetch it again or export it anew"),
+    "no classes": (edited(classes=...), "this one is damaged ('classes'); fetch it again or export it anew"),
+    "no graph digest": (edited(graph_digest=...), "must be whole, this one is damaged"),
+    "an unknown key": (
+        edited(temprature=2),
+        "unknown bundle key 'temprature' (did you mean 'temperature'?); fetch the bundle again",
+    ),
+    "a folder of its own": (edited(folder="/etc"), "must be whole, this one is damaged"),
+    "an unknown preparation key": (
+        edited(preparation={"sizes": 64}),
+        "unknown preparation key 'sizes' (did you mean 'size'?)",
+    ),
+    "a preparation out of range": (edited(preparation={"size": 3}), "size must lie in 16 to 2048 pixels, got 3"),
+    "a preparation of another type": (edited(preparation={"size": "64"}), "must be whole, this one is damaged"),
+    "one class": (edited(classes=["glioma"]), "two different classes or more and a positive temperature; fetch it"),
+    "a class twice": (edited(classes=["a", "b", "b", "c"]), "two different classes or more and a positive"),
+    "no temperature above zero": (edited(temperature=0), "and a positive temperature; fetch it again"),
+    "a temperature that is a word": (edited(temperature="warm"), "must be whole, this one is damaged"),
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGES.values(), ids=DAMAGES)
+def test_every_damage_is_one_error_that_names_the_bundle_and_a_remedy(bundle, damage, words):
+    damage(bundle)
+    with pytest.raises(BundleError) as caught:
+        read_bundle(bundle.folder)
+    message = str(caught.value)
+    assert str(bundle.folder) in message
+    assert words in message
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(BundleError) as caught:
+        read_bundle(tmp_path / "gone")
+    assert str(caught.value) == (
+        f"a model must be a run folder or a bundle, {tmp_path / 'gone'} does not exist; check the path"
+    )
+
+
+def test_a_run_folder_without_a_bundle_is_unfinished(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(BundleError) as caught:
+        read_bundle(tmp_path)
+    assert str(caught.value) == (
+        f"a model must be a run folder or a bundle, {tmp_path} holds no bundle.json; "
+        "if it is an unfinished run, resume it"
+    )
+
+
+def test_the_graph_alone_is_no_bundle(bundle):
+    with pytest.raises(BundleError, match=r"holds no bundle\.json"):
+        read_bundle(bundle.graph)

@@ -1,0 +1,220 @@
+"""Promises of the splits: copies are found, nothing that belongs together is divided, the same seed cuts alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gadolin.errors import DataError
+from gadolin.phantom import draw_patient
+from gadolin.prepare import Preparation, prepare
+from gadolin.records import Record, Slice
+from gadolin.splits import copied_from, copy_groups, cut, grouping_key, join_copies
+
+
+def record(number, label="glioma", **fields):
+    return Record(Path(f"{number}.png"), label, digest=f"digest-{number}", **fields)
+
+
+@pytest.fixture(scope="module")
+def stacks():
+    """Prepare three slices of each of four patients: (12, 96, 96) uint8."""
+    drawn = [one for number in range(4) for one in draw_patient("glioma", number, slices=3, size=96)]
+    return np.stack([prepare(Slice(one.pixels.astype(np.float32)), Preparation(size=96)) for one in drawn])
+
+
+def test_different_slices_are_not_grouped(stacks):
+    one_each = stacks[::3]
+    np.testing.assert_array_equal(copy_groups(one_each), np.arange(4))
+
+
+def test_copies_and_mirrored_copies_share_a_group(stacks):
+    first, second = stacks[0], stacks[3]
+    slices = np.stack([first, second, first[:, ::-1], first, second[:, ::-1]])
+    np.testing.assert_array_equal(copy_groups(slices), [0, 1, 0, 0, 1])
+
+
+def test_a_picture_upside_down_is_no_copy(stacks):
+    np.testing.assert_array_equal(copy_groups(np.stack([stacks[0], stacks[0][::-1]])), [0, 1])
+
+
+def test_a_copy_saved_again_a_little_brighter_and_noisy_is_still_a_copy(stacks, rng):
+    noisy = np.clip(stacks[0] * 1.1 + 5 + rng.normal(0, 4, stacks[0].shape), 0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(copy_groups(np.stack([stacks[0], noisy])), [0, 0])
+
+
+def test_noise_is_grouped_with_nothing(rng):
+    noise = rng.integers(0, 256, (6, 96, 96)).astype(np.uint8)
+    np.testing.assert_array_equal(copy_groups(noise), np.arange(6))
+
+
+def test_neighbouring_slices_under_strong_noise_are_not_copies(stacks, rng):
+    noisy = np.clip(stacks[:3] + rng.normal(0, 200, stacks[:3].shape), 0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(copy_groups(noisy), [0, 1, 2])
+
+
+def test_blank_slices_are_grouped_with_nothing():
+    np.testing.assert_array_equal(copy_groups(np.full((3, 64, 64), 7, np.uint8)), [0, 1, 2])
+
+
+def test_groups_reach_across_blocks(stacks, monkeypatch):
+    slices = np.concatenate([stacks[::3], stacks[::3][:, :, ::-1]])
+    monkeypatch.setattr("gadolin.splits._BLOCK", 3)
+    np.testing.assert_array_equal(copy_groups(slices), [0, 1, 2, 3, 0, 1, 2, 3])
+
+
+def test_copies_of_copies_are_one_group():
+    frequencies = np.linspace(0, 6 * np.pi, 96)
+    angles = (0.0, 0.22, 0.44)  # the correlation of two waves is the cosine of the angle between them
+    waves = [np.tile(128 + 100 * np.sin(frequencies + angle), (96, 1)) for angle in angles]
+    first, middle, last = (wave.astype(np.uint8) for wave in waves)
+    np.testing.assert_array_equal(copy_groups(np.stack([first, last])), [0, 1])
+    np.testing.assert_array_equal(copy_groups(np.stack([first, middle, last])), [0, 0, 0])
+
+
+def test_joined_records_are_named_by_their_copy_group():
+    joined = join_copies([record(0), record(1), record(2)], np.array([0, 1, 0]))
+    assert [one.group for one in joined] == ["copy-00000", "copy-00001", "copy-00000"]
+
+
+def test_a_copy_joins_the_group_that_its_original_already_has():
+    joined = join_copies([record(0), record(1, group="scan 7"), record(2)], np.array([0, 0, 2]))
+    assert [one.group for one in joined] == ["scan 7", "scan 7", "copy-00001"]
+
+
+def test_two_groups_that_share_a_copy_become_one():
+    records = [record(0, group="a"), record(1, group="b"), record(2, group="b"), record(3, group="c")]
+    joined = join_copies(records, np.array([0, 0, 2, 3]))
+    assert [one.group for one in joined] == ["a", "a", "a", "c"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["", "a", "b", "c"])), max_size=20))
+def test_joining_never_parts_a_group_or_a_copy(pairs):
+    records = [record(number, group=group) for number, (_, group) in enumerate(pairs)]
+    joined = join_copies(records, np.array([copy for copy, _ in pairs], np.int64))
+    for one, (copy, group) in enumerate(pairs):
+        for other in range(one):
+            if copy == pairs[other][0] or (group and group == pairs[other][1]):
+                assert joined[one].group == joined[other].group
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        ({"patient": "p", "group": "g"}, "p"),
+        ({"group": "g"}, "g"),
+        ({}, "digest-1"),
+        ({"digest": ""}, "1.png"),
+    ],
+)
+def test_intervals_resample_by_the_patient_else_the_group_else_the_picture(fields, key):
+    assert grouping_key(replace(record(1), **fields)) == key
+
+
+POPULATIONS = st.lists(
+    st.tuples(st.sampled_from("xy"), st.integers(0, 14), st.integers(0, 30)), min_size=12, max_size=60
+)
+
+
+@given(POPULATIONS, st.floats(0.1, 0.6), st.integers(0, 9))
+def test_a_cut_never_divides_a_patient_or_a_group(rows, fraction, seed):
+    records = [
+        record(number, label, patient=patient and f"p{patient}", group=group and f"g{group}")
+        for number, (label, patient, group) in enumerate((a, b or "", c or "") for a, b, c in rows)
+    ]
+    try:
+        divided = cut(records, fraction, part="test", seed=seed)
+    except DataError:
+        assume(False)
+    for key in ("patient", "group"):
+        parts = {}
+        for one in divided:
+            if getattr(one, key):
+                assert parts.setdefault(getattr(one, key), one.split) == one.split
+    assert {one.split for one in divided} == {"train", "test"}
+    assert [replace(one, split="") for one in divided] == records
+
+
+@given(st.integers(10, 40), st.integers(1, 5), st.floats(0.1, 0.5), st.integers(0, 9))
+def test_a_cut_is_within_half_a_patient_of_its_quota(patients, slices, fraction, seed):
+    records = [
+        record(f"{label}{patient}-{number}", label, patient=f"{label}{patient}")
+        for label in "xy"
+        for patient in range(patients)
+        for number in range(slices)
+    ]
+    taken = Counter(one.label for one in cut(records, fraction, part="validation", seed=seed) if one.split != "train")
+    for label in "xy":
+        assert abs(taken[label] - fraction * patients * slices) <= slices / 2 + 1e-9
+
+
+def test_every_class_is_cut_by_its_own_share():
+    records = [record(n, "many") for n in range(80)] + [record(n + 80, "few") for n in range(20)]
+    moved = Counter(one.label for one in cut(records, 0.25, part="test", seed=0) if one.split == "test")
+    assert moved == {"many": 20, "few": 5}
+
+
+def test_the_same_seed_cuts_alike_and_another_seed_otherwise():
+    records = [record(number, label) for number, label in enumerate("xy" * 30)]
+    first, again, other = (cut(records, 0.3, part="test", seed=seed) for seed in (5, 5, 6))
+    assert first == again
+    assert first != other
+
+
+def test_records_of_other_parts_stay_where_they_are():
+    records = [record(n, label) for n, label in enumerate("xy" * 10)]
+    records += [record(99, "x", split="test"), record(98, "x", split="validation")]
+    divided = cut(records, 0.3, part="validation", seed=0)
+    assert [one.split for one in divided[-2:]] == ["test", "validation"]
+
+
+def test_a_class_that_is_one_patient_cannot_be_cut():
+    records = [record(n, "glioma", patient=f"{n}") for n in range(10)]
+    records += [record(20 + n, "meningioma", patient="one") for n in range(10)]
+    with pytest.raises(DataError) as caught:
+        cut(records, 0.5, part="test", seed=0)
+    assert str(caught.value) == (
+        "a split needs two groups or more of each class, 'meningioma' cannot be divided by patient and copy; "
+        "add slices of other patients or mark the parts in a manifest"
+    )
+
+
+def test_a_class_whose_slices_are_all_copies_cannot_be_cut():
+    records = [record(n, "glioma") for n in range(10)] + [record(20 + n, "notumor", group="g") for n in range(4)]
+    with pytest.raises(DataError, match="'notumor' cannot be divided by patient and copy"):
+        cut(records, 0.3, part="test", seed=0)
+
+
+def test_it_is_told_what_a_test_picture_shares_with_what_was_learned_from():
+    records = [
+        record(0, patient="a", group="g", split="train"),
+        record(1, patient="b", group="h", split="validation"),
+        record(2, patient="z", group="g", split="test"),
+        record(3, patient="z", group="h", split="test"),
+        record(4, patient="a", group="i", split="test"),
+        record(5, patient="b", split="test"),
+        record(6, patient="z", group="j", split="test"),
+        record(7, group="k", split="test"),
+        record(8, split="test"),
+    ]
+    assert copied_from(records) == {
+        "digest-2": "copied",
+        "digest-3": "copied",
+        "digest-4": "slice-new",
+        "digest-5": "slice-new",
+        "digest-6": "patient-new",
+        "digest-7": "slice-new",
+        "digest-8": "slice-new",
+    }
+
+
+def test_another_part_can_be_asked_about():
+    records = [record(0, patient="a", split="train"), record(1, patient="b", split="validation")]
+    assert copied_from(records, "test") == {}
+    assert set(copied_from(records, "validation")) == {"digest-1"}
