@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,9 @@ def test_the_number_of_looks_is_bounded_and_there_is_at_least_one_epoch(demo, sl
     assert epochs == 1 or epochs * slices <= demo.LOOKS
 
 
-def test_without_data_the_demo_evaluates_on_phantoms_that_it_did_not_train_on(demo, typed, tmp_path, monkeypatch, capsys):
+def test_without_data_the_demo_evaluates_on_phantoms_that_it_did_not_train_on(
+    demo, typed, tmp_path, monkeypatch, capsys
+):
     out = tmp_path / "demo"
     start(demo, monkeypatch, "--out", out)
     names = [command[0] for command in typed]
@@ -139,7 +142,7 @@ def test_the_epochs_follow_from_the_training_part_unless_they_are_given(demo, ty
 def test_the_settings_of_the_demo_are_those_of_a_recipe(demo, typed, tmp_path):
     demo.train(tmp_path, tmp_path / "run", epochs=2)
     words = typed[-1]
-    settings = [after for word, after in zip(words, words[1:], strict=False) if word == "--set"]
+    settings = [after for word, after in pairwise(words) if word == "--set"]
     assert with_settings(named_recipe("default"), settings).network.input_size == demo.INPUT_SIZE
 
 

@@ -88,7 +88,8 @@ def test_the_outline_head_looks_where_it_takes_the_lesion_to_be():
     places[:, 1] = 50.0
     places[0, :, 1, 2] = torch.tensor([50.0, 0.0])
 
-    evidence = head.answer(features, places, last)[2][0, 0]
+    with torch.no_grad():
+        evidence = head.answer(features, places, last)[2][0, 0]
 
     assert float(evidence[1, 2] / evidence[0, 0]) == pytest.approx(51, rel=1e-4)
 

@@ -32,7 +32,7 @@ class TinyBody(nn.Module):
         return torch.relu(self.conv2(torch.relu(self.bn1(self.conv1(scaled)))))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_network():
     """Make a tiny classifier of a seed; ``hidden`` gives it the founding head."""
 

@@ -73,9 +73,9 @@ def test_an_input_that_does_not_grow_is_whole_from_the_start(tiny_recipe):
 
 
 def test_the_loss_falls_and_all_are_named_rightly_after_a_few_epochs(learner_of, squares):
-    learner = learner_of(ema_decay=0.5)
+    learner = learner_of(ema_decay=0.5, epochs=8)
 
-    rows = [train_epoch(learner, squares(32), epoch) for epoch in range(3)]
+    rows = [train_epoch(learner, squares(32), epoch) for epoch in range(8)]
     seen = validate(learner, squares(16, seed=1))
 
     assert rows[-1]["train_loss"] < rows[0]["train_loss"] / 2
@@ -238,7 +238,7 @@ def test_a_network_with_outlines_learns_where_the_square_is(squares, tiny_recipe
     )
     learner = make_learner(network, recipe, examples, fabric=machine.fabric(), seed=0)
 
-    losses = [train_step(learner, batch, size=64, number=number)[0] for number in range(12)]
+    losses = [train_step(learner, batch, size=64, number=number)[0] for number in range(8)]
     with torch.no_grad():
         _, places = network.classify_places(network.door.scale(batch.prepared))
     lesion = 1 - places.softmax(dim=1)[1::2, -1]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import timm
-from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 
 from gadolin.errors import RecipeError, suggestion
+from gadolin.network.compact import WIDTHS, CompactResNet
 
 __all__ = ["BACKBONES", "Backbone", "backbone"]
 
@@ -37,24 +37,11 @@ def _resnet50() -> nn.Module:
     return timm.create_model("resnet50.tv_in1k", pretrained=False, num_classes=0, global_pool="")
 
 
-def _compact() -> nn.Module:
-    """A ResNet-18 of half width on one channel: small enough to train from scratch on a CPU."""
-    network: nn.Module = ResNet(
-        BasicBlock,  # type: ignore[arg-type]  # timm annotates an instance and takes the class
-        (2, 2, 2, 2),
-        num_classes=0,
-        in_chans=1,
-        global_pool="",
-        channels=(32, 64, 128, 256),
-    )
-    return network
-
-
 BACKBONES = {
     "resnet50": Backbone(
         _resnet50, (512, 1024, 2048), _IMAGENET_MEAN, _IMAGENET_STD, "resnet50.tv_in1k", ("layer4.1.", "layer4.2.")
     ),
-    "compact": Backbone(_compact, (64, 128, 256), (0.19,), (0.21,), None, ("layer4.",)),
+    "compact": Backbone(CompactResNet, WIDTHS[1:], (0.19,), (0.21,), None, ("stages.3.",)),
 }
 
 

@@ -16,6 +16,8 @@ from gadolin.train.recipe import AugmentConfig
 
 __all__ = ["Draw", "apply", "draw", "mix", "move"]
 
+_CONTROL = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -45,7 +47,7 @@ def draw(count: int, config: AugmentConfig, generator: Generator) -> Draw:
     blurred = uniform(0, 1) < config.blur
     sigma = uniform(0.4, 1.2)
     strength = uniform(0, config.elastic).view(-1, 1, 1, 1)
-    field = torch.randn(count, 2, 4, 4, generator=generator) * strength
+    field = torch.randn(count, 2, _CONTROL, _CONTROL, generator=generator) * strength
     gamma = torch.exp(uniform(-1, 1) * math.log(config.gamma))
     return Draw(
         matrix=_matrices(config, uniform) if any(spatial) else None,
@@ -62,7 +64,9 @@ def apply(scaled: Tensor, drawn: Draw) -> Tensor:
     """Return the slices (N, 1, s, s) in [0, 1] changed by ``drawn``; what moves in from outside is black."""
     out = move(scaled, drawn)
     if drawn.blur is not None and bool((drawn.blur > 0).any()):
-        out = _blurred(out, drawn.blur.to(out))
+        chosen = drawn.blur > 0
+        out = out.clone() if out is scaled else out
+        out[chosen] = _blurred(out[chosen], drawn.blur[chosen].to(out))
     if drawn.gamma is not None:
         out = out.clamp(min=1e-4) ** _wide(drawn.gamma, out)
     if drawn.contrast is not None:
@@ -81,7 +85,7 @@ def mix(scaled: Tensor, targets: Tensor, alpha: float, generator: Generator) -> 
     """
     if not alpha:
         return scaled, targets
-    first, second = torch._standard_gamma(torch.full((2,), alpha), generator=generator)
+    first, second = torch._standard_gamma(torch.full((2,), float(alpha)), generator=generator)
     share = float(first / (first + second))
     share = max(share, 1 - share)
     return (
@@ -108,11 +112,14 @@ def move(scaled: Tensor, drawn: Draw) -> Tensor:
         return scaled
     count, _, height, width = scaled.shape
     matrix = drawn.matrix if drawn.matrix is not None else torch.eye(2, 3).repeat(count, 1, 1)
-    grid = F.affine_grid(matrix.to(scaled), [count, 1, height, width], align_corners=False)
+    across, down = (torch.linspace(1 / n - 1, 1 - 1 / n, _CONTROL) for n in (width, height))
+    points = torch.stack([across.repeat(_CONTROL), down.repeat_interleave(_CONTROL), torch.ones(_CONTROL**2)])
+    control = (matrix.cpu() @ points).view(count, 2, _CONTROL, _CONTROL)
     if drawn.displacement is not None:
-        moved = F.interpolate(drawn.displacement.to(scaled), (height, width), mode="bilinear", align_corners=True)
-        grid = grid + 2 * moved.permute(0, 2, 3, 1)
-    return F.grid_sample(scaled, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        control = control + 2 * drawn.displacement
+    # An affine map is linear, so interpolating it between the control points gives it exactly.
+    grid = F.interpolate(control.to(scaled), (height, width), mode="bilinear", align_corners=True)
+    return F.grid_sample(scaled, grid.permute(0, 2, 3, 1), mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _blurred(scaled: Tensor, sigma: Tensor) -> Tensor:

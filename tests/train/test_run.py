@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from gadolin.cache import prepared_slices
+from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
+from gadolin.evaluate import read_table
+from gadolin.manifest import file_digest, manifest_digest, read_manifest
+from gadolin.predictor import Predictor
+from gadolin.prepare import prepare
+from gadolin.readers import read
+from gadolin.sources import scan
+from gadolin.train import run as running
+from gadolin.train.machine import Machine
+from gadolin.train.plan import Plan
+from gadolin.train.recipe import with_settings
+from gadolin.train.run import train_model
+
+FILES = {
+    "bundle/bundle.json",
+    "bundle/model.onnx",
+    "bundle/weights.safetensors",
+    "evaluation/metrics.json",
+    "evaluation/predictions.csv",
+    "evaluation/report.html",
+    "history.csv",
+    "manifest.csv",
+    "readings.jsonl",
+    "run.json",
+}
+
+
+def facts_of(run):
+    return json.loads((run / "run.json").read_text())
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def interrupt_in_epoch(number):
+    def progress(done, total, what):
+        if what.startswith(f"epoch {number}/"):
+            raise KeyboardInterrupt
+
+    return progress
+
+
+@pytest.fixture
+def graph_of_finished(finished_run, monkeypatch):
+    """Export by copying the finished run's graph, which is right for a network with the same weights."""
+
+    def copy(network, examples, graph):
+        shutil.copy(finished_run / "bundle" / "model.onnx", graph)
+        return file_digest(graph)
+
+    monkeypatch.setattr(running, "export_graph", copy)
+
+
+@pytest.fixture(scope="session")
+def two_classes(small_phantoms, tmp_path_factory):
+    """Lay out a folder of two classes of our own, without parts, patients or outlines, with two mirrored copies."""
+    folder = tmp_path_factory.mktemp("two") / "data"
+    for label, name in (("glioma", "alpha"), ("notumor", "beta")):
+        (folder / name).mkdir(parents=True)
+        files = sorted(small_phantoms.glob(f"*/{label}/*.png"))
+        for path in files:
+            shutil.copy(path, folder / name / path.name)
+        Image.open(files[0]).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / name / "mirrored.png")
+    return folder
+
+
+def test_a_finished_run_holds_all_that_it_was_made_from_and_all_that_it_made(finished_run):
+    there = contents(finished_run).keys()
+
+    assert there >= FILES
+    assert all(name.startswith(("tensorboard/", "evaluation/")) for name in there - FILES)
+    assert any(name.startswith("tensorboard/") for name in there)
+
+
+def test_run_json_tells_how_the_run_was_made(finished_run, short_recipe):
+    facts = facts_of(finished_run)
+
+    resolved = replace(short_recipe, network=replace(short_recipe.network, evidence="outlines"))
+    assert facts["finished"] is True
+    assert facts["recipe"] == resolved.as_json()
+    assert (facts["recipe_name"], facts["weights"]) == ("default", "none")
+    assert (facts["seed"], facts["precision"], facts["device"]) == (3, "float32", "cpu")
+    assert facts["manifest_digest"] == manifest_digest(read_manifest(finished_run / "manifest.csv"))
+    assert facts["versions"].keys() >= {"gadolin", "torch", "timm", "onnxruntime", "numpy"}
+    assert facts["counts"]["test"] == dict.fromkeys(("glioma", "meningioma", "notumor", "pituitary"), 2)
+    assert facts["patients"] == 16
+    assert facts["chosen_epoch"] in (1, 2)
+    assert facts["history"]["epoch"] == facts["chosen_epoch"]
+    assert facts["seconds"] > 0
+
+
+def test_the_bundle_names_its_files_by_their_digests(finished_run):
+    bundle = Predictor.load(finished_run).bundle
+
+    assert bundle.graph_digest == file_digest(bundle.graph)
+    assert bundle.weights_digest == file_digest(bundle.weights)
+    assert bundle.manifest_digest == facts_of(finished_run)["manifest_digest"]
+    assert bundle.classes == ("glioma", "meningioma", "notumor", "pituitary")
+    assert bundle.metrics["validation"]["slices"] == 8
+
+
+def test_the_test_part_was_read_exactly_once(finished_run):
+    readings = [json.loads(line) for line in (finished_run / "readings.jsonl").read_text().splitlines()]
+
+    assert [reading["slices"] for reading in readings] == [8]
+    assert readings[0]["parts"] == {"patient-new": 8}
+
+
+def test_the_parts_share_no_patient_and_no_group(finished_run, small_phantoms):
+    records = read_manifest(finished_run / "manifest.csv")
+
+    assert {record.digest for record in records} == {record.digest for record in scan(small_phantoms).records}
+    assert {record.split for record in records} == {"train", "validation", "test"}
+    for key in ("patient", "group"):
+        parts = {}
+        for record in records:
+            parts.setdefault(getattr(record, key), set()).add(record.split)
+        assert all(len(names) == 1 for names in parts.values())
+
+
+def test_training_saw_byte_for_byte_what_prediction_prepares(finished_run):
+    records = read_manifest(finished_run / "manifest.csv")
+    predictor = Predictor.load(finished_run)
+
+    cached = prepared_slices(records, predictor.bundle.preparation).slices
+
+    for row, record in zip(cached, records, strict=True):
+        assert row.tobytes() == prepare(read(record.path), predictor.bundle.preparation).tobytes()
+
+
+def test_the_predictions_on_record_are_those_of_the_bundle_on_the_files(finished_run):
+    table = read_table(finished_run / "evaluation" / "predictions.csv")
+    predictor = Predictor.load(finished_run, threads=1)
+
+    answers = predictor.predict([read(Path(path)) for path in table.paths], list(table.paths))
+
+    likely = [[answer.probabilities[name] for name in table.classes] for answer in answers]
+    np.testing.assert_allclose(likely, table.probabilities, atol=1e-5)
+    assert len(table) == 8
+
+
+def test_the_history_has_a_row_for_each_epoch(finished_run):
+    with (finished_run / "history.csv").open(newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1.0", "2.0"]
+
+
+def test_the_same_seed_trains_the_same_network(finished_run, short_plan, graph_of_finished, tmp_path):
+    train_model(short_plan(tmp_path / "again"))
+
+    name = "bundle/weights.safetensors"
+    assert contents(tmp_path / "again")[name] == contents(finished_run)[name]
+    assert Predictor.load(tmp_path / "again").bundle.digest == Predictor.load(finished_run).bundle.digest
+
+
+def test_an_interrupted_run_goes_on_to_the_same_network(finished_run, short_plan, graph_of_finished, tmp_path):
+    out = tmp_path / "broken"
+    with pytest.raises(KeyboardInterrupt):
+        train_model(short_plan(out), progress=interrupt_in_epoch(2))
+
+    assert facts_of(out)["finished"] is False
+    with pytest.raises(BundleError, match="resume"):
+        Predictor.load(out)
+    with pytest.raises(DataError, match=r"seed differs from .*run.json; use the same"):
+        train_model(short_plan(out, resume=True, machine=Machine("cpu", "float32", 4)))
+    with pytest.raises(DataError, match="must be new or empty"):
+        train_model(short_plan(out))
+
+    train_model(short_plan(out, resume=True))
+
+    weights = [load_file(run / "bundle" / "weights.safetensors") for run in (out, finished_run)]
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[1])
+    assert len((out / "readings.jsonl").read_text().splitlines()) == 1
+    assert not (out / "checkpoint.safetensors").exists()
+
+
+def test_two_classes_of_any_name_without_parts_are_cut_by_group(two_classes, tiny_compact, short_recipe, tmp_path):
+    recipe = with_settings(short_recipe, ["epochs=1"])
+    machine = Machine("cpu", "float32", 0)
+
+    page = train_model(Plan(two_classes, tmp_path / "run", recipe, machine=machine, validation=0.25, test=0.25))
+
+    records = read_manifest(tmp_path / "run" / "manifest.csv")
+    parts = {}
+    for record in records:
+        parts.setdefault((record.group, record.label), set()).add(record.split)
+    assert page.is_file()
+    assert len(records) == 18
+    assert {(record.split, record.label) for record in records} == {
+        (part, label) for part in ("train", "validation", "test") for label in ("alpha", "beta")
+    }
+    assert len(parts) <= 16
+    assert all(len(names) == 1 for names in parts.values())
+    assert Predictor.load(tmp_path / "run").bundle.classes == ("alpha", "beta")
+    assert facts_of(tmp_path / "run")["recipe"]["network"]["evidence"] == "map"
+
+
+def test_a_folder_that_holds_another_run_is_refused_and_kept(finished_run, short_plan):
+    before = contents(finished_run)
+
+    with pytest.raises(DataError, match=f"the run folder must be new or empty, {finished_run} is not; .*--resume"):
+        train_model(short_plan(finished_run))
+
+    assert contents(finished_run) == before
+
+
+def test_a_finished_run_cannot_be_resumed(finished_run, short_plan):
+    before = contents(finished_run)
+
+    with pytest.raises(DataError, match=f"the one in {finished_run} is finished"):
+        train_model(short_plan(finished_run, resume=True))
+
+    assert contents(finished_run) == before
+
+
+@pytest.mark.parametrize("content", [None, "", "[1]", "{"])
+def test_only_a_run_that_was_begun_can_be_resumed(content, short_plan, tmp_path):
+    if content is not None:
+        (tmp_path / "run.json").write_text(content)
+
+    with pytest.raises(DataError, match="--resume needs a folder that holds an unfinished run"):
+        train_model(short_plan(tmp_path, resume=True))
+
+
+def test_a_file_in_the_way_of_the_run_folder_is_named(short_plan, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(DataError, match="the run folder must be new or empty"):
+        train_model(short_plan(tmp_path / "file"))
+    with pytest.raises(OutputError, match=f"cannot write {tmp_path / 'file' / 'run'}: Not a directory"):
+        train_model(short_plan(tmp_path / "file" / "run"))
+
+
+def test_a_full_disk_ends_a_run_with_what_to_do(short_plan, tiny_compact, tmp_path, monkeypatch):
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+
+    with pytest.raises(OutputError, match="No space left on device; free space or choose a folder"):
+        train_model(short_plan(tmp_path / "run"))
+
+
+def test_asking_for_outlines_where_there_are_none_is_refused(two_classes, short_recipe, short_plan, tmp_path):
+    recipe = with_settings(short_recipe, ["network.evidence=outlines"])
+
+    with pytest.raises((DataError, RecipeError), match="network.evidence=outlines needs outlines in the manifest"):
+        train_model(short_plan(tmp_path / "run", data=two_classes, recipe=recipe, test=0.25))
+
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_class_that_is_missing_in_a_part_is_named(small_phantoms, short_plan, tmp_path):
+    rows = (small_phantoms / "manifest.csv").read_text().splitlines()
+    head = rows[0].split(",")
+    changed = [head]
+    for row in csv.reader(rows[1:]):
+        row[0] = str(small_phantoms / row[0])
+        row[head.index("outline")] = ""
+        split = head.index("split")
+        row[split] = "validation" if row[split] == "train" and row[1] != "glioma" else row[split]
+        changed.append(row)
+    with (tmp_path / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(changed)
+
+    with pytest.raises(DataError, match="every class needs slices in the train part, 'meningioma' has none"):
+        train_model(short_plan(tmp_path / "run", data=tmp_path / "manifest.csv"))
+
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, float("nan")])
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_a_share_that_leaves_nothing_on_one_side_is_refused(name, share, short_plan, tmp_path):
+    with pytest.raises(RequestError, match=f"the {name} share must lie between 0 and 1, got {share}"):
+        short_plan(tmp_path, **{name: share})

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from gadolin.errors import WeightsError
+from gadolin.manifest import file_digest
+from gadolin.network import NetworkConfig, build_classifier
+from gadolin.train.learner import make_learner, train_step
+from gadolin.train.recipes import named_recipe
+from gadolin.train.weights import OTHER_CHOICES, start_from
+
+CONFIG = NetworkConfig(input_size=32, evidence="map")
+
+
+def network_of(seed, config=CONFIG):
+    torch.manual_seed(seed)
+    return build_classifier(config, 3)
+
+
+def state_of(module):
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture
+def target(tiny_compact):
+    return network_of(1)
+
+
+@pytest.fixture
+def source(tiny_compact):
+    return network_of(2)
+
+
+@pytest.fixture
+def saved(source, tmp_path, make_bundle):
+    """Save the source's weights in one of the ways that training can start from."""
+
+    def save(kind):
+        if kind == "backbone":
+            path = tmp_path / "backbone.safetensors"
+            save_file(state_of(source.backbone), path)
+            return path, path
+        if kind == "with a foreign head":
+            path = tmp_path / "published.safetensors"
+            save_file(state_of(source.backbone) | {"fc.weight": torch.ones(2, 2)}, path)
+            return path, path
+        if kind == "classifier":
+            path = tmp_path / "classifier.safetensors"
+            save_file(state_of(source), path)
+            return path, path
+        folder = tmp_path / "run" / "bundle"
+        make_bundle(folder)
+        save_file(state_of(source), folder / "weights.safetensors")
+        return (folder if kind == "bundle" else folder.parent), folder / "weights.safetensors"
+
+    return save
+
+
+@pytest.mark.parametrize("kind", ["backbone", "with a foreign head", "classifier", "bundle", "run"])
+def test_the_backbone_starts_from_what_was_saved_and_the_head_anew(kind, saved, source, target):
+    path, file = saved(kind)
+    head = state_of(target.head)
+
+    facts = start_from(target, "compact", str(path))
+
+    assert facts == {"weights": file.name, "weights_digest": file_digest(file)}
+    assert same(state_of(target.backbone), state_of(source.backbone))
+    assert same(state_of(target.head), head)
+
+
+def test_weights_of_another_number_of_classes_fit_too(saved, source, tiny_compact):
+    torch.manual_seed(0)
+    other = build_classifier(CONFIG, 7)
+
+    start_from(other, "compact", str(saved("classifier")[0]))
+
+    assert same(state_of(other.backbone), state_of(source.backbone))
+
+
+def test_none_leaves_the_network_as_it_was_made(target):
+    before = state_of(target)
+
+    assert start_from(target, "compact", "none") == {"weights": "none"}
+    assert same(state_of(target), before)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("absent", "weights must be none, imagenet or a path, {path} does not exist"),
+        ("text", "weights must be a safetensors file, {path} is not or is damaged"),
+        ("truncated", "weights must be a safetensors file, {path} is not or is damaged"),
+        ("shape", "those of {path} do not: 0 tensors missing, 0 unknown, 1 of another shape (first: conv2.bias)"),
+        ("missing", "those of {path} do not: 1 tensors missing, 0 unknown, 0 of another shape (first: conv2.bias)"),
+        ("unknown", "those of {path} do not: 0 tensors missing, 1 unknown, 0 of another shape (first: more)"),
+        ("folder", "{path} holds no bundle.json"),
+    ],
+)
+def test_weights_that_cannot_be_had_or_do_not_fit_change_nothing(damage, told, source, target, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    state = state_of(source.backbone)
+    if damage == "shape":
+        state["conv2.bias"] = torch.zeros(5)
+    if damage == "missing":
+        del state["conv2.bias"]
+    if damage == "unknown":
+        state["more"] = torch.zeros(1)
+    if damage == "folder":
+        path.mkdir()
+    elif damage != "absent":
+        save_file(state, path)
+    if damage == "text":
+        path.write_text("not tensors")
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-4])
+    before = state_of(target)
+
+    with pytest.raises(WeightsError, match=re.escape(told.format(path=path))) as refusal:
+        start_from(target, "compact", str(path))
+
+    assert "\n" not in str(refusal.value)
+    assert same(state_of(target), before)
+
+
+def test_a_bundle_without_weights_is_refused(target, make_bundle, tmp_path):
+    make_bundle(tmp_path / "bundle")
+
+    with pytest.raises(WeightsError, match="a bundle to start from must hold weights.safetensors"):
+        start_from(target, "compact", str(tmp_path / "bundle"))
+
+
+def test_the_compact_backbone_has_no_imagenet_weights(target):
+    told = f"the backbone 'compact' has no ImageNet weights; {OTHER_CHOICES}, or --recipe resnet50"
+    with pytest.raises(WeightsError, match=re.escape(told)):
+        start_from(target, "compact", "imagenet")
+
+
+@pytest.fixture(scope="module")
+def founding():
+    """Make the founding network once, at a smaller size, and put its weights back after each test that moves them."""
+    recipe = named_recipe("resnet50")
+    return network_of(4, replace(recipe.network, input_size=64))
+
+
+def test_without_a_way_to_the_hub_one_line_names_the_other_choices(founding, monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+    with pytest.raises(WeightsError, match=re.escape(f"; {OTHER_CHOICES}")) as refusal:
+        start_from(founding, "resnet50", "imagenet")
+
+    assert str(refusal.value).startswith("the weights resnet50.tv_in1k could not be fetched from the hub (")
+    assert "\n" not in str(refusal.value)
+
+
+def test_weights_from_the_hub_arrive(founding, monkeypatch):
+    asked = []
+    torch.manual_seed(9)
+    hub = network_of(9, replace(named_recipe("resnet50").network, input_size=64)).backbone
+
+    def create_model(name, **settings):
+        asked.append((name, settings))
+        return hub
+
+    monkeypatch.setattr(timm, "create_model", create_model)
+
+    facts = start_from(founding, "resnet50", "imagenet")
+
+    assert asked == [("resnet50.tv_in1k", {"pretrained": True, "num_classes": 0, "global_pool": ""})]
+    assert facts == {"weights": "imagenet", "weights_source": "resnet50.tv_in1k"}
+    assert same(state_of(founding.backbone), state_of(hub))
+
+
+def test_frozen_weights_that_were_transferred_stay_through_a_step_and_the_others_learn(
+    founding, make_bundle, squares, machine, tmp_path
+):
+    recipe = named_recipe("resnet50")
+    recipe = replace(recipe, network=replace(recipe.network, input_size=64))
+    run = tmp_path / "run"
+    make_bundle(run / "bundle")
+    source = state_of(network_of(6, recipe.network))
+    save_file(source, run / "bundle" / "weights.safetensors")
+
+    start_from(founding, "resnet50", str(run))
+    learner = make_learner(founding, recipe, squares(4), fabric=machine.fabric(), seed=0)
+    train_step(learner, squares(4).take(np.arange(4)), size=64, number=0)
+
+    after = {f"backbone.{name}": tensor for name, tensor in founding.backbone.named_parameters()}
+    learned = {name for name, tensor in after.items() if tensor.requires_grad}
+    assert learned
+    assert {name for name, tensor in after.items() if not torch.equal(tensor, source[name])} == learned
