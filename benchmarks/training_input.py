@@ -69,9 +69,9 @@ def made_learner(recipe: Recipe, examples: Examples) -> Learner:
 def real(learner: Learner, examples: Examples, epoch: int) -> float:
     recipe = learner.recipe
     start, seen = time.perf_counter(), 0
-    for prepared, targets in batches(examples, recipe.batch_size, balance="weights", seed=0, epoch=epoch):
-        train_step(learner, prepared, targets, size=recipe.network.input_size, number=seen)
-        seen += len(targets)
+    for batch in batches(examples, recipe.batch_size, balance="weights", seed=0, epoch=epoch):
+        train_step(learner, batch, size=recipe.network.input_size, number=seen)
+        seen += len(batch.targets)
     return seen / (time.perf_counter() - start)
 
 

@@ -34,9 +34,14 @@ def test_the_temporary_path_has_the_suffix_and_the_folder_of_the_file(tmp_path):
 def test_a_block_that_fails_leaves_the_old_file_and_passes_its_error_on(tmp_path, kind):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(kind, match="stop here"), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise kind("stop here")
+
+    def write_half():
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise kind("stop here")
+
+    with pytest.raises(kind, match="stop here"):
+        write_half()
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
 

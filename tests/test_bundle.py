@@ -137,9 +137,11 @@ DAMAGES = {
     ),
     "a preparation out of range": (edited(preparation={"size": 3}), "size must lie in 16 to 2048 pixels, got 3"),
     "a preparation of another type": (edited(preparation={"size": "64"}), "must be whole, this one is damaged"),
-    "one class": (edited(classes=["glioma"]), "two different classes or more and a positive temperature; fetch it"),
-    "a class twice": (edited(classes=["a", "b", "b", "c"]), "two different classes or more and a positive"),
-    "no temperature above zero": (edited(temperature=0), "and a positive temperature; fetch it again"),
+    "one class": (edited(classes=["glioma"]), "two different classes or more; fetch it again"),
+    "a class twice": (edited(classes=["a", "b", "b", "c"]), "two different classes or more; fetch it again"),
+    "no temperature above zero": (edited(temperature=0), "must have a positive temperature and a threshold in 0 to 1"),
+    "a threshold above one": (edited(abstain_below=1.5), "a threshold in 0 to 1, got 1.0 and 1.5; fetch it again"),
+    "another temperature than was written": (edited(temperature=2.0), "its digest differs; fetch or export it again"),
     "a temperature that is a word": (edited(temperature="warm"), "must be whole, this one is damaged"),
 }
 

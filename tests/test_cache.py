@@ -147,7 +147,7 @@ def test_an_unreadable_picture_is_named_and_nothing_is_left(tmp_path, records):
     bad = tmp_path / "bad.png"
     bad.write_text("no picture")
     folder = tmp_path / "cache"
-    with pytest.raises(ReadError, match="must be one of PNG.*convert it") as caught:
+    with pytest.raises(ReadError, match=r"must be one of PNG.*convert it") as caught:
         prepared_slices([*records, Record(bad, "glioma", digest=file_digest(bad))], SMALL, folder)
     assert str(caught.value).startswith(f"{bad}: ")
     assert not list(folder.iterdir())
@@ -169,9 +169,11 @@ def test_an_array_without_its_facts_is_not_trusted(tmp_path, records, monkeypatc
     def stop(*args):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(cache, "write_json", stop)
-        prepared_slices(records, SMALL, tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            prepared_slices(records, SMALL, tmp_path)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npy"]
     assert len(prepared_slices(records, SMALL, tmp_path).slices) == len(records)
 
 

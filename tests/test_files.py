@@ -126,13 +126,17 @@ def test_answers_come_before_all_files_are_asked_for(predictor, lit_quadrant, sa
     answers.close()
 
 
-@pytest.mark.parametrize("given", [True, False])
-def test_a_dash_reads_one_picture_from_standard_input(predictor, lit_quadrant, save_slice, tmp_path, monkeypatch, given):
-    content = save_slice(lit_quadrant(3), tmp_path / "a.png").read_bytes() if given else b""
+def feed(monkeypatch, content):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+
+
+def test_a_dash_reads_one_picture_from_standard_input(predictor, lit_quadrant, save_slice, tmp_path, monkeypatch):
+    feed(monkeypatch, save_slice(lit_quadrant(3), tmp_path / "a.png").read_bytes())
     (answer,) = predict_files(predictor, ["-"])
-    assert answer.path == "-"
-    if given:
-        assert answer.label == CLASSES[3]
-    else:
-        assert answer.error == "a picture must hold bytes, this file is empty; remove it or fetch it again"
+    assert (answer.path, answer.label) == ("-", CLASSES[3])
+
+
+def test_an_empty_standard_input_is_a_failure(predictor, monkeypatch):
+    feed(monkeypatch, b"")
+    (answer,) = predict_files(predictor, ["-"])
+    assert answer == Failure("-", "a picture must hold bytes, this file is empty; remove it or fetch it again")

@@ -38,8 +38,11 @@ def message_of(path, **options):
 def test_all_columns_come_back_as_they_were_written(tmp_path):
     picture = tmp_path / "a,b.png"
     picture.write_bytes(b"picture")
+    outline = tmp_path / "outlines" / "a.png"
+    outline.parent.mkdir()
+    outline.write_bytes(b"outline")
     records = [
-        Record(picture, "no tumour", "p,1", "g", "release", "validation", 3, "outlines/a.png", file_digest(picture)),
+        Record(picture, "no tumour", "p,1", "g", "release", "validation", 3, str(outline), file_digest(picture)),
         Record(picture, "glioma", digest=file_digest(picture)),
     ]
     write_manifest(tmp_path / "manifest.csv", records)
@@ -56,7 +59,7 @@ RECORDS = st.builds(
     source=WORDS,
     split=st.sampled_from(["", "train", "validation", "test"]),
     fold=st.none() | st.integers(0, 20),
-    outline=WORDS,
+    outline=st.sampled_from(["", "/data/outlines/a.png"]),
     digest=WORDS,
 )
 
@@ -84,6 +87,23 @@ def test_relative_paths_count_from_the_folder_of_the_manifest(table, tmp_path, m
     monkeypatch.chdir("/")
     records = read_manifest(table("path,label", "a.png,glioma", "sub/b.png,notumor"))
     assert [record.path for record in records] == [tmp_path / "a.png", tmp_path / "sub" / "b.png"]
+
+
+def test_an_outline_counts_from_the_folder_of_the_manifest_too(table, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    path = table("path,label,outline", "a.png,glioma,sub/b.png", "a.png,notumor,")
+    records = read_manifest(path)
+    assert [record.outline for record in records] == [str(tmp_path / "sub" / "b.png"), ""]
+    write_manifest(path, records)
+    assert [row.split(",")[7] for row in path.read_text().splitlines()] == ["outline", "sub/b.png", ""]
+
+
+def test_an_outline_must_be_a_file(table):
+    path = table("path,label,outline", "a.png,glioma,gone.png")
+    assert message_of(path) == (
+        f"{path}, row 2: every outline must be a file, 'gone.png' is not; correct it or leave it empty"
+    )
+    assert read_manifest(path, verify=False)[0].outline == str(path.parent / "gone.png")
 
 
 def test_a_digest_that_is_not_given_is_computed(table):
@@ -179,9 +199,7 @@ def test_a_split_must_be_a_known_one(table, split):
 @pytest.mark.parametrize("fold", ["-1", "1.5", "one", "²"])
 def test_a_fold_must_be_a_whole_number(table, fold):
     path = table("path,label,fold", f"a.png,glioma,{fold}")
-    assert message_of(path) == (
-        f"{path}, row 2: fold must be a whole number from 0 or empty, got {fold!r}; correct it"
-    )
+    assert message_of(path) == (f"{path}, row 2: fold must be a whole number from 0 or empty, got {fold!r}; correct it")
 
 
 def test_a_changed_file_is_refused(table, tmp_path):

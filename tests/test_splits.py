@@ -160,6 +160,16 @@ def test_every_class_is_cut_by_its_own_share():
     assert moved == {"many": 20, "few": 5}
 
 
+def test_a_class_whose_groups_are_all_too_large_gives_its_smallest_one():
+    records = [record(number, "common") for number in range(40)]
+    records += [
+        record(f"{patient}-{n}", "rare", patient=patient) for patient, size in (("a", 9), ("b", 4)) for n in range(size)
+    ]
+    moved = [one for one in cut(records, 0.1, part="test", seed=0) if one.split == "test"]
+    assert {one.patient for one in moved if one.label == "rare"} == {"b"}
+    assert sum(one.label == "common" for one in moved) == 4
+
+
 def test_the_same_seed_cuts_alike_and_another_seed_otherwise():
     records = [record(number, label) for number, label in enumerate("xy" * 30)]
     first, again, other = (cut(records, 0.3, part="test", seed=seed) for seed in (5, 5, 6))

@@ -115,7 +115,7 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
             "install the Gadolin that wrote it"
         )
         raise BundleError(msg)
-    content.pop("digest")
+    written = content.pop("digest")
     known = [item.name for item in fields(Bundle)]
     for key in content:
         if key not in known:
@@ -128,9 +128,28 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
         raise BundleError(msg) from error
     classes = tuple(content.pop("classes"))
     bundle = Bundle(folder=folder, classes=classes, preparation=preparation, **content)
-    if len(set(classes)) < max(2, len(classes)) or not bundle.temperature > 0:
-        msg = f"{folder}: a bundle must have two different classes or more and a positive temperature; fetch it again"
+    _check_values(bundle)
+    _check_graph(bundle)
+    if bundle.digest != written:
+        msg = f"{folder / _FACTS}: a bundle must be as it was written, its digest differs; fetch or export it again"
         raise BundleError(msg)
+    return bundle
+
+
+def _check_values(bundle: Bundle) -> None:
+    if len(set(bundle.classes)) < max(2, len(bundle.classes)):
+        msg = f"{bundle.folder}: a bundle must have two different classes or more; fetch it again"
+        raise BundleError(msg)
+    if not bundle.temperature > 0 or not 0 <= bundle.abstain_below <= 1:
+        got = f"{bundle.temperature} and {bundle.abstain_below}"
+        msg = (
+            f"{bundle.folder}: a bundle must have a positive temperature and a threshold in 0 to 1, got {got}; "
+            "fetch it again"
+        )
+        raise BundleError(msg)
+
+
+def _check_graph(bundle: Bundle) -> None:
     try:
         digest = file_digest(bundle.graph)
     except DataError as error:
@@ -142,4 +161,3 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
             "fetch the bundle again"
         )
         raise BundleError(msg)
-    return bundle

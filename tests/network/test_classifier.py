@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from gadolin.errors import RecipeError
 from gadolin.network import BACKBONES, MirrorAverage, NetworkConfig, build_classifier
@@ -128,6 +129,24 @@ def test_every_backbone_has_maps_at_strides_8_16_and_32_of_the_channels_that_it_
         assert [tuple(each.shape[1:]) for each in maps] == [
             (channels, 64 // stride, 64 // stride) for channels, stride in zip(kind.features, (8, 16, 32), strict=True)
         ]
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_every_tensor_of_a_backbone_has_one_name(name):
+    """Two names for one tensor could not be written to safetensors, after all the training."""
+    state = backbone(name).build().state_dict()
+
+    assert save(state)
+    assert len({tensor.data_ptr() for tensor in state.values() if tensor.ndim}) == sum(
+        bool(tensor.ndim) for tensor in state.values()
+    )
+
+
+def test_blocks_of_the_compact_backbone_begin_as_their_shortcut():
+    body = backbone("compact").build().eval()
+    maps = torch.rand(1, 32, 8, 8)
+
+    assert torch.equal(body.stages[0](maps), maps)
 
 
 def test_a_hidden_width_builds_the_dense_head():

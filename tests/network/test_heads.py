@@ -64,8 +64,10 @@ def test_a_dense_head_whose_layer_is_silent_gives_no_evidence(maps):
 @pytest.fixture
 def pyramid():
     chance = torch.Generator().manual_seed(3)
-    return [torch.randn(2, count, 32 // stride, 32 // stride, generator=chance) for count, stride in
-            ((4, 8), (5, 16), (6, 32))]
+    return [
+        torch.randn(2, count, 32 // stride, 32 // stride, generator=chance)
+        for count, stride in ((4, 8), (5, 16), (6, 32))
+    ]
 
 
 def test_logits_of_the_outline_head_are_the_mean_of_the_evidence_plus_the_bias(pyramid):

@@ -99,9 +99,7 @@ def test_other_content_is_no_picture(head):
 def test_an_empty_file_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.png").touch()
-    assert scan_folder(root).skipped == (
-        (root / "glioma" / "b.png", "a picture must hold bytes, this file is empty"),
-    )
+    assert scan_folder(root).skipped == ((root / "glioma" / "b.png", "a picture must hold bytes, this file is empty"),)
 
 
 def test_a_text_named_like_a_picture_is_skipped_with_a_reason(folder):

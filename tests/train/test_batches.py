@@ -38,9 +38,7 @@ def test_taking_returns_the_slices_of_the_part_and_their_classes(examples):
 
 def test_outlines_are_taken_with_their_slices(examples):
     coverage = np.arange(20, dtype=np.uint8)[:, None, None].repeat(2, 1).repeat(2, 2)
-    outlined = Examples(
-        examples.slices, examples.rows, examples.targets, Outlines(coverage, np.arange(20) % 4 == 0)
-    )
+    outlined = Examples(examples.slices, examples.rows, examples.targets, Outlines(coverage, np.arange(20) % 4 == 0))
 
     batch = outlined.take(np.array([9, 0]))
 

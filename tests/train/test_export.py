@@ -54,7 +54,9 @@ def stub_exporter(monkeypatch):
     monkeypatch.setattr(torch.onnx, "export", lambda *args, **kwargs: program)
 
 
-@pytest.mark.parametrize("wrong", [lambda logits: logits + [1, 0, 0], lambda logits: logits * np.nan], ids=["off", "nan"])
+@pytest.mark.parametrize(
+    "wrong", [lambda logits: logits + [1, 0, 0], lambda logits: logits * np.nan], ids=["off", "nan"]
+)
 def test_a_graph_that_says_something_else_is_refused_and_leaves_no_file(
     wrong, stub_exporter, tiny_network, examples, tmp_path, monkeypatch
 ):

@@ -162,7 +162,9 @@ def test_rare_classes_weigh_more_in_the_loss(learner_of, squares):
     assert learner_of(rare, balance="none").weights.tolist() == [1, 1]
 
 
-def test_biases_and_batch_norm_are_not_decayed_and_frozen_weights_not_learned(tiny_network, tiny_recipe, squares, machine):
+def test_biases_and_batch_norm_are_not_decayed_and_frozen_weights_not_learned(
+    tiny_network, tiny_recipe, squares, machine
+):
     network = tiny_network()
     network.backbone.conv1.weight.requires_grad = False
     recipe = tiny_recipe(optimizer=OptimizerConfig(weight_decay=0.2))

@@ -24,10 +24,7 @@ def train(
         typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
     ] = None,
     weights: Annotated[
-        str,
-        typer.Option(
-            help="Start from 'none', 'imagenet' (fetched from the hub), a .safetensors file, a run or a bundle."
-        ),
+        str, typer.Option(help="Start from 'none', 'imagenet' (from the hub), a .safetensors file, a run or a bundle.")
     ] = "none",
     seed: Annotated[int, typer.Option(help="The same seed trains the same network on the same machine.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",

@@ -34,8 +34,6 @@ class CompactResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            if isinstance(module, _Block):
-                nn.init.zeros_(module.last.weight)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the last map (N, 256, s / 32, s / 32) of normalised slices (N, 1, s, s) float32."""
@@ -56,8 +54,9 @@ class _Block(nn.Module):
     def __init__(self, before: int, after: int, *, stride: int = 1) -> None:
         super().__init__()
         self.first = nn.Sequential(*_convolution(before, after, stride=stride))
-        convolution, self.last, _ = _convolution(after, after)
-        self.second = nn.Sequential(convolution, self.last)
+        convolution, last, _ = _convolution(after, after)
+        nn.init.zeros_(last.weight)
+        self.second = nn.Sequential(convolution, last)
         self.shortcut = nn.Sequential()
         if stride > 1:
             project = nn.Conv2d(before, after, 1, bias=False)

@@ -1,0 +1,385 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+
+import pytest
+
+from gadolin._version import __version__
+from gadolin.cli.output import progress_bar, table
+from gadolin.errors import DownloadError, MissingExtraError, OutputError, ParityError
+from gadolin.phantom import CLASSES
+from gadolin.predictor import Predictor
+from gadolin.readers import read
+from gadolin.records import NOTICE
+
+
+def test_the_version_is_printed_alone(gadolin):
+    ending = gadolin("--version")
+
+    assert (ending.code, ending.out, ending.err) == (0, f"{__version__}\n", "")
+
+
+def test_help_names_every_command_and_the_exit_codes(gadolin):
+    ending = gadolin("--help")
+
+    assert ending.code == 0
+    for word in ("phantom", "scan", "train", "evaluate", "predict", "compare", "info", "Exit codes: 0 done"):
+        assert word in ending.out
+
+
+def test_an_unknown_command_is_a_wrong_request(gadolin):
+    assert gadolin("trian").code == 2
+
+
+def test_phantom_writes_a_data_set_and_says_so_on_standard_error(gadolin, tmp_path):
+    ending = gadolin("phantom", tmp_path / "p", "--patients", 2, "--slices", 1)
+
+    assert (ending.code, ending.out) == (0, "")
+    assert ending.err == f"wrote 8 slices of 8 made-up patients to {tmp_path / 'p'}\n"
+    assert (tmp_path / "p" / "manifest.csv").is_file()
+
+
+def test_phantom_answers_in_json(gadolin, tmp_path):
+    ending = gadolin(
+        "phantom", tmp_path / "p", "--patients", 2, "--slices", 1, "--seed", 5, "--fault", "copies", "--json"
+    )
+
+    folder = tmp_path / "p"
+    assert (ending.code, ending.err) == (0, "")
+    expected = {"folder": str(folder), "manifest": str(folder / "manifest.csv"), "classes": list(CLASSES), "seed": 5}
+    assert ending.json == expected
+    assert (folder / "faults.json").is_file()
+
+
+def test_phantom_refuses_an_unknown_fault(gadolin, tmp_path):
+    gadolin("phantom", tmp_path / "p", "--fault", "copy").refused("a fault is one of", "'copy'")
+
+
+def test_scan_shows_parts_classes_and_patients(gadolin, small_phantoms):
+    ending = gadolin("scan", small_phantoms)
+
+    assert ending.code == 0
+    assert "32 slices, recognised by manifest" in ending.out
+    assert "patients: 16" in ending.out
+    assert [line.split() for line in ending.out.splitlines() if line.startswith(("test", "train"))] == [
+        ["test", "2", "2", "2", "2", "8"],
+        ["train", "6", "6", "6", "6", "24"],
+    ]
+
+
+def test_scan_answers_in_json_and_tells_what_it_renamed_and_skipped(gadolin, class_folders):
+    (class_folders / "notumor").rename(class_folders / "no_tumor")
+    (class_folders / "glioma" / "broken.png").write_text("no picture")
+
+    found = gadolin("scan", class_folders, "--json").json
+    words = gadolin("scan", class_folders).out
+
+    assert (found["kind"], found["slices"], found["classes"]) == ("classes", 6, ["glioma", "notumor"])
+    assert found["renamed"] == {"no_tumor": "notumor"}
+    assert [each["path"] for each in found["skipped"]] == [str(class_folders / "glioma" / "broken.png")]
+    assert "class 'no_tumor' is counted as 'notumor'" in words
+    assert "patients: unknown (see --patient-from)" in words
+    assert "skipped" in words
+
+
+def test_train_answers_in_json_alone(trained, small_phantoms):
+    ending, run = trained
+
+    assert (ending.code, ending.err) == (0, "")
+    said = ending.json
+    assert (said["run"], said["bundle"]) == (str(run), str(run / "bundle"))
+    assert said["report"] == str(run / "evaluation" / "report.html")
+    assert said["metrics"] == json.loads((run / "evaluation" / "metrics.json").read_text())
+
+
+def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trained, monkeypatch, tmp_path):
+    plans = []
+
+    def train_model(plan, *, progress):
+        plans.append(plan)
+        return trained[1] / "evaluation" / "report.html"
+
+    monkeypatch.setattr("gadolin.train.run.train_model", train_model)
+
+    ending = gadolin(
+        *(
+            "train",
+            "data",
+            "--out",
+            tmp_path / "run",
+            "--recipe",
+            "resnet50",
+            "--set",
+            "epochs=3",
+            "--set",
+            "optimizer.lr=0.5",
+        ),
+        *("--weights", "w.safetensors", "--seed", 7, "--device", "cpu", "--precision", "bfloat16", "--validation", 0.3),
+        *("--test", 0.4, "--patient-from", "parent", "--skip-unreadable", "--cache", tmp_path / "cache", "--resume"),
+    )
+
+    (plan,) = plans
+    assert (str(plan.data), plan.out, plan.cache) == ("data", tmp_path / "run", tmp_path / "cache")
+    assert (plan.recipe.name, plan.recipe.epochs, plan.recipe.optimizer.lr) == ("resnet50", 3, 0.5)
+    assert (plan.weights, plan.machine.seed, plan.machine.device) == ("w.safetensors", 7, "cpu")
+    assert (plan.machine.precision, plan.validation, plan.test) == ("bfloat16", 0.3, 0.4)
+    assert (plan.patient_from, plan.skip_unreadable, plan.resume) == ("parent", True, True)
+    assert ending.code == 0
+    assert ending.out.startswith("part")
+    assert "patient-new" in ending.out
+    assert NOTICE in ending.out
+    assert ending.err.startswith(f"run: {tmp_path / 'run'}\nreport: ")
+
+
+def test_evaluate_counts_what_was_trained_on_apart_and_records_the_reading(gadolin, run_copy, class_folders):
+    ending = gadolin("evaluate", run_copy, class_folders)
+
+    assert ending.code == 0
+    assert "copied" in ending.out
+    assert NOTICE in ending.out
+    page = run_copy / "evaluation-data" / "report.html"
+    assert ending.err == f"report: {page}\n"
+    assert page.is_file()
+    readings = [json.loads(line) for line in (run_copy / "readings.jsonl").read_text().splitlines()]
+    assert [reading["slices"] for reading in readings] == [8, 6]
+    assert readings[1]["parts"] == {"copied": 6}
+
+
+def test_evaluate_reads_the_test_part_again_to_the_same_figures(gadolin, run_copy, small_phantoms, tmp_path):
+    ending = gadolin("evaluate", run_copy, small_phantoms, "--out", tmp_path / "again", "--json")
+
+    before = json.loads((run_copy / "evaluation" / "metrics.json").read_text())
+    assert (ending.code, ending.err) == (0, "")
+    assert ending.json["report"] == str(tmp_path / "again" / "report.html")
+    assert ending.json["metrics"]["parts"] == before["parts"]
+
+
+def test_evaluate_on_the_folder_one_stands_in_names_the_report_after_it(gadolin, run_copy, class_folders, monkeypatch):
+    monkeypatch.chdir(class_folders)
+
+    assert gadolin("evaluate", run_copy / "bundle", ".", "--json").json["report"] == str(
+        run_copy / "bundle" / "evaluation-data" / "report.html"
+    )
+
+
+def test_evaluate_refuses_labels_that_are_no_class_of_the_model(gadolin, trained, class_folders):
+    (class_folders / "notumor").rename(class_folders / "gliomas_of_ours")
+
+    gadolin("evaluate", trained[1], class_folders).refused(
+        "every label must be a class of the model", "gliomas_of_ours"
+    )
+
+
+def test_predict_prints_a_table_and_the_notice(gadolin, trained, pictures):
+    ending = gadolin("predict", *pictures, "--model", trained[1])
+
+    lines = ending.out.splitlines()
+    assert ending.code == 0
+    assert lines[0].split() == ["path", "verdict", *CLASSES_IN_ORDER]
+    assert [line.split()[0] for line in lines[2:]] == [str(path) for path in pictures]
+    assert ending.err == f"{NOTICE}\n"
+
+
+CLASSES_IN_ORDER = tuple(sorted(CLASSES))
+
+
+def test_predict_answers_in_json_as_python_does(gadolin, trained, pictures):
+    predictor = Predictor.load(trained[1])
+
+    ending = gadolin("predict", *pictures, "--model", trained[1], "--json")
+
+    assert (ending.code, ending.err) == (0, "")
+    said = ending.json
+    assert list(said) == ["notice", "model", "predictions", "errors"]
+    assert (said["notice"], said["model"], said["errors"]) == (NOTICE, predictor.bundle.digest, [])
+    answers = predictor.predict([read(path) for path in pictures], [str(path) for path in pictures])
+    assert said["predictions"] == [answer.as_json() for answer in answers]
+    for answer in said["predictions"]:
+        assert list(answer) == ["path", "probabilities", "label", "abstained", "reason", "model"]
+        assert tuple(answer["probabilities"]) == CLASSES_IN_ORDER
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_predict_answers_in_csv(gadolin, trained, pictures):
+    ending = gadolin("predict", *pictures, "--model", trained[1], "--csv")
+
+    rows = list(csv.DictReader(io.StringIO(ending.out)))
+    assert (ending.code, ending.err) == (0, "")
+    assert list(rows[0]) == [
+        "path",
+        "label",
+        "abstained",
+        "reason",
+        "model",
+        *(f"p_{name}" for name in CLASSES_IN_ORDER),
+    ]
+    assert [row["path"] for row in rows] == [str(path) for path in pictures]
+    assert all(row["label"] in CLASSES and row["abstained"] == "false" for row in rows)
+
+
+@pytest.mark.parametrize("form", [(), ("--csv",), ("--json",)], ids=["words", "csv", "json"])
+def test_predict_answers_for_the_rest_where_a_file_is_bad(form, gadolin, trained, pictures, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+
+    ending = gadolin("predict", pictures[0], bad, pictures[1], tmp_path / "absent.png", "--model", trained[1], *form)
+
+    assert ending.code == 1
+    told = [line for line in ending.err.splitlines() if line.startswith("gadolin: ")]
+    assert [path.name in line for path, line in zip((bad, tmp_path / "absent.png"), told, strict=True)] == [True, True]
+    assert "Traceback" not in ending.err
+    assert all(str(path) in ending.out for path in pictures[:2])
+    if form == ("--json",):
+        assert [each["path"] for each in ending.json["errors"]] == [str(bad), str(tmp_path / "absent.png")]
+
+
+def test_predict_takes_folders_and_patterns(gadolin, trained, small_phantoms):
+    def paths(argument):
+        said = gadolin("predict", argument, "--model", trained[1], "--json").json
+        return [each["path"] for each in said["predictions"]]
+
+    folder = small_phantoms / "Testing" / "glioma"
+    expected = [str(path) for path in sorted(folder.iterdir())]
+    assert paths(folder) == expected
+    assert paths(f"{folder}/*.png") == expected
+
+
+def test_predict_says_when_nothing_is_named(gadolin, trained, tmp_path):
+    gadolin("predict", tmp_path, "--model", trained[1]).refused("a path must name one file or more", tmp_path)
+
+
+def test_predict_reads_standard_input(gadolin_process, trained, pictures):
+    ending = gadolin_process("predict", "-", "--model", trained[1], "--json", stdin=pictures[0].read_bytes())
+
+    predictor = Predictor.load(trained[1])
+    (expected,) = predictor.predict([read(pictures[0])], ["-"])
+    assert (ending.code, ending.err) == (0, "")
+    assert ending.json["predictions"] == [expected.as_json()]
+
+
+def test_predict_marks_true_colours_as_no_slice(gadolin, trained, tmp_path):
+    from PIL import Image
+
+    Image.radial_gradient("L").convert("RGB").point([*range(256), *([0] * 512)]).save(tmp_path / "red.png")
+
+    ending = gadolin("predict", tmp_path / "red.png", "--model", trained[1])
+
+    assert ending.code == 0
+    assert "abstains" in ending.out
+    assert "true colours" in ending.out
+
+
+def test_predict_is_answered_by_openvino_too(gadolin, trained, pictures):
+    pytest.importorskip("openvino")
+
+    ours, theirs = (
+        gadolin("predict", pictures[0], "--model", trained[1], "--runtime", name, "--threads", 1, "--json").json
+        for name in ("onnxruntime", "openvino")
+    )
+
+    first, second = (said["predictions"][0]["probabilities"] for said in (ours, theirs))
+    assert first == pytest.approx(second, abs=0.02)
+
+
+def test_compare_finds_no_difference_of_a_run_to_itself(gadolin, trained):
+    run = trained[1]
+
+    said = gadolin("compare", run, run / "evaluation" / "predictions.csv", "--json").json
+    words = gadolin("compare", run, run / "evaluation")
+
+    assert {value["value"] for value in numbers_of(said)} == {0}
+    assert words.code == 0
+    assert words.out.startswith(f"A: {run}\nB: {run / 'evaluation'}\n")
+    assert NOTICE in words.out
+
+
+def numbers_of(content):
+    """Yield every interval of a comparison."""
+    if isinstance(content, dict):
+        if "value" in content:
+            yield content
+        for inner in content.values():
+            yield from numbers_of(inner)
+
+
+def test_compare_needs_predictions(gadolin, trained, tmp_path):
+    gadolin("compare", trained[1], tmp_path).refused(
+        "a comparison needs predictions", tmp_path, "evaluate the model first"
+    )
+
+
+def test_info_shows_what_a_model_is(gadolin, trained):
+    ending = gadolin("info", trained[1])
+
+    bundle = Predictor.load(trained[1]).bundle
+    assert (ending.code, ending.err) == (0, "")
+    for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation metrics", NOTICE):
+        assert word in ending.out
+    assert gadolin("info", trained[1] / "bundle", "--json").json == json.loads(json.dumps(bundle.as_json()))
+
+
+def test_an_interruption_is_one_line(gadolin, class_folders, monkeypatch):
+    def interrupted(plan, *, progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gadolin.train.run.train_model", interrupted)
+
+    gadolin("train", class_folders).refused("interrupted", "--resume", code=1)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (OutputError("cannot write run: No space left on device"), 1, "No space left on device"),
+        (OSError(28, "No space left on device", "run/events"), 1, "No space left on device"),
+        (ParityError("the exported network must agree"), 1, "must agree"),
+        (DownloadError("the file cannot be fetched"), 1, "cannot be fetched"),
+        (MissingExtraError("openvino", "openvino"), 2, 'pip install "gadolin[openvino]"'),
+        (ModuleNotFoundError("No module named 'timm'", name="timm"), 2, 'pip install "gadolin[train]"'),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_every_error_is_one_line_and_its_exit_code(error, code, told, gadolin, class_folders, monkeypatch):
+    def failing(plan, *, progress):
+        raise error
+
+    monkeypatch.setattr("gadolin.train.run.train_model", failing)
+
+    gadolin("train", class_folders).refused(told, code=code)
+
+
+def test_a_fault_of_gadolin_itself_is_not_hidden(gadolin, class_folders, monkeypatch):
+    def failing(plan, *, progress):
+        raise ModuleNotFoundError("No module named 'gadolin.gone'", name="gadolin.gone")
+
+    monkeypatch.setattr("gadolin.train.run.train_model", failing)
+
+    with pytest.raises(ModuleNotFoundError):
+        gadolin("train", class_folders)
+
+
+def test_tables_align_names_left_and_numbers_right():
+    assert table(["name", "n"], [["a", "1"], ["longer", "100"]]) == "name      n\n------  ---\na         1\nlonger  100"
+
+
+def test_a_progress_bar_is_shown_on_a_terminal_only(monkeypatch, capsys):
+    for terminal, shown in ((False, False), (True, True)):
+        monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal, raising=False)
+        with progress_bar("counting") as advance:
+            advance(1, 2, "counting on")
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert bool(said.err) is shown
+
+
+def test_the_run_folder_may_be_moved(gadolin, trained, pictures, tmp_path):
+    shutil.copytree(trained[1], tmp_path / "elsewhere")
+
+    before, after = (
+        gadolin("predict", pictures[0], "--model", model, "--json").json
+        for model in (trained[1], tmp_path / "elsewhere")
+    )
+    assert before == after
