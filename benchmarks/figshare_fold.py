@@ -1,10 +1,10 @@
 """Accuracy on the persons of one fold of the Figshare set, trained on others, over several seeds.
 
-    python benchmarks/figshare_fold.py FIGSHARE [--fold 0] [--unread 4] [--evidence auto] [--work FOLDER] [--write]
+    python benchmarks/figshare_fold.py FIGSHARE [--fold 0] [--unread 4] [--evidence map] [--work FOLDER] [--write]
 
-FIGSHARE holds ``images/N.jpg`` and ``annotations.csv`` (number,label,patient,person,fold,border). No person stands in two
-folds. The fold ``--unread`` is left out altogether: neither trained on nor looked at. ``--evidence map`` learns from labels
-alone, ``outlines`` from the tumours' outlines too.
+FIGSHARE holds ``images/N.jpg`` and ``annotations.csv`` (number,label,patient,person,fold,border). No person stands in
+two folds. The fold ``--unread`` is left out altogether: neither trained on nor looked at. ``--evidence map`` learns
+from labels alone, ``outlines`` from the tumours' outlines too.
 """
 
 from __future__ import annotations

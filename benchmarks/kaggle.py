@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from figshare_fold import say, shown
-from publish import markdown, publish
-
 from gadolin.evaluate import read_table
 from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
 from gadolin.train.run import train_model
+from publish import markdown, publish
+
+FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def main() -> None:
@@ -42,7 +43,8 @@ def main() -> None:
         )
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
     run = json.loads((out / "run.json").read_text())
-    publish("kaggle", f"Kaggle Testing, recipe {arguments.recipe}, from scratch", table(out, metrics, run), write=arguments.write)
+    title = f"Kaggle Testing, recipe {arguments.recipe}, from scratch"
+    publish("kaggle", title, table(out, metrics, run), write=arguments.write)
 
 
 def table(out: Path, metrics: dict[str, Any], run: dict[str, Any]) -> list[str]:
@@ -56,17 +58,18 @@ def table(out: Path, metrics: dict[str, Any], run: dict[str, Any]) -> list[str]:
         chosen = range(len(predictions)) if name == "all" else [i for i, p in enumerate(predictions.parts) if p == name]
         counts = Counter(predictions.classes[predictions.truth[i]] for i in chosen)
         split = ", ".join(f"{label} {counts[label]}" for label in predictions.classes)
-        rows.append([name, f"{part['n']} ({split})", *(shown(part[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1"))])
+        rows.append([name, f"{part['n']} ({split})", *(shown(part[key]) for key in FIGURES)])
     head = ["part of Testing", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
     epochs = sum(float(line.rsplit(",", 1)[1]) for line in (out / "history.csv").read_text().splitlines()[1:])
     return [
         *markdown(head, rows),
         "",
-        "“copied”: the slice, identical or mirrored, is in Training too; “slice-new”: it is not, though another slice of "
-        "the same patient may be. Intervals resample groups of copies.",
+        "“copied”: the slice, identical or mirrored, is in Training too; “slice-new”: it is not, though another slice "
+        "of the same patient may be. Intervals resample groups of copies.",
         "",
         f"{run['epochs']} epochs in {epochs / 60:.1f} minutes ({run['precision']}, {run['threads']} threads); "
-        f"the whole command {run['seconds'] / 60:.1f} minutes; epoch {run['chosen_epoch']} chosen on the validation part.",
+        f"the whole command {run['seconds'] / 60:.1f} minutes; epoch {run['chosen_epoch']} chosen on the validation "
+        "part.",
     ]
 
 

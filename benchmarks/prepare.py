@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = arguments.data or phantoms(Path(folder))
         model = arguments.model or untrained(Path(folder) / "bundle")
-        lines = throughput(data, arguments.pictures, Path(folder)) + [""] + cold_start(data, model)
+        lines = [*throughput(data, arguments.pictures, Path(folder)), "", *cold_start(data, model)]
     publish("prepare", "Preparation and cold start", lines, write=arguments.write)
 
 

@@ -2,9 +2,9 @@
 
     python benchmarks/training_input.py [--keras PYTHON] [--write]
 
-Each recipe's real loop (memory map, augmentation, step) runs in turn with the same loop on a tensor that never changes.
-``--keras`` names a Python that has TensorFlow: there, the founding notebook's way (ResNet50, last 20 layers trainable,
-``ImageDataGenerator``, ``fit``) runs on the same pictures, in turn with ours.
+Each recipe's real loop (memory map, augmentation, step) runs in turn with the same loop on a tensor that never
+changes. ``--keras`` names a Python that has TensorFlow: there, the founding notebook's way (ResNet50, last 20 layers
+trainable, ``ImageDataGenerator``, ``fit``) runs on the same pictures, in turn with ours.
 """
 
 from __future__ import annotations

@@ -54,23 +54,20 @@ def evaluate(
 
 
 def summary(metrics: dict[str, Any]) -> str:
-    """Return the parts and their figures as a table in words, for the terminal."""
-    rows = []
-    for name, part in metrics["parts"].items():
-        if part.get("scored") is False:
-            rows.append([name, str(part["n"]), part["reason"], "", ""])
-        else:
-            rows.append(
-                [
-                    name,
-                    str(part["n"]),
-                    *(_percent(part[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1")),
-                ]
-            )
+    """Return the parts that hold slices and their figures as a table in words, for the terminal."""
     from gadolin.records import NOTICE
 
-    heading = table(["part", "n", "accuracy", "balanced accuracy", "macro F1"], rows)
-    return f"{heading}\n\nIntervals: 95 %, resampled by patient or group. {NOTICE}"
+    parts = {name: part for name, part in metrics["parts"].items() if part["n"]}
+    scored = {name: part for name, part in parts.items() if part["scored"]}
+    figures = ("accuracy", "balanced_accuracy", "macro_f1")
+    rows = [[name, str(part["n"]), *(_percent(part[key]) for key in figures)] for name, part in scored.items()]
+    lines = [table(["part", "n", "accuracy", "balanced accuracy", "macro F1"], rows), ""]
+    lines += [
+        f"{name}: {part['n']} slices, not scored: {part['reason']}"
+        for name, part in parts.items()
+        if name not in scored
+    ]
+    return "\n".join([*lines, f"Intervals: 95 %, resampled by patient or group. {NOTICE}"])
 
 
 def _percent(value: dict[str, float | None]) -> str:
