@@ -100,7 +100,8 @@ def gadolin(*arguments: object, quiet: bool = False) -> str:
         say(f"\n$ gadolin {shlex.join(words)}")
     done = subprocess.run([sys.executable, "-m", "gadolin", *words], stdout=subprocess.PIPE if quiet else None)
     if done.returncode:
-        sys.exit(done.returncode)
+        sys.stderr.write(f"demo: gadolin {words[0]} ended with {done.returncode}; the demo stops here\n")
+        sys.exit(max(1, done.returncode))
     return done.stdout.decode() if quiet else ""
 
 

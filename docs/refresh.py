@@ -1,6 +1,7 @@
-"""Run the demo and put what it printed into the documents: run it from the repository root after a change to either.
+"""Put what the package says into the documents: run it from the repository root after a change to either.
 
-It fills the session of README.md, the example of docs/prediction.md and, where Chromium is installed,
+``python docs/refresh.py recipes`` tells the values in the table of docs/recipes.md; without an argument it then runs
+the demo and fills the session of README.md, the example of docs/prediction.md and, where Chromium is installed,
 docs/images/report.png.
 """
 
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import reduce
 from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -21,6 +23,9 @@ ROWS = 6  # of the predictions
 
 def main() -> None:
     """Refresh everything; the demo's folder is ``demo``."""
+    tell_recipes(Path("docs/recipes.md"))
+    if sys.argv[1:] == ["recipes"]:
+        return
     os.environ["PYTHONUNBUFFERED"] = "1"  # so that messages stand where they were printed
     printed = output(sys.executable, "demo.py")
     blocks = re.findall(r"^\$ gadolin .*?(?=^\$ gadolin |\nDone in |\Z)", printed, re.MULTILINE | re.DOTALL)
@@ -31,6 +36,18 @@ def main() -> None:
     example = output(*command, *(path.as_posix() for path in slices), "missing.png", messages=False)
     fill(Path("docs/prediction.md"), "example", f"```json\n{example.strip()}\n```")
     photograph(Path("demo/run/evaluation-fresh/report.html"), Path("docs/images/report.png"))
+
+
+def tell_recipes(path: Path) -> None:
+    """Write the two recipes' values into the rows of their keys; the test of the documents tells of missing rows."""
+    from gadolin.train.recipes import RECIPES
+
+    text = path.read_text(encoding="utf-8")
+    for key in re.findall(r"^\| `([a-z_.]+)` \| .* \| .* \| .* \|$", text, re.MULTILINE):
+        found = [reduce(getattr, key.split("."), RECIPES[name]) for name in ("default", "resnet50")]
+        values = " | ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in found)
+        text = re.sub(rf"^\| `{re.escape(key)}` \| .*? \| .*? \|", f"| `{key}` | {values} |", text, flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
 
 
 def output(*command: str, messages: bool = True) -> str:

@@ -141,9 +141,8 @@ def test_a_wrong_option_is_told_with_what_may_be(words, told, train, class_folde
         ("absent.safetensors", "absent.safetensors does not exist; give --weights none"),
     ],
 )
-def test_weights_that_cannot_be_had_are_told_before_anything_is_written(weights, told, train, class_folders):
-    words = ("--weights", weights, "--validation", "0.34", "--test", "0.34")
-    train(class_folders, *words, "--set", "network.input_size=32").refused(told)
+def test_weights_that_cannot_be_had_are_told_before_anything_is_written(weights, told, train, small_phantoms):
+    train(small_phantoms, "--weights", weights, "--validation", "0.34").refused(told)
 
 
 def test_a_run_folder_in_use_is_kept(gadolin, class_folders, trained):

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import csv
-import io
 import json
-import shutil
 
 import pytest
 
@@ -12,8 +9,9 @@ from gadolin.cli.output import progress_bar, table
 from gadolin.errors import DownloadError, MissingExtraError, OutputError, ParityError
 from gadolin.phantom import CLASSES
 from gadolin.predictor import Predictor
-from gadolin.readers import read
 from gadolin.records import NOTICE
+
+CLASSES_IN_ORDER = tuple(sorted(CLASSES))
 
 
 def test_the_version_is_printed_alone(gadolin):
@@ -173,117 +171,6 @@ def test_evaluate_refuses_labels_that_are_no_class_of_the_model(gadolin, trained
     )
 
 
-def test_predict_prints_a_table_and_the_notice(gadolin, trained, pictures):
-    ending = gadolin("predict", *pictures, "--model", trained[1])
-
-    lines = ending.out.splitlines()
-    assert ending.code == 0
-    assert lines[0].split() == ["path", "verdict", *CLASSES_IN_ORDER]
-    assert [line.split()[0] for line in lines[2:]] == [str(path) for path in pictures]
-    assert ending.err == f"{NOTICE}\n"
-
-
-CLASSES_IN_ORDER = tuple(sorted(CLASSES))
-
-
-def test_predict_answers_in_json_as_python_does(gadolin, trained, pictures):
-    predictor = Predictor.load(trained[1])
-
-    ending = gadolin("predict", *pictures, "--model", trained[1], "--json")
-
-    assert (ending.code, ending.err) == (0, "")
-    said = ending.json
-    assert list(said) == ["notice", "model", "predictions", "errors"]
-    assert (said["notice"], said["model"], said["errors"]) == (NOTICE, predictor.bundle.digest, [])
-    answers = predictor.predict([read(path) for path in pictures], [str(path) for path in pictures])
-    assert said["predictions"] == [answer.as_json() for answer in answers]
-    for answer in said["predictions"]:
-        assert list(answer) == ["path", "probabilities", "label", "abstained", "reason", "model"]
-        assert tuple(answer["probabilities"]) == CLASSES_IN_ORDER
-        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-
-
-def test_predict_answers_in_csv(gadolin, trained, pictures):
-    ending = gadolin("predict", *pictures, "--model", trained[1], "--csv")
-
-    rows = list(csv.DictReader(io.StringIO(ending.out)))
-    assert (ending.code, ending.err) == (0, "")
-    assert list(rows[0]) == [
-        "path",
-        "label",
-        "abstained",
-        "reason",
-        "model",
-        *(f"p_{name}" for name in CLASSES_IN_ORDER),
-    ]
-    assert [row["path"] for row in rows] == [str(path) for path in pictures]
-    assert all(row["label"] in CLASSES and row["abstained"] == "false" for row in rows)
-
-
-@pytest.mark.parametrize("form", [(), ("--csv",), ("--json",)], ids=["words", "csv", "json"])
-def test_predict_answers_for_the_rest_where_a_file_is_bad(form, gadolin, trained, pictures, tmp_path):
-    bad = tmp_path / "bad.png"
-    bad.write_text("no picture")
-
-    ending = gadolin("predict", pictures[0], bad, pictures[1], tmp_path / "absent.png", "--model", trained[1], *form)
-
-    assert ending.code == 1
-    told = [line for line in ending.err.splitlines() if line.startswith("gadolin: ")]
-    assert [path.name in line for path, line in zip((bad, tmp_path / "absent.png"), told, strict=True)] == [True, True]
-    assert "Traceback" not in ending.err
-    assert all(str(path) in ending.out for path in pictures[:2])
-    if form == ("--json",):
-        assert [each["path"] for each in ending.json["errors"]] == [str(bad), str(tmp_path / "absent.png")]
-
-
-def test_predict_takes_folders_and_patterns(gadolin, trained, small_phantoms):
-    def paths(argument):
-        said = gadolin("predict", argument, "--model", trained[1], "--json").json
-        return [each["path"] for each in said["predictions"]]
-
-    folder = small_phantoms / "Testing" / "glioma"
-    expected = [str(path) for path in sorted(folder.iterdir())]
-    assert paths(folder) == expected
-    assert paths(f"{folder}/*.png") == expected
-
-
-def test_predict_says_when_nothing_is_named(gadolin, trained, tmp_path):
-    gadolin("predict", tmp_path, "--model", trained[1]).refused("a path must name one file or more", tmp_path)
-
-
-def test_predict_reads_standard_input(gadolin_process, trained, pictures):
-    ending = gadolin_process("predict", "-", "--model", trained[1], "--json", stdin=pictures[0].read_bytes())
-
-    predictor = Predictor.load(trained[1])
-    (expected,) = predictor.predict([read(pictures[0])], ["-"])
-    assert (ending.code, ending.err) == (0, "")
-    assert ending.json["predictions"] == [expected.as_json()]
-
-
-def test_predict_marks_true_colours_as_no_slice(gadolin, trained, tmp_path):
-    from PIL import Image
-
-    Image.radial_gradient("L").convert("RGB").point([*range(256), *([0] * 512)]).save(tmp_path / "red.png")
-
-    ending = gadolin("predict", tmp_path / "red.png", "--model", trained[1])
-
-    assert ending.code == 0
-    assert "abstains" in ending.out
-    assert "true colours" in ending.out
-
-
-def test_predict_is_answered_by_openvino_too(gadolin, trained, pictures):
-    pytest.importorskip("openvino")
-
-    ours, theirs = (
-        gadolin("predict", pictures[0], "--model", trained[1], "--runtime", name, "--threads", 1, "--json").json
-        for name in ("onnxruntime", "openvino")
-    )
-
-    first, second = (said["predictions"][0]["probabilities"] for said in (ours, theirs))
-    assert first == pytest.approx(second, abs=0.02)
-
-
 def test_compare_finds_no_difference_of_a_run_to_itself(gadolin, trained):
     run = trained[1]
 
@@ -373,13 +260,3 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(monkeypatch, capsys):
         said = capsys.readouterr()
         assert said.out == ""
         assert bool(said.err) is shown
-
-
-def test_the_run_folder_may_be_moved(gadolin, trained, pictures, tmp_path):
-    shutil.copytree(trained[1], tmp_path / "elsewhere")
-
-    before, after = (
-        gadolin("predict", pictures[0], "--model", model, "--json").json
-        for model in (trained[1], tmp_path / "elsewhere")
-    )
-    assert before == after

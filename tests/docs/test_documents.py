@@ -189,7 +189,7 @@ gadolin.PhantomPlan = lambda patients: plan(patients=patients // 4, slices=2, si
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 6
     assert (tmp_path / "run" / "evaluation" / "report.html").is_file()
 
 

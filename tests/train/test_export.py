@@ -55,7 +55,7 @@ def stub_exporter(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda logits: logits + [1, 0, 0], lambda logits: logits * np.nan], ids=["off", "nan"]
+    "wrong", [lambda logits: logits + np.array([1, 0, 0]), lambda logits: logits * np.nan], ids=["off", "nan"]
 )
 def test_a_graph_that_says_something_else_is_refused_and_leaves_no_file(
     wrong, stub_exporter, tiny_network, examples, tmp_path, monkeypatch

@@ -149,7 +149,7 @@ def test_a_full_disk_ends_the_fit_with_what_to_do(fit_into, tmp_path, monkeypatc
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
 
-    with pytest.raises(OutputError, match="checkpoint.safetensors: No space left on device; free space"):
+    with pytest.raises(OutputError, match=r"checkpoint.safetensors: No space left on device; free space"):
         fit_into(tmp_path / "run")
 
 

@@ -258,7 +258,7 @@ def test_a_full_disk_ends_a_run_with_what_to_do(short_plan, tiny_compact, tmp_pa
 def test_asking_for_outlines_where_there_are_none_is_refused(two_classes, short_recipe, short_plan, tmp_path):
     recipe = with_settings(short_recipe, ["network.evidence=outlines"])
 
-    with pytest.raises((DataError, RecipeError), match="network.evidence=outlines needs outlines in the manifest"):
+    with pytest.raises((DataError, RecipeError), match=r"network.evidence=outlines needs outlines in the manifest"):
         train_model(short_plan(tmp_path / "run", data=two_classes, recipe=recipe, test=0.25))
 
     assert list((tmp_path / "run").iterdir()) == []

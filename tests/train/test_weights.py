@@ -136,7 +136,7 @@ def test_weights_that_cannot_be_had_or_do_not_fit_change_nothing(damage, told, s
 def test_a_bundle_without_weights_is_refused(target, make_bundle, tmp_path):
     make_bundle(tmp_path / "bundle")
 
-    with pytest.raises(WeightsError, match="a bundle to start from must hold weights.safetensors"):
+    with pytest.raises(WeightsError, match=r"a bundle to start from must hold weights.safetensors"):
         start_from(target, "compact", str(tmp_path / "bundle"))
 
 
