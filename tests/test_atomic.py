@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gadolin.atomic import replacing, require_fresh, write_bytes, write_json, write_text
-from gadolin.errors import DownloadError, OutputError
+from gadolin.errors import DataError, DownloadError, OutputError
 
 REMEDY = "free space or choose a folder that you may write to"
 
@@ -107,19 +107,19 @@ def test_a_fresh_folder_is_made_with_its_parents_and_left_empty(tmp_path):
 
 def test_a_folder_that_holds_something_is_no_fresh_one(tmp_path):
     (tmp_path / "a.txt").write_text("")
-    with pytest.raises(OutputError) as caught:
+    with pytest.raises(DataError) as caught:
         require_fresh(tmp_path)
     assert str(caught.value) == (
-        f"the output folder must be empty, {tmp_path} is not; choose another folder or empty this one"
+        f"the output folder must be new or empty, {tmp_path} is not; choose another folder or empty this one"
     )
 
 
 def test_a_file_is_no_fresh_folder(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("")
-    with pytest.raises(OutputError) as caught:
+    with pytest.raises(DataError) as caught:
         require_fresh(path, "pass --resume")
-    assert str(caught.value) == f"the output must be a folder, {path} is a file; pass --resume"
+    assert str(caught.value) == f"the output folder must be new or empty, {path} is not; pass --resume"
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path, monkeypatch):

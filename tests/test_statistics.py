@@ -124,9 +124,7 @@ def test_figure_that_most_resamples_do_not_define_has_no_interval():
 
 
 def test_figure_that_is_not_defined_has_no_value():
-    assert group_intervals(lambda w: np.full((len(w), 1), np.nan), names(12), resamples=5) == (
-        Interval(None),
-    )
+    assert group_intervals(lambda w: np.full((len(w), 1), np.nan), names(12), resamples=5) == (Interval(None),)
 
 
 def test_no_resamples_give_values_alone():

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gadolin.errors import GadolinError, OutputError
+from gadolin.errors import DataError, GadolinError, OutputError
 
 __all__ = ["replacing", "require_fresh", "write_bytes", "write_json", "write_text"]
 
@@ -57,13 +57,10 @@ def write_json(path: Path, content: object) -> None:
 
 
 def require_fresh(folder: Path, remedy: str = "choose another folder or empty this one") -> None:
-    """Make ``folder``; raise OutputError if it cannot be written or holds anything already."""
-    if folder.exists() and not folder.is_dir():
-        msg = f"the output must be a folder, {folder} is a file; {remedy}"
-        raise OutputError(msg)
-    if folder.is_dir() and any(folder.iterdir()):
-        msg = f"the output folder must be empty, {folder} is not; {remedy}"
-        raise OutputError(msg)
+    """Make ``folder``; raise DataError if it holds anything already, OutputError if it cannot be written."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        msg = f"the output folder must be new or empty, {folder} is not; {remedy}"
+        raise DataError(msg)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -93,6 +93,13 @@ def _checksum(slices: NDArray[np.uint8]) -> str:
     return total.hexdigest()
 
 
+def _reserve(file: Path) -> None:
+    """Take the disk space of a sparse file now: a full disk is an error here, and a crash under a memory map."""
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+
+
 def _build(
     records: Sequence[Record],
     preparation: Preparation,
@@ -105,6 +112,7 @@ def _build(
     shape = (len(records), preparation.size, preparation.size)
     with replacing(array) as temporary:
         slices = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        _reserve(temporary)
 
         def make(index: int) -> tuple[int, bool, bool]:
             image = read(records[index].path)

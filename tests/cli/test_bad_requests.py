@@ -149,7 +149,7 @@ def test_a_run_folder_in_use_is_kept(gadolin, class_folders, trained):
     before = sorted(trained[1].rglob("*"))
 
     gadolin("train", class_folders, "--out", trained[1]).refused(
-        "the run folder must be new or empty", trained[1], "choose another folder"
+        "the output folder must be new or empty", trained[1], "choose another folder"
     )
 
     assert sorted(trained[1].rglob("*")) == before

@@ -46,9 +46,7 @@ def test_planted_temperature_is_found(temperature):
 def test_scaled_logits_scale_the_temperature(factor):
     logits = np.random.default_rng(2).normal(0, 2, (200, 3))
     truth = draw(logits)
-    assert fit_temperature(logits * factor, truth) == pytest.approx(
-        fit_temperature(logits, truth) * factor, rel=1e-4
-    )
+    assert fit_temperature(logits * factor, truth) == pytest.approx(fit_temperature(logits, truth) * factor, rel=1e-4)
 
 
 def test_no_temperature_nearby_is_better():

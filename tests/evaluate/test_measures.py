@@ -44,20 +44,14 @@ def test_figures_agree_with_scikit_learn(make_table, seed):
     assert figures["accuracy"] == pytest.approx(reference.accuracy_score(truth, predicted))
     assert figures["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(truth, predicted))
     assert figures["macro_f1"] == pytest.approx(reference.f1_score(truth, predicted, average="macro"))
-    assert figures["macro_precision"] == pytest.approx(
-        reference.precision_score(truth, predicted, average="macro")
-    )
+    assert figures["macro_precision"] == pytest.approx(reference.precision_score(truth, predicted, average="macro"))
     assert figures["nll"] == pytest.approx(reference.log_loss(truth, given_))
     assert figures["macro_roc_auc"] == pytest.approx(reference.roc_auc_score(one_hot, given_))
-    assert figures["macro_average_precision"] == pytest.approx(
-        reference.average_precision_score(one_hot, given_)
-    )
+    assert figures["macro_average_precision"] == pytest.approx(reference.average_precision_score(one_hot, given_))
     each = reference.precision_recall_fscore_support(truth, predicted)
     for name, expected in zip(("precision", "recall", "f1"), each, strict=False):
         assert [one.figures[name].value for one in classes.values()] == pytest.approx(list(expected))
-    assert (
-        confusion_matrix(truth, predicted, classes=4) == reference.confusion_matrix(truth, predicted)
-    ).all()
+    assert (confusion_matrix(truth, predicted, classes=4) == reference.confusion_matrix(truth, predicted)).all()
 
 
 @given(st.integers(0, 2**32), st.integers(2, 60))
@@ -68,9 +62,7 @@ def test_weighted_areas_agree_with_scikit_learn(seed, rows):
     positive[:2], weights[:2] = (True, False), 1
     area, average = Ranking(scores, positive).areas(weights[None])
     assert area[0] == pytest.approx(reference.roc_auc_score(positive, scores, sample_weight=weights))
-    assert average[0] == pytest.approx(
-        reference.average_precision_score(positive, scores, sample_weight=weights)
-    )
+    assert average[0] == pytest.approx(reference.average_precision_score(positive, scores, sample_weight=weights))
 
 
 def test_weight_two_is_the_row_twice():

@@ -100,10 +100,7 @@ def test_tables_that_do_not_fit_are_refused(make_table):
 def test_difference_lies_in_its_interval(seed):
     random = np.random.default_rng(seed)
     names, truth = tuple(map(str, range(40))), random.integers(0, 2, 40)
-    a, b = (
-        Table(("x", "y"), random.dirichlet([1, 1], 40), truth, names, names, ("",) * 40, names)
-        for _ in range(2)
-    )
+    a, b = (Table(("x", "y"), random.dirichlet([1, 1], 40), truth, names, names, ("",) * 40, names) for _ in range(2))
     found = compare(a, b, resamples=30)
     if found.accuracy.low is not None:
         assert found.accuracy.low <= found.accuracy.value <= found.accuracy.high
@@ -114,8 +111,6 @@ def test_json_says_everything(make_table):
     found = compare(worse(make_table, [0, 1]), make_table(), resamples=50).as_json()
     text = json.loads(json.dumps(found, allow_nan=False))
     assert text["n"] == 200
-    assert text["accuracy_difference"]["value"] == pytest.approx(
-        (text["correct_b"] - text["correct_a"]) / 200
-    )
+    assert text["accuracy_difference"]["value"] == pytest.approx((text["correct_b"] - text["correct_a"]) / 200)
     assert text["verdict"]
     assert set(text["mcnemar"]) == {"only_a_correct", "only_b_correct", "p_value"}

@@ -15,8 +15,7 @@ WORDS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0
 
 def same(first, second):
     arrays = all(
-        (getattr(first, name) == getattr(second, name)).all()
-        for name in ("probabilities", "truth", "predicted")
+        (getattr(first, name) == getattr(second, name)).all() for name in ("probabilities", "truth", "predicted")
     )
     names = ("classes", "paths", "groups", "parts", "digests")
     return arrays and all(getattr(first, name) == getattr(second, name) for name in names)
@@ -41,9 +40,7 @@ def test_same_table_gives_the_same_bytes(make_table, tmp_path):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(WORDS, WORDS, st.floats(0, 1))
 def test_any_text_and_any_probability_survive(tmp_path, path, group, share):
-    table = Table(
-        ("x", "y, z"), np.asarray([[share, 1 - share]]), np.asarray([1]), (path,), (group,), ("",), ("",)
-    )
+    table = Table(("x", "y, z"), np.asarray([[share, 1 - share]]), np.asarray([1]), (path,), (group,), ("",), ("",))
     write_table(tmp_path / "t.csv", table)
     assert same(read_table(tmp_path / "t.csv"), table)
 
@@ -55,9 +52,7 @@ def test_file_names_that_are_not_unicode_survive(make_table, tmp_path):
 
 
 def test_predicted_is_the_most_probable_class(make_table):
-    table = make_table(
-        rows=2, probabilities=np.asarray([[0.1, 0.2, 0.6, 0.1], [0.7, 0.1, 0.1, 0.1]]), truth=[2, 1]
-    )
+    table = make_table(rows=2, probabilities=np.asarray([[0.1, 0.2, 0.6, 0.1], [0.7, 0.1, 0.1, 0.1]]), truth=[2, 1])
     assert table.predicted.tolist() == [2, 0]
     assert table.confidence.tolist() == [0.6, 0.7]
     assert table.correct.tolist() == [True, False]

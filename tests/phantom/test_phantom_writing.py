@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gadolin.errors import OutputError, RequestError
+from gadolin.errors import DataError, RequestError
 from gadolin.phantom import CLASSES, FAULTS, PhantomPlan, draw_patient, write_phantoms
 from gadolin.phantom import write as writing
 
@@ -116,7 +116,7 @@ def test_opencv_keeps_its_threads_after_writing(tmp_path):
 
 def test_a_folder_that_holds_something_is_refused_untouched(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match="must be empty"):
+    with pytest.raises(DataError, match="must be new or empty"):
         write_phantoms(tmp_path, SMALL)
     assert contents(tmp_path) == {"mine.txt": b"mine"}
 

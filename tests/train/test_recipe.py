@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
 
 from gadolin.errors import RecipeError, RequestError
-from gadolin.train.recipe import recipe_from_json, with_settings
+from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import RECIPES, named_recipe
 
 BOUNDS = {
@@ -127,28 +126,6 @@ def test_every_number_of_a_recipe_has_bounds():
     elsewhere = {"preparation", "network"}  # which refuse values themselves
 
     assert {key for key in number_keys(content) if key.split(".")[0] not in elsewhere} == set(BOUNDS)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_comes_back_from_its_json_as_it_was(name):
-    recipe = named_recipe(name)
-
-    assert recipe.name == name
-    assert recipe_from_json(json.loads(json.dumps(recipe.as_json()))) == recipe
-
-
-@pytest.mark.parametrize("change", ["missing", "unknown", "wrong"])
-def test_a_stored_recipe_with_other_keys_is_refused(change):
-    content = named_recipe("default").as_json()
-    if change == "missing":
-        del content["network"]
-    elif change == "unknown":
-        content["optimizer"]["momentum"] = 0.9
-    else:
-        content["epochs"] = "many"
-
-    with pytest.raises(RecipeError, match="a stored recipe must hold the keys of this version"):
-        recipe_from_json(content)
 
 
 def test_the_two_documented_recipes_are_there():

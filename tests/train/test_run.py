@@ -212,7 +212,7 @@ def test_two_classes_of_any_name_without_parts_are_cut_by_group(two_classes, tin
 def test_a_folder_that_holds_another_run_is_refused_and_kept(finished_run, short_plan):
     before = contents(finished_run)
 
-    with pytest.raises(DataError, match=f"the run folder must be new or empty, {finished_run} is not; .*--resume"):
+    with pytest.raises(DataError, match=f"the output folder must be new or empty, {finished_run} is not; .*--resume"):
         train_model(short_plan(finished_run))
 
     assert contents(finished_run) == before
@@ -239,7 +239,7 @@ def test_only_a_run_that_was_begun_can_be_resumed(content, short_plan, tmp_path)
 def test_a_file_in_the_way_of_the_run_folder_is_named(short_plan, tmp_path):
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(DataError, match="the run folder must be new or empty"):
+    with pytest.raises(DataError, match="the output folder must be new or empty"):
         train_model(short_plan(tmp_path / "file"))
     with pytest.raises(OutputError, match=f"cannot write {tmp_path / 'file' / 'run'}: Not a directory"):
         train_model(short_plan(tmp_path / "file" / "run"))

@@ -81,7 +81,7 @@ def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Callable[[int, 
     folder with a manifest is whole. The same plan gives the same bytes. ``progress`` is called in the
     calling thread with the number of slices written and their total.
 
-    Raises OutputError where the folder is not empty or cannot be written.
+    Raises DataError where the folder is not empty, OutputError where it cannot be written.
     """
     require_fresh(folder)
     tasks = _tasks(plan)

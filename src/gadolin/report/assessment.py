@@ -36,7 +36,8 @@ class Assessment:
     """What to evaluate and how to tell of it.
 
     ``run`` is the run folder that the model lies in, if it is one: its reading of the data is recorded there, and its
-    facts and curves stand in the report. ``parts`` maps a picture's digest to its part.
+    facts and curves stand in the report. ``parts`` maps a picture's digest to its part; ``notes`` are
+    sentences for the report.
     """
 
     records: Sequence[Record]
@@ -45,6 +46,7 @@ class Assessment:
     run: Path | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     cache: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def assess_and_report(
@@ -65,7 +67,7 @@ def assess_and_report(
         facts=facts | {"temperature": f"{predictor.bundle.temperature:.3f}", "Gadolin": __version__},
         history=run_history(assessment.run) if assessment.run else (),
         mistakes=_mistakes(table, prepared),
-        notes=_notes(table, prepared),
+        notes=(*assessment.notes, *_notes(table, prepared)),
     )
     return measurement, write_report(assessment.out, table, measurement, context=context)
 

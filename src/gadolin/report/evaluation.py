@@ -46,6 +46,7 @@ def evaluate_model(
         run=run,
         parts=_parts(records, known),
         cache=cache,
+        notes=tuple(f"Left out: {path} ({reason})." for path, reason in found.skipped),
     )
     _, page = assess_and_report(predictor, assessment, progress=progress)
     return page

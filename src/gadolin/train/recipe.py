@@ -10,7 +10,7 @@ from gadolin.errors import GadolinError, RecipeError, suggestion
 from gadolin.network.classifier import NetworkConfig
 from gadolin.prepare import Preparation
 
-__all__ = ["AugmentConfig", "OptimizerConfig", "Recipe", "recipe_from_json", "with_settings"]
+__all__ = ["AugmentConfig", "OptimizerConfig", "Recipe", "with_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +119,6 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
             raise RecipeError(msg)
         recipe = _changed(recipe, key.strip().split("."), text.strip(), key.strip())
     return recipe
-
-
-def recipe_from_json(content: dict[str, Any]) -> Recipe:
-    """Return the recipe that ``as_json`` described."""
-    try:
-        return Recipe(
-            **{
-                **content,
-                "network": NetworkConfig(**content["network"]),
-                "augment": AugmentConfig(**content["augment"]),
-                "optimizer": OptimizerConfig(**content["optimizer"]),
-                "preparation": Preparation(**content["preparation"]),
-            }
-        )
-    except (KeyError, TypeError) as error:
-        msg = f"a stored recipe must hold the keys of this version, this one does not ({error}); train again"
-        raise RecipeError(msg) from error
 
 
 def _changed(config: Any, path: list[str], text: str, key: str) -> Any:

@@ -103,13 +103,7 @@ def _claim(plan: Plan) -> None:
             msg = f"--resume needs an unfinished run, the one in {plan.out} is finished; choose another folder"
             raise DataError(msg)
         return
-    if plan.out.is_file() or (plan.out.is_dir() and any(plan.out.iterdir())):
-        msg = (
-            f"the run folder must be new or empty, {plan.out} is not; "
-            "choose another folder, or pass --resume to go on with the run in it"
-        )
-        raise DataError(msg)
-    require_fresh(plan.out)
+    require_fresh(plan.out, "choose another folder, or pass --resume to go on with the run in it")
 
 
 def _begun(run: Path) -> dict[str, Any]:
