@@ -25,7 +25,7 @@ from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
 from gadolin.train.run import train_model
-from publish import markdown, publish
+from publish import markdown, publish, say, shown
 
 
 def main() -> None:
@@ -92,11 +92,6 @@ def trained(arguments: argparse.Namespace, manifest: Path, seed: int) -> dict[st
     return metrics | {"seconds": json.loads((out / "run.json").read_text())["seconds"]}
 
 
-def say(done: int, total: int, what: str) -> None:
-    if done % 50 == 0 or done == total:
-        print(f"{what}: {done}/{total}", flush=True)
-
-
 def table(runs: list[dict[str, object]], seeds: list[int]) -> list[str]:
     rows = []
     for seed, run in zip(seeds, runs, strict=True):
@@ -111,11 +106,6 @@ def table(runs: list[dict[str, object]], seeds: list[int]) -> list[str]:
     head = ["seed", "accuracy", "balanced accuracy", "macro F1", "seconds"]
     count = f"{runs[0]['n']} slices of {runs[0]['groups']} persons"
     return [*markdown(head, rows), "", f"Median accuracy of {len(runs)} seeds: **{100 * median:.1f} %** of {count}."]
-
-
-def shown(value: object) -> str:
-    assert isinstance(value, dict), "a figure with its interval"
-    return f"{100 * value['value']:.1f} % ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
 
 
 if __name__ == "__main__":

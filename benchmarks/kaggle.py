@@ -13,14 +13,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from figshare_fold import say, shown
 from gadolin.evaluate import read_table
 from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
 from gadolin.train.run import train_model
-from publish import markdown, publish
+from publish import markdown, publish, say, shown
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 

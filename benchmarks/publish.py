@@ -1,4 +1,4 @@
-"""Where the benchmarks write what they measured: a section of docs/results.md, replaced whole, never typed."""
+"""What the benchmarks share: they write what they measured to a section of docs/results.md, replaced whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 
 def publish(section: str, title: str, lines: list[str], *, write: bool) -> None:
     """Print a section; with ``write`` put it into docs/results.md between its two markers (appended where missing)."""
-    command = "python " + " ".join([Path(sys.argv[0]).as_posix().split("/main/")[-1], *_shown(sys.argv[1:])])
+    script = Path(sys.argv[0]).resolve().relative_to(RESULTS.parents[1])
+    command = " ".join(["python", script.as_posix(), *_without_folders(sys.argv[1:])])
     where = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     date = datetime.now(UTC).date().isoformat()
     body = "\n".join([f"## {title}", "", f"`{command}` ({date}; {where})", "", *lines])
@@ -36,6 +37,19 @@ def markdown(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows]]
 
 
-def _shown(arguments: list[str]) -> list[str]:
+def shown(value: object) -> str:
+    """Return a figure with its interval, as metrics.json holds it, in words."""
+    assert isinstance(value, dict), "a figure with its interval"
+    spread = "no interval" if value["low"] is None else f"{100 * value['low']:.1f}-{100 * value['high']:.1f}"
+    return f"{100 * value['value']:.1f} % ({spread})"
+
+
+def say(done: int, total: int, what: str) -> None:
+    """Print how far a training is, now and then."""
+    if done % 50 == 0 or done == total:
+        print(f"{what}: {done}/{total}", flush=True)
+
+
+def _without_folders(arguments: list[str]) -> list[str]:
     """Return the arguments with the folders of this machine left out."""
     return [Path(each).name if "/" in each else each for each in arguments]
