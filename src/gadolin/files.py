@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gadolin.errors import ReadError, RequestError
 from gadolin.predictor import Predictor
-from gadolin.readers import read, read_bytes
+from gadolin.readers import MAX_BYTES, read, read_bytes
 from gadolin.records import Failure, Prediction, Slice
 
 __all__ = ["expand", "predict_files"]
@@ -60,7 +60,7 @@ def _answers(predictor: Predictor, paths: list[str], pool: ThreadPoolExecutor) -
 
 def _try_read(path: str) -> Slice | str:
     try:
-        return read_bytes(sys.stdin.buffer.read()) if path == "-" else read(Path(path))
+        return read_bytes(sys.stdin.buffer.read(MAX_BYTES + 1)) if path == "-" else read(Path(path))
     except ReadError as error:
         return str(error)
 

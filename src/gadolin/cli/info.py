@@ -28,9 +28,21 @@ def info(
         "preparation": ", ".join(f"{key} {value}" for key, value in bundle.preparation.as_json().items()),
         "temperature": f"{bundle.temperature:.3f}",
         "abstains below": f"{bundle.abstain_below:.2f}",
-        **{key.replace("_", " "): str(value) for key, value in bundle.facts.items()},
-        **{f"{part} metrics": str(value) for part, value in bundle.metrics.items()},
+        **{key.replace("_", " "): _words(value) for key, value in bundle.facts.items()},
+        **{f"{part} part": _words(value) for part, value in bundle.metrics.items()},
     }
     width = max(map(len, shown))
     print("\n".join(f"{key.ljust(width)}  {value}" for key, value in shown.items()))
     print(f"\n{NOTICE}")
+
+
+def _words(value: object) -> str:
+    """Return a value of JSON in words: "train: glioma 12, notumor 9; test: ..."."""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if not isinstance(value, dict):
+        return str(value)
+    nested = any(isinstance(inner, dict) for inner in value.values())
+    return ("; " if nested else ", ").join(
+        f"{key}{':' if nested else ''} {_words(inner)}" for key, inner in value.items()
+    )

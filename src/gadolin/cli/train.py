@@ -32,9 +32,11 @@ def train(
     validation: Annotated[float, typer.Option(help="Share of the training part that chooses the epoch.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share kept for the test where the data names no test part.")] = 0.2,
     patient_from: PatientFrom = None,
-    skip_unreadable: Annotated[bool, typer.Option(help="Leave out files that are no pictures.")] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out files that are no pictures.")
+    ] = False,
     cache: Cache = None,
-    resume: Annotated[bool, typer.Option(help="Go on with the unfinished run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a classifier and report honestly how good it is.

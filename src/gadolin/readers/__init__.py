@@ -19,11 +19,8 @@ def read(path: Path) -> Slice:
     Raises ReadError, naming the file, where it is missing, too large, or no picture of a known format.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            msg = f"a picture may hold at most {MAX_BYTES:,} bytes, this one has {size:,}; cut it down"
-            raise ReadError(msg)
-        return read_bytes(path.read_bytes())
+        with path.open("rb") as file:
+            return read_bytes(file.read(MAX_BYTES + 1))
     except ReadError as error:
         msg = f"{path}: {error}"
         raise ReadError(msg) from error
@@ -36,5 +33,8 @@ def read_bytes(content: bytes) -> Slice:
     """Read one picture from the bytes of its file; raises ReadError without a file name."""
     if not content:
         msg = "a picture must hold bytes, this file is empty; remove it or fetch it again"
+        raise ReadError(msg)
+    if len(content) > MAX_BYTES:
+        msg = f"a picture may hold at most {MAX_BYTES:,} bytes, this one holds more; cut it down"
         raise ReadError(msg)
     return raster.decode(content)

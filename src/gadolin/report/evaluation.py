@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from gadolin.cache import prepared_slices
 from gadolin.evaluate.assess import tested_records
 from gadolin.manifest import read_manifest
 from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.sources import scan
-from gadolin.splits import copied_from
+from gadolin.splits import copied_from, copy_groups, join_copies
 
 __all__ = ["evaluate_model"]
 
@@ -28,23 +31,23 @@ def evaluate_model(
 ) -> Path:
     """Measure ``model`` (a run folder or a bundle) on the test part of ``data``, or all of it where it has none.
 
-    ``options`` are the runtime and the cache folder. Where the model is a run folder, slices are counted apart by what
-    the run's manifest knows of them, and the reading is recorded there. Returns the path of the report, written to
-    ``out`` or beside the model. Raises GadolinError where model or data cannot be used.
+    ``options`` are the runtime and the cache folder. Where the model is a run folder, slices are counted apart by
+    whether they, copies of them, or other slices of their patients were learned from, and the reading is recorded
+    there. Returns the path of the report, written to ``out`` or beside the model. Raises GadolinError where model or
+    data cannot be used.
     """
     runtime, cache = options
     predictor = Predictor.load(model, runtime=runtime)
     found = scan(data, patient_from=patient_from)
     run = model if (model / "manifest.csv").is_file() else None
     name = data.resolve().stem
-    known = {record.digest: record for record in read_manifest(run / "manifest.csv", verify=False)} if run else {}
-    records = [_known(record, known) for record in tested_records(found.records)]
+    records = _with_known_facts(tested_records(found.records), run) if run else tested_records(found.records)
     assessment = Assessment(
         records=records,
         out=out or model / f"evaluation-{name}",
         title=f"{predictor.bundle.facts.get('recipe_name', 'model')} on {name}",
         run=run,
-        parts=_parts(records, known),
+        parts=_parts(records, run, predictor, cache) if run else {},
         cache=cache,
         notes=tuple(f"Left out: {path} ({reason})." for path, reason in found.skipped),
     )
@@ -52,16 +55,31 @@ def evaluate_model(
     return page
 
 
-def _known(record: Record, known: dict[str, Record]) -> Record:
-    """Return the record with the patient and group that the run's manifest has for the same file."""
-    before = known.get(record.digest)
-    if before is None:
-        return record
-    return replace(record, patient=record.patient or before.patient, group=record.group or before.group)
+def _with_known_facts(records: list[Record], run: Path) -> list[Record]:
+    """Return the records with the patient and group that the run's manifest has for the same files."""
+    known = {record.digest: record for record in read_manifest(run / "manifest.csv", verify=False)}
+    return [
+        replace(record, patient=record.patient or before.patient, group=record.group or before.group)
+        if (before := known.get(record.digest))
+        else record
+        for record in records
+    ]
 
 
-def _parts(records: list[Record], known: dict[str, Record]) -> dict[str, str]:
-    """Return the part of each picture by digest; a file that was learned from is a copy of itself."""
-    told = copied_from(list(known.values()))
-    learned = {digest for digest, record in known.items() if record.split in ("train", "validation")}
-    return told | {record.digest: "copied" for record in records if record.digest in learned}
+def _parts(records: list[Record], run: Path, predictor: Predictor, cache: Path | None) -> dict[str, str]:
+    """Return the part of each picture by digest: by the run's manifest, else by looking for its slice there.
+
+    A file that was learned from is a copy of itself. Pictures stay without a part where the run's own are gone.
+    """
+    known = read_manifest(run / "manifest.csv", verify=False)
+    learned = [record for record in known if record.split in ("train", "validation")]
+    told = copied_from(known) | {record.digest: "copied" for record in learned}
+    new = [replace(record, split="test", group="") for record in records if record.digest not in told]
+    if not new or not all(record.path.is_file() for record in known):
+        return told
+    preparation = predictor.bundle.preparation
+    before = prepared_slices(known, preparation, cache).slices
+    now = prepared_slices(records, preparation, cache).slices
+    rows = [row for row, record in enumerate(records) if record.digest not in told]
+    together = join_copies([*known, *new], copy_groups(np.concatenate([before, now[rows]])))
+    return copied_from(together) | told

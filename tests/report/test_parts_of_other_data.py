@@ -1,0 +1,76 @@
+"""A run is evaluated on data that it has never scanned: what of it was learned from is found by looking."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gadolin.manifest import file_digest, write_manifest
+from gadolin.phantom import draw_patient
+from gadolin.records import Record
+from gadolin.report.evaluation import evaluate_model
+
+CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
+
+
+@pytest.fixture
+def run(tmp_path, make_bundle):
+    """A run folder that learned from one slice of each of eight made-up patients."""
+    folder = tmp_path / "run"
+    make_bundle(folder / "bundle")
+    records = [
+        drawn(folder / "pictures" / f"{number}.png", CLASSES[number % 4], number, split="train", group=f"g{number}")
+        for number in range(8)
+    ]
+    write_manifest(folder / "manifest.csv", records)
+    return folder
+
+
+def drawn(path, label, patient, **fields):
+    """Save the first slice of a made-up patient and return its record."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_patient(label, patient, slices=1)[0].pixels).save(path)
+    return Record(path, label, patient=f"p{patient}", digest=file_digest(path), **fields)
+
+
+def evaluated(run, data, records):
+    """Evaluate on ``records`` and return the part that each file name was counted in."""
+    write_manifest(data / "manifest.csv", records)
+    page = evaluate_model(run, data, out=data / "out")
+    with (page.parent / "predictions.csv").open() as file:
+        return {row["path"].rsplit("/", 1)[-1]: row["part"] for row in csv.DictReader(file)}
+
+
+def test_copies_in_other_data_are_found_mirrored_ones_too(run, tmp_path):
+    data = tmp_path / "other"
+    first = drawn(data / "fresh.png", "glioma", 100)
+    mirrored = data / "mirrored.png"
+    Image.fromarray(np.fliplr(np.asarray(Image.open(run / "pictures" / "1.png")))).save(mirrored)
+    again = data / "again.jpg"
+    Image.open(run / "pictures" / "2.png").save(again, quality=70)
+    copies = [
+        Record(mirrored, "meningioma", digest=file_digest(mirrored)),
+        Record(again, "notumor", digest=file_digest(again)),
+    ]
+    assert evaluated(run, data, [first, *copies]) == {
+        "fresh.png": "patient-new",
+        "mirrored.png": "copied",
+        "again.jpg": "copied",
+    }
+
+
+def test_a_new_slice_of_a_patient_who_was_learned_from_is_no_new_patient(run, tmp_path):
+    data = tmp_path / "other"
+    record = replace(drawn(data / "slice.png", "glioma", 200), patient="p3")
+    assert evaluated(run, data, [record]) == {"slice.png": "slice-new"}
+
+
+def test_without_the_pictures_learned_from_no_part_is_claimed(run, tmp_path):
+    data = tmp_path / "other"
+    record = drawn(data / "slice.png", "glioma", 300)
+    (run / "pictures" / "0.png").unlink()
+    assert evaluated(run, data, [record]) == {"slice.png": ""}
