@@ -8,28 +8,34 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def publish(section: str, title: str, lines: list[str], *, write: bool) -> None:
-    """Print a section; with ``write`` put it into docs/results.md between its two markers (appended where missing)."""
-    script = Path(sys.argv[0]).resolve().relative_to(RESULTS.parents[1])
+    """Print a section; with ``write`` put it into docs/results.md, and its lines into README.md where that has marks."""
+    script = Path(sys.argv[0]).resolve().relative_to(ROOT)
     command = " ".join(["python", script.as_posix(), *_without_folders(sys.argv[1:])])
     where = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     date = datetime.now(UTC).date().isoformat()
-    body = "\n".join([f"## {title}", "", f"`{command}` ({date}; {where})", "", *lines])
-    print(body)
-    if not write:
-        return
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n"
+    body = [f"## {title}", "", f"`{command}` ({date}; {where})", "", *lines]
+    print("\n".join(body))
+    if write:
+        results, readme = ROOT / "docs" / "results.md", ROOT / "README.md"
+        if f"<!-- begin {section} -->" not in results.read_text(encoding="utf-8"):
+            marks = f"\n<!-- begin {section} -->\n<!-- end {section} -->\n"
+            results.write_text(results.read_text(encoding="utf-8") + marks, encoding="utf-8")
+        _fill(results, section, body)
+        _fill(readme, section, lines)
+
+
+def _fill(path: Path, section: str, lines: list[str]) -> None:
+    """Replace what stands between the two marks of a section, if they are there."""
+    text = path.read_text(encoding="utf-8")
     begin, end = f"<!-- begin {section} -->", f"<!-- end {section} -->"
-    block = f"{begin}\n{body}\n{end}"
-    if begin in text:
-        before, _, rest = text.partition(begin)
-        text = before + block + rest.partition(end)[2]
-    else:
-        text = text.rstrip() + "\n\n" + block + "\n"
-    RESULTS.write_text(text, encoding="utf-8")
+    before, found, rest = text.partition(begin)
+    if found:
+        text = "\n".join([before + begin, *lines, end]) + rest.partition(end)[2]
+        path.write_text(text, encoding="utf-8")
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> list[str]:
