@@ -80,7 +80,7 @@ def figshare_manifest(figshare: Path, work: Path, fold: int, unread: int) -> Pat
 
 
 def trained(arguments: argparse.Namespace, manifest: Path, seed: int) -> dict[str, object]:
-    """Train with one seed, unless that run is already there, and return its metrics and seconds."""
+    """Train with one seed, unless that run is already there, and return its metrics and seconds of training."""
     out = arguments.work / f"{arguments.evidence}-seed{seed}"
     if not (out / "evaluation" / "metrics.json").is_file():
         recipe = with_settings(
@@ -89,7 +89,7 @@ def trained(arguments: argparse.Namespace, manifest: Path, seed: int) -> dict[st
         resume = (out / "run.json").is_file()
         train_model(Plan(manifest, out, recipe, machine=Machine(seed=seed), resume=resume), progress=say)
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
-    return metrics | {"seconds": json.loads((out / "run.json").read_text())["seconds"]}
+    return metrics | {"seconds": json.loads((out / "run.json").read_text())["training_seconds"]}
 
 
 def table(runs: list[dict[str, object]], seeds: list[int]) -> list[str]:
@@ -99,11 +99,11 @@ def table(runs: list[dict[str, object]], seeds: list[int]) -> list[str]:
             [
                 str(seed),
                 *(shown(run[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1")),
-                f"{run['seconds']:.0f}",
+                f"{run['seconds'] / 60:.1f}",
             ]
         )
     median = statistics.median(run["accuracy"]["value"] for run in runs)  # type: ignore[index]
-    head = ["seed", "accuracy", "balanced accuracy", "macro F1", "seconds"]
+    head = ["seed", "accuracy", "balanced accuracy", "macro F1", "minutes of training"]
     count = f"{runs[0]['n']} slices of {runs[0]['groups']} persons"
     return [*markdown(head, rows), "", f"Median accuracy of {len(runs)} seeds: **{100 * median:.1f} %** of {count}."]
 

@@ -59,16 +59,15 @@ def table(out: Path, metrics: dict[str, Any], run: dict[str, Any]) -> list[str]:
         split = ", ".join(f"{label} {counts[label]}" for label in predictions.classes)
         rows.append([name, f"{part['n']} ({split})", *(shown(part[key]) for key in FIGURES)])
     head = ["part of Testing", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
-    epochs = sum(float(line.rsplit(",", 1)[1]) for line in (out / "history.csv").read_text().splitlines()[1:])
+    seconds = sum(float(line.rsplit(",", 1)[1]) for line in (out / "history.csv").read_text().splitlines()[1:])
     return [
         *markdown(head, rows),
         "",
         "“copied”: the slice, identical or mirrored, is in Training too; “slice-new”: it is not, though another slice "
         "of the same patient may be. Intervals resample groups of copies.",
         "",
-        f"{run['epochs']} epochs in {epochs / 60:.1f} minutes ({run['precision']}, {run['threads']} threads); "
-        f"the whole command {run['seconds'] / 60:.1f} minutes; epoch {run['chosen_epoch']} chosen on the validation "
-        "part.",
+        f"{run['epochs']} epochs took {seconds / 60:.1f} minutes of training ({run['precision']}, {run['threads']} "
+        f"threads), validation included; epoch {run['chosen_epoch']} was chosen on the validation part.",
     ]
 
 

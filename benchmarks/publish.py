@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def publish(section: str, title: str, lines: list[str], *, write: bool) -> None:
-    """Print a section; with ``write`` put it into docs/results.md, and its lines into README.md where that has marks."""
+    """Print a section; with ``write`` put it into docs/results.md, its lines into README.md too if it has the marks."""
     script = Path(sys.argv[0]).resolve().relative_to(ROOT)
     command = " ".join(["python", script.as_posix(), *_without_folders(sys.argv[1:])])
     where = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -101,7 +101,7 @@ def test_run_json_tells_how_the_run_was_made(finished_run, short_recipe):
     assert facts["patients"] == 16
     assert facts["chosen_epoch"] in (1, 2)
     assert facts["history"]["epoch"] == facts["chosen_epoch"]
-    assert facts["seconds"] > 0
+    assert facts["training_seconds"] > 0
 
 
 def test_the_bundle_names_its_files_by_their_digests(finished_run):

@@ -87,7 +87,7 @@ def run_facts(run: Path) -> dict[str, str]:
         "precision",
         "device",
         "chosen_epoch",
-        "seconds",
+        "training_seconds",
     )
     return {name.replace("_", " "): str(content[name]) for name in shown if name in content}
 

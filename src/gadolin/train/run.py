@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,7 +55,6 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     ``progress`` is called with (done, total, what). Raises a GadolinError, before anything is written, where data,
     weights or folder cannot be used; an interrupted run goes on with ``resume``.
     """
-    started = time.perf_counter()
     _claim(plan)
     parts = divide(plan, progress)
     plan = _resolved(plan, parts)
@@ -70,10 +68,10 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     facts |= {
         "chosen_epoch": state.best_epoch,
         "epochs": state.epoch,
+        "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
         "history": state.history[state.best_epoch - 1],
     }
     bundle = _export(plan, network, parts, facts=facts)
-    facts["seconds"] = round(time.perf_counter() - started, 1)
     write_json(plan.out / "run.json", facts | {"finished": True})
     (plan.out / "checkpoint.safetensors").unlink(missing_ok=True)
     return _read_test(plan, bundle, parts.records, progress)
