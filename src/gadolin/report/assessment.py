@@ -23,13 +23,6 @@ from gadolin.report.page import write_report
 
 __all__ = ["Assessment", "assess_and_report", "run_facts", "run_history"]
 
-_PART_NOTES = {
-    "copied": "“Copied” slices show a picture that is in the training data too, identical or mirrored: "
-    "a score on them measures memory.",
-    "slice-new": "“Slice-new” slices are not in the training data, but another slice of the same patient may be.",
-    "patient-new": "“Patient-new” slices belong to patients of whom nothing was trained on: the figure to trust.",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
@@ -67,7 +60,7 @@ def assess_and_report(
         facts=facts | {"temperature": f"{predictor.bundle.temperature:.3f}", "Gadolin": __version__},
         history=run_history(assessment.run) if assessment.run else (),
         mistakes=_mistakes(table, prepared),
-        notes=(*assessment.notes, *_notes(table, prepared)),
+        notes=(*assessment.notes, *_notes(prepared)),
     )
     return measurement, write_report(assessment.out, table, measurement, context=context)
 
@@ -130,10 +123,10 @@ def _mistakes(table: Table, prepared: Prepared) -> tuple[Mistake, ...]:
     )
 
 
-def _notes(table: Table, prepared: Prepared) -> tuple[str, ...]:
-    notes = [note for part, note in _PART_NOTES.items() if part in table.parts]
+def _notes(prepared: Prepared) -> tuple[str, ...]:
+    notes = []
     if prepared.whole:
-        notes.append(f"In {len(prepared.whole)} slices no head was found; the whole picture was used.")
+        notes.append(f"Slices in which no head was found, so that the whole picture was used: {len(prepared.whole)}.")
     if prepared.coloured:
-        notes.append(f"{len(prepared.coloured)} pictures show true colours, which prediction declines to name.")
+        notes.append(f"Pictures in true colours, which prediction declines to name: {len(prepared.coloured)}.")
     return tuple(notes)
