@@ -203,7 +203,7 @@ def test_info_shows_what_a_model_is(gadolin, trained):
 
     bundle = Predictor.load(trained[1]).bundle
     assert (ending.code, ending.err) == (0, "")
-    for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation metrics", NOTICE):
+    for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation part", NOTICE):
         assert word in ending.out
     assert gadolin("info", trained[1] / "bundle", "--json").json == json.loads(json.dumps(bundle.as_json()))
 
