@@ -1,6 +1,6 @@
 """How much of the training time goes into the input, and the founding recipe against Keras' own way.
 
-    python benchmarks/training_input.py [--keras PYTHON] [--write]
+    python benchmarks/training_input.py [--keras PYTHON] [--recipes default resnet50] [--write]
 
 Each recipe's real loop (memory map, augmentation, step) runs in turn with the same loop on a tensor that never
 changes. ``--keras`` names a Python that has TensorFlow: there, the founding notebook's way (ResNet50, last 20 layers
@@ -34,13 +34,14 @@ CLASSES = 4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keras", help="a Python with TensorFlow, to compare with")
+    parser.add_argument("--recipes", nargs="+", default=["default", "resnet50"])
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         examples = made_examples(Path(folder), 32 * arguments.steps)
-        rows = [input_row(name, examples, arguments.rounds) for name in ("default", "resnet50")]
+        rows = [input_row(name, examples, arguments.rounds) for name in arguments.recipes]
         lines = markdown(
             ["recipe", "real loop, slices/s", "constant tensor, slices/s", "ratio (median of pairs)"], rows
         )
