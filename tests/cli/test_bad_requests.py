@@ -116,7 +116,7 @@ def test_a_manifest_of_bytes_is_refused(train, tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--set", "optimizer.lrr=1"), "unknown recipe key 'optimizer.lrr' (did you mean 'lr'?)"),
+        (("--set", "optimizer.lrr=1"), "unknown recipe key 'optimizer.lrr' (did you mean 'optimizer.lr'?)"),
         (("--set", "epochs=0"), "epochs must lie in 1 to 100000, got 0"),
         (("--set", "network.input_size=100"), "network.input_size must be a multiple of 32"),
         (("--set", "network.evidence=outline"), "network.evidence must be one of auto, map, outlines"),

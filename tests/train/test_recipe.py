@@ -78,7 +78,7 @@ def test_the_last_of_several_settings_holds():
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("optimizer.lrr=1", "unknown recipe key 'optimizer.lrr' (did you mean 'lr'?)"),
+        ("optimizer.lrr=1", "unknown recipe key 'optimizer.lrr' (did you mean 'optimizer.lr'?)"),
         ("optimiser.lr=1", "unknown recipe key 'optimiser.lr' (did you mean 'optimizer.lr'?)"),
         ("epoch=1", "unknown recipe key 'epoch' (did you mean 'epochs'?)"),
         ("=1", "unknown recipe key ''"),

@@ -125,8 +125,9 @@ def _changed(config: Any, path: list[str], text: str, key: str) -> Any:
     known = [item.name for item in dataclasses.fields(config)]
     name, *rest = path
     if name not in known or (name == "name" and isinstance(config, Recipe)):
-        every = _keys(config)
-        msg = f"unknown recipe key {key!r}{suggestion('.'.join(path), every)}; known are {', '.join(every)}"
+        group = key.removesuffix(".".join(path))
+        every = [group + each for each in _keys(config)]
+        msg = f"unknown recipe key {key!r}{suggestion(key, every)}; known are {', '.join(every)}"
         raise RecipeError(msg)
     value = getattr(config, name)
     if is_dataclass(value):
