@@ -28,22 +28,15 @@ def copy_groups(slices: NDArray[np.uint8]) -> NDArray[np.int64]:
     Memory grows with N, not with its square.
     """
     straight, mirrored = _thumbnails(slices)
-    parent = np.arange(len(slices))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = int(parent[index])
-        return index
-
+    parent = {index: index for index in range(len(slices))}
     for start in range(0, len(slices), _BLOCK):
         block = straight[start : start + _BLOCK]
         for other in (straight, mirrored):
             correlation = block @ other[start:].T
             for row, column in np.argwhere(correlation > COPY_CORRELATION):
-                low, high = sorted((root(start + int(row)), root(start + int(column))))
+                low, high = sorted((_root(parent, start + int(row)), _root(parent, start + int(column))))
                 parent[high] = low
-    return np.array([root(index) for index in range(len(slices))], np.int64)
+    return np.array([_root(parent, index) for index in range(len(slices))], np.int64)
 
 
 def join_copies(records: Sequence[Record], groups: NDArray[np.int64]) -> list[Record]:
@@ -133,20 +126,21 @@ def _connected(bonds: Mapping[int, Sequence[tuple[str, str]]]) -> list[list[int]
             if name:
                 by_bond[kind, name].append(index)
     parent = {index: index for index in bonds}
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
     for members in by_bond.values():
         for other in members[1:]:
-            parent[root(other)] = root(members[0])
+            parent[_root(parent, other)] = _root(parent, members[0])
     joined: dict[int, list[int]] = defaultdict(list)
     for index in bonds:
-        joined[root(index)].append(index)
+        joined[_root(parent, index)].append(index)
     return list(joined.values())
+
+
+def _root(parent: dict[int, int], index: int) -> int:
+    """Return the member that stands for the group of ``index``, shortening the way there."""
+    while parent[index] != index:
+        parent[index] = parent[parent[index]]
+        index = parent[index]
+    return index
 
 
 def _thumbnails(slices: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
