@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save
 
@@ -21,7 +20,7 @@ from gadolin.errors import DataError
 from gadolin.evaluate import fit_temperature
 from gadolin.manifest import file_digest, manifest_digest, write_manifest
 from gadolin.network import Classifier, MirrorAverage, build_classifier
-from gadolin.predictor import Predictor, probabilities
+from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
@@ -159,25 +158,24 @@ def _export(plan: Plan, network: Classifier, parts: Parts, *, facts: dict[str, A
     weights = {name: tensor.contiguous() for name, tensor in network.cpu().state_dict().items()}
     write_bytes(folder / "weights.safetensors", save(weights))
     digest = export_graph(answering, examples, folder / "model.onnx")
-    runtime = open_runtime(folder / "model.onnx")
-    logits = np.concatenate(
-        [runtime(validation.slices[validation.rows[at : at + 32]])[0] for at in range(0, len(validation), 32)]
-    )
-    temperature = fit_temperature(logits, validation.targets)
-    right = probabilities(logits).argmax(axis=1) == validation.targets
-    bundle = Bundle(
+    plain = Bundle(
         folder=folder,
         classes=parts.classes,
         preparation=plan.recipe.preparation,
         graph_digest=digest,
-        temperature=temperature,
         manifest_digest=facts["manifest_digest"],
         weights_digest=file_digest(folder / "weights.safetensors"),
-        metrics={"validation": {"slices": len(validation), "accuracy": float(right.mean())}},
         facts={
             key: facts[key]
             for key in ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
         },
+    )
+    logits = Predictor(plain, open_runtime(plain.graph)).logits(validation.slices[validation.rows])
+    accuracy = float((logits.argmax(axis=1) == validation.targets).mean())
+    bundle = replace(
+        plain,
+        temperature=fit_temperature(logits, validation.targets),
+        metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
     write_bundle(bundle)
     return bundle
