@@ -22,22 +22,38 @@ settings.register_profile("gadolin", deadline=None, derandomize=True, database=N
 settings.load_profile("gadolin")
 
 GAIN = 8.0
+LOOPBACK = "127.0.0.1"
+LET_THROUGH: set[str] = set()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def offline():
     """Let every attempt to reach the network fail, also while fixtures of a wider scope are made."""
 
-    def refuse(*args, **kwargs):
-        msg = f"tests must not reach the network, this one tried to ({args[-1:]})"
-        raise AssertionError(msg)
+    def refusing(reach):
+        def refuse(*args, **kwargs):
+            where = next((each for each in args if isinstance(each, str | tuple)), "")
+            if LOOPBACK in LET_THROUGH and (where if isinstance(where, str) else where[0]) == LOOPBACK:
+                return reach(*args, **kwargs)
+            msg = f"tests must not reach the network, this one tried to ({args[-1:]})"
+            raise AssertionError(msg)
+
+        return refuse
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("connect", "connect_ex", "sendto"):
-            patch.setattr(socket.socket, name, refuse)
+            patch.setattr(socket.socket, name, refusing(getattr(socket.socket, name)))
         for name in ("getaddrinfo", "gethostbyname", "create_connection"):
-            patch.setattr(socket, name, refuse)
+            patch.setattr(socket, name, refusing(getattr(socket, name)))
         yield
+
+
+@pytest.fixture
+def loopback(offline):
+    """Let connections to a test's own server on 127.0.0.1 through."""
+    LET_THROUGH.add(LOOPBACK)
+    yield
+    LET_THROUGH.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -86,6 +86,7 @@ def test_a_scan_is_told_as_counts():
     assert found.as_json() == {
         "data": "data",
         "kind": "parts",
+        "release": None,
         "slices": 4,
         "classes": ["a", "b"],
         "parts": {"test": {"a": 0, "b": 2}, "train": {"a": 1, "b": 1}},

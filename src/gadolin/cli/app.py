@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gadolin._version import __version__
-from gadolin.cli import compare, evaluate, info, phantom, predict, scan, train
+from gadolin.cli import compare, evaluate, fetch, info, phantom, predict, scan, train
 from gadolin.errors import GadolinError, MissingExtraError, RequestError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app = typer.Typer(
 
 for command in (
     phantom.phantom,
+    fetch.fetch,
     scan.scan,
     train.train,
     evaluate.evaluate,

@@ -11,6 +11,7 @@ from gadolin.cli.output import print_json, progress_bar, table
 
 if TYPE_CHECKING:
     from gadolin.sources import Scan
+    from gadolin.sources.release import Release
 
 PatientFrom = Annotated[
     str | None,
@@ -38,6 +39,16 @@ def scan(
         print(_words(found))
 
 
+def release_lines(release: Release) -> list[str]:
+    """Return what to tell of a release: its title, its licence, what to cite and where it is from."""
+    return [
+        f"release: {release.name}, {release.title}",
+        f"licence: {release.licence}",
+        f"cite:    {release.citation}",
+        f"page:    {release.url}",
+    ]
+
+
 def _words(found: Scan) -> str:
     parts = sorted({record.split for record in found.records})
     counts = {
@@ -46,6 +57,7 @@ def _words(found: Scan) -> str:
     }
     rows = [[part or "all", *map(str, counts[part]), str(sum(counts[part]))] for part in parts]
     lines = [f"{found.root}: {len(found.records)} slices, recognised by {found.kind}", ""]
+    lines += [*release_lines(found.release), ""] if found.release else []
     lines += [table(["part", *found.classes, "total"], rows), ""]
     patients = {record.patient for record in found.records if record.patient}
     lines += [f"patients: {len(patients)}" if patients else "patients: unknown (see --patient-from)"]

@@ -7,34 +7,42 @@ from pathlib import Path
 
 from gadolin.errors import DataError
 from gadolin.manifest import read_manifest
-from gadolin.sources import folder
+from gadolin.sources import figshare, folder
 from gadolin.sources.found import Scan, require_trainable
+from gadolin.sources.known import SOURCES, fetch, recognise
+from gadolin.sources.unfinished import refuse_unfinished
 
-__all__ = ["Progress", "Scan", "require_trainable", "scan"]
+__all__ = ["SOURCES", "Progress", "Scan", "fetch", "require_trainable", "scan"]
 
 Progress = Callable[[int, int], None]
 
 
 def scan(data: Path, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
-    """Recognise a data set: a manifest CSV, a folder holding ``manifest.csv``, or folders named by class.
+    """Recognise a data set: a manifest CSV, a folder holding ``manifest.csv``, Figshare's slices, or folders by class.
 
     ``patient_from`` is "parent" (the folder a picture lies in names its patient) or a regular expression with one
     group, searched in the path below ``data``. ``progress`` is called with (done, total) files.
-    Raises DataError where nothing usable is found.
+    Raises DataError where nothing usable is found, or only half a fetch.
     """
     if not data.exists():
         msg = f"the data must be a folder or a manifest CSV, {data} does not exist; check the path"
         raise DataError(msg)
     if data.is_file():
         return _from_manifest(data, patient_from)
+    refuse_unfinished(data)
     inside = data / "manifest.csv"
     if inside.is_file():
         return _from_manifest(inside, patient_from)
-    return folder.scan_folder(data, patient_from=patient_from, progress=progress)
+    if figshare.slice_files(data):
+        if patient_from is not None:
+            msg = f"these slices name their own patients, {data} holds such .mat files; leave --patient-from out"
+            raise DataError(msg)
+        return recognise(figshare.scan_mats(data, progress=progress))
+    return recognise(folder.scan_folder(data, patient_from=patient_from, progress=progress))
 
 
 def _from_manifest(path: Path, patient_from: str | None) -> Scan:
     if patient_from is not None:
         msg = f"a manifest names patients in its own column, {path} is one; leave --patient-from out"
         raise DataError(msg)
-    return Scan(root=path, kind="manifest", records=tuple(read_manifest(path)))
+    return recognise(Scan(root=path, kind="manifest", records=tuple(read_manifest(path))))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gadolin.errors import DataError
 from gadolin.records import Record
+from gadolin.sources.release import Release
 
 __all__ = ["Scan", "require_trainable"]
 
@@ -16,8 +17,9 @@ __all__ = ["Scan", "require_trainable"]
 class Scan:
     """A recognised data set.
 
-    ``kind`` is "manifest", "parts" (folders such as Training and Testing) or "classes" (one folder per class).
-    ``renamed`` maps class names as found to the name they were folded into; ``skipped`` lists (path, reason).
+    ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class) or "mat"
+    (MATLAB files that name their own class). ``renamed`` maps class names as found to the name they were folded
+    into; ``skipped`` lists (path, reason); ``release`` is the public release that this is, where it is a known one.
     """
 
     root: Path
@@ -25,6 +27,7 @@ class Scan:
     records: tuple[Record, ...]
     renamed: dict[str, str] = field(default_factory=dict)
     skipped: tuple[tuple[Path, str], ...] = ()
+    release: Release | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -32,12 +35,13 @@ class Scan:
         return tuple(sorted({record.label for record in self.records}))
 
     def as_json(self) -> dict[str, object]:
-        """Return counts by class and part, patients, what was renamed and what was skipped."""
+        """Return the release, counts by class and part, patients, what was renamed and what was skipped."""
         parts = sorted({record.split for record in self.records})
         counts = Counter((record.split, record.label) for record in self.records)
         return {
             "data": str(self.root),
             "kind": self.kind,
+            "release": None if self.release is None else self.release.as_json(),
             "slices": len(self.records),
             "classes": list(self.classes),
             "parts": {part or "all": {name: counts[part, name] for name in self.classes} for part in parts},

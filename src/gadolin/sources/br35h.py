@@ -1,0 +1,47 @@
+"""Br35H: 3,000 slices with and without a tumour, in folders named yes and no."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from gadolin.sources.download import Progress
+from gadolin.sources.found import Scan
+from gadolin.sources.kaggle import fetch_pinned
+from gadolin.sources.release import SEE_THE_PAGE, Release
+
+__all__ = ["RELEASE", "fetch", "without_extras"]
+
+_FOLDERS = ("yes", "no")
+_EXTRAS = {"pred", "Br35H-Mask-RCNN"}
+
+RELEASE = Release(
+    name="br35h",
+    title="Br35H :: Brain Tumor Detection 2020 (3,000 slices)",
+    licence=SEE_THE_PAGE,
+    citation="Ahmed Hamada. Br35H :: Brain Tumor Detection 2020. Kaggle, 2020",
+    url="https://www.kaggle.com/datasets/ahmedhamada0/brain-tumor-detection",
+    pinned="ahmedhamada0/brain-tumor-detection/versions/12",
+    counts={("", "tumor"): 1500, ("", "notumor"): 1500},
+)
+
+
+def fetch(out: Path, *, progress: Progress | None = None) -> Scan:
+    """Fetch the folders yes and no of the pinned version into ``out``; see ``kaggle.fetch_pinned``."""
+    return fetch_pinned("br35h", RELEASE, out, _FOLDERS, progress=progress)
+
+
+def without_extras(found: Scan, release: Release = RELEASE) -> Scan:
+    """Leave out what the release has beside its two classes: unlabelled slices, and copies with boxes.
+
+    Nothing is left out unless the folders yes and no hold exactly the release.
+    """
+    if found.kind != "classes":
+        return found
+    top = {record.path: record.path.relative_to(found.root).parts[0] for record in found.records}
+    kept = tuple(record for record in found.records if top[record.path] in _FOLDERS)
+    if not set(top.values()) - set(_FOLDERS) <= _EXTRAS or not release.holds(kept):
+        return found
+    renamed = {old: new for old, new in found.renamed.items() if old in _FOLDERS}
+    skipped = tuple(each for each in found.skipped if each[0].relative_to(found.root).parts[0] in _FOLDERS)
+    return replace(found, records=kept, renamed=renamed, skipped=skipped)

@@ -1,0 +1,237 @@
+"""Files over HTTP: what breaks off goes on where it stopped, and only what was checked gets its name."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from gadolin.errors import DownloadError, OutputError
+
+__all__ = ["Progress", "Remote", "download", "fetch_json", "partial"]
+
+Progress = Callable[[int, int, str], None]
+
+_CHUNK = 1 << 18
+_TIMEOUT_SECONDS = 30.0
+_TRIES = 5
+_MAX_LISTING_BYTES = 1 << 20
+_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_LATER = "run the same command again later, it goes on where it stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file as its publisher lists it: ``size`` in bytes, ``md5`` in lower-case hex."""
+
+    name: str
+    url: str
+    size: int
+    md5: str
+
+
+class _BrokenOffError(Exception):
+    """A try failed in a way that another may not."""
+
+
+def partial(target: Path) -> Path:
+    """Return the name that a file has until it is whole and checked."""
+    return target.with_name(f"{target.name}.part")
+
+
+def download(
+    remote: Remote, target: Path, *, progress: Progress | None = None, tries: int = _TRIES, pause_seconds: float = 1.0
+) -> None:
+    """Fetch ``remote`` to ``target``, which appears only once size and checksum are right.
+
+    Until then the bytes stand in ``partial(target)``, where another call goes on. ``progress`` is called with
+    (bytes so far, bytes in all, name). A failing connection is tried ``tries`` times, with growing pauses.
+    Raises DownloadError where the server fails, lies about the size or sends other bytes; OutputError where they
+    cannot be written.
+    """
+    if target.is_file():
+        return
+    part = partial(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if part.is_file() and part.stat().st_size > remote.size:
+            part.unlink()
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    for attempt in range(1, tries + 1):
+        try:
+            _go_on(remote, part, progress)
+            break
+        except _BrokenOffError as error:
+            if attempt == tries:
+                msg = (
+                    f"{remote.name} must arrive whole, {_size(part):,} of {remote.size:,} bytes did after {tries} "
+                    f"tries ({error}); {_LATER}"
+                )
+                raise DownloadError(msg) from error
+            time.sleep(pause_seconds * 2 ** (attempt - 1))
+    _check(remote, part)
+    try:
+        part.replace(target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def fetch_json(url: str, *, tries: int = 3, pause_seconds: float = 1.0) -> object:
+    """Return the JSON document at ``url``, at most 1 MiB; raises DownloadError where there is none."""
+    for attempt in range(1, tries + 1):
+        try:
+            content = _read_listing(url)
+            break
+        except _BrokenOffError as error:
+            if attempt == tries:
+                msg = f"{url} must answer, it did not in {tries} tries ({error}); {_LATER}"
+                raise DownloadError(msg) from error
+            time.sleep(pause_seconds * 2 ** (attempt - 1))
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        msg = f"a listing must be JSON, {url} sends something else; try again later or look at the page"
+        raise DownloadError(msg) from error
+
+
+def _read_listing(url: str) -> bytes:
+    with _open(url, 0) as response:
+        try:
+            content = response.read(_MAX_LISTING_BYTES + 1)
+        except (OSError, http.client.HTTPException) as error:
+            raise _BrokenOffError(_reason(error)) from error
+        told = response.headers.get("Content-Length", "")
+    if len(content) > _MAX_LISTING_BYTES:
+        msg = f"a listing may hold at most {_MAX_LISTING_BYTES:,} bytes, {url} sends more; report it"
+        raise DownloadError(msg)
+    if told.isdecimal() and len(content) < int(told):
+        msg = f"the connection ended after {len(content):,} bytes"
+        raise _BrokenOffError(msg)
+    return content
+
+
+def _go_on(remote: Remote, part: Path, progress: Progress | None) -> None:
+    """Append to ``part`` until it has the listed size; raises _BrokenOffError where the connection ends before."""
+    have = _size(part)
+    if have == remote.size:
+        return
+    with _open(remote.url, have) as response:
+        if have and not _continues(response, have):
+            have = 0
+        told = response.headers.get("Content-Length", "")
+        if told.isdecimal() and int(told) != remote.size - have:
+            msg = (
+                f"{remote.name} must have the {remote.size:,} bytes that its listing names, the server announces "
+                f"{have + int(told):,}; try again later, and report it where that stays so"
+            )
+            raise DownloadError(msg)
+        try:
+            file = part.open("ab" if have else "wb")
+        except OSError as error:
+            raise _unwritable(part, error) from error
+        with file:
+            have = _copy(response, file, have, remote, progress)
+    if have < remote.size:
+        msg = f"the connection ended after {have:,} bytes"
+        raise _BrokenOffError(msg)
+
+
+def _copy(
+    response: http.client.HTTPResponse, file: IO[bytes], have: int, remote: Remote, progress: Progress | None
+) -> int:
+    """Copy what arrives; return the size of the file then. Nothing beyond the listed size is written."""
+    while True:
+        try:
+            chunk = response.read1(_CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise _BrokenOffError(_reason(error)) from error
+        if not chunk:
+            return have
+        if have + len(chunk) > remote.size:
+            msg = (
+                f"{remote.name} must have the {remote.size:,} bytes that its listing names, the server sends more; "
+                "try again later, and report it where that stays so"
+            )
+            raise DownloadError(msg)
+        try:
+            file.write(chunk)
+            file.flush()
+        except OSError as error:
+            raise _unwritable(Path(file.name), error) from error
+        have += len(chunk)
+        if progress is not None:
+            progress(have, remote.size, remote.name)
+
+
+def _open(url: str, start: int) -> http.client.HTTPResponse:
+    """Ask for ``url`` from byte ``start`` on; raises _BrokenOffError where another try may help, else DownloadError."""
+    address = urllib.parse.urlsplit(url)
+    if address.scheme != "https" and not (address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost")):
+        msg = f"a file must be fetched over https, its listing names {url!r}; report it"
+        raise DownloadError(msg)
+    headers = {"User-Agent": "gadolin", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_SECONDS
+        )
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in _AGAIN:
+            raise _BrokenOffError(_reason(error)) from error
+        msg = f"{url} must be there, the server answers {error.code} {error.reason}; look at the data set's page"
+        raise DownloadError(msg) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _BrokenOffError(_reason(error)) from error
+    if response.status not in (200, 206):
+        status = response.status
+        response.close()
+        msg = f"HTTP {status}"
+        raise _BrokenOffError(msg)
+    return response
+
+
+def _continues(response: http.client.HTTPResponse, start: int) -> bool:
+    """Return whether the answer begins at byte ``start``; raises _BrokenOffError where it begins elsewhere."""
+    if response.status != 206:
+        return False
+    told = response.headers.get("Content-Range", "")
+    if not told.startswith(f"bytes {start}-"):
+        msg = f"asked for bytes from {start:,} on, the server sends {told!r}"
+        raise _BrokenOffError(msg)
+    return True
+
+
+def _check(remote: Remote, part: Path) -> None:
+    with part.open("rb") as file:
+        got = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if got != remote.md5.lower():
+        part.unlink()
+        msg = (
+            f"{remote.name} must have the published checksum {remote.md5}, what arrived has {got} and was deleted; "
+            "run the same command again"
+        )
+        raise DownloadError(msg)
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", "") or error) or type(error).__name__
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    why = error.strerror or str(error)
+    return OutputError(f"cannot write {path}: {why}; free space, then {_LATER}")

@@ -1,0 +1,177 @@
+"""Figshare article 1512427 (Cheng et al.): 3,064 slices with patients, outlines and folds, as MATLAB files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from gadolin.atomic import write_bytes, write_json
+from gadolin.errors import DataError, DownloadError, MissingExtraError, ReadError
+from gadolin.manifest import file_digest, write_manifest
+from gadolin.records import Record
+from gadolin.sources.download import Progress, Remote, download, fetch_json
+from gadolin.sources.found import Scan
+from gadolin.sources.release import Release
+from gadolin.sources.unfinished import begin, finish
+from gadolin.sources.unpack import unpack
+
+__all__ = ["API", "RELEASE", "fetch", "read_folds", "scan_mats", "slice_files"]
+
+API = "https://api.figshare.com/v2"
+RELEASE = Release(
+    name="figshare-1512427",
+    title="brain tumor dataset (3,064 T1-weighted contrast-enhanced slices of 233 patients)",
+    licence="CC BY 4.0",
+    citation="Jun Cheng. brain tumor dataset. figshare, 2017. doi:10.6084/m9.figshare.1512427; Jun Cheng et al. "
+    "Enhanced Performance of Brain Tumor Classification via Tumor Region Augmentation and Partition. PLoS ONE "
+    "10(10): e0140381, 2015",
+    url="https://figshare.com/articles/dataset/brain_tumor_dataset/1512427",
+    pinned="1512427",
+    counts={("", "meningioma"): 708, ("", "glioma"): 1426, ("", "pituitary"): 930},
+)
+_ARCHIVES = tuple(f"brainTumorDataPublic_{span}.zip" for span in ("1-766", "767-1532", "1533-2298", "2299-3064"))
+_FOLDS = "cvind.mat"
+_SLICE = re.compile(r"[1-9][0-9]{0,4}\.mat")
+_MAX_BYTES = 1 << 30
+
+
+def fetch(out: Path, *, progress: Progress | None = None, api: str = API, release: Release = RELEASE) -> Scan:
+    """Fetch the four archives and the folds, unpack them to ``out/slices`` and write ``out/manifest.csv`` last.
+
+    ``progress`` is called with (done, total, what), bytes in MB. ``api`` is the address of Figshare's programming
+    interface. An archive is deleted when it is unpacked; a fetch that broke off goes on where it stopped.
+    Raises MissingExtraError without h5py, DataError where ``out`` is in use, DownloadError where Figshare cannot be
+    reached or sends anything else, OutputError where the files cannot be written.
+    """
+    _require_h5py()
+    work = begin(out, "figshare")
+    for remote in _listing(f"{api}/articles/{release.pinned}/files"):
+        if remote.name == _FOLDS:
+            download(remote, out / _FOLDS, progress=_in_megabytes(progress))
+            continue
+        done = work / f"{remote.name}.done"
+        if not done.exists():
+            archive = work / remote.name
+            download(remote, archive, progress=_in_megabytes(progress))
+            unpack(archive, out / "slices", wanted=_SLICE, progress=progress)
+            write_bytes(done, b"")
+            archive.unlink()
+    found = scan_mats(out, progress=None if progress is None else lambda d, t: progress(d, t, "checking"))
+    if found.skipped or not release.holds(found.records):
+        wrong = release.difference(found.records) or f"{found.skipped[0][0]}: {found.skipped[0][1]}"
+        msg = (
+            f"{release.name} must hold {release.slices:,} slices, what was unpacked has {wrong}; "
+            f"look at {release.url}, or empty {out} and fetch it again"
+        )
+        raise DownloadError(msg)
+    write_json(out / "source.json", release.as_json())
+    write_manifest(out / "manifest.csv", found.records)
+    finish(out)
+    return replace(found, kind="manifest", release=release)
+
+
+def slice_files(root: Path) -> list[Path]:
+    """Return the slices N.mat in ``root``, in its folder slices/ or in those of the unpacked archives, by number."""
+    if not root.is_dir():
+        return []
+    inside = [each for each in root.iterdir() if each.is_dir() and each.name.startswith(("slices", "brainTumorData"))]
+    files = [path for folder in (root, *inside) for path in folder.glob("*.mat") if _SLICE.fullmatch(path.name)]
+    return sorted(files, key=lambda path: (int(path.stem), path.as_posix()))
+
+
+def scan_mats(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Scan:
+    """Scan a folder of slices N.mat: label and patient from each file, the fold from ``cvind.mat`` where it is there.
+
+    Raises DataError where there is no slice, MissingExtraError without h5py.
+    """
+    _require_h5py()
+    files = slice_files(root)
+    folds = read_folds(root / _FOLDS) if (root / _FOLDS).is_file() else ()
+    records: list[Record] = []
+    skipped: list[tuple[Path, str]] = []
+    for done, path in enumerate(files, start=1):
+        number = int(path.stem)
+        try:
+            record = _record(path, folds[number - 1] if number <= len(folds) else None)
+        except ReadError as error:
+            skipped.append((path, str(error).removeprefix(f"{path}: ")))
+        else:
+            records.append(record)
+        if progress is not None:
+            progress(done, len(files))
+    if not records:
+        why = f"; the first: {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
+        msg = f"a folder of slices must hold files such as 1.mat, {root} has none that can be read{why}; fetch it again"
+        raise DataError(msg)
+    return Scan(root, "mat", tuple(records), skipped=tuple(skipped))
+
+
+def read_folds(path: Path) -> tuple[int, ...]:
+    """Return the fold of each slice, from 0, in the order of their numbers; raises DataError for anything else."""
+    import h5py
+    import numpy as np
+
+    try:
+        with h5py.File(path, "r") as file:
+            table = np.asarray(file["cvind"], dtype=np.float64).ravel()
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        msg = f"{path} must hold the folds as a table cvind, it does not ({error}); fetch it again or remove it"
+        raise DataError(msg) from error
+    if not np.isin(table, range(1, 6)).all():
+        msg = f"{path} must hold folds from 1 to 5, it holds others; fetch it again or remove it"
+        raise DataError(msg)
+    return tuple(int(fold) - 1 for fold in table)
+
+
+def _record(path: Path, fold: int | None) -> Record:
+    from gadolin.readers import open_file
+
+    opened = open_file(path)
+    if not opened.label:
+        msg = f"{path}: a slice must name its class, this one does not; fetch it again"
+        raise ReadError(msg)
+    return Record(
+        path=path,
+        label=opened.label,
+        patient=opened.patient,
+        source=RELEASE.name,
+        fold=fold,
+        outline=str(path) if opened.outlined else "",
+        digest=file_digest(path),
+    )
+
+
+def _listing(url: str) -> list[Remote]:
+    """Return what to fetch, the folds first; raises DownloadError unless each has an address, a size and a checksum."""
+    content = fetch_json(url)
+    listed: dict[str, Remote] = {}
+    for each in content if isinstance(content, list) else []:
+        fields = each if isinstance(each, dict) else {}
+        name, address, size = fields.get("name"), fields.get("download_url"), fields.get("size")
+        md5 = str(fields.get("computed_md5") or fields.get("supplied_md5") or "").lower()
+        if isinstance(address, str) and type(size) is int and 0 < size <= _MAX_BYTES and len(md5) == 32:
+            listed[str(name)] = Remote(str(name), address, size, md5)
+    missing = [name for name in (_FOLDS, *_ARCHIVES) if name not in listed]
+    if missing:
+        msg = (
+            f"{url} must list {missing[0]} with its address, size and checksum, it does not; "
+            f"look at {RELEASE.url}, the article may have changed"
+        )
+        raise DownloadError(msg)
+    return [listed[name] for name in (_FOLDS, *_ARCHIVES)]
+
+
+def _in_megabytes(progress: Progress | None) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda done, total, what: progress(done // 1_000_000, total // 1_000_000, f"{what} (MB)")
+
+
+def _require_h5py() -> None:
+    try:
+        import h5py  # noqa: F401  # only whether it is there
+    except ModuleNotFoundError as error:
+        package = "h5py"
+        raise MissingExtraError(package, "mat") from error

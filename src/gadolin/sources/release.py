@@ -1,0 +1,55 @@
+"""A public release of a data set: what it is called, what it may be used for, and how it is known again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gadolin.records import Record
+
+__all__ = ["SEE_THE_PAGE", "Release"]
+
+SEE_THE_PAGE = "see the page; it could not be confirmed here"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release of a public data set.
+
+    ``name`` is short and stands in the ``source`` column of manifests; ``counts`` maps (split, label) to the number of
+    slices; ``pinned`` is the address of exactly this version where it is fetched from.
+    """
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    url: str
+    pinned: str
+    counts: Mapping[tuple[str, str], int] = field(repr=False)
+
+    @property
+    def slices(self) -> int:
+        """The number of slices."""
+        return sum(self.counts.values())
+
+    def holds(self, records: Iterable[Record]) -> bool:
+        """Return whether there are exactly as many slices of each part and class as in this release."""
+        return Counter((record.split, record.label) for record in records) == Counter(self.counts)
+
+    def difference(self, records: Iterable[Record]) -> str:
+        """Return how the counts differ from this release's, as "train glioma 3 (not 4)"; empty where they do not."""
+        got = Counter((record.split, record.label) for record in records)
+        wrong = [key for key in sorted({*got, *self.counts}) if got[key] != self.counts.get(key, 0)]
+        return ", ".join(f"{' '.join(key).strip()} {got[key]} (not {self.counts.get(key, 0)})" for key in wrong)
+
+    def as_json(self) -> dict[str, str]:
+        """Return name, title, licence, citation and address."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "licence": self.licence,
+            "citation": self.citation,
+            "url": self.url,
+        }
