@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gadolin.errors import DataError, GadolinError, OutputError
 
-__all__ = ["replacing", "require_fresh", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "LOCK",
+    "clear_leftovers",
+    "is_leftover",
+    "replacing",
+    "require_fresh",
+    "unwritable",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+LOCK = ".lock"
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(\.[^.]+)?")
 
 
 @contextmanager
@@ -25,7 +40,7 @@ def replacing(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -34,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except GadolinError:
         raise
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -57,8 +72,11 @@ def write_json(path: Path, content: object) -> None:
 
 
 def require_fresh(folder: Path, remedy: str = "choose another folder or empty this one") -> None:
-    """Make ``folder``; raise DataError if it holds anything already, OutputError if it cannot be written."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+    """Make ``folder``; raise DataError if it holds anything already, OutputError if it cannot be written.
+
+    What a killed process left behind counts as nothing.
+    """
+    if folder.is_file() or (folder.is_dir() and not all(is_leftover(path) for path in folder.iterdir())):
         msg = f"the output folder must be new or empty, {folder} is not; {remedy}"
         raise DataError(msg)
     try:
@@ -66,9 +84,28 @@ def require_fresh(folder: Path, remedy: str = "choose another folder or empty th
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> OutputError:
+def is_leftover(path: Path) -> bool:
+    """Tell whether ``path`` is what a killed process leaves behind: a lock, or a temporary file of ``replacing``."""
+    return path.name == LOCK or (_TEMPORARY.fullmatch(path.name) is not None and path.is_file())
+
+
+def clear_leftovers(folder: Path, *, older_seconds: float = 0.0) -> None:
+    """Delete the temporary files of killed processes in ``folder`` that nobody wrote to for ``older_seconds``.
+
+    With 0 all go, which is right only where no other process can be writing. What cannot be deleted stays.
+    """
+    before = time.time() - older_seconds
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            with suppress(OSError):
+                if path.name != LOCK and is_leftover(path) and (not older_seconds or path.stat().st_mtime < before):
+                    path.unlink()
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """Return the error that says why ``path`` cannot be written and what to do."""
     why = error.strerror or str(error)
     return OutputError(f"cannot write {path}: {why}; free space or choose a folder that you may write to")

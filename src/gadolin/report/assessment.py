@@ -29,7 +29,7 @@ class Assessment:
     """What to evaluate and how to tell of it.
 
     ``run`` is the run folder that the model lies in, if it is one: its reading of the data is recorded there, and its
-    facts and curves stand in the report. ``parts`` maps a picture's digest to its part; ``notes`` are
+    facts and curves stand in the report. ``parts`` maps a picture's key to its part; ``notes`` are
     sentences for the report.
     """
 
@@ -95,7 +95,10 @@ def run_history(run: Path) -> list[dict[str, float | None]]:
 
 
 def _record_reading(run: Path, table: Table, measurement: Measurement) -> None:
-    """Append to the run's list of readings: when which slices were looked at, and what was seen."""
+    """Append to the run's list of readings: when which slices were looked at, and what was seen.
+
+    One that is repeated because the first was interrupted is listed too.
+    """
     reading = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "slices": len(table),
@@ -103,8 +106,10 @@ def _record_reading(run: Path, table: Table, measurement: Measurement) -> None:
         "accuracy": measurement.overall.as_json()["accuracy"],
     }
     try:
-        with (run / "readings.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(reading) + "\n")
+        path = run / "readings.jsonl"
+        whole = not path.exists() or path.read_bytes()[-1:] in (b"", b"\n")
+        with path.open("a", encoding="utf-8") as file:
+            file.write(("" if whole else "\n") + json.dumps(reading) + "\n")
     except OSError as error:
         msg = f"cannot record this reading in {run}: {error.strerror or error}; make the run folder writable"
         raise OutputError(msg) from error

@@ -48,7 +48,8 @@ def fit(
     learner = make_learner(network, recipe, train, fabric=machine.fabric(), seed=machine.seed)
     state = load_checkpoint(path) if path.exists() else Checkpoint()
     _restore(learner, state)
-    with SummaryWriter(str(run / "tensorboard"), purge_step=state.epoch) as board:
+    with SummaryWriter(str(run / "tensorboard"), purge_step=1) as board:
+        _tell(run, state.history, board)
         while state.epoch < recipe.epochs and not _out_of_patience(state, recipe.patience):
             started = time.perf_counter()
             row = {"epoch": float(state.epoch + 1)}
@@ -58,7 +59,8 @@ def fit(
             row["seconds"] = round(time.perf_counter() - started, 2)
             _advance(state, learner, row)
             save_checkpoint(path, state)
-            _log(run / "history.csv", state.history, board)
+            _log(run / "history.csv", state.history)
+            _draw(board, row)
     return state
 
 
@@ -98,11 +100,22 @@ def _out_of_patience(state: Checkpoint, patience: int) -> bool:
     return bool(patience) and state.best_epoch > 0 and state.epoch - state.best_epoch >= patience
 
 
-def _log(path: Path, history: list[dict[str, float]], board: SummaryWriter) -> None:
+def _tell(run: Path, history: list[dict[str, float]], board: SummaryWriter) -> None:
+    """Write again what a run that was killed may not have come to write; the board forgets its own first."""
+    if history:
+        _log(run / "history.csv", history)
+    for row in history:
+        _draw(board, row)
+
+
+def _log(path: Path, history: list[dict[str, float]]) -> None:
     out = io.StringIO()
     rows = csv.DictWriter(out, list(history[0]), lineterminator="\n")
     rows.writeheader()
     rows.writerows(history)
     write_text(path, out.getvalue())
-    for name, value in history[-1].items():
-        board.add_scalar(name, value, int(history[-1]["epoch"]))
+
+
+def _draw(board: SummaryWriter, row: dict[str, float]) -> None:
+    for name, value in row.items():
+        board.add_scalar(name, value, int(row["epoch"]))

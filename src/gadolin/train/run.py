@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from gadolin.atomic import require_fresh, write_bytes, write_json
+from gadolin.atomic import write_bytes, write_json
 from gadolin.bundle import Bundle, write_bundle
 from gadolin.errors import DataError
 from gadolin.evaluate import fit_temperature
@@ -25,6 +24,7 @@ from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
 from gadolin.splits import copied_from
+from gadolin.train.claim import begun, claimed
 from gadolin.train.export import export_graph
 from gadolin.train.fit import fit
 from gadolin.train.learner import Progress
@@ -54,7 +54,11 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     ``progress`` is called with (done, total, what). Raises a GadolinError, before anything is written, where data,
     weights or folder cannot be used; an interrupted run goes on with ``resume``.
     """
-    _claim(plan)
+    with claimed(plan) as settled:
+        return _train(settled, progress)
+
+
+def _train(plan: Plan, progress: Progress | None) -> Path:
     parts = divide(plan, progress)
     plan = _resolved(plan, parts)
     torch.manual_seed(plan.machine.seed)
@@ -71,9 +75,11 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
         "history": state.history[state.best_epoch - 1],
     }
     bundle = _export(plan, network, parts, facts=facts)
+    write_json(plan.out / "run.json", facts | {"finished": False})
+    page = _read_test(plan, bundle, parts.records, progress)
     write_json(plan.out / "run.json", facts | {"finished": True})
     (plan.out / "checkpoint.safetensors").unlink(missing_ok=True)
-    return _read_test(plan, bundle, parts.records, progress)
+    return page
 
 
 def _resolved(plan: Plan, parts: Parts) -> Plan:
@@ -91,25 +97,6 @@ def _resolved(plan: Plan, parts: Parts) -> Plan:
         evidence = "outlines" if outlined and not network.hidden else "map"
         network = replace(network, evidence=evidence)
     return replace(plan, recipe=replace(plan.recipe, network=network))
-
-
-def _claim(plan: Plan) -> None:
-    """Raise DataError where the run folder is not as the plan says: new or empty, or with a run to go on with."""
-    if plan.resume:
-        if _begun(plan.out).get("finished"):
-            msg = f"--resume needs an unfinished run, the one in {plan.out} is finished; choose another folder"
-            raise DataError(msg)
-        return
-    require_fresh(plan.out, "choose another folder, or pass --resume to go on with the run in it")
-
-
-def _begun(run: Path) -> dict[str, Any]:
-    """Return what ``run.json`` holds of a run that was begun; raises DataError where there is none."""
-    try:
-        return dict(json.loads((run / "run.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        msg = f"--resume needs a folder that holds an unfinished run, {run} holds none; leave --resume out"
-        raise DataError(msg) from error
 
 
 def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
@@ -136,7 +123,7 @@ def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
 
 def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> None:
     if plan.resume:
-        before = _begun(plan.out)
+        before = begun(plan.out)
         for key in ("recipe", "seed", "manifest_digest", "precision"):
             if before.get(key) != facts[key]:
                 msg = (
