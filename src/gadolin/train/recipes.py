@@ -11,7 +11,7 @@ __all__ = ["RECIPES", "named_recipe"]
 RECIPES = {
     "default": Recipe(
         name="default",
-        epochs=40,
+        epochs=32,
         label_smoothing=0.1,
         ema_decay=0.998,
         progressive=0.6,
