@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from gadolin.atomic import replacing, write_json
 from gadolin.manifest import file_digest
 from gadolin.prepare import Preparation, find_frame, prepare
-from gadolin.readers import read
-from gadolin.records import Record
+from gadolin.readers.each import each_slice
+from gadolin.records import Record, Slice, slice_name
 
 __all__ = ["Prepared", "default_cache_folder", "prepared_slices"]
 
@@ -70,8 +69,8 @@ def prepared_slices(
 
 
 def _key(records: Sequence[Record], preparation: Preparation) -> str:
-    digests = [record.digest or file_digest(record.path) for record in records]
-    content = json.dumps([_FORMAT, preparation.as_json(), digests])
+    slices = [slice_name(record.digest or file_digest(record.path), record.frame) for record in records]
+    content = json.dumps([_FORMAT, preparation.as_json(), slices])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -114,22 +113,16 @@ def _build(
         slices = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
         _reserve(temporary)
 
-        def make(index: int) -> tuple[int, bool, bool]:
-            image = read(records[index].path)
+        def make(index: int, image: Slice) -> tuple[int, bool, bool]:
             frame = find_frame(image, preparation)
             slices[index] = prepare(image, preparation, frame)
             return index, frame.found, image.colour
 
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            try:
-                for done, (index, found, colour) in enumerate(pool.map(make, range(len(records))), start=1):
-                    whole.extend(() if found else (index,))
-                    coloured.extend((index,) if colour else ())
-                    if progress is not None:
-                        progress(done, len(records))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        for done, (index, found, colour) in enumerate(each_slice(records, make), start=1):
+            whole.extend(() if found else (index,))
+            coloured.extend((index,) if colour else ())
+            if progress is not None:
+                progress(done, len(records))
         slices.flush()
         checksum = _checksum(slices)
-    write_json(facts, {"checksum": checksum, "whole": whole, "coloured": coloured})
+    write_json(facts, {"checksum": checksum, "whole": sorted(whole), "coloured": sorted(coloured)})

@@ -1,4 +1,4 @@
-"""Many files in, one answer each out: a bad file is told apart and the rest go on."""
+"""Many files in, one answer for each slice out: a bad file is told apart and the rest go on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from gadolin.errors import ReadError, RequestError
 from gadolin.predictor import Predictor
-from gadolin.readers import MAX_BYTES, read, read_bytes
+from gadolin.readers import MAX_BYTES, open_bytes, open_file
+from gadolin.readers.contents import Contents
+from gadolin.readers.series import in_order
 from gadolin.records import Failure, Prediction, Slice
 
 __all__ = ["expand", "predict_files"]
@@ -19,17 +24,20 @@ __all__ = ["expand", "predict_files"]
 _CHUNK = 32
 
 
-def expand(paths: Sequence[str]) -> list[str]:
+def expand(paths: Sequence[str], *, series: str | None = None) -> list[str]:
     """Return the files that ``paths`` name: files, folders (searched in depth), glob patterns, and "-" as it is.
 
-    What is hidden inside a folder is left out. Raises RequestError for a pattern or folder that names nothing; a plain
-    path that does not exist stays, to be reported in its place.
+    What is hidden inside a folder is left out, and so are localisers; the DICOM files of a folder come in anatomical
+    order. A folder must hold one series, or ``series`` gives the number of the one to take. Raises RequestError for a
+    pattern or folder that names nothing or several series; a plain path that does not exist stays, to be reported in
+    its place.
     """
     found: list[str] = []
     for path in paths:
         if path != "-" and Path(path).is_dir():
             inside = sorted(each for each in Path(path).rglob("*") if each.is_file())
-            found += _some([str(each) for each in inside if not _hidden(each.relative_to(path))], path)
+            shown = [each for each in inside if not _hidden(each.relative_to(path))]
+            found += _some([str(each) for each in in_order(shown, series=series)], path)
         elif glob.has_magic(path) and not Path(path).exists():
             matches = sorted(each for each in glob.glob(path, recursive=True) if Path(each).is_file())  # noqa: PTH207
             found += _some(matches, path)
@@ -38,31 +46,63 @@ def expand(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def predict_files(predictor: Predictor, paths: Iterable[str]) -> Iterator[Prediction | Failure]:
-    """Yield a prediction, or what was wrong, for each file, in order; "-" reads one picture from standard input."""
-    waiting: list[str] = []
+def predict_files(
+    predictor: Predictor, paths: Iterable[str], *, plane: str = "acquired"
+) -> Iterator[Prediction | Failure]:
+    """Yield a prediction, or what was wrong, for each slice of each file, in order; "-" reads standard input.
+
+    ``plane`` says which way NIfTI volumes are cut: acquired, axial, coronal or sagittal.
+    """
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for path in paths:
-            waiting.append(path)
-            if len(waiting) == _CHUNK:
-                yield from _answers(predictor, waiting, pool)
-                waiting = []
-        yield from _answers(predictor, waiting, pool)
+        jobs = _jobs(paths, plane, pool)
+        while chunk := list(islice(jobs, _CHUNK)):
+            yield from _answers(predictor, chunk, pool)
 
 
-def _answers(predictor: Predictor, paths: list[str], pool: ThreadPoolExecutor) -> Iterator[Prediction | Failure]:
-    read_ones = list(pool.map(_try_read, paths))
-    good = [(path, one) for path, one in zip(paths, read_ones, strict=True) if isinstance(one, Slice)]
-    answers = iter(predictor.predict([one for _, one in good], [path for path, _ in good]) if good else [])
-    for path, one in zip(paths, read_ones, strict=True):
-        yield next(answers) if isinstance(one, Slice) else Failure(path=path, error=one)
+class _Job(NamedTuple):
+    """A slice to answer for: ``frame`` is None in a file of one; ``contents`` is what is wrong with the file, or it."""
+
+    path: str
+    frame: int | None
+    contents: Contents | str
 
 
-def _try_read(path: str) -> Slice | str:
+def _jobs(paths: Iterable[str], plane: str, pool: ThreadPoolExecutor) -> Iterator[_Job]:
+    waiting = iter(paths)
+    while chunk := list(islice(waiting, _CHUNK)):
+        opened = pool.map(lambda path: _try_open(path, plane), chunk)
+        for path, contents in zip(chunk, opened, strict=True):
+            if isinstance(contents, str) or contents.slices == 1:
+                yield _Job(path, None, contents)
+            else:
+                yield from (_Job(path, frame, contents) for frame in range(contents.slices))
+
+
+def _answers(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -> Iterator[Prediction | Failure]:
+    decoded = list(pool.map(_try_decode, jobs))
+    good = [(job, one) for job, one in zip(jobs, decoded, strict=True) if isinstance(one, Slice)]
+    predictions = predictor.predict([one for _, one in good], [job.path for job, _ in good])
+    answers = iter([replace(each, frame=job.frame) for each, (job, _) in zip(predictions, good, strict=True)])
+    for job, one in zip(jobs, decoded, strict=True):
+        yield next(answers) if isinstance(one, Slice) else Failure(path=job.path, error=one, frame=job.frame)
+
+
+def _try_open(path: str, plane: str) -> Contents | str:
     try:
-        return read_bytes(sys.stdin.buffer.read(MAX_BYTES + 1)) if path == "-" else read(Path(path))
+        if path == "-":
+            return open_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), plane=plane)
+        return open_file(Path(path), plane=plane)
     except ReadError as error:
         return str(error)
+
+
+def _try_decode(job: _Job) -> Slice | str:
+    if isinstance(job.contents, str):
+        return job.contents
+    try:
+        return job.contents.decode(job.frame or 0)
+    except ReadError as error:
+        return str(error) if job.path == "-" else f"{job.path}: {error}"
 
 
 def _hidden(path: Path) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 from gadolin.atomic import write_text
 from gadolin.errors import DataError, suggestion
-from gadolin.records import Record
+from gadolin.records import Record, slice_name
 
 __all__ = ["COLUMNS", "SPLITS", "file_digest", "manifest_digest", "read_manifest", "write_manifest"]
 
@@ -23,8 +24,8 @@ _REQUIRED = ("path", "label")
 def read_manifest(path: Path, *, verify: bool = True) -> list[Record]:
     """Read a manifest; relative paths count from its folder.
 
-    Columns: ``path,label,patient,group,source,split,fold,outline,digest``, the first two required. A digest that is
-    given is compared with the file, one that is not is computed; without ``verify`` the files are not looked at.
+    Columns: ``path,label,patient,group,source,split,fold,outline,digest,frame``, the first two required. A digest that
+    is given is compared with the file, one that is not is computed; without ``verify`` the files are not looked at.
     Raises DataError naming row and rule.
     """
     try:
@@ -35,7 +36,8 @@ def read_manifest(path: Path, *, verify: bool = True) -> list[Record]:
     rows = csv.DictReader(io.StringIO(text))
     try:
         _check_columns(path, rows.fieldnames or ())
-        records = [_record(path, rows.line_num, row, verify) for row in rows]
+        digest = cache(file_digest) if verify else None
+        records = [_record(path, rows.line_num, row, digest) for row in rows]
     except csv.Error as error:
         msg = f"{path}, row {rows.line_num + 1}: every row must be CSV, this one is not ({error}); check its quotes"
         raise DataError(msg) from error
@@ -59,7 +61,8 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
     for record in records:
         fold = "" if record.fold is None else record.fold
         outline = shown(Path(record.outline)) if record.outline else ""
-        facts = (record.patient, record.group, record.source, record.split, fold, outline, record.digest)
+        frame = "" if record.frame is None else record.frame
+        facts = (record.patient, record.group, record.source, record.split, fold, outline, record.digest, frame)
         rows.writerow((shown(record.path), record.label, *facts))
     write_text(path, out.getvalue())
 
@@ -79,7 +82,8 @@ def manifest_digest(records: Iterable[Record]) -> str:
     total = hashlib.sha256()
     for record in records:
         fold = "" if record.fold is None else str(record.fold)
-        row = (record.digest, record.label, record.patient, record.group, record.split, fold)
+        digest = slice_name(record.digest, record.frame)
+        row = (digest, record.label, record.patient, record.group, record.split, fold)
         total.update("\x1f".join(row).encode() + b"\n")
     return total.hexdigest()
 
@@ -97,10 +101,11 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
             raise DataError(msg)
 
 
-def _record(path: Path, number: int, row: dict[str, str], verify: bool) -> Record:
+def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[Path], str] | None) -> Record:
+    """Return a row as a record; the file and its digest are looked at where there is a ``digest_of``."""
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     where = path.parent / values["path"]
-    if not values["path"] or (verify and not where.is_file()):
+    if not values["path"] or (digest_of and not where.is_file()):
         msg = (
             f"{path}, row {number}: every path must be a file, {values['path']!r} is not; correct it or remove the row"
         )
@@ -113,10 +118,12 @@ def _record(path: Path, number: int, row: dict[str, str], verify: bool) -> Recor
             f"{path}, row {number}: split must be train, validation, test or empty, got {values['split']!r}; correct it"
         )
         raise DataError(msg)
-    if values["fold"] and not values["fold"].isdecimal():
-        msg = f"{path}, row {number}: fold must be a whole number from 0 or empty, got {values['fold']!r}; correct it"
-        raise DataError(msg)
-    digest = file_digest(where) if verify else values["digest"]
+    for name in ("fold", "frame"):
+        if values[name] and not values[name].isdecimal():
+            got = values[name]
+            msg = f"{path}, row {number}: {name} must be a whole number from 0 or empty, got {got!r}; correct it"
+            raise DataError(msg)
+    digest = digest_of(where) if digest_of else values["digest"]
     if values["digest"] and values["digest"] != digest:
         msg = (
             f"{path}, row {number}: every file must match its digest, {where} has changed since it was written; "
@@ -131,12 +138,13 @@ def _record(path: Path, number: int, row: dict[str, str], verify: bool) -> Recor
         source=values["source"],
         split=values["split"],
         fold=int(values["fold"]) if values["fold"] else None,
-        outline=_outline(path, number, values["outline"], verify),
+        outline=_outline(path, number, values["outline"], verify=digest_of is not None),
         digest=digest,
+        frame=int(values["frame"]) if values["frame"] else None,
     )
 
 
-def _outline(path: Path, number: int, outline: str, verify: bool) -> str:
+def _outline(path: Path, number: int, outline: str, *, verify: bool) -> str:
     """Return an outline's path as it is from here; raises DataError where there is no such file."""
     if not outline:
         return ""

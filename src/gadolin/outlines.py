@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,10 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError
 from gadolin.prepare import Preparation, find_frame, prepare
-from gadolin.readers import read
-from gadolin.records import Record
+from gadolin.readers import naming, one_of, open_file
+from gadolin.readers.contents import Contents
+from gadolin.readers.each import each_slice
+from gadolin.records import Record, Slice
 
 __all__ = ["OUTLINE_SIZE", "Outlines", "prepared_outlines"]
 
@@ -43,27 +44,36 @@ def prepared_outlines(
         return None
     coverage = np.zeros((len(records), OUTLINE_SIZE, OUTLINE_SIZE), np.uint8)
     small = replace(preparation, size=OUTLINE_SIZE)
+    known = [index for index, record in enumerate(records) if record.outline]
+    opened = lru_cache(maxsize=8)(open_file)
 
-    def make(index: int) -> None:
-        record = records[index]
-        if record.outline:
-            coverage[index] = _coverage(record, preparation, small)
+    def make(place: int, image: Slice) -> None:
+        record = records[known[place]]
+        path = Path(record.outline)
+        with naming(path):
+            mask = _mask(opened(path), record.frame)
+        _check_size(record, image, mask)
+        frame = replace(find_frame(image, preparation), black=0.0, white=255.0)
+        inside = Slice(np.where(mask, np.float32(255), np.float32(0)), spacing_mm=image.spacing_mm)
+        coverage[known[place]] = prepare(inside, small, frame)
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.map(make, range(len(records))), start=1):
-            if progress is not None:
-                progress(done, len(records))
+    for done, _ in enumerate(each_slice([records[index] for index in known], make), start=1):
+        if progress is not None:
+            progress(done, len(known))
     return Outlines(coverage, np.array([bool(record.outline) for record in records]))
 
 
-def _coverage(record: Record, preparation: Preparation, small: Preparation) -> NDArray[np.uint8]:
-    image, mask = read(record.path), read(Path(record.outline))
-    if image.pixels.shape != mask.pixels.shape:
+def _mask(contents: Contents, frame: int | None) -> NDArray[np.bool_]:
+    """Return (H, W) bool: the mask that the file holds beside its slice, else where the slice itself is not zero."""
+    if contents.outline is not None:
+        return contents.outline(frame or 0)
+    return one_of(contents, frame if contents.slices > 1 else None).pixels > 0
+
+
+def _check_size(record: Record, image: Slice, mask: NDArray[np.bool_]) -> None:
+    if image.pixels.shape != mask.shape:
         msg = (
-            f"{record.outline}: an outline must have the size of its slice, it has {mask.pixels.shape} "
-            f"and {record.path} has {image.pixels.shape}; draw it on the same grid"
+            f"{record.outline}: an outline must have the size of its slice, it has {mask.shape} "
+            f"and {record.name} has {image.pixels.shape}; draw it on the same grid"
         )
         raise DataError(msg)
-    inside = replace(mask, pixels=np.where(mask.pixels > 0, np.float32(255), np.float32(0)), bits=8)
-    frame = replace(find_frame(image, preparation), black=0.0, white=255.0)
-    return prepare(inside, small, frame)

@@ -22,6 +22,7 @@ _BRIGHT_BACKGROUND = 90  # of 255: a background above this is no air around a he
 _SMALLEST_HEAD = 0.10  # share of the picture's area
 _FRAME_DEPTHS = (0.0, 0.01, 0.025, 0.05)  # of the shorter side: how far to look behind a frame line
 _LONGEST_HEAD = 2.5  # longer side over shorter side
+_STRETCHED = 1.01  # how much the spacing of rows and columns may differ before pixels count as no squares
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def find_frame(image: Slice, preparation: Preparation) -> Frame:
     head = _find_head(working) if preparation.crop else None
     box = Box(0, 0, height, width) if head is None else _grown(head, preparation.margin, image.pixels.shape)
     black, white = _intensity_range(image, box, preparation)
-    return Frame(_squared(box) if preparation.square else box, black, white, head is not None)
+    return Frame(_squared(box, image.spacing_mm) if preparation.square else box, black, white, head is not None)
 
 
 def prepare(image: Slice, preparation: Preparation, frame: Frame | None = None) -> NDArray[np.uint8]:
@@ -168,9 +169,15 @@ def _grown(box: Box, margin: float, shape: tuple[int, ...]) -> Box:
     return Box(top, left, bottom - top, right - left)
 
 
-def _squared(box: Box) -> Box:
-    side = max(box.height, box.width)
-    return Box(box.top - (side - box.height) // 2, box.left - (side - box.width) // 2, side, side)
+def _squared(box: Box, spacing_mm: tuple[float, float] | None) -> Box:
+    """Return the box grown to a square: of pixels, or in millimetres where rows and columns lie differently far."""
+    rows, columns = spacing_mm or (1.0, 1.0)
+    if not 1 / _STRETCHED < rows / columns < _STRETCHED:
+        side_mm = max(box.height * rows, box.width * columns)
+        height, width = max(box.height, round(side_mm / rows)), max(box.width, round(side_mm / columns))
+    else:
+        height = width = max(box.height, box.width)
+    return Box(box.top - (height - box.height) // 2, box.left - (width - box.width) // 2, height, width)
 
 
 def _intensity_range(image: Slice, box: Box, preparation: Preparation) -> tuple[float, float]:

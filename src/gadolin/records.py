@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTICE", "Failure", "Prediction", "Record", "Slice"]
+__all__ = ["NOTICE", "Failure", "Prediction", "Record", "Slice", "slice_name"]
 
 NOTICE = "For research only. Not a medical device; not for diagnosis."
 
@@ -20,7 +20,8 @@ class Record:
     ``path`` is absolute or relative to the working folder. ``patient`` is set only where it is known;
     ``group`` joins pictures that must stay on one side of a split (copies of one slice, mirrored or not).
     ``split`` is one of "train", "validation", "test", or empty; ``digest`` is the SHA-256 of the file;
-    ``outline`` the path of a mask of the slice's size, lesion where it is not zero.
+    ``outline`` the path of a mask of the slice's size, lesion where it is not zero, or of the slice's own file where
+    that holds one. ``frame`` numbers the slice within a file of several, from 0.
     """
 
     path: Path
@@ -32,6 +33,17 @@ class Record:
     fold: int | None = None
     outline: str = ""
     digest: str = ""
+    frame: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The digest, with "#" and the frame where the file holds several slices: what the slice is known by."""
+        return slice_name(self.digest, self.frame) if self.digest else ""
+
+    @property
+    def name(self) -> str:
+        """The path, with "#" and the frame where the file holds several slices."""
+        return slice_name(self.path.as_posix(), self.frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +52,8 @@ class Slice:
 
     ``pixels`` has shape (H, W), float32, in the file's own intensity units, not windowed.
     ``bits`` is the depth that the file declares (8 or 16): it names the scaling rule, the pixels never do.
-    ``colour`` is true where the file shows true colours, which no MRI slice does.
+    ``colour`` is true where the file shows true colours, which no MRI slice does. ``spacing_mm`` is the distance of
+    rows and of columns, ``window`` the centre and width that the file asks to be shown with, in units of the pixels.
     """
 
     pixels: NDArray[np.float32]
@@ -48,7 +61,6 @@ class Slice:
     colour: bool = False
     spacing_mm: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
-    patient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class Prediction:
 
     ``probabilities`` maps each class, in the order of the bundle, to a calibrated float in [0, 1]; they sum to 1.
     ``label`` is the most probable class, or None where the model abstains; ``reason`` then says why.
-    ``model`` is the digest of the bundle that answered.
+    ``model`` is the digest of the bundle that answered; ``frame`` numbers the slice in a file of several.
     """
 
     path: str
@@ -66,11 +78,13 @@ class Prediction:
     abstained: bool
     reason: str | None
     model: str
+    frame: int | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the prediction as the documented JSON object (``docs/prediction.md``)."""
         return {
             "path": self.path,
+            "frame": self.frame,
             "probabilities": self.probabilities,
             "label": self.label,
             "abstained": self.abstained,
@@ -81,11 +95,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that could not be answered for; ``error`` says why and what to do."""
+    """A file, or one slice of it, that could not be answered for; ``error`` says why and what to do."""
 
     path: str
     error: str
+    frame: int | None = None
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, object]:
         """Return the failure as the documented JSON object (``docs/prediction.md``)."""
-        return {"path": self.path, "error": self.error}
+        return {"path": self.path, "frame": self.frame, "error": self.error}
+
+
+def slice_name(path: str, frame: int | None) -> str:
+    """Return what a slice is called in tables: its file, with "#" and its frame where the file holds several."""
+    return path if frame is None else f"{path}#{frame}"

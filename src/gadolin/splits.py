@@ -57,7 +57,7 @@ def join_copies(records: Sequence[Record], groups: NDArray[np.int64]) -> list[Re
 
 def grouping_key(record: Record) -> str:
     """Return what intervals resample by: the patient where known, else the group, else the picture itself."""
-    return record.patient or record.group or record.digest or str(record.path)
+    return record.patient or record.group or record.key or record.name
 
 
 def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> list[Record]:
@@ -98,7 +98,7 @@ def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> 
 
 
 def copied_from(records: Sequence[Record], part: str = "test") -> dict[str, str]:
-    """Tell for each picture of ``part``, by digest, what it shares with the pictures that were learned from.
+    """Tell for each picture of ``part``, by its key, what it shares with the pictures that were learned from.
 
     "copied": its slice is there too, identical or mirrored; "slice-new": the slice is new, its patient is not or is
     unknown; "patient-new": both are new.
@@ -111,10 +111,10 @@ def copied_from(records: Sequence[Record], part: str = "test") -> dict[str, str]
         if record.split != part:
             continue
         if record.group in groups:
-            told[record.digest] = "copied"
+            told[record.key] = "copied"
         else:
             new = bool(record.patient) and record.patient not in patients
-            told[record.digest] = "patient-new" if new else "slice-new"
+            told[record.key] = "patient-new" if new else "slice-new"
     return told
 
 

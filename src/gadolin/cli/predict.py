@@ -16,10 +16,21 @@ if TYPE_CHECKING:
 
 
 def predict(
-    paths: Annotated[list[str], typer.Argument(help="Pictures, folders, glob patterns, or - for standard input.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Pictures, DICOM files or folders, NIfTI volumes, .mat files, glob patterns, or - for standard input."
+        ),
+    ],
     model: Annotated[Path, typer.Option("--model", "-m", help="A run folder or a bundle.")] = Path("run"),
     runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
     threads: Annotated[int, typer.Option(help="Threads to compute with; 0 for one per core.")] = 0,
+    series: Annotated[
+        str | None, typer.Option(help="The number of the DICOM series to take from folders that hold several.")
+    ] = None,
+    plane: Annotated[
+        str, typer.Option(help="Cut NIfTI volumes as 'acquired', 'axial', 'coronal' or 'sagittal'.")
+    ] = "acquired",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a slice.")] = False,
 ) -> None:
@@ -36,17 +47,19 @@ def predict(
     if as_json and as_csv:
         msg = "the answer must be JSON or CSV, got --json and --csv; give one"
         raise RequestError(msg)
-    files = expand(paths)
+    files = expand(paths, series=series)
     predictor = Predictor.load(model, runtime=runtime, threads=threads)
     predictions: list[Prediction] = []
     failures: list[Failure] = []
     with progress_bar("predicting") as advance:
-        for done, answer in enumerate(predict_files(predictor, files), start=1):
+        answered: set[str] = set()
+        for answer in predict_files(predictor, files, plane=plane):
             if isinstance(answer, Failure):
                 failures.append(answer)
             else:
                 predictions.append(answer)
-            advance(done, len(files), "predicting")
+            answered.add(answer.path)
+            advance(len(answered), len(files), "predicting")
     if as_json:
         print_json(
             {
@@ -68,9 +81,11 @@ def predict(
 
 
 def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
+    from gadolin.records import slice_name
+
     rows = [
         [
-            each.path,
+            slice_name(each.path, each.frame),
             each.label or "abstains",
             *(f"{each.probabilities[name]:.3f}" for name in classes),
             each.reason or "",
@@ -82,9 +97,10 @@ def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
 
 def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
     rows = csv.writer(sys.stdout, lineterminator="\n")
-    rows.writerow(["path", "label", "abstained", "reason", "model", *(f"p_{name}" for name in classes)])
+    rows.writerow(["path", "frame", "label", "abstained", "reason", "model", *(f"p_{name}" for name in classes)])
     for each in predictions:
+        frame = "" if each.frame is None else each.frame
         likely = [each.probabilities[name] for name in classes]
         rows.writerow(
-            [each.path, each.label or "", str(each.abstained).lower(), each.reason or "", each.model, *likely]
+            [each.path, frame, each.label or "", str(each.abstained).lower(), each.reason or "", each.model, *likely]
         )

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from gadolin.sources import Scan
     from gadolin.sources.release import Release
 
+_SHOWN = 10  # files told one by one
+
 PatientFrom = Annotated[
     str | None,
     typer.Option(
-        help="Where patients are named: 'parent' (the folder of a picture) or a regular expression with one group."
+        help="Where patients are named: 'parent' (the folder of a picture), 'dicom' (PatientID, hashed), 'bids' (sub-XX) "
+        "or a regular expression with one group. Without it, files that name their patient are believed."
     ),
 ]
 
@@ -62,6 +65,7 @@ def _words(found: Scan) -> str:
     patients = {record.patient for record in found.records if record.patient}
     lines += [f"patients: {len(patients)}" if patients else "patients: unknown (see --patient-from)"]
     lines += [f"class {old!r} is counted as {new!r}" for old, new in sorted(found.renamed.items())]
-    lines += [f"skipped {path}: {reason}" for path, reason in found.skipped[:10]]
-    lines += [f"... and {len(found.skipped) - 10} more"] if len(found.skipped) > 10 else []
+    for what, files in (("skipped", found.skipped), ("left out", found.omitted)):
+        lines += [f"{what} {path}: {reason}" for path, reason in files[:_SHOWN]]
+        lines += [f"... and {len(files) - _SHOWN} more"] if len(files) > _SHOWN else []
     return "\n".join(lines)

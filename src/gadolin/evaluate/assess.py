@@ -34,7 +34,7 @@ def assess(
 ) -> tuple[Table, Prepared]:
     """Predict every record and return the table, and the prepared slices in the same order.
 
-    ``parts`` maps a picture's digest to the part it is counted in. Raises DataError where a label is no class of the
+    ``parts`` maps a picture's key to the part it is counted in. Raises DataError where a label is no class of the
     model. Pictures are prepared as the bundle says and kept in ``cache``.
     """
     classes = predictor.bundle.classes
@@ -42,7 +42,7 @@ def assess(
         if record.label not in classes:
             known = ", ".join(classes)
             msg = (
-                f"every label must be a class of the model ({known}), {record.path} has "
+                f"every label must be a class of the model ({known}), {record.name} has "
                 f"{record.label!r}{suggestion(record.label, classes)}; evaluate on data with the same classes"
             )
             raise DataError(msg)
@@ -57,10 +57,10 @@ def assess(
         classes=classes,
         probabilities=rows / rows.sum(axis=1, keepdims=True),
         truth=np.array([classes.index(record.label) for record in records], np.int64),
-        paths=tuple(record.path.as_posix() for record in records),
+        paths=tuple(record.name for record in records),
         groups=tuple(grouping_key(record) for record in records),
-        parts=tuple((parts or {}).get(record.digest, "") for record in records),
-        digests=tuple(record.digest for record in records),
+        parts=tuple((parts or {}).get(record.key, "") for record in records),
+        digests=tuple(record.key for record in records),
     )
     return table, prepared
 

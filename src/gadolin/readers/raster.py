@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gadolin.errors import ReadError
+from gadolin.readers.contents import MAX_PIXELS, Contents, check_size, require_finite, to_grey
 from gadolin.records import Slice
 
-__all__ = ["FORMATS", "MAX_PIXELS", "MIN_SIDE", "decode"]
+__all__ = ["FORMATS", "decode", "open_raster"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-MAX_PIXELS = 64_000_000
-MIN_SIDE = 16
-_COLOURED = 24  # of 255: largest difference of two channels that still passes for grey
-_COLOURED_SHARE = 0.02  # of all pixels
-
 _DEEP_MODES = {"I;16", "I;16B", "I;16L", "I", "F"}
+
+
+def open_raster(content: bytes, kind: str) -> Contents:
+    """Return what the bytes of a picture hold: one slice."""
+    return Contents(kind=kind, slices=1, decode=lambda _: decode(content))
 
 
 def decode(content: bytes) -> Slice:
@@ -30,7 +31,7 @@ def decode(content: bytes) -> Slice:
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_size(image.width, image.height)
+            check_size(image.width, image.height)
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format != "MPO":
                 msg = f"a picture must hold one frame, this one holds {frames}; save them apart"
@@ -49,19 +50,7 @@ def decode(content: bytes) -> Slice:
     except Exception as error:
         msg = f"the picture is damaged ({error}); fetch it again or remove it"
         raise ReadError(msg) from error
-    if not np.isfinite(pixels).all():
-        msg = "pixels must be finite numbers, this picture holds NaN or infinity; export it again"
-        raise ReadError(msg)
-    return Slice(pixels=pixels, bits=bits, colour=colour)
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        msg = f"a picture may have at most {MAX_PIXELS:,} pixels, this one has {width:,} x {height:,}; scale it down"
-        raise ReadError(msg)
-    if min(width, height) < MIN_SIDE:
-        msg = f"a picture must measure at least {MIN_SIDE} pixels a side, this one has {width} x {height}; remove it"
-        raise ReadError(msg)
+    return Slice(pixels=require_finite(pixels), bits=bits, colour=colour)
 
 
 def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
@@ -75,8 +64,4 @@ def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
         flat = Image.new("RGBA", layered.size, (0, 0, 0, 255))
         flat.alpha_composite(layered)
         image = flat
-    rgb = image.convert("RGB")
-    channels = np.asarray(rgb)
-    spread = channels.max(axis=2) - channels.min(axis=2)
-    colour = bool(np.count_nonzero(spread > _COLOURED) > _COLOURED_SHARE * spread.size)
-    return np.asarray(rgb.convert("L")).astype(np.float32), colour
+    return to_grey(image.convert("RGB"))

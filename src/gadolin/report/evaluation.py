@@ -57,29 +57,29 @@ def evaluate_model(
 
 def _with_known_facts(records: list[Record], run: Path) -> list[Record]:
     """Return the records with the patient and group that the run's manifest has for the same files."""
-    known = {record.digest: record for record in read_manifest(run / "manifest.csv", verify=False)}
+    known = {record.key: record for record in read_manifest(run / "manifest.csv", verify=False)}
     return [
         replace(record, patient=record.patient or before.patient, group=record.group or before.group)
-        if (before := known.get(record.digest))
+        if (before := known.get(record.key))
         else record
         for record in records
     ]
 
 
 def _parts(records: list[Record], run: Path, predictor: Predictor, cache: Path | None) -> dict[str, str]:
-    """Return the part of each picture by digest: by the run's manifest, else by looking for its slice there.
+    """Return the part of each picture by key: by the run's manifest, else by looking for its slice there.
 
     A file that was learned from is a copy of itself. Pictures stay without a part where the run's own are gone.
     """
     known = read_manifest(run / "manifest.csv", verify=False)
     learned = [record for record in known if record.split in ("train", "validation")]
-    told = copied_from(known) | {record.digest: "copied" for record in learned}
-    new = [replace(record, split="test", group="") for record in records if record.digest not in told]
+    told = copied_from(known) | {record.key: "copied" for record in learned}
+    new = [replace(record, split="test", group="") for record in records if record.key not in told]
     if not new or not all(record.path.is_file() for record in known):
         return told
     preparation = predictor.bundle.preparation
     before = prepared_slices(known, preparation, cache).slices
     now = prepared_slices(records, preparation, cache).slices
-    rows = [row for row, record in enumerate(records) if record.digest not in told]
+    rows = [row for row, record in enumerate(records) if record.key not in told]
     together = join_copies([*known, *new], copy_groups(np.concatenate([before, now[rows]])))
     return copied_from(together) | told

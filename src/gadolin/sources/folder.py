@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from gadolin.errors import DataError
+from gadolin.errors import DataError, ReadError
+from gadolin.readers import open_bytes
+from gadolin.readers.contents import Contents
+from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.records import Record
 from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
+from gadolin.sources.patient_rule import PatientRule
 
-__all__ = ["PART_NAMES", "picture_kind", "scan_folder"]
+__all__ = ["PART_NAMES", "scan_folder"]
 
 PART_NAMES = {
     "train": "train", "training": "train",
@@ -20,20 +24,7 @@ PART_NAMES = {
     "val": "validation", "valid": "validation", "validation": "validation",
 }  # fmt: skip
 
-_MAGIC = {
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
-    "JPEG": (b"\xff\xd8\xff",),
-    "BMP": (b"BM",),
-    "TIFF": (b"II*\x00", b"MM\x00*"),
-}
-_PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-
-
-def picture_kind(head: bytes) -> str | None:
-    """Return the format that the first bytes of a file announce, or None."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    return next((kind for kind, starts in _MAGIC.items() if head.startswith(starts)), None)
+_NAMED = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".nii", ".gz", ".mat"}  # like slices
 
 
 def scan_folder(
@@ -46,19 +37,28 @@ def scan_folder(
     parts = _parts(root)
     files = [(part, folder.name, path) for part, base in parts for folder in _folders(base) for path in _files(folder)]
     renamed = {name: canonical(name) for _, name, _ in files if canonical(name) != name}
+    patients = PatientRule(root, patient_from)
     records: list[Record] = []
     skipped: list[tuple[Path, str]] = []
+    omitted: list[tuple[Path, str]] = []
     for done, (part, name, path) in enumerate(files, start=1):
-        content = _content(path)
-        if picture_kind(content[:16]) is not None:
-            patient = _patient(path.relative_to(root), name, patient_from)
-            digest = hashlib.sha256(content).hexdigest()
-            label = renamed.get(name, name)
-            records.append(Record(path=path, label=label, patient=patient, split=part, digest=digest))
-        elif not content:
-            skipped.append((path, "a picture must hold bytes, this file is empty"))
-        elif path.suffix.lower() in _PICTURE_SUFFIXES:
-            skipped.append((path, "the file is named like a picture and is none of PNG, JPEG, BMP, TIFF, WebP"))
+        try:
+            contents, digest = _opened(path)
+        except ReadError as error:
+            skipped.append((path, str(error)))
+            contents = None
+        if contents is not None and contents.omit:
+            omitted.append((path, contents.omit))
+        elif contents is not None:
+            record = Record(
+                path=path,
+                label=renamed.get(name, name),
+                patient=patients.of(path, name, contents),
+                group=_group(contents, digest),
+                split=part,
+                digest=digest,
+            )
+            records += _each_frame(record, contents)
         if progress is not None:
             progress(done, len(files))
     if not records:
@@ -67,7 +67,8 @@ def scan_folder(
             f"no picture was found in {root}; see the README on how to lay it out"
         )
         raise DataError(msg)
-    return Scan(root, "classes" if parts[0][0] == "" else "parts", tuple(records), renamed, tuple(skipped))
+    kind = "classes" if parts[0][0] == "" else "parts"
+    return Scan(root, kind, tuple(records), renamed, tuple(skipped), tuple(omitted))
 
 
 def _parts(root: Path) -> list[tuple[str, Path]]:
@@ -86,29 +87,29 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
-def _content(path: Path) -> bytes:
+def _opened(path: Path) -> tuple[Contents | None, str]:
+    """Return what a file holds and its digest; None for what is no slice and does not pass for one.
+
+    Raises ReadError for a file that should be one and is not.
+    """
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         msg = f"{path}: cannot be opened ({error.strerror or error}); check its permissions"
         raise DataError(msg) from error
+    if content and file_kind(content[:HEAD]) is None and path.suffix.lower() not in _NAMED:
+        return None, ""
+    return open_bytes(content), hashlib.sha256(content).hexdigest()
 
 
-def _patient(path: Path, class_folder: str, patient_from: str | None) -> str:
-    if patient_from is None:
-        return ""
-    if patient_from == "parent":
-        if path.parent.name == class_folder:
-            msg = f"--patient-from parent needs a folder per patient inside {class_folder}/, {path} lies directly in it"
-            raise DataError(msg)
-        return path.parent.name
-    try:
-        pattern = re.compile(patient_from)
-    except re.error as error:
-        msg = f"--patient-from must be 'parent' or a regular expression, got {patient_from!r} ({error})"
-        raise DataError(msg) from error
-    found = pattern.search(path.as_posix())
-    if found is None or pattern.groups != 1 or not found.group(1):
-        msg = f"--patient-from must match every path with one group, {patient_from!r} finds no patient in {path}"
-        raise DataError(msg)
-    return found.group(1)
+def _group(contents: Contents, digest: str) -> str:
+    """Return what keeps the slices of one volume or series on one side of every split; empty for a picture."""
+    if contents.series:
+        return f"series-{contents.series}"
+    return f"volume-{digest[:16]}" if contents.slices > 1 else ""
+
+
+def _each_frame(record: Record, contents: Contents) -> list[Record]:
+    if contents.slices == 1:
+        return [record]
+    return [replace(record, frame=frame) for frame in range(contents.slices)]

@@ -19,7 +19,8 @@ class Scan:
 
     ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class) or "mat"
     (MATLAB files that name their own class). ``renamed`` maps class names as found to the name they were folded
-    into; ``skipped`` lists (path, reason); ``release`` is the public release that this is, where it is a known one.
+    into; ``skipped`` lists (path, reason) of what should be a picture and is not, ``omitted`` of what is left out
+    without fault; ``release`` is the public release that this is, where it is a known one.
     """
 
     root: Path
@@ -27,6 +28,7 @@ class Scan:
     records: tuple[Record, ...]
     renamed: dict[str, str] = field(default_factory=dict)
     skipped: tuple[tuple[Path, str], ...] = ()
+    omitted: tuple[tuple[Path, str], ...] = ()
     release: Release | None = None
 
     @property
@@ -49,6 +51,7 @@ class Scan:
             "slices_without_patient": sum(not record.patient for record in self.records),
             "renamed": self.renamed,
             "skipped": [{"path": str(path), "reason": reason} for path, reason in self.skipped],
+            "omitted": [{"path": str(path), "reason": reason} for path, reason in self.omitted],
         }
 
 

@@ -1,0 +1,82 @@
+"""What a file holds, known before its pixels are decoded; the limits that every format keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gadolin.errors import ReadError
+from gadolin.patients import pseudonym
+from gadolin.records import Slice
+
+__all__ = ["MAX_PIXELS", "MAX_VOLUME_BYTES", "MIN_SIDE", "Contents", "check_size", "require_finite", "to_grey"]
+
+MAX_PIXELS = 64_000_000  # of one slice
+MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
+MIN_SIDE = 16  # pixels
+
+_COLOURED = 24  # of 255: largest difference of two channels that still passes for grey
+_COLOURED_SHARE = 0.02  # of all pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """An opened file: its header has been read and checked, its pixels have not.
+
+    ``decode`` returns the slice of a number in [0, ``slices``), in anatomical order; it raises ReadError where the
+    pixels are damaged. ``outline``, where the file holds lesion masks, returns (H, W) bool. ``label`` is the class
+    that the file itself names, or empty. ``series`` tells the series of a scanner apart, ``series_number`` names it
+    for people, ``position`` (mm) orders the files of one. ``omit`` says why a folder leaves this file out.
+    """
+
+    kind: str
+    slices: int
+    decode: Callable[[int], Slice]
+    label: str = ""
+    outline: Callable[[int], NDArray[np.bool_]] | None = None
+    series: str = ""
+    series_number: str = ""
+    position: float = 0.0
+    omit: str = ""
+    patient_id: str = field(default="", repr=False)
+    clinical: bool = field(default=False, repr=False)
+
+    @property
+    def outlined(self) -> bool:
+        """Whether the file holds lesion masks."""
+        return self.outline is not None
+
+    @property
+    def patient(self) -> str:
+        """The patient, hashed with the local key where the file comes from a clinic; empty where unknown."""
+        return pseudonym(self.patient_id) if self.clinical and self.patient_id else self.patient_id
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise ReadError for a picture smaller than MIN_SIDE a side or larger than MAX_PIXELS."""
+    if width * height > MAX_PIXELS:
+        msg = f"a picture may have at most {MAX_PIXELS:,} pixels, this one has {width:,} x {height:,}; scale it down"
+        raise ReadError(msg)
+    if min(width, height) < MIN_SIDE:
+        msg = f"a picture must measure at least {MIN_SIDE} pixels a side, this one has {width} x {height}; remove it"
+        raise ReadError(msg)
+
+
+def require_finite(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``pixels`` as they are; raise ReadError where one is NaN or infinite."""
+    if not np.isfinite(pixels).all():
+        msg = "pixels must be finite numbers, this picture holds NaN or infinity; export it again"
+        raise ReadError(msg)
+    return pixels
+
+
+def to_grey(picture: Image.Image) -> tuple[NDArray[np.float32], bool]:
+    """Return (H, W) float32 luma in [0, 255] (ITU-R BT.601) of an RGB picture, and whether true colours are shown."""
+    red, green, blue = (np.asarray(band) for band in picture.split())
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    coloured = bool(np.count_nonzero(spread > _COLOURED) > _COLOURED_SHARE * spread.size)
+    return np.asarray(picture.convert("L")).astype(np.float32), coloured

@@ -1,0 +1,136 @@
+"""DICOM through pydicom: the header is read, checked and bounded here, the pixels in ``dicom_pixels``.
+
+Only MR is taken. What identifies a patient is not kept: of the header nothing goes on but the geometry, the series and
+the patient's id, which is hashed before anything sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import Any
+
+from pydicom import uid
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import read_dataset
+
+from gadolin.errors import ReadError
+from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, check_size
+from gadolin.readers.dicom_pixels import decode_slice, geometry_of
+from gadolin.readers.inflate import inflate
+
+__all__ = ["open_dicom"]
+
+_PREAMBLE = 128
+_DICOMDIR = "1.2.840.10008.1.3.10"
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_MAX_EXPANSION = 4  # how much longer than its pixels an encapsulated element may be, which bounds run lengths too
+_MAX_FRAMES = 20_000
+
+
+def open_dicom(content: bytes) -> Contents:
+    """Return what a DICOM file holds: one slice, or the frames of a multi-frame one in anatomical order.
+
+    Raises ReadError for what is damaged, no MR, without pixels, or larger than any slice may be.
+    """
+    try:
+        dataset = _parse(content)
+        if dataset.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR:
+            return _left_out("a DICOMDIR lists files and holds no slice; name the files or their folder")
+        _require_mr(dataset)
+        _require_pixels(dataset)
+        if "LOCALIZER" in [str(value).upper() for value in _values(dataset.get("ImageType"))]:
+            return _left_out("a localiser plans a scan and shows no slice to judge; leave it out")
+        return _opened(dataset)
+    except ReadError:
+        raise
+    except Exception as error:
+        msg = f"the DICOM file is damaged ({type(error).__name__}: {error}); export it again or remove it"
+        raise ReadError(_one_line(msg)) from error
+
+
+def _parse(content: bytes) -> Dataset:
+    """Parse the file without ``dcmread``, which would inflate a deflated data set without bound."""
+    file = io.BytesIO(content)
+    file.seek(_PREAMBLE + 4)
+    meta = FileMetaDataset(read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2))
+    syntax = meta.get("TransferSyntaxUID")
+    if not syntax:
+        msg = "a DICOM file must name its transfer syntax, this one does not; export it again"
+        raise ReadError(msg)
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
+        file = io.BytesIO(inflate(content[file.tell() :], wbits=-15))
+    little = syntax != uid.ExplicitVRBigEndian
+    dataset = read_dataset(file, syntax == uid.ImplicitVRLittleEndian, little)
+    dataset.file_meta = meta
+    return dataset
+
+
+def _require_mr(dataset: Dataset) -> None:
+    modality = str(dataset.get("Modality") or "").strip()
+    if modality != "MR":
+        got = f"its modality is {modality}" if modality else "it names no modality"
+        msg = f"a DICOM file must come from MR, this one does not: {got}; leave it out"
+        raise ReadError(msg)
+
+
+def _require_pixels(dataset: Dataset) -> None:
+    """Raise ReadError unless the pixels are there and as many as the header says, before any memory is taken."""
+    if not any(name in dataset for name in _PIXELS):
+        kind = uid.UID(str(dataset.get("SOPClassUID", ""))).name or "unknown"
+        msg = f"a DICOM file must hold pixels, this one ({kind}) holds none; leave it out"
+        raise ReadError(msg)
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    check_size(columns, rows)
+    frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel", 1))
+    total = rows * columns * frames * samples * int(dataset.BitsAllocated) // 8
+    if not 1 <= frames <= _MAX_FRAMES or samples not in (1, 3) or total > MAX_VOLUME_BYTES:
+        msg = (
+            f"a DICOM file may unpack to {MAX_VOLUME_BYTES:,} bytes in {_MAX_FRAMES:,} frames of 1 or 3 samples, this "
+            f"one claims {total:,} bytes in {frames:,} frames of {samples}; it is damaged or must be split"
+        )
+        raise ReadError(msg)
+    there = max(len(dataset.get(name) or b"") for name in _PIXELS)
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        if there > _MAX_EXPANSION * total + 65536:
+            msg = f"compressed pixels should be smaller than plain ones, got {there:,} for {total:,} bytes; export anew"
+            raise ReadError(msg)
+        if frames * 8 > there:
+            msg = f"every frame must be in the file, {there:,} bytes cannot hold {frames:,}; export it again"
+            raise ReadError(msg)
+    elif there < total * (2 if str(dataset.get("PhotometricInterpretation")) == "YBR_FULL_422" else 3) // 3:
+        msg = f"the pixels must be whole, the file holds {there:,} of {total:,} bytes; fetch it again"
+        raise ReadError(msg)
+
+
+def _opened(dataset: Dataset) -> Contents:
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    geometry = [geometry_of(dataset, frame) for frame in range(frames)]
+    order = sorted(range(frames), key=lambda frame: geometry[frame].position)
+    series = str(dataset.get("SeriesInstanceUID") or "")
+    plane = ",".join(f"{value:.2f}" for value in geometry[0].direction)
+    return Contents(
+        kind="DICOM",
+        slices=frames,
+        decode=lambda number: decode_slice(dataset, order[number], geometry[order[number]]),
+        series=hashlib.sha256(f"{series} {plane}".encode()).hexdigest()[:16] if series else "",
+        series_number=str(dataset.get("SeriesNumber") or ""),
+        position=float(geometry[0].position) if frames == 1 else 0.0,
+        patient_id=str(dataset.get("PatientID") or "").strip(),
+        clinical=True,
+    )
+
+
+def _left_out(why: str) -> Contents:
+    def refuse(_number: int) -> Any:
+        raise ReadError(why)
+
+    return Contents(kind="DICOM", slices=1, decode=refuse, omit=why)
+
+
+def _values(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) or hasattr(value, "append") else [value]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:400]

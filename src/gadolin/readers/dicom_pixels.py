@@ -1,0 +1,152 @@
+"""One frame of a DICOM file: where it lies, and its pixels in the units of the scanner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
+from gadolin.errors import ReadError
+from gadolin.readers import codecs
+from gadolin.readers.contents import require_finite, to_grey
+from gadolin.records import Slice
+
+__all__ = ["Geometry", "decode_slice", "geometry_of"]
+
+
+class Geometry(NamedTuple):
+    """Where a frame lies.
+
+    ``position`` (mm) grows towards the patient's right, front or head, whichever the slices are stacked along;
+    ``direction`` is the unit normal (x, y, z) in the patient's coordinates; ``spacing_mm`` is (rows, columns).
+    """
+
+    position: float
+    direction: tuple[float, float, float]
+    spacing_mm: tuple[float, float] | None
+
+
+def geometry_of(dataset: Dataset, frame: int) -> Geometry:
+    """Return the geometry of a frame (PS3.3, C.7.6.2); without position or orientation it is 0, in file order."""
+    facts = _facts(dataset, frame)
+    spacing = _numbers(facts, "PixelSpacing", 2)
+    spacing_mm = (spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None
+    place, axes = _numbers(facts, "ImagePositionPatient", 3), _numbers(facts, "ImageOrientationPatient", 6)
+    if place is None or axes is None:
+        return Geometry(0.0, (0.0, 0.0, 0.0), spacing_mm)
+    normal = np.cross(axes[:3], axes[3:])
+    upwards = normal * np.array([-1, -1, 1])  # DICOM's x and y grow to the left and back
+    if upwards[np.abs(upwards).argmax()] < 0:
+        normal = -normal
+    x, y, z = (float(value) for value in normal)
+    return Geometry(float(np.dot(normal, place)), (x, y, z), spacing_mm)
+
+
+def decode_slice(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
+    """Decode a frame: decompressed, rescaled by slope and intercept or table, MONOCHROME1 turned over, not windowed.
+
+    The window (centre, width) of the file, or the range of its table, is kept beside it. Raises ReadError where the
+    pixels are damaged or of a kind that cannot be decoded.
+    """
+    try:
+        return _decode(dataset, frame, geometry)
+    except ReadError:
+        raise
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        msg = f"the pixels of the DICOM file cannot be decoded ({why}); export it uncompressed or remove it"
+        raise ReadError(msg) from error
+
+
+def _decode(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
+    pixels, kind = _stored(dataset, frame)
+    spacing = geometry.spacing_mm
+    if kind in ("RGB", "PALETTE COLOR"):
+        grey, colour = to_grey(Image.fromarray(_eight_bits(pixels)))
+        return Slice(grey, bits=8, colour=colour, spacing_mm=spacing)
+    if pixels.ndim != 2:
+        msg = f"a grey picture must have one sample a pixel, this one has the shape {pixels.shape}; export it again"
+        raise ReadError(msg)
+    facts = _facts(dataset, frame)
+    stored = int(dataset.get("BitsStored", 16))
+    signed = bool(dataset.get("PixelRepresentation", 0))
+    rescaled, plain = _rescaled(pixels, dataset, facts)
+    window = _window(dataset, facts)
+    if kind == "MONOCHROME1":
+        ends = _rescaled(np.array([[-(2 ** (stored - 1)) * signed, 2 ** (stored - signed) - 1]]), dataset, facts)[0]
+        mirror = np.float32(ends.sum())
+        rescaled = mirror - rescaled
+        window = window and (float(mirror) - window[0], window[1])
+    eight = plain and not signed and stored <= 8 and pixels.dtype.kind == "u"
+    return Slice(require_finite(rescaled), bits=8 if eight else 16, spacing_mm=spacing, window=window)
+
+
+def _stored(dataset: Dataset, frame: int) -> tuple[NDArray[Any], str]:
+    """Return the stored values of a frame, (H, W) or (H, W, 3), and their photometric interpretation."""
+    codecs.register()
+    syntax = dataset.file_meta.TransferSyntaxUID
+    decoder = get_decoder(syntax)
+    plugin = codecs.PLUGIN if codecs.is_available(syntax) else ""
+    pixels, facts = decoder.as_array(dataset, index=frame, decoding_plugin=plugin)
+    kind = str(facts["photometric_interpretation"])
+    if kind == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, dataset)
+    return pixels, kind
+
+
+def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> tuple[NDArray[np.float32], bool]:
+    """Return pixels in the file's units, float32, and whether they are the stored values."""
+    if "ModalityLUTSequence" in dataset:
+        return np.asarray(apply_modality_lut(pixels, dataset), np.float32), False
+    slope, intercept = _numbers(facts, "RescaleSlope", 1), _numbers(facts, "RescaleIntercept", 1)
+    if slope is None or intercept is None or (slope[0] == 1 and intercept[0] == 0):
+        return pixels.astype(np.float32), True
+    return np.asarray(pixels.astype(np.float64) * slope[0] + intercept[0], np.float32), False
+
+
+def _window(dataset: Dataset, facts: list[Dataset]) -> tuple[float, float] | None:
+    """Return (centre, width) of the first window, or of the range that the first VOI table covers (PS3.3, C.11.2)."""
+    tables = dataset.get("VOILUTSequence")
+    if tables:
+        entries, first = (int(value) for value in list(tables[0].LUTDescriptor)[:2])
+        return first + (entries or 65536) / 2, float(entries or 65536)
+    centre, width = _numbers(facts, "WindowCenter", 1), _numbers(facts, "WindowWidth", 1)
+    return (centre[0], width[0]) if centre and width and width[0] > 0 else None
+
+
+def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    return (pixels >> 8).astype(np.uint8) if pixels.dtype.itemsize > 1 else pixels.astype(np.uint8)
+
+
+def _facts(dataset: Dataset, frame: int) -> list[Dataset]:
+    """Return the data sets that may describe a frame: its own groups, the shared ones, then the whole file's."""
+    own = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    groups = [*own[frame : frame + 1], *shared[:1]]
+    return [inner for group in groups for inner in _inside(group)] + [dataset]
+
+
+def _inside(group: Dataset) -> Iterator[Dataset]:
+    for element in group:
+        if element.VR == "SQ" and element.value:
+            yield element.value[0]
+
+
+def _numbers(facts: list[Dataset], name: str, count: int) -> list[float] | None:
+    """Return the first ``count`` finite numbers of the first data set that has the element, or None."""
+    for each in facts:
+        value = each.get(name)
+        if value is None or value == "":
+            continue
+        values = [
+            float(one) for one in (value if hasattr(value, "__len__") and not isinstance(value, str) else [value])
+        ]
+        if len(values) >= count and all(np.isfinite(values[:count])):
+            return values[:count]
+    return None

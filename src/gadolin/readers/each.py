@@ -1,0 +1,39 @@
+"""The slices of many records: every file is opened once, several at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from gadolin.readers import naming, one_of, open_file
+from gadolin.records import Record, Slice
+
+__all__ = ["each_slice"]
+
+Result = TypeVar("Result")
+
+
+def each_slice(records: Sequence[Record], work: Callable[[int, Slice], Result]) -> Iterator[Result]:
+    """Yield ``work(index, slice)`` for every record, file by file in the order in which the files first appear.
+
+    ``work`` runs in several threads. Raises ReadError naming the file that cannot be read; nothing more is begun then.
+    """
+    files: dict[Path, list[int]] = {}
+    for index, record in enumerate(records):
+        files.setdefault(record.path, []).append(index)
+
+    def work_file(path: Path) -> list[Result]:
+        contents = open_file(path)
+        with naming(path):
+            return [work(index, one_of(contents, records[index].frame)) for index in files[path]]
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        try:
+            for results in pool.map(work_file, files):
+                yield from results
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

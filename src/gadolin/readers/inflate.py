@@ -1,0 +1,61 @@
+"""Decompression with a bound: nothing is taken into memory before it is known to fit."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from gadolin.errors import ReadError
+from gadolin.readers.contents import MAX_VOLUME_BYTES
+
+__all__ = ["inflate", "inflated_head", "inflated_size"]
+
+_STEP = 1 << 20
+_FREE = 64 * 1024 * 1024  # bytes that may come out of anything
+_MAX_RATIO = 250  # beyond that: how much larger than what went in; segmentations reach 200
+
+
+def inflate(content: bytes, *, wbits: int, max_bytes: int = MAX_VOLUME_BYTES) -> bytes:
+    """Return the decompressed bytes; ``wbits`` as for zlib: 31 for gzip, -15 for raw deflate, 15 for zlib.
+
+    Raises ReadError where the result would be larger than ``max_bytes``, or than 64 MiB and 250 times what went in,
+    and where the data is damaged or ends early.
+    """
+    return b"".join(_pieces(content, wbits, max_bytes))
+
+
+def inflated_size(content: bytes, *, wbits: int, max_bytes: int = MAX_VOLUME_BYTES) -> int:
+    """Return how large ``inflate`` would be, in bytes, without holding the result; raises as it does."""
+    return sum(len(piece) for piece in _pieces(content, wbits, max_bytes))
+
+
+def inflated_head(content: bytes, length: int, *, wbits: int) -> bytes:
+    """Return the first ``length`` decompressed bytes, fewer where there are fewer or the data is no such stream."""
+    try:
+        return zlib.decompressobj(wbits).decompress(content[: length * 4 + 1024], length)
+    except zlib.error:
+        return b""
+
+
+def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
+    bound = min(max_bytes, max(_FREE, _MAX_RATIO * len(content)))
+    stream = zlib.decompressobj(wbits)
+    total, rest = 0, content
+    try:
+        while not stream.eof:
+            piece = stream.decompress(rest, _STEP)
+            rest = stream.unconsumed_tail
+            total += len(piece)
+            if total > bound:
+                msg = (
+                    f"compressed data may unpack to at most {bound:,} bytes here, {len(content):,} bytes unpack to "
+                    "more; do not trust this file, or unpack it yourself"
+                )
+                raise ReadError(msg)
+            if not piece and not rest and not stream.eof:
+                msg = "compressed data must be whole, this ends early; fetch the file again"
+                raise ReadError(msg)
+            yield piece
+    except zlib.error as error:
+        msg = f"compressed data must be whole, this is damaged ({error}); fetch the file again"
+        raise ReadError(msg) from error

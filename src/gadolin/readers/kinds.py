@@ -1,0 +1,36 @@
+"""What the first bytes of a file announce."""
+
+from __future__ import annotations
+
+from gadolin.readers.inflate import inflated_head
+
+__all__ = ["HEAD", "file_kind"]
+
+HEAD = 4096  # bytes that tell, of a gzipped volume too
+
+_PICTURES = {
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "BMP": (b"BM",),
+    "TIFF": (b"II*\x00", b"MM\x00*"),
+}
+_MATLAB = (b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file", b"\x89HDF\r\n\x1a\n")
+_GZIP = b"\x1f\x8b"
+
+
+def file_kind(head: bytes) -> str | None:
+    """Return the format that the first 4,096 bytes of a file announce, or None where none is known.
+
+    One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped.
+    """
+    if head[128:132] == b"DICM":  # first, since the 128 bytes before it may be anything
+        return "DICOM"
+    for kind, starts in _PICTURES.items():
+        if head.startswith(starts):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith(_MATLAB):
+        return "MATLAB"
+    volume = inflated_head(head, 544, wbits=31) if head.startswith(_GZIP) else head
+    return "NIfTI" if volume[344:347] in (b"n+1", b"ni1") or volume[4:7] in (b"n+2", b"ni2") else None

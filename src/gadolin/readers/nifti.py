@@ -1,0 +1,134 @@
+"""NIfTI-1 and NIfTI-2 volumes, plain or gzipped: nibabel reads the header, the slices are views of the volume."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from nibabel.orientations import apply_orientation, io_orientation
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
+
+from gadolin.errors import ReadError
+from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, check_size, require_finite
+from gadolin.readers.inflate import inflate
+from gadolin.records import Slice
+
+__all__ = ["open_nifti"]
+
+_PLANES: Final = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis that a slice of the plane is cut across
+_GZIP = b"\x1f\x8b"
+_THICK = 1.5  # how much coarser than the others the axis of a stack of slices is
+
+
+def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
+    """Return the slices of a volume, in canonical (RAS+) order along an axis, seen as radiologists see them.
+
+    ``plane`` is axial, coronal, sagittal, or acquired: across the axis whose steps are 1.5 times coarser than the
+    others, else axial. Axial slices go from foot to head, coronal ones from back to front, sagittal ones from left to
+    right. Of a volume of four dimensions or more, all slices of the first volume come first, then those of the second.
+    Raises ReadError for what is damaged, larger than its file, no numbers, or NaN.
+    """
+    try:
+        volume = _volume(inflate(content, wbits=31) if content[:2] == _GZIP else content)
+        axis = volume.thick_axis if plane == "acquired" else _PLANES[plane]
+        return _contents(volume, axis)
+    except ReadError:
+        raise
+    except (
+        WrapStructError,
+        ValueError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        ArithmeticError,
+        np.linalg.LinAlgError,
+    ) as error:
+        msg = f"the NIfTI file is damaged ({' '.join(str(error).split())[:300]}); export it again or remove it"
+        raise ReadError(msg) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Volume:
+    """A volume in canonical order: ``values`` (X, Y, Z, N) as stored, ``spacing_mm`` along X, Y and Z."""
+
+    values: NDArray[Any]
+    slope: float
+    intercept: float
+    spacing_mm: tuple[float, float, float]
+
+    @cached_property
+    def thick_axis(self) -> int:
+        order = np.argsort(self.spacing_mm)
+        thickest, next_one = self.spacing_mm[order[2]], self.spacing_mm[order[1]]
+        return int(order[2]) if thickest > _THICK * next_one else _PLANES["axial"]
+
+
+def _volume(content: bytes) -> _Volume:
+    header = _header(content)
+    shape, kind = header.get_data_shape(), header.get_data_dtype()
+    if not 2 <= len(shape) <= 7 or min(shape) < 1:
+        msg = f"a NIfTI volume must have 2 to 7 dimensions of 1 or more, this one has {shape}; export it again"
+        raise ReadError(msg)
+    if kind.kind not in "iuf":
+        msg = f"a NIfTI volume must hold plain numbers, this one holds {kind}; export it as grey values"
+        raise ReadError(msg)
+    count = int(np.prod([int(side) for side in shape], dtype=object))
+    start = int(header["vox_offset"])
+    there = len(content) - start
+    if count * kind.itemsize > min(there, MAX_VOLUME_BYTES) or start < 348:
+        msg = (
+            f"a volume must be whole and at most {MAX_VOLUME_BYTES:,} bytes, the header tells of "
+            f"{count * kind.itemsize:,} and the file holds {max(there, 0):,}; fetch it again or cut it down"
+        )
+        raise ReadError(msg)
+    stored = np.frombuffer(content, kind, count, start).reshape(shape, order="F")
+    while stored.ndim < 3:
+        stored = stored[..., np.newaxis]
+    stored = stored.reshape((*stored.shape[:3], -1), order="F")
+    slope, intercept = header.get_slope_inter()
+    affine = header.get_best_affine()
+    if not np.isfinite(affine).all():
+        msg = "a NIfTI volume must say how it lies, this one's affine is not finite; export it again"
+        raise ReadError(msg)
+    turn = io_orientation(affine)
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = [0.0] * 3
+    for axis, (target, _) in enumerate(turn):
+        spacing[int(target)] = float(steps[axis])
+    values = apply_orientation(stored, turn)
+    scale = (1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept))
+    return _Volume(values, *scale, (spacing[0], spacing[1], spacing[2]))
+
+
+def _header(content: bytes) -> Any:
+    kind = Nifti2Header if content[4:7] in (b"n+2", b"ni2") else Nifti1Header
+    if content[344:347] == b"ni1" or content[4:7] == b"ni2":
+        msg = "a NIfTI volume must be one file, this is a header without its voxels; convert the pair to .nii.gz"
+        raise ReadError(msg)
+    return kind.from_fileobj(io.BytesIO(content))
+
+
+def _contents(volume: _Volume, axis: int) -> Contents:
+    across, down = (1, 2) if axis == 0 else (0, 2) if axis == 1 else (0, 1)
+    shape = volume.values.shape
+    check_size(shape[across], shape[down])
+    spacing = volume.spacing_mm
+    eight = volume.values.dtype == np.uint8 and (volume.slope, volume.intercept) == (1.0, 0.0)
+
+    def decode(number: int) -> Slice:
+        stored = np.take(volume.values[..., number // shape[axis]], number % shape[axis], axis=axis)
+        flipped = stored.T[::-1, ::-1]  # head or front up; the patient's right on the left, the front of a profile too
+        pixels = np.asarray(flipped * volume.slope + volume.intercept if not eight else flipped, np.float32)
+        return Slice(
+            pixels=require_finite(np.ascontiguousarray(pixels)),
+            bits=8 if eight else 16,
+            spacing_mm=(spacing[down], spacing[across]) if min(spacing) > 0 else None,
+        )
+
+    return Contents(kind="NIfTI", slices=shape[axis] * shape[3], decode=decode)

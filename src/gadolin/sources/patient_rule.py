@@ -1,0 +1,58 @@
+"""Where the patients of a folder are named: in the files, in the folders, or in the file names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gadolin.errors import DataError
+from gadolin.readers.contents import Contents
+
+__all__ = ["PatientRule"]
+
+_BIDS = r"(?:^|[/_])sub-([A-Za-z0-9]+)"
+
+
+@dataclass(frozen=True)
+class PatientRule:
+    """How to tell the patient of a file below ``root``.
+
+    ``given`` is "parent" (the folder a file lies in), "dicom" (PatientID, hashed with the local key), "bids" (sub-XX in
+    the path), or a regular expression with one group, searched in the path below ``root``. With None, a file that
+    names its patient is believed and the patients of the others are unknown.
+    """
+
+    root: Path
+    given: str | None
+
+    def of(self, path: Path, class_folder: str, contents: Contents) -> str:
+        """Return the patient of a file, or an empty string; raises DataError where the rule finds none."""
+        if self.given is None:
+            return contents.patient
+        if self.given == "dicom":
+            if contents.kind != "DICOM" or not contents.patient:
+                got = "no DICOM file" if contents.kind != "DICOM" else "one without it"
+                msg = f"--patient-from dicom needs DICOM files with a PatientID, {path} is {got}; choose another rule"
+                raise DataError(msg)
+            return contents.patient
+        if self.given == "parent":
+            if path.parent.name == class_folder:
+                msg = f"--patient-from parent needs a folder per patient in {class_folder}/, {path} lies directly in it"
+                raise DataError(msg)
+            return path.parent.name
+        found = self._pattern.search(path.relative_to(self.root).as_posix())
+        if found is None or self._pattern.groups != 1 or not found.group(1):
+            what = "sub-XX" if self.given == "bids" else repr(self.given)
+            msg = f"--patient-from must match every path with one group, {what} finds no patient in {path}"
+            raise DataError(msg)
+        return found.group(1)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        try:
+            return re.compile(_BIDS if self.given == "bids" else self.given or "")
+        except re.error as error:
+            msg = f"--patient-from must be parent, dicom, bids or a regular expression, got {self.given!r} ({error})"
+            raise DataError(msg) from error
