@@ -8,10 +8,10 @@ import os
 import urllib.request
 
 import pytest
-from stub_server import Answer
 
 from gadolin.errors import DownloadError, OutputError
 from gadolin.sources.download import Remote, download, fetch_json, partial
+from stub_server import Answer
 
 CONTENT = bytes(range(256)) * 4096
 

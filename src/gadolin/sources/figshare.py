@@ -10,6 +10,7 @@ from pathlib import Path
 from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError, DownloadError, MissingExtraError, ReadError
 from gadolin.manifest import file_digest, write_manifest
+from gadolin.readers import open_file
 from gadolin.records import Record
 from gadolin.sources.download import Progress, Remote, download, fetch_json
 from gadolin.sources.found import Scan
@@ -126,8 +127,6 @@ def read_folds(path: Path) -> tuple[int, ...]:
 
 
 def _record(path: Path, fold: int | None) -> Record:
-    from gadolin.readers import open_file
-
     opened = open_file(path)
     if not opened.label:
         msg = f"{path}: a slice must name its class, this one does not; fetch it again"
@@ -173,5 +172,4 @@ def _require_h5py() -> None:
     try:
         import h5py  # noqa: F401  # only whether it is there
     except ModuleNotFoundError as error:
-        package = "h5py"
-        raise MissingExtraError(package, "mat") from error
+        raise MissingExtraError(package="h5py", extra="mat") from error

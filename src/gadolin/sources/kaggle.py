@@ -99,7 +99,7 @@ def fetch_pinned(
     write_json(out / "source.json", release.as_json())
     write_manifest(out / "manifest.csv", records)
     finish(out)
-    return Scan(out, "manifest", records, seen.renamed, seen.skipped, release)
+    return Scan(out, "manifest", records, seen.renamed, seen.skipped, release=release)
 
 
 def _kagglehub() -> object:
@@ -110,7 +110,7 @@ def _kagglehub() -> object:
     except ModuleNotFoundError as error:
         if error.name != "kagglehub":
             raise
-        raise MissingExtraError(error.name, "fetch") from error
+        raise MissingExtraError(package="kagglehub", extra="fetch") from error
     return kagglehub.dataset_download
 
 
@@ -149,5 +149,5 @@ def _inside(cached: Path, folders: Sequence[str], release: Release) -> Path:
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
-    why = error.strerror or str(error)
-    return OutputError(f"cannot write {path}: {why}; free space, then run the same command again")
+    first = error.args[0][0] if isinstance(error, shutil.Error) else ("", "", error.strerror or error)  # of all copies
+    return OutputError(f"cannot write {path}: {first[2]}; free space, then run the same command again")
