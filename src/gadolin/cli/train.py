@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -47,28 +50,52 @@ def train(
     """
     from gadolin.train.machine import Machine
     from gadolin.train.plan import Plan
+    from gadolin.train.processes import is_first
     from gadolin.train.recipe import with_settings
     from gadolin.train.recipes import named_recipe
     from gadolin.train.run import train_model
 
-    plan = Plan(
-        data=data,
-        out=out,
-        recipe=with_settings(named_recipe(recipe), setting or []),
-        weights=weights,
-        machine=Machine(device=device, precision=precision, seed=seed),
-        patient_from=patient_from,
-        skip_unreadable=skip_unreadable,
-        validation=validation,
-        test=test,
-        cache=cache,
-        resume=resume,
-    )
-    with progress_bar("training") as advance:
-        page = train_model(plan, progress=advance)
+    with _told_once():
+        plan = Plan(
+            data=data,
+            out=out,
+            recipe=with_settings(named_recipe(recipe), setting or []),
+            weights=weights,
+            machine=Machine(device=device, precision=precision, seed=seed),
+            patient_from=patient_from,
+            skip_unreadable=skip_unreadable,
+            validation=validation,
+            test=test,
+            cache=cache,
+            resume=resume,
+        )
+        with progress_bar("training") if is_first() else nullcontext() as advance:
+            page = train_model(plan, progress=advance)
+    if not is_first():
+        return
     metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
     if as_json:
         print_json({"run": str(out), "bundle": str(out / "bundle"), "report": str(page), "metrics": metrics})
     else:
         print(summary(metrics))
         say(f"run: {out}\nreport: {page}")
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Print the library's warnings; of an error that several processes have, let one print it and the others end."""
+    from gadolin.errors import GadolinError, RequestError
+    from gadolin.train.processes import told_elsewhere
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("gadolin: %(message)s"))
+    logger = logging.getLogger("gadolin")
+    logger.addHandler(handler)
+    try:
+        yield
+    except GadolinError as error:
+        if not told_elsewhere(error):
+            raise
+        raise typer.Exit(2 if isinstance(error, RequestError) else 1) from error
+    finally:
+        logger.removeHandler(handler)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gadolin.network.spread import BatchDropout
+
 __all__ = ["DenseHead", "Head", "LinearHead", "OutlineHead"]
 
 
@@ -24,7 +26,7 @@ class LinearHead(Head):
 
     def __init__(self, features: int, classes: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BatchDropout(dropout)
         self.linear = nn.Linear(features, classes)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -44,7 +46,7 @@ class DenseHead(Head):
     def __init__(self, features: int, classes: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.dense = nn.Linear(features, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BatchDropout(dropout)
         self.linear = nn.Linear(hidden, classes)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -75,7 +77,7 @@ class OutlineHead(Head):
             nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
         self.places = nn.Conv2d(width, classes + 1, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = BatchDropout(dropout)
         self.linear = nn.Linear(width + channels[-1], classes)
 
     def look(self, *maps: Tensor) -> tuple[Tensor, Tensor]:

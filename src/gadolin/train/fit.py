@@ -6,13 +6,17 @@ import csv
 import io
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
+from lightning_fabric import Fabric
 from torch.utils.tensorboard import SummaryWriter
 
-from gadolin.atomic import write_text
-from gadolin.errors import RecipeError
+from gadolin.atomic import write_json, write_text
+from gadolin.errors import DataError, RecipeError
 from gadolin.network import Classifier
+from gadolin.network.spread import global_batch_norm
 from gadolin.train.batches import Examples
 from gadolin.train.checkpoint import (
     Checkpoint,
@@ -21,11 +25,14 @@ from gadolin.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from gadolin.train.claim import begun
 from gadolin.train.learner import Learner, Progress, make_learner, train_epoch, validate
 from gadolin.train.machine import Machine
+from gadolin.train.memory import Memory
+from gadolin.train.processes import agreed
 from gadolin.train.recipe import Recipe
 
-__all__ = ["fit"]
+__all__ = ["fit", "halvings"]
 
 
 def fit(
@@ -41,27 +48,70 @@ def fit(
 
     Goes on from the checkpoint in ``run`` where there is one, as if it had never stopped: everything random follows
     from the seed, the epoch and the step. Returns the last checkpoint, whose ``best`` holds the chosen weights.
-    Raises RecipeError where the loss is no longer a finite number.
+    Several processes learn from one batch together, as one process would; the first of them writes.
+    Raises RecipeError where the loss is no longer a finite number or one slice does not fit into memory.
     """
     train, validation = parts
-    path = run / "checkpoint.safetensors"
-    learner = make_learner(network, recipe, train, fabric=machine.fabric(), seed=machine.seed)
-    state = load_checkpoint(path) if path.exists() else Checkpoint()
-    _restore(learner, state)
-    with SummaryWriter(str(run / "tensorboard"), purge_step=1) as board:
-        _tell(run, state.history, board)
+    fabric = machine.fabric()
+    memory = Memory(halvings(run), record=partial(_record, run))
+    with global_batch_norm(network, fabric.world_size), _board(run, fabric) as board:
+        learner = make_learner(network, recipe, train, fabric=fabric, seed=machine.seed, memory=memory)
+        state = _resumed(learner, run)
+        agreed(fabric, partial(_tell, run, state.history, board))
         while state.epoch < recipe.epochs and not _out_of_patience(state, recipe.patience):
             started = time.perf_counter()
             row = {"epoch": float(state.epoch + 1)}
             row |= train_epoch(learner, train, state.epoch, progress)
             row |= validate(learner, validation)
-            _require_finite(row)
+            agreed(fabric, partial(_require_finite, row))
             row["seconds"] = round(time.perf_counter() - started, 2)
             _advance(state, learner, row)
-            save_checkpoint(path, state)
-            _log(run / "history.csv", state.history)
-            _draw(board, row)
+            agreed(fabric, partial(_keep, state, run, board))
     return state
+
+
+def halvings(run: Path) -> list[dict[str, int]]:
+    """Return from which steps on the run in ``run`` splits its batches into how many parts."""
+    if not (run / "run.json").exists():
+        return []
+    return list(begun(run).get("halvings", []))
+
+
+def _record(run: Path, found: list[dict[str, int]]) -> None:
+    """Write down at once that batches are split, so that a run that goes on splits the same ones."""
+    if (run / "run.json").exists():
+        write_json(run / "run.json", begun(run) | {"halvings": found})
+
+
+def _board(run: Path, fabric: Fabric) -> AbstractContextManager[SummaryWriter | None]:
+    return SummaryWriter(str(run / "tensorboard"), purge_step=1) if fabric.is_global_zero else nullcontext()
+
+
+def _resumed(learner: Learner, run: Path) -> Checkpoint:
+    """Return where the run stands, and put the learner there; raises DataError where processes see other runs."""
+    path, fabric = run / "checkpoint.safetensors", learner.fabric
+    state = agreed(fabric, lambda: load_checkpoint(path) if path.exists() else Checkpoint())
+    first = fabric.broadcast(state.epoch)
+
+    def require_same() -> None:
+        if state.epoch != first:
+            msg = (
+                f"every process must see the same run folder, {path} is at epoch {state.epoch} here and at {first} "
+                "for the first; put the run folder where all machines share it"
+            )
+            raise DataError(msg)
+
+    agreed(fabric, require_same)
+    _restore(learner, state)
+    return state
+
+
+def _keep(state: Checkpoint, run: Path, board: SummaryWriter | None) -> None:
+    """Write down the epoch that is done; only the first process has a board."""
+    if board is not None:
+        save_checkpoint(run / "checkpoint.safetensors", state)
+        _log(run / "history.csv", state.history)
+        _draw(board, state.history[-1])
 
 
 def _restore(learner: Learner, state: Checkpoint) -> None:
@@ -100,8 +150,10 @@ def _out_of_patience(state: Checkpoint, patience: int) -> bool:
     return bool(patience) and state.best_epoch > 0 and state.epoch - state.best_epoch >= patience
 
 
-def _tell(run: Path, history: list[dict[str, float]], board: SummaryWriter) -> None:
+def _tell(run: Path, history: list[dict[str, float]], board: SummaryWriter | None) -> None:
     """Write again what a run that was killed may not have come to write; the board forgets its own first."""
+    if board is None:
+        return
     if history:
         _log(run / "history.csv", history)
     for row in history:

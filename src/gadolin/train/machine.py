@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from gadolin.errors import RequestError, suggestion
+from gadolin.train.processes import processes
 
 __all__ = ["Machine"]
 
 _PRECISIONS = ("auto", "float32", "bfloat16")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _SEEDS = 2**32
+_PATIENCE = timedelta(days=7)  # the others wait while the first prepares slices and evaluates
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +64,37 @@ class Machine:
         return self.device in ("auto", "cpu") and bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
     def fabric(self) -> Fabric:
-        """Return Fabric set up for this machine."""
-        return Fabric(accelerator=self.device, devices=1, precision="bf16-mixed" if self.bfloat16 else "32-true")
+        """Return Fabric set up for this machine, joined to the other processes where torchrun started several.
+
+        Raises RequestError where there are more processes than GPUs.
+        """
+        precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if self.bfloat16 else "32-true"
+        everywhere, here = processes()
+        if everywhere == 1:
+            return Fabric(accelerator=self.device, devices=1, precision=precision)
+        gpus = torch.cuda.device_count() if self.device in ("auto", "cuda") else 0
+        if self.device == "mps" or 0 < gpus < here:
+            msg = (
+                f"each process needs a GPU of its own, got {here} processes for {gpus or 1}; "
+                "give torchrun fewer with --nproc-per-node, or gadolin --device cpu"
+            )
+            raise RequestError(msg)
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+        fabric = Fabric(
+            accelerator="cuda" if gpus else "cpu",
+            devices=here,
+            num_nodes=everywhere // here,
+            strategy=_strategy(),
+            precision=precision,
+            plugins=[TorchElasticEnvironment()],
+        )
+        fabric.launch()
+        return fabric
+
+
+def _strategy() -> DDPStrategy:
+    """Return the strategy that averages gradients; buffers agree already, since batch norm is global."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {buffers: False}
+    return DDPStrategy(timeout=_PATIENCE, **options)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import save
 
 from gadolin.atomic import write_bytes, write_json
 from gadolin.bundle import Bundle, write_bundle
-from gadolin.errors import DataError
+from gadolin.errors import DataError, RequestError
 from gadolin.evaluate import fit_temperature
 from gadolin.manifest import file_digest, manifest_digest, write_manifest
 from gadolin.network import Classifier, MirrorAverage, build_classifier
@@ -24,12 +26,16 @@ from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
 from gadolin.splits import copied_from
+from gadolin.train.checkpoint import Checkpoint
 from gadolin.train.claim import begun, claimed
 from gadolin.train.export import export_graph
-from gadolin.train.fit import fit
+from gadolin.train.fit import fit, halvings
 from gadolin.train.learner import Progress
+from gadolin.train.machine import Machine
 from gadolin.train.parts import Parts, divide
 from gadolin.train.plan import Plan
+from gadolin.train.processes import agreed, by_turns, joined
+from gadolin.train.recipe import Recipe
 from gadolin.train.weights import start_from
 
 __all__ = ["train_model"]
@@ -51,29 +57,78 @@ _PARITY_SLICES = 8
 def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     """Train by ``plan`` and return the path of the report on the test part, which is read once, at the end.
 
-    ``progress`` is called with (done, total, what). Raises a GadolinError, before anything is written, where data,
+    ``progress`` is called with (done, total, what). Several processes that torchrun started train together; the first
+    alone writes, and an error in one is raised in all. Raises a GadolinError, before anything is written, where data,
     weights or folder cannot be used; an interrupted run goes on with ``resume``.
     """
-    with claimed(plan) as settled:
-        return _train(settled, progress)
+    fabric = plan.machine.fabric()
+    with ExitStack() as stack, joined(fabric):
+        agreed(fabric, lambda: _require_divisible(plan.recipe, fabric.world_size))
+        if fabric.is_global_zero:
+            plan = agreed(fabric, lambda: stack.enter_context(claimed(plan)))
+        else:
+            plan = agreed(fabric, lambda: replace(plan, resume=True))  # the first writes what the others read
+        return _train(plan, fabric, progress)
 
 
-def _train(plan: Plan, progress: Progress | None) -> Path:
+def _require_divisible(recipe: Recipe, processes: int) -> None:
+    if recipe.batch_size % processes:
+        best = max(processes, round(recipe.batch_size / processes) * processes)
+        msg = (
+            f"batch_size counts the slices of all processes and must divide by their number, got {recipe.batch_size} "
+            f"for {processes}; set batch_size={best}"
+        )
+        raise RequestError(msg)
+
+
+def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Path:
+    plan = replace(plan, machine=_settled(plan.machine, fabric))
+    parts, plan, network, facts = by_turns(fabric, lambda: _begin(plan, fabric, progress))
+    examples = (parts.train, parts.validation)
+    state = fit(network, plan.recipe, examples, machine=plan.machine, run=plan.out, progress=progress)
+
+    def finish() -> Path:
+        if not fabric.is_global_zero:
+            return plan.out / "evaluation" / "report.html"
+        network.load_state_dict(state.best)
+        return _finish(plan, network, parts, facts | _outcome(plan, state), progress)
+
+    return agreed(fabric, finish)
+
+
+def _settled(machine: Machine, fabric: Fabric) -> Machine:
+    """Return the machine with the first process's precision, where there are several."""
+    if fabric.world_size == 1:
+        return machine
+    return replace(machine, precision=fabric.broadcast("bfloat16" if machine.bfloat16 else "float32"))
+
+
+def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts, Plan, Classifier, dict[str, Any]]:
+    """Return data, resolved plan, network and facts; only the first process reads weights, and opens the run."""
     parts = divide(plan, progress)
     plan = _resolved(plan, parts)
     torch.manual_seed(plan.machine.seed)
     network = build_classifier(plan.recipe.network, len(parts.classes))
-    facts = _facts(plan, parts.records) | start_from(network, plan.recipe.network.backbone, plan.weights)
-    _open_run(plan, parts.records, facts)
-    examples = (parts.train, parts.validation)
-    state = fit(network, plan.recipe, examples, machine=plan.machine, run=plan.out, progress=progress)
-    network.load_state_dict(state.best)
-    facts |= {
+    facts = _facts(plan, parts.records) | {"processes": fabric.world_size}
+    if fabric.is_global_zero:
+        facts |= start_from(network, plan.recipe.network.backbone, plan.weights)
+        _open_run(plan, parts.records, facts)
+    return parts, plan, network, facts
+
+
+def _outcome(plan: Plan, state: Checkpoint) -> dict[str, Any]:
+    """Return what ``run.json`` records of the training."""
+    split = halvings(plan.out)
+    return {
         "chosen_epoch": state.best_epoch,
         "epochs": state.epoch,
         "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
         "history": state.history[state.best_epoch - 1],
-    }
+    } | ({"halvings": split} if split else {})
+
+
+def _finish(plan: Plan, network: Classifier, parts: Parts, facts: dict[str, Any], progress: Progress | None) -> Path:
+    """Write the bundle, read the test part and write the report; the run counts as finished only then."""
     bundle = _export(plan, network, parts, facts=facts)
     write_json(plan.out / "run.json", facts | {"finished": False})
     page = _read_test(plan, bundle, parts.records, progress)

@@ -1,0 +1,107 @@
+"""A batch in several pieces, learned from as one: batch norm and dropout as if the whole batch were here.
+
+In several processes each holds its share of a batch; where memory is short one process takes it part by part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, distributed, nn
+
+__all__ = ["BatchDropout", "GlobalBatchNorm2d", "global_batch_norm", "place_in_batch"]
+
+
+class BatchDropout(nn.Dropout):
+    """Dropout that draws for the whole batch where only rows ``first`` to ``last`` of its ``whole`` are here."""
+
+    within: tuple[int, int, int] | None = None
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return ``values`` (n, ...) with the same dropped as when all rows of the batch are together."""
+        if not self.training or self.within is None:
+            return super().forward(values)
+        first, last, whole = self.within
+        kept = F.dropout(values.new_ones((whole, *values.shape[1:])), self.p, training=True)
+        return values * kept[first:last]
+
+
+def place_in_batch(network: nn.Module, first: int, last: int, whole: int) -> None:
+    """Tell ``network`` that the slices to come are rows ``first`` to ``last`` of a batch of ``whole``."""
+    for module in network.modules():
+        if isinstance(module, BatchDropout):
+            module.within = None if last - first == whole else (first, last, whole)
+
+
+class GlobalBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm in training with the mean and variance over the slices of all processes, on any device."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return normalised maps (n, C, h, w); every process must call this together."""
+        if not self.training:
+            return super().forward(maps)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        out, mean, variance, count = _Normalise.apply(maps, self.weight, self.bias, self.eps)
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        return out  # type: ignore[no-any-return]  # autograd functions are untyped
+
+
+class _Normalise(torch.autograd.Function):
+    """Normalise by the statistics of all processes; one collective forward, one back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, maps: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        own_variance, own_mean = torch.var_mean(maps.float(), dim=(0, 2, 3), correction=0)
+        own_count = own_mean.new_full((1,), maps.numel() // maps.shape[1])
+        own = torch.cat([own_mean, own_variance, own_count])
+        every = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(every, own)
+        together = torch.stack(every)
+        channels = maps.shape[1]
+        means, variances, counts = together[:, :channels], together[:, channels:-1], together[:, -1:]
+        count = counts.sum()
+        mean = (counts * means).sum(dim=0) / count
+        variance = (counts * (variances + (means - mean) ** 2)).sum(dim=0) / count
+        out = F.batch_norm(maps, mean, variance, weight, bias, False, 0.0, eps)
+        ctx.save_for_backward(maps, weight, mean, torch.rsqrt(variance + eps), count)
+        ctx.mark_non_differentiable(mean, variance, count)
+        return out, mean, variance, count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, Tensor, None]:
+        maps, weight, mean, scale, count = ctx.saved_tensors
+        gradient = gradients[0].float()
+        wide = (1, -1, 1, 1)
+        normal = (maps.float() - mean.view(wide)) * scale.view(wide)
+        of_bias = gradient.sum(dim=(0, 2, 3))
+        of_weight = (gradient * normal).sum(dim=(0, 2, 3))
+        sums = torch.stack([of_bias, of_weight])
+        distributed.all_reduce(sums)
+        shift, slope = (sums / count).unbind(0)
+        of_maps = (gradient - shift.view(wide) - normal * slope.view(wide)) * (weight * scale).view(wide)
+        return of_maps.to(maps.dtype), of_weight, of_bias, None
+
+
+@contextmanager
+def global_batch_norm(network: nn.Module, processes: int) -> Iterator[None]:
+    """Let the batch norms of ``network`` learn from all processes while the block runs; nothing else of it changes."""
+    norms = [module for module in network.modules() if type(module) is nn.BatchNorm2d] if processes > 1 else []
+    for norm in norms:
+        norm.__class__ = GlobalBatchNorm2d
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.__class__ = nn.BatchNorm2d
