@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gadolin.cli.output import print_json, progress_bar
+from gadolin.cli.output import Advance, print_json, progress_bar
 from gadolin.cli.scan import release_lines
 
 
@@ -32,7 +33,14 @@ def fetch(
     """
     from gadolin.sources import fetch as fetch_source
 
-    with progress_bar(f"fetching {source}") as advance:
+    with ExitStack() as bars:
+        begun: list[Advance] = []
+
+        def advance(done: int, total: int, what: str) -> None:
+            if not begun:  # not before: kagglehub draws a bar of its own
+                begun.append(bars.enter_context(progress_bar(what)))
+            begun[0](done, total, what)
+
         found = fetch_source(source, out, progress=advance)
     if as_json:
         print_json(found.as_json())

@@ -7,7 +7,7 @@ import errno
 import logging
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -102,8 +102,8 @@ def fetch_pinned(
     return Scan(out, "manifest", records, seen.renamed, seen.skipped, release=release)
 
 
-def _kagglehub() -> object:
-    """Import kagglehub's function; what the package tells on standard output goes to standard error."""
+def _kagglehub() -> Callable[[str], str]:
+    """Return kagglehub's function; what the package tells on standard output goes to standard error."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             import kagglehub
@@ -111,11 +111,11 @@ def _kagglehub() -> object:
         if error.name != "kagglehub":
             raise
         raise MissingExtraError(package="kagglehub", extra="fetch") from error
-    return kagglehub.dataset_download
+    download: Callable[[str], str] = kagglehub.dataset_download
+    return download
 
 
-def _ask(download: object, release: Release) -> Path:
-    assert callable(download)
+def _ask(download: Callable[[str], str], release: Release) -> Path:
     log = logging.getLogger("kagglehub")
     level = log.level
     log.setLevel(logging.ERROR)
