@@ -94,6 +94,7 @@ def test_a_scan_is_told_as_counts():
         "slices_without_patient": 1,
         "renamed": {"B": "b"},
         "skipped": [{"path": "x.png", "reason": "empty"}],
+        "omitted": [],
     }
 
 
