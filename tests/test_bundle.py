@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from gadolin.bundle import FORMAT_VERSION, read_bundle, write_bundle
+from gadolin.bundle import FORMAT_VERSION, read_bundle, require_weights, write_bundle
 from gadolin.errors import BundleError
+from gadolin.manifest import file_digest
 from gadolin.phantom import CLASSES
 from gadolin.prepare import Preparation
 
@@ -31,7 +32,7 @@ def test_a_bundle_comes_back_as_it_was_written(tmp_path, make_bundle):
         licence="CC-BY-4.0",
         manifest_digest="m",
         weights_digest="w",
-        metrics={"accuracy": 0.9, "parts": {"copied": {"n": 3}}},
+        metrics={"test": {"accuracy": 0.9, "parts": {"copied": {"n": 3}}}},
         facts={"recipe": "größer", "seed": 1},
     )
     assert read_bundle(tmp_path) == written
@@ -42,6 +43,19 @@ def test_the_classes_keep_their_order(tmp_path, make_bundle):
     written = make_bundle(tmp_path)
     write_bundle(replace(written, classes=classes))
     assert read_bundle(tmp_path).classes == classes
+
+
+def test_weights_must_be_those_that_the_bundle_names(bundle):
+    bundle.weights.write_bytes(b"weights")
+    with pytest.raises(BundleError, match="the weights must be those that the bundle names, their digest differs"):
+        require_weights(bundle)
+    assert require_weights(replace(bundle, weights_digest=file_digest(bundle.weights))) == bundle.weights
+
+
+def test_a_bundle_without_weights_cannot_be_trained_from(bundle):
+    bundle.weights.unlink(missing_ok=True)
+    with pytest.raises(BundleError, match="a bundle to start from must hold weights"):
+        require_weights(bundle)
 
 
 def test_a_run_folder_is_read_by_the_bundle_inside(bundle, tmp_path):
@@ -80,7 +94,7 @@ def test_the_digest_changes_with_all_that_decides_an_answer(bundle, change):
     assert replace(bundle, **change).digest != bundle.digest
 
 
-@pytest.mark.parametrize("change", [{"licence": "MIT"}, {"metrics": {"accuracy": 1}}, {"facts": {"seed": 3}}])
+@pytest.mark.parametrize("change", [{"licence": "MIT"}, {"metrics": {"test": {"accuracy": 1}}}, {"facts": {"seed": 3}}])
 def test_the_digest_does_not_change_with_what_only_describes(bundle, change):
     assert replace(bundle, **change).digest == bundle.digest
 
@@ -142,6 +156,9 @@ DAMAGES = {
     "no temperature above zero": (edited(temperature=0), "must have a positive temperature and a threshold in 0 to 1"),
     "a threshold above one": (edited(abstain_below=1.5), "a threshold in 0 to 1, got 1.0 and 1.5; fetch it again"),
     "another temperature than was written": (edited(temperature=2.0), "its digest differs; fetch or export it again"),
+    "facts that are no object": (edited(facts=[]), "facts and metrics must be JSON objects"),
+    "metrics that are a number": (edited(metrics=3), "must be whole, this one is damaged"),
+    "metrics of a part that are a number": (edited(metrics={"test": 3}), "facts and metrics must be JSON objects"),
     "a temperature that is a word": (edited(temperature="warm"), "must be whole, this one is damaged"),
 }
 

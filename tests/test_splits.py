@@ -15,7 +15,7 @@ from gadolin.errors import DataError
 from gadolin.phantom import draw_patient
 from gadolin.prepare import Preparation, prepare
 from gadolin.records import Record, Slice
-from gadolin.splits import copied_from, copy_groups, cut, grouping_key, join_copies
+from gadolin.splits import copied_from, copy_groups, cut, grouping_keys, join_copies
 
 
 def record(number, label="glioma", **fields):
@@ -114,7 +114,13 @@ def test_joining_never_parts_a_group_or_a_copy(pairs):
     ],
 )
 def test_intervals_resample_by_the_patient_else_the_group_else_the_picture(fields, key):
-    assert grouping_key(replace(record(1), **fields)) == key
+    assert grouping_keys([replace(record(1), **fields)]) == [key]
+
+
+def test_intervals_resample_copies_under_two_patient_ids_together():
+    rows = [{"patient": "p", "group": "g"}, {"patient": "q", "group": "g"}, {"patient": "q"}, {"patient": "r"}]
+    keys = grouping_keys([replace(record(number), **row) for number, row in enumerate(rows)])
+    assert keys == ["p", "p", "p", "r"]
 
 
 POPULATIONS = st.lists(
@@ -182,6 +188,14 @@ def test_records_of_other_parts_stay_where_they_are():
     records += [record(99, "x", split="test"), record(98, "x", split="validation")]
     divided = cut(records, 0.3, part="validation", seed=0)
     assert [one.split for one in divided[-2:]] == ["test", "validation"]
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.25, 0.3])
+def test_a_class_that_is_one_patient_cannot_be_cut_whatever_the_share(fraction):
+    rows = [record(number, "glioma", patient="only") for number in range(3)]
+    rows += [record(number, "notumor", patient=f"n{number}") for number in range(10, 30)]
+    with pytest.raises(DataError, match="'glioma' cannot be divided by patient and copy"):
+        cut(rows, fraction, part="test", seed=0)
 
 
 def test_a_class_that_is_one_patient_cannot_be_cut():

@@ -16,7 +16,7 @@ from gadolin.errors import BundleError, DataError, RequestError, suggestion
 from gadolin.manifest import file_digest
 from gadolin.prepare import Preparation
 
-__all__ = ["FORMAT_VERSION", "Bundle", "read_bundle", "write_bundle"]
+__all__ = ["FORMAT_VERSION", "Bundle", "read_bundle", "require_weights", "write_bundle"]
 
 FORMAT_VERSION = 1
 _GRAPH = "model.onnx"
@@ -137,6 +137,9 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
 
 
 def _check_values(bundle: Bundle) -> None:
+    if not isinstance(bundle.facts, dict) or not all(isinstance(part, dict) for part in bundle.metrics.values()):
+        msg = f"{bundle.folder}: a bundle's facts and metrics must be JSON objects, these are not; fetch it again"
+        raise BundleError(msg)
     if len(set(bundle.classes)) < max(2, len(bundle.classes)):
         msg = f"{bundle.folder}: a bundle must have two different classes or more; fetch it again"
         raise BundleError(msg)
@@ -147,6 +150,17 @@ def _check_values(bundle: Bundle) -> None:
             "fetch it again"
         )
         raise BundleError(msg)
+
+
+def require_weights(bundle: Bundle) -> Path:
+    """Return the path of the bundle's weights; raises BundleError where they are missing or not those it names."""
+    if not bundle.weights.is_file():
+        msg = f"a bundle to start from must hold weights.safetensors, {bundle.folder} does not; choose another"
+        raise BundleError(msg)
+    if file_digest(bundle.weights) != bundle.weights_digest:
+        msg = f"{bundle.weights}: the weights must be those that the bundle names, their digest differs; fetch it again"
+        raise BundleError(msg)
+    return bundle.weights
 
 
 def _check_graph(bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gadolin.errors import DataError
 from gadolin.records import Record
 
-__all__ = ["COPY_CORRELATION", "copied_from", "copy_groups", "cut", "grouping_key", "join_copies"]
+__all__ = ["COPY_CORRELATION", "copied_from", "copy_groups", "cut", "grouping_keys", "join_copies"]
 
 COPY_CORRELATION = 0.97
 _THUMBNAIL = 48
@@ -55,9 +55,22 @@ def join_copies(records: Sequence[Record], groups: NDArray[np.int64]) -> list[Re
     return joined
 
 
-def grouping_key(record: Record) -> str:
-    """Return what intervals resample by: the patient where known, else the group, else the picture itself."""
-    return record.patient or record.group or record.key or record.name
+def grouping_keys(records: Sequence[Record]) -> list[str]:
+    """Return for each record the group that intervals resample by: all that share a patient or a copy group.
+
+    A group is named after the patient, else the copy group, else the picture of its first record.
+    """
+    keys = [""] * len(records)
+    for members in _connected({i: _bonds(record) for i, record in enumerate(records)}):
+        first = records[members[0]]
+        for index in members:
+            keys[index] = first.patient or first.group or first.key or first.name
+    return keys
+
+
+def _bonds(record: Record) -> list[tuple[str, str]]:
+    """Return what ties a record to others: its patient and its copy group."""
+    return [("patient", record.patient), ("group", record.group)]
 
 
 def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> list[Record]:
@@ -68,8 +81,9 @@ def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> 
     either side.
     """
     train = [index for index, record in enumerate(records) if record.split in ("", "train")]
-    groups = _connected({i: [("patient", records[i].patient), ("group", records[i].group)] for i in train})
-    quota = {label: fraction * count for label, count in Counter(records[i].label for i in train).items()}
+    groups = _connected({i: _bonds(records[i]) for i in train})
+    there = Counter(records[i].label for i in train)
+    quota = {label: fraction * count for label, count in there.items()}
     order = np.random.default_rng(seed).permutation(len(groups))
     moved: set[int] = set()
     taken: Counter[str] = Counter()
@@ -84,8 +98,8 @@ def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> 
             smallest = min((g for g in groups if any(records[i].label == label for i in g)), key=len)
             moved.update(smallest)
             taken.update(records[index].label for index in smallest)
-    for label, wanted in quota.items():
-        if taken[label] >= wanted / fraction:
+    for label, count in there.items():
+        if taken[label] == count:
             msg = (
                 f"a split needs two groups or more of each class, {label!r} cannot be divided by patient and copy; "
                 "add slices of other patients or mark the parts in a manifest"

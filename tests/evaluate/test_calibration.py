@@ -44,9 +44,9 @@ def test_planted_temperature_is_found(temperature):
 
 @given(st.floats(0.3, 3.0))
 def test_scaled_logits_scale_the_temperature(factor):
-    logits = np.random.default_rng(2).normal(0, 2, (200, 3))
+    logits = np.random.default_rng(2).normal(0, 2, (4000, 3))
     truth = draw(logits)
-    assert fit_temperature(logits * factor, truth) == pytest.approx(fit_temperature(logits, truth) * factor, rel=1e-4)
+    assert fit_temperature(logits * factor, truth) == pytest.approx(fit_temperature(logits, truth) * factor, rel=0.05)
 
 
 def test_no_temperature_nearby_is_better():
@@ -60,10 +60,20 @@ def test_no_temperature_nearby_is_better():
     assert all(loss(best) <= loss(best * factor) for factor in (0.5, 0.95, 1.05, 2.0))
 
 
-def test_ends_of_the_range():
+def test_a_few_rows_that_are_all_right_do_not_make_the_network_boundlessly_sure():
     logits = np.eye(3) * 5
-    assert fit_temperature(logits, np.arange(3)) == pytest.approx(0.05, rel=1e-3)
-    assert fit_temperature(logits, np.asarray([1, 2, 0])) == pytest.approx(20, rel=1e-3)
+    assert 0.7 < fit_temperature(logits, np.arange(3)) < 1
+
+
+def test_a_few_rows_that_are_all_wrong_make_it_less_sure_within_reason():
+    logits = np.eye(3) * 5
+    assert 1.5 < fit_temperature(logits, np.asarray([1, 2, 0])) < 6
+
+
+def test_many_rows_outweigh_the_prior():
+    logits = np.tile(np.eye(3) * 5, (400, 1))
+    truth = np.tile([1, 2, 0], 400)
+    assert fit_temperature(logits, truth) > 15
 
 
 @pytest.mark.parametrize(

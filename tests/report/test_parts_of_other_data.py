@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gadolin.atomic import write_json
+from gadolin.errors import DataError
 from gadolin.manifest import file_digest, write_manifest
 from gadolin.phantom import draw_patient
 from gadolin.records import Record
@@ -27,6 +29,7 @@ def run(tmp_path, make_bundle):
         for number in range(8)
     ]
     write_manifest(folder / "manifest.csv", records)
+    write_json(folder / "run.json", {"finished": True})
     return folder
 
 
@@ -43,6 +46,20 @@ def evaluated(run, data, records):
     page = evaluate_model(run, data, out=data / "out")
     with (page.parent / "predictions.csv").open() as file:
         return {row["path"].rsplit("/", 1)[-1]: row["part"] for row in csv.DictReader(file)}
+
+
+def test_the_bundle_in_a_run_is_measured_as_the_run_is(run, tmp_path):
+    record = drawn(tmp_path / "other" / "slice.png", CLASSES[0], 0)
+    assert evaluated(run / "bundle", tmp_path / "other", [record]) == {"slice.png": "copied"}
+    assert len((run / "readings.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["run", "run/bundle"])
+def test_a_report_does_not_go_among_the_files_of_a_run_or_bundle(run, tmp_path, name):
+    record = drawn(tmp_path / "other" / "slice.png", "glioma", 100)
+    write_manifest(tmp_path / "other" / "manifest.csv", [record])
+    with pytest.raises(DataError, match="a report needs a folder of its own"):
+        evaluate_model(run, tmp_path / "other", out=tmp_path / name)
 
 
 def test_copies_in_other_data_are_found_mirrored_ones_too(run, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -56,6 +57,8 @@ def options(
 
 def main() -> None:
     """Run a command; an error that Gadolin raises on purpose is one line on standard error, without a traceback."""
+    warnings.filterwarnings("ignore", module="pydicom")  # what matters of it is an error of ours
+    warnings.filterwarnings("ignore", message="Image size")  # larger ones are refused in our own words
     try:
         app()
     except GadolinError as error:

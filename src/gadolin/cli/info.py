@@ -15,10 +15,12 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Show what a model is: classes, preparation, calibration, and where it comes from. Its digests are verified."""
-    from gadolin.bundle import read_bundle
+    from gadolin.bundle import read_bundle, require_weights
     from gadolin.records import NOTICE
 
     bundle = read_bundle(model)
+    if bundle.weights.is_file():
+        require_weights(bundle)
     if as_json:
         print_json(bundle.as_json())
         return

@@ -14,6 +14,7 @@ def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write to; must be new or empty.")],
     patients: Annotated[int, typer.Option(help="Patients of each class.")] = 32,
     slices: Annotated[int, typer.Option(help="Slices of each patient.")] = 4,
+    size: Annotated[int, typer.Option(help="Side of a picture in pixels.")] = 256,
     seed: Annotated[int, typer.Option(help="The same seed draws the same pictures.")] = 0,
     fault: Annotated[
         list[str] | None,
@@ -28,7 +29,7 @@ def phantom(
     """
     from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
 
-    plan = PhantomPlan(patients=patients, slices=slices, seed=seed, faults=tuple(fault or ()))
+    plan = PhantomPlan(patients=patients, slices=slices, size=size, seed=seed, faults=tuple(fault or ()))
     with progress_bar("drawing") as advance:
         manifest = write_phantoms(out, plan, progress=lambda done, total: advance(done, total, "drawing"))
     if as_json:

@@ -18,8 +18,8 @@ _SHOWN = 10  # files told one by one
 PatientFrom = Annotated[
     str | None,
     typer.Option(
-        help="Where patients are named: 'parent' (the folder of a picture), 'dicom' (PatientID, hashed), 'bids' (sub-XX) "
-        "or a regular expression with one group. Without it, files that name their patient are believed."
+        help="Where patients are named: 'parent' (the folder of a picture), 'dicom' (PatientID, hashed), 'bids' "
+        "(sub-XX) or a regular expression with one group. Without it, files that name their patient are believed."
     ),
 ]
 

@@ -12,7 +12,7 @@ from gadolin.errors import DataError, suggestion
 from gadolin.evaluate.table import Table
 from gadolin.predictor import Predictor
 from gadolin.records import Record
-from gadolin.splits import grouping_key
+from gadolin.splits import grouping_keys
 
 __all__ = ["assess", "predictions_of", "tested_records"]
 
@@ -58,7 +58,7 @@ def assess(
         probabilities=rows / rows.sum(axis=1, keepdims=True),
         truth=np.array([classes.index(record.label) for record in records], np.int64),
         paths=tuple(record.name for record in records),
-        groups=tuple(grouping_key(record) for record in records),
+        groups=tuple(grouping_keys(records)),
         parts=tuple((parts or {}).get(record.key, "") for record in records),
         digests=tuple(record.key for record in records),
     )
@@ -69,7 +69,8 @@ def predictions_of(run: Path) -> Path:
     """Return the predictions.csv of a run folder or an evaluation folder, or the file itself."""
     if run.is_file():
         return run
-    for folder in (run, run / "evaluation"):
+    folders = (run / "evaluation",) if (run / "run.json").is_file() else (run, run / "evaluation")
+    for folder in folders:
         if (folder / "predictions.csv").is_file():
             return folder / "predictions.csv"
     msg = f"a comparison needs predictions, {run} holds no evaluation/predictions.csv; evaluate the model first"

@@ -23,6 +23,7 @@ __all__ = [
 
 BINS = 15
 _LOWEST, _HIGHEST = math.log(0.05), math.log(20.0)
+_PRIOR = 0.5  # standard deviation of log temperature before any row is seen
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _PRECISION = 1e-7
 
@@ -98,15 +99,16 @@ def expected_calibration_error(table: Table, *, bins: int = BINS) -> float:
 def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
     """Return the temperature that makes softmax(logits / temperature) most likely (Guo et al., 2017).
 
-    The negative log likelihood has one valley over log temperature, so a golden section search finds it.
+    Most likely together with a prior, so that a few rows, or rows that are all right, do not make it boundless: log
+    temperature is normal around 0 with standard deviation 0.5, which weighs as much as one row and is lost among
+    hundreds. The loss has one valley over log temperature, and a golden section search finds it.
 
     Args:
         logits: (N, K) float, K at least 2, finite. Of data that the network was not trained on.
         truth: (N,) int64 in [0, K).
 
     Returns:
-        A temperature in [0.05, 20]; over 1 means that the network was too sure of itself. An end of that
-        range means that no temperature within it is best (all answers right, or no better than chance).
+        A temperature in [0.05, 20]; over 1 means that the network was too sure of itself.
 
     Raises:
         DataError: Shapes do not fit, there is no row, a logit is not finite, or the truth is out of range.
@@ -118,7 +120,8 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> f
 
     def loss(log_temperature: float) -> float:
         scale = math.exp(-log_temperature)
-        return float(np.mean(np.log(np.exp(values * scale).sum(axis=1)) - given * scale))
+        likely = float(np.sum(np.log(np.exp(values * scale).sum(axis=1)) - given * scale))
+        return likely + (log_temperature / _PRIOR) ** 2 / 2
 
     low, high = _LOWEST, _HIGHEST
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)

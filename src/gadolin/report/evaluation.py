@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gadolin.cache import prepared_slices
+from gadolin.errors import DataError
 from gadolin.evaluate.assess import tested_records
 from gadolin.manifest import read_manifest
 from gadolin.predictor import Predictor
@@ -31,20 +32,22 @@ def evaluate_model(
 ) -> Path:
     """Measure ``model`` (a run folder or a bundle) on the test part of ``data``, or all of it where it has none.
 
-    ``options`` are the runtime and the cache folder. Where the model is a run folder, slices are counted apart by
-    whether they, copies of them, or other slices of their patients were learned from, and the reading is recorded
-    there. Returns the path of the report, written to ``out`` or beside the model. Raises GadolinError where model or
-    data cannot be used.
+    ``options`` are the runtime and the cache folder. Where the model is a run folder, or the bundle in one, slices are
+    counted apart by whether they, copies of them, or other slices of their patients were learned from, and the reading
+    is recorded there. Returns the path of the report, written to ``out`` or beside the model. Raises GadolinError where
+    model or data cannot be used.
     """
     runtime, cache = options
     predictor = Predictor.load(model, runtime=runtime)
     found = scan(data, patient_from=patient_from)
-    run = model if (model / "manifest.csv").is_file() else None
-    name = data.resolve().stem
+    run = next((folder for folder in (model, model.parent) if (folder / "run.json").is_file()), None)
+    name = _name_of(data)
+    out = out or (run or model) / f"evaluation-{name}"
+    _refuse_other_folder(out)
     records = _with_known_facts(tested_records(found.records), run) if run else tested_records(found.records)
     assessment = Assessment(
         records=records,
-        out=out or model / f"evaluation-{name}",
+        out=out,
         title=f"{predictor.bundle.facts.get('recipe_name', 'model')} on {name}",
         run=run,
         parts=_parts(records, run, predictor, cache) if run else {},
@@ -53,6 +56,20 @@ def evaluate_model(
     )
     _, page = assess_and_report(predictor, assessment, progress=progress)
     return page
+
+
+def _name_of(data: Path) -> str:
+    """Return what a data set is called: after its folder, or its manifest unless that is manifest.csv."""
+    whole = data.resolve()
+    return whole.parent.name if whole.name == "manifest.csv" else whole.stem
+
+
+def _refuse_other_folder(out: Path) -> None:
+    """Raise DataError where ``out`` is a run or a bundle, whose own files a report must not lie among."""
+    for name in ("run.json", "bundle.json"):
+        if (out / name).is_file():
+            msg = f"a report needs a folder of its own, {out} holds {name}; choose another --out"
+            raise DataError(msg)
 
 
 def _with_known_facts(records: list[Record], run: Path) -> list[Record]:

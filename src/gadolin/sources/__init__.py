@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from gadolin.errors import DataError
@@ -10,6 +11,7 @@ from gadolin.manifest import read_manifest
 from gadolin.sources import figshare, folder
 from gadolin.sources.found import Scan, require_trainable
 from gadolin.sources.known import SOURCES, fetch, recognise
+from gadolin.sources.labels import canonical
 from gadolin.sources.unfinished import refuse_unfinished
 
 __all__ = ["SOURCES", "Progress", "Scan", "fetch", "require_trainable", "scan"]
@@ -45,4 +47,7 @@ def _from_manifest(path: Path, patient_from: str | None) -> Scan:
     if patient_from is not None:
         msg = f"a manifest names patients in its own column, {path} is one; leave --patient-from out"
         raise DataError(msg)
-    return recognise(Scan(root=path, kind="manifest", records=tuple(read_manifest(path))))
+    read = read_manifest(path)
+    renamed = {one.label: canonical(one.label) for one in read if canonical(one.label) != one.label}
+    records = tuple(replace(one, label=renamed.get(one.label, one.label)) for one in read)
+    return recognise(Scan(root=path, kind="manifest", records=records, renamed=renamed))

@@ -18,4 +18,4 @@ _NAMES = {alias: name for name, aliases in _ALIASES.items() for alias in (name, 
 
 def canonical(label: str) -> str:
     """Return the usual name of a class ("no_tumor" -> "notumor"), or the label as it is where none is known."""
-    return _NAMES.get(re.sub(r"[^a-z]", "", label.lower()), label)
+    return _NAMES.get(re.sub(r"[\s_-]", "", label.lower()), label)
