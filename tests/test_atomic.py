@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gadolin.atomic import replacing, require_fresh, write_bytes, write_json, write_text
+from gadolin.atomic import (
+    LOCK,
+    clear_leftovers,
+    is_leftover,
+    replacing,
+    require_fresh,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from gadolin.errors import DataError, DownloadError, OutputError
 
 REMEDY = "free space or choose a folder that you may write to"
@@ -130,3 +139,44 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path, monkeypatch):
     with pytest.raises(OutputError) as caught:
         require_fresh(tmp_path / "a")
     assert str(caught.value) == f"cannot write {tmp_path / 'a'}: Permission denied; {REMEDY}"
+
+
+@pytest.fixture
+def killed_writer(tmp_path):
+    """Leave behind what a process leaves that is killed while it writes a file."""
+    with replacing(tmp_path / "slices.npy") as temporary:
+        left = temporary.with_name(temporary.name)
+        content = b"half"
+    left.write_bytes(content)
+    (tmp_path / "slices.npy").unlink()
+    return left
+
+
+def test_the_temporary_file_of_a_killed_writer_is_known_and_cleared_away(killed_writer, tmp_path):
+    others = [".hidden", "a.txt", ".cache.json", ".DS_Store", ".lock"]
+    for name in others:
+        (tmp_path / name).write_text("")
+
+    assert is_leftover(killed_writer)
+    clear_leftovers(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+
+
+def test_only_temporary_files_that_are_old_enough_are_cleared_away(killed_writer, tmp_path):
+    clear_leftovers(tmp_path, older_seconds=86_400)
+    assert killed_writer.exists()
+
+    os.utime(killed_writer, (0, 0))
+    clear_leftovers(tmp_path, older_seconds=86_400)
+    assert not killed_writer.exists()
+
+
+def test_clearing_a_folder_that_is_not_there_does_nothing(tmp_path):
+    clear_leftovers(tmp_path / "nothing")
+
+
+def test_what_a_killed_process_left_does_not_keep_a_folder_from_being_fresh(killed_writer, tmp_path):
+    (tmp_path / LOCK).touch()
+
+    require_fresh(tmp_path)

@@ -25,7 +25,7 @@ def grey(batch):
 
 
 def test_taking_returns_the_slices_of_the_part_and_their_classes(examples):
-    prepared, targets, outlines, outlined = examples.take(np.array([9, 0]))
+    prepared, targets, outlines, outlined, *_ = examples.take(np.array([9, 0]))
 
     assert prepared.shape == (2, 4, 4)
     assert prepared.dtype == torch.uint8
@@ -97,3 +97,25 @@ def test_other_balances_weigh_all_classes_alike(examples, balance):
 
 def test_a_class_without_slices_gets_a_finite_weight(examples):
     assert torch.isfinite(class_weights(examples.targets, 3, "weights")).all()
+
+
+@pytest.mark.parametrize("balance", ["none", "sampler"])
+def test_the_shares_of_several_processes_are_together_the_batches_of_one(balance, examples):
+    whole = drawn(examples, balance=balance, batch_size=5)
+    shares = [drawn(examples, balance=balance, batch_size=5, piece=(number, 2)) for number in range(2)]
+
+    for batch, *pieces in zip(whole, *shares, strict=True):
+        assert [value for piece in pieces for value in grey(piece)] == grey(batch)
+        assert [piece.first for piece in pieces] == [0, 2]
+        assert {piece.whole for piece in pieces} == {batch.whole} == {5}
+
+
+def test_a_share_knows_how_many_outlines_the_batch_has(examples):
+    coverage = np.zeros((20, 2, 2), np.uint8)
+    outlined = Examples(examples.slices, examples.rows, examples.targets, Outlines(coverage, np.arange(20) % 4 == 0))
+
+    pieces = [next(batches(outlined, 10, balance="none", seed=0, epoch=0, piece=(number, 2))) for number in range(2)]
+
+    assert [piece.known for piece in pieces] == [5, 5]
+    assert sum(int(piece.outlined.sum()) for piece in pieces) == 5
+    assert outlined.take(np.arange(10)).known == 5

@@ -1,0 +1,167 @@
+"""Train whole, then train while being killed: run as a program, so that pytest itself is never forked.
+
+Usage: killed_run.py DATA FOLDER SEED. FOLDER/whole is the run that nobody disturbed, FOLDER/killed the other one;
+prints in which stages the process was killed, as JSON. Each training is a process of its own, ended by SIGKILL at a
+random moment of the stage that it is in; torch is imported once, before the processes are forked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from gadolin.network import backbones
+from gadolin.train import fit as fitting
+from gadolin.train import run as running
+from gadolin.train.machine import Machine
+from gadolin.train.plan import Plan
+from gadolin.train.recipe import with_settings
+from gadolin.train.recipes import named_recipe
+
+EPOCHS = 3
+STAGES = [  # where to kill, and within how many seconds after it began
+    ("preparing", 0.2),
+    ("epoch 1", 0.2),
+    ("checkpoint", 0.01),
+    ("epoch 2", 0.3),
+    ("checkpoint", 0.02),
+    ("epoch 3", 0.3),
+    ("export", 1.5),
+    ("evaluation", 0.5),
+    ("evaluation", 2.0),
+]
+LONGEST_SECONDS = 120
+
+
+class TinyBody(nn.Module):
+    """Two convolutions and one batch norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 8, 5, stride=4, padding=2, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 8, 3, stride=2, padding=1)
+
+    def forward(self, scaled):
+        return torch.relu(self.conv2(torch.relu(self.bn1(self.conv1(scaled)))))
+
+
+def plan_of(data, out, *, resume):
+    settings = [f"epochs={EPOCHS}", "batch_size=8", "network.input_size=32", "network.evidence=map", "progressive=1"]
+    recipe = with_settings(named_recipe("default"), [*settings, "network.mirror_average=false"])
+    cache = out.with_name("cache")
+    machine = Machine("cpu", "float32", 3)
+    return Plan(data, out, recipe, machine=machine, validation=0.34, cache=cache, resume=resume)
+
+
+def telling(function, stage, pipe):
+    def wrapped(*args, **kwargs):
+        os.write(pipe, f"{stage}\n".encode())
+        return function(*args, **kwargs)
+
+    return wrapped
+
+
+def train(plan, pipe):
+    """Train in this process, and tell the pipe of each stage that begins; never returns."""
+    code = 1
+    try:
+        running.divide = telling(running.divide, "preparing", pipe)
+        running.export_graph = telling(running.export_graph, "export", pipe)
+        running.assess_and_report = telling(running.assess_and_report, "evaluation", pipe)
+        fitting.save_checkpoint = telling(fitting.save_checkpoint, "checkpoint", pipe)
+        seen = set()
+
+        def progress(done, total, what):
+            epoch = what.partition("/")[0]
+            if epoch.startswith("epoch") and epoch not in seen:
+                seen.add(epoch)
+                os.write(pipe, f"{epoch}\n".encode())
+
+        running.train_model(plan, progress=progress)
+        code = 0
+    except BaseException:  # noqa: BLE001 -- whatever ends the child is told, and ends nothing but it
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def begin(data, out):
+    """Start a training, one that goes on where there is something to go on with; returns its id and its pipe."""
+    resume = out.is_dir() and any(out.iterdir())
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        train(plan_of(data, out, resume=resume), writing)
+    os.close(writing)
+    return child, reading
+
+
+def wait_for(reading, wanted):
+    """Read stages until the wanted one has begun; returns False where the process ended before."""
+    ends, text = time.monotonic() + LONGEST_SECONDS, b""
+    while time.monotonic() < ends:
+        if select.select([reading], [], [], 1)[0]:
+            got = os.read(reading, 1)
+            if not got:
+                return False
+            text += got
+            if got == b"\n":
+                if wanted is not None and text.decode().strip() == wanted:
+                    return True
+                text = b""
+    raise SystemExit(f"no {wanted} in {LONGEST_SECONDS} seconds")
+
+
+def end(child, reading):
+    """Return how the process ended: its exit code, or minus the signal."""
+    os.close(reading)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def finish(data, out):
+    child, reading = begin(data, out)
+    wait_for(reading, None)
+    return end(child, reading)
+
+
+def main(data, folder, seed):
+    torch.set_num_threads(1)
+    backbones.BACKBONES["compact"] = backbones.Backbone(TinyBody, (8, 8, 8), (0.2,), (0.2,), None, ("conv2.",))
+    if finish(data, folder / "whole"):
+        raise SystemExit("the run that nobody disturbs must end well")
+    chance = random.Random(seed)
+    kills = []
+    out = folder / "killed"
+    for stage, longest in STAGES:
+        child, reading = begin(data, out)
+        if wait_for(reading, stage):
+            time.sleep(chance.uniform(0, longest))
+            os.kill(child, signal.SIGKILL)
+        code = end(child, reading)
+        if code == -signal.SIGKILL:
+            kills.append(stage)
+        elif code:
+            raise SystemExit(f"a run that goes on must end well, it ended with {code} after {kills}")
+        else:
+            break
+    else:
+        if finish(data, out):
+            raise SystemExit(f"the last run must end well, after {kills}")
+    sys.stdout.write(json.dumps(kills) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
