@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gadolin.errors import ReadError
 from gadolin.readers.contents import MAX_VOLUME_BYTES
 
-__all__ = ["inflate", "inflated_head", "inflated_size"]
+__all__ = ["inflate", "inflated_head"]
 
 _STEP = 1 << 20
 _FREE = 64 * 1024 * 1024  # bytes that may come out of anything
@@ -22,11 +22,6 @@ def inflate(content: bytes, *, wbits: int, max_bytes: int = MAX_VOLUME_BYTES) ->
     and where the data is damaged or ends early.
     """
     return b"".join(_pieces(content, wbits, max_bytes))
-
-
-def inflated_size(content: bytes, *, wbits: int, max_bytes: int = MAX_VOLUME_BYTES) -> int:
-    """Return how large ``inflate`` would be, in bytes, without holding the result; raises as it does."""
-    return sum(len(piece) for piece in _pieces(content, wbits, max_bytes))
 
 
 def inflated_head(content: bytes, length: int, *, wbits: int) -> bytes:

@@ -1,12 +1,11 @@
 """MATLAB files as Figshare article 1512427 publishes them: a struct ``cjdata`` with a slice, its label and its mask.
 
-MATLAB 7.3 files are HDF5 and read through h5py, older ones through scipy.
+MATLAB 7.3 files are HDF5 and read through h5py, older ones by ``mat5``: scipy crashes on damaged ones.
 """
 
 from __future__ import annotations
 
 import io
-import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +14,12 @@ from numpy.typing import NDArray
 
 from gadolin.errors import MissingExtraError, ReadError
 from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, check_size, require_finite
-from gadolin.readers.inflate import inflated_size
+from gadolin.readers.mat5 import read_struct
 from gadolin.records import Slice
 
 __all__ = ["LABELS", "open_mat"]
 
 LABELS = {1: "meningioma", 2: "glioma", 3: "pituitary"}
-_COMPRESSED = 15  # miCOMPRESSED, the only type of element that grows
 _SPACING_MM = 0.49  # Cheng et al. 2015: every slice of this data set
 
 
@@ -38,7 +36,7 @@ class _Figshare:
 def open_mat(content: bytes) -> Contents:
     """Return the slice of a Figshare file with label, patient id as published, and mask.
 
-    Raises ReadError where there is no ``cjdata`` with an image, MissingExtraError without h5py or scipy.
+    Raises ReadError where there is no ``cjdata`` with an image, MissingExtraError without h5py.
     """
     try:
         found = _from_v5(content) if content.startswith(b"MATLAB 5.0") else _from_hdf5(content)
@@ -94,17 +92,9 @@ def _matrix(found: Any) -> NDArray[Any]:
 
 
 def _from_v5(content: bytes) -> _Figshare:
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise MissingExtraError(package="scipy", extra="mat") from error
-    _bound(content)
-    file = loadmat(io.BytesIO(content), variable_names=["cjdata"], struct_as_record=True)
-    data = file.get("cjdata")
-    names = getattr(getattr(data, "dtype", None), "names", None) or ()
-    if data is None or "image" not in names or data.size != 1:
-        raise _no_slice([name for name in file if not name.startswith("__")])
-    fields = {name: np.asarray(data[name].flat[0]) for name in names}
+    fields, names = read_struct(content, "cjdata")
+    if fields is None or "image" not in fields:
+        raise _no_slice(names)
     mask = fields.get("tumorMask")
     return _Figshare(
         image=fields["image"],
@@ -112,19 +102,6 @@ def _from_v5(content: bytes) -> _Figshare:
         label=_label(fields["label"]) if "label" in fields else "",
         patient="".join(str(each) for each in fields["PID"].ravel()[:64]) if "PID" in fields else "",
     )
-
-
-def _bound(content: bytes) -> None:
-    """Raise ReadError where the compressed elements of a MATLAB 5 file unpack to more than a volume may hold."""
-    order = "<" if content[126:128] == b"IM" else ">"
-    place, total = 128, 0
-    while place + 8 <= len(content):
-        kind, length = struct.unpack_from(order + "II", content, place)
-        if kind == _COMPRESSED:
-            total += inflated_size(
-                content[place + 8 : place + 8 + length], wbits=15, max_bytes=MAX_VOLUME_BYTES - total
-            )
-        place += 8 + length
 
 
 def _label(value: NDArray[Any]) -> str:

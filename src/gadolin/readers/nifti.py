@@ -11,7 +11,6 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from nibabel.orientations import apply_orientation, io_orientation
-from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from gadolin.errors import ReadError
@@ -40,15 +39,7 @@ def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
         return _contents(volume, axis)
     except ReadError:
         raise
-    except (
-        WrapStructError,
-        ValueError,
-        TypeError,
-        KeyError,
-        OverflowError,
-        ArithmeticError,
-        np.linalg.LinAlgError,
-    ) as error:
+    except Exception as error:
         msg = f"the NIfTI file is damaged ({' '.join(str(error).split())[:300]}); export it again or remove it"
         raise ReadError(msg) from error
 

@@ -48,7 +48,7 @@ def decode(content: bytes) -> Slice:
         msg = f"a picture may have at most {MAX_PIXELS:,} pixels, this one has far more; scale it down"
         raise ReadError(msg) from error
     except Exception as error:
-        msg = f"the picture is damaged ({error}); fetch it again or remove it"
+        msg = f"the picture is damaged ({' '.join(str(error).split())[:300]}); fetch it again or remove it"
         raise ReadError(msg) from error
     return Slice(pixels=require_finite(pixels), bits=bits, colour=colour)
 

@@ -1,0 +1,225 @@
+"""Damaged files through every reader: what is read, what is refused, and whether anything else happens.
+
+    python benchmarks/fuzz_readers.py [--readers raster dicom nifti mat] [--files 50000] [--seed 0] [--write]
+
+A file's number and the seed decide what it holds: ``--readers mat --only 1234`` makes that one again, in this process.
+Files are read in child processes with bounded memory and time. Anything but slices of finite numbers or a ReadError of
+one line is a finding: its bytes are kept in a temporary folder and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from traceback import extract_tb
+
+import numpy as np
+
+from gadolin.errors import ReadError
+from gadolin.readers import open_bytes
+from publish import ROOT, markdown, publish
+
+sys.path.insert(0, str(ROOT / "tests" / "readers"))
+from mutations import Seed, damaged
+from seeds import SEEDS
+
+FORK = multiprocessing.get_context("fork")
+SECONDS = 5.0  # for one file
+MEMORY = 2 * 1024**3  # bytes above what a child starts with
+BATCH = 500  # files that a child is given at a time
+MOST_SLICES = 8
+READ, REFUSED = "read", "refused"
+
+
+@dataclass
+class Tally:
+    """What one reader did: how often each outcome came, the findings by number, the slowest file, the peak memory."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    findings: dict[int, str] = field(default_factory=dict)
+    slowest: tuple[float, int] = (0.0, -1)
+    peak: tuple[int, int] = (0, -1)  # KiB above the start of a child
+    seconds: float = 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--readers", nargs="+", default=list(SEEDS), choices=list(SEEDS))
+    parser.add_argument("--files", type=int, default=50_000, help="for each reader")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--children", type=int, default=2)
+    parser.add_argument("--only", type=int, help="read the file of this number alone, in this process")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    quiet()
+    if arguments.only is not None:
+        name, content = damaged(SEEDS[arguments.readers[0]](), arguments.only, arguments.seed)
+        print(f"{name}, {len(content)} bytes: {outcome(content)}")
+        return
+    folder, rows = Path(tempfile.mkdtemp(prefix="findings-")), []
+    for reader in arguments.readers:
+        seeds = SEEDS[reader]()
+        assert {outcome(each.whole) for each in seeds} == {READ}, "a seed is not read"  # and all is imported
+        tally = fuzz(seeds, arguments.files, arguments.seed, arguments.children)
+        keep(tally, seeds, arguments.seed, folder / reader)
+        rows.append(row(reader, seeds, tally))
+        print(rows[-1], f"slowest {tally.slowest}, peak {tally.peak}", flush=True)
+    head = ["reader", "kinds", "files", "read", "refused", "findings", "files/s", "slowest, s", "memory, MiB"]
+    words = (
+        f"Damaged files of 17 x 20 pixels, seed {arguments.seed}: each is either read, every slice of finite numbers, "
+        f"or refused in one line. A crash, another exception, more than {SECONDS:.0f} s or {MEMORY >> 20:,} MiB would be "
+        "a finding. Memory is the most that a child took above its start."
+    )
+    publish("fuzz", "Damaged files", [words, "", *markdown(head, rows)], write=arguments.write)
+
+
+def row(reader: str, seeds: list[Seed], tally: Tally) -> list[str]:
+    files = sum(tally.outcomes.values())
+    counts = [files, tally.outcomes[READ], tally.outcomes[REFUSED], len(tally.findings), files / tally.seconds]
+    sizes = [f"{tally.slowest[0]:.2f}", f"{tally.peak[0] / 1024:.0f}"]
+    return [reader, str(len(seeds)), *(f"{each:,.0f}" for each in counts), *sizes]
+
+
+def keep(tally: Tally, seeds: list[Seed], seed: int, folder: Path) -> None:
+    """Keep the bytes of every finding and name each, the ones that are alike together."""
+    alike: dict[str, list[int]] = {}
+    for number, what in sorted(tally.findings.items()):
+        alike.setdefault(what, []).append(number)
+    for what, numbers in sorted(alike.items(), key=lambda item: -len(item[1])):
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in numbers:
+            (folder / str(number)).write_bytes(damaged(seeds, number, seed)[1])
+        name = damaged(seeds, numbers[0], seed)[0]
+        print(
+            f"FINDING x{len(numbers)}: {what}; seed {seed}, number {numbers[0]} ({name}) and {numbers[1:6]} in {folder}"
+        )
+
+
+def fuzz(seeds: list[Seed], files: int, seed: int, children: int) -> Tally:
+    """Read every file in one of some children; a child that dies or takes too long is replaced."""
+    tally = Tally()
+    batches = [(start, min(start + BATCH, files)) for start in range(0, files, BATCH)][::-1]
+    busy: dict[Connection, Child] = {}
+    began = time.perf_counter()
+    while batches or busy:
+        while batches and len(busy) < children:
+            child = Child(seeds, seed, *batches.pop())
+            busy[child.answers] = child
+        ready = wait(list(busy), timeout=0.5)
+        for answers, child in list(busy.items()):
+            over = child.listen(tally) if answers in ready else child.watch(tally)
+            if over:
+                del busy[answers]
+                if child.number < child.stop:
+                    batches.append((child.number, child.stop))
+    tally.seconds = time.perf_counter() - began
+    return tally
+
+
+class Child:
+    """A process that reads the files of a range of numbers; ``number`` is the one it is at."""
+
+    def __init__(self, seeds: list[Seed], seed: int, start: int, stop: int) -> None:
+        """Start it."""
+        self.number, self.stop, self.since = start, stop, time.monotonic()
+        self.answers, theirs = FORK.Pipe(duplex=False)
+        self.process = FORK.Process(target=read_range, args=(seeds, seed, (start, stop), theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def listen(self, tally: Tally) -> bool:
+        """Take what the child has to say; return whether it has ended."""
+        try:
+            while self.answers.poll():
+                what, seconds, peak = self.answers.recv()
+                self._note(tally, what, seconds, peak)
+        except EOFError:
+            self.process.join()
+            if self.number < self.stop:
+                self._note(tally, f"the process died with {self.process.exitcode}", 0.0, 0)
+            return True
+        return False
+
+    def watch(self, tally: Tally) -> bool:
+        """End the child where its file takes too long; return whether it was ended."""
+        if time.monotonic() - self.since < SECONDS or self.number >= self.stop:
+            return False
+        self.process.kill()
+        self.process.join()
+        self._note(tally, f"more than {SECONDS} s", SECONDS, 0)
+        return True
+
+    def _note(self, tally: Tally, what: str, seconds: float, peak: int) -> None:
+        tally.outcomes[what] += 1
+        if what not in (READ, REFUSED):
+            tally.findings[self.number] = what
+        tally.slowest = max(tally.slowest, (seconds, self.number))
+        if peak > tally.peak[0]:
+            tally.peak = (peak, self.number)
+        self.number, self.since = self.number + 1, time.monotonic()
+
+
+def read_range(seeds: list[Seed], seed: int, numbers: tuple[int, int], answers: Connection) -> None:
+    """Read the files of a range in this process, bounded, and tell the outcome of each."""
+    quiet()
+    there = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (there + MEMORY, there + MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(*numbers):
+        content = damaged(seeds, number, seed)[1]
+        start = time.perf_counter()
+        what = outcome(content)
+        seconds = time.perf_counter() - start
+        answers.send((what, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begin))
+
+
+def outcome(content: bytes) -> str:
+    """Open a file, decode its first slices and its outline; return ``READ``, ``REFUSED``, or what else happened."""
+    try:
+        opened = open_bytes(content)
+        if opened.omit:
+            return REFUSED if "\n" not in opened.omit else "an omission of several lines"
+        for number in range(min(opened.slices, MOST_SLICES)):
+            pixels = opened.decode(number).pixels
+            if (
+                pixels.dtype != np.float32
+                or pixels.ndim != 2
+                or min(pixels.shape) < 16
+                or not np.isfinite(pixels).all()
+            ):
+                return f"pixels of {pixels.dtype} and {pixels.ndim} dimensions, or not finite"
+        if opened.outline is not None and opened.outline(0).shape != pixels.shape:
+            return "an outline of another shape"
+    except ReadError as error:
+        if len(str(error).splitlines()) != 1:
+            return "a ReadError of several lines"
+        return "out of memory" if _ran_out(error) else REFUSED
+    except BaseException as error:  # noqa: BLE001  # whatever it is, it is a finding
+        last = extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} in {Path(last.filename).name}:{last.name}: {str(error)[:60]}"
+    return READ
+
+
+def _ran_out(error: BaseException | None) -> bool:
+    """Whether a MemoryError stands behind an error."""
+    return error is not None and (isinstance(error, MemoryError) or _ran_out(error.__cause__))
+
+
+def quiet() -> None:
+    logging.disable()
+    warnings.simplefilter("ignore")
+
+
+if __name__ == "__main__":
+    main()
