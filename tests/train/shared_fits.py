@@ -60,7 +60,7 @@ def main(folder):
         state = fit(network, recipe, parts, machine=Machine("cpu", "float32", 3), run=run)
         assert {type(each) for each in network.modules() if isinstance(each, nn.BatchNorm2d)} == {nn.BatchNorm2d}
         if is_first():
-            save_file(state.network, run / "network.safetensors")
+            save_file({key: tensor.contiguous() for key, tensor in state.network.items()}, run / "network.safetensors")
 
 
 if __name__ == "__main__":

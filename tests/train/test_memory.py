@@ -165,3 +165,15 @@ def test_a_run_that_goes_on_splits_the_same_steps(greedy, tiny_recipe, squares, 
     assert halvings(runs[0]) == halvings(runs[1]) == [{"step": 0, "parts": 2}]
     assert json.loads((runs[1] / "run.json").read_text())["seed"] == 3
     assert all(torch.equal(whole.network[name], resumed.network[name]) for name in whole.network)
+
+
+def test_the_command_line_prints_the_warning_on_standard_error(capsys):
+    from gadolin.cli.train import _told_once
+
+    with _told_once():
+        Memory().halve(7, 8)
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("gadolin: out of memory at step 7: from here on a batch of 8 slices is learned")
+    assert len(printed.err.splitlines()) == 1

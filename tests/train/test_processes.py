@@ -11,14 +11,22 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from gadolin.errors import RequestError
+from gadolin.errors import DataError, OutputError, ParityError, RequestError
 from gadolin.train.machine import Machine
-from gadolin.train.processes import is_first, processes, share_of
+from gadolin.train.processes import is_first, joined, processes, share_of, told_elsewhere
 from gadolin.train.run import train_model
 
 PROGRAM = Path(__file__).with_name("shared_fits.py")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TOLERANCE = 1e-4
+
+
+class Two:
+    """What tells of two processes."""
+
+    world_size = 2
+
+
 UNDER_TORCHRUN = {
     "WORLD_SIZE": "4",
     "LOCAL_WORLD_SIZE": "2",
@@ -95,6 +103,23 @@ def test_an_error_of_the_first_process_is_told_once_and_ends_all(tmp_path):
     assert done.returncode != 0
     assert done.stderr.count("gadolin: ") == 1
     assert f"{tmp_path / 'nothing'} does not exist" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["Connection closed by peer [127.0.0.1]", "NCCL error: unhandled system error"])
+def test_a_process_that_loses_another_leaves_the_telling_to_it(text):
+    with pytest.raises(OutputError, match="one of the others ended; see what it told") as caught, joined(Two()):
+        raise RuntimeError(text)
+
+    assert told_elsewhere(caught.value)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes cannot be multiplied"), ParityError("gloo"), DataError("gloo")])
+def test_its_own_errors_are_told_by_each_process(error):
+    with pytest.raises(type(error)) as caught, joined(Two()):
+        raise error
+
+    assert caught.value is error
+    assert not told_elsewhere(error)
 
 
 def test_a_batch_that_does_not_divide_by_the_processes_is_refused(short_plan, monkeypatch, tmp_path):

@@ -255,6 +255,32 @@ def test_a_full_disk_ends_a_run_with_what_to_do(short_plan, tiny_compact, tmp_pa
         train_model(short_plan(tmp_path / "run"))
 
 
+def test_a_run_that_a_full_disk_ended_goes_on_once_there_is_space(short_plan, tmp_path, monkeypatch):
+    write = Path.write_bytes
+
+    def full(self, content):
+        if self.name.startswith(".report.html"):
+            raise OSError(28, "No space left on device")
+        return write(self, content)
+
+    out = tmp_path / "run"
+    recipe = with_settings(short_plan(out).recipe, ["epochs=1", "network.evidence=map"])
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"report.html: No space left on device"):
+        train_model(short_plan(out, recipe=recipe))
+    monkeypatch.undo()
+    assert facts_of(out)["finished"] is False
+    assert not list(out.rglob(".*"))
+
+    page = train_model(short_plan(out, recipe=recipe, resume=True))
+
+    assert page.is_file()
+    assert facts_of(out)["finished"] is True
+    readings = [json.loads(line) for line in (out / "readings.jsonl").read_text().splitlines()]
+    assert len(readings) == 2
+    assert readings[0]["accuracy"] == readings[1]["accuracy"]
+
+
 def test_asking_for_outlines_where_there_are_none_is_refused(two_classes, short_recipe, short_plan, tmp_path):
     recipe = with_settings(short_recipe, ["network.evidence=outlines"])
 
