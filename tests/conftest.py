@@ -65,6 +65,15 @@ def cache_folder(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def patient_key(tmp_path_factory):
+    """Keep the key of patient ids out of the user's own configuration."""
+    path = tmp_path_factory.mktemp("key") / "patients.key"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GADOLIN_PATIENT_KEY", str(path))
+        yield path
+
+
 @pytest.fixture(autouse=True)
 def fixed_seeds():
     random.seed(0)

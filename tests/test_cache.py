@@ -14,7 +14,7 @@ from gadolin.cache import default_cache_folder, prepared_slices
 from gadolin.errors import DataError, ReadError
 from gadolin.manifest import file_digest, read_manifest
 from gadolin.prepare import Preparation, prepare
-from gadolin.readers import read
+from gadolin.readers import each, open_file, read
 from gadolin.records import Record
 
 SMALL = Preparation(size=64)
@@ -27,14 +27,14 @@ def records(small_phantoms):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Count the pictures that the cache reads."""
+    """Count the pictures that the cache opens."""
     seen = []
 
-    def reading(path):
+    def opening(path):
         seen.append(path)
-        return read(path)
+        return open_file(path)
 
-    monkeypatch.setattr(cache, "read", reading)
+    monkeypatch.setattr(each, "open_file", opening)
     return seen
 
 
@@ -147,7 +147,7 @@ def test_an_unreadable_picture_is_named_and_nothing_is_left(tmp_path, records):
     bad = tmp_path / "bad.png"
     bad.write_text("no picture")
     folder = tmp_path / "cache"
-    with pytest.raises(ReadError, match=r"must be one of PNG.*convert it") as caught:
+    with pytest.raises(ReadError, match=r"must be a PNG.*convert it") as caught:
         prepared_slices([*records, Record(bad, "glioma", digest=file_digest(bad))], SMALL, folder)
     assert str(caught.value).startswith(f"{bad}: ")
     assert not list(folder.iterdir())

@@ -100,9 +100,9 @@ def test_a_bad_file_among_good_ones_is_a_failure_in_its_place(predictor, lit_qua
     assert [type(answer) for answer in answers] == [Prediction, Failure, Prediction, Failure]
     assert [answer.path for answer in answers] == [good, str(bad), good, str(gone)]
     assert answers[0] == answers[2]
-    assert answers[1].error.startswith(f"{bad}: a picture must be one of PNG")
+    assert answers[1].error.startswith(f"{bad}: a file must be a PNG")
     assert answers[3].error.startswith(f"{gone}: cannot be opened")
-    assert answers[1].as_json() == {"path": str(bad), "error": answers[1].error}
+    assert answers[1].as_json() == {"path": str(bad), "frame": None, "error": answers[1].error}
 
 
 def test_bad_files_alone_are_failures_and_no_error(predictor, tmp_path):
@@ -139,4 +139,4 @@ def test_a_dash_reads_one_picture_from_standard_input(predictor, lit_quadrant, s
 def test_an_empty_standard_input_is_a_failure(predictor, monkeypatch):
     feed(monkeypatch, b"")
     (answer,) = predict_files(predictor, ["-"])
-    assert answer == Failure("-", "a picture must hold bytes, this file is empty; remove it or fetch it again")
+    assert answer == Failure("-", "a file must hold bytes, this one is empty; remove it or fetch it again")

@@ -61,6 +61,7 @@ RECORDS = st.builds(
     fold=st.none() | st.integers(0, 20),
     outline=st.sampled_from(["", "/data/outlines/a.png"]),
     digest=WORDS,
+    frame=st.none() | st.integers(0, 300),
 )
 
 
@@ -73,7 +74,7 @@ def test_any_records_come_back_as_they_were_written(tmp_path_factory, records):
 
 def test_every_column_is_written(tmp_path):
     write_manifest(tmp_path / "m.csv", [Record(tmp_path / "a.png", "glioma")])
-    assert (tmp_path / "m.csv").read_text().splitlines() == [",".join(COLUMNS), "a.png,glioma,,,,,,,"]
+    assert (tmp_path / "m.csv").read_text().splitlines() == [",".join(COLUMNS), "a.png,glioma,,,,,,,,"]
 
 
 def test_paths_inside_the_folder_are_written_relative_and_others_absolute(tmp_path):

@@ -115,7 +115,7 @@ def test_it_abstains_on_true_colours_and_says_so(predictor, lit_quadrant):
 
 def test_an_answer_is_told_as_json_with_the_documented_keys(predictor, lit_quadrant):
     (answer,) = predictor.predict([lit_quadrant(0)], ["a.png"])
-    assert list(answer.as_json()) == ["path", "probabilities", "label", "abstained", "reason", "model"]
+    assert list(answer.as_json()) == ["path", "frame", "probabilities", "label", "abstained", "reason", "model"]
     assert "research only" in NOTICE
 
 

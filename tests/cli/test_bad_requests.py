@@ -30,8 +30,8 @@ def whole_png(side):
 
 
 BAD_PICTURES = {
-    "text": (b"This is not a picture.\n", "named like a picture", "--skip-unreadable"),
-    "empty": (b"", "this file is empty", "--skip-unreadable"),
+    "text": (b"This is not a picture.\n", "a file must be a PNG, JPEG, BMP, TIFF or WebP picture", "--skip-unreadable"),
+    "empty": (b"", "a file must hold bytes, this one is empty", "--skip-unreadable"),
     "truncated": (whole_png(256)[:-400], "the picture is damaged", "fetch it again or remove it"),
     "one pixel": (whole_png(1), "at least 16 pixels a side, this one has 1 x 1", "remove it"),
     "enormous": (png(20_000, 20_000), "a picture may have at most 64,000,000 pixels", "scale it down"),
@@ -125,7 +125,7 @@ def test_a_manifest_of_bytes_is_refused(train, tmp_path):
         (("--precision", "half"), "precision must be one of auto, float32, bfloat16"),
         (("--seed", "-1"), "seed must lie in 0 to"),
         (("--test", "1.5"), "the test share must lie between 0 and 1"),
-        (("--patient-from", "("), "--patient-from must be 'parent' or a regular expression"),
+        (("--patient-from", "("), "--patient-from must be parent, dicom, bids or a regular expression"),
         (("--resume",), "--resume needs a folder that holds an unfinished run"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,

@@ -16,7 +16,8 @@ from PIL import Image
 from gadolin import readers
 from gadolin.errors import ReadError
 from gadolin.readers import read, read_bytes
-from gadolin.readers.raster import FORMATS, MAX_PIXELS, MIN_SIDE, decode
+from gadolin.readers.contents import MAX_PIXELS, MIN_SIDE
+from gadolin.readers.raster import FORMATS, decode
 
 GREY = (np.arange(24 * 32).reshape(24, 32) % 251).astype(np.uint8)
 DEEP = (np.arange(24 * 32).reshape(24, 32) * 83 + 1).astype(np.uint16)
@@ -178,7 +179,7 @@ def test_an_empty_file_is_refused_and_named(tmp_path):
     path.touch()
     with pytest.raises(ReadError) as caught:
         read(path)
-    assert str(caught.value) == (f"{path}: a picture must hold bytes, this file is empty; remove it or fetch it again")
+    assert str(caught.value) == f"{path}: a file must hold bytes, this one is empty; remove it or fetch it again"
 
 
 def test_a_missing_file_is_refused_and_named(tmp_path):
@@ -200,7 +201,8 @@ def test_a_text_named_like_a_picture_is_refused_with_what_can_be_read(tmp_path):
     with pytest.raises(ReadError) as caught:
         read(path)
     assert str(caught.value) == (
-        f"{path}: a picture must be one of PNG, JPEG, BMP, TIFF, WEBP, this file is none of them; convert it"
+        f"{path}: a file must be a PNG, JPEG, BMP, TIFF or WebP picture, a DICOM file, a NIfTI volume or a .mat file "
+        "of Figshare's, this one is none of them; convert it"
     )
 
 
@@ -227,7 +229,7 @@ def test_a_file_of_too_many_bytes_is_refused_unread(tmp_path, monkeypatch):
     path = tmp_path / "big.png"
     path.write_bytes(encoded(GREY))
     monkeypatch.setattr(readers, "MAX_BYTES", 100)
-    with pytest.raises(ReadError, match=r"big\.png: a picture may hold at most 100 bytes, this one .*; cut it down"):
+    with pytest.raises(ReadError, match=r"big\.png: a file may hold at most 100 bytes, this one .*; cut it down"):
         read(path)
 
 

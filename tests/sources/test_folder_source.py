@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from gadolin.errors import DataError
+from gadolin.readers.kinds import file_kind
 from gadolin.readers.raster import FORMATS
-from gadolin.sources.folder import PART_NAMES, picture_kind, scan_folder
+from gadolin.sources.folder import PART_NAMES, scan_folder
 
 
 def encoded(kind="PNG", value=90):
@@ -87,26 +88,31 @@ def test_a_picture_is_known_by_its_content(tmp_path, kind):
     path = tmp_path / "glioma" / "slice.dat"
     path.parent.mkdir()
     path.write_bytes(encoded(kind))
-    assert picture_kind(encoded(kind)[:16]) == kind
+    assert file_kind(encoded(kind)[:16]) == kind
     assert len(scan_folder(tmp_path).records) == 1
 
 
 @pytest.mark.parametrize("head", [b"", b"GIF89a", b"hello", b"RIFF1234WAVE", b"\x89PN"])
 def test_other_content_is_no_picture(head):
-    assert picture_kind(head) is None
+    assert file_kind(head) is None
 
 
 def test_an_empty_file_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.png").touch()
-    assert scan_folder(root).skipped == ((root / "glioma" / "b.png", "a picture must hold bytes, this file is empty"),)
+    assert scan_folder(root).skipped == (
+        (root / "glioma" / "b.png", "a file must hold bytes, this one is empty; remove it or fetch it again"),
+    )
 
 
 def test_a_text_named_like_a_picture_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.JPG").write_text("hello")
-    assert scan_folder(root).skipped == (
-        (root / "glioma" / "b.JPG", "the file is named like a picture and is none of PNG, JPEG, BMP, TIFF, WebP"),
+    ((path, reason),) = scan_folder(root).skipped
+    assert path == root / "glioma" / "b.JPG"
+    assert reason == (
+        "a file must be a PNG, JPEG, BMP, TIFF or WebP picture, a DICOM file, a NIfTI volume or a .mat file of "
+        "Figshare's, this one is none of them; convert it"
     )
 
 
@@ -174,10 +180,12 @@ def test_the_folder_of_a_picture_may_name_its_patient(folder):
 
 
 def test_a_picture_directly_in_its_class_has_no_parent_patient(folder):
+    root = folder("glioma/a.png")
     with pytest.raises(DataError) as caught:
-        scan_folder(folder("glioma/a.png"), patient_from="parent")
+        scan_folder(root, patient_from="parent")
     assert str(caught.value) == (
-        "--patient-from parent needs a folder per patient inside glioma/, glioma/a.png lies directly in it"
+        f"--patient-from parent needs a folder per patient in glioma/, {root}/glioma/a.png lies directly in it; "
+        "choose another rule"
     )
 
 
@@ -188,13 +196,15 @@ def test_an_expression_may_find_the_patient_in_the_path(folder):
 
 @pytest.mark.parametrize("pattern", [r"case-(\d+)", r"sub-\d+", r"(sub)-(\d+)", r"sub-03()"])
 def test_an_expression_must_find_one_patient_in_every_path(folder, pattern):
+    root = folder("glioma/sub-03.png")
     with pytest.raises(DataError) as caught:
-        scan_folder(folder("glioma/sub-03.png"), patient_from=pattern)
+        scan_folder(root, patient_from=pattern)
     assert str(caught.value) == (
-        f"--patient-from must match every path with one group, {pattern!r} finds no patient in glioma/sub-03.png"
+        f"--patient-from must match every path with one group, {pattern!r} finds no patient in "
+        f"{root}/glioma/sub-03.png; correct it"
     )
 
 
 def test_an_expression_that_is_none_is_refused(folder):
-    with pytest.raises(DataError, match=r"must be 'parent' or a regular expression, got '\(' \(.*\)"):
+    with pytest.raises(DataError, match=r"must be parent, dicom, bids or a regular expression, got '\(' \(.*\); .*"):
         scan_folder(folder("glioma/a.png"), patient_from="(")

@@ -82,6 +82,7 @@ def test_a_scan_is_told_as_counts():
         (record("b", "train", "1"), record("a", "train", "1"), record("b", "test"), record("b", "test", "2")),
         {"B": "b"},
         ((Path("x.png"), "empty"),),
+        ((Path("y.dcm"), "a localiser"),),
     )
     assert found.as_json() == {
         "data": "data",
@@ -94,7 +95,7 @@ def test_a_scan_is_told_as_counts():
         "slices_without_patient": 1,
         "renamed": {"B": "b"},
         "skipped": [{"path": "x.png", "reason": "empty"}],
-        "omitted": [],
+        "omitted": [{"path": "y.dcm", "reason": "a localiser"}],
     }
 
 

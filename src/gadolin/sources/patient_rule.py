@@ -39,13 +39,16 @@ class PatientRule:
             return contents.patient
         if self.given == "parent":
             if path.parent.name == class_folder:
-                msg = f"--patient-from parent needs a folder per patient in {class_folder}/, {path} lies directly in it"
+                msg = (
+                    f"--patient-from parent needs a folder per patient in {class_folder}/, {path} lies directly in it; "
+                    "choose another rule"
+                )
                 raise DataError(msg)
             return path.parent.name
         found = self._pattern.search(path.relative_to(self.root).as_posix())
         if found is None or self._pattern.groups != 1 or not found.group(1):
             what = "sub-XX" if self.given == "bids" else repr(self.given)
-            msg = f"--patient-from must match every path with one group, {what} finds no patient in {path}"
+            msg = f"--patient-from must match every path with one group, {what} finds no patient in {path}; correct it"
             raise DataError(msg)
         return found.group(1)
 
@@ -54,5 +57,6 @@ class PatientRule:
         try:
             return re.compile(_BIDS if self.given == "bids" else self.given or "")
         except re.error as error:
-            msg = f"--patient-from must be parent, dicom, bids or a regular expression, got {self.given!r} ({error})"
+            rule = "--patient-from must be parent, dicom, bids or a regular expression"
+            msg = f"{rule}, got {self.given!r} ({error}); correct it"
             raise DataError(msg) from error
