@@ -9,9 +9,11 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from gadolin.bundle import write_bundle
 from gadolin.errors import WeightsError
 from gadolin.manifest import file_digest
 from gadolin.network import NetworkConfig, build_classifier
+from gadolin.train import weights
 from gadolin.train.learner import make_learner, train_step
 from gadolin.train.recipes import named_recipe
 from gadolin.train.weights import OTHER_CHOICES, start_from
@@ -60,11 +62,16 @@ def saved(source, tmp_path, make_bundle):
             save_file(state_of(source), path)
             return path, path
         folder = tmp_path / "run" / "bundle"
-        make_bundle(folder)
-        save_file(state_of(source), folder / "weights.safetensors")
+        save_weights(make_bundle(folder), state_of(source))
         return (folder if kind == "bundle" else folder.parent), folder / "weights.safetensors"
 
     return save
+
+
+def save_weights(bundle, state):
+    """Write weights into a bundle, which then names them."""
+    save_file(state, bundle.weights)
+    write_bundle(replace(bundle, weights_digest=file_digest(bundle.weights)))
 
 
 @pytest.mark.parametrize("kind", ["backbone", "with a foreign head", "classifier", "bundle", "run"])
@@ -74,7 +81,7 @@ def test_the_backbone_starts_from_what_was_saved_and_the_head_anew(kind, saved, 
 
     facts = start_from(target, "compact", str(path))
 
-    assert facts == {"weights": file.name, "weights_digest": file_digest(file)}
+    assert facts == {"weights": path.name, "weights_digest": file_digest(file)}
     assert same(state_of(target.backbone), state_of(source.backbone))
     assert same(state_of(target.head), head)
 
@@ -175,10 +182,12 @@ def test_weights_from_the_hub_arrive(founding, monkeypatch):
         return hub
 
     monkeypatch.setattr(timm, "create_model", create_model)
+    monkeypatch.setattr(weights, "_require_answer", lambda _address: None)
 
     facts = start_from(founding, "resnet50", "imagenet")
 
-    assert asked == [("resnet50.tv_in1k", {"pretrained": True, "num_classes": 0, "global_pool": ""})]
+    settings = {"pretrained": True, "pretrained_cfg_overlay": {}, "num_classes": 0, "global_pool": ""}
+    assert asked == [("resnet50.tv_in1k", settings)]
     assert facts == {"weights": "imagenet", "weights_source": "resnet50.tv_in1k"}
     assert same(state_of(founding.backbone), state_of(hub))
 
@@ -189,12 +198,12 @@ def test_frozen_weights_that_were_transferred_stay_through_a_step_and_the_others
     recipe = named_recipe("resnet50")
     recipe = replace(recipe, network=replace(recipe.network, input_size=64))
     run = tmp_path / "run"
-    make_bundle(run / "bundle")
+    bundle = make_bundle(run / "bundle")
     source = state_of(network_of(6, recipe.network))
     for name in source:
         if name.endswith("bn3.weight"):  # begins at zero, which keeps the block before it from learning
             source[name].fill_(0.5)
-    save_file(source, run / "bundle" / "weights.safetensors")
+    save_weights(bundle, source)
 
     start_from(founding, "resnet50", str(run))
     learner = make_learner(founding, recipe, squares(4), fabric=machine.fabric(), seed=0)

@@ -70,7 +70,10 @@ def main() -> None:
     except SystemExit as ending:
         if ending.code != _INTERRUPTED:
             raise
-        print("gadolin: interrupted; a training run goes on with --resume", file=sys.stderr)
+        print(
+            "gadolin: interrupted; a training run goes on with --resume, a fetch when it is asked for again",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except ModuleNotFoundError as error:
         missing = MissingExtraError((error.name or "").partition(".")[0], "train")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gadolin.errors import RecipeError, suggestion
 from gadolin.network.backbones import Backbone, backbone
 from gadolin.network.door import Door
+from gadolin.network.folded import folded
 from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
 
 __all__ = ["Classifier", "NetworkConfig", "Output", "build_classifier"]
@@ -73,6 +74,11 @@ class Classifier(nn.Module):
         self.door = door
         self.backbone = body
         self.head = head
+        self._folded: tuple[nn.Module, ...] = ()  # in a tuple, so that it is no part of the state
+
+    def fold(self) -> None:
+        """Compute faster in training mode where much is frozen; what is computed, learned and saved stays the same."""
+        self._folded = (folded(self.backbone),)
 
     def classify(self, scaled: Tensor) -> Output:
         """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], as augmentation leaves them."""
@@ -91,9 +97,10 @@ class Classifier(nn.Module):
     def _maps(self, scaled: Tensor) -> list[Tensor]:
         """Return the backbone's maps at the levels that the head looks at."""
         normalised = self.door.normalise(scaled)
+        body = self._folded[0] if self._folded and self.training else self.backbone
         if self.head.levels == (-1,):
-            return [self.backbone(normalised)]
-        look: Callable[..., list[Tensor]] = self.backbone.forward_intermediates  # type: ignore[assignment]  # timm's own
+            return [body(normalised)]
+        look: Callable[..., list[Tensor]] = body.forward_intermediates  # type: ignore[assignment]  # timm's own
         maps = look(normalised, intermediates_only=True)
         return [maps[level] for level in self.head.levels]
 

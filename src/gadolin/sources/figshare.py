@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_letters
 
 from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError, DownloadError, MissingExtraError, ReadError
@@ -34,6 +35,9 @@ RELEASE = Release(
 )
 _ARCHIVES = tuple(f"brainTumorDataPublic_{span}.zip" for span in ("1-766", "767-1532", "1533-2298", "2299-3064"))
 _FOLDS = "cvind.mat"
+_LETTERS = (
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # at the end of an id: another visit of the same person
+)
 _SLICE = re.compile(r"[1-9][0-9]{0,4}\.mat")
 _MAX_BYTES = 1 << 30
 
@@ -127,6 +131,7 @@ def read_folds(path: Path) -> tuple[int, ...]:
 
 
 def _record(path: Path, fold: int | None) -> Record:
+    """Return the record of a slice; ids that differ by a last letter are taken for visits of one person, a group."""
     opened = open_file(path)
     if not opened.label:
         msg = f"{path}: a slice must name its class, this one does not; fetch it again"
@@ -135,6 +140,7 @@ def _record(path: Path, fold: int | None) -> Record:
         path=path,
         label=opened.label,
         patient=opened.patient,
+        group=f"person-{opened.patient.rstrip(ascii_letters)}" if opened.patient else "",
         source=RELEASE.name,
         fold=fold,
         outline=str(path) if opened.outlined else "",

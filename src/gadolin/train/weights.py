@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gadolin.bundle import read_bundle
+from gadolin.bundle import read_bundle, require_weights
 from gadolin.errors import BundleError, WeightsError
 from gadolin.manifest import file_digest
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 
 __all__ = ["OTHER_CHOICES", "start_from"]
+
+_PATIENCE = 10  # seconds
 
 OTHER_CHOICES = "give --weights none, a .safetensors file, a run folder or a bundle"
 
@@ -40,7 +44,7 @@ def start_from(network: Classifier, backbone_name: str, weights: str) -> dict[st
         msg = f"weights must be a safetensors file, {path} is not or is damaged ({error}); {OTHER_CHOICES}"
         raise WeightsError(msg) from error
     _load(network, _of_backbone(state), str(path))
-    return {"weights": path.name, "weights_digest": file_digest(path)}
+    return {"weights": Path(weights).name, "weights_digest": file_digest(path)}
 
 
 def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
@@ -49,13 +53,27 @@ def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
         msg = f"the backbone {backbone_name!r} has no ImageNet weights; {OTHER_CHOICES}, or --recipe resnet50"
         raise WeightsError(msg)
     import timm
+    from huggingface_hub import constants, try_to_load_from_cache
 
+    here = try_to_load_from_cache(f"timm/{name}", constants.SAFETENSORS_SINGLE_FILE)
+    where = {"file": here} if isinstance(here, str) else {}
     try:
-        model = timm.create_model(name, pretrained=True, num_classes=0, global_pool="")
+        if not where:
+            _require_answer(constants.ENDPOINT)
+        model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=where, num_classes=0, global_pool="")
     except Exception as error:
         msg = f"the weights {name} could not be fetched from the hub ({type(error).__name__}); {OTHER_CHOICES}"
         raise WeightsError(msg) from error
     return name, model.state_dict()
+
+
+def _require_answer(address: str) -> None:
+    """Raise OSError at once where nothing answers, which the hub's own client would try for a minute, and say so."""
+    try:
+        with urlopen(Request(address, method="HEAD"), timeout=_PATIENCE):
+            pass
+    except HTTPError:
+        return  # an answer all the same
 
 
 def _file(path: Path) -> Path:
@@ -65,13 +83,9 @@ def _file(path: Path) -> Path:
         msg = f"weights must be none, imagenet or a path, {path} does not exist; {OTHER_CHOICES}"
         raise WeightsError(msg)
     try:
-        found = read_bundle(path).weights
+        return require_weights(read_bundle(path))
     except BundleError as error:
         raise WeightsError(str(error)) from error
-    if not found.is_file():
-        msg = f"a bundle to start from must hold weights.safetensors, {path} does not; {OTHER_CHOICES}"
-        raise WeightsError(msg)
-    return found
 
 
 def _of_backbone(state: dict[str, Tensor]) -> dict[str, Tensor]:
