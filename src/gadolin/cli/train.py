@@ -71,8 +71,11 @@ def train(
         )
         with progress_bar("training") if is_first() else nullcontext() as advance:
             page = train_model(plan, progress=advance)
-    if not is_first():
-        return
+    if is_first():
+        _tell(out, page, as_json=as_json)
+
+
+def _tell(out: Path, page: Path, *, as_json: bool) -> None:
     metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
     if as_json:
         print_json({"run": str(out), "bundle": str(out / "bundle"), "report": str(page), "metrics": metrics})
