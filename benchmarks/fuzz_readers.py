@@ -77,8 +77,8 @@ def main() -> None:
     head = ["reader", "kinds", "files", "read", "refused", "findings", "files/s", "slowest, s", "memory, MiB"]
     words = (
         f"Damaged files of 17 x 20 pixels, seed {arguments.seed}: each is either read, every slice of finite numbers, "
-        f"or refused in one line. A crash, another exception, more than {SECONDS:.0f} s or {MEMORY >> 20:,} MiB would be "
-        "a finding. Memory is the most that a child took above its start."
+        f"or refused in one line. A crash, another exception, more than {SECONDS:.0f} s or {MEMORY >> 20:,} MiB would "
+        "be a finding. Memory is the most that a child took above its start."
     )
     publish("fuzz", "Damaged files", [words, "", *markdown(head, rows)], write=arguments.write)
 

@@ -1,7 +1,7 @@
 """Compressed DICOM frames through imagecodecs, as a plug-in of pydicom's decoders.
 
-One kept library decodes every JPEG of the standard: baseline, extended, lossless, JPEG-LS and JPEG 2000. The size
-that a code stream announces is compared with the header before anything is decoded.
+One kept library decodes the JPEGs of the standard: baseline, extended, lossless and JPEG 2000; JPEG-LS is written out
+in ``jpegls``. The size that a code stream announces is compared with the header before anything is decoded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.pixels.common import PhotometricInterpretation
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
+
+from gadolin.readers import jpegls
 
 __all__ = ["DECODER_DEPENDENCIES", "PLUGIN", "decode_frame", "is_available", "register"]
 
@@ -62,7 +64,7 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
 def _decoded(src: bytes, runner: DecodeRunner) -> NDArray[np.generic]:
     coloured = runner.samples_per_pixel == 3
     if runner.transfer_syntax in _JPEG_LS:
-        return np.asarray(imagecodecs.jpegls_decode(src))
+        return jpegls.decode(src)
     if runner.transfer_syntax in _JPEG_2000:
         if coloured and runner.photometric_interpretation in ("YBR_ICT", "YBR_RCT"):
             runner.set_option("photometric_interpretation", PhotometricInterpretation.RGB)
