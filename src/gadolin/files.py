@@ -21,7 +21,8 @@ from gadolin.records import Failure, Prediction, Slice
 
 __all__ = ["expand", "predict_files"]
 
-_CHUNK = 32
+_CHUNK = 32  # slices answered for at a time
+_OPENED = 8  # files opened at a time; a volume may be large
 
 
 def expand(paths: Sequence[str], *, series: str | None = None) -> list[str]:
@@ -69,7 +70,7 @@ class _Job(NamedTuple):
 
 def _jobs(paths: Iterable[str], plane: str, pool: ThreadPoolExecutor) -> Iterator[_Job]:
     waiting = iter(paths)
-    while chunk := list(islice(waiting, _CHUNK)):
+    while chunk := list(islice(waiting, _OPENED)):
         opened = pool.map(lambda path: _try_open(path, plane), chunk)
         for path, contents in zip(chunk, opened, strict=True):
             if isinstance(contents, str) or contents.slices == 1:

@@ -18,7 +18,7 @@ from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.pixels.encoders.base import RLELosslessEncoder
 
-from gadolin.errors import MissingExtraError
+from gadolin.errors import MissingExtraError, RequestError
 
 __all__ = ["DicomFacts", "dicom_bytes", "mat_bytes", "nifti_bytes"]
 
@@ -50,7 +50,7 @@ def dicom_bytes(pixels: NDArray[Any], facts: DicomFacts | None = None) -> bytes:
     """Return a DICOM file of ``pixels`` (H, W), (H, W, 3) or, as enhanced MR, (F, H, W); unsigned or signed integers.
 
     Every transfer syntax that is read can be written: plain, big-endian, deflated, RLE, JPEG baseline (8 bits) and
-    lossless, JPEG-LS, JPEG 2000.
+    lossless, JPEG-LS, JPEG 2000. Raises RequestError for signed pixels in a JPEG that loses some.
     """
     facts = facts or DicomFacts()
     frames = pixels if pixels.ndim == 3 and pixels.shape[2] != 3 else pixels[np.newaxis]
@@ -155,6 +155,11 @@ def _compressed(frame: NDArray[Any], syntax: str, dataset: Dataset) -> bytes:
     if syntax == uid.RLELossless:
         return bytes(RLELosslessEncoder.encode(frame, **_rle_options(dataset)))
     deep = int(dataset.BitsStored)
+    if frame.dtype.kind == "i" and syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
+        msg = (
+            "a JPEG stream with losses must hold unsigned pixels, these are signed; shift them or choose another syntax"
+        )
+        raise RequestError(msg)
     if frame.dtype.kind == "i" and syntax not in (uid.JPEG2000Lossless, uid.JPEG2000):
         frame = frame.view(f"u{frame.dtype.itemsize}")  # the other code streams know no sign, the header does
     encoders: dict[str, Callable[[], bytes | bytearray]] = {
@@ -165,7 +170,9 @@ def _compressed(frame: NDArray[Any], syntax: str, dataset: Dataset) -> bytes:
         uid.JPEGLSLossless: lambda: imagecodecs.jpegls_encode(frame),
         uid.JPEGLSNearLossless: lambda: imagecodecs.jpegls_encode(frame, level=2),
         uid.JPEG2000Lossless: lambda: imagecodecs.jpeg2k_encode(frame, reversible=True, codecformat="J2K"),
-        uid.JPEG2000: lambda: imagecodecs.jpeg2k_encode(frame, level=60, codecformat="J2K"),
+        uid.JPEG2000: lambda: imagecodecs.jpeg2k_encode(
+            frame, level=60 if frame.itemsize == 1 else 90, codecformat="J2K"
+        ),
     }
     return bytes(encoders[syntax]())
 

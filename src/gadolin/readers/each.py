@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from gadolin.errors import ReadError
 from gadolin.readers import naming, one_of, open_file
+from gadolin.readers.contents import Contents
 from gadolin.records import Record, Slice
 
-__all__ = ["each_slice"]
+__all__ = ["each_slice", "unreadable"]
 
 Result = TypeVar("Result")
 
@@ -19,7 +21,8 @@ Result = TypeVar("Result")
 def each_slice(records: Sequence[Record], work: Callable[[int, Slice], Result]) -> Iterator[Result]:
     """Yield ``work(index, slice)`` for every record, file by file in the order in which the files first appear.
 
-    ``work`` runs in several threads. Raises ReadError naming the file that cannot be read; nothing more is begun then.
+    ``work`` runs in several threads. Raises ReadError naming the file that cannot be read, or what ``work`` raises;
+    nothing more is begun then.
     """
     files: dict[Path, list[int]] = {}
     for index, record in enumerate(records):
@@ -27,8 +30,7 @@ def each_slice(records: Sequence[Record], work: Callable[[int, Slice], Result]) 
 
     def work_file(path: Path) -> list[Result]:
         contents = open_file(path)
-        with naming(path):
-            return [work(index, one_of(contents, records[index].frame)) for index in files[path]]
+        return [work(index, _decoded(contents, records[index])) for index in files[path]]
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         try:
@@ -37,3 +39,22 @@ def each_slice(records: Sequence[Record], work: Callable[[int, Slice], Result]) 
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _decoded(contents: Contents, record: Record) -> Slice:
+    with naming(record.path):
+        return one_of(contents, record.frame)
+
+
+def unreadable(records: Sequence[Record]) -> dict[int, str]:
+    """Return the numbers of the records whose slice cannot be read, and why; decodes every one."""
+
+    def reason(index: int) -> str:
+        try:
+            one_of(open_file(records[index].path), records[index].frame)
+        except ReadError as error:
+            return str(error).removeprefix(f"{records[index].path}: ")
+        return ""
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return {index: why for index, why in enumerate(pool.map(reason, range(len(records)))) if why}

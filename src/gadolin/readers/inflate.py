@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gadolin.errors import ReadError
 from gadolin.readers.contents import MAX_VOLUME_BYTES
 
-__all__ = ["inflate", "inflated_head"]
+__all__ = ["inflate", "inflated_head", "most_unpacked"]
 
 _STEP = 1 << 20
 _FREE = 64 * 1024 * 1024  # bytes that may come out of anything
@@ -32,8 +32,13 @@ def inflated_head(content: bytes, length: int, *, wbits: int) -> bytes:
         return b""
 
 
+def most_unpacked(stored: int, max_bytes: int = MAX_VOLUME_BYTES) -> int:
+    """Return how many bytes may come out of ``stored`` compressed ones: 64 MiB, or 250 times what went in."""
+    return min(max_bytes, max(_FREE, _MAX_RATIO * stored))
+
+
 def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
-    bound = min(max_bytes, max(_FREE, _MAX_RATIO * len(content)))
+    bound = most_unpacked(len(content), max_bytes)
     stream = zlib.decompressobj(wbits)
     total, rest = 0, content
     try:

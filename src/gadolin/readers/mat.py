@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import MissingExtraError, ReadError
-from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, check_size, require_finite
+from gadolin.readers.contents import MAX_PIXELS, Contents, check_size, require_finite
+from gadolin.readers.inflate import most_unpacked
 from gadolin.readers.mat5 import read_struct
 from gadolin.records import Slice
 
@@ -84,9 +85,13 @@ def _from_hdf5(content: bytes) -> _Figshare:
 
 
 def _matrix(found: Any) -> NDArray[Any]:
-    """Return a data set's values; its size is looked at before they are read."""
-    if found.dtype.kind not in "iufb" or found.size * found.dtype.itemsize > MAX_VOLUME_BYTES:
-        msg = f"a field of cjdata must hold at most {MAX_VOLUME_BYTES:,} bytes of numbers, got {found}; fetch it again"
+    """Return a data set's values; its size is compared with what the file holds of it before they are read."""
+    size, stored = found.size * found.dtype.itemsize, 0 if found.external else found.id.get_storage_size()
+    if found.dtype.kind not in "iufb" or found.size > MAX_PIXELS or not stored or size > most_unpacked(stored):
+        msg = (
+            f"a field of cjdata must hold at most {MAX_PIXELS:,} numbers, all in this file, got {found.size:,} of type "
+            f"{found.dtype} in {stored:,} bytes; fetch it again"
+        )
         raise ReadError(msg)
     return np.asarray(found[()])
 

@@ -6,15 +6,24 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
-from gadolin.readers.contents import Contents
 from gadolin.readers.kinds import HEAD, file_kind
 
 __all__ = ["in_order"]
 
 _LOG = logging.getLogger("gadolin")
+
+
+class _Place(NamedTuple):
+    """Where a file stands among others: all that is kept of it, its pixels are let go."""
+
+    omit: str
+    series: str
+    number: str
+    position: float
 
 
 def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
@@ -24,13 +33,13 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
     ``series`` is the number of the one series to keep. Raises RequestError where a folder holds several series and
     none is chosen, or where no file belongs to the chosen one.
     """
-    opened = {path: contents for path in paths if (contents := _header(path)) is not None}
-    left_out = {path for path, contents in opened.items() if contents.omit}
+    places = {path: place for path in paths if (place := _place(path)) is not None}
+    left_out = {path for path, place in places.items() if place.omit}
     for path in sorted(left_out):
-        _LOG.warning("left out %s: %s", path, opened[path].omit)
-    kept = {path: contents for path, contents in opened.items() if path not in left_out}
+        _LOG.warning("left out %s: %s", path, places[path].omit)
+    kept = {path: place for path, place in places.items() if path not in left_out}
     if series is not None:
-        left_out |= {path for path, contents in kept.items() if contents.series_number != series}
+        left_out |= {path for path, place in kept.items() if place.number != series}
         if kept and not set(kept) - left_out:
             msg = (
                 f"--series must be the number of a series that is there, got {series}; there are {_told(kept.values())}"
@@ -50,16 +59,19 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
     return [next(sorted_files[path.parent]) if path in kept else path for path in paths if path not in left_out]
 
 
-def _header(path: Path) -> Contents | None:
-    """Return what a readable DICOM file holds, or None."""
+def _place(path: Path) -> _Place | None:
+    """Return the place of a readable DICOM file, or None."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
-        return open_file(path) if file_kind(head) == "DICOM" else None
+        if file_kind(head) != "DICOM":
+            return None
+        found = open_file(path)
     except (OSError, ReadError):
         return None
+    return _Place(found.omit, found.series, found.series_number, found.position)
 
 
-def _told(opened: Iterable[Contents]) -> str:
-    counts = Counter(contents.series_number or "without a number" for contents in opened)
+def _told(places: Iterable[_Place]) -> str:
+    counts = Counter(place.number or "without a number" for place in places)
     return ", ".join(f"series {number} ({count} files)" for number, count in sorted(counts.items()))

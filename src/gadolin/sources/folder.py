@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gadolin.errors import DataError, ReadError
-from gadolin.readers import open_bytes
+from gadolin.readers import MAX_BYTES, open_bytes
 from gadolin.readers.contents import Contents
 from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.records import Record
@@ -93,12 +93,14 @@ def _opened(path: Path) -> tuple[Contents | None, str]:
     Raises ReadError for a file that should be one and is not.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(HEAD)
+            if content and file_kind(content) is None and path.suffix.lower() not in _NAMED:
+                return None, ""
+            content += file.read(MAX_BYTES + 1 - len(content))
     except OSError as error:
         msg = f"{path}: cannot be opened ({error.strerror or error}); check its permissions"
         raise DataError(msg) from error
-    if content and file_kind(content[:HEAD]) is None and path.suffix.lower() not in _NAMED:
-        return None, ""
     return open_bytes(content), hashlib.sha256(content).hexdigest()
 
 
