@@ -161,11 +161,11 @@ def test_a_folder_without_class_folders_is_refused(folder, tmp_path, names):
 
 
 def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
-    def refuse(path):
+    def refuse(path, *_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     root = folder("glioma/a.png")
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"a\.png: cannot be opened \(Permission denied\); check its permissions"):
         scan_folder(root)
 

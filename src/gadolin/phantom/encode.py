@@ -156,9 +156,7 @@ def _compressed(frame: NDArray[Any], syntax: str, dataset: Dataset) -> bytes:
         return bytes(RLELosslessEncoder.encode(frame, **_rle_options(dataset)))
     deep = int(dataset.BitsStored)
     if frame.dtype.kind == "i" and syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
-        msg = (
-            "a JPEG stream with losses must hold unsigned pixels, these are signed; shift them or choose another syntax"
-        )
+        msg = "a JPEG stream with losses must hold unsigned pixels, these are signed; choose another syntax"
         raise RequestError(msg)
     if frame.dtype.kind == "i" and syntax not in (uid.JPEG2000Lossless, uid.JPEG2000):
         frame = frame.view(f"u{frame.dtype.itemsize}")  # the other code streams know no sign, the header does
@@ -170,9 +168,7 @@ def _compressed(frame: NDArray[Any], syntax: str, dataset: Dataset) -> bytes:
         uid.JPEGLSLossless: lambda: imagecodecs.jpegls_encode(frame),
         uid.JPEGLSNearLossless: lambda: imagecodecs.jpegls_encode(frame, level=2),
         uid.JPEG2000Lossless: lambda: imagecodecs.jpeg2k_encode(frame, reversible=True, codecformat="J2K"),
-        uid.JPEG2000: lambda: imagecodecs.jpeg2k_encode(
-            frame, level=60 if frame.itemsize == 1 else 90, codecformat="J2K"
-        ),
+        uid.JPEG2000: lambda: imagecodecs.jpeg2k_encode(frame, level=(60, 90)[frame.itemsize - 1], codecformat="J2K"),
     }
     return bytes(encoders[syntax]())
 

@@ -24,9 +24,7 @@ def each_slice(records: Sequence[Record], work: Callable[[int, Slice], Result]) 
     ``work`` runs in several threads. Raises ReadError naming the file that cannot be read, or what ``work`` raises;
     nothing more is begun then.
     """
-    files: dict[Path, list[int]] = {}
-    for index, record in enumerate(records):
-        files.setdefault(record.path, []).append(index)
+    files = _by_file(records)
 
     def work_file(path: Path) -> list[Result]:
         contents = open_file(path)
@@ -41,20 +39,35 @@ def each_slice(records: Sequence[Record], work: Callable[[int, Slice], Result]) 
             raise
 
 
+def _by_file(records: Sequence[Record]) -> dict[Path, list[int]]:
+    files: dict[Path, list[int]] = {}
+    for index, record in enumerate(records):
+        files.setdefault(record.path, []).append(index)
+    return files
+
+
 def _decoded(contents: Contents, record: Record) -> Slice:
     with naming(record.path):
         return one_of(contents, record.frame)
 
 
 def unreadable(records: Sequence[Record]) -> dict[int, str]:
-    """Return the numbers of the records whose slice cannot be read, and why; decodes every one."""
+    """Return the numbers of the records whose slice cannot be read, and why; decodes every one, file by file."""
+    files = _by_file(records)
 
-    def reason(index: int) -> str:
+    def reasons(path: Path) -> dict[int, str]:
+        found = {}
         try:
-            one_of(open_file(records[index].path), records[index].frame)
+            contents = open_file(path)
         except ReadError as error:
-            return str(error).removeprefix(f"{records[index].path}: ")
-        return ""
+            return dict.fromkeys(files[path], str(error).removeprefix(f"{path}: "))
+        for index in files[path]:
+            try:
+                one_of(contents, records[index].frame)
+            except ReadError as error:
+                found[index] = str(error)
+        return found
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return {index: why for index, why in enumerate(pool.map(reason, range(len(records)))) if why}
+        bad = {index: why for each in pool.map(reasons, files) for index, why in each.items()}
+    return dict(sorted(bad.items()))
