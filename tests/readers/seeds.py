@@ -229,7 +229,7 @@ def _mat() -> list[Seed]:
     variants = {
         "contiguous": {},
         "chunked": {"chunks": (8, 8), "compression": "gzip", "shuffle": True},
-        "checked": {"chunks": (16, 17), "fletcher32": True},
+        "chunked, not packed": {"chunks": (16, 17)},
     }
     seeds = [
         Seed("5 packed", struct_file),

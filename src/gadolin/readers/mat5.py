@@ -6,7 +6,7 @@ The format is MathWorks' "MAT-File Format" (Level 5): elements of a type, a leng
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -54,11 +54,11 @@ class _Matrix(NamedTuple):
     rest: Iterator[_Element]
 
 
-def read_struct(content: bytes, name: str) -> tuple[dict[str, NDArray[Any]] | None, list[str]]:
-    """Return the fields of a variable that is one struct, or None where there is none, and the names of all variables.
+def read_struct(content: bytes, name: str, fields: Collection[str]) -> tuple[dict[str, NDArray[Any]] | None, list[str]]:
+    """Return those of ``fields`` that a variable, one struct, holds as numbers or letters, and all variables' names.
 
-    A field is an array of numbers (its own shape) or of letters (N,); fields of other kinds are left out. Raises
-    ValueError where the file is damaged, ReadError where it unpacks to more than a volume may hold.
+    Numbers have their own shape, letters are (N,); None stands for no such struct. Raises ValueError where the file is
+    damaged, ReadError where it unpacks to more than a volume may hold.
     """
     order = "<" if content[126:128] == b"IM" else ">"
     names: list[str] = []
@@ -75,7 +75,7 @@ def read_struct(content: bytes, name: str) -> tuple[dict[str, NDArray[Any]] | No
         matrix = _matrix(inner.data, order)
         names.append(matrix.name)
         if matrix.name == name and found is None and matrix.flags & 0xFF == _STRUCT:
-            found = _fields(matrix, order)
+            found = _fields(matrix, order, fields)
     return found, names
 
 
@@ -110,8 +110,8 @@ def _matrix(data: memoryview, order: str) -> _Matrix:
         raise ValueError(msg) from None
 
 
-def _fields(matrix: _Matrix, order: str) -> dict[str, NDArray[Any]]:
-    """Return the fields of a struct of one element that hold numbers or text."""
+def _fields(matrix: _Matrix, order: str, wanted: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Return the wanted fields of a struct of one element that hold numbers or text."""
     if set(matrix.shape) != {1}:
         msg = f"a struct must hold one element, this one holds {matrix.shape}"
         raise ValueError(msg)
@@ -123,7 +123,8 @@ def _fields(matrix: _Matrix, order: str) -> dict[str, NDArray[Any]]:
     fields = {}
     for start, element in zip(range(0, len(letters), length), matrix.rest, strict=False):
         name = letters[start : start + length].partition(b"\0")[0].decode("latin-1")
-        value = _value(_matrix(element.data, order), order) if element.kind == _MATRIX and element.data else None
+        known = name in wanted and element.kind == _MATRIX and element.data
+        value = _value(_matrix(element.data, order), order) if known else None
         if value is not None:
             fields[name] = value
     return fields
