@@ -20,7 +20,7 @@ from pathlib import Path
 
 MARKER = ".gadolin-demo"
 INPUT_SIZE = 96  # pixels a side: small enough for a laptop
-LOOKS = 25_000  # slices looked at in all, so that the time is bounded however large the data is
+LOOKS = 25_000  # slices looked at in all, or each of them once: so larger data is gone through less often
 MOST_EPOCHS = 30
 PATIENTS = 40  # made-up ones, of each class
 SHOWN = 6  # predictions of your own slices

@@ -35,6 +35,12 @@ class Prepared:
     whole: tuple[int, ...]
     coloured: tuple[int, ...]
 
+    def take(self, rows: Sequence[int]) -> Prepared:
+        """Return the slices of ``rows``, in that order."""
+        places = {row: place for place, row in enumerate(rows)}
+        whole, coloured = (tuple(places[row] for row in kept if row in places) for kept in (self.whole, self.coloured))
+        return Prepared(self.slices[np.asarray(rows, np.int64)], whole, coloured)
+
 
 def default_cache_folder() -> Path:
     """Return ``$GADOLIN_CACHE``, else ``gadolin`` in the user's cache folder."""

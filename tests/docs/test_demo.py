@@ -1,4 +1,4 @@
-"""Promises of the demo: it replaces only what it made, and its time is bounded. Nothing is trained here."""
+"""Promises of the demo: it replaces only what it made, and it goes through larger data less often. Nothing is trained here."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_data_inside_an_earlier_demo_is_not_deleted(demo, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("slices", [1, 10, 480, 2_000, 5_712, 24_999, 25_000, 1_000_000])
-def test_the_number_of_looks_is_bounded_and_there_is_at_least_one_epoch(demo, slices):
+def test_larger_data_is_gone_through_less_often_but_once_at_least(demo, slices):
     epochs = demo.fitting_epochs(slices)
     assert 1 <= epochs <= demo.MOST_EPOCHS
     assert epochs == 1 or epochs * slices <= demo.LOOKS

@@ -29,13 +29,13 @@ def assess(
     records: Sequence[Record],
     *,
     parts: Mapping[str, str] | None = None,
-    cache: Path | None = None,
+    prepared: Prepared | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Table, Prepared]:
     """Predict every record and return the table, and the prepared slices in the same order.
 
     ``parts`` maps a picture's key to the part it is counted in. Raises DataError where a label is no class of the
-    model. Pictures are prepared as the bundle says and kept in ``cache``.
+    model. ``prepared`` are the slices where they are ready, else the cache folder that they are prepared into.
     """
     classes = predictor.bundle.classes
     for record in records:
@@ -46,7 +46,8 @@ def assess(
                 f"{record.label!r}{suggestion(record.label, classes)}; evaluate on data with the same classes"
             )
             raise DataError(msg)
-    prepared = prepared_slices(records, predictor.bundle.preparation, cache, progress=progress)
+    if not isinstance(prepared, Prepared):
+        prepared = prepared_slices(records, predictor.bundle.preparation, prepared, progress=progress)
     likely = []
     for start in range(0, len(records), _CHUNK):
         likely.append(predictor.probabilities(prepared.slices[start : start + _CHUNK]))

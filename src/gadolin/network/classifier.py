@@ -77,8 +77,12 @@ class Classifier(nn.Module):
         self._folded: tuple[nn.Module, ...] = ()  # in a tuple, so that it is no part of the state
 
     def fold(self) -> None:
-        """Compute faster in training mode where much is frozen; what is computed, learned and saved stays the same."""
-        self._folded = (folded(self.backbone),)
+        """Compute faster in training mode where much is frozen; what is computed, learned and saved stays the same.
+
+        To be called again when other weights were loaded.
+        """
+        frozen = any(not parameter.requires_grad for parameter in self.backbone.parameters())
+        self._folded = (folded(self.backbone),) if frozen else ()
 
     def classify(self, scaled: Tensor) -> Output:
         """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], as augmentation leaves them."""
@@ -133,8 +137,9 @@ def _freeze(body: nn.Module, kind: Backbone) -> None:
 
 
 def train_mode(network: Classifier) -> None:
-    """Put the network in training mode, but keep batch norm whose weights are frozen in inference mode."""
+    """Put the network in training mode, but keep batch norm whose weights are frozen in inference mode, and fold it."""
     network.train()
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.weight.requires_grad:
             module.eval()
+    network.fold()

@@ -16,10 +16,13 @@ from gadolin.cache import Prepared
 from gadolin.errors import OutputError
 from gadolin.evaluate import Measurement, Table, measure
 from gadolin.evaluate.assess import assess
+from gadolin.manifest import manifest_digest
 from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes
 from gadolin.report.page import write_report
+
+_NAMED = 20  # slices, in a note
 
 __all__ = ["Assessment", "assess_and_report", "run_facts", "run_history"]
 
@@ -29,8 +32,8 @@ class Assessment:
     """What to evaluate and how to tell of it.
 
     ``run`` is the run folder that the model lies in, if it is one: its reading of the data is recorded there, and its
-    facts and curves stand in the report. ``parts`` maps a picture's key to its part; ``notes`` are
-    sentences for the report.
+    facts and curves stand in the report. ``parts`` maps a picture's key to its part; ``prepared`` are the slices where
+    they are ready, else the cache folder to prepare them into; ``notes`` are sentences for the report.
     """
 
     records: Sequence[Record]
@@ -38,7 +41,7 @@ class Assessment:
     title: str
     run: Path | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
-    cache: Path | None = None
+    prepared: Prepared | Path | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -47,11 +50,11 @@ def assess_and_report(
 ) -> tuple[Measurement, Path]:
     """Predict, measure, write the report; returns the measurement and the path of the page."""
     table, prepared = assess(
-        predictor, assessment.records, parts=assessment.parts, cache=assessment.cache, progress=progress
+        predictor, assessment.records, parts=assessment.parts, prepared=assessment.prepared, progress=progress
     )
     measurement = measure(table)
     if assessment.run is not None:
-        _record_reading(assessment.run, table, measurement)
+        _record_reading(assessment, predictor.bundle.digest, measurement)
     facts = {"classes": ", ".join(table.classes), **(run_facts(assessment.run) if assessment.run else {})}
     context = ReportContext(
         title=assessment.title,
@@ -60,7 +63,7 @@ def assess_and_report(
         facts=facts | {"temperature": f"{predictor.bundle.temperature:.3f}", "Gadolin": __version__},
         history=run_history(assessment.run) if assessment.run else (),
         mistakes=_mistakes(table, prepared),
-        notes=(*assessment.notes, *_notes(prepared)),
+        notes=(*assessment.notes, *_notes(prepared, table.paths)),
     )
     return measurement, write_report(assessment.out, table, measurement, context=context)
 
@@ -94,15 +97,22 @@ def run_history(run: Path) -> list[dict[str, float | None]]:
         return []
 
 
-def _record_reading(run: Path, table: Table, measurement: Measurement) -> None:
-    """Append to the run's list of readings: when which slices were looked at, and what was seen.
+def _record_reading(assessment: Assessment, model: str, measurement: Measurement) -> None:
+    """Append to the run's list of readings: when which slices were looked at with which model, and what was seen.
 
     One that is repeated because the first was interrupted is listed too.
     """
+    run, records = assessment.run, assessment.records
+    assert run is not None, "only a run keeps a list of its readings"
+    parts = [assessment.parts.get(record.key, "") for record in records]
     reading = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "slices": len(table),
-        "parts": {part: table.parts.count(part) for part in sorted(set(table.parts)) if part},
+        "title": assessment.title,
+        "model": model,
+        "data_digest": manifest_digest(records),
+        "report": assessment.out.name,
+        "slices": len(records),
+        "parts": {part: parts.count(part) for part in sorted(set(parts)) if part},
         "accuracy": measurement.overall.as_json()["accuracy"],
     }
     try:
@@ -128,10 +138,14 @@ def _mistakes(table: Table, prepared: Prepared) -> tuple[Mistake, ...]:
     )
 
 
-def _notes(prepared: Prepared) -> tuple[str, ...]:
-    notes = []
-    if prepared.whole:
-        notes.append(f"Slices in which no head was found, so that the whole picture was used: {len(prepared.whole)}.")
-    if prepared.coloured:
-        notes.append(f"Pictures in true colours, which prediction declines to name: {len(prepared.coloured)}.")
-    return tuple(notes)
+def _notes(prepared: Prepared, paths: Sequence[str]) -> tuple[str, ...]:
+    """Return what to tell of slices that were not prepared as the others, and which they are."""
+    told = (
+        ("Slices in which no head was found, so that the whole picture was used", prepared.whole),
+        ("Pictures in true colours, which prediction declines to name", prepared.coloured),
+    )
+    return tuple(
+        f"{what}: {len(rows)} ({', '.join(paths[row] for row in rows[:_NAMED])}{', ...' * (len(rows) > _NAMED)})."
+        for what, rows in told
+        if rows
+    )

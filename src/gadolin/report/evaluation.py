@@ -51,7 +51,7 @@ def evaluate_model(
         title=f"{predictor.bundle.facts.get('recipe_name', 'model')} on {name}",
         run=run,
         parts=_parts(records, run, predictor, cache) if run else {},
-        cache=cache,
+        prepared=cache,
         notes=tuple(f"Left out: {path} ({reason})." for path, reason in found.skipped),
     )
     _, page = assess_and_report(predictor, assessment, progress=progress)

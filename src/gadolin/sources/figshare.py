@@ -35,9 +35,6 @@ RELEASE = Release(
 )
 _ARCHIVES = tuple(f"brainTumorDataPublic_{span}.zip" for span in ("1-766", "767-1532", "1533-2298", "2299-3064"))
 _FOLDS = "cvind.mat"
-_LETTERS = (
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # at the end of an id: another visit of the same person
-)
 _SLICE = re.compile(r"[1-9][0-9]{0,4}\.mat")
 _MAX_BYTES = 1 << 30
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gadolin.cache import prepared_slices
-from gadolin.errors import DataError
+from gadolin.cache import Prepared, prepared_slices
+from gadolin.errors import DataError, ReadError
 from gadolin.manifest import read_manifest
 from gadolin.outlines import prepared_outlines
+from gadolin.readers.each import unreadable
 from gadolin.records import Record
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import copy_groups, cut, join_copies
@@ -21,15 +23,18 @@ from gadolin.train.plan import Plan
 
 __all__ = ["Parts", "divide"]
 
+_LOG = logging.getLogger("gadolin")
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All records with their groups and parts, the classes in order, and the slices of two of the parts."""
+    """All records with their groups and parts, the classes in order, and the slices of each part."""
 
     records: tuple[Record, ...]
     classes: tuple[str, ...]
     train: Examples
     validation: Examples
+    test: Prepared
 
 
 def divide(plan: Plan, progress: Progress | None) -> Parts:
@@ -37,33 +42,52 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
 
     A resumed run has its manifest, with the parts as they were. Raises DataError where a class is missing in a part.
     """
-
-    def preparing(done: int, total: int) -> None:
-        if progress is not None:
-            progress(done, total, "preparing slices")
-
     preparation = plan.recipe.preparation
     if plan.resume:
         records = read_manifest(plan.out / "manifest.csv")
-        prepared = prepared_slices(records, preparation, plan.cache, progress=preparing)
+        prepared = prepared_slices(records, preparation, plan.cache, progress=_telling(progress, "preparing slices"))
     else:
-        found = scan(plan.data, patient_from=plan.patient_from)
+        found = scan(plan.data, patient_from=plan.patient_from, progress=_telling(progress, "scanning"))
         require_trainable(found, skip_unreadable=plan.skip_unreadable)
-        prepared = prepared_slices(found.records, preparation, plan.cache, progress=preparing)
-        records = join_copies(found.records, copy_groups(prepared.slices))
+        prepared, kept = _prepared(plan, found.records, _telling(progress, "preparing slices"))
+        records = join_copies(kept, copy_groups(prepared.slices))
         for part, share in (("test", plan.test), ("validation", plan.validation)):
             if all(record.split != part for record in records):
                 records = cut(records, share, part=part, seed=plan.machine.seed)
     classes = tuple(sorted({record.label for record in records}))
     _check_parts(records, classes)
-    outlines = prepared_outlines(records, preparation) if plan.recipe.network.evidence != "map" else None
+    outlines = None
+    if plan.recipe.network.evidence != "map":
+        outlines = prepared_outlines(records, preparation, progress=_telling(progress, "preparing outlines"))
 
     def examples(name: str) -> Examples:
         rows = [index for index, record in enumerate(records) if record.split == name]
         targets = [classes.index(records[index].label) for index in rows]
         return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64), outlines)
 
-    return Parts(tuple(records), classes, examples("train"), examples("validation"))
+    test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])
+    return Parts(tuple(records), classes, examples("train"), examples("validation"), test)
+
+
+def _prepared(
+    plan: Plan, records: Sequence[Record], progress: Callable[[int, int], None] | None
+) -> tuple[Prepared, Sequence[Record]]:
+    """Prepare the slices; where that is allowed, do without those that cannot be read, and say which they are."""
+    preparation = plan.recipe.preparation
+    try:
+        return prepared_slices(records, preparation, plan.cache, progress=progress), records
+    except ReadError:
+        if not plan.skip_unreadable:
+            raise
+    wrong = unreadable(records)
+    for index, reason in wrong.items():
+        _LOG.warning("left out %s: %s", records[index].name, reason)
+    kept = [record for index, record in enumerate(records) if index not in wrong]
+    return prepared_slices(kept, preparation, plan.cache, progress=progress), kept
+
+
+def _telling(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(done, total, what)
 
 
 def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:

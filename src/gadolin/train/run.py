@@ -51,7 +51,7 @@ _PACKAGES = (
     "opencv-python-headless",
     "pillow",
 )
-_PARITY_SLICES = 8
+_PARITY_SLICES = 32  # spread over the validation part, so that every class is among them
 
 
 def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
@@ -131,7 +131,7 @@ def _finish(plan: Plan, network: Classifier, parts: Parts, facts: dict[str, Any]
     """Write the bundle, read the test part and write the report; the run counts as finished only then."""
     bundle = _export(plan, network, parts, facts=facts)
     write_json(plan.out / "run.json", facts | {"finished": False})
-    page = _read_test(plan, bundle, parts.records, progress)
+    page = _read_test(plan, bundle, parts, progress)
     write_json(plan.out / "run.json", facts | {"finished": True})
     (plan.out / "checkpoint.safetensors").unlink(missing_ok=True)
     return page
@@ -179,8 +179,8 @@ def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
 def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> None:
     if plan.resume:
         before = begun(plan.out)
-        for key in ("recipe", "seed", "manifest_digest", "precision"):
-            if before.get(key) != facts[key]:
+        for key in ("recipe", "seed", "manifest_digest", "precision", "weights", "weights_digest"):
+            if before.get(key) != facts.get(key):
                 msg = (
                     f"--resume needs the settings that the run began with, {key} differs from {plan.out}/run.json; "
                     "use the same"
@@ -196,7 +196,7 @@ def _export(plan: Plan, network: Classifier, parts: Parts, *, facts: dict[str, A
     validation = parts.validation
     folder = plan.out / "bundle"
     answering = MirrorAverage(network) if plan.recipe.network.mirror_average else network
-    examples = validation.slices[validation.rows[:_PARITY_SLICES]]
+    examples = validation.slices[validation.rows[:: max(1, len(validation) // _PARITY_SLICES)][:_PARITY_SLICES]]
     weights = {name: tensor.contiguous() for name, tensor in network.cpu().state_dict().items()}
     write_bytes(folder / "weights.safetensors", save(weights))
     digest = export_graph(answering, examples, folder / "model.onnx")
@@ -223,15 +223,15 @@ def _export(plan: Plan, network: Classifier, parts: Parts, *, facts: dict[str, A
     return bundle
 
 
-def _read_test(plan: Plan, bundle: Bundle, records: Sequence[Record], progress: Progress | None) -> Path:
-    tested = [record for record in records if record.split == "test"]
+def _read_test(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | None) -> Path:
+    tested = [record for record in parts.records if record.split == "test"]
     assessment = Assessment(
         records=tested,
         out=plan.out / "evaluation",
         title=f"{plan.recipe.name} on the test part of {plan.data.name}",
         run=plan.out,
-        parts=copied_from(records),
-        cache=plan.cache,
+        parts=copied_from(parts.records),
+        prepared=parts.test,
     )
     telling = None if progress is None else lambda done, total: progress(done, total, "evaluating")
     _, page = assess_and_report(Predictor(bundle, open_runtime(bundle.graph)), assessment, progress=telling)

@@ -1,0 +1,77 @@
+"""The founding recipe, frozen, on a ResNet50 that was trained on other persons, beside the same on random weights.
+
+    python benchmarks/transfer.py FIGSHARE [--work FOLDER] [--size 128] [--write]
+
+FIGSHARE is as for ``figshare_fold.py``. A whole ResNet50 learns from folds 1 and 2; the founding recipe, which trains
+its last two blocks and the head alone, then learns from fold 3 and is read once on the persons of fold 0. Fold 4 is not
+read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from figshare_fold import figshare_manifest
+from gadolin.manifest import read_manifest, write_manifest
+from gadolin.train.plan import Plan
+from gadolin.train.recipe import with_settings
+from gadolin.train.recipes import named_recipe
+from gadolin.train.run import train_model
+from publish import markdown, publish, say, shown
+
+TEST = 0
+WHOLE = ("network.freeze=false", "network.hidden=0", "network.evidence=map", "label_smoothing=0.1", "patience=0")
+ADAMW = ("optimizer.name=adamw", "optimizer.lr=1e-3", "optimizer.weight_decay=0.05", "optimizer.schedule=cosine")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figshare", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=16, help="of the network to start from")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    everything = figshare_manifest(arguments.figshare, arguments.work, TEST, 4)
+    size = f"network.input_size={arguments.size}"
+    source = trained(
+        part(everything, {1, 2}, "source.csv"),
+        arguments.work / "source",
+        [size, *WHOLE, *ADAMW, f"epochs={arguments.epochs}"],
+    )
+    target = part(everything, {3, TEST}, "target.csv")
+    rows = []
+    for name, weights in (("random weights", "none"), ("folds 1 and 2", str(source))):
+        run = trained(target, arguments.work / name.replace(" ", "-"), [size], weights)
+        metrics = json.loads((run / "evaluation" / "metrics.json").read_text())
+        rows.append([name, *(shown(metrics[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1"))])
+    head = ["ResNet50 frozen as learned from", "accuracy", "balanced accuracy", "macro F1"]
+    about = f"{metrics['n']} slices of {metrics['groups']} persons of fold {TEST}; {arguments.size} pixels, seed 0."
+    publish(
+        "transfer", "The founding recipe on other persons' weights", [*markdown(head, rows), "", about],
+        write=arguments.write,
+    )  # fmt: skip
+
+
+def part(manifest: Path, folds: set[int], name: str) -> Path:
+    """Write the manifest of some folds; what is to be learned from alone has its test part cut by person."""
+    records = [record for record in read_manifest(manifest, verify=False) if record.fold in folds]
+    if TEST not in folds:
+        records = [replace(record, split="") for record in records]
+    write_manifest(manifest.with_name(name), [replace(record, outline="") for record in records])
+    return manifest.with_name(name)
+
+
+def trained(data: Path, out: Path, settings: list[str], weights: str = "none") -> Path:
+    """Train the founding recipe with settings, unless that run is already there."""
+    if not (out / "evaluation" / "metrics.json").is_file():
+        recipe = with_settings(named_recipe("resnet50"), settings)
+        train_model(Plan(data, out, recipe, weights, resume=(out / "run.json").is_file()), progress=say)
+    return out
+
+
+if __name__ == "__main__":
+    main()
