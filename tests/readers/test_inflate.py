@@ -23,7 +23,7 @@ def deflated(content, wbits):
 
 def bomb(wbits, mebibytes):
     """Return a stream that unpacks to so much, without ever holding it."""
-    packer, zeros = zlib.compressobj(1, wbits=wbits), bytes(1 << 20)
+    packer, zeros = zlib.compressobj(9, wbits=wbits), bytes(1 << 20)
     return b"".join([*(packer.compress(zeros) for _ in range(mebibytes)), packer.flush()])
 
 
@@ -33,9 +33,16 @@ def test_what_was_compressed_comes_back(wbits, content):
     assert inflate(deflated(content, wbits), wbits=wbits) == content
 
 
+def test_a_stream_longer_than_a_step_comes_back(rng):
+    content = rng.bytes(3_500_000) + bytes(5_000_000)
+    assert inflate(deflated(content, 31), wbits=31) == content
+    with pytest.raises(ReadError, match="ends early"):
+        inflate(deflated(content, 31)[: 2 << 20], wbits=31)
+
+
 @pytest.mark.parametrize("wbits", KINDS.values(), ids=KINDS)
 def test_a_bomb_is_refused_before_its_memory_is_taken(wbits):
-    content = bomb(wbits, 256)
+    content = bomb(wbits, 96)
     tracemalloc.start()
     try:
         with pytest.raises(ReadError, match=r"may unpack to at most [\d,]+ bytes here.*do not trust this file"):

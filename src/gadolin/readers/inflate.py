@@ -40,9 +40,11 @@ def most_unpacked(stored: int, max_bytes: int = MAX_VOLUME_BYTES) -> int:
 def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
     bound = most_unpacked(len(content), max_bytes)
     stream = zlib.decompressobj(wbits)
-    total, rest = 0, content
+    total, place, rest = 0, 0, b""
     try:
         while not stream.eof:
+            if not rest:  # handed over in steps, since what is left over is copied each time
+                rest, place = content[place : place + _STEP], place + _STEP
             piece = stream.decompress(rest, _STEP)
             rest = stream.unconsumed_tail
             total += len(piece)
@@ -52,7 +54,7 @@ def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
                     "more; do not trust this file, or unpack it yourself"
                 )
                 raise ReadError(msg)
-            if not piece and not rest and not stream.eof:
+            if not piece and not rest and place >= len(content) and not stream.eof:
                 msg = "compressed data must be whole, this ends early; fetch the file again"
                 raise ReadError(msg)
             yield piece
