@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.atomic import replacing, write_json
+from gadolin.atomic import clear_leftovers, replacing, write_json
 from gadolin.manifest import file_digest
 from gadolin.prepare import Preparation, find_frame, prepare
 from gadolin.readers.each import each_slice
@@ -21,6 +21,7 @@ from gadolin.records import Record, Slice, slice_name
 __all__ = ["Prepared", "default_cache_folder", "prepared_slices"]
 
 _FORMAT = 1
+_A_DAY = 86_400  # seconds, after which a temporary file is no longer being written
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +113,7 @@ def _build(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     array, facts = paths
+    clear_leftovers(array.parent, older_seconds=_A_DAY)
     whole: list[int] = []
     coloured: list[int] = []
     shape = (len(records), preparation.size, preparation.size)

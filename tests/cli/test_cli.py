@@ -159,7 +159,7 @@ def test_evaluate_on_the_folder_one_stands_in_names_the_report_after_it(gadolin,
     monkeypatch.chdir(class_folders)
 
     assert gadolin("evaluate", run_copy / "bundle", ".", "--json").json["report"] == str(
-        run_copy / "bundle" / "evaluation-data" / "report.html"
+        run_copy / "evaluation-data" / "report.html"
     )
 
 

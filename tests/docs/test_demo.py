@@ -1,4 +1,4 @@
-"""Promises of the demo: it replaces only what it made, and it goes through larger data less often. Nothing is trained here."""
+"""Promises of the demo: it replaces only what it made, larger data is gone through less often. Nothing is trained."""
 
 from __future__ import annotations
 

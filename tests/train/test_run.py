@@ -177,6 +177,8 @@ def test_an_interrupted_run_goes_on_to_the_same_network(finished_run, short_plan
         Predictor.load(out)
     with pytest.raises(DataError, match=r"seed differs from .*run.json; use the same"):
         train_model(short_plan(out, resume=True, machine=Machine("cpu", "float32", 4)))
+    with pytest.raises(DataError, match=r"weights differs from .*run.json; use the same"):
+        train_model(short_plan(out, resume=True, weights=str(finished_run)))
     with pytest.raises(DataError, match="must be new or empty"):
         train_model(short_plan(out))
 

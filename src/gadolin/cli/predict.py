@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
-    from gadolin.records import Prediction
+    from gadolin.records import Failure, Prediction
 
 
 def predict(
@@ -42,33 +43,22 @@ def predict(
     from gadolin.errors import RequestError
     from gadolin.files import expand, predict_files
     from gadolin.predictor import Predictor
-    from gadolin.records import NOTICE, Failure
+    from gadolin.records import NOTICE, Failure, Prediction
 
     if as_json and as_csv:
         msg = "the answer must be JSON or CSV, got --json and --csv; give one"
         raise RequestError(msg)
     files = expand(paths, series=series)
     predictor = Predictor.load(model, runtime=runtime, threads=threads)
-    predictions: list[Prediction] = []
-    failures: list[Failure] = []
-    with progress_bar("predicting") as advance:
-        answered: set[str] = set()
-        for answer in predict_files(predictor, files, plane=plane):
-            if isinstance(answer, Failure):
-                failures.append(answer)
-            else:
-                predictions.append(answer)
-            answered.add(answer.path)
-            advance(len(answered), len(files), "predicting")
+    answers = _with_progress(predict_files(predictor, files, plane=plane), len(files))
+    predictions = [each for each in answers if isinstance(each, Prediction)]
+    failures = [each for each in answers if isinstance(each, Failure)]
     if as_json:
-        print_json(
-            {
-                "notice": NOTICE,
-                "model": predictor.bundle.digest,
-                "predictions": [each.as_json() for each in predictions],
-                "errors": [each.as_json() for each in failures],
-            }
-        )
+        told = {
+            "predictions": [each.as_json() for each in predictions],
+            "errors": [each.as_json() for each in failures],
+        }
+        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif as_csv:
         _print_csv(predictions, predictor.bundle.classes)
     elif predictions:
@@ -78,6 +68,18 @@ def predict(
         say(f"gadolin: {failure.error}")
     if failures:
         raise typer.Exit(1)
+
+
+def _with_progress(answers: Iterator[Prediction | Failure], files: int) -> list[Prediction | Failure]:
+    """Return all answers; the bar counts the files that they are from."""
+    kept: list[Prediction | Failure] = []
+    answered: set[str] = set()
+    with progress_bar("predicting") as advance:
+        for answer in answers:
+            kept.append(answer)
+            answered.add(answer.path)
+            advance(len(answered), files, "predicting")
+    return kept
 
 
 def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
