@@ -1,4 +1,4 @@
-"""What the benchmarks share: they write what they measured to a section of docs/results.md, replaced whole."""
+"""What the benchmarks share: they write what they measured to a section of a page of docs/, replaced whole."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def publish(section: str, title: str, lines: list[str], *, write: bool) -> None:
-    """Print a section; with ``write`` put it into docs/results.md, its lines into README.md too if it has the marks."""
+def publish(section: str, title: str, lines: list[str], *, write: bool, page: str = "results.md") -> None:
+    """Print a section; with ``write`` put it into a page of docs/, its lines into README.md too if it has the marks."""
     script = Path(sys.argv[0]).resolve().relative_to(ROOT)
     command = " ".join(["python", script.as_posix(), *_without_folders(sys.argv[1:])])
     where = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
@@ -20,7 +20,7 @@ def publish(section: str, title: str, lines: list[str], *, write: bool) -> None:
     body = [f"## {title}", "", f"`{command}` ({date}; {where})", "", *lines]
     print("\n".join(body))
     if write:
-        results, readme = ROOT / "docs" / "results.md", ROOT / "README.md"
+        results, readme = ROOT / "docs" / page, ROOT / "README.md"
         if f"<!-- begin {section} -->" not in results.read_text(encoding="utf-8"):
             marks = f"\n<!-- begin {section} -->\n<!-- end {section} -->\n"
             results.write_text(results.read_text(encoding="utf-8") + marks, encoding="utf-8")
