@@ -40,7 +40,7 @@ class Preparation:
     margin: float = 0.02
     square: bool = True
     low_percentile: float = 0.5
-    high_percentile: float = 99.5
+    high_percentile: float = 99.9
 
     def __post_init__(self) -> None:
         """Refuse values that no picture can be prepared with."""
@@ -53,7 +53,7 @@ class Preparation:
         if not 0 <= self.low_percentile < self.high_percentile <= 100:
             msg = (
                 "preparation's percentiles must satisfy 0 <= low < high <= 100, "
-                f"got {self.low_percentile} and {self.high_percentile}; 0.5 and 99.5 are the usual choice"
+                f"got {self.low_percentile} and {self.high_percentile}; 0.5 and 99.9 are the usual choice"
             )
             raise RequestError(msg)
 
