@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,7 +103,8 @@ def _opened(kind: str, content: bytes, plane: str) -> Contents:
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size or MAX_BYTES  # nothing is known of what is no plain file
+            return file.read(min(size, MAX_BYTES) + 1)
     except OSError as error:
         msg = f"cannot be opened ({error.strerror or error}); check the path and its permissions"
         raise ReadError(msg) from error

@@ -79,4 +79,4 @@ def to_grey(picture: Image.Image) -> tuple[NDArray[np.float32], bool]:
     red, green, blue = (np.asarray(band) for band in picture.split())
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     coloured = bool(np.count_nonzero(spread > _COLOURED) > _COLOURED_SHARE * spread.size)
-    return np.asarray(picture.convert("L")).astype(np.float32), coloured
+    return np.asarray(picture.convert("L"), np.float32), coloured

@@ -67,7 +67,7 @@ def _parse(content: bytes) -> Dataset:
 
 
 def _require_mr(dataset: Dataset) -> None:
-    modality = str(dataset.get("Modality") or "").strip()
+    modality = _one_line(str(dataset.get("Modality") or ""))
     if modality != "MR":
         got = f"its modality is {modality}" if modality else "it names no modality"
         msg = f"a DICOM file must come from MR, this one does not: {got}; leave it out"
@@ -77,7 +77,7 @@ def _require_mr(dataset: Dataset) -> None:
 def _require_pixels(dataset: Dataset) -> None:
     """Raise ReadError unless the pixels are there and as many as the header says, before any memory is taken."""
     if not any(name in dataset for name in _PIXELS):
-        kind = uid.UID(str(dataset.get("SOPClassUID", ""))).name or "unknown"
+        kind = _one_line(uid.UID(str(dataset.get("SOPClassUID", ""))).name) or "unknown"
         msg = f"a DICOM file must hold pixels, this one ({kind}) holds none; leave it out"
         raise ReadError(msg)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
@@ -90,7 +90,7 @@ def _require_pixels(dataset: Dataset) -> None:
             f"one claims {total:,} bytes in {frames:,} frames of {samples}; it is damaged or must be split"
         )
         raise ReadError(msg)
-    there = max(len(dataset.get(name) or b"") for name in _PIXELS)
+    there = max(len(dataset.get(name) or b"") for name in _PIXELS if name in dataset)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         if there > _MAX_EXPANSION * total + 65536:
             msg = f"compressed pixels should be smaller than plain ones, got {there:,} for {total:,} bytes; export anew"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from gadolin.readers.contents import require_finite, to_grey
 from gadolin.records import Slice
 
 __all__ = ["Geometry", "decode_slice", "geometry_of"]
+
+_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 
 
 class Geometry(NamedTuple):
@@ -40,12 +43,11 @@ def geometry_of(dataset: Dataset, frame: int) -> Geometry:
     place, axes = _numbers(facts, "ImagePositionPatient", 3), _numbers(facts, "ImageOrientationPatient", 6)
     if place is None or axes is None:
         return Geometry(0.0, (0.0, 0.0, 0.0), spacing_mm)
-    normal = np.cross(axes[:3], axes[3:])
-    upwards = normal * np.array([-1, -1, 1])  # DICOM's x and y grow to the left and back
-    if upwards[np.abs(upwards).argmax()] < 0:
-        normal = -normal
-    x, y, z = (float(value) for value in normal)
-    return Geometry(float(np.dot(normal, place)), (x, y, z), spacing_mm)
+    (a, b, c), (d, e, f) = axes[:3], axes[3:]
+    x, y, z = b * f - c * e, c * d - a * f, a * e - b * d  # the normal, that of the vectors of rows and columns
+    if max((-x, -y, z), key=abs) < 0:  # DICOM's x and y grow to the left and back
+        x, y, z = -x, -y, -z
+    return Geometry(x * place[0] + y * place[1] + z * place[2], (x, y, z), spacing_mm)
 
 
 def decode_slice(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
@@ -126,8 +128,7 @@ def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _facts(dataset: Dataset, frame: int) -> list[Dataset]:
     """Return the data sets that may describe a frame: its own groups, the shared ones, then the whole file's."""
-    own = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    own, shared = (dataset.get(name) or [] if name in dataset else [] for name in _GROUPS)
     groups = [*own[frame : frame + 1], *shared[:1]]
     return [inner for group in groups for inner in _inside(group)] + [dataset]
 
@@ -141,12 +142,12 @@ def _inside(group: Dataset) -> Iterator[Dataset]:
 def _numbers(facts: list[Dataset], name: str, count: int) -> list[float] | None:
     """Return the first ``count`` finite numbers of the first data set that has the element, or None."""
     for each in facts:
-        value = each.get(name)
+        value = each.get(name) if name in each else None  # get alone is slow where there is none
         if value is None or value == "":
             continue
         values = [
             float(one) for one in (value if hasattr(value, "__len__") and not isinstance(value, str) else [value])
         ]
-        if len(values) >= count and all(np.isfinite(values[:count])):
+        if len(values) >= count and all(map(isfinite, values[:count])):
             return values[:count]
     return None

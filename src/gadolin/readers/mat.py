@@ -102,5 +102,5 @@ def _label(value: NDArray[Any]) -> str:
 
 
 def _no_slice(names: list[str]) -> ReadError:
-    held = ", ".join(names[:5]) or "nothing"
+    held = " ".join(", ".join(names[:5]).split())[:300] or "nothing"
     return ReadError(f"a .mat file must hold cjdata with an image, this one holds {held}; leave it out")

@@ -110,14 +110,17 @@ def _contents(volume: _Volume, axis: int) -> Contents:
     shape = volume.values.shape
     check_size(shape[across], shape[down])
     spacing = volume.spacing_mm
-    eight = volume.values.dtype == np.uint8 and (volume.slope, volume.intercept) == (1.0, 0.0)
+    plain = (volume.slope, volume.intercept) == (1.0, 0.0)
+    eight = volume.values.dtype == np.uint8 and plain
 
     def decode(number: int) -> Slice:
-        stored = np.take(volume.values[..., number // shape[axis]], number % shape[axis], axis=axis)
-        flipped = stored.T[::-1, ::-1]  # head or front up; the patient's right on the left, the front of a profile too
-        pixels = np.asarray(flipped * volume.slope + volume.intercept if not eight else flipped, np.float32)
+        place = (slice(None),) * axis + (number % shape[axis], ..., number // shape[axis])
+        flipped = volume.values[place].T[::-1, ::-1]  # head or front up; the patient's right on the left
+        with np.errstate(all="ignore"):  # what is too large becomes infinite, which is refused
+            scaled = flipped if plain else flipped * volume.slope + volume.intercept
+            pixels = np.ascontiguousarray(scaled, np.float32)
         return Slice(
-            pixels=require_finite(np.ascontiguousarray(pixels)),
+            pixels=pixels if plain and flipped.dtype.kind in "iu" else require_finite(pixels),
             bits=8 if eight else 16,
             spacing_mm=(spacing[down], spacing[across]) if min(spacing) > 0 else None,
         )

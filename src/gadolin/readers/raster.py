@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gadolin.errors import ReadError
 from gadolin.readers.contents import MAX_PIXELS, Contents, check_size, require_finite, to_grey
+from gadolin.readers.inflate import most_unpacked
 from gadolin.records import Slice
 
 __all__ = ["FORMATS", "decode", "open_raster"]
@@ -36,9 +37,13 @@ def decode(content: bytes) -> Slice:
             if frames > 1 and image.format != "MPO":
                 msg = f"a picture must hold one frame, this one holds {frames}; save them apart"
                 raise ReadError(msg)
-            upright = ImageOps.exif_transpose(image)
-            pixels, colour = _pixels(upright)
-            bits = 16 if upright.mode in _DEEP_MODES else 8
+            size = image.width * image.height * len(image.getbands())
+            if size > most_unpacked(len(content)):
+                msg = f"a picture must be in its file, {len(content):,} bytes cannot hold {size:,}; fetch it again"
+                raise ReadError(msg)
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels, colour = _pixels(image)
+            bits = 16 if image.mode in _DEEP_MODES else 8
     except ReadError:
         raise
     except UnidentifiedImageError as error:
@@ -50,15 +55,15 @@ def decode(content: bytes) -> Slice:
     except Exception as error:
         msg = f"the picture is damaged ({' '.join(str(error).split())[:300]}); fetch it again or remove it"
         raise ReadError(msg) from error
-    return Slice(pixels=require_finite(pixels), bits=bits, colour=colour)
+    return Slice(pixels=pixels if bits == 8 else require_finite(pixels), bits=bits, colour=colour)
 
 
 def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
     """Return (H, W) float32 in the file's units, and whether the picture shows true colours."""
     if image.mode in _DEEP_MODES or (image.mode == "L" and not image.has_transparency_data):
-        return np.asarray(image).astype(np.float32), False
+        return np.asarray(image, np.float32), False
     if image.mode == "1":
-        return np.asarray(image.convert("L")).astype(np.float32), False
+        return np.asarray(image.convert("L"), np.float32), False
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         flat = Image.new("RGBA", layered.size, (0, 0, 0, 255))
