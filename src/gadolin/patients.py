@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -31,24 +32,36 @@ def pseudonym(patient_id: str) -> str:
     The key is made at the first call, readable by its user alone. Raises RequestError where the file holds no key,
     OutputError where it cannot be made.
     """
-    told = hmac.new(_key(key_file()), patient_id.strip().encode(), hashlib.sha256).hexdigest()
+    told = hmac.new(_key(key_file()), patient_id.strip().encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
     return f"p-{told[:16]}"
 
 
 @cache
 def _key(path: Path) -> bytes:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _stored(path)
-    except OSError as error:
-        why = error.strerror or error
-        msg = f"patient ids need a local key, {path} cannot be made ({why}); set GADOLIN_PATIENT_KEY to another file"
-        raise OutputError(msg) from error
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(_KEY_BYTES) + "\n")
+    if not path.exists():
+        try:
+            _make(path)
+        except OSError as error:
+            why = error.strerror or error
+            msg = (
+                f"patient ids need a local key, {path} cannot be made ({why}); set GADOLIN_PATIENT_KEY to another file"
+            )
+            raise OutputError(msg) from error
     return _stored(path)
+
+
+def _make(path: Path) -> None:
+    """Write a new key; it appears whole, and one that another process made in the meantime stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)  # readable by its user alone
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(_KEY_BYTES) + "\n")
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        Path(temporary).unlink()
 
 
 def _stored(path: Path) -> bytes:

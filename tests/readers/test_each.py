@@ -1,0 +1,101 @@
+"""Promises of the slices of many records: every file is opened once, and an error names its file once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gadolin.errors import ReadError
+from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
+from gadolin.readers import each, open_file
+from gadolin.readers.each import each_slice, unreadable
+from gadolin.records import Record
+
+VOLUME = np.arange(20 * 20 * 5, dtype=np.int16).reshape(20, 20, 5)
+
+
+@pytest.fixture
+def volume(tmp_path):
+    path = tmp_path / "brain.nii.gz"
+    path.write_bytes(nifti_bytes(VOLUME))
+    return [Record(path, "glioma", frame=frame) for frame in range(5)]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    found = []
+    for number in range(3):
+        path = tmp_path / f"{number}.dcm"
+        path.write_bytes(dicom_bytes(np.full((20, 20), number, np.uint8)))
+        found.append(Record(path, "glioma"))
+    return found
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Count the files that are opened."""
+    seen = []
+
+    def opening(path):
+        seen.append(path)
+        return open_file(path)
+
+    monkeypatch.setattr(each, "open_file", opening)
+    return seen
+
+
+def test_every_record_is_worked_on_with_its_own_slice(volume, pictures):
+    records = [volume[3], pictures[1], volume[0], pictures[2], volume[3]]
+    done = dict(each_slice(records, lambda index, image: (index, image.pixels.copy())))
+    assert sorted(done) == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(done[0], done[4])
+    np.testing.assert_array_equal(done[2], VOLUME[::-1, ::-1, 0].T)
+    assert [float(done[index].max()) for index in (1, 3)] == [1, 2]
+
+
+def test_a_file_of_many_slices_is_opened_once(volume, opened):
+    list(each_slice(volume[::-1], lambda index, image: index))
+    assert opened == [volume[0].path]
+    opened.clear()
+    assert unreadable(volume) == {}
+    assert opened == [volume[0].path]
+
+
+def test_no_records_are_no_work():
+    assert list(each_slice([], lambda index, image: index)) == []
+
+
+@pytest.mark.parametrize("frame", [5, None])
+def test_an_error_names_its_file_once(volume, frame):
+    records = [volume[0], Record(volume[0].path, "glioma", frame=frame)]
+    with pytest.raises(ReadError) as caught:
+        list(each_slice(records, lambda index, image: index))
+    assert str(caught.value).count(str(volume[0].path)) == 1
+
+
+def test_what_the_work_finds_wrong_with_another_file_is_told_as_it_is(volume):
+    def work(index, image):
+        msg = "mask.png: it is damaged"
+        raise ReadError(msg)
+
+    with pytest.raises(ReadError) as caught:
+        list(each_slice(volume, work))
+    assert str(caught.value) == "mask.png: it is damaged"
+
+
+def test_a_damaged_frame_is_found_among_good_ones(tmp_path, volume, pictures):
+    pixels = VOLUME.astype(np.float32)
+    pixels[3, 3, 2] = np.nan
+    path = tmp_path / "nan.nii"
+    path.write_bytes(nifti_bytes(pixels, compress=False))
+    localiser = tmp_path / "localiser.dcm"
+    facts = DicomFacts(more={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]})
+    localiser.write_bytes(dicom_bytes(np.zeros((20, 20), np.uint8), facts))
+    bad = [Record(path, "glioma", frame=frame) for frame in range(3)]
+    found = unreadable([*volume, *bad, Record(Path("gone.png"), "glioma"), Record(localiser, "glioma"), pictures[0]])
+    assert list(found) == [7, 8, 9]
+    assert found[7].startswith("pixels must be finite numbers")
+    assert found[8].startswith("cannot be opened (No such file or directory)")
+    assert found[9].startswith("a localiser plans a scan")

@@ -1,0 +1,142 @@
+"""Promises of a series: files in the order in which they lie in the body, one series at a time, localisers apart."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from gadolin.errors import RequestError
+from gadolin.phantom import draw_patient
+from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
+from gadolin.readers import open_bytes, read
+from gadolin.readers.series import in_order
+
+SLICES = np.stack([each.pixels for each in draw_patient("glioma", 3, seed=1, slices=6, size=64)]).astype(np.uint16) * 9
+NAMES = ["c", "f", "a", "e", "b", "d"]
+STEP = 6.0
+PLANES = {  # how rows and columns run, and where the stack goes, from foot to head, back to front, or left to right
+    "axial": ((1, 0, 0, 0, 1, 0), (0, 0, 1)),
+    "coronal": ((1, 0, 0, 0, 0, -1), (0, -1, 0)),
+    "sagittal": ((0, 1, 0, 0, 0, -1), (-1, 0, 0)),
+    "tilted axial": ((1, 0, 0, 0, 0.8, 0.6), (0, -0.6, 0.8)),
+    "steep coronal": ((1, 0, 0, 0, 0.6, -0.8), (0, -0.8, -0.6)),
+    "tilted sagittal": ((0.28, 0.96, 0, 0, 0, -1), (-0.96, 0.28, 0)),
+}
+
+
+def written(folder, plane="axial", *, reversed_=False, **more):
+    """Write a series whose names say nothing of its order; return the files in anatomical order."""
+    axes, upwards = PLANES[plane]
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for number, pixels in enumerate(SLICES):
+        place = tuple(40.0 - 7 * side + side * number * STEP for side in upwards)
+        facts = {"SeriesNumber": 1, "InstanceNumber": 6 - number if reversed_ else number} | more
+        path = folder / f"{NAMES[::-1][number] if reversed_ else NAMES[number]}.dcm"
+        series = f"1.2.3.{facts['SeriesNumber']}"
+        content = DicomFacts(position=place, axes=tuple(map(float, axes)), series=series, more=facts)
+        path.write_bytes(dicom_bytes(pixels, content))
+        files.append(path)
+    return files
+
+
+@pytest.mark.parametrize("reversed_", [False, True])
+@pytest.mark.parametrize("plane", PLANES)
+def test_files_come_in_anatomical_order_whatever_they_are_called(plane, reversed_, tmp_path):
+    files = written(tmp_path, plane, reversed_=reversed_)
+    ordered = in_order(sorted(tmp_path.iterdir()))
+    assert ordered == files
+    for path, pixels in zip(ordered, SLICES, strict=True):
+        np.testing.assert_array_equal(read(path).pixels, pixels)
+
+
+def test_other_files_stay_where_they_are(tmp_path):
+    files = written(tmp_path / "series")
+    for name in ("a.txt", "z.txt"):
+        (tmp_path / "series" / name).write_text("hello")
+    (tmp_path / "series" / "b2.dcm").write_bytes(files[0].read_bytes()[:300])
+    shown = [path.name for path in in_order(sorted((tmp_path / "series").iterdir()))]
+    assert [name for name in shown if name in {"a.txt", "b2.dcm", "z.txt"}] == ["a.txt", "b2.dcm", "z.txt"]
+    assert [name for name in shown if name in {path.name for path in files}] == [path.name for path in files]
+
+
+def test_folders_are_ordered_apart(tmp_path):
+    first, second = written(tmp_path / "a"), written(tmp_path / "b", SeriesNumber=2, reversed_=True)
+    assert in_order([*sorted(first), *sorted(second)]) == [*first, *second]
+
+
+def test_a_localiser_is_left_out_with_a_warning(tmp_path, caplog):
+    files = written(tmp_path)
+    localiser = tmp_path / "0.dcm"
+    facts = DicomFacts(series="9.9", more={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"], "SeriesNumber": 9})
+    localiser.write_bytes(dicom_bytes(SLICES[0], facts))
+    assert in_order(sorted(tmp_path.iterdir())) == files
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"left out {localiser}: a localiser plans a scan")
+    assert record.getMessage().count(str(localiser)) == 1
+
+
+def test_several_series_in_a_folder_are_refused_with_their_numbers(tmp_path):
+    written(tmp_path / "mri")
+    for path in written(tmp_path / "more", SeriesNumber=7)[:2]:
+        path.rename(tmp_path / "mri" / f"other-{path.name}")
+    with pytest.raises(RequestError) as caught:
+        in_order(sorted((tmp_path / "mri").iterdir()))
+    assert str(caught.value) == (
+        f"a folder must hold one series, {tmp_path / 'mri'} holds series 1 (6 files), series 7 (2 files); "
+        "choose one with --series or sort them apart"
+    )
+
+
+def test_one_of_several_series_may_be_chosen(tmp_path):
+    files = written(tmp_path / "mri")
+    others = [path.rename(tmp_path / "mri" / f"0{path.name}") for path in written(tmp_path / "more", SeriesNumber=7)]
+    found = sorted((tmp_path / "mri").iterdir())
+    assert in_order(found, series="1") == files
+    assert in_order(found, series="7") == others
+
+
+def test_a_series_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
+    written(tmp_path)
+    with pytest.raises(RequestError) as caught:
+        in_order(sorted(tmp_path.iterdir()), series="4")
+    assert str(caught.value) == (
+        "--series must be the number of a series that is there, got 4; there are series 1 (6 files)"
+    )
+
+
+def test_the_pixels_of_a_folder_are_not_held_while_it_is_ordered(tmp_path):
+    large = np.zeros((1024, 1024), np.uint16)
+    for number in range(12):
+        content = dicom_bytes(large, DicomFacts(position=(0, 0, float(-number))))
+        (tmp_path / f"{number:02}.dcm").write_bytes(content)
+    files = sorted(tmp_path.iterdir())
+    in_order(files[:1])
+    tracemalloc.start()
+    try:
+        assert in_order(files) == files[::-1]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * large.nbytes
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.uint8])
+def test_a_volume_gives_the_same_slices_as_series_enhanced_file_and_nifti(kind, tmp_path):
+    volume = (SLICES // 9).astype(kind) if kind == np.uint8 else SLICES
+    spacing = (0.75, 0.5, STEP)
+    for number, pixels in enumerate(volume):
+        facts = DicomFacts(position=(0, 0, number * STEP), spacing_mm=spacing)
+        (tmp_path / f"{NAMES[number]}.dcm").write_bytes(dicom_bytes(pixels, facts))
+    series = [read(path) for path in in_order(sorted(tmp_path.iterdir()))]
+    enhanced = open_bytes(dicom_bytes(volume, DicomFacts(spacing_mm=spacing)))
+    upright = volume[:, ::-1, ::-1].transpose(2, 1, 0)
+    nifti = open_bytes(nifti_bytes(np.ascontiguousarray(upright), affine=np.diag([0.5, 0.75, STEP, 1])))
+    assert enhanced.slices == nifti.slices == len(series) == len(volume)
+    for number, one in enumerate(series):
+        for other in (enhanced.decode(number), nifti.decode(number)):
+            np.testing.assert_array_equal(one.pixels, other.pixels)
+            assert one.spacing_mm == pytest.approx(other.spacing_mm)
+            assert one.bits == other.bits == (8 if kind == np.uint8 else 16)
