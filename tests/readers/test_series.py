@@ -52,13 +52,15 @@ def test_files_come_in_anatomical_order_whatever_they_are_called(plane, reversed
         np.testing.assert_array_equal(read(path).pixels, pixels)
 
 
-def test_other_files_stay_where_they_are(tmp_path):
+def test_pictures_and_damaged_files_stay_where_they_are_and_what_is_none_of_ours_is_left_out(tmp_path, caplog):
     files = written(tmp_path / "series")
-    for name in ("a.txt", "z.txt"):
-        (tmp_path / "series" / name).write_text("hello")
+    (tmp_path / "series" / "a.txt").write_text("hello")
+    (tmp_path / "series" / "z.png").write_text("hello")
     (tmp_path / "series" / "b2.dcm").write_bytes(files[0].read_bytes()[:300])
     shown = [path.name for path in in_order(sorted((tmp_path / "series").iterdir()))]
-    assert [name for name in shown if name in {"a.txt", "b2.dcm", "z.txt"}] == ["a.txt", "b2.dcm", "z.txt"]
+    assert "a.txt" not in shown
+    assert any("a.txt: it is none of the formats that are read" in text for text in caplog.messages)
+    assert [name for name in shown if name in {"b2.dcm", "z.png"}] == ["b2.dcm", "z.png"]
     assert [name for name in shown if name in {path.name for path in files}] == [path.name for path in files]
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from gadolin.readers.inflate import inflated_head
 
-__all__ = ["HEAD", "file_kind"]
+__all__ = ["HEAD", "file_kind", "is_other"]
 
 HEAD = 4096  # bytes that tell, of a gzipped volume too
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".nii", ".gz", ".mat"}
 
 _PICTURES = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
@@ -34,3 +38,11 @@ def file_kind(head: bytes) -> str | None:
         return "MATLAB"
     volume = inflated_head(head, 544, wbits=31) if head.startswith(_GZIP) else head
     return "NIfTI" if volume[344:347] in (b"n+1", b"ni1") or volume[4:7] in (b"n+2", b"ni2") else None
+
+
+def is_other(name: str, head: bytes) -> bool:
+    """Return whether a file is none of ours: it holds something else and does not go by the name of a slice.
+
+    An empty file, or one that is named like a slice and is none, is not; what is wrong with it is to be told.
+    """
+    return bool(head) and file_kind(head) is None and PurePath(name).suffix.lower() not in _SUFFIXES

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
-from gadolin.readers.kinds import HEAD, file_kind
+from gadolin.readers.kinds import HEAD, file_kind, is_other
 
 __all__ = ["in_order"]
 
@@ -27,9 +27,10 @@ class _Place(NamedTuple):
 
 
 def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
-    """Return ``paths`` with the DICOM files of each folder ordered by series and position, and localisers left out.
+    """Return ``paths`` with the DICOM files of each folder ordered by series and position.
 
-    Other files, and DICOM files that cannot be read, stay where they are: they are reported when they are read.
+    Localisers and files that neither hold a slice nor pass for one are left out, and that is logged. Pictures, and
+    files that cannot be read, stay where they are: what is wrong with them is told when they are read.
     ``series`` is the number of the one series to keep. Raises RequestError where a folder holds several series and
     none is chosen, or where no file belongs to the chosen one.
     """
@@ -60,10 +61,12 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
 
 
 def _place(path: Path) -> _Place | None:
-    """Return the place of a readable DICOM file, or None."""
+    """Return the place of a readable DICOM file or of one that is none of ours, or None."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
+        if is_other(path.name, head):
+            return _Place("it is none of the formats that are read", "", "", 0.0)
         if file_kind(head) != "DICOM":
             return None
         found = open_file(path)
@@ -74,4 +77,4 @@ def _place(path: Path) -> _Place | None:
 
 def _told(places: Iterable[_Place]) -> str:
     counts = Counter(place.number or "without a number" for place in places)
-    return ", ".join(f"series {number} ({count} files)" for number, count in sorted(counts.items()))
+    return ", ".join(f"series {number} ({count} file{'s' * (count > 1)})" for number, count in sorted(counts.items()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from gadolin.errors import DataError, ReadError
 from gadolin.readers import MAX_BYTES, open_bytes
 from gadolin.readers.contents import Contents
-from gadolin.readers.kinds import HEAD, file_kind
+from gadolin.readers.kinds import HEAD, is_other
 from gadolin.records import Record
 from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
@@ -23,8 +23,6 @@ PART_NAMES = {
     "test": "test", "testing": "test",
     "val": "validation", "valid": "validation", "validation": "validation",
 }  # fmt: skip
-
-_NAMED = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".nii", ".gz", ".mat"}  # like slices
 
 
 def scan_folder(
@@ -95,7 +93,7 @@ def _opened(path: Path) -> tuple[Contents | None, str]:
     try:
         with path.open("rb") as file:
             content = file.read(HEAD)
-            if content and file_kind(content) is None and path.suffix.lower() not in _NAMED:
+            if is_other(path.name, content):
                 return None, ""
             content += file.read(MAX_BYTES + 1 - len(content))
     except OSError as error:
