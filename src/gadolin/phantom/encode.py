@@ -191,7 +191,7 @@ def _mat_hdf5(pixels: NDArray[Any], mask: NDArray[np.bool_], label: int, patient
     try:
         import h5py
     except ImportError as error:
-        raise MissingExtraError(package="h5py", extra="mat") from error
+        raise MissingExtraError(package="h5py", extra="dev") from error
     file = io.BytesIO()
     with h5py.File(file, "w", userblock_size=512) as written:
         group = written.create_group("cjdata")
@@ -208,7 +208,7 @@ def _mat_v5(pixels: NDArray[Any], mask: NDArray[np.bool_], label: int, patient: 
     try:
         from scipy.io import savemat
     except ImportError as error:
-        raise MissingExtraError(package="scipy", extra="mat") from error
+        raise MissingExtraError(package="scipy", extra="dev") from error
     file = io.BytesIO()
     fields = {"image": pixels, "label": float(label), "PID": patient, "tumorMask": mask.astype(np.uint8)}
     savemat(file, {"cjdata": fields}, do_compression=True)

@@ -73,15 +73,15 @@ class _Layout(NamedTuple):
 def read_group(content: bytes, name: str, fields: Collection[str]) -> tuple[dict[str, NDArray[Any]] | None, list[str]]:
     """Return those of ``fields`` that a group of the root holds as numbers, and the names of all that the root holds.
 
-    None stands for no such group. Raises ValueError where the file is damaged or of a kind that is not read, ReadError
-    where a data set would unpack to more than its file may hold.
+    The group with an empty name is the root itself; None stands for no such group. Raises ValueError where the file is
+    damaged or of a kind that is not read, ReadError where a data set would unpack to more than its file may hold.
     """
     file = _File(content)
     root = _members(file, file.root)
-    if name not in root:
+    if name and name not in root:
         return None, sorted(root)
     found = {}
-    for each, address in _members(file, root[name]).items():
+    for each, address in (_members(file, root[name]) if name else root).items():
         layout = _layout(_messages(file, address)) if each in fields else None
         if layout is not None:
             found[each] = _values(file, layout)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from string import ascii_letters
 
 from gadolin.atomic import write_bytes, write_json
-from gadolin.errors import DataError, DownloadError, MissingExtraError, ReadError
+from gadolin.errors import DataError, DownloadError, ReadError
 from gadolin.manifest import file_digest, write_manifest
 from gadolin.readers import open_file
+from gadolin.readers.hdf5 import read_group
 from gadolin.records import Record
 from gadolin.sources.download import Progress, Remote, download, fetch_json
 from gadolin.sources.found import Scan
@@ -44,10 +46,9 @@ def fetch(out: Path, *, progress: Progress | None = None, api: str = API, releas
 
     ``progress`` is called with (done, total, what), bytes in MB. ``api`` is the address of Figshare's programming
     interface. An archive is deleted when it is unpacked; a fetch that broke off goes on where it stopped.
-    Raises MissingExtraError without h5py, DataError where ``out`` is in use, DownloadError where Figshare cannot be
+    Raises DataError where ``out`` is in use, DownloadError where Figshare cannot be
     reached or sends anything else, OutputError where the files cannot be written.
     """
-    _require_h5py()
     work = begin(out, "figshare")
     for remote in _listing(f"{api}/articles/{release.pinned}/files"):
         if remote.name == _FOLDS:
@@ -86,9 +87,8 @@ def slice_files(root: Path) -> list[Path]:
 def scan_mats(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Scan:
     """Scan a folder of slices N.mat: label and patient from each file, the fold from ``cvind.mat`` where it is there.
 
-    Raises DataError where there is no slice, MissingExtraError without h5py.
+    Raises DataError where there is no slice.
     """
-    _require_h5py()
     files = slice_files(root)
     folds = read_folds(root / _FOLDS) if (root / _FOLDS).is_file() else ()
     records: list[Record] = []
@@ -112,13 +112,12 @@ def scan_mats(root: Path, *, progress: Callable[[int, int], None] | None = None)
 
 def read_folds(path: Path) -> tuple[int, ...]:
     """Return the fold of each slice, from 0, in the order of their numbers; raises DataError for anything else."""
-    import h5py
     import numpy as np
 
     try:
-        with h5py.File(path, "r") as file:
-            table = np.asarray(file["cvind"], dtype=np.float64).ravel()
-    except (OSError, KeyError, ValueError, TypeError) as error:
+        fields, _ = read_group(path.read_bytes(), "", ["cvind"])
+        table = (fields or {})["cvind"].ravel()
+    except (OSError, LookupError, ValueError, struct.error) as error:
         msg = f"{path} must hold the folds as a table cvind, it does not ({error}); fetch it again or remove it"
         raise DataError(msg) from error
     if not np.isin(table, range(1, 6)).all():
@@ -169,10 +168,3 @@ def _in_megabytes(progress: Progress | None) -> Progress | None:
     if progress is None:
         return None
     return lambda done, total, what: progress(done // 1_000_000, total // 1_000_000, f"{what} (MB)")
-
-
-def _require_h5py() -> None:
-    try:
-        import h5py  # noqa: F401  # only whether it is there
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(package="h5py", extra="mat") from error
