@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
@@ -86,7 +87,9 @@ def _decode(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
         rescaled = mirror - rescaled
         window = window and (float(mirror) - window[0], window[1])
     eight = plain and not signed and stored <= 8 and pixels.dtype.kind == "u"
-    return Slice(require_finite(rescaled), bits=8 if eight else 16, spacing_mm=spacing, window=window)
+    whole = plain and pixels.dtype.kind in "iu"  # and so finite
+    shown = rescaled if whole else require_finite(rescaled)
+    return Slice(shown, bits=8 if eight else 16, spacing_mm=spacing, window=window)
 
 
 def _stored(dataset: Dataset, frame: int) -> tuple[NDArray[Any], str]:
@@ -142,12 +145,18 @@ def _inside(group: Dataset) -> Iterator[Dataset]:
 def _numbers(facts: list[Dataset], name: str, count: int) -> list[float] | None:
     """Return the first ``count`` finite numbers of the first data set that has the element, or None."""
     for each in facts:
-        value = each.get(name) if name in each else None  # get alone is slow where there is none
-        if value is None or value == "":
-            continue
-        values = [
-            float(one) for one in (value if hasattr(value, "__len__") and not isinstance(value, str) else [value])
-        ]
+        values = _numbers_of(each, name) if name in each else []
         if len(values) >= count and all(map(isfinite, values[:count])):
             return values[:count]
     return None
+
+
+def _numbers_of(dataset: Dataset, name: str) -> list[float]:
+    """Return the numbers of an element; decimal strings are taken as they stand, pydicom's are made slowly."""
+    raw = dataset.get_item(name)
+    if isinstance(raw, RawDataElement) and raw.VR == "DS" and raw.value:
+        return [float(one.strip(b" \0")) for one in raw.value.split(b"\\")] if raw.value.strip(b" \0") else []
+    value = dataset.get(name)
+    if value is None or value == "":
+        return []
+    return [float(one) for one in (value if hasattr(value, "__len__") and not isinstance(value, str) else [value])]
