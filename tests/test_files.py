@@ -7,11 +7,13 @@ import os
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from gadolin.errors import RequestError
 from gadolin.files import expand, predict_files
 from gadolin.phantom import CLASSES
+from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.predictor import Predictor
 from gadolin.records import Failure, Prediction
 
@@ -140,3 +142,94 @@ def test_an_empty_standard_input_is_a_failure(predictor, monkeypatch):
     feed(monkeypatch, b"")
     (answer,) = predict_files(predictor, ["-"])
     assert answer == Failure("-", "a file must hold bytes, this one is empty; remove it or fetch it again")
+
+
+def lit_volume(lit_quadrant, order):
+    """Return a volume (H, W, N) whose axial slices, from foot to head, have one bright quadrant each."""
+    seen = np.stack([lit_quadrant(quadrant).pixels for quadrant in order], 2).astype(np.uint8)
+    return np.ascontiguousarray(seen[::-1, ::-1].transpose(1, 0, 2))
+
+
+@pytest.fixture
+def series(lit_quadrant, tmp_path):
+    """Write a series, shuffled, and a localiser; slice n has quadrant n lit."""
+    folder = tmp_path / "series"
+    folder.mkdir()
+    for number, name in enumerate("cadb"):
+        facts = DicomFacts(position=(0, 0, 5.0 * number), series="1.2", more={"SeriesNumber": 3})
+        (folder / f"{name}.dcm").write_bytes(dicom_bytes(lit_quadrant(number).pixels.astype(np.uint8), facts))
+    facts = DicomFacts(series="1.9", more={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"], "SeriesNumber": 1})
+    (folder / "0.dcm").write_bytes(dicom_bytes(lit_quadrant(0).pixels.astype(np.uint8), facts))
+    return folder
+
+
+def test_a_volume_has_one_answer_a_slice_numbered_from_the_foot(predictor, lit_quadrant, save_slice, tmp_path):
+    order = [2, 0, 3, 1] * 10
+    path = tmp_path / "brain.nii.gz"
+    path.write_bytes(nifti_bytes(lit_volume(lit_quadrant, order)))
+    single = str(save_slice(lit_quadrant(1), tmp_path / "a.png"))
+    answers = list(predict_files(predictor, [single, str(path), single]))
+    assert [answer.frame for answer in answers] == [None, *range(40), None]
+    assert [answer.label for answer in answers[1:-1]] == [CLASSES[quadrant] for quadrant in order]
+    assert {answer.path for answer in answers[1:-1]} == {str(path)}
+    assert answers[3].as_json()["frame"] == 2
+
+
+def test_a_damaged_slice_of_a_volume_is_a_failure_with_its_number(predictor, lit_quadrant, tmp_path):
+    volume = lit_volume(lit_quadrant, [0, 1, 2]).astype(np.float32)
+    volume[5, 5, 1] = np.nan
+    path = tmp_path / "brain.nii"
+    path.write_bytes(nifti_bytes(volume, compress=False))
+    answers = list(predict_files(predictor, [str(path)]))
+    assert [type(answer) for answer in answers] == [Prediction, Failure, Prediction]
+    assert answers[1].frame == 1
+    assert answers[1].error.startswith(f"{path}: pixels must be finite numbers")
+    assert answers[1].error.count(str(path)) == 1
+
+
+def test_a_plane_is_cut_as_asked(predictor, tmp_path):
+    path = tmp_path / "brain.nii"
+    path.write_bytes(nifti_bytes(np.zeros((16, 20, 24), np.uint8), compress=False))
+    counts = [
+        len(list(predict_files(predictor, [str(path)], plane=plane))) for plane in ("axial", "coronal", "sagittal")
+    ]
+    assert counts == [24, 20, 16]
+
+
+def test_a_series_is_answered_in_anatomical_order_and_its_localiser_is_left_out(predictor, series, caplog):
+    answers = list(predict_files(predictor, expand([str(series)])))
+    assert [answer.label for answer in answers] == [CLASSES[number] for number in range(4)]
+    assert [answer.frame for answer in answers] == [None] * 4
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"left out {series / '0.dcm'}: a localiser plans a scan and shows no slice to judge; leave it out"
+    )
+
+
+def test_a_localiser_named_alone_is_a_failure(predictor, series):
+    (answer,) = predict_files(predictor, [str(series / "0.dcm")])
+    assert answer.error == (f"{series / '0.dcm'}: a localiser plans a scan and shows no slice to judge; leave it out")
+
+
+def test_a_series_is_chosen_by_its_number(series):
+    assert names(expand([str(series)], series="3"), series) == ["c.dcm", "a.dcm", "d.dcm", "b.dcm"]
+    with pytest.raises(RequestError, match=r"--series must be .*, got 1; there are series 3 \(4 files\)"):
+        expand([str(series)], series="1")
+
+
+def test_only_some_files_are_open_at_a_time(predictor, lit_quadrant, save_slice, tmp_path, monkeypatch):
+    import gadolin.files
+
+    opened = []
+
+    def opening(path, **options):
+        opened.append(path)
+        return gadolin.readers.open_file(path, **options)
+
+    monkeypatch.setattr(gadolin.files, "open_file", opening)
+    path = tmp_path / "brain.nii"
+    path.write_bytes(nifti_bytes(lit_volume(lit_quadrant, [0] * 40), compress=False))
+    answers = predict_files(predictor, [str(path)] * 20)
+    next(answers)
+    answers.close()
+    assert len(opened) <= 8

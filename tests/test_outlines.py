@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.errors import DataError
+from gadolin.errors import DataError, ReadError
 from gadolin.outlines import OUTLINE_SIZE, prepared_outlines
-from gadolin.prepare import Preparation
-from gadolin.records import Record
+from gadolin.phantom import draw_patient
+from gadolin.phantom.encode import mat_bytes, nifti_bytes
+from gadolin.prepare import Preparation, find_frame, prepare
+from gadolin.readers import read
+from gadolin.records import Record, Slice
 
 WHOLE = Preparation(crop=False)
 
@@ -70,3 +73,58 @@ def test_an_outline_of_another_size_is_refused(outlined, tmp_path):
 
     with pytest.raises(DataError, match=r"mask\.png: an outline must have the size of its slice.*same grid"):
         prepared_outlines([outlined], WHOLE)
+
+
+PHANTOM = draw_patient("meningioma", 3, seed=1, slices=1, size=96)[0]
+
+
+def expected(image, mask, preparation):
+    """Return the coverage of a mask, prepared by hand with the frame of its slice."""
+    frame = replace(find_frame(image, preparation), black=0.0, white=255.0)
+    return prepare(Slice(mask.astype(np.float32) * 255), replace(preparation, size=OUTLINE_SIZE), frame)
+
+
+@pytest.mark.parametrize("version", ["7.3", "5"])
+def test_a_mat_file_is_its_own_outline(version, tmp_path):
+    path = tmp_path / "1.mat"
+    path.write_bytes(mat_bytes(PHANTOM.pixels, PHANTOM.mask, label=1, patient="7", version=version))
+
+    found = prepared_outlines([Record(path, "meningioma", outline=str(path))], Preparation())
+
+    assert found is not None
+    assert PHANTOM.mask.any()
+    image = Slice(PHANTOM.pixels.astype(np.float32))
+    np.testing.assert_array_equal(found.coverage[0], expected(image, PHANTOM.mask, Preparation()))
+
+
+@pytest.fixture
+def volume(tmp_path):
+    """Three slices in a volume and their masks in another; the slices differ, and so do the masks."""
+    slices = np.stack([np.full((40, 32), 100 * (n + 1)) for n in range(3)], 2).astype(np.int16)
+    masks = np.zeros((40, 32, 3), np.uint8)
+    masks[:20, :, 0] = masks[:, :16, 1] = 1
+    (tmp_path / "brain.nii.gz").write_bytes(nifti_bytes(slices))
+    (tmp_path / "mask.nii.gz").write_bytes(nifti_bytes(masks))
+    outline = str(tmp_path / "mask.nii.gz")
+    return [Record(tmp_path / "brain.nii.gz", "glioma", outline=outline, frame=frame) for frame in range(3)], masks
+
+
+def test_a_volume_of_masks_gives_the_mask_of_the_same_frame(volume):
+    records, masks = volume
+
+    found = prepared_outlines(records[::-1], WHOLE)
+
+    assert found is not None
+    for record, coverage in zip(records[::-1], found.coverage, strict=True):
+        mask = masks[..., record.frame].T[::-1, ::-1]
+        np.testing.assert_array_equal(coverage, expected(read(record.path, record.frame), mask, WHOLE))
+    assert [bool(coverage.any()) for coverage in found.coverage] == [False, True, True]
+
+
+def test_a_mask_volume_of_fewer_slices_is_refused_by_its_own_name_once(volume, tmp_path):
+    records, masks = volume
+    (tmp_path / "mask.nii.gz").write_bytes(nifti_bytes(masks[..., :2]))
+    with pytest.raises(ReadError, match="must lie in 0 to 1") as caught:
+        prepared_outlines(records, WHOLE)
+    assert str(caught.value).startswith(f"{tmp_path / 'mask.nii.gz'}: ")
+    assert "brain" not in str(caught.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -182,6 +184,37 @@ def test_what_is_known_of_a_file_shows_nothing_of_its_patient(patient_key):
 )
 def test_a_file_that_is_no_slice_is_refused_with_the_reason(more, told):
     assert told in refused(with_more(**more))
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.JPEGLosslessSV1, uid.JPEG2000Lossless])
+def test_no_memory_is_taken_for_what_a_header_only_claims(syntax):
+    content = dicom_bytes(GREY, DicomFacts(syntax, more={"Rows": 7000, "Columns": 7000, "NumberOfFrames": 20000}))
+    refused(content)
+    assert peak_of(content)[1] < 2 << 20
+
+
+def test_a_deflated_bomb_is_refused_before_its_memory_is_taken():
+    content = dicom_bytes(GREY, DicomFacts(uid.DeflatedExplicitVRLittleEndian))
+    start = 144 + int.from_bytes(content[140:144], "little")  # behind the file's meta information
+    bomb = content[:start] + deflated(zlib.decompress(content[start:], wbits=-15) + bytes(100 << 20))
+    assert len(bomb) < 200_000
+    told, peak = peak_of(bomb)
+    assert "do not trust this file" in told
+    assert peak < 80 << 20, "64 MiB may come out of anything"
+
+
+def deflated(content):
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(content) + packer.flush()
+
+
+def peak_of(content):
+    """Return what a file is refused with, and how many bytes were taken at most meanwhile."""
+    tracemalloc.start()
+    try:
+        return refused(content), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_without_pixels_is_refused_with_what_it_is():
