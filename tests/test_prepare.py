@@ -124,6 +124,18 @@ def test_a_deep_slice_and_its_eight_bit_picture_are_prepared_nearly_alike(phanto
         assert np.abs(np.subtract(shown, deep, dtype=float)).mean() < 4
 
 
+@pytest.mark.parametrize(("low", "high", "most"), [(0.5, 99.9, 4), (0.5, 99.5, 12), (0, 100, 12)])
+def test_a_scanners_file_and_a_viewers_picture_of_it_are_prepared_nearly_alike(low, high, most):
+    for number in range(8):
+        (phantom,) = draw_patient(CLASSES[number % 4], number, seed=2, slices=1, size=128)
+        deep = floats(phantom.pixels) * 13 + 40
+        black, white = np.percentile(deep[deep > deep.min()], (low, high))
+        shown = np.clip(np.rint((deep - black) * (255 / (white - black))), 0, 255)
+        ours, theirs = (prepare(Slice(*each), USUAL).astype(float) for each in ((deep, 16), (floats(shown), 8)))
+        assert np.abs(ours - theirs).mean() < most
+        assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.995
+
+
 @pytest.mark.parametrize("value", [-40, 0, 700])
 def test_a_deep_picture_of_one_value_is_black(value):
     assert (prepare(Slice(np.full((64, 90), value, np.float32), bits=16), USUAL) == 0).all()

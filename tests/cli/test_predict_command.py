@@ -4,9 +4,11 @@ import csv
 import io
 import shutil
 
+import numpy as np
 import pytest
 
 from gadolin.phantom import CLASSES
+from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import NOTICE
@@ -131,3 +133,73 @@ def test_the_run_folder_may_be_moved(gadolin, trained, pictures, tmp_path):
         for model in (trained[1], tmp_path / "elsewhere")
     )
     assert before == after
+
+
+@pytest.fixture
+def scans(tmp_path, pictures):
+    """Write a series of two files and a localiser, a volume, and a folder of two series."""
+    grey = read(pictures[0]).pixels.astype(np.uint16) * 9
+    volume = np.ascontiguousarray(np.stack([grey, grey], 2)[::-1, ::-1].transpose(1, 0, 2))
+    plan = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
+    files = {
+        "series/b.dcm": dicom_bytes(grey, DicomFacts(position=(0, 0, 1.0), patient_id="ID-4711")),
+        "series/a.dcm": dicom_bytes(grey, DicomFacts(position=(0, 0, 9.0), patient_id="ID-4711")),
+        "series/plan.dcm": dicom_bytes(grey, DicomFacts(more=plan)),
+        "brain.nii.gz": nifti_bytes(volume),
+        "two/a.dcm": dicom_bytes(grey, DicomFacts(series="1.1", more={"SeriesNumber": 4})),
+        "two/b.dcm": dicom_bytes(grey, DicomFacts(series="1.2", more={"SeriesNumber": 5})),
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def test_predict_answers_for_every_slice_of_a_series_and_a_volume(gadolin, trained, scans, caplog):
+    ending = gadolin("predict", scans / "series", scans / "brain.nii.gz", "--model", trained[1], "--json")
+
+    assert ending.code == 0
+    answers = ending.json["predictions"]
+    told = [(each["path"].rpartition("/")[2], each["frame"]) for each in answers]
+    assert told == [("b.dcm", None), ("a.dcm", None), ("brain.nii.gz", 0), ("brain.nii.gz", 1)]
+    assert len({tuple(each["probabilities"].items()) for each in answers}) == 1, "it is one picture, four times"
+    assert [f"{scans / 'series' / 'plan.dcm'}" in record.getMessage() for record in caplog.records] == [True]
+    assert "ID-4711" not in ending.out + ending.err
+
+
+def test_predict_names_the_slices_of_a_volume_in_words_and_in_csv(gadolin, trained, scans):
+    path = scans / "brain.nii.gz"
+    words = gadolin("predict", path, "--model", trained[1])
+    rows = list(csv.DictReader(io.StringIO(gadolin("predict", path, "--model", trained[1], "--csv").out)))
+
+    assert [line.split()[0] for line in words.out.splitlines()[2:]] == [f"{path}#0", f"{path}#1"]
+    assert [(row["path"], row["frame"]) for row in rows] == [(str(path), "0"), (str(path), "1")]
+
+
+def test_predict_wants_one_series_in_a_folder(gadolin, trained, scans):
+    def run(*words):
+        return gadolin("predict", scans / "two", *words, "--model", trained[1])
+
+    run().refused("series 4 (1 file), series 5 (1 file); choose one with --series", scans / "two")
+    run("--series", 6).refused("got 6; there are series 4 (1 file)")
+    chosen = run("--series", 5, "--json").json["predictions"]
+    assert [each["path"] for each in chosen] == [str(scans / "two" / "b.dcm")]
+
+
+def test_predict_suggests_a_plane(gadolin, trained, scans):
+    ending = gadolin("predict", scans / "brain.nii.gz", "--plane", "axal", "--model", trained[1])
+    ending.refused("the plane must be one of acquired, axial, coronal, sagittal, got 'axal' (did you mean 'axial'?)")
+
+
+def test_predict_reads_a_scanners_file_from_standard_input(gadolin_process, trained, scans):
+    content = (scans / "series" / "a.dcm").read_bytes()
+    ending = gadolin_process("predict", "-", "--model", trained[1], "--json", stdin=content)
+    assert (ending.code, ending.err, len(ending.json["predictions"])) == (0, "", 1)
+
+
+def test_predict_tells_of_a_damaged_scanners_file_in_one_line(gadolin_process, trained, scans):
+    path = scans / "series" / "a.dcm"
+    path.write_bytes(path.read_bytes()[:-900])
+    ending = gadolin_process("predict", path, "--model", trained[1])
+    ending.refused(path, "the pixels must be whole", "fetch it again", code=1)
+    assert ending.err.count(str(path)) == 1
