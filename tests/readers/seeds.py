@@ -14,12 +14,12 @@ import numpy as np
 from mutations import Seed
 from PIL import Image
 from pydicom import uid
-from pydicom.encaps import encapsulate, generate_fragments
+from pydicom.encaps import generate_fragments
 from scipy.io import savemat
 
 from gadolin.phantom.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
 
-__all__ = ["SEEDS"]
+__all__ = ["SEEDS", "png_of_chunks"]
 
 _ROWS, _COLUMNS = 20, 17
 
@@ -41,7 +41,7 @@ def _saved(image: Image.Image, form: str, options: dict[str, object]) -> bytes:
     return file.getvalue()
 
 
-def _png_of_chunks(chunks: bytes) -> bytes:
+def png_of_chunks(chunks: bytes) -> bytes:
     """Return a PNG file whose checksums are right, of the chunks of another."""
     file, place = b"\x89PNG\r\n\x1a\n", 0
     while place + 12 <= len(chunks):
@@ -55,7 +55,7 @@ def _png_of_chunks(chunks: bytes) -> bytes:
 def _png_of_lines(head: bytes, lines: bytes) -> bytes:
     packed = zlib.compress(lines)
     data = struct.pack(">I", len(packed)) + b"IDAT" + packed + bytes(4)
-    return _png_of_chunks(head + data + struct.pack(">I", 0) + b"IEND" + bytes(4))
+    return png_of_chunks(head + data + struct.pack(">I", 0) + b"IEND" + bytes(4))
 
 
 def _raster() -> list[Seed]:
@@ -90,7 +90,7 @@ def _raster() -> list[Seed]:
         start = chunks.index(b"IDAT") - 4
         length = struct.unpack_from(">I", chunks, start)[0]
         lines = zlib.decompress(chunks[start + 8 : start + 8 + length])
-        seeds.append(Seed(f"{seed.name} chunks", chunks, _png_of_chunks))
+        seeds.append(Seed(f"{seed.name} chunks", chunks, png_of_chunks))
         seeds.append(Seed(f"{seed.name} lines", lines, partial(_png_of_lines, chunks[:start])))
     return seeds
 
@@ -141,9 +141,10 @@ def _dicom_files() -> dict[str, bytes]:
 
 def _with_pixels(before: bytes, codestream: bytes) -> bytes:
     """Return a DICOM file that ends in an encapsulated element with one code stream."""
-    return (
-        before + struct.pack("<2sHI", b"OB", 0, 0xFFFFFFFF) + encapsulate([codestream]) + b"\xfe\xff\xdd\xe0" + bytes(4)
-    )
+    stream = codestream + bytes(len(codestream) % 2)
+    item, end = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0" + bytes(4)
+    start = before + struct.pack("<2sHI", b"OB", 0, 0xFFFFFFFF) + item + bytes(4)
+    return start + item + struct.pack("<I", len(stream)) + stream + end
 
 
 def _deflated(before: bytes, dataset: bytes) -> bytes:

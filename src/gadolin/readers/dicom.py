@@ -82,7 +82,7 @@ def _require_pixels(dataset: Dataset) -> None:
         raise ReadError(msg)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     check_size(columns, rows)
-    frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel", 1))
+    frames, samples = _frames(dataset), int(dataset.get("SamplesPerPixel", 1))
     total = rows * columns * frames * samples * int(dataset.BitsAllocated) // 8
     if not 1 <= frames <= _MAX_FRAMES or samples not in (1, 3) or total > MAX_VOLUME_BYTES:
         msg = (
@@ -103,8 +103,12 @@ def _require_pixels(dataset: Dataset) -> None:
         raise ReadError(msg)
 
 
+def _frames(dataset: Dataset) -> int:
+    return int(dataset.NumberOfFrames or 1) if "NumberOfFrames" in dataset else 1
+
+
 def _opened(dataset: Dataset) -> Contents:
-    frames = int(dataset.get("NumberOfFrames") or 1)
+    frames = _frames(dataset)
     geometry = [geometry_of(dataset, frame) for frame in range(frames)]
     order = sorted(range(frames), key=lambda frame: geometry[frame].position)
     series = str(dataset.get("SeriesInstanceUID") or "")

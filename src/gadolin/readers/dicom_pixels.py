@@ -117,7 +117,7 @@ def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> t
 
 def _window(dataset: Dataset, facts: list[Dataset]) -> tuple[float, float] | None:
     """Return (centre, width) of the first window, or of the range that the first VOI table covers (PS3.3, C.11.2)."""
-    tables = dataset.get("VOILUTSequence")
+    tables = dataset.get("VOILUTSequence") if "VOILUTSequence" in dataset else None
     if tables:
         entries, first = (int(value) for value in list(tables[0].LUTDescriptor)[:2])
         return first + (entries or 65536) / 2, float(entries or 65536)

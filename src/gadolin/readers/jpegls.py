@@ -6,32 +6,17 @@ The native decoder that others use goes round for ever on damaged streams; this 
 
 from __future__ import annotations
 
-import struct
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.readers.jpegls_header import Coding, read_header
+
 __all__ = ["decode"]
 
 _RUNS: Final = (*[0] * 4, *[1] * 4, *[2] * 4, *[3] * 4, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-_RESET: Final = 64
-
-
-class _Coding(NamedTuple):
-    """What a scan is coded with (T.87, A.1): names as in the standard."""
-
-    rows: int
-    columns: int
-    near: int
-    most: int  # MAXVAL
-    thresholds: tuple[int, int, int]
-    reset: int
-
-    @property
-    def span(self) -> int:
-        """RANGE: how many errors there are."""
-        return (self.most + 2 * self.near) // (2 * self.near + 1) + 1
 
 
 class _Bits:
@@ -89,10 +74,20 @@ class _Bits:
         return self.take(plain) + 1
 
 
+@lru_cache(maxsize=4)
+def _regions(most: int, near: int, thresholds: tuple[int, int, int]) -> list[int]:
+    """Return the region of every difference from -``most`` to ``most`` (T.87, A.3.3), -4 to 4."""
+    differences = np.arange(-most, most + 1)
+    size = np.abs(differences)
+    region = (size > near).astype(int) + sum((size >= each).astype(int) for each in thresholds)
+    regions: list[int] = (region * np.sign(differences)).tolist()
+    return regions
+
+
 class _States:
     """What a scan has learned so far (T.87, A.2): A, B, C and N of 365 contexts and of two ends of runs."""
 
-    def __init__(self, coding: _Coding) -> None:
+    def __init__(self, coding: Coding) -> None:
         self.coding, self.span, self.step = coding, coding.span, 2 * coding.near + 1
         self.plain = (self.span - 1).bit_length()
         depth = max(2, coding.most.bit_length())
@@ -101,11 +96,7 @@ class _States:
         self.biases, self.shifts, self.counts = [0] * 367, [0] * 367, [1] * 367  # B, C, N
         self.below = [0, 0]  # Nn
         self.run = 0  # RUNindex
-        difference = np.abs(np.arange(-coding.most, coding.most + 1))
-        region = (difference > coding.near).astype(int) + sum(
-            (difference >= each).astype(int) for each in coding.thresholds
-        )
-        self.regions: list[int] = (region * np.sign(np.arange(-coding.most, coding.most + 1))).tolist()
+        self.regions = _regions(coding.most, coding.near, coding.thresholds)
 
     def k_of(self, index: int, total: int) -> int:
         """Return the Golomb parameter of a context."""
@@ -150,7 +141,7 @@ class _States:
 
 def decode(stream: bytes) -> NDArray[np.unsignedinteger]:
     """Return the (H, W) uint8 or uint16 of a stream of one component; raises ValueError where it is damaged."""
-    coding, scan = _header(stream)
+    coding, scan = read_header(stream)
     if len(scan) * 8 * 32768 < coding.rows * coding.columns:  # the longest run of one bit
         msg = f"{len(scan)} bytes cannot hold {coding.rows} x {coding.columns} pixels"
         raise ValueError(msg)
@@ -246,49 +237,3 @@ def _run_end(bits: _Bits, states: _States, left: int, over: int) -> int:
         states.below[alike] >>= 1
     states.counts[index] += 1
     return states.pixel(left if alike else over, -error if not alike and left > over else error)
-
-
-def _header(stream: bytes) -> tuple[_Coding, bytes]:
-    """Return what the scan is coded with, and the bytes from its first on."""
-    place, frame, preset = 2, (0, 0, 0, 0), (0, 0, 0, 0, 0)
-    while place + 4 <= len(stream) and stream[place] == 0xFF:
-        marker, length = struct.unpack_from(">xBH", stream, place)
-        body = stream[place + 4 : place + 2 + length]
-        if marker == 0xF7:
-            frame = struct.unpack_from(">BHHB", body)
-        elif marker == 0xF8 and body[:1] == b"\x01":
-            preset = struct.unpack_from(">x5H", body)
-        elif marker == 0xDA:
-            depth, rows, columns, components = frame
-            if len(body) != 6 or components != 1 or body[0] != 1 or body[2] or body[4] or body[5]:
-                msg = "a JPEG-LS stream must hold one component in one scan, without a table"
-                raise ValueError(msg)
-            if not 2 <= depth <= 16 or min(rows, columns) < 1:
-                msg = f"a JPEG-LS stream must hold pixels of 2 to 16 bits, got {frame}"
-                raise ValueError(msg)
-            return _coding((depth, rows, columns), preset, body[3]), stream[place + 2 + length :]
-        place += 2 + length
-    msg = "the code stream holds no scan"
-    raise ValueError(msg)
-
-
-def _coding(frame: tuple[int, int, int], preset: tuple[int, ...], near: int) -> _Coding:
-    """Return the parameters of a scan, those that are not given as the standard has them (T.87, C.2.4.1.1)."""
-    most = preset[0] or 2 ** frame[0] - 1
-    if most >= 2 ** frame[0] or near > min(255, most // 2):
-        msg = f"{frame[0]} bits hold neither values up to {most} nor errors of {near}"
-        raise ValueError(msg)
-    factor = (min(most, 4095) + 128) // 256
-    usual = (factor + 2 + 3 * near, 4 * factor + 3 + 5 * near, 17 * factor + 4 + 7 * near)
-    if most < 128:
-        small = 256 // (most + 1)
-        usual = (max(2, 3 // small + 3 * near), max(3, 7 // small + 5 * near), max(4, 21 // small + 7 * near))
-    thresholds, least = [], near + 1
-    for given, default in zip(preset[1:4], usual, strict=True):
-        least = given or (default if least <= default <= most else least)
-        thresholds.append(least)
-    reset = preset[4] or _RESET
-    if not near < thresholds[0] <= thresholds[1] <= thresholds[2] <= most or not 3 <= reset <= max(255, most):
-        msg = f"the thresholds {thresholds} and the count {reset} of a scan do not fit"
-        raise ValueError(msg)
-    return _Coding(frame[1], frame[2], near, most, (thresholds[0], thresholds[1], thresholds[2]), reset)
