@@ -154,6 +154,15 @@ def test_jpeg_ls_of_nothing_but_zeros_ends():
         jpegls.decode(stream[: stream.index(b"\xff\xda") + 10] + bytes(1000))
 
 
+@pytest.mark.parametrize("marker", [0xC0, 0xC5, 0xC6, 0xC7, 0xC8, 0xCD, 0xCF])
+def test_a_second_frame_in_a_lossless_jpeg_is_refused(marker):
+    content = dicom_bytes(RAMP.astype(np.uint8), DicomFacts(uid.JPEGLosslessSV1))
+    place = content.rindex(b"\xff\xc4")  # the Huffman tables become a frame, which crashes the native decoder
+    opened = open_bytes(content[: place + 1] + bytes([marker]) + content[place + 2 :])
+    with pytest.raises(ReadError, match="another frame"):
+        opened.decode(0)
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"chunks": (7, 5)}, {"compression": "gzip"}, {"compression": "gzip", "shuffle": True}]
 )

@@ -6,6 +6,7 @@ in ``jpegls``. The size that a code stream announces is compared with the header
 
 from __future__ import annotations
 
+import re
 import struct
 from functools import cache
 
@@ -26,7 +27,9 @@ _JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 _JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000)
 DECODER_DEPENDENCIES = dict.fromkeys((*_JPEG, *_JPEG_LS, *_JPEG_2000), ("imagecodecs>=2024.9",))
 
-_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0-15 without DHT, JPG and DAC; SOF55 of JPEG-LS
+_FRAMES = (0xC0, 0xC1, 0xC2, 0xC3, 0xF7)  # baseline, extended, progressive, lossless, JPEG-LS
+_OTHER_FRAMES = re.compile(rb"\xff[\xc0-\xc3\xc5-\xcb\xcd-\xcf]")
+_SCAN = 0xDA
 
 
 def is_available(syntax: str) -> bool:
@@ -77,19 +80,29 @@ def _decoded(src: bytes, runner: DecodeRunner) -> NDArray[np.generic]:
 
 
 def _size_of_jpeg(src: bytes) -> tuple[int, int, int]:
-    """Return (rows, columns, components) from the frame header of a JPEG or JPEG-LS stream (ITU-T T.81, B.2.2)."""
-    place = 2
+    """Return (rows, columns, components) from the one frame header of a JPEG or JPEG-LS stream (ITU-T T.81, B.2.2).
+
+    Raises ValueError where a second frame follows, of whatever kind: the native decoder may crash on it.
+    """
+    place, found = 2, None
     while place + 10 <= len(src) and src[place] == 0xFF:
         marker = src[place + 1]
-        if marker in _FRAME_MARKERS:
-            rows, columns, components = struct.unpack_from(">HHB", src, place + 5)
-            return rows, columns, components
         if marker == 0xFF:
             place += 1
-        else:
-            place += 2 + struct.unpack_from(">H", src, place + 2)[0]
-    msg = "the code stream holds no frame header"
-    raise ValueError(msg)
+            continue
+        if marker in _FRAMES and found is None:
+            rows, columns, components = struct.unpack_from(">HHB", src, place + 5)
+            found = rows, columns, components
+        elif marker in _FRAMES or _OTHER_FRAMES.match(src, place):
+            msg = f"the code stream holds the marker {marker:#x} of another frame"
+            raise ValueError(msg)
+        if marker == _SCAN:
+            break
+        place += 2 + struct.unpack_from(">H", src, place + 2)[0]
+    if found is None or src[place + 1 : place + 2] != bytes([_SCAN]) or _OTHER_FRAMES.search(src, place):
+        msg = "the code stream holds no frame header before its scan, or another after it"
+        raise ValueError(msg)
+    return found
 
 
 def _size_of_jpeg_2000(src: bytes) -> tuple[int, int, int]:
