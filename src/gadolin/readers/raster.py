@@ -37,9 +37,10 @@ def decode(content: bytes) -> Slice:
             if frames > 1 and image.format != "MPO":
                 msg = f"a picture must hold one frame, this one holds {frames}; save them apart"
                 raise ReadError(msg)
-            size = image.width * image.height * len(image.getbands())
+            size = image.width * image.height * 4  # bytes of float32, the least that is taken
             if size > most_unpacked(len(content)):
-                msg = f"a picture must be in its file, {len(content):,} bytes cannot hold {size:,}; fetch it again"
+                claimed = f"{image.width:,} x {image.height:,}"
+                msg = f"a picture must be in its file, {len(content):,} bytes cannot hold {claimed}; fetch it again"
                 raise ReadError(msg)
             ImageOps.exif_transpose(image, in_place=True)
             pixels, colour = _pixels(image)
