@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from typing import Annotated
@@ -58,6 +59,7 @@ def options(
 def main() -> None:
     """Run a command; an error that Gadolin raises on purpose is one line on standard error, without a traceback."""
     warnings.filterwarnings("ignore", module="pydicom")  # what matters of it is an error of ours
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it logs its warnings too
     warnings.filterwarnings("ignore", message="Image size")  # larger ones are refused in our own words
     try:
         app()
