@@ -13,6 +13,7 @@ from typing import Any
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
 
 from gadolin.errors import ReadError
 from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, check_size
@@ -23,7 +24,8 @@ __all__ = ["open_dicom"]
 
 _PREAMBLE = 128
 _DICOMDIR = "1.2.840.10008.1.3.10"
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_PIXELS = (Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData"))
+_FRAMES = Tag("NumberOfFrames")
 _MAX_EXPANSION = 4  # how much longer than its pixels an encapsulated element may be, which bounds run lengths too
 _MAX_FRAMES = 20_000
 
@@ -76,7 +78,7 @@ def _require_mr(dataset: Dataset) -> None:
 
 def _require_pixels(dataset: Dataset) -> None:
     """Raise ReadError unless the pixels are there and as many as the header says, before any memory is taken."""
-    if not any(name in dataset for name in _PIXELS):
+    if not any(tag in dataset for tag in _PIXELS):
         kind = _one_line(uid.UID(str(dataset.get("SOPClassUID", ""))).name) or "unknown"
         msg = f"a DICOM file must hold pixels, this one ({kind}) holds none; leave it out"
         raise ReadError(msg)
@@ -90,7 +92,7 @@ def _require_pixels(dataset: Dataset) -> None:
             f"one claims {total:,} bytes in {frames:,} frames of {samples}; it is damaged or must be split"
         )
         raise ReadError(msg)
-    there = max(len(dataset.get(name) or b"") for name in _PIXELS if name in dataset)
+    there = max(len(dataset[tag].value or b"") for tag in _PIXELS if tag in dataset)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         if there > _MAX_EXPANSION * total + 65536:
             msg = f"compressed pixels should be smaller than plain ones, got {there:,} for {total:,} bytes; export anew"
@@ -104,7 +106,7 @@ def _require_pixels(dataset: Dataset) -> None:
 
 
 def _frames(dataset: Dataset) -> int:
-    return int(dataset.NumberOfFrames or 1) if "NumberOfFrames" in dataset else 1
+    return int(dataset[_FRAMES].value or 1) if _FRAMES in dataset else 1
 
 
 def _opened(dataset: Dataset) -> Contents:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.tag import BaseTag, Tag
 
 from gadolin.errors import ReadError
 from gadolin.readers import codecs
@@ -21,7 +23,9 @@ from gadolin.records import Slice
 
 __all__ = ["Geometry", "decode_slice", "geometry_of"]
 
-_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+_GROUPS = (Tag("PerFrameFunctionalGroupsSequence"), Tag("SharedFunctionalGroupsSequence"))
+_MODALITY_TABLE, _VOI_TABLE = Tag("ModalityLUTSequence"), Tag("VOILUTSequence")
+_tag = cache(Tag)  # to look for a name costs pydicom as much as to convert a value
 
 
 class Geometry(NamedTuple):
@@ -107,7 +111,7 @@ def _stored(dataset: Dataset, frame: int) -> tuple[NDArray[Any], str]:
 
 def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> tuple[NDArray[np.float32], bool]:
     """Return pixels in the file's units, float32, and whether they are the stored values."""
-    if "ModalityLUTSequence" in dataset:
+    if _MODALITY_TABLE in dataset:
         return np.asarray(apply_modality_lut(pixels, dataset), np.float32), False
     slope, intercept = _numbers(facts, "RescaleSlope", 1), _numbers(facts, "RescaleIntercept", 1)
     if slope is None or intercept is None or (slope[0] == 1 and intercept[0] == 0):
@@ -117,7 +121,7 @@ def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> t
 
 def _window(dataset: Dataset, facts: list[Dataset]) -> tuple[float, float] | None:
     """Return (centre, width) of the first window, or of the range that the first VOI table covers (PS3.3, C.11.2)."""
-    tables = dataset.get("VOILUTSequence") if "VOILUTSequence" in dataset else None
+    tables = dataset[_VOI_TABLE].value if _VOI_TABLE in dataset else None
     if tables:
         entries, first = (int(value) for value in list(tables[0].LUTDescriptor)[:2])
         return first + (entries or 65536) / 2, float(entries or 65536)
@@ -131,7 +135,7 @@ def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _facts(dataset: Dataset, frame: int) -> list[Dataset]:
     """Return the data sets that may describe a frame: its own groups, the shared ones, then the whole file's."""
-    own, shared = (dataset.get(name) or [] if name in dataset else [] for name in _GROUPS)
+    own, shared = (dataset[tag].value or [] if tag in dataset else [] for tag in _GROUPS)
     groups = [*own[frame : frame + 1], *shared[:1]]
     return [inner for group in groups for inner in _inside(group)] + [dataset]
 
@@ -145,18 +149,18 @@ def _inside(group: Dataset) -> Iterator[Dataset]:
 def _numbers(facts: list[Dataset], name: str, count: int) -> list[float] | None:
     """Return the first ``count`` finite numbers of the first data set that has the element, or None."""
     for each in facts:
-        values = _numbers_of(each, name) if name in each else []
+        values = _numbers_of(each, _tag(name)) if _tag(name) in each else []
         if len(values) >= count and all(map(isfinite, values[:count])):
             return values[:count]
     return None
 
 
-def _numbers_of(dataset: Dataset, name: str) -> list[float]:
+def _numbers_of(dataset: Dataset, tag: BaseTag) -> list[float]:
     """Return the numbers of an element; decimal strings are taken as they stand, pydicom's are made slowly."""
-    raw = dataset.get_item(name)
+    raw = dataset.get_item(tag)
     if isinstance(raw, RawDataElement) and raw.VR == "DS" and raw.value:
         return [float(one.strip(b" \0")) for one in raw.value.split(b"\\")] if raw.value.strip(b" \0") else []
-    value = dataset.get(name)
+    value = dataset[tag].value
     if value is None or value == "":
         return []
     return [float(one) for one in (value if hasattr(value, "__len__") and not isinstance(value, str) else [value])]
