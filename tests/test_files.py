@@ -176,8 +176,8 @@ def test_a_volume_has_one_answer_a_slice_numbered_from_the_foot(predictor, lit_q
 
 
 def test_a_damaged_slice_of_a_volume_is_a_failure_with_its_number(predictor, lit_quadrant, tmp_path):
-    volume = lit_volume(lit_quadrant, [0, 1, 2]).astype(np.float32)
-    volume[5, 5, 1] = np.nan
+    volume = lit_volume(lit_quadrant, [0, 1, 2]).astype(np.float64)
+    volume[5, 5, 1] = 1e39  # beyond float32
     path = tmp_path / "brain.nii"
     path.write_bytes(nifti_bytes(volume, compress=False))
     answers = list(predict_files(predictor, [str(path)]))

@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 LOCK = ".lock"
+_UMASK = os.umask(0o077)  # can be read only by setting it, which is safe while modules are loaded
+os.umask(_UMASK)
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(\.[^.]+)?")
 
 
@@ -44,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     except GadolinError:
         raise

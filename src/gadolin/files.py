@@ -22,7 +22,7 @@ from gadolin.records import Failure, Prediction, Slice
 __all__ = ["expand", "predict_files"]
 
 _CHUNK = 32  # slices answered for at a time
-_OPENED = 8  # files opened at a time; a volume may be large
+_OPENED = 2  # files opened at a time; a volume may be large
 
 
 def expand(paths: Sequence[str], *, series: str | None = None) -> list[str]:

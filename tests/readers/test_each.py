@@ -86,8 +86,8 @@ def test_what_the_work_finds_wrong_with_another_file_is_told_as_it_is(volume):
 
 
 def test_a_damaged_frame_is_found_among_good_ones(tmp_path, volume, pictures):
-    pixels = VOLUME.astype(np.float32)
-    pixels[3, 3, 2] = np.nan
+    pixels = VOLUME.astype(np.float64)
+    pixels[3, 3, 2] = 1e39  # beyond float32
     path = tmp_path / "nan.nii"
     path.write_bytes(nifti_bytes(pixels, compress=False))
     localiser = tmp_path / "localiser.dcm"

@@ -162,9 +162,16 @@ def test_a_gzip_bomb_is_refused():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_slice_that_holds_no_numbers_is_refused_and_the_others_are_read(value):
+def test_a_volume_that_holds_no_numbers_is_refused_once(value):
     volume = VOLUME.astype(np.float32)
     volume[3, 4, 5] = value
+    with pytest.raises(ReadError, match="voxels must be finite numbers, this volume holds NaN or infinity"):
+        open_bytes(nifti_bytes(volume))
+
+
+def test_a_slice_that_is_too_large_for_float32_is_refused_and_the_others_are_read():
+    volume = VOLUME.astype(np.float64)
+    volume[3, 4, 5] = 1e39
     contents = open_bytes(nifti_bytes(volume))
     contents.decode(4)
     with pytest.raises(ReadError, match="pixels must be finite numbers"):

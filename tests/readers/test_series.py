@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -142,3 +143,51 @@ def test_a_volume_gives_the_same_slices_as_series_enhanced_file_and_nifti(kind, 
             np.testing.assert_array_equal(one.pixels, other.pixels)
             assert one.spacing_mm == pytest.approx(other.spacing_mm)
             assert one.bits == other.bits == (8 if kind == np.uint8 else 16)
+
+
+def test_a_series_whose_orientation_is_rounded_here_and_there_is_one(tmp_path):
+    for number, pixels in enumerate(SLICES):
+        axes = (1.0, 0.0, (-1) ** number * 1e-7, 0.0, 1.0, 0.0)
+        facts = DicomFacts(position=(0.0, 0.0, STEP * number), axes=axes, more={"SeriesNumber": 1})
+        (tmp_path / f"{NAMES[number]}.dcm").write_bytes(dicom_bytes(pixels, facts))
+    assert [path.stem for path in in_order(sorted(tmp_path.iterdir()))] == NAMES
+
+
+def test_two_series_with_one_number_are_told_apart_and_chosen_by_what_the_error_calls_them(tmp_path):
+    for letter, series in (("a", "1.2.3"), ("b", "1.2.4")):
+        facts = DicomFacts(series=series, more={"SeriesNumber": 7})
+        (tmp_path / f"{letter}.dcm").write_bytes(dicom_bytes(SLICES[0], facts))
+    files = sorted(tmp_path.iterdir())
+    with pytest.raises(RequestError, match="a folder must hold one series") as caught:
+        in_order(files)
+    names = re.findall(r"series (\w+) \(1 file\)", str(caught.value))
+    assert len(set(names)) == 2
+    assert sorted(in_order(files, series=name)[0].name for name in names) == ["a.dcm", "b.dcm"]
+    with pytest.raises(RequestError, match="must be the number of a series that is there, got 7"):
+        in_order(files, series="7")
+
+
+def test_files_without_a_position_come_as_they_were_acquired(tmp_path):
+    for number, name in enumerate(NAMES):
+        more = {"InstanceNumber": number + 1, "ImagePositionPatient": None}
+        (tmp_path / f"{name}.dcm").write_bytes(dicom_bytes(SLICES[number], DicomFacts(more=more)))
+    assert [path.stem for path in in_order(sorted(tmp_path.iterdir()))] == NAMES
+
+
+def test_a_series_in_two_planes_comes_plane_by_plane(tmp_path):
+    for number, name in enumerate(NAMES):
+        axes, upwards = PLANES["axial" if number % 2 else "sagittal"]
+        place = tuple(side * STEP * number for side in upwards)
+        facts = DicomFacts(position=place, axes=tuple(map(float, axes)))
+        (tmp_path / f"{name}.dcm").write_bytes(dicom_bytes(SLICES[number], facts))
+    ordered = [NAMES.index(path.stem) for path in in_order(sorted(tmp_path.iterdir()))]
+    assert [number % 2 for number in ordered] in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0])
+    assert [number for number in ordered if number % 2] == [1, 3, 5]
+
+
+@pytest.mark.parametrize("name", ["AAHead_Scout", "3-plane localizer", "Survey"])
+def test_a_localiser_is_known_by_the_name_of_its_series_too(tmp_path, name):
+    files = written(tmp_path)
+    plan = DicomFacts(series="1.2.9", more={"SeriesDescription": name, "SeriesNumber": 9})
+    (tmp_path / "0.dcm").write_bytes(dicom_bytes(SLICES[0], plan))
+    assert in_order(sorted(tmp_path.iterdir())) == files

@@ -208,3 +208,17 @@ def test_an_expression_must_find_one_patient_in_every_path(folder, pattern):
 def test_an_expression_that_is_none_is_refused(folder):
     with pytest.raises(DataError, match=r"must be parent, dicom, bids or a regular expression, got '\(' \(.*\); .*"):
         scan_folder(folder("glioma/a.png"), patient_from="(")
+
+
+def test_files_of_other_formats_are_left_out_and_told(folder):
+    root = folder("glioma/a.png")
+    (root / "glioma" / "b.nrrd").write_bytes(b"NRRD0004\n" * 9)
+    assert scan_folder(root).omitted == ((root / "glioma" / "b.nrrd", "it is none of the formats that are read"),)
+
+
+def test_a_file_name_that_cannot_be_written_down_is_skipped_with_a_reason(folder):
+    root = folder("glioma/a.png")
+    os.rename(root / "glioma" / "a.png", os.fsencode(root / "glioma") + b"/M\xfcller.png")  # noqa: PTH104
+    folder("glioma/b.png")
+    ((_, reason),) = scan_folder(root).skipped
+    assert reason == "a file name must be UTF-8, this one is not; rename the file"

@@ -180,3 +180,12 @@ def test_a_damaged_key_stops_the_scan(clinic, tmp_path, monkeypatch):
     patients._key.cache_clear()
     with pytest.raises(ValueError, match=r"a patient key must be a readable file of hex digits.*restore or remove it"):
         scan_folder(clinic)
+
+
+@pytest.mark.parametrize("rule", ["parent", r"(MRN\d+)"])
+def test_what_names_say_of_clinical_files_is_hashed_too(tmp_path, rule):
+    path = tmp_path / "glioma" / "MRN4711" / "a.dcm"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(dicom_bytes(np.zeros((20, 20), np.uint8)))
+    (record,) = scan_folder(tmp_path, patient_from=rule).records
+    assert record.patient == pseudonym("MRN4711")

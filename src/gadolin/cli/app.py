@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import warnings
@@ -58,6 +59,9 @@ def options(
 
 def main() -> None:
     """Run a command; an error that Gadolin raises on purpose is one line on standard error, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may be anything
     warnings.filterwarnings("ignore", module="pydicom")  # what matters of it is an error of ours
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it logs its warnings too
     warnings.filterwarnings("ignore", message="Image size")  # larger ones are refused in our own words

@@ -13,7 +13,18 @@ from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.readers.raster import open_raster
 from gadolin.records import Slice
 
-__all__ = ["MAX_BYTES", "PLANES", "file_kind", "naming", "one_of", "open_bytes", "open_file", "read", "read_bytes"]
+__all__ = [
+    "MAX_BYTES",
+    "PLANES",
+    "file_kind",
+    "naming",
+    "one_of",
+    "open_bytes",
+    "open_file",
+    "read",
+    "read_bytes",
+    "require_utf8",
+]
 
 MAX_BYTES = 512 * 1024 * 1024
 PLANES = ("acquired", "axial", "coronal", "sagittal")
@@ -100,7 +111,17 @@ def _opened(kind: str, content: bytes, plane: str) -> Contents:
     return open_raster(content, kind)
 
 
+def require_utf8(path: Path) -> None:
+    """Raise ReadError for a file name that cannot be written down."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        msg = "a file name must be UTF-8, this one is not; rename the file"
+        raise ReadError(msg) from error
+
+
 def _content(path: Path) -> bytes:
+    require_utf8(path)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size or MAX_BYTES  # nothing is known of what is no plain file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from gadolin.errors import ReadError
 from gadolin.patients import pseudonym
 from gadolin.records import Slice
 
-__all__ = ["MAX_PIXELS", "MAX_VOLUME_BYTES", "MIN_SIDE", "Contents", "check_size", "require_finite", "to_grey"]
+__all__ = ["MAX_PIXELS", "MAX_VOLUME_BYTES", "MIN_SIDE", "Contents", "Place", "check_size", "require_finite", "to_grey"]
 
 MAX_PIXELS = 64_000_000  # of one slice
 MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
@@ -23,14 +24,28 @@ _COLOURED = 24  # of 255: largest difference of two channels that still passes f
 _COLOURED_SHARE = 0.02  # of all pixels
 
 
+class Place(NamedTuple):
+    """Where a file lies in a scanner's series.
+
+    ``series`` tells series apart, ``number`` names one for people. ``position`` (mm), None where the file tells none,
+    is along ``direction``, the normal of its plane; ``instance`` is its number in the order of acquisition.
+    """
+
+    series: str
+    number: str
+    position: float | None
+    direction: tuple[float, float, float]
+    instance: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
     """An opened file: its header has been read and checked, its pixels have not.
 
     ``decode`` returns the slice of a number in [0, ``slices``), in anatomical order; it raises ReadError where the
     pixels are damaged. ``outline``, where the file holds lesion masks, returns (H, W) bool. ``label`` is the class
-    that the file itself names, or empty. ``series`` tells the series of a scanner apart, ``series_number`` names it
-    for people, ``position`` (mm) orders the files of one. ``omit`` says why a folder leaves this file out.
+    that the file itself names, or empty. ``place`` is where it lies in a scanner's series. ``omit`` says why a folder
+    leaves this file out.
     """
 
     kind: str
@@ -38,9 +53,7 @@ class Contents:
     decode: Callable[[int], Slice]
     label: str = ""
     outline: Callable[[int], NDArray[np.bool_]] | None = None
-    series: str = ""
-    series_number: str = ""
-    position: float = 0.0
+    place: Place | None = None
     omit: str = ""
     patient_id: str = field(default="", repr=False)
     clinical: bool = field(default=False, repr=False)

@@ -16,8 +16,8 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 
 from gadolin.errors import ReadError
-from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, check_size
-from gadolin.readers.dicom_pixels import decode_slice, geometry_of
+from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, Place, check_size
+from gadolin.readers.dicom_pixels import Geometry, decode_slice, geometry_of
 from gadolin.readers.inflate import inflate
 
 __all__ = ["open_dicom"]
@@ -28,6 +28,7 @@ _PIXELS = (Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData"))
 _FRAMES = Tag("NumberOfFrames")
 _MAX_EXPANSION = 4  # how much longer than its pixels an encapsulated element may be, which bounds run lengths too
 _MAX_FRAMES = 20_000
+_PLANNING = ("localizer", "localiser", "scout", "survey")
 
 
 def open_dicom(content: bytes) -> Contents:
@@ -41,7 +42,7 @@ def open_dicom(content: bytes) -> Contents:
             return _left_out("a DICOMDIR lists files and holds no slice; name the files or their folder")
         _require_mr(dataset)
         _require_pixels(dataset)
-        if "LOCALIZER" in [str(value).upper() for value in _values(dataset.get("ImageType"))]:
+        if _is_localiser(dataset):
             return _left_out("a localiser plans a scan and shows no slice to judge; leave it out")
         return _opened(dataset)
     except ReadError:
@@ -54,8 +55,10 @@ def open_dicom(content: bytes) -> Contents:
 def _parse(content: bytes) -> Dataset:
     """Parse the file without ``dcmread``, which would inflate a deflated data set without bound."""
     file = io.BytesIO(content)
-    file.seek(_PREAMBLE + 4)
+    file.seek(_PREAMBLE + 4 if content[_PREAMBLE : _PREAMBLE + 4] == b"DICM" else 0)
     meta = FileMetaDataset(read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2))
+    if not meta and file.tell() == 0:  # neither preamble nor meta group, as old archives keep them
+        meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if content[4:6].isupper() else uid.ImplicitVRLittleEndian
     syntax = meta.get("TransferSyntaxUID")
     if not syntax:
         msg = "a DICOM file must name its transfer syntax, this one does not; export it again"
@@ -112,19 +115,33 @@ def _frames(dataset: Dataset) -> int:
 def _opened(dataset: Dataset) -> Contents:
     frames = _frames(dataset)
     geometry = [geometry_of(dataset, frame) for frame in range(frames)]
-    order = sorted(range(frames), key=lambda frame: geometry[frame].position)
-    series = str(dataset.get("SeriesInstanceUID") or "")
-    plane = ",".join(f"{value:.2f}" for value in geometry[0].direction)
+    order = sorted(range(frames), key=lambda frame: geometry[frame].position or 0.0)
     return Contents(
         kind="DICOM",
         slices=frames,
         decode=lambda number: decode_slice(dataset, order[number], geometry[order[number]]),
-        series=hashlib.sha256(f"{series} {plane}".encode()).hexdigest()[:16] if series else "",
-        series_number=str(dataset.get("SeriesNumber") or ""),
-        position=float(geometry[0].position) if frames == 1 else 0.0,
+        place=_place(dataset, geometry[0]),
         patient_id=str(dataset.get("PatientID") or "").strip(),
         clinical=True,
     )
+
+
+def _place(dataset: Dataset, geometry: Geometry) -> Place:
+    series, number, instance = (dataset.get(name) for name in ("SeriesInstanceUID", "SeriesNumber", "InstanceNumber"))
+    return Place(
+        series=hashlib.sha256(str(series).encode()).hexdigest()[:16] if series else "",
+        number="" if number is None else str(number),
+        position=geometry.position,
+        direction=geometry.direction,
+        instance=int(instance) if str(instance or "").strip().isdecimal() else 0,
+    )
+
+
+def _is_localiser(dataset: Dataset) -> bool:
+    """Tell whether a file plans a scan, by its image type or, where scanners leave that out, its series' name."""
+    kinds = [str(value).upper() for value in _values(dataset.get("ImageType"))]
+    named = f"{dataset.get('SeriesDescription', '')} {dataset.get('ProtocolName', '')}".lower()
+    return "LOCALIZER" in kinds or any(word in named for word in _PLANNING)
 
 
 def _left_out(why: str) -> Contents:

@@ -35,19 +35,19 @@ class Geometry(NamedTuple):
     ``direction`` is the unit normal (x, y, z) in the patient's coordinates; ``spacing_mm`` is (rows, columns).
     """
 
-    position: float
+    position: float | None
     direction: tuple[float, float, float]
     spacing_mm: tuple[float, float] | None
 
 
 def geometry_of(dataset: Dataset, frame: int) -> Geometry:
-    """Return the geometry of a frame (PS3.3, C.7.6.2); without position or orientation it is 0, in file order."""
+    """Return the geometry of a frame (PS3.3, C.7.6.2); without position or orientation it is None."""
     facts = _facts(dataset, frame)
     spacing = _numbers(facts, "PixelSpacing", 2)
     spacing_mm = (spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None
     place, axes = _numbers(facts, "ImagePositionPatient", 3), _numbers(facts, "ImageOrientationPatient", 6)
     if place is None or axes is None:
-        return Geometry(0.0, (0.0, 0.0, 0.0), spacing_mm)
+        return Geometry(None, (0.0, 0.0, 0.0), spacing_mm)
     (a, b, c), (d, e, f) = axes[:3], axes[3:]
     x, y, z = b * f - c * e, c * d - a * f, a * e - b * d  # the normal, that of the vectors of rows and columns
     if max((-x, -y, z), key=abs) < 0:  # DICOM's x and y grow to the left and back
@@ -75,7 +75,8 @@ def _decode(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
     pixels, kind = _stored(dataset, frame)
     spacing = geometry.spacing_mm
     if kind in ("RGB", "PALETTE COLOR"):
-        grey, colour = to_grey(Image.fromarray(_eight_bits(pixels)))
+        depth = int(dataset.BitsStored) if kind == "RGB" else 8 * pixels.dtype.itemsize
+        grey, colour = to_grey(Image.fromarray((pixels >> max(0, depth - 8)).astype(np.uint8)))
         return Slice(grey, bits=8, colour=colour, spacing_mm=spacing)
     if pixels.ndim != 2:
         msg = f"a grey picture must have one sample a pixel, this one has the shape {pixels.shape}; export it again"
@@ -127,10 +128,6 @@ def _window(dataset: Dataset, facts: list[Dataset]) -> tuple[float, float] | Non
         return first + (entries or 65536) / 2, float(entries or 65536)
     centre, width = _numbers(facts, "WindowCenter", 1), _numbers(facts, "WindowWidth", 1)
     return (centre[0], width[0]) if centre and width and width[0] > 0 else None
-
-
-def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    return (pixels >> 8).astype(np.uint8) if pixels.dtype.itemsize > 1 else pixels.astype(np.uint8)
 
 
 def _facts(dataset: Dataset, frame: int) -> list[Dataset]:

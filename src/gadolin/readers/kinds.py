@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import PurePath
 
 from gadolin.readers.inflate import inflated_head
@@ -10,6 +11,7 @@ __all__ = ["HEAD", "file_kind", "is_other"]
 
 HEAD = 4096  # bytes that tell, of a gzipped volume too
 
+_FIRST_VRS = (b"UL", b"CS", b"OB", b"DA", b"UI", b"TM")
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".nii", ".gz", ".mat"}
 
 _PICTURES = {
@@ -27,7 +29,7 @@ def file_kind(head: bytes) -> str | None:
 
     One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped.
     """
-    if head[128:132] == b"DICM":  # first, since the 128 bytes before it may be anything
+    if head[128:132] == b"DICM" or _bare_dicom(head):  # first, since the 128 bytes before it may be anything
         return "DICOM"
     for kind, starts in _PICTURES.items():
         if head.startswith(starts):
@@ -38,6 +40,12 @@ def file_kind(head: bytes) -> str | None:
         return "MATLAB"
     volume = inflated_head(head, 544, wbits=31) if head.startswith(_GZIP) else head
     return "NIfTI" if volume[344:347] in (b"n+1", b"ni1") or volume[4:7] in (b"n+2", b"ni2") else None
+
+
+def _bare_dicom(head: bytes) -> bool:
+    """Return whether a file begins as DICOM without its preamble does: with group 2 or 8, little-endian."""
+    group, element, length = struct.unpack_from("<HHI", head) if len(head) >= 8 else (0, 0, 0)
+    return group in (2, 8) and element <= 0x20 and (head[4:6] in _FIRST_VRS or length <= 64)
 
 
 def is_other(name: str, head: bytes) -> bool:

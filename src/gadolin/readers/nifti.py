@@ -22,6 +22,7 @@ __all__ = ["open_nifti"]
 
 _PLANES: Final = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis that a slice of the plane is cut across
 _GZIP = b"\x1f\x8b"
+_STEP = 1 << 22  # voxels looked at in one go
 _THICK = 1.5  # how much coarser than the others the axis of a stack of slices is
 
 
@@ -78,7 +79,13 @@ def _volume(content: bytes) -> _Volume:
             f"{count * kind.itemsize:,} and the file holds {max(there, 0):,}; fetch it again or cut it down"
         )
         raise ReadError(msg)
-    stored = np.frombuffer(content, kind, count, start).reshape(shape, order="F")
+    stored = np.frombuffer(content, kind, count, start)
+    if kind.kind == "f" and not all(
+        np.isfinite(stored[first : first + _STEP]).all() for first in range(0, count, _STEP)
+    ):
+        msg = "voxels must be finite numbers, this volume holds NaN or infinity; export it again"
+        raise ReadError(msg)
+    stored = stored.reshape(shape, order="F")
     while stored.ndim < 3:
         stored = stored[..., np.newaxis]
     stored = stored.reshape((*stored.shape[:3], -1), order="F")

@@ -10,71 +10,101 @@ from typing import NamedTuple
 
 from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
+from gadolin.readers.contents import Place
 from gadolin.readers.kinds import HEAD, file_kind, is_other
 
 __all__ = ["in_order"]
 
 _LOG = logging.getLogger("gadolin")
+_SAME_PLANE = 0.999  # of the cosine between two normals
 
 
-class _Place(NamedTuple):
-    """Where a file stands among others: all that is kept of it, its pixels are let go."""
+class _Found(NamedTuple):
+    """What is kept of a file while a folder is put in order; its pixels are let go."""
 
     omit: str
-    series: str
-    number: str
-    position: float
+    place: Place
+
+
+_NOWHERE = Place("", "", None, (0.0, 0.0, 0.0), 0)
 
 
 def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
-    """Return ``paths`` with the DICOM files of each folder ordered by series and position.
+    """Return ``paths`` with the DICOM files of each folder in anatomical order.
 
-    Localisers and files that neither hold a slice nor pass for one are left out, and that is logged. Pictures, and
-    files that cannot be read, stay where they are: what is wrong with them is told when they are read.
-    ``series`` is the number of the one series to keep. Raises RequestError where a folder holds several series and
-    none is chosen, or where no file belongs to the chosen one.
+    Files of one series come plane by plane, then by position, then as they were acquired; those without a position as
+    they were acquired. Localisers and files that neither hold a slice nor pass for one are left out, and that is
+    logged. Pictures, and files that cannot be read, stay where they are: what is wrong with them is told when they are
+    read. ``series`` names the one series to keep, by its number or as the error tells. Raises RequestError where a
+    folder holds several series and none is chosen, or where no file belongs to the chosen one.
     """
-    places = {path: place for path in paths if (place := _place(path)) is not None}
-    left_out = {path for path, place in places.items() if place.omit}
+    found = {path: one for path in paths if (one := _look(path)) is not None}
+    left_out = {path for path, one in found.items() if one.omit}
     for path in sorted(left_out):
-        _LOG.warning("left out %s: %s", path, places[path].omit)
-    kept = {path: place for path, place in places.items() if path not in left_out}
+        _LOG.warning("left out %s: %s", path, found[path].omit)
+    kept = {path: one.place for path, one in found.items() if path not in left_out}
     if series is not None:
-        left_out |= {path for path, place in kept.items() if place.number != series}
+        names = _names(kept.values())
+        left_out |= {path for path, place in kept.items() if series != names[place.series]}
         if kept and not set(kept) - left_out:
-            msg = (
-                f"--series must be the number of a series that is there, got {series}; there are {_told(kept.values())}"
-            )
+            told = _told(kept.values())
+            msg = f"--series must be the number of a series that is there, got {series}; there are {told}"
             raise RequestError(msg)
     folders: dict[Path, list[Path]] = defaultdict(list)
     for path in kept:
         if path not in left_out:
             folders[path.parent].append(path)
     for folder, members in folders.items():
-        if series is None and len({kept[path].series for path in members}) > 1:
+        if len({kept[path].series for path in members}) > 1:
             told = _told(kept[path] for path in members)
             msg = f"a folder must hold one series, {folder} holds {told}; choose one with --series or sort them apart"
             raise RequestError(msg)
-        members.sort(key=lambda path: (kept[path].series, kept[path].position, path))
-    sorted_files = {folder: iter(members) for folder, members in folders.items()}
+    sorted_files = {folder: iter(_sorted({path: kept[path] for path in each})) for folder, each in folders.items()}
     return [next(sorted_files[path.parent]) if path in kept else path for path in paths if path not in left_out]
 
 
-def _place(path: Path) -> _Place | None:
-    """Return the place of a readable DICOM file or of one that is none of ours, or None."""
+def _sorted(places: dict[Path, Place]) -> list[Path]:
+    """Return files by plane, position, number of acquisition and name; planes count as one within 2.5 degrees."""
+    planes: list[tuple[float, float, float]] = []
+    keys: dict[Path, tuple[int, float, int, Path]] = {}
+    for path, place in places.items():
+        if place.position is None:
+            keys[path] = (len(places), 0.0, place.instance, path)
+            continue
+        turns = [sum(a * b for a, b in zip(plane, place.direction, strict=True)) for plane in planes]
+        number = next((index for index, turn in enumerate(turns) if abs(turn) > _SAME_PLANE), len(planes))
+        if number == len(planes):
+            planes.append(place.direction)
+            turns.append(1.0)
+        keys[path] = (number, place.position if turns[number] > 0 else -place.position, place.instance, path)
+    return sorted(places, key=lambda path: keys[path])
+
+
+def _look(path: Path) -> _Found | None:
+    """Return what is kept of a readable DICOM file or of one that is none of ours, or None."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
         if is_other(path.name, head):
-            return _Place("it is none of the formats that are read", "", "", 0.0)
+            return _Found("it is none of the formats that are read", _NOWHERE)
         if file_kind(head) != "DICOM":
             return None
-        found = open_file(path)
+        opened = open_file(path)
     except (OSError, ReadError):
         return None
-    return _Place(found.omit, found.series, found.series_number, found.position)
+    return _Found(opened.omit, opened.place or _NOWHERE)
 
 
-def _told(places: Iterable[_Place]) -> str:
-    counts = Counter(place.number or "without a number" for place in places)
-    return ", ".join(f"series {number} ({count} file{'s' * (count > 1)})" for number, count in sorted(counts.items()))
+def _names(places: Iterable[Place]) -> dict[str, str]:
+    """Return what each series is called: its number, or the beginning of its key where that names several or none."""
+    numbers = {place.series: place.number for place in places}
+    counts = Counter(numbers.values())
+    return {key: number if number and counts[number] == 1 else key[:6] for key, number in numbers.items()}
+
+
+def _told(places: Iterable[Place]) -> str:
+    there = list(places)
+    counts = Counter(place.series for place in there)
+    names = _names(there)
+    told = sorted((names[key], count) for key, count in counts.items())
+    return ", ".join(f"series {name} ({count} file{'s' * (count > 1)})" for name, count in told)

@@ -37,6 +37,7 @@ RELEASE = Release(
 )
 _ARCHIVES = tuple(f"brainTumorDataPublic_{span}.zip" for span in ("1-766", "767-1532", "1533-2298", "2299-3064"))
 _FOLDS = "cvind.mat"
+_MOST_FOLDS = 1 << 20  # bytes of that file
 _SLICE = re.compile(r"[1-9][0-9]{0,4}\.mat")
 _MAX_BYTES = 1 << 30
 
@@ -91,6 +92,12 @@ def scan_mats(root: Path, *, progress: Callable[[int, int], None] | None = None)
     """
     files = slice_files(root)
     folds = read_folds(root / _FOLDS) if (root / _FOLDS).is_file() else ()
+    if folds and files and len(folds) < int(files[-1].stem):
+        msg = (
+            f"{root / _FOLDS} must tell the fold of every slice, it holds {len(folds)} and there is {files[-1].name}; "
+            "fetch it again or remove it"
+        )
+        raise DataError(msg)
     records: list[Record] = []
     skipped: list[tuple[Path, str]] = []
     for done, path in enumerate(files, start=1):
@@ -115,7 +122,8 @@ def read_folds(path: Path) -> tuple[int, ...]:
     import numpy as np
 
     try:
-        fields, _ = read_group(path.read_bytes(), "", ["cvind"])
+        with path.open("rb") as file:
+            fields, _ = read_group(file.read(_MOST_FOLDS), "", ["cvind"])
         table = (fields or {})["cvind"].ravel()
     except (OSError, LookupError, ValueError, struct.error) as error:
         msg = f"{path} must hold the folds as a table cvind, it does not ({error}); fetch it again or remove it"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gadolin.errors import DataError, ReadError
-from gadolin.readers import MAX_BYTES, open_bytes
+from gadolin.readers import MAX_BYTES, open_bytes, require_utf8
 from gadolin.readers.contents import Contents
 from gadolin.readers.kinds import HEAD, is_other
 from gadolin.records import Record
@@ -44,10 +44,11 @@ def scan_folder(
             contents, digest = _opened(path)
         except ReadError as error:
             skipped.append((path, str(error)))
-            contents = None
-        if contents is not None and contents.omit:
-            omitted.append((path, contents.omit))
-        elif contents is not None:
+            contents, digest = None, ""
+        why = contents if isinstance(contents, str) else contents.omit if contents is not None else ""
+        if why:
+            omitted.append((path, why))
+        elif isinstance(contents, Contents):
             record = Record(
                 path=path,
                 label=renamed.get(name, name),
@@ -85,16 +86,17 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
-def _opened(path: Path) -> tuple[Contents | None, str]:
-    """Return what a file holds and its digest; None for what is no slice and does not pass for one.
+def _opened(path: Path) -> tuple[Contents | str, str]:
+    """Return what a file holds and its digest; or why it is left out where it neither holds a slice nor passes for one.
 
     Raises ReadError for a file that should be one and is not.
     """
+    require_utf8(path)
     try:
         with path.open("rb") as file:
             content = file.read(HEAD)
             if is_other(path.name, content):
-                return None, ""
+                return "it is none of the formats that are read", ""
             content += file.read(MAX_BYTES + 1 - len(content))
     except OSError as error:
         msg = f"{path}: cannot be opened ({error.strerror or error}); check its permissions"
@@ -104,8 +106,8 @@ def _opened(path: Path) -> tuple[Contents | None, str]:
 
 def _group(contents: Contents, digest: str) -> str:
     """Return what keeps the slices of one volume or series on one side of every split; empty for a picture."""
-    if contents.series:
-        return f"series-{contents.series}"
+    if contents.place is not None and contents.place.series:
+        return f"series-{contents.place.series}"
     return f"volume-{digest[:16]}" if contents.slices > 1 else ""
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gadolin.errors import DataError
+from gadolin.patients import pseudonym
 from gadolin.readers.contents import Contents
 
 __all__ = ["PatientRule"]
@@ -44,13 +45,17 @@ class PatientRule:
                     "choose another rule"
                 )
                 raise DataError(msg)
-            return path.parent.name
+            return self._written(path.parent.name, contents)
         found = self._pattern.search(path.relative_to(self.root).as_posix())
         if found is None or self._pattern.groups != 1 or not found.group(1):
             what = "sub-XX" if self.given == "bids" else repr(self.given)
             msg = f"--patient-from must match every path with one group, {what} finds no patient in {path}; correct it"
             raise DataError(msg)
-        return found.group(1)
+        return self._written(found.group(1), contents)
+
+    def _written(self, name: str, contents: Contents) -> str:
+        """Return a name as it may be written down: hashed where the file comes from a clinic."""
+        return pseudonym(name) if contents.clinical else name
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
