@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import random
-import select
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -29,18 +29,17 @@ from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
 
 EPOCHS = 3
-STAGES = [  # where to kill, and within how many seconds after it began
+STAGES = [  # where to kill, and within how many seconds after it began; an epoch takes some hundredths
     ("preparing", 0.2),
-    ("epoch 1", 0.2),
-    ("checkpoint", 0.01),
-    ("epoch 2", 0.3),
-    ("checkpoint", 0.02),
-    ("epoch 3", 0.3),
+    ("epoch 1", 0.02),
+    ("checkpoint", 0.005),
+    ("epoch 2", 0.02),
+    ("checkpoint", 0.005),
+    ("epoch 3", 0.02),
     ("export", 1.5),
-    ("evaluation", 0.5),
-    ("evaluation", 2.0),
+    ("evaluation", 0.2),
+    ("evaluation", 1.0),
 ]
-LONGEST_SECONDS = 120
 
 
 class TinyBody(nn.Module):
@@ -64,29 +63,43 @@ def plan_of(data, out, *, resume):
     return Plan(data, out, recipe, machine=machine, validation=0.34, cache=cache, resume=resume)
 
 
-def telling(function, stage, pipe):
+def killing(wanted, seconds):
+    """Return a function to call with each stage that begins: the process is killed so long after the wanted one."""
+
+    def end():
+        time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def told(stage):
+        if stage == wanted:
+            threading.Thread(target=end, daemon=True).start()
+
+    return told
+
+
+def telling(function, stage, told):
     def wrapped(*args, **kwargs):
-        os.write(pipe, f"{stage}\n".encode())
+        told(stage)
         return function(*args, **kwargs)
 
     return wrapped
 
 
-def train(plan, pipe):
-    """Train in this process, and tell the pipe of each stage that begins; never returns."""
+def train(plan, told):
+    """Train in this process, which never returns."""
     code = 1
     try:
-        running.divide = telling(running.divide, "preparing", pipe)
-        running.export_graph = telling(running.export_graph, "export", pipe)
-        running.assess_and_report = telling(running.assess_and_report, "evaluation", pipe)
-        fitting.save_checkpoint = telling(fitting.save_checkpoint, "checkpoint", pipe)
+        running.divide = telling(running.divide, "preparing", told)
+        running.export_graph = telling(running.export_graph, "export", told)
+        running.assess_and_report = telling(running.assess_and_report, "evaluation", told)
+        fitting.save_checkpoint = telling(fitting.save_checkpoint, "checkpoint", told)
         seen = set()
 
         def progress(done, total, what):
             epoch = what.partition("/")[0]
-            if epoch.startswith("epoch") and epoch not in seen:
+            if epoch not in seen:
                 seen.add(epoch)
-                os.write(pipe, f"{epoch}\n".encode())
+                told(epoch)
 
         running.train_model(plan, progress=progress)
         code = 0
@@ -97,60 +110,24 @@ def train(plan, pipe):
         os._exit(code)
 
 
-def begin(data, out):
-    """Start a training, one that goes on where there is something to go on with; returns its id and its pipe."""
+def run(data, out, wanted=None, seconds=0.0):
+    """Train in a process of its own, on from where there is something; return its exit code, or minus the signal."""
     resume = out.is_dir() and any(out.iterdir())
-    reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        os.close(reading)
-        train(plan_of(data, out, resume=resume), writing)
-    os.close(writing)
-    return child, reading
-
-
-def wait_for(reading, wanted):
-    """Read stages until the wanted one has begun; returns False where the process ended before."""
-    ends, text = time.monotonic() + LONGEST_SECONDS, b""
-    while time.monotonic() < ends:
-        if select.select([reading], [], [], 1)[0]:
-            got = os.read(reading, 1)
-            if not got:
-                return False
-            text += got
-            if got == b"\n":
-                if wanted is not None and text.decode().strip() == wanted:
-                    return True
-                text = b""
-    raise SystemExit(f"no {wanted} in {LONGEST_SECONDS} seconds")
-
-
-def end(child, reading):
-    """Return how the process ended: its exit code, or minus the signal."""
-    os.close(reading)
+        train(plan_of(data, out, resume=resume), killing(wanted, seconds))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def finish(data, out):
-    child, reading = begin(data, out)
-    wait_for(reading, None)
-    return end(child, reading)
 
 
 def main(data, folder, seed):
     torch.set_num_threads(1)
     backbones.BACKBONES["compact"] = backbones.Backbone(TinyBody, (8, 8, 8), (0.2,), (0.2,), None, ("conv2.",))
-    if finish(data, folder / "whole"):
+    if run(data, folder / "whole"):
         raise SystemExit("the run that nobody disturbs must end well")
     chance = random.Random(seed)
     kills = []
-    out = folder / "killed"
     for stage, longest in STAGES:
-        child, reading = begin(data, out)
-        if wait_for(reading, stage):
-            time.sleep(chance.uniform(0, longest))
-            os.kill(child, signal.SIGKILL)
-        code = end(child, reading)
+        code = run(data, folder / "killed", stage, chance.uniform(0, longest))
         if code == -signal.SIGKILL:
             kills.append(stage)
         elif code:
@@ -158,7 +135,7 @@ def main(data, folder, seed):
         else:
             break
     else:
-        if finish(data, out):
+        if run(data, folder / "killed"):
             raise SystemExit(f"the last run must end well, after {kills}")
     sys.stdout.write(json.dumps(kills) + "\n")
 
