@@ -14,7 +14,17 @@ from gadolin.errors import ReadError
 from gadolin.patients import pseudonym
 from gadolin.records import Slice
 
-__all__ = ["MAX_PIXELS", "MAX_VOLUME_BYTES", "MIN_SIDE", "Contents", "Place", "check_size", "require_finite", "to_grey"]
+__all__ = [
+    "MAX_PIXELS",
+    "MAX_VOLUME_BYTES",
+    "MIN_SIDE",
+    "Contents",
+    "Place",
+    "check_size",
+    "left_out",
+    "require_finite",
+    "to_grey",
+]
 
 MAX_PIXELS = 64_000_000  # of one slice
 MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
@@ -67,6 +77,15 @@ class Contents:
     def patient(self) -> str:
         """The patient, hashed with the local key where the file comes from a clinic; empty where unknown."""
         return pseudonym(self.patient_id) if self.clinical and self.patient_id else self.patient_id
+
+
+def left_out(kind: str, why: str) -> Contents:
+    """Return the contents of a file that holds no slice to judge: folders omit it, and to decode it is a ReadError."""
+
+    def refuse(_number: int) -> Slice:
+        raise ReadError(why)
+
+    return Contents(kind=kind, slices=1, decode=refuse, omit=why)
 
 
 def check_size(width: int, height: int) -> None:

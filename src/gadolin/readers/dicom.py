@@ -16,7 +16,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 
 from gadolin.errors import ReadError
-from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, Place, check_size
+from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, Place, check_size, left_out
 from gadolin.readers.dicom_pixels import Geometry, decode_slice, geometry_of
 from gadolin.readers.inflate import inflate
 
@@ -39,11 +39,11 @@ def open_dicom(content: bytes) -> Contents:
     try:
         dataset = _parse(content)
         if dataset.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR:
-            return _left_out("a DICOMDIR lists files and holds no slice; name the files or their folder")
+            return left_out("DICOM", "a DICOMDIR lists files and holds no slice; name the files or their folder")
         _require_mr(dataset)
         _require_pixels(dataset)
         if _is_localiser(dataset):
-            return _left_out("a localiser plans a scan and shows no slice to judge; leave it out")
+            return left_out("DICOM", "a localiser plans a scan and shows no slice to judge; leave it out")
         return _opened(dataset)
     except ReadError:
         raise
@@ -142,13 +142,6 @@ def _is_localiser(dataset: Dataset) -> bool:
     kinds = [str(value).upper() for value in _values(dataset.get("ImageType"))]
     named = f"{dataset.get('SeriesDescription', '')} {dataset.get('ProtocolName', '')}".lower()
     return "LOCALIZER" in kinds or any(word in named for word in _PLANNING)
-
-
-def _left_out(why: str) -> Contents:
-    def refuse(_number: int) -> Any:
-        raise ReadError(why)
-
-    return Contents(kind="DICOM", slices=1, decode=refuse, omit=why)
 
 
 def _values(value: Any) -> list[Any]:

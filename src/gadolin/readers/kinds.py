@@ -7,8 +7,9 @@ from pathlib import PurePath
 
 from gadolin.readers.inflate import inflated_head
 
-__all__ = ["HEAD", "file_kind", "is_other"]
+__all__ = ["FOREIGN", "HEAD", "file_kind", "is_other"]
 
+FOREIGN = "it is none of the formats that are read"
 HEAD = 4096  # bytes that tell, of a gzipped volume too
 
 _FIRST_VRS = (b"UL", b"CS", b"OB", b"DA", b"UI", b"TM")

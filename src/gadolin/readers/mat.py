@@ -40,7 +40,7 @@ def open_mat(content: bytes) -> Contents:
     Raises ReadError where there is no ``cjdata`` with an image, or it is damaged.
     """
     try:
-        found = _from_v5(content) if content.startswith(b"MATLAB 5.0") else _from_hdf5(content)
+        found = _figshare(content)
     except ReadError:
         raise
     except Exception as error:
@@ -67,29 +67,19 @@ def open_mat(content: bytes) -> Contents:
     )
 
 
-def _from_hdf5(content: bytes) -> _Figshare:
-    fields, names = read_group(content, "cjdata", _FIELDS)
+def _figshare(content: bytes) -> _Figshare:
+    """Read ``cjdata`` of either kind of file: HDF5 stores matrices transposed and letters as their codes."""
+    old = content.startswith(b"MATLAB 5.0")
+    fields, names = (read_struct if old else read_group)(content, "cjdata", _FIELDS)
     if fields is None or "image" not in fields:
         raise _no_slice(names)
-    mask = fields.get("tumorMask")
+    image, mask = fields["image"], fields.get("tumorMask")
+    letters = fields["PID"].ravel()[:64] if "PID" in fields else ()
     return _Figshare(
-        image=fields["image"].T,
-        mask=None if mask is None else mask.T > 0,
+        image=image if old else image.T,
+        mask=None if mask is None else (mask if old else mask.T) > 0,
         label=_label(fields["label"]) if "label" in fields else "",
-        patient="".join(chr(int(code)) for code in fields["PID"].ravel()[:64]) if "PID" in fields else "",
-    )
-
-
-def _from_v5(content: bytes) -> _Figshare:
-    fields, names = read_struct(content, "cjdata", _FIELDS)
-    if fields is None or "image" not in fields:
-        raise _no_slice(names)
-    mask = fields.get("tumorMask")
-    return _Figshare(
-        image=fields["image"],
-        mask=None if mask is None else mask > 0,
-        label=_label(fields["label"]) if "label" in fields else "",
-        patient="".join(str(each) for each in fields["PID"].ravel()[:64]) if "PID" in fields else "",
+        patient="".join(str(each) if old else chr(int(each)) for each in letters),
     )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import Place
-from gadolin.readers.kinds import HEAD, file_kind, is_other
+from gadolin.readers.kinds import FOREIGN, HEAD, file_kind, is_other
 
 __all__ = ["in_order"]
 
@@ -86,7 +86,7 @@ def _look(path: Path) -> _Found | None:
         with path.open("rb") as file:
             head = file.read(HEAD)
         if is_other(path.name, head):
-            return _Found("it is none of the formats that are read", _NOWHERE)
+            return _Found(FOREIGN, _NOWHERE)
         if file_kind(head) != "DICOM":
             return None
         opened = open_file(path)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gadolin.errors import DataError, ReadError
 from gadolin.readers import MAX_BYTES, open_bytes, require_utf8
-from gadolin.readers.contents import Contents
-from gadolin.readers.kinds import HEAD, is_other
+from gadolin.readers.contents import Contents, left_out
+from gadolin.readers.kinds import FOREIGN, HEAD, is_other
 from gadolin.records import Record
 from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
@@ -44,20 +44,19 @@ def scan_folder(
             contents, digest = _opened(path)
         except ReadError as error:
             skipped.append((path, str(error)))
-            contents, digest = None, ""
-        why = contents if isinstance(contents, str) else contents.omit if contents is not None else ""
-        if why:
-            omitted.append((path, why))
-        elif isinstance(contents, Contents):
-            record = Record(
-                path=path,
-                label=renamed.get(name, name),
-                patient=patients.of(path, name, contents),
-                group=_group(contents, digest),
-                split=part,
-                digest=digest,
-            )
-            records += _each_frame(record, contents)
+        else:
+            if contents.omit:
+                omitted.append((path, contents.omit))
+            else:
+                record = Record(
+                    path=path,
+                    label=renamed.get(name, name),
+                    patient=patients.of(path, name, contents),
+                    group=_group(contents, digest),
+                    split=part,
+                    digest=digest,
+                )
+                records += _each_frame(record, contents)
         if progress is not None:
             progress(done, len(files))
     if not records:
@@ -86,8 +85,8 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
-def _opened(path: Path) -> tuple[Contents | str, str]:
-    """Return what a file holds and its digest; or why it is left out where it neither holds a slice nor passes for one.
+def _opened(path: Path) -> tuple[Contents, str]:
+    """Return what a file holds and its digest; one that neither holds a slice nor passes for one is left out unread.
 
     Raises ReadError for a file that should be one and is not.
     """
@@ -96,7 +95,7 @@ def _opened(path: Path) -> tuple[Contents | str, str]:
         with path.open("rb") as file:
             content = file.read(HEAD)
             if is_other(path.name, content):
-                return "it is none of the formats that are read", ""
+                return left_out("other", FOREIGN), ""
             content += file.read(MAX_BYTES + 1 - len(content))
     except OSError as error:
         msg = f"{path}: cannot be opened ({error.strerror or error}); check its permissions"
