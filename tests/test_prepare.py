@@ -289,3 +289,26 @@ def test_a_margin_out_of_range_is_refused(margin):
 def test_percentiles_out_of_order_are_refused(low, high):
     with pytest.raises(RequestError, match=rf"0 <= low < high <= 100, got {low} and {high}; 0.5 and 99.9"):
         Preparation(low_percentile=low, high_percentile=high)
+
+
+@pytest.mark.parametrize("gamma", [0.6, 1.5, 2.2])
+def test_a_darker_or_brighter_rendering_is_cut_to_the_same_head(gamma):
+    pixels = np.zeros((200, 200), np.float32)
+    pixels[20:180, 40:160] = 70
+    pixels[60:140, 70:130] = 250  # bright fat, or a bright lesion, in a grey head
+    plain, other = (find_frame(Slice(floats(one)), USUAL) for one in (pixels, 255 * (pixels / 255) ** gamma))
+    assert other.box == plain.box
+    assert plain.box.height == plain.box.width >= 160
+
+
+@pytest.mark.parametrize("tone", [128, 255])
+def test_bright_bars_beside_the_picture_do_not_hide_the_head(phantoms, tone):
+    for pixels in phantoms:
+        barred = np.pad(pixels, ((20, 9), (30, 4)), constant_values=tone)
+        plain, other = (find_frame(Slice(floats(one)), USUAL) for one in (pixels, barred))
+        assert other.found
+        assert np.abs(np.subtract(plain.box, other.box) + np.array([20, 30, 0, 0])).max() <= 2
+
+
+def test_a_picture_of_one_bright_tone_holds_no_head():
+    assert not find_frame(Slice(np.full((64, 64), 200, np.float32)), USUAL).found

@@ -12,70 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gadolin.errors import DataError
-from gadolin.phantom import draw_patient
-from gadolin.prepare import Preparation, prepare
-from gadolin.records import Record, Slice
-from gadolin.splits import copied_from, copy_groups, cut, grouping_keys, join_copies
+from gadolin.records import Record
+from gadolin.splits import copied_from, cut, grouping_keys, join_copies
 
 
 def record(number, label="glioma", **fields):
     return Record(Path(f"{number}.png"), label, digest=f"digest-{number}", **fields)
-
-
-@pytest.fixture(scope="module")
-def stacks():
-    """Prepare three slices of each of four patients: (12, 96, 96) uint8."""
-    drawn = [one for number in range(4) for one in draw_patient("glioma", number, slices=3, size=96)]
-    return np.stack([prepare(Slice(one.pixels.astype(np.float32)), Preparation(size=96)) for one in drawn])
-
-
-def test_different_slices_are_not_grouped(stacks):
-    one_each = stacks[::3]
-    np.testing.assert_array_equal(copy_groups(one_each), np.arange(4))
-
-
-def test_copies_and_mirrored_copies_share_a_group(stacks):
-    first, second = stacks[0], stacks[3]
-    slices = np.stack([first, second, first[:, ::-1], first, second[:, ::-1]])
-    np.testing.assert_array_equal(copy_groups(slices), [0, 1, 0, 0, 1])
-
-
-def test_a_picture_upside_down_is_no_copy(stacks):
-    np.testing.assert_array_equal(copy_groups(np.stack([stacks[0], stacks[0][::-1]])), [0, 1])
-
-
-def test_a_copy_saved_again_a_little_brighter_and_noisy_is_still_a_copy(stacks, rng):
-    noisy = np.clip(stacks[0] * 1.1 + 5 + rng.normal(0, 4, stacks[0].shape), 0, 255).astype(np.uint8)
-    np.testing.assert_array_equal(copy_groups(np.stack([stacks[0], noisy])), [0, 0])
-
-
-def test_noise_is_grouped_with_nothing(rng):
-    noise = rng.integers(0, 256, (6, 96, 96)).astype(np.uint8)
-    np.testing.assert_array_equal(copy_groups(noise), np.arange(6))
-
-
-def test_neighbouring_slices_under_strong_noise_are_not_copies(stacks, rng):
-    noisy = np.clip(stacks[:3] + rng.normal(0, 200, stacks[:3].shape), 0, 255).astype(np.uint8)
-    np.testing.assert_array_equal(copy_groups(noisy), [0, 1, 2])
-
-
-def test_blank_slices_are_grouped_with_nothing():
-    np.testing.assert_array_equal(copy_groups(np.full((3, 64, 64), 7, np.uint8)), [0, 1, 2])
-
-
-def test_groups_reach_across_blocks(stacks, monkeypatch):
-    slices = np.concatenate([stacks[::3], stacks[::3][:, :, ::-1]])
-    monkeypatch.setattr("gadolin.splits._BLOCK", 3)
-    np.testing.assert_array_equal(copy_groups(slices), [0, 1, 2, 3, 0, 1, 2, 3])
-
-
-def test_copies_of_copies_are_one_group():
-    frequencies = np.linspace(0, 6 * np.pi, 96)
-    angles = (0.0, 0.22, 0.44)  # the correlation of two waves is the cosine of the angle between them
-    waves = [np.tile(128 + 100 * np.sin(frequencies + angle), (96, 1)) for angle in angles]
-    first, middle, last = (wave.astype(np.uint8) for wave in waves)
-    np.testing.assert_array_equal(copy_groups(np.stack([first, last])), [0, 1])
-    np.testing.assert_array_equal(copy_groups(np.stack([first, middle, last])), [0, 0, 0])
 
 
 def test_joined_records_are_named_by_their_copy_group():
@@ -230,8 +172,8 @@ def test_it_is_told_what_a_test_picture_shares_with_what_was_learned_from():
     assert copied_from(records) == {
         "digest-2": "copied",
         "digest-3": "copied",
-        "digest-4": "slice-new",
-        "digest-5": "slice-new",
+        "digest-4": "patient-shared",
+        "digest-5": "patient-shared",
         "digest-6": "patient-new",
         "digest-7": "slice-new",
         "digest-8": "slice-new",

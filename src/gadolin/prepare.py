@@ -19,6 +19,8 @@ from gadolin.records import Slice
 __all__ = ["Box", "Frame", "Preparation", "find_frame", "prepare"]
 
 _BRIGHT_BACKGROUND = 90  # of 255: a background above this is no air around a head
+_ONE_TONE = 6.0  # of 255: standard deviation within a line of a bar
+_LENIENT = 0.8  # of Otsu's threshold, so that the dim rim of a head is kept
 _SMALLEST_HEAD = 0.10  # share of the picture's area
 _FRAME_DEPTHS = (0.0, 0.01, 0.025, 0.05)  # of the shorter side: how far to look behind a frame line
 _LONGEST_HEAD = 2.5  # longer side over shorter side
@@ -134,22 +136,52 @@ def _working_copy(image: Slice) -> NDArray[np.uint8]:
 def _find_head(working: NDArray[np.uint8]) -> Box | None:
     """Return the bounding box of the largest bright thing before a dark background, if it can be a head.
 
-    A thin bright frame drawn around the picture is peeled off first.
+    Bright bars beside the picture, as screenshots have them, and a thin bright frame drawn around it are peeled off
+    first.
     """
-    depths = (round(share * min(working.shape)) for share in _FRAME_DEPTHS)
+    bare = _inside_bars(working)
+    middle = working[bare.top : bare.top + bare.height, bare.left : bare.left + bare.width]
+    depths = (round(share * min(middle.shape)) for share in _FRAME_DEPTHS)
     for depth in sorted(set(depths)):
-        inner = working[depth : working.shape[0] - depth, depth : working.shape[1] - depth]
+        inner = middle[depth : middle.shape[0] - depth, depth : middle.shape[1] - depth]
         background = float(np.median(np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])))
         if background <= _BRIGHT_BACKGROUND:
             box = _largest_thing(inner, background)
-            return box and Box(box.top + depth, box.left + depth, box.height, box.width)
+            return box and Box(box.top + depth + bare.top, box.left + depth + bare.left, box.height, box.width)
     return None
 
 
+def _inside_bars(working: NDArray[np.uint8]) -> Box:
+    """Return what lies within bright bars of one tone along the sides; at least half of the picture stays."""
+    box = Box(0, 0, *working.shape)
+    while True:
+        inner = working[box.top : box.top + box.height, box.left : box.left + box.width]
+        above, below = _bar(inner), _bar(inner[::-1])
+        left, right = _bar(inner.T), _bar(inner.T[::-1])
+        peeled = Box(box.top + above, box.left + left, box.height - above - below, box.width - left - right)
+        if peeled == box or 2 * peeled.height < working.shape[0] or 2 * peeled.width < working.shape[1]:
+            return box
+        box = peeled
+
+
+def _bar(lines: NDArray[np.uint8]) -> int:
+    """Return how many of the first lines are bright and of one tone; none where all of them are."""
+    for count, line in enumerate(lines):
+        if line.min() <= _BRIGHT_BACKGROUND or line.std() >= _ONE_TONE:
+            return count
+    return 0
+
+
 def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
-    bright = float(np.percentile(working, 99))
-    threshold = background + max(10.0, 0.12 * (bright - background))
-    mask = (cv2.GaussianBlur(working, (5, 5), 0) > threshold).astype(np.uint8)
+    """Return the bounding box of the largest thing that Otsu's threshold on square roots parts from the background.
+
+    Square roots bring grey tissue and bright fat together, so that a dark rendering is not cut to its bright parts.
+    """
+    bright = max(float(np.percentile(working, 99)) - background, 1.0)
+    tones = np.clip((np.arange(256) - background) / bright, 0, 1)
+    roots = cv2.LUT(cv2.GaussianBlur(working, (5, 5), 0), np.rint(255 * np.sqrt(tones)).astype(np.uint8))
+    threshold, _ = cv2.threshold(roots, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    mask = (roots > _LENIENT * threshold).astype(np.uint8)
     side = max(3, round(min(working.shape) * 0.02) | 1)
     opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
     contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)

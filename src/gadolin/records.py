@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTICE", "Failure", "Prediction", "Record", "Slice", "slice_name"]
+__all__ = ["NOTICE", "Failure", "Finding", "Prediction", "Record", "Slice", "slice_name"]
 
 NOTICE = "For research only. Not a medical device; not for diagnosis."
 
@@ -109,3 +109,34 @@ class Failure:
 def slice_name(path: str, frame: int | None) -> str:
     """Return what a slice is called in tables: its file, with "#" and its frame where the file holds several."""
     return path if frame is None else f"{path}#{frame}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong with a data set, or worth knowing of it.
+
+    ``kind`` names the check; ``severity`` is "serious" (a figure measured on the data would mislead), "warning" or
+    "note". ``message`` is one sentence of what was found, ``rule`` how it was found, ``remedy`` what to do.
+    ``members`` are groups of slice names that belong together, such as the copies of one slice; ``score`` is what was
+    measured, in the unit that the rule names, or None.
+    """
+
+    kind: str
+    severity: str
+    message: str
+    rule: str
+    remedy: str
+    members: tuple[tuple[str, ...], ...] = ()
+    score: float | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the finding as the documented JSON object (``docs/audit.md``)."""
+        return {
+            "kind": self.kind,
+            "severity": self.severity,
+            "message": self.message,
+            "rule": self.rule,
+            "remedy": self.remedy,
+            "members": [list(group) for group in self.members],
+            "score": self.score,
+        }

@@ -41,8 +41,8 @@ __all__ = [
 
 ALL = "all"
 UNNAMED = "unnamed"
-KNOWN_PARTS = ("copied", "slice-new", "patient-new")
-"""Rows that are copies of training slices; that are not, though the patient may be known; of new patients."""
+KNOWN_PARTS = ("copied", "patient-shared", "slice-new", "patient-new")
+"""Rows that are copies of training slices; new slices of training patients, of unknown ones, of new ones."""
 
 MINIMUM_ROWS = 20
 CLASS_FIGURES = ("precision", "recall", "f1", "roc_auc", "average_precision")

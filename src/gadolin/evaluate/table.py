@@ -29,7 +29,8 @@ class Table:
 
     ``probabilities`` is (N, K) float64 in [0, 1], each row sums to 1; ``truth`` is (N,) int64, indices into
     ``classes``. ``groups`` is what intervals resample: the patient, else the copy group, else the path.
-    ``parts`` holds "" or the name of the part that a row belongs to ("copied", "slice-new", "patient-new");
+    ``parts`` holds "" or the name of the part that a row belongs to ("copied", "patient-shared", "slice-new",
+    "patient-new");
     ``digests`` the SHA-256 of each file, or "". The arrays are copied and made read-only.
 
     Raises DataError where shapes, ranges, sums or lengths do not fit, or there is no row.

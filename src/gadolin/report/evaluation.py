@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from gadolin.cache import prepared_slices
+from gadolin.copies import find_copies
 from gadolin.errors import DataError
 from gadolin.evaluate.assess import tested_records
 from gadolin.manifest import read_manifest
@@ -16,7 +15,7 @@ from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.sources import scan
-from gadolin.splits import copied_from, copy_groups, join_copies
+from gadolin.splits import copied_from, join_copies
 
 __all__ = ["evaluate_model"]
 
@@ -98,5 +97,5 @@ def _parts(records: list[Record], run: Path, predictor: Predictor, cache: Path |
     before = prepared_slices(known, preparation, cache).slices
     now = prepared_slices(records, preparation, cache).slices
     rows = [row for row, record in enumerate(records) if record.key not in told]
-    together = join_copies([*known, *new], copy_groups(np.concatenate([before, now[rows]])))
+    together = join_copies([*known, *new], find_copies(before, now[rows]).joined)
     return copied_from(together) | told

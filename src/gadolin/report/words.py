@@ -47,8 +47,9 @@ FIGURE_WORDS = {
 
 PART_WORDS = {
     ALL: "every slice",
-    "copied": "also in the training data, as it is, mirrored or re-saved: says what was memorised",
-    "slice-new": "not in the training data, though other slices of the same patient may be",
+    "copied": "also in the training data, as it is, mirrored, turned or re-saved: says what was memorised",
+    "patient-shared": "new slices of patients who are in the training data",
+    "slice-new": "not in the training data, though their patients are unknown and may be",
     "patient-new": "of patients that the model has never seen: what counts for use",
     UNNAMED: "not known to which part they belong",
 }
@@ -117,7 +118,7 @@ def _parts(measurement: Measurement) -> str:
     new = parts.get("patient-new")
     if isinstance(new, Scores):
         return f"On patients that the model has never seen: {_short(new)}."
-    scored = {name: parts.get(name) for name in KNOWN_PARTS[:2]}
+    scored = {name: parts.get(name) for name in KNOWN_PARTS[:-1]}
     known = [f"{name}: {_short(part)}" for name, part in scored.items() if isinstance(part, Scores)]
     few = f"only {new.n}" if isinstance(new, Unscored) and new.n else "none"
     listed = f" Known are: {'; '.join(known)}." if known else ""

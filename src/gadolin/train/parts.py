@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from gadolin.cache import Prepared, prepared_slices
+from gadolin.copies import find_copies
 from gadolin.errors import DataError, ReadError
 from gadolin.manifest import read_manifest
 from gadolin.outlines import prepared_outlines
 from gadolin.readers.each import unreadable
 from gadolin.records import Record
 from gadolin.sources import require_trainable, scan
-from gadolin.splits import copy_groups, cut, join_copies
+from gadolin.splits import cut, join_copies
 from gadolin.train.batches import Examples
 from gadolin.train.learner import Progress
 from gadolin.train.plan import Plan
@@ -50,7 +51,7 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         found = scan(plan.data, patient_from=plan.patient_from, progress=_telling(progress, "scanning"))
         require_trainable(found, skip_unreadable=plan.skip_unreadable)
         prepared, kept = _prepared(plan, found.records, _telling(progress, "preparing slices"))
-        records = join_copies(kept, copy_groups(prepared.slices))
+        records = join_copies(kept, find_copies(prepared.slices, progress=progress).joined)
         for part, share in (("test", plan.test), ("validation", plan.validation)):
             if all(record.split != part for record in records):
                 records = cut(records, share, part=part, seed=plan.machine.seed)

@@ -1,0 +1,65 @@
+"""What copies are looked for on: small pictures whose tones do not depend on gamma, contrast or bars at the side."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SIDE", "on_canvas"]
+
+SIDE = 112  # pixels
+_ONE_TONE = 12  # of 255: range of the tones within a line of a bar
+_BRIGHT = 0.995  # share of the pixels that are darker
+_FAINT = 0.1  # of the bright tone: below is background
+_MIDDLE = 0.45  # where the median of the tissue goes
+_STRONGEST = 3.0  # gamma
+
+
+def on_canvas(slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (N, SIDE, SIDE) uint8 for prepared slices (N, H, W) uint8.
+
+    Each is shrunk, plain bars along its sides are blackened, and its tones follow the power curve that takes the
+    median of its tissue to the middle: so gamma and contrast make no difference.
+    """
+    canvases = np.empty((len(slices), SIDE, SIDE), np.uint8)
+    for canvas, one in zip(canvases, slices, strict=True):
+        shrinking = min(one.shape) >= SIDE
+        small = cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+        canvas[:] = _evened(_without_bars(np.asarray(small, np.uint8)))
+    return canvases
+
+
+def _without_bars(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    top, bottom, left, right = 0, SIDE, 0, SIDE
+    while True:
+        before = (top, bottom, left, right)
+        above, below = _plain(picture[top:bottom, left:right])
+        top, bottom = top + above, bottom - below
+        above, below = _plain(picture[top:bottom, left:right].T)
+        left, right = left + above, right - below
+        if min(bottom - top, right - left) < SIDE // 2:
+            return picture
+        if before == (top, bottom, left, right):
+            break
+    bare = np.zeros_like(picture)
+    bare[top:bottom, left:right] = picture[top:bottom, left:right]
+    return bare
+
+
+def _plain(lines: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return how many of the first and of the last lines are of one tone."""
+    varied = np.flatnonzero(lines.max(axis=1) - lines.min(axis=1) > _ONE_TONE)
+    return (int(varied[0]), len(lines) - 1 - int(varied[-1])) if len(varied) else (0, len(lines))
+
+
+def _evened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    counts = np.bincount(picture.ravel(), minlength=256)
+    bright = int(np.searchsorted(counts.cumsum(), _BRIGHT * picture.size))
+    tissue = np.where(np.arange(256) > _FAINT * bright, counts, 0).cumsum()
+    if bright < 1 or not tissue[-1]:
+        return picture
+    middle = min(max(int(np.searchsorted(tissue, tissue[-1] / 2)) / bright, 0.02), 0.98)
+    gamma = min(max(np.log(_MIDDLE) / np.log(middle), 1 / _STRONGEST), _STRONGEST)
+    curve = np.rint(255 * np.minimum(np.arange(256) / bright, 1) ** gamma)
+    return np.asarray(cv2.LUT(picture, curve.astype(np.uint8)), np.uint8)

@@ -1,0 +1,117 @@
+"""All copies among prepared slices: candidates by local features, each pair proved by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.copies.candidates import Candidate, candidates
+from gadolin.copies.canvas import SIDE, on_canvas
+from gadolin.copies.chains import unchained
+from gadolin.copies.components import Components
+from gadolin.copies.keypoints import find_keypoints
+from gadolin.copies.register import NOTHING, Overlay, overlays
+
+__all__ = ["COPY_CORRELATION", "Copies", "Copy", "find_copies"]
+
+COPY_CORRELATION = 0.94
+_PLAIN = 1.0  # of 255: standard deviation below which a slice shows nothing
+_PIECE = 128  # pairs that are proved at once
+_SAME = Overlay(1.0, mirrored=False, degrees=0.0, scale=1.0)
+
+Progress = Callable[[int, int, str], None]
+
+
+class Copy(NamedTuple):
+    """Two slices that show one: their numbers, the smaller first, and how the first lies over the second."""
+
+    first: int
+    second: int
+    overlay: Overlay
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Copies:
+    """The copies among N slices.
+
+    ``pairs``: every pair that was found and passed by itself. ``joined`` (N,) int64: slices connected by pairs, also
+    through others, share a number: what a split keeps together. ``groups`` (N,) int64: the same, cut until any two
+    slices of a group pass as copies of each other, so that a chain of slices is not taken for one slice.
+    """
+
+    pairs: tuple[Copy, ...]
+    joined: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+
+def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) -> Copies:
+    """Return the copies among prepared slices, of one stack (N, H, W) uint8 or several, numbered through.
+
+    Copies are found mirrored, turned, rescaled, recompressed, cut, noisier and in other tones: two slices are copies
+    where they can be laid over each other so that their fine structure correlates above ``COPY_CORRELATION``
+    (``docs/audit.md`` tells how that was chosen). Slices that show nothing are copies of nothing.
+    """
+    canvases, distinct, owner = _canvases(stacks)
+    keypoints = find_keypoints(canvases, progress=progress)
+    proved: dict[tuple[int, int], Overlay] = {}
+
+    def prove(pairs: Sequence[Candidate]) -> None:
+        with ThreadPoolExecutor() as pool:
+            pieces = [pairs[start : start + _PIECE] for start in range(0, len(pairs), _PIECE)]
+            for piece, told in zip(pieces, pool.map(partial(overlays, canvases, keypoints), pieces), strict=True):
+                for (first, second, _), found in zip(piece, told, strict=True):
+                    proved[first, second] = max(found, proved.get((first, second), NOTHING))
+
+    for done, pairs in candidates(keypoints):
+        prove(pairs)
+        if progress is not None:
+            progress(done, len(canvases), "comparing slices")
+    passed = {pair: found for pair, found in proved.items() if found.correlation > COPY_CORRELATION}
+    joined = Components(len(canvases))
+    for first, second in passed:
+        joined.join(first, second)
+
+    def pass_all(pairs: Sequence[tuple[int, int]]) -> bool:
+        prove([(*pair, mirror) for pair in pairs if pair not in proved for mirror in (False, True)])
+        return all(proved[pair].correlation > COPY_CORRELATION for pair in pairs)
+
+    cut = unchained(len(canvases), [(found.correlation, *pair) for pair, found in passed.items()], pass_all)
+    copies = [Copy(int(distinct[first]), int(distinct[second]), found) for (first, second), found in passed.items()]
+    twins = [(int(distinct[canvas]), row) for row, canvas in enumerate(owner.tolist()) if canvas >= 0]
+    copies += [Copy(first, second, _SAME) for first, second in twins if first != second]
+    return Copies(tuple(sorted(copies)), _numbered(joined, distinct, owner), _numbered(cut, distinct, owner))
+
+
+def _canvases(
+    stacks: Sequence[NDArray[np.uint8]],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the canvases of the C distinct slices, the first slice of each (C,), and the canvas of each slice (N,).
+
+    A slice that shows nothing has the canvas -1.
+    """
+    seen: dict[bytes, int] = {}
+    canvases = [np.empty((0, SIDE, SIDE), np.uint8)]
+    distinct: list[int] = []
+    owner = np.full(sum(map(len, stacks)), -1, np.int64)
+    for row, one in enumerate(chain.from_iterable(stacks)):
+        if one.std() < _PLAIN:
+            continue
+        owner[row] = seen.setdefault(hashlib.sha256(np.ascontiguousarray(one).data).digest(), len(seen))
+        if owner[row] == len(distinct):
+            distinct.append(row)
+            canvases.append(on_canvas(one[None]))
+    return np.concatenate(canvases), np.array(distinct, np.int64), owner
+
+
+def _numbered(sets: Components, distinct: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each slice the number of the first slice of its set; its own where it shows nothing."""
+    roots = np.append(distinct[np.array(sets.roots(), np.int64)], -1)
+    return np.where(owner >= 0, roots[owner], np.arange(len(owner)))

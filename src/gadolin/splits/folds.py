@@ -1,0 +1,98 @@
+"""Folds for cross-validation: whole groups, every class in every fold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gadolin.errors import DataError
+from gadolin.records import Record
+from gadolin.splits.bonds import kept_together
+
+__all__ = ["assign_folds", "check_folds"]
+
+
+def assign_folds(records: Sequence[Record], count: int, *, seed: int) -> list[Record]:
+    """Return the records with ``fold`` 0 to ``count`` - 1; no patient and no copy group stands in two.
+
+    Records that have a fold keep it, and what belongs with them follows. The other groups are dealt out from the
+    largest to the smallest, equals in an order fixed by ``seed``, each to the fold that most lacks its classes.
+    Raises DataError where a group already stands in two folds, or a class would be missing in one.
+    """
+    labels = sorted({record.label for record in records})
+    place = {label: column for column, label in enumerate(labels)}
+    groups = kept_together(records)
+    there = np.zeros((count, len(labels)))
+    folds: list[int | None] = [record.fold for record in records]
+    waiting = []
+    for members in groups:
+        given = sorted({fold for row in members if (fold := folds[row]) is not None})
+        _check_given(records, members, given, count)
+        if given:
+            _place(records, members, given[0], folds, (there, place))
+        else:
+            waiting.append(members)
+    order = np.random.default_rng(seed).permutation(len(waiting))
+    share = np.array([sum(record.label == label for record in records) for label in labels]) / count
+    for number in sorted(order, key=lambda number: -len(waiting[number])):
+        members = waiting[number]
+        own = np.bincount([place[records[row].label] for row in members], minlength=len(labels))
+        lack = ((share - there) / np.maximum(share, 1) * own).sum(axis=1)
+        _place(records, members, int(lack.argmax()), folds, (there, place))
+    told = [replace(record, fold=fold) for record, fold in zip(records, folds, strict=True)]
+    check_folds(told)
+    return told
+
+
+def check_folds(records: Sequence[Record]) -> None:
+    """Raise DataError unless there are two folds or more, each holds every class, and none shares a group."""
+    folds = sorted({record.fold for record in records if record.fold is not None})
+    unplaced = sum(record.fold is None for record in records)
+    if len(folds) < 2 or unplaced:
+        msg = (
+            f"cross-validation needs a fold for every slice and two folds or more, {unplaced} slices have none and "
+            f"{len(folds)} folds are named; make them with gadolin split --folds"
+        )
+        raise DataError(msg)
+    counts = Counter((record.fold, record.label) for record in records)
+    for label in sorted({record.label for record in records}):
+        empty = [fold for fold in folds if not counts[fold, label]]
+        if empty:
+            msg = (
+                f"every fold needs slices of every class, {label!r} has none in fold {empty[0]}: its slices are held "
+                "together by patient and copy in too few groups; make fewer folds or add slices of other patients"
+            )
+            raise DataError(msg)
+    for members in kept_together(records):
+        _check_given(records, members, sorted({fold for row in members if (fold := records[row].fold) is not None}))
+
+
+def _check_given(
+    records: Sequence[Record], members: Sequence[int], given: Sequence[int], count: int | None = None
+) -> None:
+    if len(given) > 1:
+        first, second = (next(row for row in members if records[row].fold == fold) for fold in given[:2])
+        msg = (
+            f"slices of one patient or copies of one slice must stand in one fold, {records[first].name} is in "
+            f"{given[0]} and {records[second].name} in {given[1]}; clear the fold column to have it made"
+        )
+        raise DataError(msg)
+    if count is not None and given and given[0] >= count:
+        msg = f"folds are numbered from 0 to {count - 1}, {records[members[0]].name} has {given[0]}; ask for more folds"
+        raise DataError(msg)
+
+
+def _place(
+    records: Sequence[Record],
+    members: Sequence[int],
+    fold: int,
+    folds: list[int | None],
+    counts: tuple[np.ndarray, dict[str, int]],
+) -> None:
+    there, place = counts
+    for row in members:
+        folds[row] = fold
+        there[fold, place[records[row].label]] += 1
