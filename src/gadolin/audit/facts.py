@@ -1,0 +1,149 @@
+"""What each file tells without a look at the anatomy: size, format, quality, brightness."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gadolin.errors import ReadError
+from gadolin.readers import one_of, open_file
+from gadolin.records import Record, Slice
+
+__all__ = ["FileFacts", "file_facts"]
+
+_BORDER = 0.04  # of the shorter side: how wide the rim is whose brightness is told
+_BRIGHT_RIM = 0.6
+_LUMINANCE = 3_703  # sum of the luminance table of the JPEG standard (ITU-T T.81, annex K), which is quality 50
+_RASTER = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "WebP")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What one file tells of one slice.
+
+    ``width`` and ``height`` in pixels; ``bits`` as declared (8 or 16); ``mode`` is Pillow's (L, RGB, P, ...) or empty
+    for formats without one; ``format`` such as "JPEG" or "DICOM"; ``quality`` the JPEG quality, 1 to 100, estimated
+    from the quantisation table, None for other formats; ``size_bytes`` of the file. ``mean``, ``border`` (mean of the
+    outermost 4 %) and ``deviation`` are intensities in [0, 1]: of 255 for 8 bits, of the slice's own range for more.
+    ``black`` and ``white`` are the shares of pixels at the bottom and at the top of that range. ``colour``: true
+    colours are shown. ``inverted``: the rim is bright and brighter than the rest, as in a negative or on a white page.
+    """
+
+    width: int
+    height: int
+    bits: int
+    mode: str
+    format: str
+    quality: float | None
+    size_bytes: int
+    mean: float
+    border: float
+    deviation: float
+    black: float
+    white: float
+    colour: bool
+    inverted: bool
+
+
+def file_facts(
+    records: Sequence[Record], *, progress: Callable[[int, int], None] | None = None
+) -> tuple[dict[int, FileFacts], dict[int, str]]:
+    """Return the facts of every record that can be read, and why the others cannot be, both by row.
+
+    Every file is read once, several at a time. ``progress`` is called with (done, total) files.
+    """
+    files: dict[Path, list[int]] = {}
+    for row, record in enumerate(records):
+        files.setdefault(record.path, []).append(row)
+
+    def look(path: Path) -> list[tuple[int, FileFacts | str]]:
+        try:
+            contents = open_file(path)
+            header = _header(path, contents.kind)
+        except ReadError as error:
+            return [(row, str(error).removeprefix(f"{path}: ")) for row in files[path]]
+        told: list[tuple[int, FileFacts | str]] = []
+        for row in files[path]:
+            try:
+                told.append((row, _facts(one_of(contents, records[row].frame), header)))
+            except ReadError as error:
+                told.append((row, str(error)))
+        return told
+
+    facts: dict[int, FileFacts] = {}
+    reasons: dict[int, str] = {}
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for done, told in enumerate(pool.map(look, files), start=1):
+            for row, one in told:
+                if isinstance(one, str):
+                    reasons[row] = one
+                else:
+                    facts[row] = one
+            if progress is not None:
+                progress(done, len(files))
+    return facts, reasons
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    mode: str
+    format: str
+    quality: float | None
+    size_bytes: int
+
+
+def _header(path: Path, kind: str) -> _Header:
+    size = path.stat().st_size
+    if kind not in _RASTER:
+        return _Header("", kind, None, size)
+    try:
+        with Image.open(path) as image:
+            tables = getattr(image, "quantization", None)
+            return _Header(image.mode, image.format or kind, jpeg_quality(tables) if tables else None, size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # decoding tells what is wrong
+        return _Header("", kind, None, size)
+
+
+def jpeg_quality(tables: dict[int, list[int]]) -> float:
+    """Return the quality, 1 to 100, whose luminance table of the Independent JPEG Group is about as coarse."""
+    scale = 100 * sum(tables[min(tables)]) / _LUMINANCE
+    quality = (200 - scale) / 2 if scale <= 100 else 5000 / scale
+    return float(min(max(quality, 1.0), 100.0))
+
+
+def _facts(image: Slice, header: _Header) -> FileFacts:
+    height, width = image.pixels.shape
+    shades = _shades(image)
+    rim = max(1, round(_BORDER * min(height, width)))
+    edge = np.ones(shades.shape, np.bool_)
+    edge[rim:-rim, rim:-rim] = False
+    mean, border = float(shades.mean()), float(shades[edge].mean())
+    return FileFacts(
+        width=width,
+        height=height,
+        bits=image.bits,
+        mode=header.mode,
+        format=header.format,
+        quality=header.quality,
+        size_bytes=header.size_bytes,
+        mean=mean,
+        border=border,
+        deviation=float(shades.std()),
+        black=float((shades <= 0).mean()),
+        white=float((shades >= 1).mean()),
+        colour=image.colour,
+        inverted=border > _BRIGHT_RIM and border > mean,
+    )
+
+
+def _shades(image: Slice) -> NDArray[np.float32]:
+    """Return (H, W) float32 in [0, 1]: of 255 for 8 bits, of the slice's own range for more."""
+    low, high = (0.0, 255.0) if image.bits == 8 else (float(image.pixels.min()), float(image.pixels.max()))
+    return np.asarray((image.pixels - low) / max(high - low, 1e-6), np.float32)
