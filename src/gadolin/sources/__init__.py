@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gadolin.errors import DataError
 from gadolin.manifest import read_manifest
-from gadolin.sources import figshare, folder
+from gadolin.sources import annotated, figshare, folder
 from gadolin.sources.found import Scan, require_trainable
 from gadolin.sources.known import SOURCES, fetch, recognise
 from gadolin.sources.labels import canonical
@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 
 def scan(data: Path, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
-    """Recognise a data set: a manifest CSV, a folder holding ``manifest.csv``, Figshare's slices, or folders by class.
+    """Recognise a data set: a manifest CSV or a folder holding one, Figshare's slices, annotations, or class folders.
 
     ``patient_from`` is "parent" (the folder a picture lies in names its patient) or a regular expression with one
     group, searched in the path below ``data``. ``progress`` is called with (done, total) files.
@@ -40,6 +40,11 @@ def scan(data: Path, *, patient_from: str | None = None, progress: Progress | No
             msg = f"these slices name their own patients, {data} holds such .mat files; leave --patient-from out"
             raise DataError(msg)
         return recognise(figshare.scan_mats(data, progress=progress))
+    if annotated.is_annotated(data):
+        if patient_from is not None:
+            msg = f"annotations name patients in their own column, {data} has some; leave --patient-from out"
+            raise DataError(msg)
+        return recognise(annotated.scan_annotated(data, progress=progress))
     return recognise(folder.scan_folder(data, patient_from=patient_from, progress=progress))
 
 

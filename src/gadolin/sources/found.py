@@ -17,10 +17,11 @@ __all__ = ["Scan", "require_trainable"]
 class Scan:
     """A recognised data set.
 
-    ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class) or "mat"
-    (MATLAB files that name their own class). ``renamed`` maps class names as found to the name they were folded
-    into; ``skipped`` lists (path, reason) of what should be a picture and is not, ``omitted`` of what is left out
-    without fault; ``release`` is the public release that this is, where it is a known one.
+    ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class), "mat"
+    (MATLAB files that name their own class) or "annotations" (pictures in one folder, a table beside it). ``renamed``
+    maps class names as found to the name they were folded into; ``skipped`` lists (path, reason) of what should be a
+    picture and is not, ``omitted`` of what is left out without fault; ``release`` is the public release that this is,
+    where it is a known one.
     """
 
     root: Path
