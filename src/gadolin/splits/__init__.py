@@ -1,8 +1,18 @@
 """Splits that keep what belongs together on one side: patients, and copies of one slice."""
 
 from gadolin.splits.bonds import grouping_keys, join_copies, kept_together
+from gadolin.splits.carry import carry_patients
 from gadolin.splits.cut import cut
 from gadolin.splits.folds import assign_folds, check_folds
 from gadolin.splits.learned import copied_from
 
-__all__ = ["assign_folds", "check_folds", "copied_from", "cut", "grouping_keys", "join_copies", "kept_together"]
+__all__ = [
+    "assign_folds",
+    "carry_patients",
+    "check_folds",
+    "copied_from",
+    "cut",
+    "grouping_keys",
+    "join_copies",
+    "kept_together",
+]

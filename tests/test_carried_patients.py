@@ -1,0 +1,50 @@
+"""Promises of carried patients: only what the matched slices agree on is taken over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gadolin.copies import Copies
+from gadolin.errors import DataError
+from gadolin.records import Record
+from gadolin.splits import carry_patients
+
+
+def records(*patients):
+    return [Record(Path(f"{number}.png"), "glioma", patient) for number, patient in enumerate(patients)]
+
+
+def copies(*groups):
+    return Copies((), np.array(groups), np.array(groups))
+
+
+def carried(own, known, *groups):
+    return [one.patient for one in carry_patients(records(*own), records(*known), copies(*groups))]
+
+
+def test_a_slice_takes_over_the_patient_of_its_copy():
+    assert carried([""], ["p1", "p2"], 0, 0, 2) == ["p1"]
+
+
+def test_a_slice_whose_copies_name_two_patients_takes_over_neither():
+    assert carried([""], ["p1", "p2"], 0, 0, 0) == [""]
+
+
+def test_a_copy_without_a_patient_says_nothing_against_one_that_has_it():
+    assert carried([""], ["", "p2"], 0, 0, 0) == ["p2"]
+
+
+def test_a_patient_of_its_own_is_kept():
+    assert carried(["mine"], ["p1"], 0, 0) == ["mine"]
+
+
+def test_a_slice_without_copies_there_stays_without_a_patient():
+    assert carried(["", ""], ["p1"], 0, 0, 2) == ["", ""]
+
+
+def test_copies_of_another_number_of_slices_are_refused():
+    with pytest.raises(DataError, match="got those of 1"):
+        carried([""], ["p1"], 0)
