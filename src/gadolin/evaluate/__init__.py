@@ -12,7 +12,7 @@ from gadolin.evaluate.calibration import (
 )
 from gadolin.evaluate.compare import Comparison, compare
 from gadolin.evaluate.measure import ClassScores, Measurement, Scores, Unscored, measure
-from gadolin.evaluate.table import Table, read_table, write_table
+from gadolin.predictions import Table, read_table, write_table
 
 __all__ = [
     "ClassScores",

@@ -9,7 +9,7 @@ import numpy as np
 
 from gadolin.cache import Prepared, prepared_slices
 from gadolin.errors import DataError, suggestion
-from gadolin.evaluate.table import Table
+from gadolin.predictions import Table
 from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.splits import grouping_keys

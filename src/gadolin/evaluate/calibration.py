@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
-from gadolin.evaluate.table import Table
+from gadolin.predictions import Table
 
 __all__ = [
     "BINS",

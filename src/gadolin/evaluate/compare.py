@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError
 from gadolin.evaluate.metrics import accuracy, cells, f1, macro
-from gadolin.evaluate.table import Table
+from gadolin.predictions import Table
 from gadolin.statistics import RESAMPLES, Interval, Statistic, mcnemar, paired_intervals
 
 __all__ = ["Comparison", "compare"]

@@ -23,7 +23,7 @@ from gadolin.evaluate.metrics import (
     recall,
 )
 from gadolin.evaluate.ranking import Ranking
-from gadolin.evaluate.table import Table
+from gadolin.predictions import Table
 from gadolin.statistics import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
 
 __all__ = [

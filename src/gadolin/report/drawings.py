@@ -9,7 +9,7 @@ from types import ModuleType
 
 from gadolin.errors import MissingExtraError
 from gadolin.evaluate.measure import Measurement
-from gadolin.evaluate.table import Table
+from gadolin.predictions import Table
 from gadolin.report.context import ReportContext
 from gadolin.report.words import joined
 

@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from gadolin.evaluate.calibration import expected_calibration_error, reliability
 from gadolin.evaluate.measure import Scores
 from gadolin.evaluate.ranking import precision_recall_points, roc_points
-from gadolin.evaluate.table import Table
+from gadolin.predictions import Table
 
 __all__ = ["class_bars", "confusion", "history_curves", "precision_recall", "reliability_diagram", "roc"]
 

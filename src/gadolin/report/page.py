@@ -10,7 +10,7 @@ from PIL import Image
 from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError
 from gadolin.evaluate.measure import CLASS_FIGURES, FIGURES, Measurement, Scores
-from gadolin.evaluate.table import Table, write_table
+from gadolin.predictions import Table, write_table
 from gadolin.records import NOTICE
 from gadolin.report import words
 from gadolin.report.context import Mistake, ReportContext

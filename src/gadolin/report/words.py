@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gadolin.evaluate.measure import ALL, KNOWN_PARTS, UNNAMED, Measurement, Scores, Unscored
-from gadolin.evaluate.table import Table
+from gadolin.predictions import Table
 from gadolin.statistics import MINIMUM_GROUPS, Interval
 
 __all__ = [
