@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ class FileFacts:
     outermost 4 %) and ``deviation`` are intensities in [0, 1]: of 255 for 8 bits, of the slice's own range for more.
     ``black`` and ``white`` are the shares of pixels at the bottom and at the top of that range. ``colour``: true
     colours are shown. ``inverted``: the rim is bright and brighter than the rest, as in a negative or on a white page.
+    ``pixels`` is a digest of the decoded picture.
     """
 
     width: int
@@ -50,6 +52,7 @@ class FileFacts:
     white: float
     colour: bool
     inverted: bool
+    pixels: str
 
 
 def file_facts(
@@ -140,7 +143,15 @@ def _facts(image: Slice, header: _Header) -> FileFacts:
         white=float((shades >= 1).mean()),
         colour=image.colour,
         inverted=border > _BRIGHT_RIM and border > mean,
+        pixels=_digest(image),
     )
+
+
+def _digest(image: Slice) -> str:
+    """Return a digest of shape and values; what 8 bits hold is digested as such."""
+    values = image.pixels.astype(np.uint8) if image.bits == 8 else image.pixels
+    exact = image.pixels if not np.array_equal(values, image.pixels) else values
+    return hashlib.blake2b(f"{exact.shape}".encode() + exact.tobytes(), digest_size=16).hexdigest()
 
 
 def _shades(image: Slice) -> NDArray[np.float32]:

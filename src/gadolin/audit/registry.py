@@ -1,11 +1,31 @@
-"""The checks of an audit: one line each."""
+"""The checks of an audit: one line each, in the order in which equals are told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from gadolin.audit.checks import (
+    balance,
+    blank,
     byte_identical,
+    clipped,
+    coloured,
+    giant_group,
+    half_patients,
+    inverted,
+    label_conflicts,
+    mixed,
+    near_copies,
+    patient_labels,
+    pixel_identical,
+    release,
+    shared_patients,
+    shared_slices,
+    sources,
+    tiny,
+    too_few,
+    unreadable,
+    vanishing_class,
 )
 from gadolin.audit.subject import Subject
 from gadolin.records import Finding
@@ -15,6 +35,26 @@ __all__ = ["CHECKS", "Check"]
 Check = Callable[[Subject], list[Finding]]
 
 CHECKS: dict[str, Check] = {
+    "too_few": too_few.check,
+    "shared_slices": shared_slices.check,
+    "shared_patients": shared_patients.check,
+    "label_conflicts": label_conflicts.check,
+    "vanishing_class": vanishing_class.check,
+    "near_copies": near_copies.check,
+    "pixel_identical": pixel_identical.check,
     "byte_identical": byte_identical.check,
+    "giant_group": giant_group.check,
+    "patient_labels": patient_labels.check,
+    "half_patients": half_patients.check,
+    "mixed": mixed.check,
+    "sources": sources.check,
+    "balance": balance.check,
+    "unreadable": unreadable.check,
+    "blank": blank.check,
+    "clipped": clipped.check,
+    "inverted": inverted.check,
+    "coloured": coloured.check,
+    "tiny": tiny.check,
+    "release": release.check,
 }
-"""Every check by its name, which is that of its file and, unless the check says otherwise, of its findings' kind."""
+"""Every check by its name, which is that of its file and of its findings' kind."""

@@ -13,6 +13,7 @@ from gadolin.bundle import Bundle
 from gadolin.copies import Copies
 from gadolin.records import Record
 from gadolin.sources import Scan
+from gadolin.splits import carry_patients
 
 __all__ = ["Subject"]
 
@@ -51,6 +52,11 @@ class Subject:
     def mine(self) -> tuple[Record, ...]:
         """The records of the data set under audit."""
         return self.records[: self.own]
+
+    @cached_property
+    def carried(self) -> tuple[Record, ...]:
+        """The records under audit, with the patients of the slices that they are copies of in the other data set."""
+        return tuple(carry_patients(self.mine, self.records[self.own :], self.copies))
 
     @cached_property
     def parts(self) -> tuple[str, ...]:

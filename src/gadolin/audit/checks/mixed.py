@@ -1,0 +1,39 @@
+"""A manifest that mixes data sets."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from gadolin.audit.subject import Subject
+from gadolin.audit.words import counted
+from gadolin.records import Finding
+from gadolin.sources import SOURCES
+
+__all__ = ["check"]
+
+
+def check(subject: Subject) -> list[Finding]:
+    """Return a warning where slices of several sources stand in one data set, with those that two of them share."""
+    sources = Counter(record.source or "unnamed" for record in subject.mine)
+    if len(sources) < 2:
+        return []
+    known = sorted({source.release.name for source in SOURCES.values()} & set(sources))
+    shared = []
+    for rows in subject.copy_groups:
+        own = [row for row in rows if row < subject.own]
+        if len({subject.records[row].source for row in own}) > 1:
+            shared.append(own)
+    told = ", ".join(f"{name} {count:,}" for name, count in sources.most_common())
+    overlap = f"; {counted(len(shared), 'slice')} of one stand in another too" if shared else ""
+    return [
+        Finding(
+            kind="mixed",
+            severity="warning" if shared or len(known) > 1 else "note",
+            message=f"The data set mixes {counted(len(sources), 'source')}: {told}{overlap}.",
+            rule="The source column names several; public collections are made of one another, so slices of two of "
+            "them may be the same. The score is the number of groups of copies across sources.",
+            remedy="Split by copies and patients over all of them at once, and read the figures of each source apart.",
+            members=tuple(subject.named(rows) for rows in shared),
+            score=float(len(shared)),
+        )
+    ]

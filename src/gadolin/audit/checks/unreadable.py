@@ -1,0 +1,30 @@
+"""Files that should be pictures and cannot be read."""
+
+from __future__ import annotations
+
+from gadolin.audit.subject import Subject
+from gadolin.audit.words import counted
+from gadolin.records import Finding
+
+__all__ = ["check"]
+
+
+def check(subject: Subject) -> list[Finding]:
+    """Return a warning with the files that cannot be read, and why the first cannot."""
+    if not subject.unreadable:
+        return []
+    name, reason = subject.unreadable[0]
+    count = len(subject.unreadable)
+    return [
+        Finding(
+            kind="unreadable",
+            severity="warning",
+            message=f"{counted(count, 'file')} cannot be read and {'is' if count == 1 else 'are'} left out of every "
+            f"other check; {name}: {reason.partition(';')[0]}.",
+            rule="Every file that is named like a picture, or stands in the manifest, is decoded once; the score is "
+            "the number of those that fail.",
+            remedy="Fetch them again or remove them; training refuses them unless told to skip them.",
+            members=tuple((name,) for name, _ in subject.unreadable),
+            score=float(count),
+        )
+    ]

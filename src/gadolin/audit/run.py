@@ -1,0 +1,146 @@
+"""An audit: a data set, and perhaps another that it is compared with, in; what is wrong with it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gadolin.audit.facts import FileFacts, file_facts
+from gadolin.audit.parts import PartCount, part_counts
+from gadolin.audit.registry import CHECKS
+from gadolin.audit.subject import Subject
+from gadolin.audit.verdict import verdict
+from gadolin.cache import prepared_slices
+from gadolin.copies import find_copies
+from gadolin.errors import DataError
+from gadolin.prepare import Preparation
+from gadolin.records import NOTICE, Finding, Record
+from gadolin.sources import Scan, scan
+
+__all__ = ["SEVERITIES", "Audit", "audit", "look_at", "subject_of"]
+
+SEVERITIES = ("serious", "warning", "note")
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audit:
+    """What was found.
+
+    ``verdict`` is the one sentence to take home; ``findings`` are in order of severity; ``parts`` count the slices of
+    each part and class by what they share with the training part. ``subject`` is what the checks saw.
+    """
+
+    verdict: str
+    findings: tuple[Finding, ...]
+    parts: tuple[PartCount, ...]
+    subject: Subject = field(repr=False)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the audit as the documented JSON object (``docs/audit.md``)."""
+        subject = self.subject
+        patients = {record.patient for record in subject.carried if record.patient}
+        return {
+            "notice": NOTICE,
+            "data": str(subject.scan.root),
+            "against": None if subject.against is None else str(subject.against.root),
+            "verdict": self.verdict,
+            "slices": subject.own,
+            "different_slices": len(set(subject.copies.groups[: subject.own].tolist())),
+            "classes": {name: sum(one.label == name for one in subject.mine) for name in subject.classes},
+            "patients": len(patients) or None,
+            "parts": [one.as_json() for one in self.parts],
+            "checks": list(CHECKS),
+            "findings": [one.as_json() for one in self.findings],
+        }
+
+
+def audit(
+    data: Path,
+    against: Path | None = None,
+    *,
+    patient_from: str | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Look for everything that is wrong with a data set.
+
+    Args:
+        data: A folder or manifest, as ``gadolin.sources.scan`` takes it.
+        against: Another that may hold the same slices, with other labels, or with the patients.
+        patient_from: Where ``data`` names patients, as ``gadolin.sources.scan`` takes it.
+        cache: Folder for prepared slices; by default in the user's cache.
+        progress: Called with (done, total, what).
+
+    Raises:
+        DataError: A data set is not one, or none of its pictures can be read.
+    """
+    return look_at(subject_of(data, against, patient_from=patient_from, cache=cache, progress=progress))
+
+
+def look_at(subject: Subject) -> Audit:
+    """Return what all checks find in a subject."""
+    found = [finding for check in CHECKS.values() for finding in check(subject)]
+    findings = tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
+    return Audit(verdict(subject, findings), findings, part_counts(subject), subject)
+
+
+def subject_of(
+    data: Path,
+    against: Path | None = None,
+    *,
+    patient_from: str | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Subject:
+    """Scan, read and prepare the data sets, and find the copies among them; raises as ``audit`` does."""
+    told = progress or (lambda _done, _total, _what: None)
+    scans = [scan(data, patient_from=patient_from, progress=lambda done, total: told(done, total, "scanning"))]
+    if against is not None:
+        scans.append(scan(against, progress=lambda done, total: told(done, total, "scanning")))
+    records: list[Record] = []
+    facts: list[FileFacts] = []
+    unreadable: list[tuple[str, str]] = []
+    kept: list[int] = []
+    for found in scans:
+        readable, seen, failed = _readable(found, lambda done, total: told(done, total, "reading"))
+        records += readable
+        facts += seen
+        unreadable += failed if found is scans[0] else [(str(found.root / name), reason) for name, reason in failed]
+        kept.append(len(readable))
+    prepared = prepared_slices(
+        records, Preparation(), cache, progress=lambda done, total: told(done, total, "preparing")
+    )
+    return Subject(
+        records=tuple(records),
+        own=kept[0],
+        facts=tuple(facts),
+        slices=prepared.slices,
+        copies=find_copies(prepared.slices, progress=progress),
+        scan=scans[0],
+        against=scans[1] if against is not None else None,
+        whole=prepared.whole,
+        unreadable=tuple(unreadable),
+    )
+
+
+def _readable(
+    found: Scan, progress: Callable[[int, int], None]
+) -> tuple[list[Record], list[FileFacts], list[tuple[str, str]]]:
+    """Return the records that can be read, their facts, and (file, reason) of all that cannot."""
+    facts, reasons = file_facts(found.records, progress=progress)
+    failed = [(_below(path, found.root), reason) for path, reason in found.skipped]
+    failed += [(_below(Path(found.records[row].name), found.root), reason) for row, reason in sorted(reasons.items())]
+    rows = sorted(facts)
+    if not rows:
+        name, reason = failed[0]
+        msg = f"a data set must hold pictures that can be read, {found.root} holds none; {name}: {reason}"
+        raise DataError(msg)
+    return [found.records[row] for row in rows], [facts[row] for row in rows], failed
+
+
+def _below(path: Path, root: Path) -> str:
+    base = root if root.is_dir() else root.parent
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
