@@ -155,7 +155,7 @@ def test_perfect_answers_have_an_honest_interval(certain_table):
 def test_parts_are_scored_alone_and_small_or_missing_ones_never(make_table):
     table = make_table(parts=("copied",) * 120 + ("slice-new",) * 19 + ("odd",) * 60 + ("",))
     parts = measure(table, resamples=20).parts
-    assert list(parts) == ["all", "copied", "slice-new", "patient-new", "odd", "unnamed"]
+    assert list(parts) == ["all", "copied", "patient-shared", "slice-new", "patient-new", "odd", "unnamed"]
     assert parts["copied"] == measure(table.part("copied"), resamples=20).overall
     assert parts["slice-new"] == Unscored(19, "too few rows, 19; at least 20 are needed")
     assert isinstance(parts["patient-new"], Unscored)

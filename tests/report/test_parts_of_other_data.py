@@ -83,7 +83,7 @@ def test_copies_in_other_data_are_found_mirrored_ones_too(run, tmp_path):
 def test_a_new_slice_of_a_patient_who_was_learned_from_is_no_new_patient(run, tmp_path):
     data = tmp_path / "other"
     record = replace(drawn(data / "slice.png", "glioma", 200), patient="p3")
-    assert evaluated(run, data, [record]) == {"slice.png": "slice-new"}
+    assert evaluated(run, data, [record]) == {"slice.png": "patient-shared"}
 
 
 def test_without_the_pictures_learned_from_no_part_is_claimed(run, tmp_path):
