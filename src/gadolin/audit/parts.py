@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from gadolin.audit.shared import copies_in_training, learned_before
 from gadolin.audit.subject import Subject
-from gadolin.splits import copied_from, join_copies
 
 __all__ = ["EVERY_CLASS", "PartCount", "part_counts"]
 
@@ -44,17 +44,28 @@ class PartCount:
 
 def part_counts(subject: Subject) -> tuple[PartCount, ...]:
     """Return the counts of every named part, all classes first; those of the test part by what it shares."""
-    plain = [replace(record, group="") for record in subject.carried]
-    records = join_copies(plain, subject.copies.groups[: subject.own])
+    told = _kinds(subject)
     counts: list[PartCount] = []
     for part in subject.parts:
-        told = copied_from(records, part) if part == "test" else {}
         for label in (EVERY_CLASS, *subject.classes):
-            own = [one for one in records if one.split == part and label in (EVERY_CLASS, one.label)]
+            own = [row for row, one in enumerate(subject.mine) if one.split == part and label in ("", one.label)]
             if part != "test":
                 counts.append(PartCount(part, label, len(own)))
                 continue
-            kinds = Counter(told[one.key] for one in own)
+            kinds = Counter(told[row] for row in own)
             new = (kinds["copied"], kinds["patient-shared"], kinds["slice-new"], kinds["patient-new"])
             counts.append(PartCount(part, label, len(own), *new))
     return tuple(counts)
+
+
+def _kinds(subject: Subject) -> dict[int, str]:
+    """Return what each slice of the test part shares, in the words of evaluation."""
+    copied = copies_in_training(subject, "test")
+    learned = {record.patient for record in subject.carried if record.split in learned_before("test")} - {""}
+    return {
+        row: "copied"
+        if row in copied
+        else ("patient-shared" if record.patient in learned else "patient-new" if record.patient else "slice-new")
+        for row, record in enumerate(subject.carried)
+        if record.split == "test"
+    }

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gadolin._version import __version__
-from gadolin.cli import compare, evaluate, fetch, info, phantom, predict, scan, train
+from gadolin.cli import audit, compare, evaluate, fetch, info, phantom, predict, scan, train
 from gadolin.errors import GadolinError, MissingExtraError, RequestError
 
 __all__ = ["app", "main"]
@@ -33,6 +33,7 @@ for command in (
     phantom.phantom,
     fetch.fetch,
     scan.scan,
+    audit.audit,
     train.train,
     evaluate.evaluate,
     predict.predict,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -16,7 +17,7 @@ from gadolin.report import words
 from gadolin.report.context import Mistake, ReportContext
 from gadolin.report.drawings import Drawing, draw, inline, load
 
-__all__ = ["write_report"]
+__all__ = ["environment", "write_report"]
 
 
 def write_report(folder: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> Path:
@@ -57,33 +58,41 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
     return path
 
 
-def _render(table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]) -> str:
+def environment() -> Any:
+    """Return the jinja2 environment that pages are made in; raises MissingExtraError where it is not installed."""
     jinja2 = load("jinja2")
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("gadolin.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _render(table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]) -> str:
     scores = measurement.overall
-    html: str = environment.get_template("report.html.jinja").render(
-        notice=NOTICE,
-        context=context,
-        verdict=words.verdict(scores),
-        resampling=words.resampling(measurement),
-        findings=words.findings(table, measurement),
-        parts=_part_rows(measurement),
-        figures=[(*words.FIGURE_WORDS[name], words.spelled(name, scores.figures[name])) for name in FIGURES],
-        class_rows=[
-            (name, one.n, [words.spelled(key, one.figures[key]) for key in CLASS_FIGURES])
-            for name, one in scores.per_class.items()
-        ],
-        classes=measurement.classes,
-        scores=scores,
-        drawings=drawings,
-        mistakes=[(one, inline(_picture(one))) for one in context.mistakes],
-        wrong=scores.n - scores.correct,
+    html: str = (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            notice=NOTICE,
+            context=context,
+            verdict=words.verdict(scores),
+            resampling=words.resampling(measurement),
+            findings=words.findings(table, measurement),
+            parts=_part_rows(measurement),
+            figures=[(*words.FIGURE_WORDS[name], words.spelled(name, scores.figures[name])) for name in FIGURES],
+            class_rows=[
+                (name, one.n, [words.spelled(key, one.figures[key]) for key in CLASS_FIGURES])
+                for name, one in scores.per_class.items()
+            ],
+            classes=measurement.classes,
+            scores=scores,
+            drawings=drawings,
+            mistakes=[(one, inline(_picture(one))) for one in context.mistakes],
+            wrong=scores.n - scores.correct,
+        )
     )
     return html
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gadolin.audit.shared import learned_before
 from gadolin.audit.subject import Subject
 from gadolin.audit.words import by_class, counted, percent
 from gadolin.records import Finding
@@ -16,7 +17,7 @@ def check(subject: Subject) -> list[Finding]:
 
 
 def _in_part(subject: Subject, part: str) -> Finding | None:
-    learned = ("train", "validation") if part == "test" else ("train",)
+    learned = learned_before(part)
     here: dict[str, list[int]] = {}
     there: dict[str, list[int]] = {}
     for row, record in enumerate(subject.carried):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gadolin.audit.shared import copies_in_training, learned_before
 from gadolin.audit.subject import Subject
 from gadolin.audit.words import by_class, counted, percent
 from gadolin.records import Finding
@@ -18,15 +19,9 @@ def check(subject: Subject) -> list[Finding]:
 
 
 def _in_part(subject: Subject, part: str) -> Finding | None:
-    learned = ("train", "validation") if part == "test" else ("train",)
+    learned = learned_before(part)
     whole = [row for row, record in enumerate(subject.mine) if record.split == part]
-    shared, members = [], []
-    for rows in subject.copy_groups:
-        here = [row for row in rows if row < subject.own and subject.records[row].split == part]
-        there = [row for row in rows if row < subject.own and subject.records[row].split in learned]
-        if here and there:
-            shared += here
-            members.append(subject.named([*here, *there]))
+    shared = copies_in_training(subject, part)
     if not shared:
         return None
     share = len(shared) / len(whole)
@@ -41,9 +36,19 @@ def _in_part(subject: Subject, part: str) -> Finding | None:
         rule="A slice of this part is a copy of one that is learned from, identical, mirrored, turned, rescaled or "
         "saved again; the score is the share of the part.",
         remedy="Split anew by copies and patients (gadolin split), or report the slices that are new apart from these.",
-        members=tuple(members),
+        members=_together(subject, shared),
         score=share,
     )
+
+
+def _together(subject: Subject, shared: dict[int, list[int]]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of what shows one slice: those of this part, then their copies in training."""
+    groups = subject.copies.groups.tolist()
+    here: dict[int, list[int]] = {}
+    for row in shared:
+        here.setdefault(groups[row], []).append(row)
+    there = {group: sorted({other for row in rows for other in shared[row]}) for group, rows in here.items()}
+    return tuple(subject.named([*rows, *there[group]]) for group, rows in here.items())
 
 
 def _in_folds(subject: Subject) -> Finding | None:

@@ -1,0 +1,83 @@
+"""``gadolin audit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gadolin.cli.evaluate import Cache
+from gadolin.cli.output import print_json, progress_bar, say, table
+from gadolin.cli.scan import PatientFrom
+
+if TYPE_CHECKING:
+    from gadolin.audit import Audit
+
+
+def audit(
+    data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Another data set that may hold the same slices; its labels and patients are compared."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML page to write, with the pictures of each finding.")] = None,
+    patient_from: PatientFrom = None,
+    cache: Cache = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Find what is wrong with a data set: copies across parts, shared patients, conflicting labels and more.
+
+    Nothing is changed. Files that cannot be read are told and left out.
+    """
+    from gadolin.audit import audit as audit_data
+
+    if report is not None:
+        _require_page(report)
+    with progress_bar("auditing") as advance:
+        found = audit_data(data, against, patient_from=patient_from, cache=cache, progress=advance)
+    if report is not None:
+        from gadolin.report.audit_page import write_audit_page
+
+        write_audit_page(report, found)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print(_words(found))
+    if report is not None:
+        say(f"report: {report}")
+
+
+def _require_page(report: Path) -> None:
+    """Refuse before the work begins what could not be written after it."""
+    from gadolin.errors import RequestError
+    from gadolin.report.drawings import load
+
+    load("jinja2")
+    if report.is_dir():
+        msg = f"the report must be a file, {report} is a folder; name a file in it, such as {report / 'audit.html'}"
+        raise RequestError(msg)
+
+
+def _words(found: Audit) -> str:
+    from gadolin.records import NOTICE
+
+    lines = [found.verdict, ""]
+    tested = [one for one in found.parts if one.copied is not None]
+    if tested:
+        head = ["test part", "slices", "copied", "patient shared", "slice new", "patient new"]
+        rows = [
+            [
+                one.label or "all classes",
+                *(
+                    f"{count:,}"
+                    for count in (one.slices, one.copied, one.patient_shared, one.slice_new, one.patient_new)
+                    if count is not None
+                ),
+            ]
+            for one in tested
+        ]
+        lines += [table(head, rows), ""]
+    for one in found.findings:
+        lines += [f"{one.severity}: {one.kind}: {one.message}", f"  what to do: {one.remedy}"]
+    return "\n".join([*lines, "", NOTICE])

@@ -1,0 +1,168 @@
+"""The page of one audit: the verdict, then each finding with its pictures; one HTML file that stands alone."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import cv2
+from PIL import Image
+
+from gadolin.atomic import write_bytes
+from gadolin.audit.run import SEVERITIES, Audit
+from gadolin.audit.subject import Subject
+from gadolin.records import NOTICE, Finding
+from gadolin.report.drawings import inline
+from gadolin.report.page import environment
+
+__all__ = ["write_audit_page"]
+
+_GROUPS = 6  # of a finding that are shown
+_PICTURES = 4  # of a group that are shown at most
+_SINGLES = 12  # of a finding whose groups are single slices, or one group
+_SIDE = 160  # pixels
+_NAMES = 200  # groups whose names are listed
+_TITLES = {
+    "shared_slices": "The same slices on both sides of a split",
+    "shared_patients": "The same patients on both sides of a split",
+    "label_conflicts": "One slice, two labels",
+    "vanishing_class": "A class is missing",
+    "too_few": "Too few slices",
+    "near_copies": "Copies of slices",
+    "pixel_identical": "The same picture, saved again",
+    "byte_identical": "The same file, twice",
+    "giant_group": "A giant group of copies",
+    "patient_labels": "One patient, two labels",
+    "half_patients": "Patients are half known",
+    "mixed": "Several data sets in one",
+    "sources": "Classes from different places",
+    "balance": "Uneven classes",
+    "unreadable": "Unreadable files",
+    "blank": "Blank pictures",
+    "clipped": "Clipped pictures",
+    "inverted": "Bright backgrounds",
+    "coloured": "Coloured pictures",
+    "tiny": "Tiny pictures",
+    "release": "A known release",
+    "shortcuts": "Shortcuts to the answer",
+    "plane": "Planes tell the class",
+    "label_errors": "Labels that may be wrong",
+    "drift": "Unlike what the model was trained on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """One picture of the page: its data URI, what it is called, its label, and its part or data set."""
+
+    source: str
+    name: str
+    label: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A finding as the page shows it: groups of pictures with the number left out of each; ``wide``: one group only."""
+
+    finding: Finding
+    title: str
+    groups: tuple[tuple[tuple[_Picture, ...], int], ...]
+    wide: bool
+    names: tuple[str, ...]
+    members: int
+
+
+def write_audit_page(path: Path, audit: Audit) -> Path:
+    """Write the page of an audit, whole or not at all; it loads nothing, so it can be mailed or archived alone.
+
+    Raises MissingExtraError where jinja2 is not installed, OutputError where the file cannot be written.
+    """
+    subject = audit.subject
+    rows = {name: row for row, name in reversed(list(enumerate(subject.names)))}
+    severities = Counter(one.severity for one in audit.findings)
+    html: str = (
+        environment()
+        .get_template("audit.html.jinja")
+        .render(
+            notice=NOTICE,
+            verdict=audit.verdict,
+            data=subject.scan.root.name if subject.scan.root.is_dir() else subject.scan.root.parent.name,
+            facts=_facts(audit),
+            created=date.today().isoformat(),
+            severities=[(name, severities[name]) for name in SEVERITIES],
+            parts=audit.parts,
+            classes=subject.classes,
+            shown=[_show(subject, finding, rows) for finding in audit.findings],
+            quiet=sorted(set(audit.as_json()["checks"]) - {one.kind for one in audit.findings}),  # type: ignore[call-overload]
+            titles=_TITLES,
+        )
+    )
+    write_bytes(path, html.encode("utf-8", "backslashreplace"))
+    return path
+
+
+def _facts(audit: Audit) -> dict[str, str]:
+    subject = audit.subject
+    patients = {record.patient for record in subject.carried if record.patient}
+    unknown = sum(not record.patient for record in subject.carried)
+    told = {
+        "data": str(subject.scan.root),
+        "slices": f"{subject.own:,}, {len(set(subject.copies.groups[: subject.own].tolist())):,} of them different",
+        "classes": ", ".join(f"{name} {sum(one.label == name for one in subject.mine):,}" for name in subject.classes),
+        "patients": _patients(len(patients), unknown),
+    }
+    if subject.against is not None:
+        others = len(subject.records) - subject.own
+        told["compared with"] = f"{subject.against.root} ({others:,} slices)"
+    return told
+
+
+def _patients(known: int, unknown: int) -> str:
+    if not known:
+        return "unknown"
+    return f"{known:,}; of {unknown:,} slices the patient is unknown" if unknown else f"{known:,}"
+
+
+def _show(subject: Subject, finding: Finding, rows: dict[str, int]) -> _Shown:
+    alone = len(finding.members) == 1 or all(len(members) == 1 for members in finding.members)
+    groups: list[tuple[tuple[_Picture, ...], int]] = []
+    if alone:
+        there = [rows[name] for members in finding.members for name in members if name in rows]
+        if there:
+            groups.append((tuple(_picture(subject, row) for row in there[:_SINGLES]), len(there[_SINGLES:])))
+    else:
+        for members in finding.members[:_GROUPS]:
+            there = [rows[name] for name in members if name in rows]
+            chosen = _spread(subject, there)
+            groups.append((tuple(_picture(subject, row) for row in chosen), len(there) - len(chosen)))
+    return _Shown(
+        finding=finding,
+        title=_TITLES.get(finding.kind, finding.kind.replace("_", " ").capitalize()),
+        groups=tuple(groups),
+        wide=alone,
+        names=tuple(", ".join(members) for members in finding.members[:_NAMES]),
+        members=len(finding.members),
+    )
+
+
+def _spread(subject: Subject, rows: Sequence[int]) -> list[int]:
+    """Return the first of ``rows`` of each part, label and data set, and two at least."""
+    kinds: dict[tuple[str, str, bool], int] = {}
+    for row in rows:
+        kinds.setdefault((subject.records[row].split, subject.records[row].label, row < subject.own), row)
+    first = list(kinds.values())[:_PICTURES]
+    return first if len(first) > 1 else list(rows[:2])
+
+
+def _picture(subject: Subject, row: int) -> _Picture:
+    small = cv2.resize(subject.slices[row], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    buffer = io.BytesIO()
+    Image.fromarray(small).save(buffer, format="PNG", optimize=True)
+    record = subject.records[row]
+    place = record.split if row < subject.own else "the other data set"
+    return _Picture(inline(buffer.getvalue()), subject.names[row], record.label, place)
