@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gadolin.audit.beside import Beside
 from gadolin.audit.facts import FileFacts, file_facts
 from gadolin.audit.parts import PartCount, part_counts
 from gadolin.audit.registry import CHECKS
@@ -63,6 +64,7 @@ def audit(
     *,
     patient_from: str | None = None,
     cache: Path | None = None,
+    beside: Beside | None = None,
     progress: Progress | None = None,
 ) -> Audit:
     """Look for everything that is wrong with a data set.
@@ -72,12 +74,14 @@ def audit(
         against: Another that may hold the same slices, with other labels, or with the patients.
         patient_from: Where ``data`` names patients, as ``gadolin.sources.scan`` takes it.
         cache: Folder for prepared slices; by default in the user's cache.
+        beside: Predictions and a model, which some checks look at.
         progress: Called with (done, total, what).
 
     Raises:
-        DataError: A data set is not one, or none of its pictures can be read.
+        DataError: A data set is not one, none of its pictures can be read, or the predictions are of others.
+        BundleError: The model cannot be read.
     """
-    return look_at(subject_of(data, against, patient_from=patient_from, cache=cache, progress=progress))
+    return look_at(subject_of(data, against, patient_from=patient_from, cache=cache, beside=beside, progress=progress))
 
 
 def look_at(subject: Subject) -> Audit:
@@ -93,9 +97,12 @@ def subject_of(
     *,
     patient_from: str | None = None,
     cache: Path | None = None,
+    beside: Beside | None = None,
     progress: Progress | None = None,
 ) -> Subject:
     """Scan, read and prepare the data sets, and find the copies among them; raises as ``audit`` does."""
+    beside = beside or Beside()
+    bundle = beside.bundle()
     told = progress or (lambda _done, _total, _what: None)
     scans = [scan(data, patient_from=patient_from, progress=lambda done, total: told(done, total, "scanning"))]
     if against is not None:
@@ -110,6 +117,7 @@ def subject_of(
         facts += seen
         unreadable += failed if found is scans[0] else [(str(found.root / name), reason) for name, reason in failed]
         kept.append(len(readable))
+    probabilities = beside.probabilities(records[: kept[0]])
     prepared = prepared_slices(
         records, Preparation(), cache, progress=lambda done, total: told(done, total, "preparing")
     )
@@ -123,6 +131,8 @@ def subject_of(
         against=scans[1] if against is not None else None,
         whole=prepared.whole,
         unreadable=tuple(unreadable),
+        probabilities=probabilities,
+        bundle=bundle,
     )
 
 

@@ -22,6 +22,12 @@ def audit(
         typer.Option(help="Another data set that may hold the same slices; its labels and patients are compared."),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML page to write, with the pictures of each finding.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Out-of-fold predictions of these slices, as CSV: labels are judged by them.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A run folder or bundle: is the data like what the model was trained on?")
+    ] = None,
     patient_from: PatientFrom = None,
     cache: Cache = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -30,12 +36,20 @@ def audit(
 
     Nothing is changed. Files that cannot be read are told and left out.
     """
+    from gadolin.audit import Beside
     from gadolin.audit import audit as audit_data
 
     if report is not None:
         _require_page(report)
     with progress_bar("auditing") as advance:
-        found = audit_data(data, against, patient_from=patient_from, cache=cache, progress=advance)
+        found = audit_data(
+            data,
+            against,
+            patient_from=patient_from,
+            cache=cache,
+            beside=Beside(predictions, model),
+            progress=advance,
+        )
     if report is not None:
         from gadolin.report.audit_page import write_audit_page
 
