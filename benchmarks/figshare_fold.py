@@ -50,7 +50,7 @@ def main() -> None:
     )
 
 
-def figshare_manifest(figshare: Path, work: Path, fold: int, unread: int) -> Path:
+def figshare_manifest(figshare: Path, work: Path, fold: int, unread: int | None) -> Path:
     """Write the manifest and the outlines as masks, and return the manifest's path."""
     csv.field_size_limit(10_000_000)
     with (figshare / "annotations.csv").open(newline="") as file:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gadolin._version import __version__
-from gadolin.cli import audit, compare, evaluate, fetch, info, phantom, predict, scan, train
+from gadolin.cli import audit, compare, crossval, evaluate, fetch, info, phantom, predict, scan, split, train
 from gadolin.errors import GadolinError, MissingExtraError, RequestError
 
 __all__ = ["app", "main"]
@@ -34,7 +34,9 @@ for command in (
     fetch.fetch,
     scan.scan,
     audit.audit,
+    split.split,
     train.train,
+    crossval.crossval,
     evaluate.evaluate,
     predict.predict,
     compare.compare,

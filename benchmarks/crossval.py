@@ -1,0 +1,115 @@
+"""Accuracy over person-grouped folds: Figshare's slices, with notumor pictures of the Kaggle set as fourth class.
+
+    python benchmarks/crossval.py FIGSHARE KAGGLE [--work FOLDER] [--seed 0] [--write]
+
+FIGSHARE holds ``images/N.jpg`` and ``annotations.csv`` (number,label,patient,person,fold,border): its folds are kept,
+no person stands in two. Of the notumor pictures, of Training and Testing alike, the first of each group of copies is
+taken, and whatever is joined by copies stands in one fold. One network learns four classes from four folds and
+answers for the fifth, five times over; all answers are pooled. The 3-class figures are those of the same networks on
+the tumour slices, once with notumor as a possible answer and once choosing among the three tumour classes alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from figshare_fold import figshare_manifest
+from gadolin.cache import prepared_slices
+from gadolin.copies import find_copies
+from gadolin.evaluate import measure
+from gadolin.manifest import read_manifest, write_manifest
+from gadolin.predictions import Table, read_table, write_table
+from gadolin.prepare import Preparation
+from gadolin.sources import scan
+from gadolin.splits import assign_folds, join_copies
+from gadolin.train.crossval import cross_validate
+from gadolin.train.machine import Machine
+from gadolin.train.plan import Plan
+from gadolin.train.recipe import with_settings
+from gadolin.train.recipes import named_recipe
+from publish import markdown, publish, say, shown
+
+FOLDS = 5
+KEPT = Path(__file__).parents[1] / "docs" / "predictions"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figshare", type=Path)
+    parser.add_argument("kaggle", type=Path)
+    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--set", action="append", default=[], dest="settings")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path("runs/crossval"))
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    manifest = arguments.work / "manifest.csv"
+    if not manifest.is_file():
+        four_class_manifest(arguments.figshare, arguments.kaggle, arguments.work)
+    out = arguments.work / f"{arguments.recipe}-seed{arguments.seed}"
+    plan = Plan(
+        data=manifest,
+        out=out,
+        recipe=with_settings(named_recipe(arguments.recipe), arguments.settings),
+        machine=Machine(seed=arguments.seed),
+        resume=out.is_dir(),
+    )
+    cross_validate(plan, progress=say)
+    table = read_table(out / "evaluation" / "predictions.csv")
+    seconds = sum(json.loads((out / f"fold-{k}" / "run.json").read_text())["training_seconds"] for k in range(FOLDS))
+    if arguments.write:
+        write_table(KEPT / f"crossval-{arguments.recipe}-seed{arguments.seed}.csv.gz", bare(table))
+    title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
+    publish(f"crossval-{arguments.recipe}", title, rows(table, seconds), write=arguments.write)
+
+
+def four_class_manifest(figshare: Path, kaggle: Path, work: Path) -> None:
+    """Write Figshare's records with their folds, and one notumor picture of each group of copies, dealt into them."""
+    tumours = [replace(one, split="") for one in read_manifest(figshare_manifest(figshare, work, fold=0, unread=None))]
+    without = [replace(one, split="", source="kaggle") for one in scan(kaggle).records if one.label == "notumor"]
+    slices = prepared_slices([*tumours, *without], Preparation()).slices
+    copies = find_copies(slices)
+    first = np.unique(copies.groups, return_index=True)[1].tolist()
+    joined = join_copies([*tumours, *without], copies.joined)
+    kept = [joined[row] for row in sorted({*range(len(tumours)), *first})]
+    write_manifest(work / "manifest.csv", assign_folds(kept, FOLDS, seed=0))
+
+
+def bare(table: Table) -> Table:
+    """Return the table with file names in place of paths."""
+    return replace(table, paths=tuple(Path(path).name for path in table.paths))
+
+
+def rows(table: Table, seconds: float) -> list[str]:
+    """Return the table of figures in Markdown."""
+    tumour = table.only(np.array([table.classes[truth] != "notumor" for truth in table.truth]))
+    columns = [column for column, name in enumerate(table.classes) if name != "notumor"]
+    among = tumour.probabilities[:, columns]
+    three = replace(
+        tumour,
+        classes=tuple(table.classes[column] for column in columns),
+        probabilities=among / among.sum(axis=1, keepdims=True),
+        truth=np.searchsorted(columns, tumour.truth),
+    )
+    named = (
+        ("four classes", table),
+        ("tumour slices, four answers", tumour),
+        ("tumour slices, three answers", three),
+    )
+    cells = []
+    for name, part in named:
+        scores = measure(part).as_json()
+        figures = [shown(scores[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1")]
+        cells.append([name, f"{len(part)} in {scores['groups']} groups", *figures])
+    head = ["what", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
+    note = f"Out-of-fold answers of five networks, one for each fold; {seconds / 60:.0f} minutes of training together."
+    return [*markdown(head, cells), "", note]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""``gadolin crossval``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gadolin.cli.evaluate import Cache, summary
+from gadolin.cli.output import print_json, progress_bar, say
+from gadolin.cli.scan import PatientFrom
+
+
+def crossval(
+    data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
+    folds: Annotated[
+        Path | None, typer.Option(help="Manifest with the folds, from gadolin split; without it, those of the data.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.")] = Path("crossval"),
+    recipe: Annotated[
+        str, typer.Option(help="'default' (short, for CPUs) or 'resnet50' (the founding one).")
+    ] = "default",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Start from 'none', 'imagenet' (from the hub), a .safetensors file, a run or a bundle.")
+    ] = "none",
+    seed: Annotated[int, typer.Option(help="The same seed trains the same networks on the same machine.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    validation: Annotated[float, typer.Option(help="Share of the training folds that chooses the epoch.")] = 0.1,
+    patient_from: PatientFrom = None,
+    cache: Cache = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folds in --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Train once for each fold and measure all slices pooled, each answered for by a model that did not learn from it.
+
+    Every slice's out-of-fold probabilities are kept in evaluation/predictions.csv. Interrupted, it goes on with
+    --resume, fold by fold.
+    """
+    from gadolin.train.crossval import cross_validate
+    from gadolin.train.machine import Machine
+    from gadolin.train.plan import Plan
+    from gadolin.train.recipe import with_settings
+    from gadolin.train.recipes import named_recipe
+
+    plan = Plan(
+        data=data,
+        out=out,
+        recipe=with_settings(named_recipe(recipe), setting or []),
+        weights=weights,
+        machine=Machine(device=device, seed=seed),
+        patient_from=patient_from,
+        validation=validation,
+        cache=cache,
+        resume=resume,
+    )
+    with progress_bar("cross-validation") as advance:
+        page = cross_validate(plan, folds, progress=advance)
+    metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
+    if as_json:
+        print_json({"out": str(out), "report": str(page), "metrics": metrics})
+    else:
+        print(summary(metrics))
+        say(f"report: {page}")

@@ -1,0 +1,154 @@
+"""Cross-validation: a run for each fold, and every slice answered for by the one run that did not learn from it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from gadolin._version import __version__
+from gadolin.atomic import require_fresh
+from gadolin.cache import prepared_slices
+from gadolin.errors import DataError
+from gadolin.evaluate import measure
+from gadolin.manifest import manifest_digest, read_manifest, write_manifest
+from gadolin.predictions import Table, read_table
+from gadolin.records import Record
+from gadolin.report.context import Mistake, ReportContext, worst_mistakes
+from gadolin.report.page import write_report
+from gadolin.sources import require_trainable, scan
+from gadolin.splits import check_folds
+from gadolin.train.learner import Progress
+from gadolin.train.plan import Plan
+from gadolin.train.run import train_model
+
+__all__ = ["cross_validate", "folded_records", "pooled"]
+
+_LOG = logging.getLogger("gadolin")
+
+
+def cross_validate(plan: Plan, folds: Path | None = None, *, progress: Progress | None = None) -> Path:
+    """Train once for each fold of ``plan.data`` and return the path of the report on all slices pooled.
+
+    The folds are those of the manifest ``folds``, else of the data itself. Each run learns from the other folds, cuts
+    its validation part off them, and reads its own fold once, at the end. With ``plan.resume`` finished folds are
+    kept and an unfinished one goes on. ``plan.out`` holds ``folds.csv``, a run folder ``fold-K`` for each fold and
+    ``evaluation/`` with every slice's out-of-fold probabilities. Raises DataError where a slice has no fold, a fold
+    lacks a class, or a patient or copy group stands in two folds.
+    """
+    records = folded_records(plan, folds)
+    check_folds(records)
+    listed = plan.out / "folds.csv"
+    if plan.resume and listed.is_file():
+        _require_same(records, listed)
+    else:
+        require_fresh(plan.out, "choose another folder, or pass --resume to go on with the folds in it")
+        write_manifest(listed, records)
+    numbers = sorted({record.fold for record in records if record.fold is not None})
+    for number in numbers:
+        _train_fold(plan, records, number, progress)
+    table = pooled([plan.out / f"fold-{number}" for number in numbers])
+    return _report(plan, records, table)
+
+
+def folded_records(plan: Plan, folds: Path | None) -> list[Record]:
+    """Return the records of the data with the folds, patients and groups that the manifest ``folds`` gives them.
+
+    Slices that the manifest leaves out are left out; its rows are matched by digest. Raises DataError for a row whose
+    slice is not in the data.
+    """
+    found = scan(plan.data, patient_from=plan.patient_from)
+    require_trainable(found, skip_unreadable=plan.skip_unreadable)
+    if folds is None:
+        return list(found.records)
+    given = {record.key: record for record in read_manifest(folds, verify=False)}
+    there = {record.key for record in found.records}
+    gone = [record.name for key, record in given.items() if key not in there]
+    if gone:
+        msg = (
+            f"every row of {folds} must be a slice of {plan.data}, {len(gone)} are not, such as {gone[0]}; "
+            "give the data that the folds were made of"
+        )
+        raise DataError(msg)
+    kept = [record for record in found.records if record.key in given]
+    if len(kept) < len(found.records):
+        _LOG.warning("%d slices have no row in %s and are left out", len(found.records) - len(kept), folds)
+    return [
+        replace(record, fold=row.fold, patient=row.patient or record.patient, group=row.group or record.group)
+        for record in kept
+        for row in (given[record.key],)
+    ]
+
+
+def pooled(runs: Sequence[Path]) -> Table:
+    """Return the predictions of several runs, each of its own test part, as one table."""
+    tables = [read_table(run / "evaluation" / "predictions.csv") for run in runs]
+    return Table(
+        classes=tables[0].classes,
+        probabilities=np.concatenate([table.probabilities for table in tables]),
+        truth=np.concatenate([table.truth for table in tables]),
+        paths=tuple(path for table in tables for path in table.paths),
+        groups=tuple(group for table in tables for group in table.groups),
+        parts=tuple(part for table in tables for part in table.parts),
+        digests=tuple(digest for table in tables for digest in table.digests),
+    )
+
+
+def _require_same(records: Sequence[Record], listed: Path) -> None:
+    if manifest_digest(read_manifest(listed, verify=False)) != manifest_digest(records):
+        msg = f"--resume needs the data and folds that were begun with, {listed} differs; choose another folder"
+        raise DataError(msg)
+
+
+def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:
+    """Train and test one fold, go on with it where it was begun, leave it where it is finished."""
+    run = plan.out / f"fold-{number}"
+    begun = run / "run.json"
+    if begun.is_file() and json.loads(begun.read_text(encoding="utf-8")).get("finished"):
+        return
+    parts = plan.out / f"fold-{number}.csv"
+    write_manifest(parts, (replace(one, split="test" if one.fold == number else "train") for one in records))
+    own = replace(plan, data=parts, out=run, resume=run.is_dir() and any(run.iterdir()))
+
+    def telling(done: int, total: int, what: str) -> None:
+        assert progress is not None, "only called where there is one"
+        progress(done, total, f"fold {number}: {what}")
+
+    train_model(own, progress=telling if progress else None)
+
+
+def _report(plan: Plan, records: Sequence[Record], table: Table) -> Path:
+    by_key = {record.key: record for record in records}
+    rows = worst_mistakes(table)
+    wrong = prepared_slices([by_key[table.digests[row]] for row in rows], plan.recipe.preparation, plan.cache)
+    mistakes = [
+        Mistake(
+            path=table.paths[row],
+            truth=table.classes[int(table.truth[row])],
+            predicted=table.classes[int(table.predicted[row])],
+            probability=float(table.confidence[row]),
+            picture=np.array(picture),
+        )
+        for row, picture in zip(rows, wrong.slices, strict=True)
+    ]
+    folds = sorted({record.fold for record in records if record.fold is not None})
+    context = ReportContext(
+        title=f"{plan.recipe.name} on {plan.data.stem}, {len(folds)} folds pooled",
+        model="one model for each fold",
+        created=datetime.now(UTC).date().isoformat(),
+        facts={
+            "recipe name": plan.recipe.name,
+            "folds": ", ".join(map(str, folds)),
+            "manifest digest": manifest_digest(records),
+            "seed": str(plan.machine.seed),
+            "Gadolin": __version__,
+        },
+        mistakes=mistakes,
+        notes=("Each slice was answered for by the one model of its fold, which learned from the other folds alone.",),
+    )
+    return write_report(plan.out / "evaluation", table, measure(table), context=context)

@@ -1,0 +1,173 @@
+"""Promises of a partition: nothing that belongs together is divided, and what is dropped is told."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import cv2
+import pytest
+
+from gadolin.errors import DataError, RequestError
+from gadolin.manifest import file_digest, read_manifest, write_manifest
+from gadolin.partition import Wish, partition
+from gadolin.phantom import PhantomPlan, write_phantoms
+
+
+def whole_groups(records):
+    """Tell whether no patient and no copy group stands in two parts."""
+    places = {}
+    for record in records:
+        for bond in {("patient", record.patient), ("group", record.group)}:
+            if bond[1] and places.setdefault(bond, (record.split, record.fold)) != (record.split, record.fold):
+                return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def singles(tmp_path_factory):
+    """Write one slice of each of eight patients a class: neighbouring slices of a phantom are nearly alike."""
+    folder = tmp_path_factory.mktemp("singles")
+    write_phantoms(folder, PhantomPlan(patients=8, slices=1, size=96, seed=1))
+    return folder
+
+
+@pytest.fixture
+def collection(singles, tmp_path):
+    """Write the phantoms' records, changed as asked, as a manifest of their own."""
+    records = [replace(one, split="", fold=None) for one in read_manifest(singles / "manifest.csv")]
+
+    def write(change=lambda records: records, name="data.csv"):
+        write_manifest(tmp_path / name, change(list(records)))
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def mirrored(tmp_path):
+    """Make a record of the mirror image of a record's picture, under a name and with fields of its own."""
+
+    def make(record, name, **fields):
+        picture = cv2.imread(str(record.path), cv2.IMREAD_GRAYSCALE)
+        path = tmp_path / f"{name}.png"
+        cv2.imwrite(str(path), picture[:, ::-1])
+        return replace(record, path=path, digest=file_digest(path), **fields)
+
+    return make
+
+
+def test_folds_by_patient_hold_every_class_and_share_no_patient(collection, tmp_path):
+    divided = partition(collection(), Wish(folds=2), cache=tmp_path)
+    assert whole_groups(divided.records)
+    assert {(one.fold, one.label) for one in divided.records} == {
+        (fold, label) for fold in (0, 1) for label in ("glioma", "meningioma", "notumor", "pituitary")
+    }
+    assert divided.dropped == ()
+
+
+def test_a_test_part_is_cut_off_by_patient(collection, tmp_path):
+    divided = partition(collection(), Wish(test=0.25), cache=tmp_path)
+    assert {one.split for one in divided.records} == {"train", "test"}
+    assert whole_groups(divided.records)
+    assert sum(one.split == "test" for one in divided.records) == 8
+
+
+def test_the_same_seed_divides_alike_and_another_does_not(collection, tmp_path):
+    data = collection()
+    first, again, other = (partition(data, Wish(folds=2, seed=seed), cache=tmp_path).records for seed in (1, 1, 2))
+    assert first == again
+    assert [one.fold for one in first] != [one.fold for one in other]
+
+
+def test_mirror_images_stay_with_their_slices(collection, mirrored, tmp_path):
+    def change(records):
+        plain = [replace(one, patient="") for one in records]
+        return [*plain, *(mirrored(one, f"m{number}") for number, one in enumerate(plain[:6]))]
+
+    divided = partition(collection(change), Wish(folds=2, by="copies"), cache=tmp_path)
+    assert len(divided.merged) == 6
+    assert all(len(names) == 2 for names in divided.merged)
+    folds = {one.name: one.fold for one in divided.records}
+    assert all(folds[one] == folds[other] for one, other in divided.merged)
+
+
+def test_one_picture_of_each_slice_can_be_kept(collection, mirrored, tmp_path):
+    data = collection(lambda records: [*records, mirrored(records[0], "again")])
+    divided = partition(data, Wish(folds=2, one_each=True), cache=tmp_path)
+    ((name, reason),) = divided.dropped
+    assert name.endswith("again.png")
+    assert reason.startswith("a copy of ")
+    assert len(divided.records) == 32
+
+
+def test_a_slice_under_two_labels_is_dropped_with_both_names(collection, mirrored, tmp_path):
+    data = collection(lambda records: [*records, mirrored(records[0], "odd", label="pituitary", patient="other")])
+    divided = partition(data, Wish(folds=2), cache=tmp_path)
+    assert len(divided.dropped) == 2
+    assert "labelled pituitary" in dict(divided.dropped)[str(tmp_path / "odd.png")]
+    assert not any(one.path.name == "odd.png" for one in divided.records)
+
+
+def test_a_split_by_patient_is_refused_where_one_is_unknown(collection, tmp_path):
+    data = collection(lambda records: [replace(records[0], patient=""), *records[1:]])
+    with pytest.raises(DataError, match=r"needs the patient of every slice, 1 of 32 have none.*--by copies"):
+        partition(data, Wish(folds=2), cache=tmp_path)
+
+
+def test_patients_carry_over_from_a_collection_that_knows_them(collection, mirrored, tmp_path):
+    known = collection(name="known.csv")
+
+    def change(records):
+        return [mirrored(one, f"c{number}", patient="") for number, one in enumerate(records)]
+
+    divided = partition(collection(change), Wish(folds=2), against=known, cache=tmp_path)
+    assert divided.carried == 32
+    assert whole_groups(divided.records)
+    assert [one.patient for one in divided.records] == [one.patient for one in read_manifest(known)]
+
+
+def test_a_class_of_one_patient_cannot_be_divided(collection, tmp_path):
+    def change(records):
+        return [replace(one, patient="P" if one.label == "notumor" else one.patient) for one in records]
+
+    with pytest.raises(DataError, match="'notumor' has none in fold"):
+        partition(collection(change), Wish(folds=2), cache=tmp_path)
+    with pytest.raises(DataError, match="'notumor' cannot be divided"):
+        partition(collection(change), Wish(test=0.2), cache=tmp_path)
+
+
+def test_a_file_that_is_no_picture_is_dropped_with_its_reason(singles, tmp_path):
+    data = tmp_path / "folders"
+    for one in read_manifest(singles / "manifest.csv"):
+        folder = data / one.label
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(one.path, folder / f"{one.patient}-{one.path.name}")
+    (data / "glioma" / "broken.png").write_bytes(b"no picture")
+    divided = partition(data, Wish(folds=2, by="copies"), cache=tmp_path)
+    ((name, reason),) = divided.dropped
+    assert name.endswith("broken.png")
+    assert "picture" in reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "either folds or a test share"),
+        ({"folds": 5, "test": 0.2}, "either folds or a test share"),
+        ({"folds": 1}, "two or more, got 1"),
+        ({"test": 1.0}, "between 0 and 1, got 1.0"),
+        ({"folds": 5, "by": "patients"}, "did you mean 'patient'"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_refused(fields, told):
+    with pytest.raises(RequestError, match=told):
+        Wish(**fields)
+
+
+def test_what_was_done_is_told_as_json(collection, tmp_path):
+    told = partition(collection(), Wish(folds=2), cache=tmp_path).as_json()
+    assert told["slices"] == 32
+    assert told["patients"] == 32
+    assert set(told["parts"]) == {"fold 0", "fold 1"}
+    assert sum(sum(counts.values()) for counts in told["parts"].values()) == 32

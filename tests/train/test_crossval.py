@@ -1,0 +1,113 @@
+"""Promises of the cross-validation: every slice is answered for once, by a model that did not learn from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from gadolin.errors import DataError
+from gadolin.manifest import read_manifest, write_manifest
+from gadolin.phantom import PhantomPlan, write_phantoms
+from gadolin.predictions import read_table
+from gadolin.splits import assign_folds
+from gadolin.train import crossval
+from gadolin.train.crossval import cross_validate
+
+FOLDS = 2
+
+
+@pytest.fixture(scope="module")
+def folded(tmp_path_factory):
+    """Write phantoms of eight patients a class and a manifest that deals them into two folds."""
+    folder = tmp_path_factory.mktemp("folded")
+    write_phantoms(folder, PhantomPlan(patients=8, slices=1, size=64, seed=5))
+    plain = [replace(one, split="", outline="") for one in read_manifest(folder / "manifest.csv")]
+    write_manifest(folder / "folds.csv", assign_folds(plain, FOLDS, seed=0))
+    return folder / "folds.csv"
+
+
+@pytest.fixture
+def plan(folded, short_plan, tmp_path):
+    return short_plan(tmp_path / "out", data=folded, cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def tiny(tiny_compact):
+    """Train the tiny body: these tests are about the folds."""
+
+
+def test_every_slice_is_answered_for_once_by_the_model_of_its_fold(tiny, plan, folded):
+    page = cross_validate(plan)
+    table = read_table(plan.out / "evaluation" / "predictions.csv")
+    records = read_manifest(folded)
+    assert sorted(table.digests) == sorted(one.key for one in records)
+    assert set(table.parts) == {"patient-new"}
+    for number in range(FOLDS):
+        own = read_table(plan.out / f"fold-{number}" / "evaluation" / "predictions.csv")
+        assert set(own.digests) == {one.key for one in records if one.fold == number}
+        learned = read_manifest(plan.out / f"fold-{number}" / "manifest.csv")
+        assert {one.fold for one in learned if one.split in ("train", "validation")} == {1 - number}
+    metrics = json.loads((plan.out / "evaluation" / "metrics.json").read_text())
+    assert metrics["parts"]["all"]["n"] == len(records)
+    assert "2 folds pooled" in page.read_text()
+
+
+def test_an_interrupted_cross_validation_goes_on_where_it_stopped(tiny, plan, monkeypatch):
+    trained = []
+
+    def stopping(own, *, progress):
+        trained.append(own.out.name)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return whole(own, progress=progress)
+
+    whole = crossval.train_model
+    monkeypatch.setattr(crossval, "train_model", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(plan)
+    first = (plan.out / "fold-0" / "run.json").read_bytes()
+    cross_validate(replace(plan, resume=True))
+    assert trained == ["fold-0", "fold-1", "fold-1"]
+    assert (plan.out / "fold-0" / "run.json").read_bytes() == first
+    assert len(read_table(plan.out / "evaluation" / "predictions.csv")) == 32
+
+
+def test_folds_of_a_manifest_are_matched_to_the_data_by_content(plan, folded, tmp_path):
+    elsewhere = tmp_path / "data.csv"
+    write_manifest(elsewhere, [replace(one, fold=None, patient="") for one in read_manifest(folded)])
+    records = crossval.folded_records(replace(plan, data=elsewhere), folded)
+    known = {one.key: one for one in read_manifest(folded)}
+    assert all((one.fold, one.patient) == (known[one.key].fold, known[one.key].patient) for one in records)
+
+
+def test_slices_without_a_row_are_left_out_and_said(plan, folded, tmp_path, caplog):
+    fewer = tmp_path / "fewer.csv"
+    write_manifest(fewer, read_manifest(folded)[:-3])
+    assert len(crossval.folded_records(plan, fewer)) == 29
+    assert "3 slices have no row" in caplog.text
+
+
+def test_a_row_without_its_slice_is_refused(plan, folded, tmp_path):
+    records = read_manifest(folded)
+    fewer = tmp_path / "fewer.csv"
+    write_manifest(fewer, records[1:])
+    with pytest.raises(DataError, match=r"every row of .* must be a slice of .*, 1 are not"):
+        crossval.folded_records(replace(plan, data=fewer), folded)
+
+
+def test_other_folds_than_were_begun_with_are_refused(plan, folded, tmp_path):
+    records = read_manifest(folded)
+    write_manifest(plan.out / "folds.csv", [replace(one, fold=1 - one.fold) for one in records])
+    with pytest.raises(DataError, match="needs the data and folds that were begun with"):
+        cross_validate(replace(plan, resume=True))
+    with pytest.raises(DataError, match="pass --resume"):
+        cross_validate(plan)
+
+
+def test_data_without_folds_is_refused_before_anything_is_written(short_plan, tmp_path):
+    plan = short_plan(tmp_path / "out")
+    with pytest.raises(DataError, match="gadolin split --folds"):
+        cross_validate(plan)
+    assert not plan.out.exists()
