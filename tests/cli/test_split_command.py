@@ -1,0 +1,96 @@
+"""What ``gadolin split`` and ``gadolin crossval`` promise on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gadolin.manifest import read_manifest
+from gadolin.phantom import PhantomPlan, write_phantoms
+
+
+@pytest.fixture(scope="module")
+def singles(tmp_path_factory):
+    """Write one slice of each of four patients a class, some of Testing copied into Training."""
+    folder = tmp_path_factory.mktemp("singles")
+    write_phantoms(folder, PhantomPlan(patients=4, slices=1, size=96, seed=2))
+    return folder
+
+
+def test_split_writes_a_manifest_and_says_what_is_in_it(gadolin, singles, tmp_path):
+    ending = gadolin("split", singles, "--out", tmp_path / "m.csv", "--folds", 2, "--cache", tmp_path)
+    assert ending.code == 0, ending
+    assert ending.out.splitlines()[0].split() == ["part", "glioma", "meningioma", "notumor", "pituitary", "total"]
+    assert "patients: 16" in ending.out
+    assert {one.fold for one in read_manifest(tmp_path / "m.csv")} == {0, 1}
+
+
+def test_split_cuts_off_a_fifth_where_nothing_is_asked_and_answers_in_json(gadolin, singles, tmp_path):
+    told = gadolin("split", singles, "--out", tmp_path / "m.csv", "--cache", tmp_path, "--json").json
+    assert told["by"] == "patient"
+    assert set(told["parts"]) == {"test", "train"}
+    assert told["slices"] == len(read_manifest(tmp_path / "m.csv")) == 16
+
+
+def test_split_refuses_patients_that_it_does_not_know_and_writes_nothing(gadolin, singles, tmp_path):
+    ending = gadolin("split", singles / "Training", "--out", tmp_path / "m.csv", "--cache", tmp_path / "cache")
+    ending.refused("needs the patient of every slice", "--by copies")
+    assert not (tmp_path / "m.csv").exists()
+
+
+def test_split_tells_what_it_dropped(gadolin, singles, tmp_path):
+    data = tmp_path / "data"
+    for one in read_manifest(singles / "manifest.csv"):
+        (data / one.label).mkdir(parents=True, exist_ok=True)
+        (data / one.label / one.path.name).write_bytes(one.path.read_bytes())
+    (data / "glioma" / "note.png").write_text("no picture")
+    ending = gadolin("split", data, "--out", tmp_path / "m.csv", "--by", "copies", "--cache", tmp_path / "cache")
+    assert "dropped: 1" in ending.out
+    assert "note.png: " in ending.out
+    assert "patients: unknown" in ending.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--folds", 5, "--test", 0.2), "either folds or a test share"),
+        (("--by", "patients"), "did you mean 'patient'"),
+        (("--test", 2), "must lie between 0 and 1, got 2.0"),
+    ],
+)
+def test_split_refuses_a_wish_that_cannot_be_met(words, told, gadolin, singles, tmp_path):
+    gadolin("split", singles, "--out", tmp_path / "m.csv", *words).refused(told)
+
+
+def test_split_leaves_a_file_that_is_there_alone(gadolin, singles, tmp_path):
+    (tmp_path / "m.csv").write_text("mine")
+    gadolin("split", singles, "--out", tmp_path / "m.csv").refused("is written to a new file", code=1)
+    assert (tmp_path / "m.csv").read_text() == "mine"
+
+
+def test_crossval_hands_every_option_on_and_sums_up(gadolin, singles, monkeypatch, tmp_path):
+    asked = {}
+    figure = {"value": 0.5, "low": None, "high": None}
+    scores = {"n": 16, "scored": True, "accuracy": figure, "balanced_accuracy": figure, "macro_f1": figure}
+
+    def cross_validate(plan, folds, *, progress):
+        asked.update(plan=plan, folds=folds)
+        page = plan.out / "evaluation" / "report.html"
+        page.parent.mkdir(parents=True)
+        (page.parent / "metrics.json").write_text(json.dumps({"parts": {"all": scores}}))
+        return page
+
+    monkeypatch.setattr("gadolin.train.crossval.cross_validate", cross_validate)
+    words = ("--folds", "m.csv", "--out", tmp_path / "out", "--seed", 3, "--set", "epochs=2", "--resume")
+    ending = gadolin("crossval", singles, *words)
+    assert ending.code == 0, ending
+    assert "50.0" in ending.out
+    plan = asked["plan"]
+    assert (str(asked["folds"]), plan.machine.seed, plan.recipe.epochs, plan.resume) == ("m.csv", 3, 2, True)
+
+
+def test_crossval_without_folds_says_how_to_make_them(gadolin, singles, tmp_path):
+    ending = gadolin("crossval", singles, "--out", tmp_path / "out")
+    ending.refused("gadolin split --folds")
+    assert not (tmp_path / "out").exists()
