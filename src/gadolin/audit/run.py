@@ -148,7 +148,7 @@ def _readable(
         name, reason = failed[0]
         msg = f"a data set must hold pictures that can be read, {found.root} holds none; {name}: {reason}"
         raise DataError(msg)
-    return [found.records[row] for row in rows], [facts[row] for row in rows], failed
+    return [found.records[row] for row in rows], [facts[row] for row in rows], sorted(failed)
 
 
 def _below(path: Path, root: Path) -> str:

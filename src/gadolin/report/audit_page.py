@@ -19,14 +19,14 @@ from gadolin.records import NOTICE, Finding
 from gadolin.report.drawings import inline
 from gadolin.report.page import environment
 
-__all__ = ["write_audit_page"]
+__all__ = ["TITLES", "write_audit_page"]
 
 _GROUPS = 6  # of a finding that are shown
 _PICTURES = 4  # of a group that are shown at most
 _SINGLES = 12  # of a finding whose groups are single slices, or one group
 _SIDE = 160  # pixels
 _NAMES = 200  # groups whose names are listed
-_TITLES = {
+TITLES = {
     "shared_slices": "The same slices on both sides of a split",
     "shared_patients": "The same patients on both sides of a split",
     "label_conflicts": "One slice, two labels",
@@ -99,7 +99,7 @@ def write_audit_page(path: Path, audit: Audit) -> Path:
             classes=subject.classes,
             shown=[_show(subject, finding, rows) for finding in audit.findings],
             quiet=sorted(set(audit.as_json()["checks"]) - {one.kind for one in audit.findings}),  # type: ignore[call-overload]
-            titles=_TITLES,
+            titles=TITLES,
         )
     )
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
@@ -142,7 +142,7 @@ def _show(subject: Subject, finding: Finding, rows: dict[str, int]) -> _Shown:
             groups.append((tuple(_picture(subject, row) for row in chosen), len(there) - len(chosen)))
     return _Shown(
         finding=finding,
-        title=_TITLES.get(finding.kind, finding.kind.replace("_", " ").capitalize()),
+        title=TITLES.get(finding.kind, finding.kind.replace("_", " ").capitalize()),
         groups=tuple(groups),
         wide=alone,
         names=tuple(", ".join(members) for members in finding.members[:_NAMES]),

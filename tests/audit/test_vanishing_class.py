@@ -1,0 +1,23 @@
+"""Promises about a class that is missing from a part or fold."""
+
+from __future__ import annotations
+
+from gadolin.audit.checks.vanishing_class import check
+
+
+def test_a_class_missing_from_a_part_is_serious(subject):
+    rows = [{"split": "train", "label": name} for name in ("glioma", "notumor")] + [
+        {"split": "test", "label": "glioma"}
+    ]
+    (found,) = check(subject(*rows))
+    assert (found.severity, found.message) == ("serious", "The test part has no slice of notumor.")
+
+
+def test_a_class_missing_from_a_fold_is_serious(subject):
+    rows = [{"fold": 0, "label": name} for name in ("glioma", "notumor")] + [{"fold": 1, "label": "notumor"}]
+    (found,) = check(subject(*rows))
+    assert found.message == "Fold 1 has no slice of glioma."
+
+
+def test_data_without_parts_and_folds_is_fine(subject):
+    assert check(subject({}, {})) == []

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from gadolin.audit import audit
+
+
+@pytest.fixture(scope="session")
+def subject_json(small_phantoms):
+    """Return the JSON of the audit of the small phantoms."""
+    return audit(small_phantoms).as_json()

@@ -1,0 +1,53 @@
+"""Promises of the audit's checks: one file, one line in the registry, one section in the documents, one test file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import gadolin
+from gadolin.audit import CHECKS
+from gadolin.records import Finding
+from gadolin.report.audit_page import TITLES
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+
+
+def section(heading):
+    return re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL).group(1)
+
+
+def first_cells(text):
+    return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+
+def test_every_check_has_one_file():
+    files = {path.stem for path in (Path(gadolin.__file__).parent / "audit" / "checks").glob("*.py")} - {"__init__"}
+    assert files == set(CHECKS)
+
+
+def test_every_check_is_that_of_its_file():
+    assert {name: check.__module__.rpartition(".")[2] for name, check in CHECKS.items()} == {
+        name: name for name in CHECKS
+    }
+
+
+def test_every_check_has_a_section():
+    assert sorted(re.findall(r"^### (\w+)$", section("Checks"), re.MULTILINE)) == sorted(CHECKS)
+
+
+def test_every_check_has_a_test_file():
+    assert [name for name in CHECKS if not (ROOT / "tests" / "audit" / f"test_{name}.py").is_file()] == []
+
+
+def test_every_check_has_a_title_on_the_page():
+    assert set(CHECKS) <= set(TITLES)
+
+
+def test_the_json_of_an_audit_and_of_a_finding_are_told_key_by_key(subject_json):
+    audit_keys, finding_keys = section("The JSON").split("One finding:")
+    assert first_cells(audit_keys) == list(subject_json)
+    empty = Finding("", "", "", "", "")
+    assert first_cells(finding_keys) == list(json.loads(json.dumps(empty.as_json())))
