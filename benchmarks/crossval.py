@@ -107,8 +107,17 @@ def rows(table: Table, seconds: float) -> list[str]:
         figures = [shown(scores[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1")]
         cells.append([name, f"{len(part)} in {scores['groups']} groups", *figures])
     head = ["what", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
+    sure = [sureness(name, part) for name, part in named]
+    surely = ["what", "ECE (15 bins)", "accuracy of the surest 90 %", "coverage at 99 % accuracy"]
     note = f"Out-of-fold answers of five networks, one for each fold; {seconds / 60:.0f} minutes of training together."
-    return [*markdown(head, cells), "", note]
+    return [*markdown(head, cells), "", *markdown(surely, sure), "", note]
+
+
+def sureness(name: str, part: Table) -> list[str]:
+    """Return a row of what confidence is worth; temperatures were fitted on the validation parts alone."""
+    scores = measure(part).as_json()
+    ece, coverage = (f"{100 * scores[key]['value']:.1f} %" for key in ("ece", "coverage"))
+    return [name, ece, shown(scores["selective_accuracy"]), coverage]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.evaluate import expected_calibration_error, fit_temperature, reliability, risk_coverage
+from gadolin.evaluate.selective import selective_statistic
+from gadolin.predictions import Table
 
 
 def softmax(logits):
@@ -100,3 +102,42 @@ def test_risk_and_coverage_by_hand(make_table):
     assert curve.coverage.tolist() == [0.25, 0.75, 1.0]
     assert curve.risk.tolist() == [0, pytest.approx(1 / 3), 0.5]
     assert curve.area == pytest.approx(0.5 / 3 + 0.25 * 0.5)
+
+
+def selective(confidence, correct, weights=None):
+    rows = len(confidence)
+    sure = np.asarray(confidence)
+    table = make_selective_table(sure, np.asarray(correct))
+    return selective_statistic(table)(np.ones((1, rows)) if weights is None else np.asarray(weights, float))
+
+
+def make_selective_table(sure, correct):
+    rows = len(sure)
+    names = tuple(map(str, range(rows)))
+    return Table(
+        classes=("a", "b"),
+        probabilities=np.column_stack([sure, 1 - sure]),
+        truth=np.where(correct, 0, 1),
+        paths=names,
+        groups=names,
+        parts=("",) * rows,
+        digests=names,
+    )
+
+
+def test_figures_of_abstention_are_those_counted_by_hand():
+    sure = np.linspace(0.99, 0.6, 10)
+    correct = [True] * 8 + [False] * 2
+    np.testing.assert_allclose(selective(sure, correct), [[8 / 9, 0.8]])
+
+
+def test_abstaining_cannot_help_where_the_surest_answers_are_wrong():
+    np.testing.assert_allclose(selective([0.9, 0.8, 0.7, 0.6], [False, True, True, True]), [[0.75, 0.0]])
+
+
+def test_answers_of_equal_confidence_are_given_together():
+    np.testing.assert_allclose(selective([0.9, 0.8, 0.8, 0.8], [True, True, True, False]), [[0.75, 0.25]])
+
+
+def test_a_row_drawn_twice_counts_twice_among_the_answered():
+    np.testing.assert_allclose(selective([0.9, 0.8], [True, False], [[3, 1], [0, 2]]), [[0.75, 0.75], [0.0, 0.0]])

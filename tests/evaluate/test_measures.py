@@ -139,7 +139,7 @@ def test_every_interval_holds_its_value(make_table):
     scores = measure(make_table(), resamples=200).overall
     intervals = [one for name, one in scores.figures.items() if name != "ece"]
     intervals += [one for each in scores.per_class.values() for one in each.figures.values()]
-    assert len(intervals) == 28
+    assert len(intervals) == 30
     assert all(one.low <= one.value <= one.high for one in intervals)
     assert scores.figures["ece"].low is None
 

@@ -22,7 +22,7 @@ from gadolin.statistics import Interval
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'.png"
 CLASSES = ("glioma", "no tumour")
-FIGURES = ("classes", "confusion", "precision-recall", "reliability", "roc", "training")
+FIGURES = ("classes", "confusion", "precision-recall", "reliability", "risk-coverage", "roc", "training")
 
 
 def make_table(rows=120, wrong=12, **fields):
@@ -108,7 +108,7 @@ def test_page_loads_nothing_and_runs_nothing(written, page):
     assert not re.search(r"https?://|@import|url\(", written[2])
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object"})
     sources = [attributes["src"] for attributes in page.all("img")]
-    assert len(sources) == 7
+    assert len(sources) == 8
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
 

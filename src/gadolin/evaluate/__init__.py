@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from gadolin.evaluate.calibration import (
     ReliabilityBin,
-    RiskCoverage,
     expected_calibration_error,
     fit_temperature,
     reliability,
-    risk_coverage,
 )
 from gadolin.evaluate.compare import Comparison, compare
 from gadolin.evaluate.measure import ClassScores, Measurement, Scores, Unscored, measure
+from gadolin.evaluate.selective import RiskCoverage, risk_coverage
 from gadolin.predictions import Table, read_table, write_table
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Whether a stated probability can be taken at its word, and what is gained by answering only when sure."""
+"""Whether a stated probability can be taken at its word."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from gadolin.predictions import Table
 __all__ = [
     "BINS",
     "ReliabilityBin",
-    "RiskCoverage",
     "expected_calibration_error",
     "fit_temperature",
     "reliability",
-    "risk_coverage",
 ]
 
 BINS = 15
@@ -40,21 +38,6 @@ class ReliabilityBin:
     n: int
     confidence: float | None
     accuracy: float | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RiskCoverage:
-    """What answering only above a threshold costs and saves; one entry per different confidence, falling.
-
-    ``thresholds`` (T,) are confidences; ``coverage`` (T,) is the share of rows answered at or above each,
-    ``risk`` (T,) the share of those that are wrong. ``area`` is the risk averaged over coverage: lower is
-    better.
-    """
-
-    thresholds: NDArray[np.float64]
-    coverage: NDArray[np.float64]
-    risk: NDArray[np.float64]
-    area: float
 
 
 def reliability(table: Table, *, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
@@ -136,21 +119,6 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> f
             right = low + _GOLDEN * (high - low)
             at_right = loss(right)
     return math.exp((low + high) / 2)
-
-
-def risk_coverage(table: Table) -> RiskCoverage:
-    """Return the risk at every coverage (El-Yaniv and Wiener, 2010; Geifman and El-Yaniv, 2017).
-
-    Rows of equal confidence are answered together.
-    """
-    order = np.argsort(-table.confidence, kind="stable")
-    ranked = table.confidence[order]
-    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    answered = ends + 1.0
-    wrong = np.cumsum(~table.correct[order])[ends]
-    coverage, risk = answered / len(ranked), wrong / answered
-    area = float(np.sum(risk * np.diff(coverage, prepend=0.0)))
-    return RiskCoverage(thresholds=ranked[ends], coverage=coverage, risk=risk, area=area)
 
 
 def _check_logits(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> None:

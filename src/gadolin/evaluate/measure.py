@@ -23,6 +23,7 @@ from gadolin.evaluate.metrics import (
     recall,
 )
 from gadolin.evaluate.ranking import Ranking
+from gadolin.evaluate.selective import selective_statistic
 from gadolin.predictions import Table
 from gadolin.statistics import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
 
@@ -55,6 +56,8 @@ FIGURES = (
     "macro_average_precision",
     "brier",
     "nll",
+    "selective_accuracy",
+    "coverage",
     "ece",
 )
 
@@ -137,7 +140,7 @@ def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measu
     As soon as one row names its part, every part of KNOWN_PARTS is answered for, if only by saying that it is
     missing; rows without a part then stand under "unnamed". Intervals resample ``table.groups``; an accuracy,
     recall or precision of 0 or 1 has the exact one over groups instead. The expected calibration error has
-    none: resampling it is biased upwards.
+    none, for resampling it is biased upwards, nor has the coverage, a largest value that jumps.
 
     Args:
         table: N rows of predictions beside the truth.
@@ -173,6 +176,7 @@ def _part(table: Table, name: str, resamples: int, seed: int) -> Scores | Unscor
 def _scores(table: Table, resamples: int, seed: int) -> Scores:
     found = iter(group_intervals(_statistic(table), table.groups, resamples=resamples, seed=seed))
     figures = {name: next(found) for name in FIGURES if name != "ece"}
+    figures["coverage"] = Interval(figures["coverage"].value)
     figures["ece"] = Interval(expected_calibration_error(table))
     by_figure = {name: [next(found) for _ in table.classes] for name in CLASS_FIGURES}
     if resamples:
@@ -210,6 +214,7 @@ def _statistic(table: Table) -> Statistic:
         negative_log_likelihood(table.probabilities, table.truth),
     ]
     per_row = np.column_stack([cells(table.truth, table.predicted, classes=classes), *losses])
+    selective = selective_statistic(table)
     rankings = [Ranking(table.probabilities[:, index], table.truth == index) for index in range(classes)]
 
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -223,6 +228,6 @@ def _statistic(table: Table) -> Statistic:
         total = weights.sum(axis=1)
         overall = [accuracy(confusion), macros[1], macros[0], *macros[2:]]
         means = [ratio(sums[:, column], total) for column in (-2, -1)]
-        return np.column_stack([*overall, *means, *by_class])
+        return np.column_stack([*overall, *means, selective(weights), *by_class])
 
     return statistic

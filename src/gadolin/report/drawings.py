@@ -30,6 +30,10 @@ _WORDS = {
         "Can its confidence be believed?",
         "A dot below the dotted line means surer than right; larger dots stand for more slices.",
     ),
+    "risk-coverage": (
+        "What does abstaining buy?",
+        "From right to left it answers fewer and fewer slices, the surest: the lower the curve, the fewer are wrong.",
+    ),
     "roc": (
         "ROC curves",
         "The closer a curve hugs the upper left corner, the better its class is told from the rest.",
@@ -86,6 +90,10 @@ def draw(table: Table, measurement: Measurement, context: ReportContext) -> dict
         "reliability": (
             f"Reliability diagram; calibration error {joined('ece', scores.figures['ece'])}.",
             figures.reliability_diagram(table),
+        ),
+        "risk-coverage": (
+            f"Share wrong by share answered; 99 % right at {joined('coverage', scores.figures['coverage'])}.",
+            figures.risk_coverage_curve(table),
         ),
         "roc": (
             f"ROC curve of each class; macro area {joined('macro_roc_auc', roc)}.",

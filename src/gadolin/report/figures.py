@@ -20,9 +20,18 @@ from matplotlib.ticker import MaxNLocator
 from gadolin.evaluate.calibration import expected_calibration_error, reliability
 from gadolin.evaluate.measure import Scores
 from gadolin.evaluate.ranking import precision_recall_points, roc_points
+from gadolin.evaluate.selective import AIMED_ACCURACY, risk_coverage
 from gadolin.predictions import Table
 
-__all__ = ["class_bars", "confusion", "history_curves", "precision_recall", "reliability_diagram", "roc"]
+__all__ = [
+    "class_bars",
+    "confusion",
+    "history_curves",
+    "precision_recall",
+    "reliability_diagram",
+    "risk_coverage_curve",
+    "roc",
+]
 
 # Okabe and Ito, "Color Universal Design", 2008.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -127,6 +136,24 @@ def reliability_diagram(table: Table) -> bytes:
     return _png(figure)
 
 
+def risk_coverage_curve(table: Table) -> bytes:
+    """Draw the share of wrong answers against the share of slices answered, the surest first; PNG bytes."""
+    curve = risk_coverage(table)
+    figure, (axes,) = _figure(6.4, 4.6)
+    axes.step(curve.coverage, curve.risk, where="post", label="answers in order of confidence", **_line(0))
+    axes.axhline(1 - AIMED_ACCURACY, color=_QUIET, linewidth=1, linestyle=":", label="1 % wrong")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, max(0.03, 1.15 * float(curve.risk.max())))
+    _label(
+        axes,
+        "coverage: share of slices answered",
+        "share of answers that are wrong",
+        f"Risk by coverage (n = {len(table)})",
+    )
+    _legend(axes, "", "upper right")
+    return _png(figure)
+
+
 def history_curves(history: Sequence[Mapping[str, float | None]]) -> bytes:
     """Draw loss and accuracy over epochs, for training and validation; PNG bytes.
 
@@ -214,7 +241,7 @@ def _label(axes: Axes, across: str, up: str, title: str) -> None:
     axes.set_title(title, fontsize=12.5, color=_INK, loc="left", pad=10, fontweight="bold")
 
 
-def _legend(axes: Axes, title: str, place: Literal["best", "lower left", "lower right", "upper left"]) -> None:
+def _legend(axes: Axes, title: str, place: Literal["best", "lower left", "lower right", "upper left", "upper right"]) -> None:
     legend = axes.legend(
         title=title, loc=place, frameon=True, framealpha=0.9, edgecolor=_GRID, fontsize=10, labelcolor=_INK
     )

@@ -38,6 +38,14 @@ FIGURE_WORDS = {
     ),
     "brier": ("Brier score", "squared error of the probabilities, 0 to 2; lower is better"),
     "nll": ("Log loss", "surprise at the truth, in nats; lower is better"),
+    "selective_accuracy": (
+        "Accuracy of 90 % answered",
+        "share named correctly where the tenth of the slices that it is least sure of goes unanswered",
+    ),
+    "coverage": (
+        "Coverage at 99 % accuracy",
+        "largest share of slices, the surest first, that is named correctly to 99 %; no interval",
+    ),
     "ece": (
         "Calibration error",
         "mean gap between confidence and accuracy in 15 bins; lower is better, no interval",
@@ -57,6 +65,7 @@ PART_WORDS = {
 
 _PERCENT = frozenset(
     {"accuracy", "balanced_accuracy", "macro_precision", "macro_f1", "ece", "precision", "recall", "f1"}
+    | {"selective_accuracy", "coverage"}
 )
 
 

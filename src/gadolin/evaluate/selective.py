@@ -1,0 +1,70 @@
+"""What is gained by answering only when sure: abstention by confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.predictions import Table
+from gadolin.statistics import Statistic
+
+__all__ = ["AIMED_ACCURACY", "ANSWERED", "RiskCoverage", "risk_coverage", "selective_statistic"]
+
+AIMED_ACCURACY = 0.99
+ANSWERED = 0.90
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskCoverage:
+    """What answering only above a threshold costs and saves; one entry per different confidence, falling.
+
+    ``thresholds`` (T,) are confidences; ``coverage`` (T,) is the share of rows answered at or above each,
+    ``risk`` (T,) the share of those that are wrong. ``area`` is the risk averaged over coverage: lower is
+    better.
+    """
+
+    thresholds: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    risk: NDArray[np.float64]
+    area: float
+
+
+def risk_coverage(table: Table) -> RiskCoverage:
+    """Return the risk at every coverage (El-Yaniv and Wiener, 2010; Geifman and El-Yaniv, 2017).
+
+    Rows of equal confidence are answered together.
+    """
+    order = np.argsort(-table.confidence, kind="stable")
+    ranked = table.confidence[order]
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    answered = ends + 1.0
+    wrong = np.cumsum(~table.correct[order])[ends]
+    coverage, risk = answered / len(ranked), wrong / answered
+    area = float(np.sum(risk * np.diff(coverage, prepend=0.0)))
+    return RiskCoverage(thresholds=ranked[ends], coverage=coverage, risk=risk, area=area)
+
+
+def selective_statistic(table: Table) -> Statistic:
+    """Return what gives, for row weights (B, N), the two figures of abstention (B, 2), each in [0, 1].
+
+    The accuracy of the most confident rows that make up ``ANSWERED`` of all, and the largest coverage at which the
+    rows that are answered are right to ``AIMED_ACCURACY``, 0 where there is none. Rows of equal confidence are
+    answered together.
+    """
+    order = np.argsort(-table.confidence, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(table.confidence[order])), len(order) - 1)
+    right = table.correct[order].astype(np.float64)
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        ranked = weights[:, order]
+        answered = np.cumsum(ranked, axis=1)[:, ends]
+        coverage = answered / answered[:, -1:]
+        accuracy = np.cumsum(ranked * right, axis=1)[:, ends] / np.maximum(answered, 1e-12)
+        enough = (coverage >= ANSWERED - 1e-12).argmax(axis=1)
+        at_answered = np.take_along_axis(accuracy, enough[:, None], axis=1)[:, 0]
+        aimed = np.where((accuracy >= AIMED_ACCURACY) & (answered > 0), coverage, 0.0).max(axis=1)
+        return np.column_stack([at_answered, aimed])
+
+    return statistic
