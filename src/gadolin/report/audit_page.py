@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from PIL import Image
 from gadolin.atomic import write_bytes
 from gadolin.audit.run import SEVERITIES, Audit
 from gadolin.audit.subject import Subject
+from gadolin.copies.register import Overlay
 from gadolin.records import NOTICE, Finding
 from gadolin.report.drawings import inline
 from gadolin.report.page import environment
@@ -26,6 +28,8 @@ _PICTURES = 4  # of a group that are shown at most
 _SINGLES = 12  # of a finding whose groups are single slices, or one group
 _SIDE = 160  # pixels
 _NAMES = 200  # groups whose names are listed
+_TURNED = 5.0  # degrees
+_SCALED = 0.05
 TITLES = {
     "shared_slices": "The same slices on both sides of a split",
     "shared_patients": "The same patients on both sides of a split",
@@ -57,12 +61,13 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """One picture of the page: its data URI, what it is called, its label, and its part or data set."""
+    """One picture of the page: data URI, name, label, part or data set, and how it lies to the first of its group."""
 
     source: str
     name: str
     label: str
     place: str
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class _Shown:
 
     finding: Finding
     title: str
+    short: str
     groups: tuple[tuple[tuple[_Picture, ...], int], ...]
     wide: bool
     names: tuple[str, ...]
@@ -84,6 +90,7 @@ def write_audit_page(path: Path, audit: Audit) -> Path:
     """
     subject = audit.subject
     rows = {name: row for row, name in reversed(list(enumerate(subject.names)))}
+    overlays = {(pair.first, pair.second): pair.overlay for pair in subject.copies.pairs}
     severities = Counter(one.severity for one in audit.findings)
     html: str = (
         environment()
@@ -97,7 +104,7 @@ def write_audit_page(path: Path, audit: Audit) -> Path:
             severities=[(name, severities[name]) for name in SEVERITIES],
             parts=audit.parts,
             classes=subject.classes,
-            shown=[_show(subject, finding, rows) for finding in audit.findings],
+            shown=[_show(subject, finding, rows, overlays) for finding in audit.findings],
             quiet=sorted(set(audit.as_json()["checks"]) - {one.kind for one in audit.findings}),  # type: ignore[call-overload]
             titles=TITLES,
         )
@@ -128,7 +135,7 @@ def _patients(known: int, unknown: int) -> str:
     return f"{known:,}; of {unknown:,} slices the patient is unknown" if unknown else f"{known:,}"
 
 
-def _show(subject: Subject, finding: Finding, rows: dict[str, int]) -> _Shown:
+def _show(subject: Subject, finding: Finding, rows: dict[str, int], overlays: dict[tuple[int, int], Overlay]) -> _Shown:
     alone = len(finding.members) == 1 or all(len(members) == 1 for members in finding.members)
     groups: list[tuple[tuple[_Picture, ...], int]] = []
     if alone:
@@ -136,18 +143,43 @@ def _show(subject: Subject, finding: Finding, rows: dict[str, int]) -> _Shown:
         if there:
             groups.append((tuple(_picture(subject, row) for row in there[:_SINGLES]), len(there[_SINGLES:])))
     else:
-        for members in finding.members[:_GROUPS]:
-            there = [rows[name] for name in members if name in rows]
+        for there in _mixed([[rows[name] for name in members if name in rows] for members in finding.members], subject):
             chosen = _spread(subject, there)
-            groups.append((tuple(_picture(subject, row) for row in chosen), len(there) - len(chosen)))
+            hows = [_how(overlays.get((min(chosen[0], row), max(chosen[0], row)))) for row in chosen]
+            pictures = tuple(_picture(subject, row, how) for row, how in zip(chosen, hows, strict=True))
+            groups.append((pictures, len(there) - len(chosen)))
     return _Shown(
         finding=finding,
         title=TITLES.get(finding.kind, finding.kind.replace("_", " ").capitalize()),
+        short=re.split(r"[:;.] ", finding.message)[0].rstrip("."),
         groups=tuple(groups),
         wide=alone,
         names=tuple(", ".join(members) for members in finding.members[:_NAMES]),
         members=len(finding.members),
     )
+
+
+def _mixed(groups: Sequence[list[int]], subject: Subject) -> list[list[int]]:
+    """Return the first groups, those of each class in turn; none that has no picture."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for group in groups:
+        if group:
+            label = subject.records[group[0]].label
+            ranked.append((seen[label], group))
+            seen[label] += 1
+    return [group for _, group in sorted(ranked, key=lambda one: one[0])[:_GROUPS]]
+
+
+def _how(overlay: Overlay | None) -> str:
+    """Return in words how one picture lies over another; empty where it lies as it is, or nothing is known."""
+    if overlay is None:
+        return ""
+    upside_down = overlay.mirrored and abs(abs(overlay.degrees) - 180) < _TURNED
+    told = ["upside down"] if upside_down else ["mirrored"] if overlay.mirrored else []
+    if not upside_down and abs(overlay.degrees) > _TURNED:
+        told.append(f"turned by {abs(overlay.degrees):.0f}\u00b0")
+    return ", ".join([*told, *(["of another scale"] if abs(overlay.scale - 1) > _SCALED else [])])
 
 
 def _spread(subject: Subject, rows: Sequence[int]) -> list[int]:
@@ -159,10 +191,10 @@ def _spread(subject: Subject, rows: Sequence[int]) -> list[int]:
     return first if len(first) > 1 else list(rows[:2])
 
 
-def _picture(subject: Subject, row: int) -> _Picture:
+def _picture(subject: Subject, row: int, how: str = "") -> _Picture:
     small = cv2.resize(subject.slices[row], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     buffer = io.BytesIO()
     Image.fromarray(small).save(buffer, format="PNG", optimize=True)
     record = subject.records[row]
     place = record.split if row < subject.own else "the other data set"
-    return _Picture(inline(buffer.getvalue()), subject.names[row], record.label, place)
+    return _Picture(inline(buffer.getvalue()), subject.names[row], record.label, place, how)
