@@ -137,11 +137,12 @@ def test_order_of_rows_does_not_matter(order):
 
 def test_every_interval_holds_its_value(make_table):
     scores = measure(make_table(), resamples=200).overall
-    intervals = [one for name, one in scores.figures.items() if name != "ece"]
+    intervals = [one for name, one in scores.figures.items() if name not in ("ece", "coverage")]
     intervals += [one for each in scores.per_class.values() for one in each.figures.values()]
-    assert len(intervals) == 30
+    assert len(intervals) == 29
     assert all(one.low <= one.value <= one.high for one in intervals)
     assert scores.figures["ece"].low is None
+    assert scores.figures["coverage"].low is None
 
 
 def test_perfect_answers_have_an_honest_interval(certain_table):

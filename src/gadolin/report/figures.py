@@ -39,6 +39,7 @@ _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", "--", "-.", ":", (
 _INK, _QUIET, _GRID = "#1f2933", "#52606d", "#d9dee3"
 _BAR_FIGURES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 _DPI = 160
+_Corner = Literal["best", "lower left", "lower right", "upper left", "upper right"]
 
 
 def confusion(scores: Scores, classes: Sequence[str]) -> bytes:
@@ -241,7 +242,7 @@ def _label(axes: Axes, across: str, up: str, title: str) -> None:
     axes.set_title(title, fontsize=12.5, color=_INK, loc="left", pad=10, fontweight="bold")
 
 
-def _legend(axes: Axes, title: str, place: Literal["best", "lower left", "lower right", "upper left", "upper right"]) -> None:
+def _legend(axes: Axes, title: str, place: _Corner) -> None:
     legend = axes.legend(
         title=title, loc=place, frameon=True, framealpha=0.9, edgecolor=_GRID, fontsize=10, labelcolor=_INK
     )
