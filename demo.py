@@ -23,6 +23,8 @@ INPUT_SIZE = 96  # pixels a side: small enough for a laptop
 LOOKS = 25_000  # slices looked at in all, or each of them once: so larger data is gone through less often
 MOST_EPOCHS = 30
 PATIENTS = 40  # made-up ones, of each class
+FAULTY = 12  # in the data with faults
+FAULTS = ("copies", "mirrors")
 SHOWN = 6  # predictions of your own slices
 
 
@@ -55,8 +57,10 @@ def claim(out: Path, data: Path | None = None) -> None:
 
 
 def on_phantoms(out: Path, *, data: Path, epochs: int | None) -> Path:
-    """Train on phantoms, evaluate on phantoms of other made-up patients, predict some; returns the report."""
-    run, fresh = out / "run", out / "fresh"
+    """Audit phantoms with planted faults, train on others, evaluate on those of new made-up patients, predict some."""
+    run, fresh, faulty = out / "run", out / "fresh", out / "faulty"
+    gadolin("phantom", faulty, "--patients", FAULTY, "--slices", 1, *(f"--fault={name}" for name in FAULTS))
+    gadolin("audit", faulty, "--report", out / "audit.html", "--cache", out / "cache")
     gadolin("phantom", data, "--patients", PATIENTS)
     train(data, run, "--cache", out / "cache", epochs=epochs)
     gadolin("phantom", fresh, "--seed", 1)
@@ -67,8 +71,9 @@ def on_phantoms(out: Path, *, data: Path, epochs: int | None) -> Path:
 
 
 def on_data(out: Path, *, data: Path, epochs: int | None) -> Path:
-    """Train on a user's data, whose test part is read once, by the training itself; returns the report."""
+    """Audit a user's data and train on it; its test part is read once, by the training itself; returns the report."""
     run = out / "run"
+    gadolin("audit", data, "--report", out / "audit.html", "--cache", out / "cache")
     train(data, run, "--cache", out / "cache", "--skip-unreadable", epochs=epochs)
     with (run / "manifest.csv").open(newline="", encoding="utf-8") as file:
         tested = [row["path"] for row in csv.DictReader(file) if row["split"] == "test"]

@@ -106,11 +106,13 @@ def test_without_data_the_demo_evaluates_on_phantoms_that_it_did_not_train_on(
     out = tmp_path / "demo"
     start(demo, monkeypatch, "--out", out)
     names = [command[0] for command in typed]
-    assert names == ["phantom", "scan", "scan", "train", "phantom", "evaluate", "predict", "info"]
-    first, second = (command for command in typed if command[0] == "phantom")
+    assert names == ["phantom", "audit", "phantom", "scan", "scan", "train", "phantom", "evaluate", "predict", "info"]
+    faulty, first, second = (command for command in typed if command[0] == "phantom")
+    assert "--fault=mirrors" in faulty
+    assert typed[1][1] == faulty[1]
     assert "--seed" not in first
     assert second[-2:] == ["--seed", "1"]
-    assert typed[5][1:3] == [str(out / "run"), second[1]]
+    assert typed[7][1:3] == [str(out / "run"), second[1]]
     assert str(out.resolve() / "run" / "evaluation-fresh" / "report.html") in capsys.readouterr().out
 
 
@@ -125,8 +127,8 @@ def test_with_data_the_test_part_is_read_by_the_training_alone(demo, typed, tmp_
 
     monkeypatch.setattr(demo, "train", train)
     start(demo, monkeypatch, "--out", out, "--data", data)
-    assert [command[0] for command in typed] == ["predict", "info"]
-    shown = [word for word in typed[0] if word.endswith(".png")]
+    assert [command[0] for command in typed] == ["audit", "predict", "info"]
+    shown = [word for word in typed[1] if word.endswith(".png")]
     assert len(shown) == demo.SHOWN
     assert all(int(Path(word).stem) % 2 for word in shown)
 
