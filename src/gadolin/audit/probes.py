@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 
 import numpy as np
@@ -11,52 +12,105 @@ from numpy.typing import NDArray
 
 from gadolin.audit.subject import Subject
 from gadolin.splits import grouping_keys, join_copies
-from gadolin.statistics import MINIMUM_GROUPS, Interval, Statistic, group_intervals, paired_intervals
+from gadolin.statistics import (
+    MINIMUM_GROUPS,
+    Interval,
+    Statistic,
+    group_intervals,
+    paired_intervals,
+    unanimous_interval,
+)
 
-__all__ = [
-    "GROUPS_PER_CLASS",
-    "SERIOUS",
-    "TREES",
-    "WARNING",
-    "Probe",
-    "difference",
-    "drawn",
-    "group_names",
-    "missing",
-    "probe",
-    "severity",
-    "told",
-]
-
-TREES = 100
-GROUPS_PER_CLASS = 5
-"""A class of fewer groups cannot be in every fold, and says nothing."""
+__all__ = ["SERIOUS", "WARNING", "Asked", "Probe", "difference", "group_names", "probe", "severity", "told"]
 
 SERIOUS = 0.5
 WARNING = 0.2
 """Of the way from chance to 1 that the lower end of the interval must have gone."""
 
+_TREES = 50
+_LEAF = 5  # slices that a leaf of a tree holds at least
 _FOLDS = 5
-_LEAF = 2  # slices that a leaf of a tree holds at least
 _RESAMPLES = 1000
 _MOST = 8_000  # slices that are looked at; more cost time and hardly narrow an interval
-_SHUFFLES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The slices whose class is to be told: N labels, and what each is held together by (patient, copies)."""
+
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Asked:
+        """Return the slices of ``rows``, in that order."""
+        return Asked(tuple(self.labels[row] for row in rows), tuple(self.groups[row] for row in rows))
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, sorted."""
+        return tuple(sorted(set(self.labels)))
+
+    @cached_property
+    def targets(self) -> NDArray[np.int64]:
+        """Each slice's class, (N,) int64, indices into ``classes``."""
+        return np.array([self.classes.index(label) for label in self.labels], np.int64)
+
+    @cached_property
+    def folds(self) -> NDArray[np.int64]:
+        """Each slice's fold, (N,) int64 from 0 to 4: whole groups, classes in about equal shares, always the same."""
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        folds = np.zeros(len(self.labels), np.int64)
+        _, member = np.unique(np.asarray(self.groups, object).astype(str), return_inverse=True)
+        parts = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0).split(self.targets, self.targets, member)
+        for number, (_, held) in enumerate(parts):
+            folds[held] = number
+        return folds
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many groups hold slices of each class."""
+        pairs = set(zip(self.labels, self.groups, strict=True))
+        return {label: sum(one == label for one, _ in pairs) for label in self.classes}
+
+    @cached_property
+    def missing(self) -> str:
+        """Why nothing can be probed, as a clause, or empty: too few groups or classes, no scikit-learn."""
+        if find_spec("sklearn") is None:
+            return "scikit-learn is not installed; install it with: pip install 'gadolin[audit]'"
+        if len(self.classes) < 2:
+            return "a class can only be told from others, and there is no second one"
+        least = min(self.counts, key=lambda label: self.counts[label])
+        if self.counts[least] < MINIMUM_GROUPS:
+            return (
+                f"that takes {MINIMUM_GROUPS} groups by patient and copy or more of each class; {least} has "
+                f"{self.counts[least]}"
+            )
+        return ""
+
+    @cached_property
+    def drawn(self) -> NDArray[np.int64]:
+        """Rows to look at, in order: all, or of more than 8,000 those of whole groups, drawn with a fixed seed."""
+        if len(self.groups) <= _MOST:
+            return np.arange(len(self.groups), dtype=np.int64)
+        names, member = np.unique(np.asarray(self.groups, object).astype(str), return_inverse=True)
+        order = np.random.default_rng(0).permutation(len(names))
+        last = np.empty(len(names), np.int64)
+        last[order] = np.cumsum(np.bincount(member)[order])
+        return np.flatnonzero(last[member] <= _MOST)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
     """What one probe found on N slices of K classes.
 
-    ``accuracy`` is the balanced accuracy out of fold, ``chance`` is 1 / K. ``predicted`` and ``targets`` are (N,)
-    int64. ``telling`` names each column, or group of columns, with the balanced accuracy that is lost where it is
-    shuffled, most first.
+    ``accuracy`` is the balanced accuracy out of fold, ``chance`` is 1 / K, ``predicted`` (N,) int64. ``telling`` names
+    each column, or group of columns, with the balanced accuracy that is lost where it is shuffled, most first.
     """
 
     accuracy: Interval
     chance: float
     predicted: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    groups: tuple[str, ...]
     telling: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -65,93 +119,53 @@ class Probe:
         return max(0.0, ((self.accuracy.low or 0.0) - self.chance) / (1 - self.chance))
 
 
-def group_names(subject: Subject) -> list[str]:
+def group_names(subject: Subject) -> tuple[str, ...]:
     """Return for each slice under audit what it is held together by: patient and copies, also through others."""
-    return grouping_keys(join_copies(subject.carried, subject.copies.joined[: subject.own]))
+    return tuple(grouping_keys(join_copies(subject.carried, subject.copies.joined[: subject.own])))
 
 
-def missing(labels: Sequence[str], groups: Sequence[str]) -> str:
-    """Return why nothing can be probed, as a clause, or an empty string: too few groups or classes, no scikit-learn."""
-    if find_spec("sklearn") is None:
-        return "scikit-learn is not installed; install it with: pip install 'gadolin[audit]'"
-    pairs = set(zip(labels, groups, strict=True))
-    counts = {label: sum(one == label for one, _ in pairs) for label in sorted(set(labels))}
-    if len(counts) < 2:
-        return f"a class can only be told from others, there {'is one' if counts else 'is none'}"
-    if len(set(groups)) < MINIMUM_GROUPS or min(counts.values()) < GROUPS_PER_CLASS:
-        least = min(counts, key=lambda label: counts[label])
-        return (
-            f"that takes {MINIMUM_GROUPS} groups by patient and copy or more, and {GROUPS_PER_CLASS} of each class; "
-            f"there are {len(set(groups))}, of {least} {counts[least]}"
-        )
-    return ""
-
-
-def drawn(groups: Sequence[str], most: int = _MOST) -> NDArray[np.int64]:
-    """Return rows, in order: all, or those of whole groups drawn with a fixed seed until there are ``most``."""
-    if len(groups) <= most:
-        return np.arange(len(groups), dtype=np.int64)
-    names, member = np.unique(np.asarray(groups, object).astype(str), return_inverse=True)
-    order = np.random.default_rng(0).permutation(len(names))
-    rank = np.empty(len(names), np.int64)
-    rank[order] = np.cumsum(np.bincount(member)[order])
-    return np.flatnonzero(rank[member] <= most)
-
-
-def probe(
-    features: NDArray[np.float32],
-    labels: Sequence[str],
-    groups: Sequence[str],
-    *,
-    columns: Sequence[str] | None = None,
-) -> Probe:
+def probe(features: NDArray[np.float32], asked: Asked, *, columns: Sequence[str] = ()) -> Probe:
     """Tell the class from ``features`` by extremely randomised trees (Geurts et al., 2006), five folds of whole groups.
 
     Args:
         features: (N, F) float32, finite.
-        labels: The class of each row; ``missing`` has returned nothing for them.
-        groups: What each row is held together by; no group stands on both sides of a fold.
+        asked: The N slices; nothing is ``missing``.
         columns: What each of the F columns is called; equal names are shuffled together. Where it is given, the
-            result tells what each is worth.
+            result tells what each is worth (permutation importance; Breiman, 2001).
 
     Returns:
         The same for the same input.
     """
     from sklearn.ensemble import ExtraTreesClassifier
-    from sklearn.model_selection import StratifiedGroupKFold
 
-    classes, targets = np.unique(np.asarray(labels, object).astype(str), return_inverse=True)
-    targets = targets.astype(np.int64)
-    member = np.unique(np.asarray(groups, object).astype(str), return_inverse=True)[1]
-    predicted = np.zeros(len(targets), np.int64)
-    shuffled = {name: np.zeros((_SHUFFLES, len(targets)), np.int64) for name in dict.fromkeys(columns or ())}
+    predicted = np.zeros(len(features), np.int64)
+    without = {name: np.zeros(len(features), np.int64) for name in dict.fromkeys(columns)}
     random = np.random.default_rng(0)
-    for learned, held in StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0).split(features, targets, member):
-        trees = ExtraTreesClassifier(TREES, min_samples_leaf=_LEAF, class_weight="balanced", random_state=0)
-        trees.fit(features[learned], targets[learned])
+    for fold in range(_FOLDS):
+        held = np.flatnonzero(asked.folds == fold)
+        learned = np.flatnonzero(asked.folds != fold)
+        trees = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, class_weight="balanced", random_state=0)
+        trees.fit(features[learned], asked.targets[learned])
         predicted[held] = trees.predict(features[held])
-        for name, answers in shuffled.items():
-            own = [place for place, column in enumerate(columns or ()) if column == name]
-            for turn in range(_SHUFFLES):
-                changed = features[held].copy()
-                changed[:, own] = changed[random.permutation(len(held))][:, own]
-                answers[turn, held] = trees.predict(changed)
-    whole = _mean_recall(predicted, targets)
-    lost = {name: whole - float(np.mean([_mean_recall(one, targets) for one in each])) for name, each in shuffled.items()}
+        for name, answers in without.items():
+            own = [place for place, column in enumerate(columns) if column == name]
+            changed = features[held].copy()
+            changed[:, own] = changed[random.permutation(len(held))][:, own]
+            answers[held] = trees.predict(changed)
+    whole = _mean_recall(predicted, asked.targets)
+    lost = {name: whole - _mean_recall(answers, asked.targets) for name, answers in without.items()}
     return Probe(
-        accuracy=group_intervals(_balanced(predicted, targets), groups, resamples=_RESAMPLES)[0],
-        chance=1 / len(classes),
+        accuracy=_accuracy(predicted, asked),
+        chance=1 / len(asked.classes),
         predicted=predicted,
-        targets=targets,
-        groups=tuple(groups),
         telling=tuple(sorted(lost.items(), key=lambda item: -item[1])),
     )
 
 
-def difference(first: Probe, second: Probe) -> Interval:
-    """Return the balanced accuracy of ``second`` minus that of ``first``, which looked at the same slices."""
-    pair = (_balanced(one.predicted, one.targets) for one in (first, second))
-    return paired_intervals(*pair, first.groups, resamples=_RESAMPLES)[0]
+def difference(first: Probe, second: Probe, asked: Asked) -> Interval:
+    """Return the balanced accuracy of ``second`` minus that of ``first``, which both looked at ``asked``."""
+    before, after = (_balanced(one.predicted, asked.targets) for one in (first, second))
+    return paired_intervals(before, after, asked.groups, resamples=_RESAMPLES)[0]
 
 
 def severity(found: Probe) -> str:
@@ -166,6 +180,14 @@ def told(found: Probe) -> str:
     return f"{100 * (value or 0.0):.0f} %{spread}, where chance gives {100 * found.chance:.0f} %"
 
 
+def _accuracy(predicted: NDArray[np.int64], asked: Asked) -> Interval:
+    """Return the balanced accuracy; where every answer is right, with the exact bound of the class of fewest groups."""
+    found = group_intervals(_balanced(predicted, asked.targets), asked.groups, resamples=_RESAMPLES)[0]
+    if found.value == 1.0 and found.low is None:
+        return unanimous_interval(1.0, min(asked.counts.values()))
+    return found
+
+
 def _balanced(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> Statistic:
     """Return the statistic whose one figure is the mean of the classes' recalls."""
     of_class = (targets[:, None] == np.arange(targets.max() + 1)).astype(np.float64)
@@ -174,7 +196,8 @@ def _balanced(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> Stati
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):  # a resample may lack a class: no figure
             recalls: NDArray[np.float64] = (weights @ right) / (weights @ of_class)
-        return recalls.mean(axis=1, keepdims=True)
+        means: NDArray[np.float64] = recalls.mean(axis=1, keepdims=True)
+        return means
 
     return statistic
 

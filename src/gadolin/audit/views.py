@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BACKGROUND", "background", "head_mask", "painted_out", "shrunk", "thumbnails"]
+__all__ = ["BACKGROUND", "SIDE", "background", "head_mask", "painted_out", "shrunk", "thumbnails"]
 
 SIDE = 64
-_THUMB = 24
+_THUMB = 16
 _PATCHES = 8
 _AIR = 0.35  # of Otsu's threshold: what is darker is no head
 _FEWEST = 32  # of 64 x 64 pixels
@@ -32,8 +32,9 @@ def shrunk(slices: NDArray[np.uint8], rows: Sequence[int] | NDArray[np.int64]) -
 
 
 def thumbnails(small: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return (n, 64, 64) uint8 as rows (n, 576) float32 in [0, 1]."""
-    return np.stack([_resized(one, _THUMB) for one in small])
+    """Return (n, 64, 64) uint8 as rows (n, 256) float32 in [0, 1]."""
+    pictures = [cv2.resize(one, (_THUMB, _THUMB), interpolation=cv2.INTER_AREA).ravel() for one in small]
+    return np.asarray(np.stack(pictures), np.float32) / np.float32(255)
 
 
 def head_mask(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -81,8 +82,5 @@ def _backgrounds(small: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
         filled = np.where(head, np.float32(middle), one.astype(np.float32) / 255).astype(np.float32)
         grain = float(np.abs(np.diff(filled, axis=1))[~head[:, 1:]].mean())
         tones = (outside.mean(), outside.std(), low, middle, high, brightest, (outside == 0).mean(), grain)
-        yield np.concatenate([np.asarray(tones, np.float32), cv2.resize(filled, (_PATCHES, _PATCHES), interpolation=cv2.INTER_AREA).ravel()])
-
-
-def _resized(one: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
-    return np.asarray(cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA).ravel(), np.float32) / 255
+        patches = cv2.resize(filled, (_PATCHES, _PATCHES), interpolation=cv2.INTER_AREA)
+        yield np.concatenate([np.asarray(tones, np.float32), patches.ravel()])

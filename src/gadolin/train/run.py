@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import save
 
 from gadolin.atomic import write_bytes, write_json
+from gadolin.audit.appearance import appearance, summary
 from gadolin.bundle import Bundle, write_bundle
 from gadolin.errors import DataError, RequestError
 from gadolin.evaluate import fit_temperature
@@ -25,7 +26,7 @@ from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
-from gadolin.splits import copied_from
+from gadolin.splits import copied_from, grouping_keys
 from gadolin.train.checkpoint import Checkpoint
 from gadolin.train.claim import begun, claimed
 from gadolin.train.export import export_graph
@@ -210,7 +211,8 @@ def _export(plan: Plan, network: Classifier, parts: Parts, *, facts: dict[str, A
         facts={
             key: facts[key]
             for key in ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
-        },
+        }
+        | {"statistics": _statistics(parts)},
     )
     logits = Predictor(plain, open_runtime(plain.graph)).logits(validation.slices[validation.rows])
     accuracy = float((logits.argmax(axis=1) == validation.targets).mean())
@@ -221,6 +223,14 @@ def _export(plan: Plan, network: Classifier, parts: Parts, *, facts: dict[str, A
     )
     write_bundle(bundle)
     return bundle
+
+
+def _statistics(parts: Parts) -> dict[str, Any]:
+    """Return what the slices of the training part look like, for audits of what the model is used on."""
+    train = parts.train
+    learned = [record for record in parts.records if record.split == "train"]
+    labels = [record.label for record in learned]
+    return summary(appearance(train.slices, train.rows), labels, grouping_keys(learned))
 
 
 def _read_test(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | None) -> Path:

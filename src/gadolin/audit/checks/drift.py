@@ -1,0 +1,158 @@
+"""Whether the data set looks like what a model learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.audit.appearance import APPEARANCE, DECIMALS, QUANTILES, appearance, read_summary
+from gadolin.audit.probes import group_names
+from gadolin.audit.subject import Subject
+from gadolin.audit.words import counted
+from gadolin.prepare import Preparation, prepare
+from gadolin.readers.each import each_slice
+from gadolin.records import Finding, Record, Slice
+from gadolin.statistics import MINIMUM_GROUPS
+
+__all__ = ["Shift", "check", "compared"]
+
+_DRIFT = 0.2  # of the Kolmogorov-Smirnov distance
+_STRONG = 0.4
+_UNSTABLE = 0.25  # of the population stability index: "a major shift" (Siddiqi, Credit Risk Scorecards, 2006)
+_CHANCE = 1.95  # times sqrt(1/n + 1/m): what chance exceeds once in a thousand (Smirnov, 1948)
+_RULE = (
+    "Eight statistics of each prepared slice against the quantiles that the model keeps of its training part, mixed "
+    f"in the shares of the classes found here. Drift: a Kolmogorov-Smirnov distance of {_DRIFT} or more that chance "
+    "explains once in a thousand at most, patients and copies counted once; serious from "
+    f"{_STRONG} with a population stability index of {_UNSTABLE} or more. The score is the largest distance."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How one statistic differs: Kolmogorov-Smirnov ``distance`` in [0, 1], population ``stability`` index, medians."""
+
+    name: str
+    distance: float
+    stability: float
+    before: float
+    now: float
+
+
+def check(subject: Subject) -> list[Finding]:
+    """Return whether slices drifted from the bundle's training part; nothing where no bundle was given.
+
+    Raises BundleError where the bundle's statistics are damaged.
+    """
+    if subject.bundle is None:
+        return []
+    kept = subject.bundle.facts.get("statistics")
+    if kept is None:
+        return [_unasked("the model keeps no statistics of its training part", "Train the model anew to have them.")]
+    before, quantiles = read_summary(kept)
+    now = len(set(group_names(subject)))
+    if min(before, now) < MINIMUM_GROUPS:
+        why = f"that takes {MINIMUM_GROUPS} groups by patient and copy, there are {now} here and {before} in training"
+        return [_unasked(why, "Audit more slices at once.")]
+    labels = [record.label for record in subject.mine]
+    shifts = compared(_appearance(subject, subject.bundle.preparation), labels, quantiles)
+    chance = _CHANCE * float(np.sqrt(1 / now + 1 / before))
+    drifted = [one for one in shifts if one.distance >= max(_DRIFT, chance)]
+    return [_found(drifted, now)] if drifted else []
+
+
+def compared(
+    values: NDArray[np.float32], labels: Sequence[str], quantiles: Mapping[str, Mapping[str, NDArray[np.float64]]]
+) -> list[Shift]:
+    """Compare (N, 8) values with quantiles, as ``read_summary`` returns them; the largest distance first.
+
+    Where every label is a class of the model, its classes are mixed in the shares of ``labels``, so that another mix
+    of classes is no drift; otherwise all of its slices stand for it.
+    """
+    names, counts = np.unique(np.asarray(labels, object).astype(str), return_counts=True)
+    known = all(name in quantiles for name in names)
+    shares = dict(zip(names.tolist(), (counts / counts.sum()).tolist(), strict=True)) if known else {"": 1.0}
+    shifts = []
+    for place, name in enumerate(APPEARANCE):
+        own: NDArray[np.float64] = np.asarray(values[:, place], np.float64).round(DECIMALS)
+        own.sort()
+        shifts.append(_shift(name, own, {label: (share, quantiles[label][name]) for label, share in shares.items()}))
+    return sorted(shifts, key=lambda one: -one.distance)
+
+
+def _shift(name: str, own: NDArray[np.float64], mixed: Mapping[str, tuple[float, NDArray[np.float64]]]) -> Shift:
+    def share(points: NDArray[np.float64], *, inclusive: bool) -> NDArray[np.float64]:
+        each = [part * _below(values, points, inclusive=inclusive) for part, values in mixed.values()]
+        return np.asarray(np.sum(each, axis=0), np.float64)
+
+    def found(points: NDArray[np.float64], *, inclusive: bool) -> NDArray[np.float64]:
+        return np.searchsorted(own, points, side="right" if inclusive else "left") / len(own)
+
+    points = np.unique(np.concatenate([values for _, values in mixed.values()]))
+    gaps = (share(points, inclusive=side) - found(points, inclusive=side) for side in (False, True))
+    distance = max(float(np.abs(gap).max()) for gap in gaps)
+    at = share(points, inclusive=True)
+    tenths = np.unique(np.interp(np.arange(1, 10) / 10, at, points))
+    least = 0.5 / len(own)
+    before, now = (
+        np.maximum(np.diff(np.concatenate([[0.0], side(tenths, inclusive=True), [1.0]])), least)
+        for side in (share, found)
+    )
+    stability = float(((now - before) * np.log(now / before)).sum())
+    return Shift(name, distance, stability, float(np.interp(0.5, at, points)), float(np.median(own)))
+
+
+def _below(values: NDArray[np.float64], points: NDArray[np.float64], *, inclusive: bool) -> NDArray[np.float64]:
+    """Return the share of slices below each point, or at it as well, by quantiles joined with straight lines."""
+    levels = np.asarray(QUANTILES)
+    if inclusive:
+        return np.asarray(np.interp(points, values, levels, left=0.0, right=1.0), np.float64)
+    return np.asarray(1 - np.interp(-points, -values[::-1], 1 - levels[::-1], left=0.0, right=1.0), np.float64)
+
+
+def _appearance(subject: Subject, preparation: Preparation) -> NDArray[np.float32]:
+    if preparation == Preparation():
+        return appearance(subject.slices, range(subject.own))
+    return _prepared_otherwise(subject.mine, preparation)
+
+
+def _prepared_otherwise(records: Sequence[Record], preparation: Preparation) -> NDArray[np.float32]:
+    told = np.zeros((len(records), len(APPEARANCE)), np.float32)
+
+    def make(row: int, image: Slice) -> None:
+        told[row] = appearance(prepare(image, preparation)[None], [0])[0]
+
+    for _ in each_slice(records, make):
+        pass
+    return told
+
+
+def _found(drifted: Sequence[Shift], groups: int) -> Finding:
+    strong = any(one.distance >= _STRONG and one.stability >= _UNSTABLE for one in drifted)
+    each = ", ".join(
+        f"{one.name} {one.before:.3g} -> {one.now:.3g} (distance {one.distance:.2f}, index {one.stability:.2f})"
+        for one in drifted
+    )
+    return Finding(
+        kind="drift",
+        severity="serious" if strong else "warning",
+        message=f"These slices do not look like those that the model learned from, by "
+        f"{counted(len(drifted), 'statistic')} of {len(APPEARANCE)} over {counted(groups, 'group')}: {each}.",
+        rule=_RULE,
+        remedy="Do not carry the model's figures over to these slices: evaluate it on some of them with known labels, "
+        "look for another sequence, scanner or rendering, and calibrate or train anew.",
+        score=drifted[0].distance,
+    )
+
+
+def _unasked(why: str, remedy: str) -> Finding:
+    return Finding(
+        kind="drift",
+        severity="note",
+        message=f"Drift from the model's training part was not looked at: {why}.",
+        rule=_RULE,
+        remedy=remedy,
+    )

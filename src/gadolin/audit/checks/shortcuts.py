@@ -1,0 +1,148 @@
+"""How well the class can be told without the tumour: from the file, from the background, from what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.audit.facts import FileFacts
+from gadolin.audit.probes import SERIOUS, WARNING, Asked, Probe, difference, group_names, probe, severity, told
+from gadolin.audit.subject import Subject
+from gadolin.audit.views import BACKGROUND, background, painted_out, shrunk, thumbnails
+from gadolin.audit.words import counted
+from gadolin.outlines import prepared_outlines
+from gadolin.prepare import Preparation
+from gadolin.records import Finding
+
+__all__ = ["check", "fact_columns"]
+
+_FILE = ("width", "height", "aspect", "mode", "format", "JPEG quality", "bytes per pixel", "border", "mean")
+_HOW = (
+    "Extremely randomised trees, five folds of whole groups by patient and copy; balanced accuracy out of fold, its "
+    f"interval by group. Serious where the interval's lower end is {SERIOUS} of the way from chance to 1 or more, a "
+    f"warning from {WARNING}. The score is the balanced accuracy."
+)
+
+
+def check(subject: Subject) -> list[Finding]:
+    """Return what file facts, the background and the picture with the tumour painted out tell of the class."""
+    asked = Asked(tuple(record.label for record in subject.mine), group_names(subject))
+    if asked.missing:
+        return [_unasked(asked.missing)]
+    rows = asked.drawn
+    some = asked.take(rows)
+    file = probe(fact_columns([subject.facts[row] for row in rows]), some, columns=_FILE)
+    outside = probe(background(shrunk(subject.slices, rows)), some, columns=BACKGROUND)
+    return [*_from_file(file), *_from_background(outside), *_without_tumour(subject, asked)]
+
+
+def fact_columns(facts: Sequence[FileFacts]) -> NDArray[np.float32]:
+    """Return (N, 9) float32: width, height, aspect, mode, format, JPEG quality, bytes per pixel, border and mean tone.
+
+    Modes and formats are numbered in the order of their names, the quality of what is no JPEG is -1.
+    """
+    modes, formats = sorted({one.mode for one in facts}), sorted({one.format for one in facts})
+    rows = [
+        (
+            one.width,
+            one.height,
+            one.width / one.height,
+            modes.index(one.mode),
+            formats.index(one.format),
+            -1.0 if one.quality is None else one.quality,
+            one.size_bytes / (one.width * one.height),
+            one.border,
+            one.mean,
+        )
+        for one in facts
+    ]
+    return np.asarray(rows, np.float32)
+
+
+def _unasked(why: str) -> Finding:
+    return Finding(
+        kind="shortcuts",
+        severity="note",
+        message=f"Whether the class can be told without the tumour was not looked at: {why}.",
+        rule=_HOW,
+        remedy="Add what is missing, and audit again.",
+    )
+
+
+def _from_file(found: Probe) -> list[Finding]:
+    if found.above <= 0:
+        return []
+    return [
+        Finding(
+            kind="shortcuts",
+            severity=severity(found),
+            message=f"The class can be told without looking at the brain: from file facts alone {told(found)}; the "
+            f"most telling {_telling(found)}.",
+            rule=f"Told from {', '.join(_FILE)}; a fact tells what the accuracy loses where it is shuffled. {_HOW}",
+            remedy="Bring all classes into one size, format and quality from one source, or report beside your "
+            "accuracy what these facts alone give.",
+            score=found.accuracy.value,
+        )
+    ]
+
+
+def _from_background(found: Probe) -> list[Finding]:
+    if found.above <= 0:
+        return []
+    return [
+        Finding(
+            kind="shortcuts",
+            severity=severity(found),
+            message=f"The class can be told from the background alone, the head cut out: {told(found)}; the most "
+            f"telling {_telling(found)}.",
+            rule="Told from tones, grain and a small picture of what lies outside the convex hull of the head in the "
+            f"prepared slice. {_HOW}",
+            remedy="Set the background to black before training (noise, writing and borders stand there), or test on "
+            "pictures of another source.",
+            score=found.accuracy.value,
+        )
+    ]
+
+
+def _without_tumour(subject: Subject, asked: Asked) -> list[Finding]:
+    """Compare pictures with and without their tumour, where outlines are known and enough of them."""
+    known = [row for row, record in enumerate(subject.mine) if record.outline]
+    outlined = asked.take(known)
+    if outlined.missing:
+        return []
+    chosen = [known[place] for place in outlined.drawn]
+    outlines = prepared_outlines([subject.mine[row] for row in chosen], Preparation())
+    assert outlines is not None, "every chosen record names an outline"
+    some = asked.take(chosen)
+    small = shrunk(subject.slices, chosen)
+    whole = probe(thumbnails(small), some)
+    without = probe(thumbnails(painted_out(small, outlines.coverage)), some)
+    if without.above <= 0:
+        return []
+    lost = difference(without, whole, some)
+    spread = "" if lost.low is None or lost.high is None else f" ({100 * lost.low:+.0f} to {100 * lost.high:+.0f})"
+    return [
+        Finding(
+            kind="shortcuts",
+            severity=severity(without),
+            message=f"With the tumour painted out the class is still told in {told(without)}; as they are, the same "
+            f"{counted(len(chosen), 'picture')} give {100 * (whole.accuracy.value or 0):.0f} %, a difference of "
+            f"{100 * (lost.value or 0):+.0f} points{spread}.",
+            rule="Pictures of 16 x 16 pixels, as they are and with the outline and what is just around it painted over "
+            f"from its rim (Telea, 2004). {_HOW}",
+            remedy="Read the accuracy beside this figure: it holds plane, place and source of the slices; look whether "
+            "heat maps fall on the tumour, and balance planes between the classes.",
+            score=without.accuracy.value,
+        )
+    ]
+
+
+def _telling(found: Probe) -> str:
+    """Return the most telling column with what it is worth, and the next where that is worth half as much."""
+    (first, worth), *rest = found.telling
+    named = f"is {first} (worth {100 * worth:.0f} points)"
+    if rest and rest[0][1] >= worth / 2 > 0:
+        named += f", then {rest[0][0]} ({100 * rest[0][1]:.0f})"
+    return named
