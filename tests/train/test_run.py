@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from gadolin.audit.appearance import read_summary
+from gadolin.bundle import read_bundle
 from gadolin.cache import prepared_slices
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
 from gadolin.evaluate import read_table
@@ -19,6 +21,7 @@ from gadolin.predictor import Predictor
 from gadolin.prepare import prepare
 from gadolin.readers import read
 from gadolin.sources import scan
+from gadolin.splits import grouping_keys
 from gadolin.train import run as running
 from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
@@ -112,6 +115,13 @@ def test_the_bundle_names_its_files_by_their_digests(finished_run):
     assert bundle.manifest_digest == facts_of(finished_run)["manifest_digest"]
     assert bundle.classes == ("glioma", "meningioma", "notumor", "pituitary")
     assert bundle.metrics["validation"]["slices"] == 8
+
+
+def test_the_bundle_keeps_what_its_training_part_looks_like(finished_run):
+    groups, quantiles = read_summary(read_bundle(finished_run).facts["statistics"])
+    learned = [one for one in read_manifest(finished_run / "manifest.csv") if one.split == "train"]
+    assert groups == len(set(grouping_keys(learned)))
+    assert set(quantiles) == {"", *(one.label for one in learned)}
 
 
 def test_the_test_part_was_read_exactly_once(finished_run):
