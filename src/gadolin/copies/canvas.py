@@ -34,9 +34,9 @@ def _without_bars(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     top, bottom, left, right = 0, SIDE, 0, SIDE
     while True:
         before = (top, bottom, left, right)
-        above, below = _plain(picture[top:bottom, left:right])
+        above, below = _plain(picture[top:bottom, left:right], 1)
         top, bottom = top + above, bottom - below
-        above, below = _plain(picture[top:bottom, left:right].T)
+        above, below = _plain(picture[top:bottom, left:right], 0)
         left, right = left + above, right - below
         if min(bottom - top, right - left) < SIDE // 2:
             return picture
@@ -47,10 +47,12 @@ def _without_bars(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return bare
 
 
-def _plain(lines: NDArray[np.uint8]) -> tuple[int, int]:
-    """Return how many of the first and of the last lines are of one tone."""
-    varied = np.flatnonzero(lines.max(axis=1) - lines.min(axis=1) > _ONE_TONE)
-    return (int(varied[0]), len(lines) - 1 - int(varied[-1])) if len(varied) else (0, len(lines))
+def _plain(lines: NDArray[np.uint8], along: int) -> tuple[int, int]:
+    """Return how many of the first and of the last rows (``along`` 1) or columns (0) are of one tone."""
+    brightest, darkest = lines.max(axis=along, initial=0), lines.min(axis=along, initial=255 - _ONE_TONE)
+    varied = np.flatnonzero(brightest > darkest + _ONE_TONE)
+    count = lines.shape[1 - along]
+    return (int(varied[0]), count - 1 - int(varied[-1])) if len(varied) else (0, count)
 
 
 def _evened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

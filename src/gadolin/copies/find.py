@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ __all__ = ["COPY_CORRELATION", "Copies", "Copy", "find_copies"]
 
 COPY_CORRELATION = 0.94
 _PLAIN = 1.0  # of 255: standard deviation below which a slice shows nothing
-_PIECE = 128  # pairs that are proved at once
+_PIECE = 64  # slices or pairs in hand at once
 _SAME = Overlay(1.0, mirrored=False, degrees=0.0, scale=1.0)
 
 Progress = Callable[[int, int, str], None]
@@ -98,17 +100,39 @@ def _canvases(
     A slice that shows nothing has the canvas -1.
     """
     seen: dict[bytes, int] = {}
-    canvases = [np.empty((0, SIDE, SIDE), np.uint8)]
+    count = sum(map(len, stacks))
+    canvases = np.empty((count, SIDE, SIDE), np.uint8)
     distinct: list[int] = []
-    owner = np.full(sum(map(len, stacks)), -1, np.int64)
-    for row, one in enumerate(chain.from_iterable(stacks)):
-        if one.std() < _PLAIN:
-            continue
-        owner[row] = seen.setdefault(hashlib.sha256(np.ascontiguousarray(one).data).digest(), len(seen))
-        if owner[row] == len(distinct):
-            distinct.append(row)
-            canvases.append(on_canvas(one[None]))
-    return np.concatenate(canvases), np.array(distinct, np.int64), owner
+    owner = np.full(count, -1, np.int64)
+    pieces = [stack[start : start + _PIECE] for stack in stacks for start in range(0, len(stack), _PIECE)]
+    with ThreadPoolExecutor() as pool:
+        for row, (digest, canvas) in enumerate(chain.from_iterable(pool.map(_looked_at, pieces))):
+            if digest is None:
+                continue
+            owner[row] = seen.setdefault(digest, len(seen))
+            if owner[row] == len(distinct):
+                canvases[len(distinct)] = canvas
+                distinct.append(row)
+    return canvases[: len(distinct)], np.array(distinct, np.int64), owner
+
+
+def _looked_at(slices: NDArray[np.uint8]) -> list[tuple[bytes | None, NDArray[np.uint8]]]:
+    """Return digest and canvas of each slice, no digest where it shows nothing."""
+    plain = [float(cv2.meanStdDev(one)[1].item()) < _PLAIN for one in slices]
+    digests = [hashlib.sha256(np.ascontiguousarray(one).data).digest() for one in slices]
+    found = [
+        (None if nothing else digest, canvas)
+        for nothing, digest, canvas in zip(plain, digests, on_canvas(slices), strict=True)
+    ]
+    _let_go(slices)
+    return found
+
+
+def _let_go(slices: NDArray[np.uint8]) -> None:
+    """Take the pages of a memory map out of memory; they are read again where they are needed again."""
+    mapped = getattr(slices, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _numbered(sets: Components, distinct: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -58,21 +58,13 @@ def find_keypoints(
     counts = np.array([len(facts) for facts, _ in found], np.int64)
     valid = np.arange(_MOST) < counts[:, None]
     facts = np.concatenate([np.empty((0, 4), np.float32), *(one for one, _ in found)])
-    straight, mirrored = _shortened(np.concatenate([np.empty((0, _DESCRIPTOR), np.uint8), *(one for _, one in found)]))
-
+    whole = np.concatenate([np.empty((0, _DESCRIPTOR), np.uint8), *(one for _, one in found)])
+    del found
     places = np.zeros(valid.shape, np.complex64)
     places[valid] = facts[:, 0] + 1j * facts[:, 1]
-    size, angle, straight, mirrored = (
-        _spread(values, valid) for values in (facts[:, 2], facts[:, 3], straight, mirrored)
-    )
-    return Keypoints(valid, places, size, angle, straight, mirrored)
-
-
-def _spread(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the values in the places of a table that are valid, 1 in the others."""
-    table = np.ones((*valid.shape, *values.shape[1:]), np.float32)
-    table[valid] = values
-    return table
+    size, angle = np.ones(valid.shape, np.float32), np.ones(valid.shape, np.float32)
+    size[valid], angle[valid] = facts[:, 2], facts[:, 3]
+    return Keypoints(valid, places, size, angle, *_shortened(whole, valid))
 
 
 def _block(canvases: NDArray[np.uint8]) -> list[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
@@ -89,16 +81,21 @@ def _keypoints(sift: cv2.SIFT, canvas: NDArray[np.uint8]) -> tuple[NDArray[np.fl
     return np.array(facts, np.float32), np.asarray(descriptors[:_MOST], np.uint8)
 
 
-def _shortened(whole: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the principal components of square-rooted descriptors, and of their mirror images."""
+def _shortened(whole: NDArray[np.uint8], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the principal components of square-rooted descriptors, and of their mirror images, where valid."""
+    straight, mirrored = (np.ones((*valid.shape, _LENGTH), np.float32) for _ in range(2))
     if not len(whole):
-        none = np.empty((0, _LENGTH), np.float32)
-        return none, none
+        return straight, mirrored
     sample = _rooted(whole[:: max(1, len(whole) // _SAMPLE)])
     mean = sample.mean(axis=0)
     _, axes = np.linalg.eigh((sample - mean).T @ (sample - mean))
     axes = axes[:, ::-1][:, :_LENGTH]
-    return (_rooted(whole) - mean) @ axes, (_rooted(_flipped(whole)) - mean) @ axes
+    rows, columns = np.nonzero(valid)
+    for start in range(0, len(whole), _SAMPLE):
+        some = slice(start, start + _SAMPLE)
+        straight[rows[some], columns[some]] = (_rooted(whole[some]) - mean) @ axes
+        mirrored[rows[some], columns[some]] = (_rooted(_flipped(whole[some])) - mean) @ axes
+    return straight, mirrored
 
 
 def _rooted(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import cv2
@@ -23,7 +24,7 @@ _FAINT = 20  # of 255: darker is background
 _COMMON = 0.5  # share of the tissue of either that must be tissue in both
 _FEWEST_PIXELS = 200
 _FINE, _COARSE = (3, 3), (15, 15)  # pixels: the band in which pictures are compared
-_PLAIN, _HOPELESS = 0.985, 0.8  # correlations between which a closer registration is tried
+_PLAIN, _HOPELESS = 0.97, 0.8  # correlations between which a closer registration is tried
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 8, 1e-4)
 
 _NEUTRAL = 128  # of 255, where nothing is compared
@@ -65,7 +66,7 @@ def overlays(canvases: NDArray[np.uint8], keypoints: Keypoints, pairs: Sequence[
     correlations = _correlations(over, under, transforms[rows])
     worth = np.flatnonzero((correlations > _HOPELESS) & (correlations < _PLAIN))
     if len(worth):
-        closer = np.stack([_closer(over[one], under[one], transforms[rows[one]]) for one in worth])
+        closer = _closer(over[worth], under[worth], transforms[rows[worth]])
         correlations[worth] = np.maximum(correlations[worth], _correlations(over[worth], under[worth], closer))
     told = [NOTHING] * len(pairs)
     for row, correlation in zip(rows.tolist(), correlations.tolist(), strict=True):
@@ -116,67 +117,73 @@ def _least_squares(
     return factor, aim - factor * middle
 
 
-def _closer(over: NDArray[np.uint8], under: NDArray[np.uint8], transform: Affine) -> Affine:
-    """Return the affine transform near ``transform`` under which the pictures, at half their size, agree best."""
+def _closer(over: NDArray[np.uint8], under: NDArray[np.uint8], transforms: Affine) -> Affine:
+    """Return the affine transforms near ``transforms`` under which the pictures, at half their size, agree best."""
     half = (SIDE // 2, SIDE // 2)
-    small, beneath = (cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in (over, under))
-    start = cv2.invertAffineTransform(_rescaled(transform, 0.5)).astype(np.float32)
     mask = np.full(half, 255, np.uint8)
-    try:
-        _, back = cv2.findTransformECC(beneath, small, start, cv2.MOTION_AFFINE, _STEPS, mask, 3)
-    except cv2.error:  # it did not converge
-        return transform
-    return _rescaled(np.asarray(cv2.invertAffineTransform(back), np.float32), 2)
+    closer = _rescaled(transforms, 0.5)
+    for one, other, matrix in zip(over, under, closer, strict=True):
+        small, beneath = (cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in (one, other))
+        start = cv2.invertAffineTransform(matrix)
+        with suppress(cv2.error):  # it did not converge
+            _, back = cv2.findTransformECC(beneath, small, start, cv2.MOTION_AFFINE, _STEPS, mask, 3)
+            matrix[:] = cv2.invertAffineTransform(back)
+    return _rescaled(closer, 2)
 
 
-def _rescaled(transform: Affine, factor: float) -> Affine:
-    """Return the transform for pictures of ``factor`` times the size; pixels have their centres at whole numbers."""
-    linear, shift = transform[:, :2], transform[:, 2]
-    corner = np.full(2, (factor - 1) / 2, np.float32)
-    return np.column_stack([linear, factor * shift + corner - linear @ corner]).astype(np.float32)
+def _rescaled(transforms: Affine, factor: float) -> Affine:
+    """Return the transforms for pictures of ``factor`` times the size; pixels have their centres at whole numbers."""
+    corner = (factor - 1) / 2
+    scaled = transforms.copy()
+    scaled[:, :, 2] = factor * transforms[:, :, 2] + corner - corner * transforms[:, :, :2].sum(axis=2)
+    return scaled
 
 
 def _correlations(over: NDArray[np.uint8], under: NDArray[np.uint8], transforms: Affine) -> NDArray[np.float64]:
     """Return (P,) the correlation of ranked tones, between a fine and a coarse scale, where both show tissue."""
+    if not len(over):
+        return np.empty(0)
     laid = np.stack([cv2.warpAffine(one, matrix, (SIDE, SIDE)) for one, matrix in zip(over, transforms, strict=True)])
     inside = _inside(transforms)
     tissue, others = (laid > _FAINT) & inside, (under > _FAINT) & inside
     common = tissue & others
-    pixels = common.sum(axis=(1, 2))
-    enough = pixels >= np.maximum(_FEWEST_PIXELS, _COMMON * (tissue | others).sum(axis=(1, 2)))
-    one, other = (_structure(pictures, common) for pictures in (laid, under))
-    one, other = (_centred(detail, common, pixels) for detail in (one, other))
-    products = [np.einsum("phw,phw->p", first, second) for first, second in ((one, other), (one, one), (other, other))]
-    return np.where(enough, products[0] / np.sqrt(np.maximum(products[1] * products[2], 1e-6)), 0.0)
+    pixels = np.count_nonzero(common, axis=(1, 2))
+    enough = pixels >= np.maximum(_FEWEST_PIXELS, _COMMON * np.count_nonzero(tissue | others, axis=(1, 2)))
+    one, other = (_structure(pictures * common, pixels) * common for pictures in (laid, under))
+    means = [detail.sum(axis=(1, 2), dtype=np.float64) / np.maximum(pixels, 1) for detail in (one, other)]
+    both, first, second = (
+        np.einsum("phw,phw->p", *details) - pixels * shift
+        for details, shift in (
+            ((one, other), means[0] * means[1]),
+            ((one, one), means[0] ** 2),
+            ((other, other), means[1] ** 2),
+        )
+    )
+    return np.where(enough, both / np.sqrt(np.maximum(first * second, 1e-6)), 0.0)
 
 
 def _inside(transforms: Affine) -> NDArray[np.bool_]:
     """Return (P, SIDE, SIDE): which pixels of the lower picture the upper one covers."""
-    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
-    covered = np.ones((len(transforms), SIDE, SIDE), np.bool_)
-    for matrix, cover in zip(transforms, covered, strict=True):
-        for row in cv2.invertAffineTransform(matrix).astype(np.float32):
-            place = row[0] * x + row[1] * y + row[2]
-            cover &= (place >= 0) & (place <= SIDE - 1)
-    return covered
+    corners = np.array([[0, 0, 1], [SIDE - 1, 0, 1], [SIDE - 1, SIDE - 1, 1], [0, SIDE - 1, 1]], np.float32)
+    places = np.rint(np.einsum("pij,cj->pci", transforms, corners)).astype(np.int32)
+    covered = np.zeros((len(transforms), SIDE, SIDE), np.uint8)
+    for cover, four in zip(covered, places, strict=True):
+        cv2.fillConvexPoly(cover, four, 1)
+    return covered.astype(np.bool_)
 
 
-def _structure(pictures: NDArray[np.uint8], common: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the fine structure of the tones' ranks among the common pixels: the same after any change of contrast."""
-    count = len(pictures)
-    tones = pictures.astype(np.int32) + 256 * np.arange(count, dtype=np.int32)[:, None, None]
-    counts = np.bincount(tones[common], minlength=256 * count).reshape(count, 256)
-    total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ranks = np.rint((np.cumsum(counts, axis=1) - counts / 2) * (255 / total)).astype(np.uint8)
-    ranked = np.full((count, SIDE + _GAP, SIDE), _NEUTRAL, np.uint8)
-    ranked[:, :SIDE] = np.where(common, ranks.ravel()[tones], _NEUTRAL)
+def _structure(pictures: NDArray[np.uint8], pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the fine structure of the tones' ranks: the same after any change of contrast.
+
+    ``pictures`` (P, SIDE, SIDE) are 0 where nothing is compared, and ``pixels`` (P,) counts the others.
+    """
+    counts = np.stack([cv2.calcHist([one], [0], None, [256], (0, 256)).ravel() for one in pictures])
+    counts[:, 0] = 0
+    ranks = np.rint((np.cumsum(counts, axis=1) - counts / 2) * (255 / np.maximum(pixels, 1)[:, None])).astype(np.uint8)
+    ranks[:, 0] = _NEUTRAL
+    ranked = np.full((len(pictures), SIDE + _GAP, SIDE), _NEUTRAL, np.uint8)
+    for one, order, target in zip(pictures, ranks, ranked, strict=True):
+        cv2.LUT(one, order, target[:SIDE])
     column = ranked.reshape(-1, SIDE)
     detail = cv2.subtract(cv2.blur(column, _FINE), cv2.blur(column, _COARSE), dtype=cv2.CV_32F)
     return np.asarray(detail.reshape(ranked.shape)[:, :SIDE], np.float32)
-
-
-def _centred(detail: NDArray[np.float32], common: NDArray[np.bool_], pixels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the details less their mean over the common pixels, 0 elsewhere."""
-    kept = detail * common
-    mean = kept.sum(axis=(1, 2)) / np.maximum(pixels, 1)
-    return np.asarray((kept - mean[:, None, None].astype(np.float32)) * common, np.float32)
