@@ -13,8 +13,9 @@ import argparse
 import csv
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -163,7 +164,7 @@ def main() -> None:
 
 def population(figshare: Path, rows: list[dict[str, str]], kind: str | None) -> Population:
     """Return the slices of some rows, changed as a kind says, prepared."""
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         slices = list(pool.map(partial(_prepared, figshare, kind), [row["number"] for row in rows], chunksize=32))
     shows = [TWICE.get(row["number"], row["number"]) for row in rows]
     return Population(np.stack(slices), np.array(shows), np.array([row["person"] for row in rows]))
@@ -192,10 +193,11 @@ def every_pair(slices: NDArray[np.uint8]) -> Pairs:
     keypoints = find_keypoints(canvases)
     best: dict[tuple[int, int], float] = {}
     for _, pairs in candidates(keypoints):
-        for start in range(0, len(pairs), 64):
-            some = pairs[start : start + 64]
-            for (first, second, _), overlay in zip(some, overlays(canvases, keypoints, some), strict=True):
-                best[first, second] = max(overlay.correlation, best.get((first, second), -1.0))
+        pieces = [pairs[start : start + 64] for start in range(0, len(pairs), 64)]
+        with ThreadPoolExecutor() as pool:
+            for piece, told in zip(pieces, pool.map(partial(overlays, canvases, keypoints), pieces), strict=True):
+                for (first, second, _), overlay in zip(piece, told, strict=True):
+                    best[first, second] = max(overlay.correlation, best.get((first, second), -1.0))
     return [(correlation, first, second) for (first, second), correlation in best.items()]
 
 
