@@ -23,7 +23,7 @@ from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
 from gadolin.evaluate import measure
 from gadolin.manifest import read_manifest, write_manifest
-from gadolin.predictions import Table, read_table, write_table
+from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
 from gadolin.sources import scan
 from gadolin.splits import assign_folds, join_copies
@@ -32,10 +32,9 @@ from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
-from publish import markdown, publish, say, shown
+from publish import keep, markdown, publish, say, shown
 
 FOLDS = 5
-KEPT = Path(__file__).parents[1] / "docs" / "predictions"
 
 
 def main() -> None:
@@ -63,7 +62,7 @@ def main() -> None:
     table = read_table(out / "evaluation" / "predictions.csv")
     seconds = sum(json.loads((out / f"fold-{k}" / "run.json").read_text())["training_seconds"] for k in range(FOLDS))
     if arguments.write:
-        write_table(KEPT / f"crossval-{arguments.recipe}-seed{arguments.seed}.csv.gz", bare(table))
+        keep(f"crossval-{arguments.recipe}-seed{arguments.seed}", table)
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
     publish(f"crossval-{arguments.recipe}", title, rows(table, seconds), write=arguments.write)
 
@@ -78,11 +77,6 @@ def four_class_manifest(figshare: Path, kaggle: Path, work: Path) -> None:
     joined = join_copies([*tumours, *without], copies.joined)
     kept = [joined[row] for row in sorted({*range(len(tumours)), *first})]
     write_manifest(work / "manifest.csv", assign_folds(kept, FOLDS, seed=0))
-
-
-def bare(table: Table) -> Table:
-    """Return the table with file names in place of paths."""
-    return replace(table, paths=tuple(Path(path).name for path in table.paths))
 
 
 def rows(table: Table, seconds: float) -> list[str]:

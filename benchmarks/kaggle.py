@@ -1,25 +1,33 @@
 """Accuracy on the Testing folder of the Kaggle set, beside that on the Testing pictures that are not in Training.
 
-    python benchmarks/kaggle.py KAGGLE [--work FOLDER] [--seed 0] [--write]
+    python benchmarks/kaggle.py KAGGLE FIGSHARE [--work FOLDER] [--seed 0] [--write]
 
-KAGGLE holds ``Training`` and ``Testing``. Trains the recipe ``default`` from scratch unless the run is already there.
+KAGGLE holds ``Training`` and ``Testing``; the pictures that show a slice of FIGSHARE (``images/N.jpg`` and
+``annotations.csv``) take over its patient. Trains the recipe ``default`` from scratch unless the run is already there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gadolin.evaluate import read_table
+import numpy as np
+
+from gadolin.cache import prepared_slices
+from gadolin.copies import find_copies
+from gadolin.manifest import write_manifest
+from gadolin.predictions import Table, read_table
+from gadolin.prepare import Preparation
+from gadolin.sources import scan
+from gadolin.splits import carry_patients
 from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
 from gadolin.train.run import train_model
-from publish import markdown, publish, say, shown
+from publish import keep, markdown, publish, say, shown
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
@@ -27,6 +35,7 @@ FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kaggle", type=Path)
+    parser.add_argument("figshare", type=Path)
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seed", type=int, default=0)
@@ -35,40 +44,61 @@ def main() -> None:
     arguments = parser.parse_args()
     out = arguments.work / f"{arguments.recipe}-seed{arguments.seed}"
     if not (out / "evaluation" / "metrics.json").is_file():
+        manifest = arguments.work / "manifest.csv"
+        if not manifest.is_file():
+            write_with_patients(arguments.kaggle, arguments.figshare, manifest)
         recipe = with_settings(named_recipe(arguments.recipe), arguments.settings)
         resume = (out / "run.json").is_file()
-        train_model(
-            Plan(arguments.kaggle, out, recipe, machine=Machine(seed=arguments.seed), resume=resume), progress=say
-        )
+        train_model(Plan(manifest, out, recipe, machine=Machine(seed=arguments.seed), resume=resume), progress=say)
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
     run = json.loads((out / "run.json").read_text())
     title = f"Kaggle Testing, recipe {arguments.recipe}, from scratch"
-    publish("kaggle", title, table(out, metrics, run), write=arguments.write)
-
-
-def table(out: Path, metrics: dict[str, Any], run: dict[str, Any]) -> list[str]:
     predictions = read_table(out / "evaluation" / "predictions.csv")
+    if arguments.write:
+        keep(f"kaggle-{arguments.recipe}-seed{arguments.seed}", predictions)
+    publish("kaggle", title, table(predictions, metrics, training(out, run)), write=arguments.write)
+
+
+def write_with_patients(kaggle: Path, figshare: Path, manifest: Path) -> None:
+    """Write the manifest of the Kaggle set, with the patients of the Figshare slices that its pictures show."""
+    records, known = scan(kaggle).records, scan(figshare).records
+    copies = find_copies(*(prepared_slices(each, Preparation()).slices for each in (records, known)))
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    write_manifest(manifest, carry_patients(records, known, copies))
+
+
+def table(predictions: Table, metrics: dict[str, Any], training: str) -> list[str]:
+    """Return the figures of each part as lines."""
     rows = []
-    for name in ("all", "copied", "slice-new", "patient-new"):
+    for name in ("all", "copied", "patient-shared", "slice-new", "patient-new"):
         part = metrics["parts"][name]
         if not part.get("scored", True):
             rows.append([name, str(part["n"]), part["reason"], "", ""])
             continue
-        chosen = range(len(predictions)) if name == "all" else [i for i, p in enumerate(predictions.parts) if p == name]
-        counts = Counter(predictions.classes[predictions.truth[i]] for i in chosen)
-        split = ", ".join(f"{label} {counts[label]}" for label in predictions.classes)
+        chosen = predictions if name == "all" else predictions.part(name)
+        counts = np.bincount(chosen.truth, minlength=len(chosen.classes))
+        split = ", ".join(f"{label} {count}" for label, count in zip(chosen.classes, counts, strict=True))
         rows.append([name, f"{part['n']} ({split})", *(shown(part[key]) for key in FIGURES)])
     head = ["part of Testing", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
-    seconds = sum(float(line.rsplit(",", 1)[1]) for line in (out / "history.csv").read_text().splitlines()[1:])
     return [
         *markdown(head, rows),
         "",
-        "“copied”: the slice, identical or mirrored, is in Training too; “slice-new”: it is not, though another slice "
-        "of the same patient may be. Intervals resample groups of copies.",
+        "“copied”: the slice, identical, mirrored or otherwise changed, is in Training too; “patient-shared”: it is "
+        "not, but others of its patient are; “slice-new”: it is not, and its patient is unknown; “patient-new”: its "
+        "patient is known and not in Training. Patients are those of the Figshare set. Intervals resample patients, "
+        "or groups of copies where they are unknown.",
         "",
-        f"{run['epochs']} epochs took {seconds / 60:.1f} minutes of training ({run['precision']}, {run['threads']} "
-        f"threads), validation included; epoch {run['chosen_epoch']} was chosen on the validation part.",
+        training,
     ]
+
+
+def training(out: Path, run: dict[str, Any]) -> str:
+    """Return what the training took, in words."""
+    seconds = sum(float(line.rsplit(",", 1)[1]) for line in (out / "history.csv").read_text().splitlines()[1:])
+    return (
+        f"{run['epochs']} epochs took {seconds / 60:.1f} minutes of training ({run['precision']}, {run['threads']} "
+        f"threads), validation included; epoch {run['chosen_epoch']} was chosen on the validation part."
+    )
 
 
 if __name__ == "__main__":

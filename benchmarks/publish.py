@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from gadolin.predictions import Table, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,6 +51,12 @@ def shown(value: object) -> str:
     assert isinstance(value, dict), "a figure with its interval"
     spread = "no interval" if value["low"] is None else f"{100 * value['low']:.1f}-{100 * value['high']:.1f}"
     return f"{100 * value['value']:.1f} % ({spread})"
+
+
+def keep(name: str, table: Table) -> None:
+    """Write the row-level predictions behind a table of figures to docs/predictions, without folder names."""
+    bare = replace(table, paths=tuple(Path(path).name for path in table.paths))
+    write_table(ROOT / "docs" / "predictions" / f"{name}.csv.gz", bare)
 
 
 def say(done: int, total: int, what: str) -> None:
