@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gadolin.copies import find_copies
 from gadolin.errors import RequestError
 from gadolin.phantom import CLASSES, draw_patient
 from gadolin.phantom.anatomy import draw_anatomy
 from gadolin.phantom.canvas import Canvas
 from gadolin.phantom.lesion import draw_lesion, paint_lesion
 from gadolin.phantom.patient import HEADS
+from gadolin.prepare import Preparation, prepare
+from gadolin.records import Slice
 
 TUMOURS = tuple(label for label in CLASSES if label != "notumor")
 
@@ -84,6 +87,12 @@ def test_slices_of_one_patient_resemble_each_other_more_than_those_of_others():
     np.fill_diagonal(likeness, -1)
     nearest = likeness.argmax(1)
     assert np.mean(nearest // 2 == np.arange(len(views)) // 2) > 0.9
+
+
+def test_slices_5_mm_apart_are_not_taken_for_copies():
+    stacks = [draw_patient(CLASSES[number % 4], number, size=96) for number in range(16)]
+    prepared = [prepare(Slice(one.pixels.astype(np.float32)), Preparation()) for stack in stacks for one in stack]
+    assert not find_copies(np.stack(prepared)).pairs
 
 
 @pytest.mark.parametrize("label", ["glioma", "meningioma"])

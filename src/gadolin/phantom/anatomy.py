@@ -15,6 +15,7 @@ from gadolin.phantom.canvas import Field
 __all__ = ["TEXTURE", "Anatomy", "around", "draw_anatomy", "periodic_noise"]
 
 TEXTURE: Final = 256
+_ROWS_ALONG: Final = 8  # of the noise, from the middle of a stack to its end
 
 _CONTRAST: Final[Mapping[str, float]] = {
     "air": 0.012, "skin": 0.46, "fat": 0.80, "bone": 0.06, "marrow": 0.24, "muscle": 0.33, "mucosa": 0.58,
@@ -77,18 +78,20 @@ def _envelope(cycles: tuple[float, float], width: float) -> Field:
     return np.asarray(envelope, np.float32)
 
 
-def around(x: Field, y: Field, grain: Field, *, row: int) -> Field:
-    """Return noise that changes slowly around the point where ``x`` and ``y`` are 0.
+def around(x: Field, y: Field, grain: Field, *, row: int, along: float) -> Field:
+    """Return noise that changes slowly around the point where ``x`` and ``y`` are 0, and ``along`` the stack.
 
     ``x`` and ``y`` are regular grids (H, W); ``grain`` is (256, 256) periodic noise, of which ``row`` is
-    wrapped around. The result is (H, W) float32, worked out coarsely: nobody looks at the point itself.
+    wrapped around in the middle of the stack, and other rows elsewhere. The result is (H, W) float32, worked out
+    coarsely: nobody looks at the point itself.
     """
     coarse = (slice(None, None, max(x.shape[0] // 32, 1)), slice(None, None, max(x.shape[1] // 32, 1)))
     angle = np.arctan2(y[coarse], x[coarse]) * np.float32(TEXTURE / (2 * np.pi))
     below = np.floor(angle)
     share = angle - below
     first = below.astype(np.int64) % TEXTURE
-    noise = grain[row, first] * (1 - share) + grain[row, (first + 1) % TEXTURE] * share
+    ring = grain[(row + round(_ROWS_ALONG * along)) % TEXTURE]
+    noise = ring[first] * (1 - share) + ring[(first + 1) % TEXTURE] * share
     return np.asarray(cv2.resize(noise, (x.shape[1], x.shape[0])), np.float32)
 
 
@@ -104,7 +107,7 @@ def draw_anatomy(rng: np.random.Generator, *, through_sella: bool) -> Anatomy:
     tones = {tissue: tone * float(rng.normal(1, 0.04)) for tissue, tone in sequence.items()}
     folds = np.stack([periodic_noise(rng, (9.0, 20.0)) for _ in range(2)])
     bend = rng.normal(0, 1, (2, 2, 5, 5)).astype(np.float32)
-    bend *= np.array([0.016, 0.005], np.float32)[:, None, None, None]
+    bend *= np.array([0.016, 0.022], np.float32)[:, None, None, None]
     scale = rng.uniform(0.93, 1.05)
     aspect = rng.uniform(0.96, 1.04)
     return Anatomy(

@@ -57,9 +57,9 @@ _CEREBELLUM: Final[tuple[Point, ...]] = (
 
 def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     """Paint an axial head at the level of the lateral ventricles; ``along`` is the place in the stack."""
-    size = 1 - 0.015 * along
-    paint_scalp(canvas, anatomy, oval((0, 0), (0.71 * size, 0.89 * size), taper=0.05))
-    paint_cavity(canvas, anatomy, oval((0, 0.005), (0.60 * size, 0.775 * size), taper=0.07))
+    size = 1 - 0.03 * along
+    paint_scalp(canvas, anatomy, oval((0, 0), (0.71 * size, 0.89 * size), taper=0.05), along)
+    paint_cavity(canvas, anatomy, oval((0, 0.005), (0.60 * size, 0.775 * size), taper=0.07), along)
     fissures = canvas.away(
         [
             [(0.0, -0.80), (0.006, -0.6), (-0.004, -0.45), (0.0, -0.33)],
@@ -70,20 +70,21 @@ def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     )
     canvas.brain = canvas.cavity - np.float32(0.022)
     canvas.white = paint_folded(canvas, canvas.brain, fissures, folds=_HEMISPHERES, anatomy=anatomy, along=along)
+    deep = 1 - 0.25 * along  # what tapers upwards
     for curve in (
-        oval((0.145, -0.17), (0.045, 0.085), tilt=20),
-        oval((0.25, -0.02), (0.065, 0.15), tilt=-14),
-        oval((0.095, 0.10), (0.07, 0.105), tilt=-25),
+        oval((0.145, -0.17), (0.045, 0.085 * deep), tilt=20),
+        oval((0.25, -0.02), (0.065 * deep, 0.15 * deep), tilt=-14),
+        oval((0.095, 0.10), (0.07, 0.105 * deep), tilt=-25),
     ):
         for side in mirrored(curve):
             canvas.fill(side, "grey", 0.85)
-    wide = anatomy.ventricles * (1 + 0.15 * along)
-    for shape, middle in ((_FRONTAL_HORN, (0.05, -0.15)), (_TRIGONE, (0.17, 0.27))):
-        scale = np.array([wide, 0.5 + 0.5 * wide])
+    wide = anatomy.ventricles * (1 + 0.2 * along)
+    for shape, middle, long in ((_FRONTAL_HORN, (0.05, -0.15), 1 + 0.2 * along), (_TRIGONE, (0.17, 0.27), deep)):
+        scale = np.array([wide, (0.5 + 0.5 * wide) * long])
         for side in mirrored((closed_curve(shape) - middle) * scale + middle):
             canvas.fill(side, "csf")
-    canvas.fill(oval((0, 0.06), (0.011 * wide, 0.075)), "csf")
-    for side in mirrored(oval((0.185, 0.29), (0.016, 0.05), tilt=-30)):
+    canvas.fill(oval((0, 0.06), (0.011 * wide, 0.075 * deep)), "csf")
+    for side in mirrored(oval((0.185, 0.29), (0.016, 0.05 * deep), tilt=-30)):
         canvas.fill(side, "choroid", 0.8)
     canvas.fill(oval((0, 0.765 * size), (0.022, 0.03)), "vessel")
     canvas.fill(oval((0, -0.765 * size), (0.012, 0.02)), "vessel")
@@ -91,9 +92,9 @@ def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
 
 def draw_low(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     """Paint an axial head at the level of the pituitary gland; ``along`` is the place in the stack."""
-    paint_scalp(canvas, anatomy, oval((0, -0.01), (0.70, 0.88), taper=0.03))
+    paint_scalp(canvas, anatomy, oval((0, -0.01), (0.70 + 0.02 * along, 0.88), taper=0.03), along)
     _paint_face(canvas, along)
-    paint_cavity(canvas, anatomy, closed_curve(_MIDDLE_FOSSAE))
+    paint_cavity(canvas, anatomy, closed_curve(_MIDDLE_FOSSAE), along)
     fissures = canvas.away([[(0.4, -0.29), (0.35, -0.2), (0.3, -0.14)], [(-0.4, -0.29), (-0.35, -0.2), (-0.3, -0.13)]])
     hulls = [oval_side for shape in (_TEMPORAL, _FRONTAL_BASE) for oval_side in mirrored(closed_curve(shape))]
     depth = np.maximum.reduce([canvas.depth(hull) for hull in hulls])
@@ -103,11 +104,11 @@ def draw_low(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
         canvas, cerebellum, fissures + 1, folds=_FOLIA, anatomy=anatomy, along=along
     )
     canvas.brain = np.maximum(depth, cerebellum)
-    canvas.fill(oval((0, 0.45), (0.035, 0.19)), "grey", 0.8)
-    canvas.fill(closed_curve(_PONS), "white")
-    for side in mirrored(oval((0.17, 0.19), (0.07, 0.035), tilt=40)):
+    canvas.fill(oval((0, 0.45), (0.035, 0.19 + 0.04 * along)), "grey", 0.8)
+    canvas.fill(closed_curve(_PONS) * np.array([1 - 0.12 * along, 1]), "white")
+    for side in mirrored(oval((0.17, 0.19), (0.07, 0.035 - 0.012 * along), tilt=40)):
         canvas.fill(side, "white")
-    canvas.fill(oval((0, 0.235), (0.065 * anatomy.ventricles, 0.024)), "csf")
+    canvas.fill(oval((0, 0.235), (0.065 * anatomy.ventricles * (1 - 0.4 * along), 0.024)), "csf")
     for side in mirrored(closed_curve(_PETROUS)):
         canvas.fill(side, "bone")
     canvas.fill(oval((0, 0.0), (0.017, 0.017)), "flow")
@@ -115,18 +116,18 @@ def draw_low(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
 
 
 def _paint_face(canvas: Canvas, along: float) -> None:
-    canvas.fill(oval((0, -0.90), (0.10, 0.09)), "skin")
+    canvas.fill(oval((0, -0.90), (0.10, 0.09 - 0.03 * along)), "skin")
     for side in mirrored(oval((0.60, -0.25), (0.10, 0.24), tilt=-14)):
         canvas.fill(side, "muscle")
     canvas.fill(oval((0, -0.58), (0.42, 0.22)), "bone")
     for x in (-0.035, 0.035):
-        canvas.fill(oval((x, -0.62), (0.022, 0.17)), "mucosa")
-        canvas.fill(oval((x * 1.6, -0.60), (0.022, 0.14)), "air")
+        canvas.fill(oval((x, -0.62), (0.022, 0.17 - 0.03 * along)), "mucosa")
+        canvas.fill(oval((x * 1.6, -0.60), (0.022, 0.14 - 0.03 * along)), "air")
     for side in mirrored(oval((0.27, -0.60), (0.15, 0.20), tilt=14)):
         canvas.fill(side, "fat")
-    for side in mirrored(oval((0.285, -0.69), (0.112, 0.108 - 0.008 * along))):
+    for side in mirrored(oval((0.285, -0.69), (0.112 - 0.012 * along, 0.108 - 0.012 * along))):
         canvas.fill(side, "muscle")
-    for side in mirrored(oval((0.285, -0.69), (0.10, 0.098 - 0.008 * along))):
+    for side in mirrored(oval((0.285, -0.69), (0.10 - 0.012 * along, 0.098 - 0.012 * along))):
         canvas.fill(side, "eye")
     for side in mirrored(oval((0.287, -0.765), (0.036, 0.016))):
         canvas.fill(side, "muscle")

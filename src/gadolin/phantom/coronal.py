@@ -38,9 +38,9 @@ _LATERAL: Final[tuple[Point, ...]] = (
 
 def draw(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     """Paint a coronal head; ``along`` is the place in the stack, about [-1, 1], from front to back."""
-    paint_scalp(canvas, anatomy, closed_curve(_HEAD))
-    _paint_face(canvas, anatomy)
-    paint_cavity(canvas, anatomy, closed_curve(_CAVITY))
+    paint_scalp(canvas, anatomy, closed_curve(_HEAD), along)
+    _paint_face(canvas, anatomy, along)
+    paint_cavity(canvas, anatomy, closed_curve(_CAVITY), along)
     fissures = canvas.away(
         [
             [(0.0, -0.8), (0.006, -0.55), (-0.003, -0.4), (0.0, -0.31)],
@@ -59,19 +59,20 @@ def draw(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
 
 
 def _paint_centre(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
+    ahead = 1 - 0.25 * along  # what tapers backwards
     for curve in (
-        oval((0.20, -0.135), (0.045, 0.055), tilt=-35),
-        oval((0.265, -0.01), (0.065, 0.105), tilt=12),
-        oval((0.085, -0.015), (0.065, 0.07), tilt=-10),
+        oval((0.20, -0.135), (0.045, 0.055 * ahead), tilt=-35),
+        oval((0.265, -0.01), (0.065 * ahead, 0.105), tilt=12),
+        oval((0.085, -0.015), (0.065 / ahead, 0.07), tilt=-10),
         oval((0.265, 0.175), (0.07, 0.038), tilt=12),
     ):
         for side in mirrored(curve):
             canvas.fill(side, "grey", 0.85)
-    wide = anatomy.ventricles * (1 + 0.15 * along)
+    wide = anatomy.ventricles * (1 + 0.2 * along)
     middle = np.array([0.03, -0.16])
     for side in mirrored((closed_curve(_LATERAL) - middle) * np.array([0.4 + 0.6 * wide, wide]) + middle):
         canvas.fill(side, "csf")
-    canvas.fill(oval((0, 0.0), (0.011 * wide, 0.075)), "csf")
+    canvas.fill(oval((0, 0.0), (0.011 * wide, 0.075 / ahead)), "csf")
     for side in mirrored(oval((0.30, 0.135), (0.035 * wide, 0.010), tilt=-15)):
         canvas.fill(side, "csf")
     for side in mirrored(oval((0.045, -0.105), (0.022, 0.012), tilt=-20)):
@@ -79,21 +80,21 @@ def _paint_centre(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     canvas.fill(oval((0, -0.785), (0.028, 0.024)), "vessel")
 
 
-def _paint_face(canvas: Canvas, anatomy: Anatomy) -> None:
-    for side in mirrored(oval((0.37, 0.62), (0.16, 0.34), tilt=-4)):
+def _paint_face(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
+    for side in mirrored(oval((0.37, 0.62), (0.16 - 0.03 * along, 0.34), tilt=-4)):
         canvas.fill(side, "muscle")
     for side in mirrored(oval((0.62, 0.05), (0.055, 0.25), tilt=6)):
         canvas.fill(side, "muscle")
-    for side in mirrored(oval((0.44, 0.62), (0.035, 0.22), tilt=3)):
+    for side in mirrored(oval((0.44 + 0.05 * along, 0.62), (0.035, 0.22), tilt=3)):
         canvas.fill(side, "bone")
-    for side in mirrored(oval((0.44, 0.62), (0.018, 0.19), tilt=3)):
+    for side in mirrored(oval((0.44 + 0.05 * along, 0.62), (0.018, 0.19), tilt=3)):
         canvas.fill(side, "marrow")
     canvas.fill(oval((0, 0.72), (0.27, 0.46)), "muscle")
     canvas.fill(oval((0, 0.44), (0.28, 0.19)), "bone")
-    for side in mirrored(oval((0.085, 0.385), (0.075 * anatomy.bone, 0.075))):
+    for side in mirrored(oval((0.085, 0.385), (0.075 * anatomy.bone, 0.075 - 0.02 * along))):
         canvas.fill(side, "air")
-    canvas.fill(oval((0, 0.56), (0.15, 0.05)), "mucosa")
-    canvas.fill(oval((0, 0.58), (0.10, 0.035)), "air")
+    canvas.fill(oval((0, 0.56 + 0.02 * along), (0.15 - 0.03 * along, 0.05)), "mucosa")
+    canvas.fill(oval((0, 0.58 + 0.02 * along), (0.10 - 0.03 * along, 0.035)), "air")
     canvas.fill(oval((0, 0.80), (0.16, 0.13)), "skin", 0.6)
 
 

@@ -65,10 +65,10 @@ _ARBOR: Final[tuple[tuple[Point, ...], ...]] = (
 
 def draw(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     """Paint a sagittal head; ``along`` is the place in the stack, about [-1, 1], the midline at 0."""
-    paint_scalp(canvas, anatomy, closed_curve(_HEAD))
-    _paint_face(canvas, anatomy)
+    paint_scalp(canvas, anatomy, closed_curve(_HEAD), along)
+    _paint_face(canvas, anatomy, along)
     _paint_neck(canvas)
-    paint_cavity(canvas, anatomy, closed_curve(_CAVITY))
+    paint_cavity(canvas, anatomy, closed_curve(_CAVITY), along)
     fissures = canvas.away(
         [
             [
@@ -91,11 +91,12 @@ def _paint_centre(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     centre = canvas.area(closed_curve(_CENTRE))
     canvas.paint(centre, "csf")
     canvas.white = canvas.white * (1 - centre)
-    canvas.fill(oval((0.03, -0.13), (0.13, 0.07), tilt=6), "grey")
+    aside = along**2
+    canvas.fill(oval((0.03, -0.13), (0.13 + 0.03 * aside, 0.07 + 0.03 * aside), tilt=6), "grey")
     canvas.fill(oval((-0.13, -0.06), (0.05, 0.04)), "grey", 0.8)
     canvas.fill(oval((0.09, -0.04), (0.10, 0.04)), "white")
     middle = np.array([0.0, -0.27])
-    scale = np.array([1.0, anatomy.ventricles * (1 + 0.1 * along)])
+    scale = np.array([1.0, anatomy.ventricles * (1 + 0.1 * along + 0.4 * aside)])
     canvas.fill((closed_curve(_VENTRICLE) - middle) * scale + middle, "csf")
     canvas.fill(oval((0.02, -0.215), (0.14, 0.012), tilt=4), "white", 0.7)
     canvas.fill(closed_curve(_CALLOSUM), "white")
@@ -110,22 +111,23 @@ def _paint_hindbrain(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     canvas.paint(inner, "grey")
     branches = canvas.within(np.float32(0.013) - canvas.away(_ARBOR), 2)
     canvas.paint(branches * canvas.within(cerebellum - np.float32(0.02)), "white")
-    canvas.fill(closed_curve(_STEM), "white")
+    axis = np.array([0.12, 0.0])
+    canvas.fill((closed_curve(_STEM) - axis) * np.array([1 - 0.35 * along**2, 1.0]) + axis, "white")
     canvas.fill(oval((0.045, 0.14), (0.045, 0.085), tilt=-10), "grey", 0.35)
-    wide = 0.7 + 0.3 * anatomy.ventricles
+    wide = (0.7 + 0.3 * anatomy.ventricles) * (1 - 0.6 * along**2)
     apex = np.array([0.17, 0.16])
     ventricle = np.array([(0.165, 0.06), (0.25, 0.165), (0.185, 0.28)])
     canvas.fill((ventricle - apex) * np.array([wide, 1.0]) + apex, "csf")
 
 
-def _paint_face(canvas: Canvas, anatomy: Anatomy) -> None:
+def _paint_face(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     canvas.fill(oval((-0.56, 0.40), (0.20, 0.30)), "muscle")
     canvas.fill(oval((-0.42, 0.10), (0.30, 0.16), tilt=8), "bone")
     canvas.fill(oval((-0.50, 0.10), (0.17, 0.085), tilt=8), "mucosa")
     for y in (0.04, 0.10, 0.155):
         canvas.fill(oval((-0.50, y + 0.01), (0.16, 0.017), tilt=7), "air")
-    canvas.fill(oval((-0.58, -0.19), (0.05, 0.07 * anatomy.bone), tilt=-15), "air")
-    canvas.fill(oval((-0.20, 0.19), (0.10 * anatomy.bone, 0.075), tilt=15), "air")
+    canvas.fill(oval((-0.58, -0.19), (0.05, 0.07 * anatomy.bone * (1 - 0.3 * along)), tilt=-15), "air")
+    canvas.fill(oval((-0.20, 0.19), (0.10 * anatomy.bone, 0.075 - 0.015 * along), tilt=15), "air")
     canvas.fill(oval((-0.50, 0.235), (0.22, 0.018), tilt=3), "bone")
     canvas.fill(oval((-0.47, 0.40), (0.20, 0.13), tilt=12), "muscle")
     canvas.fill(oval((-0.45, 0.37), (0.16, 0.07), tilt=12), "skin", 0.5)

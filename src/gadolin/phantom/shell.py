@@ -10,20 +10,27 @@ from gadolin.phantom.canvas import Canvas, Curve
 __all__ = ["paint_cavity", "paint_scalp"]
 
 
-def paint_scalp(canvas: Canvas, anatomy: Anatomy, head: Curve) -> None:
-    """Paint the head's soft parts inside the closed curve ``head``: skin, below it fat, below that muscle."""
+def paint_scalp(canvas: Canvas, anatomy: Anatomy, head: Curve, along: float) -> None:
+    """Paint the head's soft parts inside the closed curve ``head``: skin, below it fat, below that muscle.
+
+    How thick the fat is differs around the head and, with ``along``, from slice to slice.
+    """
     depth = canvas.depth(head)
     skin, fat = 0.014, 0.014 + 0.055 * anatomy.scalp
-    thick = np.float32(fat) * (1 + np.float32(0.25) * around(canvas.x, canvas.y, anatomy.grain, row=40))
+    uneven = around(canvas.x, canvas.y, anatomy.grain, row=40, along=along)
+    thick = np.float32(fat) * (1 + np.float32(0.25) * uneven)
     canvas.paint(canvas.within(depth), "skin")
     canvas.paint(canvas.within(depth - np.float32(skin)), "fat")
     canvas.paint(canvas.within(depth - thick, 2), "muscle")
 
 
-def paint_cavity(canvas: Canvas, anatomy: Anatomy, cavity: Curve) -> None:
-    """Paint the skull around the closed curve ``cavity``, the dura and the fluid within; set its depth."""
+def paint_cavity(canvas: Canvas, anatomy: Anatomy, cavity: Curve, along: float) -> None:
+    """Paint the skull around the closed curve ``cavity``, the dura and the fluid within; set its depth.
+
+    How thick the skull is differs around the head and, with ``along``, from slice to slice.
+    """
     canvas.cavity = canvas.depth(cavity, outside=True)
-    uneven = around(canvas.x, canvas.y, anatomy.grain, row=90)
+    uneven = around(canvas.x, canvas.y, anatomy.grain, row=90, along=along)
     bone = np.float32(0.062 * anatomy.bone) * (1 + np.float32(0.12) * uneven)
     outside = -canvas.cavity
     marrow = np.minimum(outside - np.float32(0.016), bone - outside - np.float32(0.014))
