@@ -32,10 +32,7 @@ def prepared():
 
 @pytest.fixture(scope="session")
 def draw_stack():
-    """Draw one head in ``count`` slices (256, 256) uint8; tissue of neighbours correlates as ``likeness`` says.
-
-    Phantoms will not do here: the slices of one phantom patient differ less than those of people do.
-    """
+    """Draw one head in ``count`` slices (256, 256) uint8; tissue of neighbours correlates as ``likeness`` says."""
 
     def draw(count, likeness, seed=0):
         rng = np.random.default_rng(seed)

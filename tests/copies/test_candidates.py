@@ -33,9 +33,23 @@ def test_each_pair_is_told_once_and_the_smaller_number_first(keypoints):
     assert all(first < second for first, second, _ in pairs)
 
 
+def test_few_pairs_of_different_slices_are_candidates(draw_stack):
+    """Not so among a handful, where the nearest features of a feature are those of any other slice."""
+    others = np.concatenate([draw_stack(1, 1, seed) for seed in range(80)])
+    assert len(told(find_keypoints(on_canvas(others)))) < len(others)
+
+
 @pytest.mark.parametrize("blank", [0, 1, 4])
 def test_pictures_without_features_have_no_candidates(blank):
     assert told(find_keypoints(np.zeros((blank, SIDE, SIDE), np.uint8))) == []
+
+
+def test_a_picture_without_features_among_others_has_no_candidates(slices):
+    canvases = on_canvas(slices[[0, 1, 0]])
+    canvases[1] = 0
+    pairs = told(find_keypoints(canvases))
+    assert (0, 2, False) in pairs
+    assert {pair[:2] for pair in pairs} == {(0, 2)}  # a head may be like its own mirror image
 
 
 def test_blocks_say_how_many_pictures_were_asked_about(keypoints, monkeypatch):

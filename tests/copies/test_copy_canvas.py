@@ -26,6 +26,23 @@ def test_contrast_makes_no_difference(slices, factor):
     assert np.abs(on_canvas(other).astype(float) - on_canvas(slices)).mean() < 5
 
 
+@pytest.mark.parametrize("gamma", [0.5, 0.8, 1.25, 2.0])
+def test_gamma_makes_little_difference_where_air_is_black_and_tissue_is_not_dark(slices, gamma):
+    """A third of the bright tones stays above a tenth when squared, so what counts as tissue remains the same."""
+    bright = np.percentile(slices, 99.5, axis=(1, 2))[:, None, None]
+    clear = np.where(slices > 0.35 * bright, slices, 0).astype(np.uint8)
+    other = np.rint(255 * (clear / 255) ** gamma).astype(np.uint8)
+    raw = np.abs(other.astype(float) - clear).mean()
+    assert np.abs(on_canvas(other).astype(float) - on_canvas(clear)).mean() < 0.25 * raw
+
+
+@pytest.mark.parametrize("gamma", [0.8, 1.25])
+def test_a_mild_gamma_makes_less_difference_than_before(slices, gamma):
+    other = np.rint(255 * (slices / 255) ** gamma).astype(np.uint8)
+    raw = np.abs(other.astype(float) - slices).mean()
+    assert np.abs(on_canvas(other).astype(float) - on_canvas(slices)).mean() < 0.5 * raw
+
+
 @pytest.mark.parametrize("tone", [60, 255])
 def test_plain_bars_at_the_sides_are_blackened(slices, tone):
     barred = slices.copy()

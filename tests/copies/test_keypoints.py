@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from gadolin.copies.canvas import SIDE, on_canvas
-from gadolin.copies.keypoints import _flipped, find_keypoints
+from gadolin.copies.keypoints import _detector, _flipped, find_keypoints
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,28 @@ def test_the_features_are_the_same_alone_as_among_others(canvases, keypoints):
 def test_the_flip_undoes_itself(rng):
     descriptors = rng.integers(0, 256, (20, 128), dtype=np.uint8)
     assert np.array_equal(_flipped(_flipped(descriptors)), descriptors)
+
+
+def test_a_flipped_descriptor_is_the_descriptor_of_the_mirrored_picture(canvases):
+    """At full size and above; below, the picture and its mirror image are halved at other pixels."""
+    sift, flipped, as_it_is = _detector(), [], []
+    for canvas in canvases:
+        middle = [one for one in sift.detect(canvas, None) if 20 < one.pt[0] < SIDE - 21 and 20 < one.pt[1] < SIDE - 21]
+        points = [one for one in middle if one.octave & 255 in (0, 255)]  # 255: -1, twice the size
+        there = [
+            cv2.KeyPoint(SIDE - 1 - one.pt[0], one.pt[1], one.size, (180 - one.angle) % 360, one.response, one.octave)
+            for one in points
+        ]
+        points, straight = sift.compute(canvas, points)
+        there, mirrored = sift.compute(np.ascontiguousarray(canvas[:, ::-1]), there)
+        assert len(points) == len(there)
+        other = mirrored.astype(float)
+        length = np.linalg.norm(other, axis=1)
+        flipped += (np.linalg.norm(_flipped(straight) - other, axis=1) / length).tolist()
+        as_it_is += (np.linalg.norm(straight - other, axis=1) / length).tolist()
+    assert len(flipped) > 100
+    assert np.mean(np.array(flipped) < 0.02) > 0.9  # the rest: a place between two pixels is rounded to the other
+    assert np.median(as_it_is) > 0.5
 
 
 def test_mirrored_descriptors_find_the_features_of_the_mirrored_picture(canvases):

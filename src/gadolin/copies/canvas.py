@@ -1,4 +1,4 @@
-"""What copies are looked for on: small pictures whose tones do not depend on gamma, contrast or bars at the side."""
+"""What copies are looked for on: small pictures on which gamma, contrast and bars at the side matter little."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def on_canvas(slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return (N, SIDE, SIDE) uint8 for prepared slices (N, H, W) uint8.
 
     Each is shrunk, plain bars along its sides are blackened, and its tones follow the power curve that takes the
-    median of its tissue to the middle: so gamma and contrast make no difference.
+    median of its tissue to the middle: so contrast makes next to no difference, and gamma little as long as the air
+    stays darker than a tenth of the bright tones and the tissue brighter.
     """
     canvases = np.empty((len(slices), SIDE, SIDE), np.uint8)
     for canvas, one in zip(canvases, slices, strict=True):

@@ -68,8 +68,13 @@ def find_keypoints(
 
 
 def _block(canvases: NDArray[np.uint8]) -> list[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
-    sift = cv2.SIFT.create(_MOST, 3, _CONTRAST, _EDGE, 1.6, cv2.CV_8U, True)
+    sift = _detector()
     return [_keypoints(sift, canvas) for canvas in canvases]
+
+
+def _detector() -> cv2.SIFT:
+    """Return a detector that doubles pictures without shifting them, so that mirror images have mirrored features."""
+    return cv2.SIFT.create(_MOST, 3, _CONTRAST, _EDGE, 1.6, cv2.CV_8U, True)
 
 
 def _keypoints(sift: cv2.SIFT, canvas: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -28,7 +28,7 @@ _PLAIN, _HOPELESS = 0.97, 0.8  # correlations between which a closer registratio
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 8, 1e-4)
 
 _NEUTRAL = 128  # of 255, where nothing is compared
-_GAP = 8  # rows between pictures that are blurred as one, wider than half the coarse scale
+_GAP = 8  # rows around pictures that are blurred as one, more than half the coarse scale
 
 Affine = NDArray[np.float32]
 
@@ -181,9 +181,9 @@ def _structure(pictures: NDArray[np.uint8], pixels: NDArray[np.int64]) -> NDArra
     counts[:, 0] = 0
     ranks = np.rint((np.cumsum(counts, axis=1) - counts / 2) * (255 / np.maximum(pixels, 1)[:, None])).astype(np.uint8)
     ranks[:, 0] = _NEUTRAL
-    ranked = np.full((len(pictures), SIDE + _GAP, SIDE), _NEUTRAL, np.uint8)
+    column = np.full((_GAP + len(pictures) * (SIDE + _GAP), SIDE), _NEUTRAL, np.uint8)
+    ranked = column[_GAP:].reshape(-1, SIDE + _GAP, SIDE)
     for one, order, target in zip(pictures, ranks, ranked, strict=True):
         cv2.LUT(one, order, target[:SIDE])
-    column = ranked.reshape(-1, SIDE)
     detail = cv2.subtract(cv2.blur(column, _FINE), cv2.blur(column, _COARSE), dtype=cv2.CV_32F)
-    return np.asarray(detail.reshape(ranked.shape)[:, :SIDE], np.float32)
+    return np.asarray(detail[_GAP:].reshape(ranked.shape)[:, :SIDE], np.float32)
