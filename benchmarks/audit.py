@@ -1,6 +1,6 @@
 """The audit's search for copies beside other tools', on true and on planted copies, and how it grows.
 
-    python benchmarks/audit.py KAGGLE FIGSHARE [--peers PYTHON] [--runs N] [--growth 10 100] [--write]
+    python benchmarks/audit.py KAGGLE FIGSHARE [--peers PYTHON] [--parts kaggle planted growth] [--write]
 
 KAGGLE holds ``Training`` and ``Testing``, FIGSHARE ``images/N.jpg`` and ``annotations.csv`` as planted.py takes them.
 ``--peers`` names a Python that has imagededup, cleanvision and ImageHash. Every tool runs in a process of its own.
@@ -36,6 +36,7 @@ THUMB = 48  # pixels
 SAME_SLICE = 0.99  # correlation of thumbnails
 NO_TUMOUR, UNKNOWN = -1, -2  # in place of the number of a slice
 HERE = Path(__file__).parent
+PARTS = ("kaggle", "planted", "growth")
 PEERS = {
     "imagededup-phash": "{}: PHash, distance at most 10 (its default)",
     "imagededup-dhash": "{}: DHash, distance at most 10 (its default)",
@@ -59,38 +60,46 @@ def main() -> None:
     parser.add_argument("kaggle", type=Path)
     parser.add_argument("figshare", type=Path)
     parser.add_argument("--peers", help="a Python with imagededup, cleanvision and ImageHash, to compare with")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--runs", type=int, default=1, help="times that each tool runs; seconds and memory are medians")
     parser.add_argument("--planted", type=int, default=600, help="slices that copies are planted of")
     parser.add_argument("--growth", type=int, nargs="*", default=[10, 100], help="how many times as many pictures")
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
     kaggle, figshare = arguments.kaggle.resolve(), arguments.figshare.resolve()
+    tools = partial(every_tool, peers=arguments.peers, runs=arguments.runs)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        named = every_tool(kaggle, arguments.peers, arguments.runs)
-        lines = on_kaggle(named, figshare_slices(kaggle, figshare))
-        whole = [measured([*audit_command(kaggle), str(folder / str(run))]) for run in range(arguments.runs)]
-        lines += ["", f"The whole `gadolin audit KAGGLE --json`, every check, cold cache: {spent(medians(whole))}.", ""]
-        plant(figshare, folder / "slices", arguments.planted)
-        lines += on_planted(every_tool(folder / "slices", arguments.peers, arguments.runs), arguments.planted)
-        shutil.rmtree(folder / "slices")
-        lines += ["", *growth(kaggle, folder, arguments.growth), "", *conditions(arguments.runs)]
-    if arguments.peers is None:
-        lines += ["", "Without `--peers PYTHON`, other tools were left out."]
-    publish("audit", "Copies, beside other tools", lines, write=arguments.write)
+        if "kaggle" in arguments.parts:
+            lines = on_kaggle(tools(kaggle), figshare_slices(kaggle, figshare))
+            whole = [measured([*audit_command(kaggle), str(folder / f"cache{run}")]) for run in range(arguments.runs)]
+            lines += ["", f"The whole `gadolin audit KAGGLE --json`, cold cache: {spent(medians(whole))}."]
+            lines += conditions(arguments.runs, arguments.peers)
+            publish("audit-kaggle", "Copies in the Kaggle set, beside other tools", lines, write=arguments.write)
+        if "planted" in arguments.parts:
+            plant(figshare, folder / "slices", arguments.planted)
+            lines = on_planted(tools(folder / "slices"), arguments.planted)
+            lines += conditions(arguments.runs, arguments.peers)
+            publish("audit-planted", "Planted copies, beside other tools", lines, write=arguments.write)
+            shutil.rmtree(folder / "slices")
+        if "growth" in arguments.parts:
+            lines = growth(kaggle, folder, arguments.growth)
+            publish("audit-growth", "The search for copies among more pictures", lines, write=arguments.write)
 
 
 def audit_command(data: Path) -> list[str]:
     return [sys.executable, "-m", "gadolin", "audit", str(data), "--json", "--cache"]
 
 
-def conditions(runs: int) -> list[str]:
+def conditions(runs: int, peers: str | None) -> list[str]:
     many = "one run of each" if runs == 1 else f"medians of {runs} runs of each"
-    return [
-        f"Times are from {many} and begin when a tool is imported, those of the whole command when it is started. "
+    lines = [
+        "",
+        f"Times are from {many} and begin when a tool is imported, those of a whole command when it is started. "
         "Memory is the peak of a tool's largest process, each tool in processes of its own. ImageHash recommends no "
-        "distance; it got imagededup's."
+        "distance; it got imagededup's.",
     ]
+    return lines if peers else [*lines[:1], "Without `--peers PYTHON`, other tools were left out.", *lines]
 
 
 def every_tool(folder: Path, peers: str | None, runs: int) -> list[Named]:
