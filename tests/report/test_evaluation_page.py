@@ -130,6 +130,14 @@ def test_parts_stand_beside_the_verdict_with_n_each(page):
         assert word in table
 
 
+def test_every_scored_part_has_every_figure_and_n_of_each_class(page):
+    table = page.text[page.text.index("All figures") :]
+    head = table[: table.index("n of")]
+    assert head.index("all") < head.index("copied") < head.index("slice-new")
+    assert "patient-new" not in head
+    assert "copied less slice-new: accuracy" in page.text
+
+
 def test_hostile_names_are_shown_and_never_obeyed(written, page):
     assert HOSTILE not in written[2]
     assert HOSTILE in page.text

@@ -54,18 +54,26 @@ def evaluate(
 
 
 def summary(metrics: dict[str, Any]) -> str:
-    """Return the parts that hold slices and their figures as a table in words, for the terminal."""
+    """Return the parts, their figures and how these differ as tables in words, for the terminal."""
     from gadolin.records import NOTICE
 
-    parts = {name: part for name, part in metrics["parts"].items() if part["n"]}
-    scored = {name: part for name, part in parts.items() if part["scored"]}
+    scored = {name: part for name, part in metrics["parts"].items() if part["scored"]}
     figures = ("accuracy", "balanced_accuracy", "macro_f1")
-    rows = [[name, str(part["n"]), *(_percent(part[key]) for key in figures)] for name, part in scored.items()]
-    lines = [table(["part", "n", "accuracy", "balanced accuracy", "macro F1"], rows), ""]
+    rows = [
+        [name, str(part["n"]), *(str(part["per_class"][each]["n"]) for each in metrics["classes"])]
+        + [_percent(part[key]) for key in figures]
+        for name, part in scored.items()
+    ]
+    lines = [table(["part", "n", *metrics["classes"], "accuracy", "balanced accuracy", "macro F1"], rows), ""]
     lines += [
         f"{name}: {part['n']} slices, not scored: {part['reason']}"
-        for name, part in parts.items()
+        for name, part in metrics["parts"].items()
         if name not in scored
+    ]
+    lines += [
+        f"{each['minuend']} less {each['subtrahend']}: "
+        + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each[key])}" for key in figures)
+        for each in metrics["differences"]
     ]
     return "\n".join([*lines, f"Intervals: 95 %, resampled by patient or group. {NOTICE}"])
 
@@ -76,3 +84,11 @@ def _percent(value: dict[str, float | None]) -> str:
     low, high = value.get("low"), value.get("high")
     spread = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
     return f"{100 * float(value['value'] or 0):.1f}{spread}"
+
+
+def _points(value: dict[str, float | None]) -> str:
+    if value.get("value") is None:
+        return "-"
+    low, high = value.get("low"), value.get("high")
+    spread = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{100 * float(value['value'] or 0):+.1f} points{spread}"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError
 from gadolin.evaluate.calibration import expected_calibration_error
+from gadolin.evaluate.differences import Difference, part_differences
 from gadolin.evaluate.metrics import (
     accuracy,
     brier,
@@ -119,19 +120,24 @@ class Unscored:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What :func:`measure` found; ``parts`` holds "all" first, then every named part."""
+    """What :func:`measure` found; ``parts`` holds "all" first, then every named part.
+
+    ``differences`` are those of the first known part that is scored less each later one.
+    """
 
     classes: tuple[str, ...]
     parts: Mapping[str, Scores | Unscored]
     overall: Scores
     resamples: int
     seed: int
+    differences: tuple[Difference, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Return what ``metrics.json`` holds: the figures of all rows, then those of each part."""
         head = {"classes": list(self.classes), "resamples": self.resamples, "seed": self.seed, "level": LEVEL}
         parts = {name: one.as_json() for name, one in self.parts.items()}
-        return head | self.overall.as_json() | {"parts": parts}
+        differences = [one.as_json() for one in self.differences]
+        return head | self.overall.as_json() | {"parts": parts, "differences": differences}
 
 
 def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measurement:
@@ -161,7 +167,9 @@ def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measu
         wanted = [*KNOWN_PARTS, *sorted(named - set(KNOWN_PARTS))]
         for name in [*wanted, ""] if "" in table.parts else wanted:
             parts[name or UNNAMED] = _part(table, name, resamples, seed)
-    return Measurement(classes=table.classes, parts=parts, overall=overall, resamples=resamples, seed=seed)
+    scored = [name for name in KNOWN_PARTS if isinstance(parts.get(name), Scores)]
+    differences = part_differences(table, scored, resamples=resamples, seed=seed)
+    return Measurement(table.classes, parts, overall, resamples, seed, differences)
 
 
 def _part(table: Table, name: str, resamples: int, seed: int) -> Scores | Unscored:

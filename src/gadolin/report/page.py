@@ -72,6 +72,7 @@ def environment() -> Any:
 
 def _render(table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]) -> str:
     scores = measurement.overall
+    scored = [(name, part) for name, part in measurement.parts.items() if isinstance(part, Scores)]
     html: str = (
         environment()
         .get_template("report.html.jinja")
@@ -82,7 +83,12 @@ def _render(table: Table, measurement: Measurement, context: ReportContext, draw
             resampling=words.resampling(measurement),
             findings=words.findings(table, measurement),
             parts=_part_rows(measurement),
-            figures=[(*words.FIGURE_WORDS[name], words.spelled(name, scores.figures[name])) for name in FIGURES],
+            differences=[words.difference(one) for one in measurement.differences],
+            scored=scored,
+            figures=[
+                (*words.FIGURE_WORDS[name], [words.spelled(name, one.figures[name]) for _, one in scored])
+                for name in FIGURES
+            ],
             class_rows=[
                 (name, one.n, [words.spelled(key, one.figures[key]) for key in CLASS_FIGURES])
                 for name, one in scores.per_class.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gadolin.evaluate.differences import DIFFERENCE_FIGURES, Difference
 from gadolin.evaluate.measure import ALL, KNOWN_PARTS, UNNAMED, Measurement, Scores, Unscored
 from gadolin.predictions import Table
 from gadolin.statistics import MINIMUM_GROUPS, Interval
@@ -11,6 +12,7 @@ from gadolin.statistics import MINIMUM_GROUPS, Interval
 __all__ = [
     "FIGURE_WORDS",
     "PART_WORDS",
+    "difference",
     "findings",
     "joined",
     "resampling",
@@ -87,6 +89,19 @@ def joined(name: str, one: Interval) -> str:
     """Return a figure and its interval in one phrase, such as "93.0 % (90.4 to 95.3)"."""
     value, between = spelled(name, one)
     return f"{value} ({between})" if between else value
+
+
+def difference(one: Difference) -> str:
+    """Return what one part has over another as a sentence."""
+    told = []
+    for name in DIFFERENCE_FIGURES:
+        figure = one.figures[name]
+        if figure.value is not None:
+            spread = "no interval"
+            if figure.low is not None and figure.high is not None:
+                spread = f"{100 * figure.low:+.1f} to {100 * figure.high:+.1f}"
+            told.append(f"{FIGURE_WORDS[name][0].lower()} {100 * figure.value:+.1f} points ({spread})")
+    return f"{one.minuend} less {one.subtrahend}: {', '.join(told)}."
 
 
 def verdict(scores: Scores) -> str:
