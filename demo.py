@@ -59,7 +59,7 @@ def claim(out: Path, data: Path | None = None) -> None:
 def on_phantoms(out: Path, *, data: Path, epochs: int | None) -> Path:
     """Audit phantoms with planted faults, train on others, evaluate on those of new made-up patients, predict some."""
     run, fresh, faulty = out / "run", out / "fresh", out / "faulty"
-    gadolin("phantom", faulty, "--patients", FAULTY, "--slices", 1, *(f"--fault={name}" for name in FAULTS))
+    gadolin("phantom", faulty, "--patients", FAULTY, *(f"--fault={name}" for name in FAULTS))
     gadolin("audit", faulty, "--report", out / "audit.html", "--cache", out / "cache")
     gadolin("phantom", data, "--patients", PATIENTS)
     train(data, run, "--cache", out / "cache", epochs=epochs)

@@ -25,17 +25,17 @@ def whole_groups(records):
 
 
 @pytest.fixture(scope="module")
-def singles(tmp_path_factory):
-    """Write one slice of each of eight patients a class: neighbouring slices of a phantom are nearly alike."""
-    folder = tmp_path_factory.mktemp("singles")
-    write_phantoms(folder, PhantomPlan(patients=8, slices=1, size=96, seed=1))
+def phantoms(tmp_path_factory):
+    """Write two slices of each of four patients a class."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantoms(folder, PhantomPlan(patients=4, slices=2, size=96, seed=1))
     return folder
 
 
 @pytest.fixture
-def collection(singles, tmp_path):
+def collection(phantoms, tmp_path):
     """Write the phantoms' records, changed as asked, as a manifest of their own."""
-    records = [replace(one, split="", fold=None) for one in read_manifest(singles / "manifest.csv")]
+    records = [replace(one, split="", fold=None) for one in read_manifest(phantoms / "manifest.csv")]
 
     def write(change=lambda records: records, name="data.csv"):
         write_manifest(tmp_path / name, change(list(records)))
@@ -137,9 +137,9 @@ def test_a_class_of_one_patient_cannot_be_divided(collection, tmp_path):
         partition(collection(change), Wish(test=0.2), cache=tmp_path)
 
 
-def test_a_file_that_is_no_picture_is_dropped_with_its_reason(singles, tmp_path):
+def test_a_file_that_is_no_picture_is_dropped_with_its_reason(phantoms, tmp_path):
     data = tmp_path / "folders"
-    for one in read_manifest(singles / "manifest.csv"):
+    for one in read_manifest(phantoms / "manifest.csv"):
         folder = data / one.label
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(one.path, folder / f"{one.patient}-{one.path.name}")
@@ -168,6 +168,6 @@ def test_a_wish_that_cannot_be_met_is_refused(fields, told):
 def test_what_was_done_is_told_as_json(collection, tmp_path):
     told = partition(collection(), Wish(folds=2), cache=tmp_path).as_json()
     assert told["slices"] == 32
-    assert told["patients"] == 32
+    assert told["patients"] == 16
     assert set(told["parts"]) == {"fold 0", "fold 1"}
     assert sum(sum(counts.values()) for counts in told["parts"].values()) == 32

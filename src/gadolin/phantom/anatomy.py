@@ -107,7 +107,7 @@ def draw_anatomy(rng: np.random.Generator, *, through_sella: bool) -> Anatomy:
     tones = {tissue: tone * float(rng.normal(1, 0.04)) for tissue, tone in sequence.items()}
     folds = np.stack([periodic_noise(rng, (9.0, 20.0)) for _ in range(2)])
     bend = rng.normal(0, 1, (2, 2, 5, 5)).astype(np.float32)
-    bend *= np.array([0.016, 0.022], np.float32)[:, None, None, None]
+    bend *= np.array([0.016, 0.026], np.float32)[:, None, None, None]
     scale = rng.uniform(0.93, 1.05)
     aspect = rng.uniform(0.96, 1.04)
     return Anatomy(
