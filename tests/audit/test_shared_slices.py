@@ -32,8 +32,24 @@ def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(subjec
 
 def test_it_is_the_verdict(subject):
     assert look_at(subject(*SPOILT)).verdict == (
-        "75 % of your test part is in your training part (3 of 4 slices); accuracy on it means little."
+        "75 % of the test part (3 of 4 slices) is in the training part too, so accuracy on it means little."
     )
+
+
+def test_a_single_shared_slice_of_many_is_in_the_verdict(subject):
+    rows = parts("train a glioma", "test a glioma", *(f"test own-{number} notumor" for number in range(300)))
+    told = look_at(subject(*rows, *parts(*(f"train other-{number} notumor" for number in range(20)))))
+    assert "0.3 % of the test part (1 of 301 slices) is in the training part too" in told.verdict
+
+
+def test_a_test_part_without_training_is_not_called_clean(subject):
+    verdict = look_at(subject(*parts("test a glioma", "test b notumor"))).verdict
+    assert verdict.startswith("There is a test part and no training part to compare it with")
+
+
+def test_a_shared_validation_part_is_not_told_as_a_shared_test_part(subject):
+    rows = parts("train a glioma", "validation a glioma", "test b glioma", "train c notumor", "validation d notumor")
+    assert look_at(subject(*rows, *parts("test e notumor"))).verdict.startswith("50 % of the validation part")
 
 
 def test_the_counts_of_the_parts_say_the_same(subject):

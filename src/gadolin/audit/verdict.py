@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from gadolin.audit.shared import learned_before
 from gadolin.audit.subject import Subject
-from gadolin.audit.words import counted, percent
+from gadolin.audit.words import counted
 from gadolin.records import Finding
 
 __all__ = ["verdict"]
@@ -14,37 +15,29 @@ __all__ = ["verdict"]
 
 def verdict(subject: Subject, findings: Sequence[Finding]) -> str:
     """Return the verdict on a data set: what matters most of ``findings``, in order of severity."""
-    serious = [one for one in findings if one.severity == "serious"]
-    for one in serious:
-        if one.kind in ("too_few", "vanishing_class"):
-            return one.message
-        if one.kind == "shared_slices" and "test" in subject.parts:
-            return _shared(subject, "slices", one)
-        if one.kind == "shared_patients" and "test" in subject.parts:
-            return _shared(subject, "patients", one)
-    if serious:
-        return serious[0].message
-    severities = Counter(one.severity for one in findings)
-    rest = f"; {counted(severities['warning'], 'warning')} below" if severities["warning"] else ""
-    if "test" in subject.parts:
-        unknown = sum(not record.patient for record in subject.carried)
-        if unknown:
-            return f"No slice of the test part is in the training part, but patients are not known{rest}."
-        return f"No slice and no patient of the test part is in the training part{rest}."
-    different = len(set(subject.copies.groups[: subject.own].tolist()))
-    return f"{counted(subject.own, 'slice')} show {different:,} different ones; no test part is named{rest}."
+    if findings and findings[0].severity == "serious":
+        return _head(findings[0])
+    warnings = Counter(one.severity for one in findings)["warning"]
+    rest = f"; {counted(warnings, 'warning')} below" if warnings else ""
+    return f"{_without_serious(subject, findings)}{rest}."
 
 
-def _shared(subject: Subject, what: str, finding: Finding) -> str:
-    whole = sum(record.split == "test" for record in subject.mine)
-    count = round((finding.score or 0) * whole)
-    if what == "slices":
-        return (
-            f"{percent(count, whole)} of your test part is in your training part ({count:,} of "
-            f"{counted(whole, 'slice')}); accuracy on it means little."
-        )
-    share = round(100 * (finding.score or 0))
-    return (
-        f"{share} % of your test slices whose patient is known are of patients who are in your training part too; "
-        "accuracy on them says nothing of new patients."
-    )
+def _without_serious(subject: Subject, findings: Sequence[Finding]) -> str:
+    shared = [one for one in findings if one.kind == "shared_slices"]
+    if shared:
+        return _head(shared[0]).rstrip(".")
+    if "test" not in subject.parts:
+        different = len(set(subject.copies.groups[: subject.own].tolist()))
+        return f"{counted(subject.own, 'slice')} show {different:,} different ones; no test part is named"
+    if not set(learned_before("test")).intersection(subject.parts):
+        return "There is a test part and no training part to compare it with"
+    if any(not record.patient for record in subject.carried):
+        return "No slice of the test part is in the training part, but patients are not known"
+    return "No slice and no patient of the test part is in the training part"
+
+
+def _head(finding: Finding) -> str:
+    """Return the message; of slices and patients on both sides of a split, without the counts of each class."""
+    if finding.kind in ("shared_slices", "shared_patients"):
+        return finding.message.partition(": ")[0].rstrip(".") + "."
+    return finding.message

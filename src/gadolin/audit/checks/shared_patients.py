@@ -35,7 +35,8 @@ def _in_part(subject: Subject, part: str) -> Finding | None:
         kind="shared_patients",
         severity="serious",
         message=f"{percent(len(rows), len(known))} of the {part} slices whose patient is known ({len(rows):,} of "
-        f"{len(known):,}) belong to {counted(len(shared), 'patient')} whose slices are learned from too: {labels}.",
+        f"{len(known):,}) belong to {counted(len(shared), 'patient')} whose slices are learned from too, so accuracy "
+        f"on them says nothing of new patients: {labels}.",
         rule="A patient has slices in this part and in one that is learned from. "
         + (
             f"The patients of {carried:,} slices were carried over from their copies in the other data set. "
