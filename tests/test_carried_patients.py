@@ -48,3 +48,18 @@ def test_a_slice_without_copies_there_stays_without_a_patient():
 def test_copies_of_another_number_of_slices_are_refused():
     with pytest.raises(DataError, match="got those of 1"):
         carried([""], ["p1"], 0)
+
+
+def test_equal_names_of_two_data_sets_that_share_no_slice_of_them_are_two_people():
+    assert carried(["1", ""], ["1"], 0, 1, 1) == ["1", "other:1"]
+    known = [Record(Path("k.png"), "glioma", "1", source="figshare")]
+    own = carry_patients(records("1", ""), known, copies(0, 1, 1))
+    assert [one.patient for one in own] == ["1", "figshare:1"]
+
+
+def test_names_are_taken_for_the_same_people_where_a_slice_bears_one_in_both():
+    assert carried(["1", ""], ["1", "1"], 0, 1, 0, 1) == ["1", "1"]
+
+
+def test_a_name_that_only_the_other_data_set_has_is_carried_as_it_is():
+    assert carried(["1", ""], ["2"], 0, 1, 1) == ["1", "2"]

@@ -89,3 +89,9 @@ def test_a_class_that_vanishes_from_a_fold_is_refused():
     folded = assign_folds(patients([1] * 4), 2, seed=0)
     with pytest.raises(DataError, match="every fold needs slices of every class, 'notumor' has none in fold 1"):
         check_folds([*folded, record("n", "notumor", fold=0)])
+
+
+def test_the_order_of_the_rows_changes_no_fold():
+    records = [*patients([40, *[1] * 60]), *patients([1] * 100, "pituitary")]
+    turned = assign_folds(records[::-1], 5, seed=0)
+    assert turned[::-1] == assign_folds(records, 5, seed=0)

@@ -24,6 +24,11 @@ def whole_groups(records):
     return True
 
 
+def below(record, folder):
+    """Return the path of a record as it is called in a data set of ``folder``."""
+    return record.path.relative_to(folder).as_posix() if record.path.is_relative_to(folder) else record.path.as_posix()
+
+
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory):
     """Write two slices of each of four patients a class."""
@@ -88,7 +93,7 @@ def test_mirror_images_stay_with_their_slices(collection, mirrored, tmp_path):
     divided = partition(collection(change), Wish(folds=2, by="copies"), cache=tmp_path)
     assert len(divided.merged) == 6
     assert all(len(names) == 2 for names in divided.merged)
-    folds = {one.name: one.fold for one in divided.records}
+    folds = {below(one, tmp_path): one.fold for one in divided.records}
     assert all(folds[one] == folds[other] for one, other in divided.merged)
 
 
@@ -105,7 +110,7 @@ def test_a_slice_under_two_labels_is_dropped_with_both_names(collection, mirrore
     data = collection(lambda records: [*records, mirrored(records[0], "odd", label="pituitary", patient="other")])
     divided = partition(data, Wish(folds=2), cache=tmp_path)
     assert len(divided.dropped) == 2
-    assert "labelled pituitary" in dict(divided.dropped)[str(tmp_path / "odd.png")]
+    assert "labelled pituitary" in dict(divided.dropped)["odd.png"]
     assert not any(one.path.name == "odd.png" for one in divided.records)
 
 
@@ -146,8 +151,81 @@ def test_a_file_that_is_no_picture_is_dropped_with_its_reason(phantoms, tmp_path
     (data / "glioma" / "broken.png").write_bytes(b"no picture")
     divided = partition(data, Wish(folds=2, by="copies"), cache=tmp_path)
     ((name, reason),) = divided.dropped
-    assert name.endswith("broken.png")
+    assert name == "glioma/broken.png"
     assert "picture" in reason
+
+
+def damaged(record, path):
+    """Write the first half of a record's picture, which looks like one until it is decoded, and return its record."""
+    content = record.path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return replace(record, path=path, digest=file_digest(path))
+
+
+def test_a_damaged_picture_is_dropped_with_its_reason_in_both_data_sets(collection, tmp_path):
+    known = collection(lambda records: [*records, damaged(records[1], tmp_path / "there.png")], "known.csv")
+    data = collection(lambda records: [*records, damaged(records[0], tmp_path / "here.png")])
+    divided = partition(data, Wish(folds=2), against=known, cache=tmp_path)
+    (here, reason), (there, other) = divided.dropped
+    assert (here, there) == ("here.png", (tmp_path / "there.png").as_posix())
+    assert "damaged" in reason
+    assert "damaged" in other
+    assert len(divided.records) == 32
+
+
+def test_data_without_a_picture_that_can_be_read_is_refused(collection, tmp_path):
+    def change(records):
+        return [damaged(one, tmp_path / f"{number}.png") for number, one in enumerate(records)]
+
+    with pytest.raises(DataError, match="pictures that can be read"):
+        partition(collection(change), Wish(folds=2), cache=tmp_path)
+
+
+def test_finer_labels_of_the_other_collection_drop_nothing(collection, tmp_path):
+    known = collection(name="known.csv")
+
+    def change(records):
+        return [replace(one, label="notumor" if one.label == "notumor" else "tumor") for one in records]
+
+    divided = partition(collection(change), Wish(folds=2), against=known, cache=tmp_path)
+    assert divided.dropped == ()
+    assert len(divided.records) == 32
+
+
+def test_what_the_other_collection_contradicts_is_dropped_and_what_it_contradicts_itself_about_is_not(
+    collection, mirrored, tmp_path
+):
+    def change(records):
+        twisted = mirrored(records[1], "twisted", label="pituitary")  # under two labels there
+        return [replace(records[0], label="pituitary"), twisted, *records[1:]]
+
+    known = collection(change, "known.csv")
+    divided = partition(collection(), Wish(folds=2), against=known, cache=tmp_path)
+    ((name, reason),) = divided.dropped
+    assert name == below(read_manifest(known)[0], tmp_path)
+    assert reason.startswith("labelled glioma, its copy ")
+
+
+def test_a_class_that_would_be_dropped_whole_is_refused(collection, tmp_path):
+    def change(records):
+        return [replace(one, label="glioma" if one.label == "pituitary" else one.label) for one in records]
+
+    with pytest.raises(DataError, match=r"all 8 of 'pituitary' would be dropped, such as .*at least one is wrong"):
+        partition(collection(), Wish(folds=2), against=collection(change, "known.csv"), cache=tmp_path)
+
+
+def test_groups_of_the_other_collection_are_not_taken_for_those_of_the_data(collection, tmp_path):
+    def grouped(step):
+        return lambda records: [
+            replace(one, group=f"copy-{(row + step) // 2:05d}", patient="") for row, one in enumerate(records)
+        ]
+
+    known = collection(lambda records: grouped(2)(records[:8]), "known.csv")
+    alone, beside = (
+        partition(collection(grouped(0)), Wish(folds=2, by="copies"), against=other, cache=tmp_path)
+        for other in (None, known)
+    )
+    assert [one.fold for one in alone.records] == [one.fold for one in beside.records]
 
 
 @pytest.mark.parametrize(

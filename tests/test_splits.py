@@ -20,14 +20,46 @@ def record(number, label="glioma", **fields):
     return Record(Path(f"{number}.png"), label, digest=f"digest-{number}", **fields)
 
 
-def test_joined_records_are_named_by_their_copy_group():
-    joined = join_copies([record(0), record(1), record(2)], np.array([0, 1, 0]))
-    assert [one.group for one in joined] == ["copy-00000", "copy-00001", "copy-00000"]
+def test_joined_records_are_named_after_the_first_digest_of_their_copies():
+    joined = join_copies([record(2), record(1), record(0)], np.array([0, 1, 0]))
+    assert [one.group for one in joined] == ["copy-digest-0", "copy-digest-1", "copy-digest-0"]
+
+
+def test_a_new_group_never_bears_the_name_of_another():
+    records = [record(0, group="copy-digest-1"), record(1), record(2, group="copy-00001"), record(3), record(3)]
+    joined = [one.group for one in join_copies(records, np.arange(5))]
+    assert joined[0] == "copy-digest-1"
+    assert len(set(joined)) == 5
+
+
+def test_slices_of_one_file_and_slices_without_a_digest_have_names_of_their_own():
+    records = [record(0, frame=3), record(0, frame=4), replace(record(1), digest=""), replace(record(2), digest="")]
+    joined = [one.group for one in join_copies(records, np.array([0, 1, 2, 2]))]
+    assert joined == ["copy-digest-0#3", "copy-digest-0#4", "copy-1.png", "copy-1.png"]
+
+
+def test_manifests_of_two_runs_can_be_put_together():
+    first, second = (join_copies([record(number) for number in some], np.array([0, 0, 2])) for some in ("abc", "xyz"))
+    groups = [one.group for one in join_copies([*first, *second], np.arange(6))]
+    assert groups == [one.group for one in [*first, *second]]
+    assert len(set(groups)) == 4
+
+
+@given(st.permutations(range(12)), st.integers(0, 3))
+def test_the_order_of_the_rows_changes_no_group_and_no_cut(order, seed):
+    records = [record(number, "xy"[number % 2], group="g" * (number in (3, 7))) for number in range(12)]
+    copies = np.array([0, 1, 0, 3, 3, 5, 6, 7, 8, 9, 10, 1])
+
+    def split(rows):
+        joined = join_copies([records[row] for row in rows], copies[list(rows)])
+        return {(one.name, one.group, one.split) for one in cut(joined, 0.3, part="test", seed=seed)}
+
+    assert split(order) == split(range(12))
 
 
 def test_a_copy_joins_the_group_that_its_original_already_has():
     joined = join_copies([record(0), record(1, group="scan 7"), record(2)], np.array([0, 0, 2]))
-    assert [one.group for one in joined] == ["scan 7", "scan 7", "copy-00001"]
+    assert [one.group for one in joined] == ["scan 7", "scan 7", "copy-digest-2"]
 
 
 def test_two_groups_that_share_a_copy_become_one():

@@ -19,6 +19,7 @@ __all__ = [
     "is_leftover",
     "replacing",
     "require_fresh",
+    "require_writable",
     "unwritable",
     "write_bytes",
     "write_json",
@@ -87,6 +88,16 @@ def require_fresh(folder: Path, remedy: str = "choose another folder or empty th
             pass
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise OutputError where the file ``path`` could not be made, before the work on it is done; leave nothing."""
+    try:
+        folder = next(one for one in path.absolute().parents if one.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def is_leftover(path: Path) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gadolin.cache import prepared_slices
 from gadolin.copies import Copies, find_copies
-from gadolin.errors import DataError, RequestError, suggestion
+from gadolin.errors import DataError, ReadError, RequestError, suggestion
 from gadolin.prepare import Preparation
+from gadolin.readers.each import unreadable
 from gadolin.records import Record
-from gadolin.sources import require_trainable, scan
-from gadolin.splits import assign_folds, carry_patients, cut, join_copies
+from gadolin.sources import Scan, require_trainable, scan
+from gadolin.splits import assign_folds, carry_patients, conflicts_against, conflicts_within, cut, join_copies
 
 __all__ = ["BY", "Partition", "Wish", "partition"]
 
@@ -59,7 +61,8 @@ class Partition:
     """The divided records, and what was done on the way.
 
     ``dropped`` holds (slice name, reason); ``merged`` the names of the slices that are copies of one another, group
-    by group; ``carried`` how many slices have their patient from the collection compared against.
+    by group; slices are named as in an audit. ``carried`` is how many have their patient from the collection compared
+    against.
     """
 
     records: tuple[Record, ...]
@@ -94,60 +97,88 @@ def partition(
 ) -> Partition:
     """Divide ``data`` as ``wish`` says, so that no slice, however copied, and no patient stands in two parts.
 
-    Slices whose copies in ``against`` name one patient belong to that patient. Pictures of one slice under two labels
-    are dropped, for at least one is wrong. Raises DataError where patients are asked for and not known, or a class
-    cannot be divided; nothing is written.
+    Slices whose copies in ``against`` name one patient belong to that patient. Files that cannot be read are dropped,
+    and so are pictures of one slice under two labels, and those whose label ``against`` contradicts, for at least one
+    is wrong. Raises DataError where patients are asked for and not known, a class would be dropped whole or cannot be
+    divided; nothing is written.
     """
     found = scan(data, patient_from=patient_from)
     require_trainable(found, skip_unreadable=True)
-    own = [replace(record, split="", fold=None) for record in found.records]
-    known = list(scan(against).records) if against else []
     told = None if progress is None else lambda done, total: progress(done, total, "preparing slices")
-    stacks = [prepared_slices(some, Preparation(), cache, progress=told).slices for some in (own, known) if some]
+    read, slices, lost = _read(found, cache, told)
+    own, known, stacks = [replace(record, split="", fold=None) for record in read], [], [slices]
+    if against:
+        other = scan(against)
+        read, slices, unread = _read(other, cache, told)
+        known = [replace(one, group=one.group and f"{against.name}:{one.group}") for one in read]  # names of its own
+        stacks.append(slices)
+        lost += [((other.folder / name).as_posix(), reason) for name, reason in unread]
     copies = find_copies(*stacks, progress=progress)
     carried = carry_patients(own, known, copies)
     joined = join_copies([*carried, *known], copies.joined)[: len(own)]
-    dropped = {row: reason for row, reason in _contradicted([*own, *known], copies).items() if row < len(own)}
+    names = [*map(found.name_of, own), *(one.name for one in known)]
+    dropped = _contradicted([*own, *known], names, copies, len(own))
     if wish.one_each:
-        dropped |= {row: reason for row, reason in _repeated(own, copies, dropped).items() if row not in dropped}
+        dropped |= _repeated(names[: len(own)], copies, dropped)
     kept = [record for row, record in enumerate(joined) if row not in dropped]
+    reasons = [*lost, *((names[row], reason) for row, reason in sorted(dropped.items()))]
+    _require_classes(found, kept, dict(reasons))
     if wish.by == "patient":
         _require_patients(kept)
-    divided = assign_folds(kept, wish.folds, seed=wish.seed) if wish.folds else _with_test(kept, wish)
-    skipped = [(path.as_posix(), reason) for path, reason in found.skipped]
     return Partition(
-        records=tuple(divided),
-        dropped=(*skipped, *((own[row].name, reason) for row, reason in sorted(dropped.items()))),
-        merged=_merged(own, copies),
+        records=tuple(assign_folds(kept, wish.folds, seed=wish.seed) if wish.folds else _with_test(kept, wish)),
+        dropped=tuple(reasons),
+        merged=_merged(names[: len(own)], copies),
         carried=sum(not before.patient and bool(after.patient) for before, after in zip(own, carried, strict=True)),
     )
 
 
-def _contradicted(records: Sequence[Record], copies: Copies) -> dict[int, str]:
-    """Return the rows whose copy group bears two labels, and which copy says otherwise."""
-    rows: dict[int, list[int]] = defaultdict(list)
-    for row, group in enumerate(copies.groups.tolist()):
-        rows[group].append(row)
-    told = {}
-    for members in rows.values():
-        for row in members:
-            other = next((one for one in members if records[one].label != records[row].label), None)
-            if other is not None:
-                told[row] = (
-                    f"labelled {records[row].label}, its copy {records[other].name} {records[other].label}: "
-                    "at least one is wrong"
-                )
-    return told
+def _read(
+    found: Scan, cache: Path | None, progress: Callable[[int, int], None] | None
+) -> tuple[Sequence[Record], NDArray[np.uint8], list[tuple[str, str]]]:
+    """Return the records that can be read, their prepared slices (N, 256, 256), and (name, reason) of what cannot."""
+    lost = [(found.below(path).as_posix(), reason) for path, reason in found.skipped]
+    try:
+        return found.records, prepared_slices(found.records, Preparation(), cache, progress=progress).slices, lost
+    except ReadError:
+        wrong = unreadable(found.records)
+    lost += [(found.name_of(found.records[row]), reason) for row, reason in wrong.items()]
+    kept = [record for row, record in enumerate(found.records) if row not in wrong]
+    if not kept:
+        msg = f"a data set must hold pictures that can be read, {found.root} holds none; {lost[0][0]}: {lost[0][1]}"
+        raise DataError(msg)
+    return kept, prepared_slices(kept, Preparation(), cache, progress=progress).slices, lost
 
 
-def _repeated(own: Sequence[Record], copies: Copies, dropped: dict[int, str]) -> dict[int, str]:
+def _contradicted(records: Sequence[Record], names: Sequence[str], copies: Copies, own: int) -> dict[int, str]:
+    """Return the rows under a label that a copy contradicts, here or in the other data set, and which copy does."""
+    found = conflicts_against(records, own, copies) | conflicts_within(records, own, copies)
+    return {
+        row: f"labelled {records[row].label}, its copy {names[other]} {records[other].label}: at least one is wrong"
+        for row, (other, *_) in found.items()
+    }
+
+
+def _repeated(names: Sequence[str], copies: Copies, dropped: Mapping[int, str]) -> dict[int, str]:
     """Return the rows that show the slice of an earlier row that is kept, and which that is."""
     first: dict[int, int] = {}
     repeated = {}
-    for row, group in enumerate(copies.groups.tolist()[: len(own)]):
+    for row, group in enumerate(copies.groups.tolist()[: len(names)]):
         if row not in dropped and first.setdefault(group, row) != row:
-            repeated[row] = f"a copy of {own[first[group]].name}"
+            repeated[row] = f"a copy of {names[first[group]]}"
     return repeated
+
+
+def _require_classes(found: Scan, kept: Sequence[Record], reasons: Mapping[str, str]) -> None:
+    left = {record.label for record in kept}
+    for label in found.classes:
+        if label not in left:
+            gone = [found.name_of(record) for record in found.records if record.label == label]
+            msg = (
+                f"every class must keep slices, all {len(gone)} of {label!r} would be dropped, such as {gone[0]} "
+                f"({reasons[gone[0]]}); correct the labels, mend the files or take another --against"
+            )
+            raise DataError(msg)
 
 
 def _require_patients(records: Sequence[Record]) -> None:
@@ -166,11 +197,11 @@ def _with_test(records: Sequence[Record], wish: Wish) -> list[Record]:
     return cut(records, wish.test, part="test", seed=wish.seed)
 
 
-def _merged(own: Sequence[Record], copies: Copies) -> tuple[tuple[str, ...], ...]:
-    joined = copies.joined[: len(own)]
-    repeated = [number for number, count in zip(*np.unique(joined, return_counts=True), strict=True) if count > 1]
-    members = {int(number): [own[int(row)].name for row in np.flatnonzero(joined == number)] for number in repeated}
-    return tuple(tuple(names) for names in members.values())
+def _merged(names: Sequence[str], copies: Copies) -> tuple[tuple[str, ...], ...]:
+    members: dict[int, list[str]] = defaultdict(list)
+    for name, number in zip(names, copies.joined[: len(names)].tolist(), strict=True):
+        members[number].append(name)
+    return tuple(tuple(together) for together in members.values() if len(together) > 1)
 
 
 def _part(record: Record) -> str:

@@ -55,6 +55,7 @@ def test_split_tells_what_it_dropped(gadolin, singles, tmp_path):
     ("words", "told"),
     [
         (("--folds", 5, "--test", 0.2), "either folds or a test share"),
+        (("--folds", 0), "folds must be two or more, got 0"),
         (("--by", "patients"), "did you mean 'patient'"),
         (("--test", 2), "must lie between 0 and 1, got 2.0"),
     ],
@@ -69,6 +70,13 @@ def test_split_leaves_a_file_that_is_there_alone(gadolin, singles, tmp_path):
     assert (tmp_path / "m.csv").read_text() == "mine"
 
 
+def test_split_finds_out_that_it_cannot_write_before_it_works(gadolin, singles, monkeypatch, tmp_path):
+    monkeypatch.setattr("gadolin.partition.partition", lambda *_, **__: pytest.fail("worked in vain"))
+    (tmp_path / "file").write_text("no folder")
+    gadolin("split", singles, "--out", tmp_path / "file" / "m.csv").refused("cannot write", "m.csv", code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_crossval_hands_every_option_on_and_sums_up(gadolin, singles, monkeypatch, tmp_path):
     asked = {}
     figure = {"value": 0.5, "low": None, "high": None}
@@ -78,16 +86,18 @@ def test_crossval_hands_every_option_on_and_sums_up(gadolin, singles, monkeypatc
         asked.update(plan=plan, folds=folds)
         page = plan.out / "evaluation" / "report.html"
         page.parent.mkdir(parents=True)
-        (page.parent / "metrics.json").write_text(json.dumps({"parts": {"all": scores}}))
+        metrics = {"classes": [], "parts": {"all": scores}, "differences": []}
+        (page.parent / "metrics.json").write_text(json.dumps(metrics))
         return page
 
     monkeypatch.setattr("gadolin.train.crossval.cross_validate", cross_validate)
     words = ("--folds", "m.csv", "--out", tmp_path / "out", "--seed", 3, "--set", "epochs=2", "--resume")
-    ending = gadolin("crossval", singles, *words)
+    ending = gadolin("crossval", singles, *words, "--skip-unreadable")
     assert ending.code == 0, ending
     assert "50.0" in ending.out
     plan = asked["plan"]
     assert (str(asked["folds"]), plan.machine.seed, plan.recipe.epochs, plan.resume) == ("m.csv", 3, 2, True)
+    assert plan.skip_unreadable
 
 
 def test_crossval_without_folds_says_how_to_make_them(gadolin, singles, tmp_path):

@@ -41,14 +41,16 @@ def split(
     Copies are found mirrored, turned, rescaled, recompressed, cropped or in other tones. Pictures of one slice under
     two labels are dropped. Earlier parts and folds are not kept.
     """
+    from gadolin.atomic import require_writable
     from gadolin.errors import OutputError
     from gadolin.manifest import write_manifest
     from gadolin.partition import Wish, partition
 
-    wish = Wish(folds, test if folds or test is not None else 0.2, by=by, one_each=one_each, seed=seed)
+    wish = Wish(folds, 0.2 if folds is None and test is None else test, by=by, one_each=one_each, seed=seed)
     if out.exists():
         msg = f"a split is written to a new file, {out} exists; remove it or choose another --out"
         raise OutputError(msg)
+    require_writable(out)
     with progress_bar("splitting") as advance:
         divided = partition(data, wish, against=against, patient_from=patient_from, cache=cache, progress=advance)
     write_manifest(out, divided.records)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gadolin.errors import DataError
@@ -36,6 +36,19 @@ class Scan:
     def classes(self) -> tuple[str, ...]:
         """The class names, sorted."""
         return tuple(sorted({record.label for record in self.records}))
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths count from: the data folder, or the manifest's."""
+        return self.root if self.root.is_dir() else self.root.parent
+
+    def name_of(self, record: Record) -> str:
+        """Return what a slice is called in findings and lists: its path below ``folder``, else the whole path."""
+        return replace(record, path=self.below(record.path)).name
+
+    def below(self, path: Path) -> Path:
+        """Return a path below ``folder`` as it is from there, any other as it is."""
+        return path.relative_to(self.folder) if path.is_relative_to(self.folder) else path
 
     def as_json(self) -> dict[str, object]:
         """Return the release, counts by class and part, patients, what was renamed and what was skipped."""

@@ -2,6 +2,7 @@
 
 from gadolin.splits.bonds import grouping_keys, join_copies, kept_together
 from gadolin.splits.carry import carry_patients
+from gadolin.splits.conflicts import conflicts_against, conflicts_within
 from gadolin.splits.cut import cut
 from gadolin.splits.folds import assign_folds, check_folds
 from gadolin.splits.learned import copied_from
@@ -10,6 +11,8 @@ __all__ = [
     "assign_folds",
     "carry_patients",
     "check_folds",
+    "conflicts_against",
+    "conflicts_within",
     "copied_from",
     "cut",
     "grouping_keys",

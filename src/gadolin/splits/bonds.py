@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.copies.components import Components
-from gadolin.records import Record
+from gadolin.records import Record, slice_name
 
-__all__ = ["grouping_keys", "join_copies", "kept_together"]
+__all__ = ["grouping_keys", "join_copies", "kept_together", "stable_key"]
+
+_DIGITS = 16  # of a digest in a name: no two slices share them
 
 
 def join_copies(records: Sequence[Record], groups: NDArray[np.int64]) -> list[Record]:
     """Return the records with ``group`` naming their copy group, joined with any group that they already had.
 
-    Joined groups bear the name that was there first; one that had none is named after its copies.
+    Of several groups that are joined the name that sorts first is kept. Copies without a group are named after the
+    digest of one of them (its path, where it has none), so that the same copies bear the same name in whatever order
+    and company they come, and others never do.
     """
-    numbers = groups.tolist()
-    names = {number: f"copy-{count:05d}" for count, number in enumerate(dict.fromkeys(numbers))}
-    pairs = enumerate(zip(records, numbers, strict=True))
+    bonds = {
+        index: [("group", one.group), ("copy", str(number))]
+        for index, (one, number) in enumerate(zip(records, groups.tolist(), strict=True))
+    }
+    taken = {one.group for one in records}
     joined = list(records)
-    for members in _connected({index: [("group", one.group), ("copy", str(number))] for index, (one, number) in pairs}):
-        name = next((records[index].group for index in members if records[index].group), names[numbers[members[0]]])
+    for members in _connected(bonds):
+        given = min((name for index in members if (name := records[index].group)), default="")
+        name = given or _new_name(min((records[index] for index in members), key=stable_key), taken)
+        taken.add(name)
         for index in members:
             joined[index] = replace(records[index], group=name)
     return joined
+
+
+def stable_key(record: Record) -> tuple[str, str]:
+    """Return what records are sorted by, so that nothing depends on the order of the rows."""
+    return record.key, record.name
+
+
+def _new_name(first: Record, taken: Collection[str]) -> str:
+    """Return a name for copies that nothing else bears; a number is added only where two slices have one digest."""
+    name = f"copy-{slice_name(first.digest[:_DIGITS], first.frame) if first.digest else first.name}"
+    return next(one for number in count() if (one := f"{name}-{number}" if number else name) not in taken)
 
 
 def grouping_keys(records: Sequence[Record]) -> list[str]:
@@ -44,9 +64,13 @@ def grouping_keys(records: Sequence[Record]) -> list[str]:
 
 
 def kept_together(records: Sequence[Record], rows: Sequence[int] | None = None) -> list[list[int]]:
-    """Return sets of rows, of all or of ``rows``: those that share a patient or a copy group, also through others."""
+    """Return sets of rows, of all or of ``rows``: those that share a patient or a copy group, also through others.
+
+    The sets come in an order that is the same however the rows are ordered.
+    """
     chosen = range(len(records)) if rows is None else rows
-    return _connected({row: [("patient", records[row].patient), ("group", records[row].group)] for row in chosen})
+    sets = _connected({row: [("patient", records[row].patient), ("group", records[row].group)] for row in chosen})
+    return sorted(sets, key=lambda members: min(stable_key(records[row]) for row in members))
 
 
 def _connected(bonds: Mapping[int, Sequence[tuple[str, str]]]) -> list[list[int]]:

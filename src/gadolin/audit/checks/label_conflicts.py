@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from gadolin.audit.subject import Subject
 from gadolin.audit.words import counted
+from gadolin.copies.components import Components
 from gadolin.records import Finding
+from gadolin.splits import conflicts_against, conflicts_within
 
 __all__ = ["check"]
 
@@ -15,11 +17,12 @@ def check(subject: Subject) -> list[Finding]:
 
 
 def _within(subject: Subject) -> list[Finding]:
-    torn = []
-    for rows in subject.copy_groups:
-        own = [row for row in rows if row < subject.own]
-        if len({subject.records[row].label for row in own}) > 1:
-            torn.append(own)
+    found = conflicts_within(subject.records, subject.own, subject.copies)
+    sets = Components(subject.own)
+    for row, copies in found.items():
+        for copy in copies:
+            sets.join(row, copy)
+    torn = sets.sets(found)
     if not torn:
         return []
     return [
@@ -38,16 +41,8 @@ def _within(subject: Subject) -> list[Finding]:
 
 
 def _against(subject: Subject) -> list[Finding]:
-    others = {record.label for record in subject.records[subject.own :]}
-    torn = []
-    for rows in subject.copy_groups:
-        there = [row for row in rows if row >= subject.own]
-        labels = {subject.records[row].label for row in there}
-        for row in rows:
-            label = subject.records[row].label
-            known = label in others or bool(labels & set(subject.classes))  # "tumor" does not contradict "glioma"
-            if row < subject.own and labels and label not in labels and known:
-                torn.append([row, *there])
+    found = conflicts_against(subject.records, subject.own, subject.copies)
+    torn = [[row, *copies] for row, copies in found.items()]
     if not torn:
         return []
     first = torn[0]
