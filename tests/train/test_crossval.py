@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
+from gadolin.atomic import write_json
 from gadolin.errors import DataError
 from gadolin.manifest import read_manifest, write_manifest
 from gadolin.phantom import PhantomPlan, write_phantoms
@@ -14,6 +16,7 @@ from gadolin.predictions import read_table
 from gadolin.splits import assign_folds
 from gadolin.train import crossval
 from gadolin.train.crossval import cross_validate
+from gadolin.train.run import with_evidence
 
 FOLDS = 2
 
@@ -87,6 +90,45 @@ def test_slices_without_a_row_are_left_out_and_said(plan, folded, tmp_path, capl
     write_manifest(fewer, read_manifest(folded)[:-3])
     assert len(crossval.folded_records(plan, fewer)) == 29
     assert "3 slices have no row" in caplog.text
+
+
+def test_a_copy_that_the_manifest_dropped_is_not_taken_again(plan, folded, tmp_path):
+    records = read_manifest(folded)
+    twice = [replace(one, path=tmp_path / f"{number}.png") for number, one in enumerate(records[:4])]
+    for one, twin in zip(records, twice, strict=False):
+        shutil.copy(one.path, twin.path)
+    data = tmp_path / "data.csv"
+    write_manifest(data, [*twice, *records])
+    kept = crossval.folded_records(replace(plan, data=data), folded)
+    assert [one.path for one in kept] == [one.path for one in records]
+
+
+def test_a_picture_that_was_moved_is_found_by_its_content_as_often_as_it_has_rows(plan, folded, tmp_path):
+    records = read_manifest(folded)
+    moved = [replace(records[0], path=tmp_path / f"{name}.png") for name in "ab"]
+    for one in moved:
+        shutil.copy(records[0].path, one.path)
+    data = tmp_path / "data.csv"
+    write_manifest(data, [*moved, *records[1:]])
+    kept = crossval.folded_records(replace(plan, data=data), folded)
+    assert [one.path.name for one in kept[:2]] == ["a.png", records[1].path.name]
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"), [({"epochs": 77}, "recipe"), ({"seed": 9}, "seed"), ({"weights": "imagenet"}, "weights")]
+)
+def test_finished_folds_of_other_settings_are_not_pooled(changed, key, plan, folded):
+    write_manifest(plan.out / "folds.csv", read_manifest(folded))
+    recipe = with_evidence(plan.recipe, outlined=False)
+    for number in range(FOLDS):
+        facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights": "none", "finished": True}
+        write_json(plan.out / f"fold-{number}" / "run.json", facts)
+    crossval._require_settings(plan, read_manifest(folded), 0)
+    other = replace(plan, resume=True, weights=changed.get("weights", "none"))
+    other = replace(other, machine=replace(plan.machine, seed=changed.get("seed", plan.machine.seed)))
+    other = replace(other, recipe=replace(plan.recipe, epochs=changed.get("epochs", plan.recipe.epochs)))
+    with pytest.raises(DataError, match=rf"{key} differs from .*fold-0/run\.json; use the same"):
+        cross_validate(other)
 
 
 def test_a_row_without_its_slice_is_refused(plan, folded, tmp_path):

@@ -33,6 +33,9 @@ def crossval(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     validation: Annotated[float, typer.Option(help="Share of the training folds that chooses the epoch.")] = 0.1,
     patient_from: PatientFrom = None,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out files that are no pictures.")
+    ] = False,
     cache: Cache = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the folds in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -55,6 +58,7 @@ def crossval(
         weights=weights,
         machine=Machine(device=device, seed=seed),
         patient_from=patient_from,
+        skip_unreadable=skip_unreadable,
         validation=validation,
         cache=cache,
         resume=resume,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from gadolin.atomic import LOCK, clear_leftovers, is_leftover, require_fresh, un
 from gadolin.errors import DataError
 from gadolin.train.plan import Plan
 
-__all__ = ["begun", "claimed"]
+__all__ = ["begun", "claimed", "require_same"]
 
 _OWN_FOLDERS = (".", "bundle", "evaluation", "evaluation/figures")
 
@@ -51,6 +51,17 @@ def begun(run: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError) as error:
         msg = f"--resume needs a folder that holds an unfinished run, {run} holds none; leave --resume out"
         raise DataError(msg) from error
+
+
+def require_same(run: Path, facts: Mapping[str, Any]) -> None:
+    """Raise DataError where the run in ``run`` was begun with other settings than these ``facts`` of ``run.json``."""
+    before = begun(run)
+    for key, value in facts.items():
+        if before.get(key) != value:
+            msg = (
+                f"--resume needs the settings that the run began with, {key} differs from {run}/run.json; use the same"
+            )
+            raise DataError(msg)
 
 
 def _require_usable(plan: Plan) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,9 +24,11 @@ from gadolin.report.context import Mistake, ReportContext, worst_mistakes
 from gadolin.report.page import write_report
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import check_folds
+from gadolin.train.claim import require_same
 from gadolin.train.learner import Progress
 from gadolin.train.plan import Plan
-from gadolin.train.run import train_model
+from gadolin.train.run import train_model, with_evidence
+from gadolin.train.weights import weights_facts
 
 __all__ = ["cross_validate", "folded_records", "pooled"]
 
@@ -37,9 +40,10 @@ def cross_validate(plan: Plan, folds: Path | None = None, *, progress: Progress 
 
     The folds are those of the manifest ``folds``, else of the data itself. Each run learns from the other folds, cuts
     its validation part off them, and reads its own fold once, at the end. With ``plan.resume`` finished folds are
-    kept and an unfinished one goes on. ``plan.out`` holds ``folds.csv``, a run folder ``fold-K`` for each fold and
-    ``evaluation/`` with every slice's out-of-fold probabilities. Raises DataError where a slice has no fold, a fold
-    lacks a class, or a patient or copy group stands in two folds.
+    kept and an unfinished one goes on, by the recipe, seed and weights that they were begun with. ``plan.out`` holds
+    ``folds.csv``, a run folder ``fold-K`` for each fold and ``evaluation/`` with every slice's out-of-fold
+    probabilities. Raises DataError where a slice has no fold, a fold lacks a class, or a patient or copy group stands
+    in two folds.
     """
     records = folded_records(plan, folds)
     check_folds(records)
@@ -51,6 +55,8 @@ def cross_validate(plan: Plan, folds: Path | None = None, *, progress: Progress 
         write_manifest(listed, records)
     numbers = sorted({record.fold for record in records if record.fold is not None})
     for number in numbers:
+        _require_settings(plan, records, number)
+    for number in numbers:
         _train_fold(plan, records, number, progress)
     table = pooled([plan.out / f"fold-{number}" for number in numbers])
     return _report(plan, records, table)
@@ -59,30 +65,48 @@ def cross_validate(plan: Plan, folds: Path | None = None, *, progress: Progress 
 def folded_records(plan: Plan, folds: Path | None) -> list[Record]:
     """Return the records of the data with the folds, patients and groups that the manifest ``folds`` gives them.
 
-    Slices that the manifest leaves out are left out; its rows are matched by digest. Raises DataError for a row whose
-    slice is not in the data.
+    Slices that the manifest leaves out are left out. Its rows are matched by content, and by path among files of the
+    same content, of which no more are taken than it has rows. Raises DataError for a row whose slice is not in the
+    data.
     """
     found = scan(plan.data, patient_from=plan.patient_from)
     require_trainable(found, skip_unreadable=plan.skip_unreadable)
     if folds is None:
         return list(found.records)
-    given = {record.key: record for record in read_manifest(folds, verify=False)}
+    given = read_manifest(folds, verify=False)
     there = {record.key for record in found.records}
-    gone = [record.name for key, record in given.items() if key not in there]
+    gone = [record.name for record in given if record.key not in there]
     if gone:
         msg = (
             f"every row of {folds} must be a slice of {plan.data}, {len(gone)} are not, such as {gone[0]}; "
             "give the data that the folds were made of"
         )
         raise DataError(msg)
-    kept = [record for record in found.records if record.key in given]
-    if len(kept) < len(found.records):
-        _LOG.warning("%d slices have no row in %s and are left out", len(found.records) - len(kept), folds)
+    rows = _matched(found.records, given)
+    if len(rows) < len(found.records):
+        _LOG.warning("%d slices have no row in %s and are left out", len(found.records) - len(rows), folds)
     return [
         replace(record, fold=row.fold, patient=row.patient or record.patient, group=row.group or record.group)
-        for record in kept
-        for row in (given[record.key],)
+        for number, record in enumerate(found.records)
+        if (row := rows.get(number)) is not None
     ]
+
+
+def _matched(records: Sequence[Record], given: Sequence[Record]) -> dict[int, Record]:
+    """Return the rows of a manifest by the number of the record that each stands for."""
+    waiting = {(row.key, row.path.resolve()): row for row in given}
+    rows = {}
+    for number, record in enumerate(records):
+        row = waiting.pop((record.key, record.path.resolve()), None)
+        if row is not None:
+            rows[number] = row
+    elsewhere: dict[str, list[Record]] = defaultdict(list)
+    for row in waiting.values():
+        elsewhere[row.key].append(row)
+    for number, record in enumerate(records):
+        if number not in rows and elsewhere[record.key]:
+            rows[number] = elsewhere[record.key].pop(0)
+    return rows
 
 
 def pooled(runs: Sequence[Path]) -> Table:
@@ -103,6 +127,16 @@ def _require_same(records: Sequence[Record], listed: Path) -> None:
     if manifest_digest(read_manifest(listed, verify=False)) != manifest_digest(records):
         msg = f"--resume needs the data and folds that were begun with, {listed} differs; choose another folder"
         raise DataError(msg)
+
+
+def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> None:
+    """Raise DataError where the run of a fold, finished or not, was begun with another recipe, seed or weights."""
+    run = plan.out / f"fold-{number}"
+    if (run / "run.json").is_file():
+        outlined = any(record.outline for record in records if record.fold != number)
+        recipe = with_evidence(plan.recipe, outlined=outlined)
+        facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights_digest": None}
+        require_same(run, facts | weights_facts(plan.weights))
 
 
 def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:

@@ -28,7 +28,7 @@ from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
 from gadolin.splits import copied_from, grouping_keys
 from gadolin.train.checkpoint import Checkpoint
-from gadolin.train.claim import begun, claimed
+from gadolin.train.claim import claimed, require_same
 from gadolin.train.export import export_graph
 from gadolin.train.fit import fit, halvings
 from gadolin.train.learner import Progress
@@ -39,7 +39,7 @@ from gadolin.train.processes import agreed, by_turns, joined
 from gadolin.train.recipe import Recipe
 from gadolin.train.weights import start_from
 
-__all__ = ["train_model"]
+__all__ = ["train_model", "with_evidence"]
 
 _PACKAGES = (
     "torch",
@@ -149,10 +149,16 @@ def _resolved(plan: Plan, parts: Parts) -> Plan:
     if network.evidence == "outlines" and not outlined:
         msg = "network.evidence=outlines needs outlines in the manifest, got none for training; set it to auto or map"
         raise DataError(msg)
-    if network.evidence == "auto":
-        evidence = "outlines" if outlined and not network.hidden else "map"
-        network = replace(network, evidence=evidence)
-    return replace(plan, recipe=replace(plan.recipe, network=network))
+    return replace(plan, recipe=with_evidence(plan.recipe, outlined=outlined))
+
+
+def with_evidence(recipe: Recipe, *, outlined: bool) -> Recipe:
+    """Return the recipe with "auto" decided: evidence is learned from outlines where there are some to train on."""
+    network = recipe.network
+    if network.evidence != "auto":
+        return recipe
+    evidence = "outlines" if outlined and not network.hidden else "map"
+    return replace(recipe, network=replace(network, evidence=evidence))
 
 
 def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
@@ -179,14 +185,8 @@ def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
 
 def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> None:
     if plan.resume:
-        before = begun(plan.out)
-        for key in ("recipe", "seed", "manifest_digest", "precision", "weights", "weights_digest"):
-            if before.get(key) != facts.get(key):
-                msg = (
-                    f"--resume needs the settings that the run began with, {key} differs from {plan.out}/run.json; "
-                    "use the same"
-                )
-                raise DataError(msg)
+        keys = ("recipe", "seed", "manifest_digest", "precision", "weights", "weights_digest")
+        require_same(plan.out, {key: facts.get(key) for key in keys})
         return
     write_manifest(plan.out / "manifest.csv", records)
     write_json(plan.out / "run.json", facts | {"finished": False})

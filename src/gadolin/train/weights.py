@@ -17,7 +17,7 @@ from gadolin.manifest import file_digest
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 
-__all__ = ["OTHER_CHOICES", "start_from"]
+__all__ = ["OTHER_CHOICES", "start_from", "weights_facts"]
 
 _PATIENCE = 10  # seconds
 
@@ -44,7 +44,14 @@ def start_from(network: Classifier, backbone_name: str, weights: str) -> dict[st
         msg = f"weights must be a safetensors file, {path} is not or is damaged ({error}); {OTHER_CHOICES}"
         raise WeightsError(msg) from error
     _load(network, _of_backbone(state), str(path))
-    return {"weights": Path(weights).name, "weights_digest": file_digest(path)}
+    return weights_facts(weights)
+
+
+def weights_facts(weights: str) -> dict[str, str]:
+    """Return what a run records of where it starts from: the name, and of a file its digest; raises WeightsError."""
+    if weights in ("none", "imagenet"):
+        return {"weights": weights}
+    return {"weights": Path(weights).name, "weights_digest": file_digest(_file(Path(weights)))}
 
 
 def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
