@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gadolin.audit.appearance import APPEARANCE, QUANTILES, appearance, read_summary, summary
-from gadolin.audit.checks.drift import check, compared
+from gadolin.audit.checks.drift import chance_distance, check, compared, effective_groups
+from gadolin.audit.unasked import Unasked
 from gadolin.errors import BundleError
 from gadolin.prepare import Preparation, prepare
 from gadolin.records import Slice
@@ -60,8 +61,9 @@ def test_softened_pictures_are_told_by_their_sharpness(used_on, heads):
 
 
 def test_a_shift_in_few_patients_is_not_believed_however_many_slices_they_have(used_on, heads):
-    (found,) = check(used_on(heads(120, seed=5, grey=190), patients=[f"p{row % 4}" for row in range(120)]))
-    assert (found.severity, "there are 4 here and 120 in training" in found.message) == ("note", True)
+    told = check(used_on(heads(120, seed=5, grey=190), patients=[f"p{row % 4}" for row in range(120)]))
+    assert isinstance(told, Unasked)
+    assert "there are 4 here and 120 in training" in told.reason
 
 
 def test_another_mix_of_classes_is_no_drift():
@@ -106,12 +108,11 @@ def test_a_bundle_of_another_preparation_is_compared_by_its_own(used_on, heads, 
 
 
 def test_without_a_model_nothing_is_compared(subject):
-    assert check(subject({}, {})) == []
+    assert check(subject({}, {})) == Unasked("no model was given")
 
 
 def test_a_bundle_without_statistics_is_said_to_have_none(used_on, heads):
-    (found,) = check(used_on(heads(12), facts={}))
-    assert (found.severity, "keeps no statistics" in found.message) == ("note", True)
+    assert "keeps no statistics" in check(used_on(heads(12), facts={})).reason
 
 
 @pytest.mark.parametrize("spoilt", [[], {"levels": [0, 1]}, {"levels": list(QUANTILES), "overall": 3, "classes": {}}])
@@ -124,8 +125,49 @@ def test_what_is_kept_is_plain_json_of_bounded_size(heads):
     kept = summary(appearance(heads(12), range(12)), ["a", "b"] * 6, names(12))
     assert json.loads(json.dumps(kept)) == kept
     assert len(json.dumps(kept)) < 8_000
-    assert kept["groups"] == 12
+    assert (kept["groups"], kept["classes"]["a"]["groups"]) == (12, 6)
 
 
 def test_a_black_picture_has_a_finite_appearance():
     assert np.isfinite(appearance(np.zeros((1, 256, 256), np.uint8), [0])).all()
+
+
+def test_where_patients_are_unknown_drift_is_no_more_than_a_warning(used_on, heads):
+    (found,) = check(used_on(heads(120, seed=5, grey=190), patients=["", *names(119)]))
+    assert found.severity == "warning"
+    assert "patients are not all known" in found.message
+
+
+def population(random, patients, slices=10):
+    """Draw slices of patients of one population, (patients x slices, 8)."""
+    each = np.repeat(random.normal(0, 1, (patients, len(APPEARANCE))), slices, axis=0)
+    return (each + random.normal(0, 0.3, each.shape)).astype(np.float32)
+
+
+def test_a_class_of_few_patients_in_training_is_no_reason_to_cry_drift():
+    labels = ["a"] * 2000 + ["b"] * 120
+    groups = [f"a{row // 10}" for row in range(2000)] + [f"b{row // 10}" for row in range(120)]
+    alarms = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        kept = summary(np.vstack([population(random, 200), population(random, 12)]), labels, groups)
+        counts, quantiles = read_summary(kept)
+        before = effective_groups(["b"] * 1000, counts)
+        assert before == 12
+        largest = compared(population(random, 100), ["b"] * 1000, quantiles)[0].distance
+        alarms += largest >= chance_distance(100, before)
+    assert alarms <= 1
+
+
+def test_the_groups_behind_a_mix_of_classes_are_those_of_its_shares():
+    assert effective_groups(["a", "b"], {"": 40, "a": 20, "b": 20}) == 40
+    assert effective_groups(["a", "b"], {"": 220, "a": 200, "b": 20}) == pytest.approx(1 / (0.25 / 200 + 0.25 / 20))
+    assert effective_groups(["c"], {"": 220, "a": 200, "b": 20}) == 220
+
+
+def test_statistics_without_the_groups_of_each_class_share_them_out_by_slices():
+    values = np.random.default_rng(0).random((100, len(APPEARANCE))).astype(np.float32)
+    kept = summary(values, ["a"] * 80 + ["b"] * 20, names(100))
+    for table in (kept["overall"], *kept["classes"].values()):
+        del table["groups"]
+    assert read_summary(kept)[0] == {"": 100, "a": 80, "b": 20}

@@ -31,3 +31,18 @@ def test_a_mirrored_copy_is_found_on_disk(lay_out, kinds):
     (found,) = kinds(root)["near_copies"]
     assert any({f"glioma/{picture.name}", "glioma/mirrored.png"} <= set(members) for members in found.members)
     assert "mirrored" in found.message
+
+
+def test_a_copy_upside_down_is_counted_as_such_and_as_nothing_else(subject):
+    (found,) = check(subject({"copy": "a"}, {"copy": "a"}, pairs=[(0, 1, True, 179.0, 1.0)]))
+    assert "of 1 pair that were found, 1 upside down." in found.message
+
+
+def test_groups_within_one_patient_are_told_apart(subject):
+    rows = [{"copy": "a", "patient": "p"}, {"copy": "a", "patient": "p"}, {"copy": "b"}, {"copy": "b"}]
+    (found,) = check(subject(*rows))
+    assert "in 2 groups, 1 of them within one patient: perhaps neighbouring slices" in found.message
+
+
+def test_one_file_named_twice_is_no_copy(subject):
+    assert check(subject({"path": "a.png", "copy": "a"}, {"path": "a.png", "copy": "a"})) == []

@@ -70,15 +70,38 @@ def test_files_that_cannot_be_opened_again_tell_no_plane(in_planes):
     assert check(one) == []
 
 
-def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(subject, heads):
+@pytest.fixture
+def lopsided(heads):
+    """Draw 120 heads, every second one cut off at the side."""
     pictures = heads(120)
     for row in range(1, 120, 2):
         cv2.rectangle(pictures[row], (128, 20), (200, 250), 0, -1)
-    rows = [{"label": ("glioma", "notumor")[row % 2]} for row in range(120)]
-    (found,) = check(replace(subject(*rows), slices=pictures))
+    return pictures
+
+
+def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(subject, lopsided):
+    rows = [{"label": ("glioma", "pituitary")[row % 2], "patient": f"p{row}"} for row in range(120)]
+    (found,) = check(replace(subject(*rows), slices=lopsided))
     assert found.severity == "warning"
     assert found.rule.startswith("A proxy")
     assert found.score > 0.9
+
+
+def test_a_tumour_beside_none_is_no_more_than_a_note(subject, lopsided):
+    rows = [{"label": ("notumor", "glioma")[row % 2]} for row in range(120)]
+    (found,) = check(replace(subject(*rows), slices=lopsided))
+    assert found.severity == "note"
+    assert "patients are not all known" in found.message
+
+
+def test_slices_without_a_tumour_are_left_out_beside_two_classes_that_have_one(subject, lopsided):
+    rows = [{"label": ("notumor", ("glioma", "pituitary")[row // 2 % 2])[row % 2]} for row in range(120)]
+    assert check(replace(subject(*rows), slices=lopsided)) == []
+
+
+def test_too_few_groups_are_not_guessed_from(subject, heads):
+    told = check(replace(subject({}, {}), slices=heads(2)))
+    assert "files do not tell their planes" in told.reason
 
 
 def test_heads_of_one_shape_give_no_finding(subject, heads):

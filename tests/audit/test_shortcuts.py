@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gadolin.audit import probes
-from gadolin.audit.checks.shortcuts import check, fact_columns
+from gadolin.audit.checks.shortcuts import check, file_columns, tone_columns
 from gadolin.audit.probes import Asked, probe
 from gadolin.audit.views import background, painted_out, shrunk
 
@@ -25,7 +25,7 @@ def looked_at(subject, heads):
         rows = [
             {
                 "label": CLASSES[row // 3 % 3],
-                "patient": f"p{row // 3 if patient is None else patient(row)}",
+                "patient": f"p{row // 3}" if patient is None else patient(row),
                 "facts": {} if facts is None else facts(row),
             }
             for row in range(count)
@@ -52,6 +52,22 @@ def test_a_class_saved_in_another_quality_is_serious_and_the_quality_is_named(lo
     assert "most telling is JPEG quality" in found.message
     assert "chance gives 33 %" in found.message
     assert found.score == 1.0
+
+
+def test_where_patients_are_unknown_a_shortcut_is_no_more_than_a_warning_and_says_why(looked_at):
+    facts = {"facts": lambda row: {"format": "JPEG", "quality": (75.0, 90.0, 95.0)[row // 3 % 3]}}
+    (found,) = by_words(check(looked_at(**facts, patient=lambda row: f"p{row}" if row else "")), "file facts")
+    assert (found.severity, found.score) == ("warning", 1.0)
+    assert "a patient's own slices give away" in found.message
+    assert "patients are not all known" in found.rule
+
+
+def test_mean_tone_and_compression_are_not_said_to_need_no_look_at_the_brain(looked_at):
+    findings = check(looked_at(facts=lambda row: {"mean": (0.2, 0.4, 0.6)[row // 3 % 3]}))
+    assert by_words(findings, "without looking at the brain") == []
+    (found,) = by_words(findings, "mean tone")
+    assert found.severity == "warning"
+    assert "so does what the slice shows" in found.rule
 
 
 def test_a_mark_in_the_corner_of_one_class_is_found_in_the_background(looked_at, heads):
@@ -131,24 +147,42 @@ def test_a_large_data_set_is_looked_at_in_part_by_whole_groups(monkeypatch):
 
 
 def test_too_few_patients_are_said_to_be_too_few(looked_at):
-    (found,) = check(looked_at(patient=lambda row: row // 3 % 3))
-    assert found.severity == "note"
-    assert "glioma has 1" in found.message
+    assert "glioma has 1" in check(looked_at(patient=lambda row: f"p{row // 3 % 3}")).reason
 
 
 def test_a_single_class_is_said_not_to_be_told_from_others(subject):
-    (found,) = check(subject(*({"label": "glioma"} for _ in range(20))))
-    assert "no second one" in found.message
+    assert "no second one" in check(subject(*({"label": "glioma"} for _ in range(20)))).reason
 
 
 def test_without_scikit_learn_the_check_says_how_to_install_it(looked_at, monkeypatch):
     monkeypatch.setattr(probes, "find_spec", lambda name: None)
-    (found,) = check(looked_at(count=30))
-    assert "pip install 'gadolin[audit]'" in found.message
+    assert "pip install 'gadolin[audit]'" in check(looked_at(count=30)).reason
 
 
 def test_missing_qualities_are_numbers_too(looked_at):
-    columns = fact_columns(looked_at(count=9).facts)
-    assert columns.shape == (9, 9)
+    columns = file_columns(looked_at(count=9).facts)
+    assert (columns.shape, tone_columns(looked_at(count=9).facts).shape) == ((9, 7), (9, 2))
     assert np.isfinite(columns).all()
     assert (columns[:, 5] == -1).all()
+
+
+def test_a_giant_group_is_passed_over_and_every_class_is_drawn(monkeypatch):
+    monkeypatch.setattr(probes, "_MOST", 200)
+    labels = ("a", "b") * 60 + ("a",) * 300
+    asked = Asked(labels, tuple(f"g{row}" for row in range(120)) + ("giant",) * 300)
+    some = asked.take(asked.drawn)
+    assert asked.missing == ""
+    assert some.counts == {"a": 60, "b": 60}
+
+
+def test_a_rare_class_is_drawn_whole(monkeypatch):
+    monkeypatch.setattr(probes, "_MOST", 100)
+    asked = Asked(("a",) * 2000 + ("b",) * 10, tuple(f"g{row // 2}" for row in range(2000)) + tuple("qrstuvwxyz"))
+    assert asked.take(asked.drawn).counts == {"a": 45, "b": 10}
+    assert asked.missing == ""
+
+
+def test_a_class_whose_groups_do_not_fit_is_missing_and_not_an_error(monkeypatch):
+    monkeypatch.setattr(probes, "_MOST", 100)
+    asked = Asked(("a", "b") * 20 + ("c",) * 1000, tuple(str(row) for row in range(40)) + ("x",) * 500 + ("y",) * 500)
+    assert "c has 0 among the 40 slices drawn" in asked.missing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gadolin.audit.checks.vanishing_class import check
+from gadolin.audit.unasked import Unasked
 
 
 def test_a_class_missing_from_a_part_is_serious(subject):
@@ -19,5 +20,5 @@ def test_a_class_missing_from_a_fold_is_serious(subject):
     assert found.message == "Fold 1 has no slice of glioma."
 
 
-def test_data_without_parts_and_folds_is_fine(subject):
-    assert check(subject({}, {})) == []
+def test_in_data_without_parts_and_folds_nothing_can_vanish(subject):
+    assert check(subject({}, {})) == Unasked("no parts and no folds are named")

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from gadolin.audit import Beside, FileFacts, audit, file_facts
+from gadolin.audit import CHECKS, Beside, FileFacts, audit, file_facts
 from gadolin.audit.facts import jpeg_quality
 from gadolin.audit.run import SEVERITIES
 from gadolin.errors import DataError
@@ -147,3 +147,20 @@ def test_the_quality_of_a_jpeg_is_estimated(quality, rng):
     buffer = io.BytesIO()
     Image.fromarray(rng.integers(0, 255, (64, 64), np.uint8)).save(buffer, format="JPEG", quality=quality)
     assert jpeg_quality(Image.open(buffer).quantization) == pytest.approx(quality, abs=1.5)
+
+
+def test_checks_that_did_not_look_are_told_with_the_reason_and_not_among_those_that_did(lay_out):
+    told = audit(lay_out(count=3)).as_json()
+    reasons = {one["check"]: one["reason"] for one in told["not_looked"]}
+    assert set(reasons).isdisjoint(told["checks"])
+    assert {*reasons, *told["checks"]} == set(CHECKS)
+    assert reasons["drift"] == "no model was given"
+    assert reasons["label_errors"] == "no predictions were given"
+    assert reasons["shared_patients"] == reasons["vanishing_class"] == "no parts and no folds are named"
+    assert "that takes 10 groups" in reasons["shortcuts"]
+
+
+def test_no_two_data_sets_share_a_name(lay_out):
+    told = audit(lay_out("one", 2), lay_out("two", 2))
+    assert len(set(told.subject.names)) == len(told.subject.names) == 8
+    assert {name.partition(":")[0] for name in told.subject.names[4:]} == {"two"}

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from gadolin.errors import OutputError
 from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.records import NOTICE
 
@@ -81,3 +82,41 @@ def test_a_missing_model_is_refused_before_the_work(gadolin, spoilt, tmp_path):
 
 def test_an_empty_folder_is_refused(gadolin, tmp_path):
     gadolin("audit", tmp_path).refused("no picture was found")
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(gadolin, spoilt, tmp_path):
+    (tmp_path / "file").write_text("")
+    gadolin("audit", spoilt, "--report", tmp_path / "file" / "audit.html").refused("cannot write", code=1)
+
+
+def test_the_verdict_is_told_where_the_page_cannot_be_written_in_the_end(gadolin, spoilt, tmp_path, monkeypatch):
+    def fail(_path, _content):
+        raise OutputError("cannot write: No space left on device; free space")
+
+    monkeypatch.setattr("gadolin.report.audit_page.write_bytes", fail)
+    ending = gadolin("audit", spoilt, "--report", tmp_path / "audit.html")
+    assert ending.out.splitlines()[0].endswith("accuracy on it means little.")
+    assert ending.code != 0
+    assert "No space left" in ending.err
+
+
+def test_the_page_tells_what_was_not_looked_for_apart_and_no_empty_cells(gadolin, spoilt, tmp_path):
+    gadolin("audit", spoilt, "--report", tmp_path / "a.html")
+    html = (tmp_path / "a.html").read_text(encoding="utf-8")
+    found, asked = html.split("What was looked for and not found")[1].split("What was not looked for")
+    assert "Unlike what the model was trained on" not in found
+    assert "because no model was given" in asked
+    assert '<td class="number"></td>' not in html
+
+
+def test_pictures_of_the_other_data_set_are_its_own_and_say_so(gadolin, class_folders, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(class_folders, other)
+    first, second = sorted((other / "glioma").iterdir())[:2]
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    (other / "notumor" / first.name).write_bytes(kept)
+    gadolin("audit", class_folders, "--against", other, "--report", tmp_path / "a.html")
+    html = (tmp_path / "a.html").read_text(encoding="utf-8")
+    (figure,) = [one for one in html.split("<figure>") if f"<code>other:notumor/{first.name}</code>" in one]
+    assert "<strong>notumor</strong> · in the other data set" in figure

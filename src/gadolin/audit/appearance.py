@@ -69,9 +69,9 @@ def summary(values: NDArray[np.float32], labels: Sequence[str], groups: Sequence
     def table(rows: NDArray[np.bool_]) -> dict[str, Any]:
         quantiles = np.round(np.quantile(values[rows].astype(np.float64), QUANTILES, axis=0), DECIMALS)
         columns = {name: quantiles[:, place].tolist() for place, name in enumerate(APPEARANCE)}
-        return {"slices": int(rows.sum()), "quantiles": columns}
+        return {"slices": int(rows.sum()), "groups": len(set(held[rows].tolist())), "quantiles": columns}
 
-    names = np.asarray(labels, object).astype(str)
+    names, held = (np.asarray(column, object).astype(str) for column in (labels, groups))
     return {
         "levels": list(QUANTILES),
         "groups": len(set(groups)),
@@ -80,9 +80,10 @@ def summary(values: NDArray[np.float32], labels: Sequence[str], groups: Sequence
     }
 
 
-def read_summary(content: object) -> tuple[int, dict[str, dict[str, NDArray[np.float64]]]]:
-    """Return groups, and for "" (all slices) and each class the quantiles (21,) of each statistic.
+def read_summary(content: object) -> tuple[dict[str, float], dict[str, dict[str, NDArray[np.float64]]]]:
+    """Return for "" (all slices) and each class the number of groups, and the quantiles (21,) of each statistic.
 
+    Bundles of old keep the groups of all classes together, which are then shared out by slices.
     Raises BundleError where ``content`` is not what ``summary`` made.
     """
     try:
@@ -98,8 +99,13 @@ def read_summary(content: object) -> tuple[int, dict[str, dict[str, NDArray[np.f
             for name, values in columns.items():
                 if values.shape != (len(QUANTILES),) or not (np.diff(values) >= 0).all():
                     raise ValueError(name)
-        return int(content["groups"]), read
-    except (KeyError, TypeError, ValueError) as error:
+        slices = content["overall"]["slices"]
+        groups = {
+            label: float(table.get("groups", content["groups"] * table["slices"] / slices))
+            for label, table in tables.items()
+        }
+        return groups, read
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         msg = (
             f"a bundle's statistics must be quantiles as training writes them, these are not ({error}); fetch it again"
         )

@@ -21,11 +21,29 @@ from gadolin.statistics import (
     unanimous_interval,
 )
 
-__all__ = ["SERIOUS", "WARNING", "Asked", "Probe", "difference", "group_names", "probe", "severity", "told"]
+__all__ = [
+    "SERIOUS",
+    "STRANGERS",
+    "WARNING",
+    "Asked",
+    "Probe",
+    "asked_of",
+    "difference",
+    "group_names",
+    "probe",
+    "severity",
+    "strangers",
+    "told",
+]
 
 SERIOUS = 0.5
 WARNING = 0.2
 """Of the way from chance to 1 that the lower end of the interval must have gone."""
+
+STRANGERS = (
+    "Where patients are not all known, the figure includes what a patient's own slices give away and the interval is "
+    "too narrow: never more than a warning."
+)
 
 _TREES = 50
 _LEAF = 5  # slices that a leaf of a tree holds at least
@@ -36,14 +54,19 @@ _MOST = 8_000  # slices that are looked at; more cost time and hardly narrow an 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """The slices whose class is to be told: N labels, and what each is held together by (patient, copies)."""
+    """The slices whose class is to be told: N labels, and what each is held together by (patient, copies).
+
+    ``strangers``: the patients of some are not known, so that slices of one patient may stand in several groups.
+    """
 
     labels: tuple[str, ...]
     groups: tuple[str, ...]
+    strangers: bool = False
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Asked:
         """Return the slices of ``rows``, in that order."""
-        return Asked(tuple(self.labels[row] for row in rows), tuple(self.groups[row] for row in rows))
+        labels, groups = (tuple(column[row] for row in rows) for column in (self.labels, self.groups))
+        return Asked(labels, groups, self.strangers)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -80,24 +103,39 @@ class Asked:
             return "scikit-learn is not installed; install it with: pip install 'gadolin[audit]'"
         if len(self.classes) < 2:
             return "a class can only be told from others, and there is no second one"
-        least = min(self.counts, key=lambda label: self.counts[label])
-        if self.counts[least] < MINIMUM_GROUPS:
+        counts = self.take(self.drawn).counts
+        least = min(self.classes, key=lambda label: counts.get(label, 0))
+        if counts.get(least, 0) < MINIMUM_GROUPS:
+            of = "" if len(self.drawn) == len(self.labels) else f" among the {len(self.drawn):,} slices drawn"
             return (
                 f"that takes {MINIMUM_GROUPS} groups by patient and copy or more of each class; {least} has "
-                f"{self.counts[least]}"
+                f"{counts.get(least, 0)}{of}"
             )
         return ""
 
     @cached_property
     def drawn(self) -> NDArray[np.int64]:
-        """Rows to look at, in order: all, or of more than 8,000 those of whole groups, drawn with a fixed seed."""
+        """Rows to look at, in order: all, or of more than 8,000 those of whole groups, drawn with a fixed seed.
+
+        Each class has an equal share of the places, the smallest first, and leaves what it does not fill to the next; a
+        group that does not fit is passed over. A group of several classes is drawn with that of its first slice.
+        """
         if len(self.groups) <= _MOST:
             return np.arange(len(self.groups), dtype=np.int64)
-        names, member = np.unique(np.asarray(self.groups, object).astype(str), return_inverse=True)
-        order = np.random.default_rng(0).permutation(len(names))
-        last = np.empty(len(names), np.int64)
-        last[order] = np.cumsum(np.bincount(member)[order])
-        return np.flatnonzero(last[member] <= _MOST)
+        names, first, member = np.unique(
+            np.asarray(self.groups, object).astype(str), return_index=True, return_inverse=True
+        )
+        sizes, home = np.bincount(member), self.targets[first]
+        random, taken, left = np.random.default_rng(0), np.zeros(len(names), np.bool_), _MOST
+        smallest_first = sorted(range(len(self.classes)), key=lambda place: int(sizes[home == place].sum()))
+        for done, place in enumerate(smallest_first):
+            room = left // (len(smallest_first) - done)
+            for group in random.permutation(np.flatnonzero(home == place)):
+                if sizes[group] <= room:
+                    taken[group] = True
+                    room -= int(sizes[group])
+                    left -= int(sizes[group])
+        return np.flatnonzero(taken[member])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,12 +144,14 @@ class Probe:
 
     ``accuracy`` is the balanced accuracy out of fold, ``chance`` is 1 / K, ``predicted`` (N,) int64. ``telling`` names
     each column, or group of columns, with the balanced accuracy that is lost where it is shuffled, most first.
+    ``strangers`` is that of what was asked.
     """
 
     accuracy: Interval
     chance: float
     predicted: NDArray[np.int64]
     telling: tuple[tuple[str, float], ...] = ()
+    strangers: bool = False
 
     @property
     def above(self) -> float:
@@ -122,6 +162,16 @@ class Probe:
 def group_names(subject: Subject) -> tuple[str, ...]:
     """Return for each slice under audit what it is held together by: patient and copies, also through others."""
     return tuple(grouping_keys(join_copies(subject.carried, subject.copies.joined[: subject.own])))
+
+
+def strangers(subject: Subject) -> bool:
+    """Return whether the patients of some slices under audit are not known, not even by their copies."""
+    return not all(record.patient for record in subject.carried)
+
+
+def asked_of(subject: Subject) -> Asked:
+    """Return the question of the class of each slice under audit."""
+    return Asked(tuple(record.label for record in subject.mine), group_names(subject), strangers(subject))
 
 
 def probe(features: NDArray[np.float32], asked: Asked, *, columns: Sequence[str] = ()) -> Probe:
@@ -159,6 +209,7 @@ def probe(features: NDArray[np.float32], asked: Asked, *, columns: Sequence[str]
         chance=1 / len(asked.classes),
         predicted=predicted,
         telling=tuple(sorted(lost.items(), key=lambda item: -item[1])),
+        strangers=asked.strangers,
     )
 
 
@@ -169,15 +220,22 @@ def difference(first: Probe, second: Probe, asked: Asked) -> Interval:
 
 
 def severity(found: Probe) -> str:
-    """Return "serious" from halfway between chance and certainty, "warning" from a fifth of the way, else "note"."""
-    return "serious" if found.above >= SERIOUS else "warning" if found.above >= WARNING else "note"
+    """Return "serious" from halfway between chance and certainty, "warning" from a fifth of the way, else "note".
+
+    Where patients are not all known it is no more than a warning.
+    """
+    if found.above < WARNING:
+        return "note"
+    return "serious" if found.above >= SERIOUS and not found.strangers else "warning"
 
 
 def told(found: Probe) -> str:
     """Return the figure in words, such as "72 % (95 % interval 68 to 75 %), where chance gives 25 %"."""
     value, low, high = found.accuracy.value, found.accuracy.low, found.accuracy.high
     spread = "" if low is None or high is None else f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
-    return f"{100 * (value or 0.0):.0f} %{spread}, where chance gives {100 * found.chance:.0f} %"
+    if found.strangers:
+        spread += ", what a patient's own slices give away included, as patients are not all known,"
+    return f"{100 * (value or 0.0):.0f} %{spread} where chance gives {100 * found.chance:.0f} %"
 
 
 def _accuracy(predicted: NDArray[np.int64], asked: Asked) -> Interval:

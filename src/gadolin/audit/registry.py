@@ -18,6 +18,7 @@ from gadolin.audit.checks import (
     label_errors,
     mixed,
     near_copies,
+    patient_conflicts,
     patient_labels,
     pixel_identical,
     plane,
@@ -28,15 +29,17 @@ from gadolin.audit.checks import (
     sources,
     tiny,
     too_few,
+    unlisted,
     unreadable,
     vanishing_class,
 )
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked
 from gadolin.records import Finding
 
 __all__ = ["CHECKS", "Check"]
 
-Check = Callable[[Subject], list[Finding]]
+Check = Callable[[Subject], list[Finding] | Unasked]
 
 CHECKS: dict[str, Check] = {
     "too_few": too_few.check,
@@ -49,6 +52,7 @@ CHECKS: dict[str, Check] = {
     "byte_identical": byte_identical.check,
     "giant_group": giant_group.check,
     "patient_labels": patient_labels.check,
+    "patient_conflicts": patient_conflicts.check,
     "half_patients": half_patients.check,
     "mixed": mixed.check,
     "sources": sources.check,
@@ -58,6 +62,7 @@ CHECKS: dict[str, Check] = {
     "label_errors": label_errors.check,
     "drift": drift.check,
     "unreadable": unreadable.check,
+    "unlisted": unlisted.check,
     "blank": blank.check,
     "clipped": clipped.check,
     "inverted": inverted.check,

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gadolin.audit.beneath import beneath
 from gadolin.audit.beside import Beside
 from gadolin.audit.facts import FileFacts, file_facts
 from gadolin.audit.parts import PartCount, part_counts
 from gadolin.audit.registry import CHECKS
-from gadolin.audit.subject import Subject
+from gadolin.audit.subject import Subject, called
+from gadolin.audit.unasked import Unasked
 from gadolin.audit.verdict import verdict
 from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
@@ -31,13 +33,20 @@ class Audit:
     """What was found.
 
     ``verdict`` is the one sentence to take home; ``findings`` are in order of severity; ``parts`` count the slices of
-    each part and class by what they share with the training part. ``subject`` is what the checks saw.
+    each part and class by what they share with the training part. ``unasked`` says of each check that did not look why.
+    ``subject`` is what the checks saw.
     """
 
     verdict: str
     findings: tuple[Finding, ...]
     parts: tuple[PartCount, ...]
+    unasked: dict[str, str]
     subject: Subject = field(repr=False)
+
+    @property
+    def looked(self) -> tuple[str, ...]:
+        """The names of the checks that looked."""
+        return tuple(name for name in CHECKS if name not in self.unasked)
 
     def as_json(self) -> dict[str, object]:
         """Return the audit as the documented JSON object (``docs/audit.md``)."""
@@ -53,7 +62,8 @@ class Audit:
             "classes": {name: sum(one.label == name for one in subject.mine) for name in subject.classes},
             "patients": len(patients) or None,
             "parts": [one.as_json() for one in self.parts],
-            "checks": list(CHECKS),
+            "checks": list(self.looked),
+            "not_looked": [{"check": name, "reason": reason} for name, reason in self.unasked.items()],
             "findings": [one.as_json() for one in self.findings],
         }
 
@@ -86,9 +96,16 @@ def audit(
 
 def look_at(subject: Subject) -> Audit:
     """Return what all checks find in a subject."""
-    found = [finding for check in CHECKS.values() for finding in check(subject)]
+    found: list[Finding] = []
+    unasked: dict[str, str] = {}
+    for name, check in CHECKS.items():
+        told = check(subject)
+        if isinstance(told, Unasked):
+            unasked[name] = told.reason
+        else:
+            found += told
     findings = tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
-    return Audit(verdict(subject, findings), findings, part_counts(subject), subject)
+    return Audit(verdict(subject, findings), findings, part_counts(subject), unasked, subject)
 
 
 def subject_of(
@@ -112,11 +129,13 @@ def subject_of(
     unreadable: list[tuple[str, str]] = []
     kept: list[int] = []
     for found in scans:
-        readable, seen, failed = _readable(found, lambda done, total: told(done, total, "reading"))
+        other = found is not scans[0]
+        readable, seen, broken = _readable(found, lambda done, total: told(done, total, "reading"))
         records += readable
         facts += seen
-        unreadable += failed if found is scans[0] else [(str(found.root / name), reason) for name, reason in failed]
+        unreadable += sorted((called(path, found.root, other=other), reason) for path, reason in broken)
         kept.append(len(readable))
+    unlisted, failed = _unlisted(data, scans[0])
     probabilities = beside.probabilities(records[: kept[0]])
     prepared = prepared_slices(
         records, Preparation(), cache, progress=lambda done, total: told(done, total, "preparing")
@@ -130,27 +149,32 @@ def subject_of(
         scan=scans[0],
         against=scans[1] if against is not None else None,
         whole=prepared.whole,
-        unreadable=tuple(unreadable),
+        unreadable=(*unreadable, *failed),
+        unlisted=unlisted,
         probabilities=probabilities,
         bundle=bundle,
     )
 
 
+def _unlisted(data: Path, found: Scan) -> tuple[tuple[str, ...] | None, list[tuple[str, str]]]:
+    """Return the pictures in a folder that its manifest does not name, None where there is none, and damaged ones."""
+    if not data.is_dir() or found.kind != "manifest":
+        return None, []
+    pictures, failed = beneath(data, found)
+    names = tuple(called(path, found.root) for path in pictures)
+    return names, [(called(path, found.root), reason) for path, reason in failed]
+
+
 def _readable(
     found: Scan, progress: Callable[[int, int], None]
-) -> tuple[list[Record], list[FileFacts], list[tuple[str, str]]]:
+) -> tuple[list[Record], list[FileFacts], list[tuple[Path, str]]]:
     """Return the records that can be read, their facts, and (file, reason) of all that cannot."""
     facts, reasons = file_facts(found.records, progress=progress)
-    failed = [(_below(path, found.root), reason) for path, reason in found.skipped]
-    failed += [(_below(Path(found.records[row].name), found.root), reason) for row, reason in sorted(reasons.items())]
+    failed = [*found.skipped, *((Path(found.records[row].name), reason) for row, reason in reasons.items())]
     rows = sorted(facts)
     if not rows:
-        name, reason = failed[0]
+        path, reason = min(failed)
+        name = called(path, found.root)
         msg = f"a data set must hold pictures that can be read, {found.root} holds none; {name}: {reason}"
         raise DataError(msg)
-    return [found.records[row] for row in rows], [facts[row] for row in rows], sorted(failed)
-
-
-def _below(path: Path, root: Path) -> str:
-    base = root if root.is_dir() else root.parent
-    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+    return [found.records[row] for row in rows], [facts[row] for row in rows], failed

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,11 @@ from numpy.typing import NDArray
 from gadolin.audit.facts import FileFacts
 from gadolin.bundle import Bundle
 from gadolin.copies import Copies
-from gadolin.records import Record
+from gadolin.records import Record, slice_name
 from gadolin.sources import Scan
 from gadolin.splits import carry_patients
 
-__all__ = ["Subject"]
+__all__ = ["Subject", "called"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,8 @@ class Subject:
 
     The first ``own`` of the N ``records`` are of the data set under audit, the others of the one it is compared with;
     ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` number them the same way. Only slices that could be
-    read are among them: ``unreadable`` lists (file, reason) of the others. ``whole`` are the rows in which no head was
+    read are among them: ``unreadable`` lists (file, reason) of the others, ``unlisted`` the pictures in the folder that
+    its manifest does not name, None where there is none. ``whole`` are the rows in which no head was
     found. ``scan`` and ``against`` are what was recognised in the two folders.
 
     Where they were given: ``probabilities`` (own, K) float64, out of fold, in the order of ``classes``, NaN in the rows
@@ -40,6 +42,7 @@ class Subject:
     against: Scan | None = None
     whole: tuple[int, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
+    unlisted: tuple[str, ...] | None = None
     probabilities: NDArray[np.float64] | None = None
     bundle: Bundle | None = None
 
@@ -65,16 +68,11 @@ class Subject:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What each of the N slices is called in findings: its path below its data folder, else its whole path."""
-        roots = [self.scan.root] * self.own
+        """What each of the N slices is called in findings, as ``called`` says; no two data sets share a name."""
+        names = [called(record.path, self.scan.root) for record in self.mine]
         if self.against is not None:
-            roots += [self.against.root] * (len(self.records) - self.own)
-        named = []
-        for record, root in zip(self.records, roots, strict=True):
-            base = root if root.is_dir() else root.parent
-            below = record.path.relative_to(base) if record.path.is_relative_to(base) else record.path
-            named.append(replace(record, path=below).name)
-        return tuple(named)
+            names += [called(one.path, self.against.root, other=True) for one in self.records[self.own :]]
+        return tuple(slice_name(name, record.frame) for name, record in zip(names, self.records, strict=True))
 
     def named(self, rows: list[int] | tuple[int, ...]) -> tuple[str, ...]:
         """Return the names of ``rows``, in their order."""
@@ -89,6 +87,16 @@ class Subject:
     def connected(self) -> tuple[tuple[int, ...], ...]:
         """The rows of each set of two or more slices that are copies of each other, also through others."""
         return _sets(self.copies.joined)
+
+
+def called(path: Path, root: Path, *, other: bool = False) -> str:
+    """Return what a file of the data set at ``root`` is called: its path below the folder, else its whole path.
+
+    In the other data set that follows the folder's name and a colon, such as "figshare:1/7.mat".
+    """
+    base = root if root.is_dir() else root.parent
+    below = (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+    return f"{root.resolve().name}:{below}" if other else below
 
 
 def _sets(numbers: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,20 +52,20 @@ def audit(
             beside=Beside(predictions, model),
             progress=advance,
         )
-    if report is not None:
-        from gadolin.report.audit_page import write_audit_page
-
-        write_audit_page(report, found)
     if as_json:
         print_json(found.as_json())
     else:
         print(_words(found))
     if report is not None:
-        say(f"report: {report}")
+        from gadolin.report.audit_page import write_audit_page
+
+        sys.stdout.flush()
+        say(f"report: {write_audit_page(report, found)}")
 
 
 def _require_page(report: Path) -> None:
     """Refuse before the work begins what could not be written after it."""
+    from gadolin.atomic import unwritable
     from gadolin.errors import RequestError
     from gadolin.report.drawings import load
 
@@ -71,6 +73,12 @@ def _require_page(report: Path) -> None:
     if report.is_dir():
         msg = f"the report must be a file, {report} is a folder; name a file in it, such as {report / 'audit.html'}"
         raise RequestError(msg)
+    try:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=report.parent):
+            pass
+    except OSError as error:
+        raise unwritable(report, error) from error
 
 
 def _words(found: Audit) -> str:
@@ -94,4 +102,5 @@ def _words(found: Audit) -> str:
         lines += [table(head, rows), ""]
     for one in found.findings:
         lines += [f"{one.severity}: {one.kind}: {one.message}", f"  what to do: {one.remedy}"]
+    lines += [f"not looked for: {name}: {reason}" for name, reason in found.unasked.items()]
     return "\n".join([*lines, "", NOTICE])

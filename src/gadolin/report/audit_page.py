@@ -14,6 +14,7 @@ import cv2
 from PIL import Image
 
 from gadolin.atomic import write_bytes
+from gadolin.audit.overlaid import ways
 from gadolin.audit.run import SEVERITIES, Audit
 from gadolin.audit.subject import Subject
 from gadolin.copies.register import Overlay
@@ -28,8 +29,6 @@ _PICTURES = 4  # of a group that are shown at most
 _SINGLES = 12  # of a finding whose groups are single slices, or one group
 _SIDE = 160  # pixels
 _NAMES = 200  # groups whose names are listed
-_TURNED = 5.0  # degrees
-_SCALED = 0.05
 TITLES = {
     "shared_slices": "The same slices on both sides of a split",
     "shared_patients": "The same patients on both sides of a split",
@@ -41,10 +40,12 @@ TITLES = {
     "byte_identical": "The same file, twice",
     "giant_group": "A giant group of copies",
     "patient_labels": "One patient, two labels",
+    "patient_conflicts": "One slice, two patients",
     "half_patients": "Patients are half known",
     "mixed": "Several data sets in one",
     "sources": "Classes from different places",
     "balance": "Uneven classes",
+    "unlisted": "Pictures that the manifest does not name",
     "unreadable": "Unreadable files",
     "blank": "Blank pictures",
     "clipped": "Clipped pictures",
@@ -89,7 +90,7 @@ def write_audit_page(path: Path, audit: Audit) -> Path:
     Raises MissingExtraError where jinja2 is not installed, OutputError where the file cannot be written.
     """
     subject = audit.subject
-    rows = {name: row for row, name in reversed(list(enumerate(subject.names)))}
+    rows = {name: row for row, name in enumerate(subject.names)}
     overlays = {(pair.first, pair.second): pair.overlay for pair in subject.copies.pairs}
     severities = Counter(one.severity for one in audit.findings)
     html: str = (
@@ -102,10 +103,11 @@ def write_audit_page(path: Path, audit: Audit) -> Path:
             facts=_facts(audit),
             created=date.today().isoformat(),
             severities=[(name, severities[name]) for name in SEVERITIES],
-            parts=audit.parts,
+            parts=[one for one in audit.parts if one.copied is not None],
             classes=subject.classes,
             shown=[_show(subject, finding, rows, overlays) for finding in audit.findings],
-            quiet=sorted(set(audit.as_json()["checks"]) - {one.kind for one in audit.findings}),  # type: ignore[call-overload]
+            quiet=sorted(set(audit.looked) - {one.kind for one in audit.findings}),
+            unasked=audit.unasked,
             titles=TITLES,
         )
     )
@@ -123,6 +125,9 @@ def _facts(audit: Audit) -> dict[str, str]:
         "classes": ", ".join(f"{name} {sum(one.label == name for one in subject.mine):,}" for name in subject.classes),
         "patients": _patients(len(patients), unknown),
     }
+    if subject.parts:
+        counts = Counter(record.split or "no part" for record in subject.mine)
+        told["parts"] = ", ".join(f"{part} {count:,}" for part, count in counts.items())
     if subject.against is not None:
         others = len(subject.records) - subject.own
         told["compared with"] = f"{subject.against.root} ({others:,} slices)"
@@ -175,11 +180,8 @@ def _how(overlay: Overlay | None) -> str:
     """Return in words how one picture lies over another; empty where it lies as it is, or nothing is known."""
     if overlay is None:
         return ""
-    upside_down = overlay.mirrored and abs(abs(overlay.degrees) - 180) < _TURNED
-    told = ["upside down"] if upside_down else ["mirrored"] if overlay.mirrored else []
-    if not upside_down and abs(overlay.degrees) > _TURNED:
-        told.append(f"turned by {abs(overlay.degrees):.0f}\u00b0")
-    return ", ".join([*told, *(["of another scale"] if abs(overlay.scale - 1) > _SCALED else [])])
+    spelled = {"turned": f"turned by {abs(overlay.degrees):.0f}\u00b0", "rescaled": "of another scale"}
+    return ", ".join(spelled.get(way, way) for way in ways(overlay))
 
 
 def _spread(subject: Subject, rows: Sequence[int]) -> list[int]:
@@ -196,5 +198,5 @@ def _picture(subject: Subject, row: int, how: str = "") -> _Picture:
     buffer = io.BytesIO()
     Image.fromarray(small).save(buffer, format="PNG", optimize=True)
     record = subject.records[row]
-    place = record.split if row < subject.own else "the other data set"
+    place = record.split if row < subject.own else "in the other data set"
     return _Picture(inline(buffer.getvalue()), subject.names[row], record.label, place, how)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.audit.appearance import APPEARANCE, DECIMALS, QUANTILES, appearance, read_summary
-from gadolin.audit.probes import group_names
+from gadolin.audit.probes import group_names, strangers
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked
 from gadolin.audit.words import counted
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers.each import each_slice
 from gadolin.records import Finding, Record, Slice
 from gadolin.statistics import MINIMUM_GROUPS
 
-__all__ = ["Shift", "check", "compared"]
+__all__ = ["Shift", "chance_distance", "check", "compared", "effective_groups"]
 
 _DRIFT = 0.2  # of the Kolmogorov-Smirnov distance
 _STRONG = 0.4
 _UNSTABLE = 0.25  # of the population stability index: "a major shift" (Siddiqi, Credit Risk Scorecards, 2006)
-_CHANCE = 1.95  # times sqrt(1/n + 1/m): what chance exceeds once in a thousand (Smirnov, 1948)
+_CHANCE = 2.2  # times sqrt(1/n + 1/m): what chance exceeds in one of 8,000 statistics, of eight each (Smirnov, 1948)
 _RULE = (
     "Eight statistics of each prepared slice against the quantiles that the model keeps of its training part, mixed "
     f"in the shares of the classes found here. Drift: a Kolmogorov-Smirnov distance of {_DRIFT} or more that chance "
-    "explains once in a thousand at most, patients and copies counted once; serious from "
-    f"{_STRONG} with a population stability index of {_UNSTABLE} or more. The score is the largest distance."
+    "explains once in a thousand data sets at most, by the groups of patients and copies here and of each class in "
+    f"training; serious from {_STRONG} with a population stability index of {_UNSTABLE} or more. Where patients are "
+    "not all known, slices of one patient count as several: never more than a warning. The score is the largest "
+    "distance."
 )
 
 
@@ -42,26 +46,35 @@ class Shift:
     now: float
 
 
-def check(subject: Subject) -> list[Finding]:
-    """Return whether slices drifted from the bundle's training part; nothing where no bundle was given.
+def check(subject: Subject) -> list[Finding] | Unasked:
+    """Return whether slices drifted from the bundle's training part, where one was given that keeps statistics.
 
     Raises BundleError where the bundle's statistics are damaged.
     """
     if subject.bundle is None:
-        return []
+        return Unasked("no model was given")
     kept = subject.bundle.facts.get("statistics")
     if kept is None:
-        return [_unasked("the model keeps no statistics of its training part", "Train the model anew to have them.")]
-    before, quantiles = read_summary(kept)
-    now = len(set(group_names(subject)))
-    if min(before, now) < MINIMUM_GROUPS:
-        why = f"that takes {MINIMUM_GROUPS} groups by patient and copy, there are {now} here and {before} in training"
-        return [_unasked(why, "Audit more slices at once.")]
+        return Unasked("the model keeps no statistics of its training part; train it anew to have them")
+    groups, quantiles = read_summary(kept)
     labels = [record.label for record in subject.mine]
+    now, before = len(set(group_names(subject))), effective_groups(labels, groups)
+    if min(before, now) < MINIMUM_GROUPS:
+        got = f"there are {now} here and {before:.0f} in training"
+        return Unasked(f"that takes {MINIMUM_GROUPS} groups by patient and copy, {got}; audit more slices at once")
     shifts = compared(_appearance(subject, subject.bundle.preparation), labels, quantiles)
-    chance = _CHANCE * float(np.sqrt(1 / now + 1 / before))
-    drifted = [one for one in shifts if one.distance >= max(_DRIFT, chance)]
-    return [_found(drifted, now)] if drifted else []
+    drifted = [one for one in shifts if one.distance >= chance_distance(now, before)]
+    return [_found(drifted, now, known=not strangers(subject))] if drifted else []
+
+
+def effective_groups(labels: Sequence[str], groups: Mapping[str, float]) -> float:
+    """Return how many groups the reference stands on whose classes, of ``groups`` each, are mixed as in ``labels``."""
+    return 1 / sum(share**2 / max(groups[name], 1e-9) for name, share in _shares(labels, groups).items())
+
+
+def chance_distance(now: float, before: float) -> float:
+    """Return the distance from which a statistic of so many groups is said to drift."""
+    return max(_DRIFT, _CHANCE * float(np.sqrt(1 / now + 1 / before)))
 
 
 def compared(
@@ -72,15 +85,20 @@ def compared(
     Where every label is a class of the model, its classes are mixed in the shares of ``labels``, so that another mix
     of classes is no drift; otherwise all of its slices stand for it.
     """
-    names, counts = np.unique(np.asarray(labels, object).astype(str), return_counts=True)
-    known = all(name in quantiles for name in names)
-    shares = dict(zip(names.tolist(), (counts / counts.sum()).tolist(), strict=True)) if known else {"": 1.0}
+    shares = _shares(labels, quantiles)
     shifts = []
     for place, name in enumerate(APPEARANCE):
         own: NDArray[np.float64] = np.asarray(values[:, place], np.float64).round(DECIMALS)
         own.sort()
         shifts.append(_shift(name, own, {label: (share, quantiles[label][name]) for label, share in shares.items()}))
     return sorted(shifts, key=lambda one: -one.distance)
+
+
+def _shares(labels: Sequence[str], known: Container[str]) -> dict[str, float]:
+    """Return the share of each class in ``labels``; of all slices together where one is not known."""
+    if not all(label in known for label in labels):
+        return {"": 1.0}
+    return {label: count / len(labels) for label, count in sorted(Counter(labels).items())}
 
 
 def _shift(name: str, own: NDArray[np.float64], mixed: Mapping[str, tuple[float, NDArray[np.float64]]]) -> Shift:
@@ -130,7 +148,7 @@ def _prepared_otherwise(records: Sequence[Record], preparation: Preparation) -> 
     return told
 
 
-def _found(drifted: Sequence[Shift], groups: int) -> Finding:
+def _found(drifted: Sequence[Shift], groups: int, *, known: bool) -> Finding:
     strong = any(one.distance >= _STRONG and one.stability >= _UNSTABLE for one in drifted)
     each = ", ".join(
         f"{one.name} {one.before:.3g} -> {one.now:.3g} (distance {one.distance:.2f}, index {one.stability:.2f})"
@@ -138,21 +156,12 @@ def _found(drifted: Sequence[Shift], groups: int) -> Finding:
     )
     return Finding(
         kind="drift",
-        severity="serious" if strong else "warning",
+        severity="serious" if strong and known else "warning",
         message=f"These slices do not look like those that the model learned from, by "
-        f"{counted(len(drifted), 'statistic')} of {len(APPEARANCE)} over {counted(groups, 'group')}: {each}.",
+        f"{counted(len(drifted), 'statistic')} of {len(APPEARANCE)} over {counted(groups, 'group')}"
+        f"{'' if known else ', fewer in truth, as patients are not all known'}: {each}.",
         rule=_RULE,
         remedy="Do not carry the model's figures over to these slices: evaluate it on some of them with known labels, "
         "look for another sequence, scanner or rendering, and calibrate or train anew.",
         score=drifted[0].distance,
-    )
-
-
-def _unasked(why: str, remedy: str) -> Finding:
-    return Finding(
-        kind="drift",
-        severity="note",
-        message=f"Drift from the model's training part was not looked at: {why}.",
-        rule=_RULE,
-        remedy=remedy,
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked
 from gadolin.audit.words import counted, percent
 from gadolin.records import Finding
 
@@ -20,17 +21,17 @@ _RULE = (
 )
 
 
-def check(subject: Subject) -> list[Finding]:
-    """Return the slices whose label is likely wrong; nothing where no predictions were given."""
+def check(subject: Subject) -> list[Finding] | Unasked:
+    """Return the slices whose label is likely wrong, where predictions were given."""
     if subject.probabilities is None:
-        return []
+        return Unasked("no predictions were given")
     if find_spec("cleanlab") is None:
-        return [_note("cleanlab is not installed; install it with: pip install 'gadolin[audit]'")]
+        return Unasked("cleanlab is not installed; install it with: pip install 'gadolin[audit]'")
     known = np.flatnonzero(np.isfinite(subject.probabilities).all(axis=1))
     labels = np.array([subject.classes.index(record.label) for record in subject.mine], np.int64)
     absent = [name for place, name in enumerate(subject.classes) if place not in labels[known]]
     if len(subject.classes) < 2 or absent:
-        return [_note(f"the predictions hold no slice of {', '.join(absent) or 'a second class'}")]
+        return Unasked(f"the predictions hold no slice of {', '.join(absent) or 'a second class'}")
     rows = known[doubtful(labels[known], subject.probabilities[known])]
     gaps = [] if len(known) == subject.own else [_note(f"{subject.own - len(known):,} slices have no prediction")]
     if not rows.size:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked
 from gadolin.audit.words import counted
 from gadolin.records import Finding
 from gadolin.sources import SOURCES
@@ -12,8 +13,10 @@ from gadolin.sources import SOURCES
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding]:
+def check(subject: Subject) -> list[Finding] | Unasked:
     """Return a warning where slices of several sources stand in one data set, with those that two of them share."""
+    if not any(record.source for record in subject.mine):
+        return Unasked("no source is named")
     sources = Counter(record.source or "unnamed" for record in subject.mine)
     if len(sources) < 2:
         return []

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
+from gadolin.audit.overlaid import WAYS, ways
 from gadolin.audit.subject import Subject
 from gadolin.audit.words import counted, percent
-from gadolin.copies import COPY_CORRELATION, Copy
+from gadolin.copies import COPY_CORRELATION
 from gadolin.records import Finding
 
 __all__ = ["check"]
 
-_TURNED = 5.0  # degrees
-_SCALED = 0.05
-
 
 def check(subject: Subject) -> list[Finding]:
     """Return a warning with the groups of copies within the data set, and how the copies were changed."""
-    inside = [tuple(row for row in rows if row < subject.own) for rows in subject.copy_groups]
+    inside = [_once(subject, [row for row in rows if row < subject.own]) for rows in subject.copy_groups]
     groups = [rows for rows in inside if len(rows) > 1]
     if not groups:
         return []
@@ -25,7 +26,7 @@ def check(subject: Subject) -> list[Finding]:
             kind="near_copies",
             severity="warning",
             message=f"{extra:,} of {counted(subject.own, 'slice')} ({percent(extra, subject.own)}) only repeat another "
-            f"slice, in {counted(len(groups), 'group')}{_how(subject)}.",
+            f"slice, in {counted(len(groups), 'group')}{_of_one_patient(subject, groups)}{_how(subject)}.",
             rule="Any two slices of a group can be laid over each other, also mirrored, turned or rescaled, so that "
             f"their fine structure correlates above {COPY_CORRELATION}; the score is the number of needless slices.",
             remedy="Keep each group on one side of every split, and count it once when you count slices.",
@@ -35,17 +36,23 @@ def check(subject: Subject) -> list[Finding]:
     ]
 
 
+def _once(subject: Subject, rows: Sequence[int]) -> tuple[int, ...]:
+    """Return the rows without those that name a slice again, as repeated rows of a manifest do."""
+    return tuple({subject.names[row]: row for row in reversed(rows)}.values())[::-1]
+
+
+def _of_one_patient(subject: Subject, groups: Sequence[Sequence[int]]) -> str:
+    """Return how many groups hold different pictures of one known patient, as neighbouring slices may be."""
+    alone = 0
+    for rows in groups:
+        patients = {subject.carried[row].patient for row in rows}
+        alone += len(patients) == 1 and "" not in patients and len({subject.facts[row].pixels for row in rows}) > 1
+    return f", {alone:,} of them within one patient: perhaps neighbouring slices" if alone else ""
+
+
 def _how(subject: Subject) -> str:
     """Return how the first slice of each pair lies over the second, in counts of pairs."""
     pairs = [pair for pair in subject.copies.pairs if max(pair.first, pair.second) < subject.own]
-    kinds = {
-        "mirrored": sum(pair.overlay.mirrored for pair in pairs),
-        "turned": sum(_is_turned(pair) for pair in pairs),
-        "rescaled": sum(abs(pair.overlay.scale - 1) > _SCALED for pair in pairs),
-    }
-    told = [f"{count:,} {kind}" for kind, count in kinds.items() if count]
+    kinds = Counter(way for pair in pairs for way in ways(pair.overlay))
+    told = [f"{kinds[way]:,} {way}" for way in WAYS if kinds[way]]
     return f"; of {counted(len(pairs), 'pair')} that were found, {', '.join(told)}" if told else ""
-
-
-def _is_turned(pair: Copy) -> bool:
-    return abs(pair.overlay.degrees) > _TURNED

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked
 from gadolin.audit.words import counted
 from gadolin.records import Finding
 
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding]:
+def check(subject: Subject) -> list[Finding] | Unasked:
     """Return a warning with the patients whose slices bear two labels, carried-over patients included."""
     rows: dict[str, list[int]] = {}
     for row, record in enumerate(subject.carried):
         if record.patient:
             rows.setdefault(record.patient, []).append(row)
+    if not rows:
+        return Unasked("no patient is known")
     torn = [of for of in rows.values() if len({subject.records[row].label for row in of}) > 1]
     if not torn:
         return []

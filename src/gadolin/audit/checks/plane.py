@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.audit.appearance import asymmetry, head_aspect
-from gadolin.audit.probes import WARNING, Asked, group_names, probe, told
+from gadolin.audit.probes import STRANGERS, WARNING, asked_of, probe, told
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked
 from gadolin.audit.views import head_mask, shrunk
 from gadolin.audit.words import counted
 from gadolin.errors import ReadError
@@ -23,10 +24,11 @@ __all__ = ["check", "plane_of", "uneven"]
 _AXES = ("sagittal", "coronal", "axial")  # the planes across the patient's left-right, front-back and long axis
 _STRAIGHT = 0.8  # cosine of the normal to its axis: what is tilted by 37 degrees or more is called oblique
 _SERIOUS, _WARNING = 0.5, 0.25  # of the share of a class's slices that would have to change their plane
+_WITHOUT = "notumor"
 _FEWEST = 10  # slices of a class whose plane is known
 
 
-def check(subject: Subject) -> list[Finding]:
+def check(subject: Subject) -> list[Finding] | Unasked:
     """Return how differently the planes are shared out among the classes; a proxy where files do not tell planes."""
     planes = _planes(subject)
     labels = [record.label for record in subject.mine]
@@ -34,7 +36,7 @@ def check(subject: Subject) -> list[Finding]:
     counts = Counter(labels[row] for row in known)
     if len(subject.classes) > 1 and all(counts[name] >= _FEWEST for name in subject.classes):
         return _told_planes([planes[row] for row in known], [labels[row] for row in known])
-    return _proxy(subject, labels)
+    return _proxy(subject)
 
 
 def plane_of(direction: Sequence[float]) -> str:
@@ -106,13 +108,19 @@ def _told_planes(planes: Sequence[str], labels: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _proxy(subject: Subject, labels: Sequence[str]) -> list[Finding]:
-    """Return how well the class is told from the head's symmetry and aspect, which change with the plane."""
-    asked = Asked(tuple(labels), group_names(subject))
+def _proxy(subject: Subject) -> list[Finding] | Unasked:
+    """Return how well the class is told from the head's symmetry and aspect, which change with the plane.
+
+    Slices without a tumour, which alone makes a head asymmetric, are left out where two classes have one.
+    """
+    lesions = [row for row, record in enumerate(subject.mine) if record.label != _WITHOUT]
+    alike = len({subject.mine[row].label for row in lesions}) > 1
+    rows = lesions if alike else list(range(subject.own))
+    asked = asked_of(subject).take(rows)
     if asked.missing:
-        return []  # the shortcuts say so
+        return Unasked(f"files do not tell their planes, and to guess, {asked.missing}")
     some = asked.take(asked.drawn)
-    values = _shape(shrunk(subject.slices, asked.drawn))
+    values = _shape(shrunk(subject.slices, [rows[place] for place in asked.drawn]))
     found = probe(values, some)
     if found.above < WARNING:
         return []
@@ -121,14 +129,15 @@ def _proxy(subject: Subject, labels: Sequence[str]) -> list[Finding]:
     return [
         Finding(
             kind="plane",
-            severity="warning",
+            severity="warning" if alike else "note",
             message=f"Planes may differ between the classes: left-right asymmetry and the aspect of the head alone "
             f"tell the class in {told(found)}; their medians are {each}.",
             rule="A proxy: files here do not tell their plane. Asymmetry is the mean difference to the mirror image, "
             "over the spread of tones, the aspect the height of the head over its width, both on the prepared slice; "
             "sagittal slices are asymmetric, axial ones taller than wide. Probed as shortcuts are. A warning where the "
             f"interval's lower end is {WARNING} of the way from chance to 1; never serious, as a tumour "
-            "makes a head asymmetric too. The score is the balanced accuracy.",
+            f"makes a head asymmetric too: {_WITHOUT} is left out beside two classes with a tumour, and told in a note "
+            f"beside one. {STRANGERS} The score is the balanced accuracy.",
             remedy="Look at 20 slices of each class; where planes differ, share them out evenly or report figures for "
             "each plane by itself.",
             score=found.accuracy.value,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from gadolin.audit.shared import learned_before
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked, no_sides
 from gadolin.audit.words import by_class, counted, percent
 from gadolin.records import Finding
 
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding]:
+def check(subject: Subject) -> list[Finding] | Unasked:
     """Return a serious finding for each part, and for the folds, that share patients; carried-over ones count."""
+    why = no_sides(subject) or ("" if any(one.patient for one in subject.carried) else "no patient is known")
+    if why:
+        return Unasked(why)
     found = [_in_part(subject, part) for part in ("test", "validation")]
     return [one for one in [*found, _in_folds(subject)] if one is not None]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gadolin.audit.shared import copies_in_training, learned_before
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked, no_sides
 from gadolin.audit.words import by_class, counted, percent
 from gadolin.records import Finding
 
@@ -12,8 +13,10 @@ __all__ = ["check"]
 _SERIOUS = 0.01  # of a part
 
 
-def check(subject: Subject) -> list[Finding]:
+def check(subject: Subject) -> list[Finding] | Unasked:
     """Return a finding for each part that shares slices with what is learned from, and one for shared folds."""
+    if why := no_sides(subject):
+        return Unasked(why)
     found = [_in_part(subject, part) for part in ("test", "validation")]
     return [one for one in [*found, _in_folds(subject)] if one is not None]
 

@@ -8,38 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.audit.facts import FileFacts
-from gadolin.audit.probes import SERIOUS, WARNING, Asked, Probe, difference, group_names, probe, severity, told
+from gadolin.audit.probes import SERIOUS, STRANGERS, WARNING, Asked, Probe, asked_of, difference, probe, severity, told
 from gadolin.audit.subject import Subject
+from gadolin.audit.unasked import Unasked
 from gadolin.audit.views import BACKGROUND, background, painted_out, shrunk, thumbnails
 from gadolin.audit.words import counted
 from gadolin.outlines import prepared_outlines
 from gadolin.prepare import Preparation
 from gadolin.records import Finding
 
-__all__ = ["check", "fact_columns"]
+__all__ = ["check", "file_columns", "tone_columns"]
 
-_FILE = ("width", "height", "aspect", "mode", "format", "JPEG quality", "bytes per pixel", "border", "mean")
+_FILE = ("width", "height", "aspect", "mode", "format", "JPEG quality", "border")
+_TONE = ("bytes per pixel", "mean tone")
 _HOW = (
     "Extremely randomised trees, five folds of whole groups by patient and copy; balanced accuracy out of fold, its "
     f"interval by group. Serious where the interval's lower end is {SERIOUS} of the way from chance to 1 or more, a "
-    f"warning from {WARNING}. The score is the balanced accuracy."
+    f"warning from {WARNING}. {STRANGERS} The score is the balanced accuracy."
 )
 
 
-def check(subject: Subject) -> list[Finding]:
-    """Return what file facts, the background and the picture with the tumour painted out tell of the class."""
-    asked = Asked(tuple(record.label for record in subject.mine), group_names(subject))
+def check(subject: Subject) -> list[Finding] | Unasked:
+    """Return what file facts, tones, the background and the picture with the tumour painted out tell of the class."""
+    asked = asked_of(subject)
     if asked.missing:
-        return [_unasked(asked.missing)]
+        return Unasked(asked.missing)
     rows = asked.drawn
     some = asked.take(rows)
-    file = probe(fact_columns([subject.facts[row] for row in rows]), some, columns=_FILE)
+    facts = [subject.facts[row] for row in rows]
+    file = probe(file_columns(facts), some, columns=_FILE)
+    tone = probe(tone_columns(facts), some, columns=_TONE)
     outside = probe(background(shrunk(subject.slices, rows)), some, columns=BACKGROUND)
-    return [*_from_file(file), *_from_background(outside), *_without_tumour(subject, asked)]
+    return [*_from_file(file), *_from_tone(tone), *_from_background(outside), *_without_tumour(subject, asked)]
 
 
-def fact_columns(facts: Sequence[FileFacts]) -> NDArray[np.float32]:
-    """Return (N, 9) float32: width, height, aspect, mode, format, JPEG quality, bytes per pixel, border and mean tone.
+def file_columns(facts: Sequence[FileFacts]) -> NDArray[np.float32]:
+    """Return (N, 7) float32: width, height, aspect, mode, format, JPEG quality and tone of the border.
 
     Modes and formats are numbered in the order of their names, the quality of what is no JPEG is -1.
     """
@@ -52,23 +56,16 @@ def fact_columns(facts: Sequence[FileFacts]) -> NDArray[np.float32]:
             modes.index(one.mode),
             formats.index(one.format),
             -1.0 if one.quality is None else one.quality,
-            one.size_bytes / (one.width * one.height),
             one.border,
-            one.mean,
         )
         for one in facts
     ]
     return np.asarray(rows, np.float32)
 
 
-def _unasked(why: str) -> Finding:
-    return Finding(
-        kind="shortcuts",
-        severity="note",
-        message=f"Whether the class can be told without the tumour was not looked at: {why}.",
-        rule=_HOW,
-        remedy="Add what is missing, and audit again.",
-    )
+def tone_columns(facts: Sequence[FileFacts]) -> NDArray[np.float32]:
+    """Return (N, 2) float32: bytes per pixel and mean tone, which file and anatomy set together."""
+    return np.asarray([(one.size_bytes / (one.width * one.height), one.mean) for one in facts], np.float32)
 
 
 def _from_file(found: Probe) -> list[Finding]:
@@ -83,6 +80,24 @@ def _from_file(found: Probe) -> list[Finding]:
             rule=f"Told from {', '.join(_FILE)}; a fact tells what the accuracy loses where it is shuffled. {_HOW}",
             remedy="Bring all classes into one size, format and quality from one source, or report beside your "
             "accuracy what these facts alone give.",
+            score=found.accuracy.value,
+        )
+    ]
+
+
+def _from_tone(found: Probe) -> list[Finding]:
+    if found.above <= 0:
+        return []
+    return [
+        Finding(
+            kind="shortcuts",
+            severity="note" if found.above < WARNING else "warning",
+            message=f"Two numbers that need no look at the tumour, {' and '.join(_TONE)}, tell the class in "
+            f"{told(found)}; the most telling {_telling(found)}.",
+            rule=f"Told from {' and '.join(_TONE)}. Rendering and compression set them, and so does what the slice "
+            f"shows, the tumour included: never serious. {_HOW}",
+            remedy="Render all classes with one window and save them in one way; report beside your accuracy what "
+            "these numbers alone give.",
             score=found.accuracy.value,
         )
     ]

@@ -21,8 +21,8 @@ def check(subject: Subject) -> list[Finding]:
             severity="warning",
             message=f"{counted(count, 'file')} cannot be read and {'is' if count == 1 else 'are'} left out of every "
             f"other check; {name}: {reason.partition(';')[0]}.",
-            rule="Every file that is named like a picture, or stands in the manifest, is decoded once; the score is "
-            "the number of those that fail.",
+            rule="Every file that is named like a picture, or stands in the manifest, is decoded once, also where a "
+            "manifest beside it does not name it; the score is the number of those that fail.",
             remedy="Fetch them again or remove them; training refuses them unless told to skip them.",
             members=tuple((name,) for name, _ in subject.unreadable),
             score=float(count),
