@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gadolin.bundle import Bundle, read_bundle
     from gadolin.errors import GadolinError
     from gadolin.evaluate import compare, measure, read_table
+    from gadolin.explanations import Explanation, explain
     from gadolin.files import predict_files
     from gadolin.phantom import PhantomPlan, write_phantoms
     from gadolin.predictor import Predictor
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bundle",
+    "Explanation",
     "GadolinError",
     "PhantomPlan",
     "Plan",
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate_model",
+    "explain",
     "measure",
     "named_recipe",
     "predict_files",
@@ -55,6 +58,7 @@ __all__ = [
 
 _HOMES = {
     "Bundle": "bundle",
+    "Explanation": "explanations",
     "GadolinError": "errors",
     "PhantomPlan": "phantom",
     "Plan": "train.plan",
@@ -65,6 +69,7 @@ _HOMES = {
     "Slice": "records",
     "compare": "evaluate",
     "evaluate_model": "report.evaluation",
+    "explain": "explanations",
     "measure": "evaluate",
     "named_recipe": "train.recipes",
     "predict_files": "files",

@@ -19,7 +19,7 @@ from gadolin.readers.contents import Contents
 from gadolin.readers.series import in_order
 from gadolin.records import Failure, Prediction, Slice
 
-__all__ = ["expand", "predict_files"]
+__all__ = ["expand", "predict_files", "slices_of"]
 
 _CHUNK = 32  # slices answered for at a time
 _OPENED = 2  # files opened at a time; a volume may be large
@@ -58,6 +58,14 @@ def predict_files(
         jobs = _jobs(paths, plane, pool)
         while chunk := list(islice(jobs, _CHUNK)):
             yield from _answers(predictor, chunk, pool)
+
+
+def slices_of(paths: Iterable[str], *, plane: str = "acquired") -> Iterator[tuple[str, int | None, Slice | Failure]]:
+    """Yield path, frame (None in a file of one) and slice of each slice of the files, or what is wrong with it."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for job in _jobs(paths, plane, pool):
+            found = _try_decode(job)
+            yield job.path, job.frame, Failure(job.path, found, job.frame) if isinstance(found, str) else found
 
 
 class _Job(NamedTuple):

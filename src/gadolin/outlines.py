@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError
 from gadolin.prepare import Preparation, find_frame, prepare
-from gadolin.readers import naming, one_of, open_file
+from gadolin.readers import naming, one_of, open_file, read
 from gadolin.readers.contents import Contents
 from gadolin.readers.each import each_slice
 from gadolin.records import Record, Slice
 
-__all__ = ["OUTLINE_SIZE", "Outlines", "prepared_outlines"]
+__all__ = ["OUTLINE_SIZE", "Outlines", "prepared_outlines", "slice_and_mask"]
 
 OUTLINE_SIZE = 64
 
@@ -49,10 +49,7 @@ def prepared_outlines(
 
     def make(place: int, image: Slice) -> None:
         record = records[known[place]]
-        path = Path(record.outline)
-        with naming(path):
-            mask = _mask(opened(path), record.frame)
-        _check_size(record, image, mask)
+        mask = _mask_of(record, image, opened)
         frame = replace(find_frame(image, preparation), black=0.0, white=255.0)
         inside = Slice(np.where(mask, np.float32(255), np.float32(0)), spacing_mm=image.spacing_mm)
         coverage[known[place]] = prepare(inside, small, frame)
@@ -61,6 +58,20 @@ def prepared_outlines(
         if progress is not None:
             progress(done, len(known))
     return Outlines(coverage, np.array([bool(record.outline) for record in records]))
+
+
+def slice_and_mask(record: Record) -> tuple[Slice, NDArray[np.bool_]]:
+    """Read one slice and its outline as a mask (H, W) bool on the same grid; errors as in ``prepared_outlines``."""
+    image = read(record.path, record.frame)
+    return image, _mask_of(record, image, open_file)
+
+
+def _mask_of(record: Record, image: Slice, opened: Callable[[Path], Contents]) -> NDArray[np.bool_]:
+    path = Path(record.outline)
+    with naming(path):
+        mask = _mask(opened(path), record.frame)
+    _check_size(record, image, mask)
+    return mask
 
 
 def _mask(contents: Contents, frame: int | None) -> NDArray[np.bool_]:

@@ -50,6 +50,11 @@ class Predictor:
         parts = [self._runtime(prepared[start : start + _BATCH])[0] for start in range(0, len(prepared), _BATCH)]
         return np.concatenate(parts)
 
+    def evidence(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the evidence for each class at each place (N, K, h, w) float32 of prepared slices (N, H, H) uint8."""
+        parts = [self._runtime(prepared[start : start + _BATCH])[2] for start in range(0, len(prepared), _BATCH)]
+        return np.concatenate(parts)
+
     def at(self, image: Slice) -> Predict:
         """Return a function from pixels (N, H, W) float32 to probabilities (N, K), for variants of one slice.
 

@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from gadolin._version import __version__
-from gadolin.cli import audit, compare, crossval, evaluate, fetch, info, phantom, predict, scan, split, train
+from gadolin.cli import (
+    audit,
+    compare,
+    crossval,
+    evaluate,
+    explain,
+    fetch,
+    info,
+    phantom,
+    predict,
+    scan,
+    score_explanations,
+    split,
+    train,
+)
 from gadolin.errors import GadolinError, MissingExtraError, RequestError
 
 __all__ = ["app", "main"]
@@ -39,10 +53,12 @@ for command in (
     crossval.crossval,
     evaluate.evaluate,
     predict.predict,
+    explain.explain,
+    score_explanations.score_explanations,
     compare.compare,
     info.info,
 ):
-    app.command()(command)
+    app.command(command.__name__.replace("_", "-"))(command)
 
 
 def _print_version(asked: bool) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from gadolin.errors import RecipeError, suggestion
 from gadolin.network.compact import WIDTHS, CompactResNet
 
-__all__ = ["BACKBONES", "Backbone", "backbone"]
+__all__ = ["BACKBONES", "Backbone", "backbone", "last_stage"]
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -52,3 +52,12 @@ def backbone(name: str) -> Backbone:
         msg = f"network.backbone must be one of {known}, got {name!r}{suggestion(name, BACKBONES)}"
         raise RecipeError(msg)
     return BACKBONES[name]
+
+
+def last_stage(body: nn.Module) -> nn.Module:
+    """Return the module whose output is the last map of a backbone's body."""
+    if isinstance(body, CompactResNet):
+        return body.stages[-1]
+    stage = body.layer4
+    assert isinstance(stage, nn.Module), "timm's ResNets end in layer4"
+    return stage

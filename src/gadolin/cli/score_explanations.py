@@ -1,0 +1,70 @@
+"""``gadolin score-explanations``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gadolin.cli.output import print_json, progress_bar, say, table
+
+
+def score_explanations(
+    model: Annotated[Path, typer.Argument(help="A run folder or a bundle.")],
+    data: Annotated[Path, typer.Argument(help="A manifest with an outline column; of a test part, only that is read.")],
+    methods: Annotated[str, typer.Option(help="Methods and priors with commas between, or all.")] = "all",
+    samples: Annotated[int, typer.Option(help="How often lime and shap ask the model.")] = 1000,
+    slices: Annotated[
+        int, typer.Option(help="Slices that lime, shap and occlusion see, spread over classes and persons; 0 for all.")
+    ] = 120,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same maps.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the table; by default beside the model.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Score every method of explanation against outlines of lesions, beside maps that know nothing of the model.
+
+    What a run's model scored is kept in its bundle, for gadolin explain to tell. For research only; not a medical
+    device.
+    """
+    from gadolin.explanations import Options
+    from gadolin.explanations.score import Wish
+    from gadolin.predictor import Predictor
+    from gadolin.report.scored import score_model
+
+    predictor = Predictor.load(model)
+    with progress_bar("explaining") as advance:
+        folder, lines = score_model(
+            predictor,
+            model,
+            data,
+            Wish(_named(methods), Options(samples=samples, seed=seed), slices, seed),
+            out=out,
+            progress=advance,
+        )
+    told = [line.as_json() for line in lines]
+    if as_json:
+        print_json({"folder": str(folder), "lines": told})
+    else:
+        print(_words(told))
+        say(f"tables: {folder}")
+
+
+def _named(methods: str) -> tuple[str, ...]:
+    from gadolin.explanations.score import Wish
+
+    return Wish().methods if methods == "all" else tuple(name.strip() for name in methods.split(","))
+
+
+def _words(lines: list[dict[str, Any]]) -> str:
+    from gadolin.explanations.score import MEASURES
+    from gadolin.records import NOTICE
+
+    rows = []
+    for line in lines:
+        if line["of"] in ("all", "class"):
+            cells = [f"{line[name]['value']:.3f}" for name in MEASURES]
+            where = "" if line["of"] == "all" else line["value"]
+            rows.append([line["method"], where, str(line["n"]), *cells, "below centre" if line["below_prior"] else ""])
+    head = ["method", "named", "n", *MEASURES, ""]
+    return table(head, rows) + f"\n\nMeans over slices; the folder holds their intervals by person. {NOTICE}"

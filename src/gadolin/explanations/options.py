@@ -1,0 +1,32 @@
+"""What can be chosen about an explanation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gadolin.errors import RequestError
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``samples``: how often the model is asked, at most, by the methods that ask it; ``seed`` of what they draw.
+
+    ``pieces``: about how many superpixels the head is cut into; ``fill``: what is seen in place of one that is taken
+    away, "blur", "mean" or "inpaint".
+    """
+
+    samples: int = 1000
+    seed: int = 0
+    pieces: int = 60
+    fill: str = "blur"
+
+    def __post_init__(self) -> None:
+        """Refuse values that no map can be made with."""
+        if self.samples < 2:
+            msg = f"a map is made from 2 samples or more, got {self.samples}; 1000 is the usual choice"
+            raise RequestError(msg)
+        if self.seed < 0:
+            msg = f"the seed must be 0 or more, got {self.seed}; 0 is the usual choice"
+            raise RequestError(msg)

@@ -1,0 +1,156 @@
+"""Methods scored against outlines: a row for each slice and method, and figures with intervals by person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DataError
+from gadolin.explanations.measures import average_precision, dice, energy_inside, overlap, pointing
+from gadolin.explanations.methods import METHODS, method
+from gadolin.explanations.options import Options
+from gadolin.explanations.priors import PRIORS
+from gadolin.explanations.subject import Heat, Subject, subject
+from gadolin.outlines import slice_and_mask
+from gadolin.predictor import Predictor
+from gadolin.records import Record
+from gadolin.splits import grouping_keys
+from gadolin.statistics import Interval, group_intervals
+
+__all__ = ["MEASURES", "SIZES", "THRESHOLD", "Row", "Wish", "figures", "score_explanations"]
+
+MEASURES = ("pointing", "energy", "iou", "auprc", "dice")
+THRESHOLD = 0.5
+"""Of a map's maximum, above which it counts as marked for ``iou``; fixed on folds 1 to 3."""
+
+SIZES = ("small", "middle", "large")
+_SIZE_LIMITS = (0.01, 0.03)  # of the head's area
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which ``methods`` are scored, priors included, with which ``options``.
+
+    Methods that ask the model often (lime, shap, occlusion) see ``slices`` slices, drawn with ``seed`` so that classes
+    and persons come evenly; 0 for all.
+    """
+
+    methods: tuple[str, ...] = (*METHODS, *PRIORS)
+    options: Options = field(default_factory=Options)
+    slices: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One map of one slice: what it was scored, and what the slice is."""
+
+    name: str
+    group: str
+    label: str
+    predicted: str
+    size: str
+    method: str
+    scores: tuple[float, ...]
+
+    @property
+    def right(self) -> bool:
+        """Whether the slice was named correctly."""
+        return self.label == self.predicted
+
+    def as_json(self) -> dict[str, object]:
+        """Return every field, and each score by its name."""
+        content = asdict(self)
+        return content | dict(zip(MEASURES, content.pop("scores"), strict=True))
+
+
+def score_explanations(
+    predictor: Predictor, records: Sequence[Record], wish: Wish | None = None, *, progress: Progress | None = None
+) -> list[Row]:
+    """Explain the named class of every slice that has an outline, by each method, and score the heat.
+
+    Raises DataError where no record names an outline, and what explaining raises.
+    """
+    wish = wish or Wish()
+    outlined = [record for record in records if record.outline]
+    if not outlined:
+        msg = "explanations are scored against outlines, the data name none; give a manifest with an outline column"
+        raise DataError(msg)
+    for name in wish.methods:
+        if name not in PRIORS:
+            method(name)
+    groups = grouping_keys(outlined)
+    few = set(_evenly(outlined, groups, wish.slices, wish.seed)) if wish.slices else set(range(len(outlined)))
+    rows = []
+    for place, record in enumerate(outlined):
+        image, mask = slice_and_mask(record)
+        asked = subject(predictor, image)
+        size = _size(mask, asked)
+        for name in wish.methods:
+            if name in METHODS and METHODS[name].often and place not in few:
+                continue
+            heat = _heat(name, asked, wish)
+            told = scores(heat, mask)
+            rows.append(Row(record.name, groups[place], record.label, asked.label, size, name, told))
+        if progress is not None:
+            progress(place + 1, len(outlined), "explaining")
+    return rows
+
+
+def scores(heat: Heat, mask: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Return each of ``MEASURES`` of one map (H, W) against one outline (H, W)."""
+    one, outline = heat[None], mask[None]
+    found = (
+        pointing(one, outline),
+        energy_inside(one, outline),
+        overlap(one, outline, THRESHOLD),
+        average_precision(one, outline),
+        dice(one, outline),
+    )
+    return tuple(float(each[0]) for each in found)
+
+
+def figures(rows: Sequence[Row]) -> tuple[Interval, ...]:
+    """Return the mean of each of ``MEASURES`` over rows of one method, with intervals by person."""
+    values = np.array([row.scores for row in rows])
+
+    def means(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(weights @ values / weights.sum(axis=1, keepdims=True), np.float64)
+
+    return group_intervals(means, [row.group for row in rows])
+
+
+def _heat(name: str, asked: Subject, wish: Wish) -> Heat:
+    if name in PRIORS:
+        return PRIORS[name](asked.image, asked.frame, wish.options.seed)
+    return method(name).load()(asked, wish.options)[0]
+
+
+def _size(mask: NDArray[np.bool_], asked: Subject) -> str:
+    share = mask.sum() / (asked.frame.box.height * asked.frame.box.width)
+    return SIZES[int(np.searchsorted(_SIZE_LIMITS, share))]
+
+
+def _evenly(records: Sequence[Record], groups: Sequence[str], count: int, seed: int) -> list[int]:
+    """Return the places of ``count`` records: class after class in turn, and within one person after person."""
+    random = np.random.default_rng(seed)
+    waiting: dict[str, list[int]] = {}
+    for label in sorted({record.label for record in records}):
+        places = [place for place, record in enumerate(records) if record.label == label]
+        seen: dict[str, int] = {}
+        turns: list[tuple[int, int, int]] = []
+        for place in random.permutation(places).tolist():
+            seen[groups[place]] = seen.get(groups[place], 0) + 1
+            turns.append((seen[groups[place]], len(turns), place))
+        waiting[label] = [place for _, _, place in sorted(turns)]
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(records)):
+        for places in waiting.values():
+            if places and len(chosen) < count:
+                chosen.append(places.pop(0))
+    return chosen

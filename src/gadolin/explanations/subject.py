@@ -1,0 +1,94 @@
+"""What is explained: one slice, the class that is asked about, and who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import RequestError, suggestion
+from gadolin.predictor import Predict, Predictor
+from gadolin.prepare import Box, Frame, Preparation, find_frame
+from gadolin.records import Slice
+
+__all__ = ["Subject", "onto_slice", "subject"]
+
+Heat = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """One question: how ``predict`` comes to the probability of class ``target`` for ``image``.
+
+    ``predict`` takes pixels (N, H, W) float32 of the slice's grid and returns probabilities (N, K). ``frame`` is where
+    the head is; it was found on the untouched slice. ``predictor`` is None where only a callable is known.
+    """
+
+    image: Slice
+    predict: Predict
+    target: int
+    label: str
+    probability: float
+    frame: Frame
+    predictor: Predictor | None = None
+
+
+def subject(
+    model: Predictor | Predict, image: Slice, label: str | None = None, *, classes: Sequence[str] = ()
+) -> Subject:
+    """Return the question of what speaks for ``label`` in ``image``; without a label, for the most probable class.
+
+    A callable takes pixels (N, H, W) float32 and returns probabilities (N, K); ``classes`` names its columns, "0", "1"
+    and so on where it is left out. Raises RequestError where the slice shows no head, where the class is unknown, or
+    where the callable does not return what it should.
+    """
+    predictor = model if isinstance(model, Predictor) else None
+    preparation = predictor.bundle.preparation if predictor else Preparation()
+    frame = find_frame(image, preparation)
+    if preparation.crop and not frame.found:
+        msg = "an explanation needs a slice with a head, none was found in this one; give another slice"
+        raise RequestError(msg)
+    predict = predictor.at(image) if predictor else model
+    likely = _asked(predict, image)  # type: ignore[arg-type]  # a Predictor is no Predict, and was replaced
+    names = predictor.bundle.classes if predictor else tuple(classes) or tuple(map(str, range(len(likely))))
+    if len(names) != len(likely):
+        msg = f"classes must name each of the {len(likely)} probabilities, got {len(names)} names; name all"
+        raise RequestError(msg)
+    target = int(likely.argmax()) if label is None else _place(label, names)
+    return Subject(image, predict, target, names[target], float(likely[target]), frame, predictor)  # type: ignore[arg-type]
+
+
+def onto_slice(heat: Heat, box: Box, shape: tuple[int, int], *, smooth: bool = True) -> Heat:
+    """Return heat (h, w) of what lies in ``box`` on the pixels of a slice of ``shape``, 0 outside the box.
+
+    The inverse of cropping and resizing: interpolated linearly, or each cell as it is without ``smooth``; what the box
+    holds beyond the picture is dropped.
+    """
+    how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
+    large = cv2.resize(np.asarray(heat, np.float32), (box.width, box.height), interpolation=how)
+    out = np.zeros(shape, np.float32)
+    top, left = max(box.top, 0), max(box.left, 0)
+    bottom, right = min(box.top + box.height, shape[0]), min(box.left + box.width, shape[1])
+    out[top:bottom, left:right] = large[top - box.top : bottom - box.top, left - box.left : right - box.left]
+    return out
+
+
+def _asked(predict: Callable[[Heat], Heat], image: Slice) -> Heat:
+    likely = np.asarray(predict(image.pixels[None]))
+    if likely.ndim != 2 or len(likely) != 1 or not np.isfinite(likely).all() or abs(float(likely.sum()) - 1) > 1e-3:
+        msg = (
+            "a model to explain must return probabilities (N, K) that sum to 1 for pixels (N, H, W), "
+            f"got {likely.shape} with the sum {float(likely.sum()):.3f} for one slice; wrap it"
+        )
+        raise RequestError(msg)
+    return np.asarray(likely[0], np.float32)
+
+
+def _place(label: str, names: Sequence[str]) -> int:
+    if label not in names:
+        msg = f"the class must be one of {', '.join(names)}, got {label!r}{suggestion(label, names)}"
+        raise RequestError(msg)
+    return list(names).index(label)

@@ -1,0 +1,41 @@
+"""How far an explanation can be trusted: what its method scored on slices with outlines, as the bundle keeps it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gadolin.bundle import Bundle
+
+__all__ = ["SCORES_FILE", "trust"]
+
+SCORES_FILE = "explanations.json"
+
+
+def trust(bundle: Bundle, method: str, label: str) -> str:
+    """Return one sentence on how often a method's hottest pixel lay in the lesion for slices named ``label``."""
+    scores = _scores(bundle.folder)
+    found = scores.get("methods", {}).get(method, {}).get(label)
+    if not found:
+        return (
+            f"How often {method} points at the lesion of a slice named {label} was not measured for this model; "
+            "gadolin score-explanations measures it."
+        )
+    prior = scores["methods"].get("centre", {}).get(label)
+    said = (
+        f"On {found['n']} outlined slices named {label}, the hottest pixel of {method} lay in the lesion in "
+        f"{100 * found['pointing']:.0f} %"
+    )
+    if prior is None:
+        return f"{said}."
+    than = f"the middle of the head does in {100 * prior['pointing']:.0f} %"
+    return f"{said}; {than}{': do not trust it' if found['pointing'] <= prior['pointing'] else ''}."
+
+
+def _scores(folder: Path) -> dict[str, Any]:
+    path = folder / SCORES_FILE
+    if not path.is_file():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else {}

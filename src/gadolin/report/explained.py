@@ -1,0 +1,150 @@
+"""Slices explained into a folder: what ``gadolin explain`` does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gadolin.atomic import write_bytes, write_json
+from gadolin.errors import MissingExtraError, RequestError, suggestion
+from gadolin.explanations import METHODS, Explanation, Options, explain
+from gadolin.explanations.methods import method as method_of
+from gadolin.explanations.trust import trust
+from gadolin.predictor import Predictor
+from gadolin.records import NOTICE, Failure, Slice, slice_name
+from gadolin.report.drawings import load
+
+__all__ = ["Question", "explain_slices", "methods_for", "sentences"]
+
+Named = tuple[str, int | None, Slice | Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """By which ``methods`` a slice is explained, for which class (None: the one that is named), with which options."""
+
+    methods: tuple[str, ...]
+    label: str | None = None
+    options: Options = field(default_factory=Options)
+
+
+def methods_for(wanted: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the methods that ``wanted`` names, "all" or one, and those of "all" that this model cannot be asked by.
+
+    Gradient methods need the run folder and torch. Raises RequestError for an unknown method.
+    """
+    if wanted != "all":
+        method_of(wanted)
+        return (wanted,), ()
+    bare = not (predictor.bundle.folder.parent / "run.json").is_file() or not _has_torch()
+    left = tuple(name for name, one in METHODS.items() if one.torch and bare)
+    return tuple(name for name in METHODS if name not in left), left
+
+
+def explain_slices(
+    predictor: Predictor,
+    slices: Iterator[Named],
+    question: Question,
+    out: Path,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> Iterator[dict[str, object] | Failure]:
+    """Explain slice after slice and yield what was written for each: heat as ``.npy``, overlays and a panel as PNG.
+
+    A slice that cannot be read or explained is yielded as a Failure, and the rest go on; a wrong class or method, or
+    too few samples, ends it with RequestError before anything is written.
+    """
+    overlays = load("gadolin.report.overlays")
+    _check(predictor, question)
+    taken: set[str] = set()
+    for path, frame, image in slices:
+        if isinstance(image, Failure):
+            yield image
+            continue
+        if progress is not None:
+            progress(slice_name(path, frame))
+        try:
+            found = [
+                explain(predictor, image, method=name, label=question.label, options=question.options)
+                for name in question.methods
+            ]
+        except RequestError as error:
+            yield Failure(path, f"{slice_name(path, frame)}: {error}", frame)
+            continue
+        stem = _stem(path, frame, taken)
+        told = [_written(predictor, overlays.overlay(image, one), one, out / f"{stem}-{one.method}") for one in found]
+        record: dict[str, object] = {"path": path, "frame": frame, "explanations": told}
+        if len(found) > 1:
+            write_bytes(out / f"{stem}-panel.png", overlays.panel(image, found))
+            record["panel"] = str(out / f"{stem}-panel.png")
+        write_json(out / f"{stem}.json", {"notice": NOTICE, "model": predictor.bundle.digest, **record})
+        yield record
+
+
+def _check(predictor: Predictor, question: Question) -> None:
+    classes = predictor.bundle.classes
+    if question.label is not None and question.label not in classes:
+        near = suggestion(question.label, classes)
+        msg = f"the class must be one of {', '.join(classes)}, got {question.label!r}{near}"
+        raise RequestError(msg)
+
+
+def _written(predictor: Predictor, picture: bytes, one: Explanation, base: Path) -> dict[str, object]:
+    """Write the heat and its overlay, and return what the JSON says of it."""
+    buffer = io.BytesIO()
+    np.save(buffer, one.heat, allow_pickle=False)
+    heat, overlay = Path(f"{base}.npy"), Path(f"{base}.png")
+    write_bytes(heat, buffer.getvalue())
+    write_bytes(overlay, picture)
+    row, column = (int(place) for place in np.unravel_index(one.heat.argmax(), one.heat.shape))
+    return {
+        "method": one.method,
+        "class": one.label,
+        "probability": round(one.probability, 6),
+        "samples": one.samples,
+        "settings": one.settings,
+        "hottest": [row, column],
+        "heat": str(heat),
+        "overlay": str(overlay),
+        "trust": trust(predictor.bundle, one.method, one.label),
+    }
+
+
+def _stem(path: str, frame: int | None, taken: set[str]) -> str:
+    """Return a file name for a slice that no earlier one has."""
+    name = "stdin" if path == "-" else Path(path).stem
+    base = name if frame is None else f"{name}-{frame:03d}"
+    stem, number = base, 1
+    while stem in taken:
+        number += 1
+        stem = f"{base}-{number}"
+    taken.add(stem)
+    return stem
+
+
+def _has_torch() -> bool:
+    try:
+        method_of("gradcam").load()
+    except (ImportError, MissingExtraError):
+        return False
+    return True
+
+
+def sentences(records: Sequence[dict[str, object]]) -> list[str]:
+    """Return one line for each explanation: what was asked, where the heat is highest, how far it can be trusted."""
+    lines = []
+    for record in records:
+        explanations = record["explanations"]
+        assert isinstance(explanations, list), "explain_slices lists them"
+        for one in explanations:
+            name = slice_name(str(record["path"]), record["frame"])  # type: ignore[arg-type]  # an int or None
+            row, column = one["hottest"]
+            lines.append(
+                f"{name}: {one['method']} for {one['class']} ({one['probability']:.3f}), hottest at row {row}, "
+                f"column {column}: {one['overlay']}"
+            )
+    return lines

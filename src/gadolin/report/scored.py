@@ -1,0 +1,67 @@
+"""A model's explanations scored into a folder: what ``gadolin score-explanations`` does."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from gadolin.atomic import write_bytes, write_json
+from gadolin.errors import DataError
+from gadolin.evaluate.assess import tested_records
+from gadolin.explanations.score import MEASURES, Row, Wish, score_explanations
+from gadolin.explanations.summary import Line, by_method_and_class, summarise
+from gadolin.explanations.trust import SCORES_FILE
+from gadolin.predictor import Predictor
+from gadolin.records import NOTICE
+from gadolin.sources import scan
+
+__all__ = ["score_model"]
+
+
+def score_model(
+    predictor: Predictor,
+    model: Path,
+    data: Path,
+    wish: Wish,
+    *,
+    out: Path | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[Path, list[Line]]:
+    """Score the explanations of ``model`` on the outlined slices of ``data`` and return the folder and the lines.
+
+    Writes ``explanations.json`` and ``rows.csv`` to ``out``; of a run folder, the mean measures also to its bundle.
+    Raises DataError where no slice has an outline.
+    """
+    name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
+    out = out or model / f"explanations-{name}"
+    if (out / "run.json").is_file() or (out / "bundle.json").is_file():
+        msg = f"scores need a folder of their own, {out} holds a run or a bundle; choose another --out"
+        raise DataError(msg)
+    rows = score_explanations(predictor, tested_records(scan(data).records), wish, progress=progress)
+    lines = summarise(rows)
+    facts = {
+        "notice": NOTICE,
+        "model": predictor.bundle.digest,
+        "data": name,
+        "options": asdict(wish.options),
+        "slices": wish.slices,
+        "seed": wish.seed,
+    }
+    write_bytes(out / "rows.csv", _csv(rows))
+    write_json(out / "explanations.json", facts | {"lines": [line.as_json() for line in lines]})
+    if (model / "run.json").is_file():
+        write_json(predictor.bundle.folder / SCORES_FILE, facts | {"methods": by_method_and_class(lines)})
+    return out, lines
+
+
+def _csv(rows: list[Row]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "group", "label", "predicted", "size", "method", *MEASURES])
+    for row in rows:
+        numbers = (f"{score:.6g}" for score in row.scores)
+        writer.writerow([row.name, row.group, row.label, row.predicted, row.size, row.method, *numbers])
+    return text.getvalue().encode("utf-8", "surrogateescape")

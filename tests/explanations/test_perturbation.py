@@ -1,0 +1,121 @@
+"""LIME and SHAP on models whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gadolin.errors import RequestError
+from gadolin.explanations import Options, explain
+from gadolin.explanations.subject import subject
+from gadolin.explanations.superpixels import FILLS, superpixels
+from gadolin.records import Slice
+
+OPTIONS = Options(samples=400, pieces=30)
+
+
+@pytest.mark.parametrize("method", ["lime", "shap"])
+def test_heat_lies_where_the_model_looks(method, head, square, looks_at_square):
+    found = explain(looks_at_square, head, method=method, options=OPTIONS, label="0")
+    assert found.heat.shape == head.pixels.shape
+    assert found.heat.dtype == np.float32
+    row, column = np.unravel_index(found.heat.argmax(), found.heat.shape)
+    cut = superpixels(subject(looks_at_square, head, "0"), count=30)
+    assert cut.labels[row, column] in cut.labels[square]
+
+
+@pytest.mark.parametrize("method", ["lime", "shap"])
+def test_a_constant_model_gives_no_heat(method, head):
+    found = explain(lambda pixels: np.full((len(pixels), 2), 0.5, np.float32), head, method=method, options=OPTIONS)
+    assert np.abs(found.heat).max() < 1e-6
+
+
+@pytest.mark.parametrize("method", ["lime", "shap"])
+def test_the_same_seed_gives_the_same_map_and_another_one_another(method, head, looks_at_square):
+    maps = [
+        explain(looks_at_square, head, method=method, options=Options(samples=100, pieces=30, seed=seed)).heat
+        for seed in (0, 0, 1)
+    ]
+    assert (maps[0] == maps[1]).all()
+    assert (maps[0] != maps[2]).any()
+
+
+def test_shapley_values_sum_to_what_the_pieces_change(head, looks_at_square):
+    cut = superpixels(subject(looks_at_square, head, "0"), count=30)
+    ends = cut.answers(np.array([[False] * cut.count, [True] * cut.count]))
+    heat = explain(looks_at_square, head, method="shap", options=OPTIONS, label="0").heat
+    worth = [heat[cut.labels == piece].mean() for piece in range(cut.count)]
+    assert sum(worth) == pytest.approx(ends[1] - ends[0], abs=1e-4)
+
+
+def test_superpixels_cover_the_head_and_nothing_else(head, looks_at_square):
+    cut = superpixels(subject(looks_at_square, head, "0"), count=30)
+    assert 20 <= cut.count <= 40
+    assert set(np.unique(cut.labels)) == {-1, *range(cut.count)}
+    assert (cut.labels[head.pixels > 60] >= 0).mean() > 0.97
+    assert (cut.labels[:, :30] == -1).all()
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_what_is_taken_away_is_filled_and_the_rest_stays(fill, head):
+    seen = []
+
+    def watch(pixels):
+        seen.extend(pixels)
+        return np.full((len(pixels), 2), 0.5, np.float32)
+
+    cut = superpixels(subject(watch, head), count=12, fill=fill)
+    kept = np.ones((1, cut.count), bool)
+    kept[0, 3] = False
+    cut.answers(kept)
+    gone = cut.labels == 3
+    assert (seen[-1][~gone] == head.pixels[~gone]).all()
+    assert np.isfinite(seen[-1]).all()
+    assert np.abs(seen[-1][gone] - head.pixels[gone]).mean() > 1
+
+
+def test_the_crop_of_a_model_is_frozen_for_every_perturbation(head):
+    """Taking away the whole head must not make the model look elsewhere: it is asked with the slice's own grid."""
+    shapes = set()
+
+    def watch(pixels):
+        shapes.add(pixels.shape[1:])
+        return np.full((len(pixels), 2), 0.5, np.float32)
+
+    explain(watch, head, method="lime", options=OPTIONS)
+    assert shapes == {head.pixels.shape}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"method": "limee"}, "did you mean 'lime'"),
+        ({"label": "2"}, "the class must be one of 0, 1"),
+        ({"options": Options(samples=20, pieces=30)}, "samples or more, got 20"),
+        ({"options": Options(pieces=1)}, "2 superpixels or more"),
+        ({"options": Options(fill="blurr")}, "did you mean 'blur'"),
+        ({"method": "evidence"}, "give a Predictor"),
+        ({"classes": ("one", "two", "three")}, "got 3 names"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_in_one_line(changed, words, head, looks_at_square):
+    with pytest.raises(RequestError, match=words) as caught:
+        explain(looks_at_square, head, **{"method": "lime", **changed})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((80, 80), np.float32), np.full((80, 80), 200, np.float32)])
+def test_a_slice_without_a_head_is_refused(pixels, looks_at_square):
+    with pytest.raises(RequestError, match="needs a slice with a head"):
+        explain(looks_at_square, Slice(pixels), method="lime")
+
+
+def test_a_callable_that_returns_no_probabilities_is_refused(head):
+    with pytest.raises(RequestError, match="sum to 1"):
+        explain(lambda pixels: np.ones((len(pixels), 2), np.float32), head, method="lime")
+
+
+@pytest.mark.parametrize("settings", [{"samples": 1}, {"seed": -1}])
+def test_options_that_make_no_map_are_refused(settings):
+    with pytest.raises(RequestError, match="usual choice"):
+        Options(**settings)
