@@ -40,8 +40,9 @@ def test_a_copy_upside_down_is_counted_as_such_and_as_nothing_else(subject):
 
 def test_groups_within_one_patient_are_told_apart(subject):
     rows = [{"copy": "a", "patient": "p"}, {"copy": "a", "patient": "p"}, {"copy": "b"}, {"copy": "b"}]
-    (found,) = check(subject(*rows))
-    assert "in 2 groups, 1 of them within one patient: perhaps neighbouring slices" in found.message
+    mirrored = [{"copy": "c", "patient": "q"}, {"copy": "c", "patient": "q"}]
+    (found,) = check(subject(*rows, *mirrored, pairs=[(4, 5, True, 0.0, 1.0)]))
+    assert "in 3 groups, 1 of them within one patient: perhaps neighbouring slices" in found.message
 
 
 def test_one_file_named_twice_is_no_copy(subject):

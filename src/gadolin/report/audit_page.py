@@ -54,7 +54,7 @@ TITLES = {
     "tiny": "Tiny pictures",
     "release": "A known release",
     "shortcuts": "Shortcuts to the answer",
-    "plane": "Planes tell the class",
+    "plane": "Planes may tell the class",
     "label_errors": "Labels that may be wrong",
     "drift": "Unlike what the model was trained on",
 }

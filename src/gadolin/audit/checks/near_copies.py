@@ -42,11 +42,13 @@ def _once(subject: Subject, rows: Sequence[int]) -> tuple[int, ...]:
 
 
 def _of_one_patient(subject: Subject, groups: Sequence[Sequence[int]]) -> str:
-    """Return how many groups hold different pictures of one known patient, as neighbouring slices may be."""
+    """Return how many groups hold different pictures of one known patient that lie alike, as neighbouring slices do."""
+    changed = {row for pair in subject.copies.pairs if ways(pair.overlay) for row in (pair.first, pair.second)}
     alone = 0
     for rows in groups:
         patients = {subject.carried[row].patient for row in rows}
-        alone += len(patients) == 1 and "" not in patients and len({subject.facts[row].pixels for row in rows}) > 1
+        pictures = {subject.facts[row].pixels for row in rows}
+        alone += len(patients) == 1 and "" not in patients and len(pictures) > 1 and changed.isdisjoint(rows)
     return f", {alone:,} of them within one patient: perhaps neighbouring slices" if alone else ""
 
 

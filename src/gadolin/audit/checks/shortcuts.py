@@ -75,8 +75,8 @@ def _from_file(found: Probe) -> list[Finding]:
         Finding(
             kind="shortcuts",
             severity=severity(found),
-            message=f"The class can be told without looking at the brain: from file facts alone {told(found)}; the "
-            f"most telling {_telling(found)}.",
+            message=f"Without a look at the brain, file facts alone tell the class in {told(found)}; the most telling "
+            f"{_telling(found)}.",
             rule=f"Told from {', '.join(_FILE)}; a fact tells what the accuracy loses where it is shuffled. {_HOW}",
             remedy="Bring all classes into one size, format and quality from one source, or report beside your "
             "accuracy what these facts alone give.",
@@ -92,7 +92,7 @@ def _from_tone(found: Probe) -> list[Finding]:
         Finding(
             kind="shortcuts",
             severity="note" if found.above < WARNING else "warning",
-            message=f"Two numbers that need no look at the tumour, {' and '.join(_TONE)}, tell the class in "
+            message=f"{' and '.join(_TONE).capitalize()}, which the brain sets as well as the file, tell the class in "
             f"{told(found)}; the most telling {_telling(found)}.",
             rule=f"Told from {' and '.join(_TONE)}. Rendering and compression set them, and so does what the slice "
             f"shows, the tumour included: never serious. {_HOW}",
@@ -110,8 +110,8 @@ def _from_background(found: Probe) -> list[Finding]:
         Finding(
             kind="shortcuts",
             severity=severity(found),
-            message=f"The class can be told from the background alone, the head cut out: {told(found)}; the most "
-            f"telling {_telling(found)}.",
+            message=f"With the head cut out, the background alone tells the class in {told(found)}; the most telling "
+            f"{_telling(found)}.",
             rule="Told from tones, grain and a small picture of what lies outside the convex hull of the head in the "
             f"prepared slice. {_HOW}",
             remedy="Set the background to black before training (noise, writing and borders stand there), or test on "
