@@ -19,6 +19,7 @@ _FEWEST = 4  # that must agree
 _EXACT = 4_000  # features up to which every pair is compared
 _PER_CELL = 256  # features in a cell of the index
 _PROBED = 4  # cells looked into
+_LEARNED_FROM = 32  # features of a cell that its centre is learned from
 _BLOCK = 512  # pictures asked for at once
 _OCTAVES, _TURNS = 16, 12  # bins of relative size (half octaves) and relative angle (30 degrees)
 
@@ -68,9 +69,12 @@ def _index(vectors: NDArray[np.float32]) -> Any:
         exact.add(vectors)
         return exact
     cells: Any = faiss.index_factory(vectors.shape[1], f"IVF{len(vectors) // _PER_CELL}_HNSW16,Flat")
-    cells.cp.min_points_per_centroid, cells.cp.max_points_per_centroid, cells.cp.niter = 1, 64, 6
+    cells.cp.min_points_per_centroid, cells.cp.max_points_per_centroid, cells.cp.niter = 1, _LEARNED_FROM, 4
+    nearest = faiss.IndexHNSWFlat(vectors.shape[1], 16)  # else the time to learn the cells grows with their square
+    cells.clustering_index = nearest
     cells.nprobe = _PROBED
     cells.train(vectors)
+    cells.clustering_index = None
     cells.add(vectors)
     return cells
 
