@@ -24,7 +24,7 @@ from gadolin.copies.register import NOTHING, Overlay, overlays
 
 __all__ = ["COPY_CORRELATION", "Copies", "Copy", "find_copies"]
 
-COPY_CORRELATION = 0.94
+COPY_CORRELATION = 0.95
 _PLAIN = 1.0  # of 255: standard deviation below which a slice shows nothing
 _PIECE = 64  # slices or pairs in hand at once
 _SAME = Overlay(1.0, mirrored=False, degrees=0.0, scale=1.0)
