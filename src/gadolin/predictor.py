@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gadolin.bundle import Bundle, read_bundle
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
-from gadolin.runtime import Runtime, open_runtime
+from gadolin.runtime import OUTPUTS, Runtime, open_runtime
 
 __all__ = ["Predict", "Predictor", "probabilities"]
 
@@ -47,13 +47,11 @@ class Predictor:
 
     def logits(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits (N, K) float32 of prepared slices (N, H, H) uint8, before temperature."""
-        parts = [self._runtime(prepared[start : start + _BATCH])[0] for start in range(0, len(prepared), _BATCH)]
-        return np.concatenate(parts)
+        return self._output(prepared, "logits")
 
     def evidence(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the evidence for each class at each place (N, K, h, w) float32 of prepared slices (N, H, H) uint8."""
-        parts = [self._runtime(prepared[start : start + _BATCH])[2] for start in range(0, len(prepared), _BATCH)]
-        return np.concatenate(parts)
+        return self._output(prepared, "evidence")
 
     def at(self, image: Slice) -> Predict:
         """Return a function from pixels (N, H, W) float32 to probabilities (N, K), for variants of one slice.
@@ -62,6 +60,11 @@ class Predictor:
         """
         frame = find_frame(image, self.bundle.preparation)
         return lambda pixels: self.probabilities(np.stack([self._prepared(image, one, frame) for one in pixels]))
+
+    def _output(self, prepared: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
+        place = OUTPUTS.index(name)
+        parts = [self._runtime(prepared[start : start + _BATCH])[place] for start in range(0, len(prepared), _BATCH)]
+        return np.concatenate(parts)
 
     def _prepared(self, image: Slice, pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
         changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)

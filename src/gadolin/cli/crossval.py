@@ -11,6 +11,7 @@ import typer
 from gadolin.cli.evaluate import Cache, summary
 from gadolin.cli.output import print_json, progress_bar, say
 from gadolin.cli.scan import PatientFrom
+from gadolin.cli.train import Device, RecipeName, Settings, SkipUnreadable, Weights
 
 
 def crossval(
@@ -19,23 +20,14 @@ def crossval(
         Path | None, typer.Option(help="Manifest with the folds, from gadolin split; without it, those of the data.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.")] = Path("crossval"),
-    recipe: Annotated[
-        str, typer.Option(help="'default' (short, for CPUs) or 'resnet50' (the founding one).")
-    ] = "default",
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="Start from 'none', 'imagenet' (from the hub), a .safetensors file, a run or a bundle.")
-    ] = "none",
+    recipe: RecipeName = "default",
+    setting: Settings = None,
+    weights: Weights = "none",
     seed: Annotated[int, typer.Option(help="The same seed trains the same networks on the same machine.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     validation: Annotated[float, typer.Option(help="Share of the training folds that chooses the epoch.")] = 0.1,
     patient_from: PatientFrom = None,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out files that are no pictures.")
-    ] = False,
+    skip_unreadable: SkipUnreadable = False,
     cache: Cache = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the folds in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

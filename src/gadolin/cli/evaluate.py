@@ -79,16 +79,15 @@ def summary(metrics: dict[str, Any]) -> str:
 
 
 def _percent(value: dict[str, float | None]) -> str:
-    if value.get("value") is None:
-        return "-"
-    low, high = value.get("low"), value.get("high")
-    spread = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
-    return f"{100 * float(value['value'] or 0):.1f}{spread}"
+    return _spelled(value, "{:.1f}", " ({:.1f}-{:.1f})")
 
 
 def _points(value: dict[str, float | None]) -> str:
-    if value.get("value") is None:
+    return _spelled(value, "{:+.1f} points", " ({:+.1f} to {:+.1f})")
+
+
+def _spelled(figure: dict[str, float | None], form: str, spread: str) -> str:
+    value, low, high = (figure.get(key) for key in ("value", "low", "high"))
+    if value is None:
         return "-"
-    low, high = value.get("low"), value.get("high")
-    spread = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
-    return f"{100 * float(value['value'] or 0):+.1f} points{spread}"
+    return form.format(100 * value) + ("" if low is None or high is None else spread.format(100 * low, 100 * high))

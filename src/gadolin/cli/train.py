@@ -15,29 +15,31 @@ from gadolin.cli.evaluate import Cache, summary
 from gadolin.cli.output import print_json, progress_bar, say
 from gadolin.cli.scan import PatientFrom
 
+RecipeName = Annotated[str, typer.Option(help="'default' (short, for CPUs) or 'resnet50' (the founding one).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
+]
+Weights = Annotated[
+    str, typer.Option(help="Start from 'none', 'imagenet' (from the hub), a .safetensors file, a run or a bundle.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out files that are no pictures.")]
+
 
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
     out: Annotated[Path, typer.Option(help="Run folder to write; must be new or empty.")] = Path("run"),
-    recipe: Annotated[
-        str, typer.Option(help="'default' (short, for CPUs) or 'resnet50' (the founding one).")
-    ] = "default",
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="Start from 'none', 'imagenet' (from the hub), a .safetensors file, a run or a bundle.")
-    ] = "none",
+    recipe: RecipeName = "default",
+    setting: Settings = None,
+    weights: Weights = "none",
     seed: Annotated[int, typer.Option(help="The same seed trains the same network on the same machine.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     validation: Annotated[float, typer.Option(help="Share of the training part that chooses the epoch.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share kept for the test where the data names no test part.")] = 0.2,
     patient_from: PatientFrom = None,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out files that are no pictures.")
-    ] = False,
+    skip_unreadable: SkipUnreadable = False,
     cache: Cache = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

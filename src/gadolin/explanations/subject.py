@@ -14,7 +14,7 @@ from gadolin.predictor import Predict, Predictor
 from gadolin.prepare import Box, Frame, Preparation, find_frame
 from gadolin.records import Slice
 
-__all__ = ["Subject", "onto_slice", "subject"]
+__all__ = ["Subject", "class_index", "onto_slice", "subject"]
 
 Heat = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ def subject(
     if len(names) != len(likely):
         msg = f"classes must name each of the {len(likely)} probabilities, got {len(names)} names; name all"
         raise RequestError(msg)
-    target = int(likely.argmax()) if label is None else _place(label, names)
+    target = int(likely.argmax()) if label is None else class_index(label, names)
     return Subject(image, predict, target, names[target], float(likely[target]), frame, predictor)  # type: ignore[arg-type]
 
 
@@ -87,7 +87,8 @@ def _asked(predict: Callable[[Heat], Heat], image: Slice) -> Heat:
     return np.asarray(likely[0], np.float32)
 
 
-def _place(label: str, names: Sequence[str]) -> int:
+def class_index(label: str, names: Sequence[str]) -> int:
+    """Return the place of a class among those of a model; raises RequestError with a suggestion where it has none."""
     if label not in names:
         msg = f"the class must be one of {', '.join(names)}, got {label!r}{suggestion(label, names)}"
         raise RequestError(msg)

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from gadolin.atomic import write_bytes, write_json
-from gadolin.errors import MissingExtraError, RequestError, suggestion
+from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations import METHODS, Explanation, Options, explain
 from gadolin.explanations.methods import method as method_of
+from gadolin.explanations.subject import class_index
 from gadolin.explanations.trust import trust
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Failure, Slice, slice_name
@@ -55,11 +56,12 @@ def explain_slices(
 ) -> Iterator[dict[str, object] | Failure]:
     """Explain slice after slice and yield what was written for each: heat as ``.npy``, overlays and a panel as PNG.
 
-    A slice that cannot be read or explained is yielded as a Failure, and the rest go on; a wrong class or method, or
-    too few samples, ends it with RequestError before anything is written.
+    A slice that cannot be read or explained is yielded as a Failure, and the rest go on; a class that the model lacks
+    ends it with RequestError before anything is written.
     """
     overlays = load("gadolin.report.overlays")
-    _check(predictor, question)
+    if question.label is not None:
+        class_index(question.label, predictor.bundle.classes)
     taken: set[str] = set()
     for path, frame, image in slices:
         if isinstance(image, Failure):
@@ -83,14 +85,6 @@ def explain_slices(
             record["panel"] = str(out / f"{stem}-panel.png")
         write_json(out / f"{stem}.json", {"notice": NOTICE, "model": predictor.bundle.digest, **record})
         yield record
-
-
-def _check(predictor: Predictor, question: Question) -> None:
-    classes = predictor.bundle.classes
-    if question.label is not None and question.label not in classes:
-        near = suggestion(question.label, classes)
-        msg = f"the class must be one of {', '.join(classes)}, got {question.label!r}{near}"
-        raise RequestError(msg)
 
 
 def _written(predictor: Predictor, picture: bytes, one: Explanation, base: Path) -> dict[str, object]:
