@@ -248,10 +248,12 @@ def share(part: int, whole: int) -> str:
 
 def draw(tallies: dict[str, dict[float, Tally]]) -> None:
     """Draw precision over recall for each kind, the chosen threshold marked."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
+    axes.set_prop_cycle(color=colormaps["tab20"].colors)
     for kind, told in tallies.items():
         recall = [one.found / one.planted for one in told.values()]
         precision = [one.right / one.pairs for one in told.values()]

@@ -24,7 +24,8 @@ _FAINT = 20  # of 255: darker is background
 _COMMON = 0.5  # share of the tissue of either that must be tissue in both
 _FEWEST_PIXELS = 200
 _FINE, _COARSE = (3, 3), (15, 15)  # pixels: the band in which pictures are compared
-_PLAIN, _HOPELESS = 0.97, 0.8  # correlations between which a closer registration is tried
+_PLAIN, _HOPELESS = 0.97, 0.7  # correlations between which a closer registration is tried
+_FILLED, _RIM = (np.ones((side, side), np.uint8) for side in (9, 5))  # pixels, of the tissue that it looks at
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 8, 1e-4)
 
 _NEUTRAL = 128  # of 255, where nothing is compared
@@ -118,17 +119,25 @@ def _least_squares(
 
 
 def _closer(over: NDArray[np.uint8], under: NDArray[np.uint8], transforms: Affine) -> Affine:
-    """Return the affine transforms near ``transforms`` under which the pictures, at half their size, agree best."""
+    """Return the affine transforms near ``transforms`` under which the pictures, at half their size, agree best.
+
+    Only where both show tissue away from its rim: where one was cut, the edge means nothing.
+    """
     half = (SIDE // 2, SIDE // 2)
-    mask = np.full(half, 255, np.uint8)
     closer = _rescaled(transforms, 0.5)
     for one, other, matrix in zip(over, under, closer, strict=True):
         small, beneath = (cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in (one, other))
-        start = cv2.invertAffineTransform(matrix)
+        masks, start = (_core(beneath), _core(small)), cv2.invertAffineTransform(matrix)
         with suppress(cv2.error):  # it did not converge
-            _, back = cv2.findTransformECC(beneath, small, start, cv2.MOTION_AFFINE, _STEPS, mask, 3)
+            _, back = cv2.findTransformECCWithMask(beneath, small, *masks, start, cv2.MOTION_AFFINE, _STEPS, 3)
             matrix[:] = cv2.invertAffineTransform(back)
     return _rescaled(closer, 2)
+
+
+def _core(picture: cv2.typing.MatLike) -> cv2.typing.MatLike:
+    """Return 255 where there is tissue, holes filled and without its rim, and 0 elsewhere."""
+    tissue = np.where(picture > _FAINT, 255, 0).astype(np.uint8)
+    return cv2.erode(cv2.morphologyEx(tissue, cv2.MORPH_CLOSE, _FILLED), _RIM, borderValue=0)
 
 
 def _rescaled(transforms: Affine, factor: float) -> Affine:
