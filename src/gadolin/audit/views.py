@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.hull import largest_hull
+
 __all__ = ["BACKGROUND", "SIDE", "background", "head_mask", "painted_out", "shrunk", "thumbnails"]
 
 SIDE = 64
@@ -42,11 +44,7 @@ def head_mask(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
     smooth = cv2.GaussianBlur(small, (3, 3), 0)
     threshold, _ = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     bright = cv2.morphologyEx((smooth > _AIR * threshold).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    contours, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    filled = np.zeros(small.shape, np.uint8)
-    if contours:
-        cv2.fillPoly(filled, [cv2.convexHull(max(contours, key=cv2.contourArea))], 1)
-    return np.asarray(cv2.dilate(filled, np.ones((3, 3), np.uint8)) > 0)
+    return np.asarray(cv2.dilate(largest_hull(bright > 0), np.ones((3, 3), np.uint8)) > 0)
 
 
 def background(small: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from gadolin.explanations.subject import Heat
+from gadolin.hull import largest_hull
 from gadolin.prepare import Frame
 from gadolin.records import Slice
 
@@ -33,11 +34,7 @@ def _centre(image: Slice, frame: Frame, _: int) -> Heat:
 def _tissue(image: Slice, frame: Frame, _: int) -> Heat:
     """Return 1 inside the head, shrunk so that skull and scalp are left out, and 0 outside."""
     box = frame.box
-    head = np.zeros(image.pixels.shape, np.uint8)
-    bright = (image.pixels > frame.black + 0.08 * (frame.white - frame.black)).astype(np.uint8)
-    contours, _hierarchy = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    if contours:
-        cv2.fillPoly(head, [cv2.convexHull(max(contours, key=cv2.contourArea))], 1)
+    head = largest_hull(image.pixels > frame.black + 0.08 * (frame.white - frame.black))
     side = max(3, round(0.16 * max(box.height, box.width)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return cv2.erode(head, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0).astype(np.float32)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import MissingExtraError, RequestError, suggestion
 from gadolin.explanations.subject import Subject
+from gadolin.hull import largest_hull
 
 __all__ = ["FILLS", "Superpixels", "superpixels"]
 
@@ -101,12 +102,7 @@ def _head(tones: Picture) -> NDArray[np.bool_]:
     """Return the convex hull of the largest bright thing, (H, W) bool."""
     smooth = cv2.GaussianBlur(np.rint(255 * tones).astype(np.uint8), (0, 0), max(tones.shape) / 128)
     threshold, _ = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    contours, _ = cv2.findContours(
-        (smooth > _AIR * threshold).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    filled = np.zeros(tones.shape, np.uint8)
-    cv2.fillPoly(filled, [cv2.convexHull(max(contours, key=cv2.contourArea))], 1)
-    return filled > 0
+    return largest_hull(smooth > _AIR * threshold) > 0
 
 
 def _blurred(pixels: Picture, head: NDArray[np.bool_], sigma: float) -> Picture:

@@ -69,53 +69,51 @@ def tone_columns(facts: Sequence[FileFacts]) -> NDArray[np.float32]:
 
 
 def _from_file(found: Probe) -> list[Finding]:
-    if found.above <= 0:
-        return []
-    return [
-        Finding(
-            kind="shortcuts",
-            severity=severity(found),
-            message=f"Without a look at the brain, file facts alone tell the class in {told(found)}; the most telling "
-            f"{_telling(found)}.",
-            rule=f"Told from {', '.join(_FILE)}; a fact tells what the accuracy loses where it is shuffled. {_HOW}",
-            remedy="Bring all classes into one size, format and quality from one source, or report beside your "
-            "accuracy what these facts alone give.",
-            score=found.accuracy.value,
-        )
-    ]
+    return _shortcut(
+        found,
+        severity(found),
+        "Without a look at the brain, file facts alone tell the class",
+        rule=f"Told from {', '.join(_FILE)}; a fact tells what the accuracy loses where it is shuffled.",
+        remedy="Bring all classes into one size, format and quality from one source, or report beside your accuracy "
+        "what these facts alone give.",
+    )
 
 
 def _from_tone(found: Probe) -> list[Finding]:
-    if found.above <= 0:
-        return []
-    return [
-        Finding(
-            kind="shortcuts",
-            severity="note" if found.above < WARNING else "warning",
-            message=f"{' and '.join(_TONE).capitalize()}, which the brain sets as well as the file, tell the class in "
-            f"{told(found)}; the most telling {_telling(found)}.",
-            rule=f"Told from {' and '.join(_TONE)}. Rendering and compression set them, and so does what the slice "
-            f"shows, the tumour included: never serious. {_HOW}",
-            remedy="Render all classes with one window and save them in one way; report beside your accuracy what "
-            "these numbers alone give.",
-            score=found.accuracy.value,
-        )
-    ]
+    return _shortcut(
+        found,
+        "note" if found.above < WARNING else "warning",
+        f"{' and '.join(_TONE).capitalize()}, which the brain sets as well as the file, tell the class",
+        rule=f"Told from {' and '.join(_TONE)}. Rendering and compression set them, and so does what the slice shows, "
+        "the tumour included: never serious.",
+        remedy="Render all classes with one window and save them in one way; report beside your accuracy what these "
+        "numbers alone give.",
+    )
 
 
 def _from_background(found: Probe) -> list[Finding]:
+    return _shortcut(
+        found,
+        severity(found),
+        "With the head cut out, the background alone tells the class",
+        rule="Told from tones, grain and a small picture of what lies outside the convex hull of the head in the "
+        "prepared slice.",
+        remedy="Set the background to black before training (noise, writing and borders stand there), or test on "
+        "pictures of another source.",
+    )
+
+
+def _shortcut(found: Probe, weight: str, claim: str, *, rule: str, remedy: str) -> list[Finding]:
+    """Return the finding that a probe tells the class; none where it does no better than chance."""
     if found.above <= 0:
         return []
     return [
         Finding(
             kind="shortcuts",
-            severity=severity(found),
-            message=f"With the head cut out, the background alone tells the class in {told(found)}; the most telling "
-            f"{_telling(found)}.",
-            rule="Told from tones, grain and a small picture of what lies outside the convex hull of the head in the "
-            f"prepared slice. {_HOW}",
-            remedy="Set the background to black before training (noise, writing and borders stand there), or test on "
-            "pictures of another source.",
+            severity=weight,
+            message=f"{claim} in {told(found)}; the most telling {_telling(found)}.",
+            rule=f"{rule} {_HOW}",
+            remedy=remedy,
             score=found.accuracy.value,
         )
     ]
