@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import RequestError
 from gadolin.phantom import CLASSES, draw_patient
-from gadolin.prepare import Box, Preparation, find_frame, prepare
+from gadolin.prepare import Box, Preparation, _percentile, find_frame, prepare
 from gadolin.records import Slice
 
 USUAL = Preparation()
@@ -321,3 +321,9 @@ def test_bright_bars_beside_the_picture_do_not_hide_the_head(phantoms, tone):
 
 def test_a_picture_of_one_bright_tone_holds_no_head():
     assert not find_frame(Slice(np.full((64, 64), 200, np.float32)), USUAL).found
+
+
+@given(st.integers(1, 300), st.floats(0, 100), st.integers(0, 1000))
+def test_percentiles_from_counts_are_those_of_numpy(count, percent, seed):
+    working = np.random.default_rng(seed).integers(0, 256, (count, 2)).astype(np.uint8)
+    assert _percentile(working, percent) == pytest.approx(np.percentile(working, percent), abs=1e-6)

@@ -177,7 +177,7 @@ def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
 
     Square roots bring grey tissue and bright fat together, so that a dark rendering is not cut to its bright parts.
     """
-    bright = max(float(np.percentile(working, 99)) - background, 1.0)
+    bright = max(_percentile(working, 99) - background, 1.0)
     tones = np.clip((np.arange(256) - background) / bright, 0, 1)
     roots = cv2.LUT(cv2.GaussianBlur(working, (5, 5), 0), np.rint(255 * np.sqrt(tones)).astype(np.uint8))
     threshold, _ = cv2.threshold(roots, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -191,6 +191,14 @@ def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
     too_small = width * height < _SMALLEST_HEAD * working.size
     too_long = max(width, height) > _LONGEST_HEAD * min(width, height)
     return None if too_small or too_long else Box(top, left, height, width)
+
+
+def _percentile(working: NDArray[np.uint8], percent: float) -> float:
+    """Return what np.percentile does, from the counts of the 256 tones, which is much faster."""
+    below = np.cumsum(cv2.calcHist([working], [0], None, [256], (0, 256)).ravel(), dtype=np.float64)
+    rank = percent / 100 * (working.size - 1)
+    low, high = np.searchsorted(below, [np.floor(rank), np.ceil(rank)], side="right").tolist()
+    return low + (high - low) * (rank % 1)
 
 
 def _grown(box: Box, margin: float, shape: tuple[int, ...]) -> Box:

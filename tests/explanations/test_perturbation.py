@@ -7,8 +7,9 @@ import pytest
 
 from gadolin.errors import RequestError
 from gadolin.explanations import Options, explain
+from gadolin.explanations.fills import FILLS
 from gadolin.explanations.subject import subject
-from gadolin.explanations.superpixels import FILLS, superpixels
+from gadolin.explanations.superpixels import superpixels
 from gadolin.records import Slice
 
 OPTIONS = Options(samples=400, pieces=30)

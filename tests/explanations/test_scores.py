@@ -55,6 +55,19 @@ def test_a_model_that_looks_at_the_lesion_scores_full_and_chance_does_not(predic
     assert lines["evidence", "class", "glioma"].n == 6
 
 
+def test_curves_are_taken_of_the_slices_that_are_asked_often_or_of_none(predictor, outlined):
+    rows = score_explanations(predictor, outlined, Wish(("evidence", "random"), slices=8))
+    known = [row for row in rows if row.faithful]
+    assert len(known) == 2 * 8
+    assert all(0 <= area <= 1 for row in known for area in row.faithful)
+    everything = summarise(rows)[0]
+    assert everything.n == 24
+    assert everything.figures["deletion"].value == pytest.approx(np.mean([row.faithful[0] for row in known[::2]]))
+    without = score_explanations(predictor, outlined, Wish(("evidence",), slices=8, faithfulness=False))
+    assert not any(row.faithful for row in without)
+    assert "deletion" not in summarise(without)[0].figures
+
+
 def test_methods_that_ask_often_see_some_slices_of_every_class(predictor, outlined):
     rows = score_explanations(predictor, outlined, Wish(("random", "lime"), Options(samples=80, pieces=8), slices=8))
     seen = [row for row in rows if row.method == "lime"]

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from gadolin.errors import ReadError
@@ -122,12 +122,15 @@ def jpeg_quality(tables: dict[int, list[int]]) -> float:
 
 
 def _facts(image: Slice, header: _Header) -> FileFacts:
-    height, width = image.pixels.shape
-    shades = _shades(image)
+    pixels = image.pixels
+    height, width = pixels.shape
+    low, high = (0.0, 255.0) if image.bits == 8 else (float(pixels.min()), float(pixels.max()))
+    span = max(high - low, 1e-6)
+    average, spread = (float(value[0, 0]) for value in cv2.meanStdDev(pixels))
     rim = max(1, round(_BORDER * min(height, width)))
-    edge = np.ones(shades.shape, np.bool_)
-    edge[rim:-rim, rim:-rim] = False
-    mean, border = float(shades.mean()), float(shades[edge].mean())
+    inner = pixels[rim:-rim, rim:-rim]
+    around = average * pixels.size - (cv2.sumElems(inner)[0] if inner.size else 0.0)
+    mean, border = (average - low) / span, (around / (pixels.size - inner.size) - low) / span
     return FileFacts(
         width=width,
         height=height,
@@ -138,9 +141,9 @@ def _facts(image: Slice, header: _Header) -> FileFacts:
         size_bytes=header.size_bytes,
         mean=mean,
         border=border,
-        deviation=float(shades.std()),
-        black=float((shades <= 0).mean()),
-        white=float((shades >= 1).mean()),
+        deviation=spread / span,
+        black=np.count_nonzero(pixels <= low) / pixels.size,
+        white=np.count_nonzero(pixels >= low + span) / pixels.size,
         colour=image.colour,
         inverted=border > _BRIGHT_RIM and border > mean,
         pixels=_digest(image),
@@ -152,9 +155,3 @@ def _digest(image: Slice) -> str:
     values = image.pixels.astype(np.uint8) if image.bits == 8 else image.pixels
     exact = image.pixels if not np.array_equal(values, image.pixels) else values
     return hashlib.blake2b(f"{exact.shape}".encode() + exact.tobytes(), digest_size=16).hexdigest()
-
-
-def _shades(image: Slice) -> NDArray[np.float32]:
-    """Return (H, W) float32 in [0, 1]: of 255 for 8 bits, of the slice's own range for more."""
-    low, high = (0.0, 255.0) if image.bits == 8 else (float(image.pixels.min()), float(image.pixels.max()))
-    return np.asarray((image.pixels - low) / max(high - low, 1e-6), np.float32)

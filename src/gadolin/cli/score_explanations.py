@@ -16,9 +16,11 @@ def score_explanations(
     methods: Annotated[str, typer.Option(help="Methods and priors with commas between, or all.")] = "all",
     samples: Annotated[int, typer.Option(help="How often lime and shap ask the model.")] = 1000,
     slices: Annotated[
-        int, typer.Option(help="Slices that lime, shap and occlusion see, spread over classes and persons; 0 for all.")
+        int,
+        typer.Option(help="Slices that lime, shap, occlusion and the curves see, over classes and persons; 0 for all."),
     ] = 120,
     seed: Annotated[int, typer.Option(help="The same seed gives the same maps.")] = 0,
+    faithfulness: Annotated[bool, typer.Option(help="Take deletion and insertion curves, too.")] = True,
     out: Annotated[Path | None, typer.Option(help="Folder for the table; by default beside the model.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -38,7 +40,7 @@ def score_explanations(
             predictor,
             model,
             data,
-            Wish(_named(methods), Options(samples=samples, seed=seed), slices, seed),
+            Wish(_named(methods), Options(samples=samples, seed=seed), slices, seed, faithfulness),
             out=out,
             progress=advance,
         )
@@ -57,14 +59,15 @@ def _named(methods: str) -> tuple[str, ...]:
 
 
 def _words(lines: list[dict[str, Any]]) -> str:
-    from gadolin.explanations.score import MEASURES
+    from gadolin.explanations.score import FAITHFUL, MEASURES
     from gadolin.records import NOTICE
 
+    names = (*MEASURES, *FAITHFUL)
     rows = []
     for line in lines:
         if line["of"] in ("all", "class"):
-            cells = [f"{line[name]['value']:.3f}" for name in MEASURES]
+            cells = [f"{line[name]['value']:.3f}" if name in line else "" for name in names]
             where = "" if line["of"] == "all" else line["value"]
             rows.append([line["method"], where, str(line["n"]), *cells, "below centre" if line["below_prior"] else ""])
-    head = ["method", "named", "n", *MEASURES, ""]
+    head = ["method", "named", "n", *names, ""]
     return table(head, rows) + f"\n\nMeans over slices; the folder holds their intervals by person. {NOTICE}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
+from gadolin.explanations.faithfulness import deletion_and_insertion
 from gadolin.explanations.measures import average_precision, dice, energy_inside, overlap, pointing
 from gadolin.explanations.methods import METHODS, method
 from gadolin.explanations.options import Options
@@ -20,9 +21,14 @@ from gadolin.records import Record
 from gadolin.splits import grouping_keys
 from gadolin.statistics import Interval, group_intervals
 
-__all__ = ["MEASURES", "SIZES", "THRESHOLD", "Row", "Wish", "figures", "score_explanations"]
+__all__ = ["FAITHFUL", "MEASURES", "SIZES", "THRESHOLD", "Row", "Wish", "figures", "score_explanations"]
 
 MEASURES = ("pointing", "energy", "iou", "auprc", "dice")
+"""How heat lies on the outline."""
+
+FAITHFUL = ("deletion", "insertion")
+"""What the heat says of the model: areas under the curves of its answer."""
+
 THRESHOLD = 0.5
 """Of a map's maximum, above which it counts as marked for ``iou``; fixed on folds 1 to 3."""
 
@@ -36,19 +42,23 @@ Progress = Callable[[int, int, str], None]
 class Wish:
     """Which ``methods`` are scored, priors included, with which ``options``.
 
-    Methods that ask the model often (lime, shap, occlusion) see ``slices`` slices, drawn with ``seed`` so that classes
-    and persons come evenly; 0 for all.
+    What asks the model often (lime, shap, occlusion; FAITHFUL of all maps, unless ``faithfulness`` is off) sees
+    ``slices`` slices, drawn with ``seed`` so that classes and persons come evenly; 0 for all.
     """
 
     methods: tuple[str, ...] = (*METHODS, *PRIORS)
     options: Options = field(default_factory=Options)
     slices: int = 0
     seed: int = 0
+    faithfulness: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One map of one slice: what it was scored, and what the slice is."""
+    """One map of one slice: what it was scored, and what the slice is.
+
+    ``scores`` are MEASURES; ``faithful`` are FAITHFUL, empty where they were not taken.
+    """
 
     name: str
     group: str
@@ -57,16 +67,12 @@ class Row:
     size: str
     method: str
     scores: tuple[float, ...]
+    faithful: tuple[float, ...] = ()
 
     @property
     def right(self) -> bool:
         """Whether the slice was named correctly."""
         return self.label == self.predicted
-
-    def as_json(self) -> dict[str, object]:
-        """Return every field, and each score by its name."""
-        content = asdict(self)
-        return content | dict(zip(MEASURES, content.pop("scores"), strict=True))
 
 
 def score_explanations(
@@ -95,8 +101,19 @@ def score_explanations(
             if name in METHODS and METHODS[name].often and place not in few:
                 continue
             heat = _heat(name, asked, wish)
-            told = scores(heat, mask)
-            rows.append(Row(record.name, groups[place], record.label, asked.label, size, name, told))
+            faithful = wish.faithfulness and place in few
+            rows.append(
+                Row(
+                    record.name,
+                    groups[place],
+                    record.label,
+                    asked.label,
+                    size,
+                    name,
+                    scores(heat, mask),
+                    deletion_and_insertion(asked, heat, fill=wish.options.fill).areas if faithful else (),
+                )
+            )
         if progress is not None:
             progress(place + 1, len(outlined), "explaining")
     return rows
@@ -115,9 +132,15 @@ def scores(heat: Heat, mask: NDArray[np.bool_]) -> tuple[float, ...]:
     return tuple(float(each[0]) for each in found)
 
 
-def figures(rows: Sequence[Row]) -> tuple[Interval, ...]:
-    """Return the mean of each of ``MEASURES`` over rows of one method, with intervals by person."""
-    values = np.array([row.scores for row in rows])
+def figures(rows: Sequence[Row]) -> dict[str, Interval]:
+    """Return the means of MEASURES over rows of one method, and of FAITHFUL over those that have them, by person."""
+    known = [row for row in rows if row.faithful]
+    told = dict(zip(MEASURES, _means([row.scores for row in rows], rows), strict=True))
+    return told | (dict(zip(FAITHFUL, _means([row.faithful for row in known], known), strict=True)) if known else {})
+
+
+def _means(scores: Sequence[tuple[float, ...]], rows: Sequence[Row]) -> tuple[Interval, ...]:
+    values = np.array(scores)
 
     def means(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(weights @ values / weights.sum(axis=1, keepdims=True), np.float64)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gadolin.explanations.score import MEASURES, SIZES, Row, figures
+from gadolin.explanations.score import SIZES, Row, figures
 from gadolin.statistics import Interval
 
 __all__ = ["Line", "by_method_and_class", "summarise"]
@@ -19,8 +19,9 @@ BEATEN_BY = "centre"
 class Line:
     """One method on some slices: ``of`` and ``value`` say which ("all", "class", "size", "answer").
 
-    ``figures`` maps each of MEASURES to its mean with an interval by person; ``below_prior`` tells whether the hottest
-    pixel lies in the lesion no more often than the middle of the head does, on the same slices.
+    ``figures`` maps each of MEASURES, and of FAITHFUL where a slice has them, to its mean with an interval by person;
+    ``below_prior`` tells whether the hottest pixel lies in the lesion no more often than the middle of the head does,
+    on the same slices.
     """
 
     method: str
@@ -46,7 +47,7 @@ def summarise(rows: Sequence[Row]) -> list[Line]:
         own = [row for row in rows if row.method == method]
         for of, value, chosen in _cuts(own):
             beside = [priors[row.name] for row in chosen if row.name in priors]
-            told = dict(zip(MEASURES, figures(chosen), strict=True))
+            told = figures(chosen)
             pointing = told["pointing"].value or 0.0
             below = bool(beside) and method != BEATEN_BY and pointing <= sum(beside) / len(beside)
             groups = len({row.group for row in chosen})

@@ -11,7 +11,7 @@ from pathlib import Path
 from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError
 from gadolin.evaluate.assess import tested_records
-from gadolin.explanations.score import MEASURES, Row, Wish, score_explanations
+from gadolin.explanations.score import FAITHFUL, MEASURES, Row, Wish, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.predictor import Predictor
@@ -60,8 +60,9 @@ def score_model(
 def _csv(rows: list[Row]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", "group", "label", "predicted", "size", "method", *MEASURES])
+    writer.writerow(["name", "group", "label", "predicted", "size", "method", *MEASURES, *FAITHFUL])
     for row in rows:
-        numbers = (f"{score:.6g}" for score in row.scores)
+        faithful = row.faithful or (None,) * len(FAITHFUL)
+        numbers = ("" if score is None else f"{score:.6g}" for score in (*row.scores, *faithful))
         writer.writerow([row.name, row.group, row.label, row.predicted, row.size, row.method, *numbers])
     return text.getvalue().encode("utf-8", "surrogateescape")
