@@ -25,6 +25,7 @@ from gadolin.evaluate import measure
 from gadolin.manifest import read_manifest, write_manifest
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
+from gadolin.report.figures import reliability_diagram, risk_coverage_curve
 from gadolin.sources import scan
 from gadolin.splits import assign_folds, join_copies
 from gadolin.train.crossval import cross_validate
@@ -64,7 +65,8 @@ def main() -> None:
     if arguments.write:
         keep(f"crossval-{arguments.recipe}-seed{arguments.seed}", table)
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
-    publish(f"crossval-{arguments.recipe}", title, rows(table, seconds), write=arguments.write)
+    pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
+    publish(f"crossval-{arguments.recipe}", title, rows(table, seconds), write=arguments.write, pictures=pictures)
 
 
 def four_class_manifest(figshare: Path, kaggle: Path, work: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -30,11 +31,10 @@ from gadolin.copies.keypoints import find_keypoints
 from gadolin.copies.register import overlays
 from gadolin.prepare import Preparation, prepare
 from gadolin.records import Slice
-from publish import ROOT, markdown, publish
+from publish import markdown, publish
 
 TWICE = {"263": "261", "264": "262", "267": "265", "268": "266"}  # exported twice, as patient 103925
 THRESHOLDS = (0.86, 0.88, 0.90, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97)
-CURVE = ROOT / "docs" / "images" / "copies-precision-recall.png"
 
 Picture = NDArray[np.uint8]  # (H, W)
 Random = np.random.Generator
@@ -155,11 +155,10 @@ def main() -> None:
     folds = " ".join(map(str, arguments.folds))
     lines = by_kind({kind: told[COPY_CORRELATION] for kind, told in tallies.items()})
     if arguments.sweep:
-        lines += ["", *by_threshold(tallies), "", f"![Precision and recall](images/{CURVE.name})"]
-        if arguments.write:
-            draw(tallies)
+        lines += ["", *by_threshold(tallies)]
     title = f"Copies planted among the Figshare slices, folds {folds}" + (", thresholds" if arguments.sweep else "")
-    publish(f"planted-{folds.replace(' ', '-')}", title, lines, write=arguments.write)
+    pictures = {"Precision and recall": draw(tallies)} if arguments.sweep else {}
+    publish(f"planted-{folds.replace(' ', '-')}", title, lines, write=arguments.write, pictures=pictures)
 
 
 def population(figshare: Path, rows: list[dict[str, str]], kind: str | None) -> Population:
@@ -246,8 +245,8 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.2f} % ({100 * (middle - reach):.2f}-{100 * (middle + reach):.2f})"
 
 
-def draw(tallies: dict[str, dict[float, Tally]]) -> None:
-    """Draw precision over recall for each kind, the chosen threshold marked."""
+def draw(tallies: dict[str, dict[float, Tally]]) -> bytes:
+    """Return a PNG of precision over recall for each kind, the chosen threshold marked."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
@@ -264,7 +263,9 @@ def draw(tallies: dict[str, dict[float, Tally]]) -> None:
     axes.axvline(0.99, color="0.7", linewidth=0.8)
     axes.set(xlabel="recall", ylabel="precision of pairs", title=f"Thresholds; the circle is {COPY_CORRELATION}")
     axes.legend(fontsize=7)
-    figure.savefig(CURVE, dpi=110)
+    png = io.BytesIO()
+    figure.savefig(png, dpi=110)
+    return png.getvalue()
 
 
 if __name__ == "__main__":

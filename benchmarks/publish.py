@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +15,19 @@ from gadolin.predictions import Table, write_table
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def publish(section: str, title: str, lines: list[str], *, write: bool, page: str = "results.md") -> None:
-    """Print a section; with ``write`` put it into a page of docs/, its lines into README.md too if it has the marks."""
+def publish(
+    section: str,
+    title: str,
+    lines: list[str],
+    *,
+    write: bool,
+    page: str = "results.md",
+    pictures: Mapping[str, bytes] | None = None,
+) -> None:
+    """Print a section; with ``write`` put it into a page of docs/, its lines into README.md too if it has the marks.
+
+    ``pictures`` (PNG, by what they show) are kept in docs/images and follow the lines on the page.
+    """
     script = Path(sys.argv[0]).resolve().relative_to(ROOT)
     command = " ".join(["python", script.as_posix(), *_without_folders(sys.argv[1:])])
     where = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
@@ -27,8 +39,18 @@ def publish(section: str, title: str, lines: list[str], *, write: bool, page: st
         if f"<!-- begin {section} -->" not in results.read_text(encoding="utf-8"):
             marks = f"\n<!-- begin {section} -->\n<!-- end {section} -->\n"
             results.write_text(results.read_text(encoding="utf-8") + marks, encoding="utf-8")
-        _fill(results, section, body)
+        _fill(results, section, [*body, *_kept(section, pictures or {})])
         _fill(readme, section, lines)
+
+
+def _kept(section: str, pictures: Mapping[str, bytes]) -> list[str]:
+    """Write the pictures of a section and return the lines that show them."""
+    lines = []
+    for shows, png in pictures.items():
+        name = f"{section}-{shows.lower().replace(' ', '-')}.png"
+        (ROOT / "docs" / "images" / name).write_bytes(png)
+        lines += ["", f"![{shows}](images/{name})"]
+    return lines
 
 
 def _fill(path: Path, section: str, lines: list[str]) -> None:
