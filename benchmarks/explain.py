@@ -172,8 +172,8 @@ def speed(predictor: Predictor, records: Sequence[Record], reference: int) -> li
         "",
         f"{len(cuts)} slices, {pieces:.0f} superpixels in the middle, the same model, runtime, superpixels and fill "
         f"for both, batches of 32. “Needed”: for a median rank correlation (Spearman) of {AGREEMENT} with the "
-        f"package's own map of {reference:,} samples, over the slices and {SEEDS} seeds; {len(BUDGETS)} numbers of samples were "
-        "tried.",
+        f"package's own map of {reference:,} samples, over the slices and {SEEDS} seeds; {len(BUDGETS)} numbers of "
+        "samples were tried.",
     ]
 
 
