@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gadolin.errors import ReadError, RequestError
+from gadolin.pool import thread_pool
 from gadolin.predictor import Predictor
 from gadolin.readers import MAX_BYTES, open_bytes, open_file
 from gadolin.readers.contents import Contents
@@ -54,7 +54,7 @@ def predict_files(
 
     ``plane`` says which way NIfTI volumes are cut: acquired, axial, coronal or sagittal.
     """
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with thread_pool() as pool:
         jobs = _jobs(paths, plane, pool)
         while chunk := list(islice(jobs, _CHUNK)):
             yield from _answers(predictor, chunk, pool)
@@ -62,7 +62,7 @@ def predict_files(
 
 def slices_of(paths: Iterable[str], *, plane: str = "acquired") -> Iterator[tuple[str, int | None, Slice | Failure]]:
     """Yield path, frame (None in a file of one) and slice of each slice of the files, or what is wrong with it."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with thread_pool() as pool:
         for job in _jobs(paths, plane, pool):
             found = _try_decode(job)
             yield job.path, job.frame, Failure(job.path, found, job.frame) if isinstance(found, str) else found

@@ -197,8 +197,8 @@ def _percentile(working: NDArray[np.uint8], percent: float) -> float:
     """Return what np.percentile does, from the counts of the 256 tones, which is much faster."""
     below = np.cumsum(cv2.calcHist([working], [0], None, [256], (0, 256)).ravel(), dtype=np.float64)
     rank = percent / 100 * (working.size - 1)
-    low, high = np.searchsorted(below, [np.floor(rank), np.ceil(rank)], side="right").tolist()
-    return low + (high - low) * (rank % 1)
+    low, high = np.searchsorted(below, [np.floor(rank), np.ceil(rank)], side="right")
+    return float(low + (high - low) * (rank % 1))
 
 
 def _grown(box: Box, margin: float, shape: tuple[int, ...]) -> Box:

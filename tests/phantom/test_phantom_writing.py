@@ -13,7 +13,6 @@ import pytest
 
 from gadolin.errors import DataError, RequestError
 from gadolin.phantom import CLASSES, FAULTS, PhantomPlan, draw_patient, write_phantoms
-from gadolin.phantom import write as writing
 
 COLUMNS = ["path", "label", "patient", "group", "source", "split", "fold", "outline", "digest"]
 SMALL = PhantomPlan(patients=4, slices=2, size=64, seed=3)
@@ -97,7 +96,7 @@ def test_a_clean_folder_has_no_list_of_faults(clean):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_bytes_do_not_depend_on_the_number_of_workers(faulty, tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(writing.os, "cpu_count", lambda: workers)
+    monkeypatch.setattr("os.cpu_count", lambda: workers)
     write_phantoms(tmp_path, PhantomPlan(patients=4, slices=2, size=64, seed=3, faults=FAULTS))
     assert contents(tmp_path) == contents(faulty)
 
@@ -106,12 +105,6 @@ def test_progress_counts_up_to_the_total(tmp_path):
     seen = []
     write_phantoms(tmp_path, PhantomPlan(patients=2, slices=1, size=64), progress=lambda *s: seen.append(s))
     assert seen == [(number, 8) for number in range(1, 9)]
-
-
-def test_opencv_keeps_its_threads_after_writing(tmp_path):
-    before = cv2.getNumThreads()
-    write_phantoms(tmp_path, PhantomPlan(patients=2, slices=1, size=64))
-    assert cv2.getNumThreads() == before
 
 
 def test_a_folder_that_holds_something_is_refused_untouched(tmp_path):

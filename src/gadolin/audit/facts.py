@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from gadolin.errors import ReadError
+from gadolin.pool import thread_pool
 from gadolin.readers import one_of, open_file
 from gadolin.records import Record, Slice
 
@@ -82,7 +81,7 @@ def file_facts(
 
     facts: dict[int, FileFacts] = {}
     reasons: dict[int, str] = {}
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with thread_pool() as pool:
         for done, told in enumerate(pool.map(look, files), start=1):
             for row, one in told:
                 if isinstance(one, str):

@@ -57,7 +57,7 @@ def _plain(lines: NDArray[np.uint8], along: int) -> tuple[int, int]:
 
 
 def _evened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    counts = np.bincount(picture.ravel(), minlength=256)
+    counts = cv2.calcHist([picture], [0], None, [256], (0, 256)).ravel().astype(np.int64)
     bright = int(np.searchsorted(counts.cumsum(), _BRIGHT * picture.size))
     tissue = np.where(np.arange(256) > _FAINT * bright, counts, 0).cumsum()
     if bright < 1 or not tissue[-1]:

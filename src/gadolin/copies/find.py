@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -21,6 +20,7 @@ from gadolin.copies.chains import unchained
 from gadolin.copies.components import Components
 from gadolin.copies.keypoints import find_keypoints
 from gadolin.copies.register import NOTHING, Overlay, overlays
+from gadolin.pool import thread_pool
 
 __all__ = ["COPY_CORRELATION", "Copies", "Copy", "find_copies"]
 
@@ -66,7 +66,7 @@ def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) ->
     proved: dict[tuple[int, int], Overlay] = {}
 
     def prove(pairs: Sequence[Candidate]) -> None:
-        with ThreadPoolExecutor() as pool:
+        with thread_pool() as pool:
             pieces = [pairs[start : start + _PIECE] for start in range(0, len(pairs), _PIECE)]
             for piece, told in zip(pieces, pool.map(partial(overlays, canvases, keypoints), pieces), strict=True):
                 for (first, second, _), found in zip(piece, told, strict=True):
@@ -105,7 +105,7 @@ def _canvases(
     distinct: list[int] = []
     owner = np.full(count, -1, np.int64)
     pieces = [stack[start : start + _PIECE] for stack in stacks for start in range(0, len(stack), _PIECE)]
-    with ThreadPoolExecutor() as pool:
+    with thread_pool() as pool:
         for row, (digest, canvas) in enumerate(chain.from_iterable(pool.map(_looked_at, pieces))):
             if digest is None:
                 continue

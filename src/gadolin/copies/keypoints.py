@@ -8,12 +8,13 @@ principal components. The descriptor of the mirror image is a permutation, so th
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from gadolin.pool import thread_pool
 
 __all__ = ["Keypoints", "find_keypoints"]
 
@@ -50,7 +51,7 @@ def find_keypoints(
     """Return the keypoints of pictures (N, SIDE, SIDE) uint8, the strongest of each."""
     blocks = [canvases[start : start + _BLOCK] for start in range(0, len(canvases), _BLOCK)]
     found: list[tuple[NDArray[np.float32], NDArray[np.uint8]]] = []
-    with ThreadPoolExecutor() as pool:
+    with thread_pool() as pool:
         for some in pool.map(_block, blocks):
             found.extend(some)
             if progress is not None:

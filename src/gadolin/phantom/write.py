@@ -6,11 +6,9 @@ import csv
 import hashlib
 import io
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +20,7 @@ from gadolin.atomic import require_fresh, write_bytes, write_json, write_text
 from gadolin.errors import RequestError, suggestion
 from gadolin.phantom.faults import FAULTS, Row, plant
 from gadolin.phantom.patient import CLASSES, SMALLEST_SIZE, draw_patient
+from gadolin.pool import thread_pool
 
 __all__ = ["PhantomPlan", "write_phantoms"]
 
@@ -87,33 +86,17 @@ def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Callable[[int, 
     tasks = _tasks(plan)
     total = len(tasks) * plan.slices
     rows: list[Row] = []
-    with _single_threaded_drawing(), ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_WORKERS)) as pool:
-        pending = [pool.submit(_write_patient, folder, plan, task) for task in tasks]
-        try:
-            for job in pending:
-                rows += job.result()
-                if progress is not None:
-                    progress(len(rows), total)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with thread_pool(_MOST_WORKERS) as pool:
+        for written in pool.map(partial(_write_patient, folder, plan), tasks):
+            rows += written
+            if progress is not None:
+                progress(len(rows), total)
     if plan.faults:
         rows, planted = plant(folder, rows, plan.faults, seed=plan.seed)
         write_json(folder / "faults.json", planted)
     manifest = folder / "manifest.csv"
     write_text(manifest, _table(rows))
     return manifest
-
-
-@contextmanager
-def _single_threaded_drawing() -> Iterator[None]:
-    """Keep OpenCV from starting threads of its own, which would stand in the way of the pool's."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _tasks(plan: PhantomPlan) -> list[_Task]:

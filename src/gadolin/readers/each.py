@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from gadolin.errors import ReadError
+from gadolin.pool import thread_pool
 from gadolin.readers import naming, one_of, open_file
 from gadolin.readers.contents import Contents
 from gadolin.records import Record, Slice
@@ -30,13 +29,9 @@ def each_slice(records: Sequence[Record], work: Callable[[int, Slice], Result]) 
         contents = open_file(path)
         return [work(index, _decoded(contents, records[index])) for index in files[path]]
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        try:
-            for results in pool.map(work_file, files):
-                yield from results
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with thread_pool() as pool:
+        for results in pool.map(work_file, files):
+            yield from results
 
 
 def _by_file(records: Sequence[Record]) -> dict[Path, list[int]]:
@@ -68,6 +63,6 @@ def unreadable(records: Sequence[Record]) -> dict[int, str]:
                 found[index] = str(error)
         return found
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with thread_pool() as pool:
         bad = {index: why for each in pool.map(reasons, files) for index, why in each.items()}
     return dict(sorted(bad.items()))
