@@ -1,10 +1,11 @@
 """LIME and SHAP beside the packages lime and shap: the same model, runtime, superpixels and fill.
 
-    python benchmarks/explain.py MODEL DATA [--slices 6] [--reference 20000] [--parts speed memory] [--write]
+    python benchmarks/explain.py MODEL DATA [--slices 6] [--reference 20000] [--parts speed stability memory]
 
 MODEL is a run folder or a bundle, DATA a manifest. Seconds of the same number of samples; how many samples, and
-seconds, each needs for a median rank correlation of 0.95 with the package's map of ``--reference`` samples; and memory
-over 200 explanations. The needed extras are explain and dev.
+seconds, each needs for a median rank correlation of 0.95 with the package's map of ``--reference`` samples; how alike
+maps of different seeds are; and memory over 200 explanations. ``--write`` puts the results into docs/results.md. The
+needed extras are explain and dev.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,9 +41,11 @@ with warnings.catch_warnings():
     import shap as shap_package
     from lime.lime_image import LimeImageExplainer
 
+PARTS = ("speed", "stability", "memory")
 SAMPLES = 1000
 BUDGETS = (64, 128, 192, 256, 384, 512, 768, 1000, 1500, 2000, 3000, 4000, 6000, 8000)
 SEEDS = 3
+STABLE = (128, 256, 512, 1000, 2000)
 AGREEMENT = 0.95
 EXPLANATIONS = 200
 
@@ -55,7 +59,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--slices", type=int, default=6)
     parser.add_argument("--reference", type=int, default=20_000)
-    parser.add_argument("--parts", nargs="+", default=["speed", "memory"], choices=("speed", "memory"))
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
     predictor = Predictor.load(arguments.model)
@@ -63,6 +67,9 @@ def main() -> None:
     if "speed" in arguments.parts:
         lines = speed(predictor, records[: arguments.slices], arguments.reference)
         publish("explain-speed", "LIME and SHAP beside the packages", lines, write=arguments.write)
+    if "stability" in arguments.parts:
+        lines = stability(predictor, records[: arguments.slices])
+        publish("explain-stability", "LIME and SHAP from seed to seed", lines, write=arguments.write)
     if "memory" in arguments.parts:
         lines = memory(predictor, records)
         publish("explain-memory", "Memory over many explanations", lines, write=arguments.write)
@@ -199,6 +206,32 @@ def timed(tool: Tool, cut: Superpixels, samples: int) -> float:
     start = time.perf_counter()
     tool(cut, samples, 0)
     return time.perf_counter() - start
+
+
+def stability(predictor: Predictor, records: Sequence[Record]) -> list[str]:
+    """Return the table of how alike the maps of different seeds are, for more and more samples."""
+    cuts = [superpixels(subject(predictor, slice_and_mask(record)[0])) for record in records]
+    rows = []
+    for samples in STABLE:
+        cells = [str(samples)]
+        for ours, theirs in PAIRS.values():
+            for tool in (ours, theirs):
+                alike, same = [], []
+                for cut in cuts:
+                    worths = [tool(cut, samples, seed) for seed in range(SEEDS)]
+                    for one, other in combinations(worths, 2):
+                        alike.append(float(spearmanr(one, other).statistic))
+                        same.append(one.argmax() == other.argmax())
+                cells.append(f"{statistics.median(alike):.3f}, {100 * statistics.fmean(same):.0f} %")
+        print(*cells, flush=True)
+        rows.append(cells)
+    tools = [f"{name}, {whose}" for name in PAIRS for whose in ("Gadolin", "package")]
+    return [
+        *markdown(["samples", *tools], rows),
+        "",
+        f"Median rank correlation (Spearman) between two of {SEEDS} seeds, and how often both name the same superpixel "
+        f"first, over {len(cuts)} slices.",
+    ]
 
 
 def memory(predictor: Predictor, records: Sequence[Record]) -> list[str]:

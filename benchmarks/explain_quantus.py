@@ -1,0 +1,149 @@
+"""Pointing, energy and deletion as Gadolin takes them, beside the package quantus, on the same maps.
+
+    python benchmarks/explain_quantus.py MODEL DATA [--slices 100] [--methods evidence lime] [--write]
+
+MODEL is a run folder or a bundle, DATA a manifest with outlines. quantus (0.6; ``pip install quantus``) must be
+installed in the same environment, beside torch, which wraps the model for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from explain import turn_about
+from gadolin.evaluate.assess import tested_records
+from gadolin.explanations import Options
+from gadolin.explanations.faithfulness import deletion_and_insertion
+from gadolin.explanations.fills import filled, head_mask
+from gadolin.explanations.measures import energy_inside, pointing
+from gadolin.explanations.methods import method
+from gadolin.explanations.subject import Heat, Subject, subject
+from gadolin.outlines import slice_and_mask
+from gadolin.predictor import Predict, Predictor
+from gadolin.sources import scan
+from publish import markdown, publish
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import quantus
+
+STEPS = 20
+MEASURES = ("pointing", "energy", "deletion")
+
+
+class Asked(nn.Module):
+    """A model as quantus wants it: what it returns are logarithms of probabilities."""
+
+    def __init__(self, predict: Predict) -> None:
+        super().__init__()
+        self.predict = predict
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return (N, K) for pictures (N, 1, H, W)."""
+        likely = self.predict(pictures[:, 0].numpy().astype(np.float32))
+        return torch.from_numpy(np.log(np.maximum(likely, 1e-12)))
+
+
+class Pair(NamedTuple):
+    """What Gadolin and quantus say of one map, each of MEASURES."""
+
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--slices", type=int, default=100)
+    parser.add_argument("--methods", nargs="+", default=["evidence", "lime"])
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    predictor = Predictor.load(arguments.model)
+    outlined = [record for record in tested_records(scan(arguments.data).records) if record.outline]
+    records = turn_about(outlined)[: arguments.slices]
+    rows = []
+    for name in arguments.methods:
+        pairs = []
+        for record in records:
+            image, mask = slice_and_mask(record)
+            asked = subject(predictor, image)
+            heat = method(name).load()(asked, Options(samples=400))[0]
+            pairs.append(both(asked, heat, mask))
+        rows += compared(name, pairs)
+        print(*rows[-len(MEASURES) :], sep="\n", flush=True)
+    head = ["map", "measure", "Gadolin", f"quantus {quantus.__version__}", "largest difference", "slices that differ"]
+    publish(
+        "explain-quantus",
+        "Measures of explanations beside quantus",
+        [*markdown(head, rows), "", explained(len(records))],
+        write=arguments.write,
+    )
+
+
+def explained(count: int) -> str:
+    return (
+        f"{count} slices, the same maps, outlines and fill. quantus takes PointingGame, RelevanceMassAccuracy and "
+        f"PixelFlipping; heat below 0 is cut off first, as quantus would count it as negative mass; it flips the same "
+        f"{STEPS} shares of the head, and the probability before the first is put before its curve. Differences of "
+        "more than 0.0005 are counted. They come from equally hot pixels: where several are hottest, quantus counts a "
+        "hit if any lies in the outline, Gadolin the share that does; and equally hot pixels go in another order."
+    )
+
+
+def both(asked: Subject, heat: Heat, mask: NDArray[np.bool_]) -> Pair:
+    """Return what both say of one map (H, W)."""
+    deletion = deletion_and_insertion(asked, heat, steps=STEPS).areas[0]
+    ours = (float(pointing(heat[None], mask[None])[0]), float(energy_inside(heat[None], mask[None])[0]), deletion)
+    positive = np.maximum(heat, 0)[None, None]
+    picture, target = asked.image.pixels[None, None], np.array([asked.target])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options = {"abs": False, "normalise": False, "disable_warnings": True}
+        given = {"model": Asked(asked.predict), "x_batch": picture, "y_batch": target, "channel_first": True}
+        inside = {"a_batch": positive, "s_batch": mask[None, None]}
+        hit = quantus.PointingGame(**options)(**given, **inside)[0]
+        mass = quantus.RelevanceMassAccuracy(**options)(**given, **inside)[0] if positive.any() else 0.0
+        return Pair(ours, (float(hit), float(mass), flipped(asked, heat, given, options)))
+
+
+def flipped(asked: Subject, heat: Heat, given: dict[str, object], options: dict[str, object]) -> float:
+    """Return the area under quantus's curve over the head; what lies outside would go last and is left out."""
+    head = head_mask(asked)
+    without = filled(asked, head, "blur").ravel()
+    outside = np.where(head, heat, heat.min() - 1)[None, None]
+    size = -(-int(head.sum()) // STEPS)
+
+    def take(arr: NDArray[np.float32], indices: NDArray[np.int64], **_: object) -> NDArray[np.float32]:
+        gone = arr.copy()
+        np.put_along_axis(gone, indices, without[indices], axis=1)
+        return gone
+
+    flipping = quantus.PixelFlipping(features_in_step=size, perturb_func=take, **options)
+    curve = flipping(**given, a_batch=outside, softmax=True)[0][:STEPS]
+    whole = [asked.probability, *curve]
+    return float(np.trapezoid(whole) / STEPS)
+
+
+def compared(name: str, pairs: Sequence[Pair]) -> list[list[str]]:
+    rows = []
+    for place, measure in enumerate(MEASURES):
+        ours, theirs = [pair.ours[place] for pair in pairs], [pair.theirs[place] for pair in pairs]
+        apart = [abs(one - other) for one, other in zip(ours, theirs, strict=True)]
+        means = (f"{statistics.fmean(values):.4f}" for values in (ours, theirs))
+        rows.append([name, measure, *means, f"{max(apart):.4f}", str(sum(one > 5e-4 for one in apart))])
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Whether explanations depend on what the network learned: cascading randomisation of its weights.
+
+    python benchmarks/explain_sanity.py RUN DATA [--slices 24] [--samples 400] [--write]
+
+RUN is a run folder, DATA a manifest. From the head down to the stem, stage after stage gets the weights of an untrained
+network, and each method explains the same slices, for the class that the trained network named (Adebayo et al., "Sanity
+checks for saliency maps", NeurIPS 2018). A map that stays as it was tells nothing of what was learned. The needed
+extras are train and explain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from explain import turn_about
+from gadolin.bundle import Bundle, write_bundle
+from gadolin.cache import prepared_slices
+from gadolin.evaluate.assess import tested_records
+from gadolin.explanations import METHODS, Options, explain
+from gadolin.explanations.fills import head_mask
+from gadolin.explanations.subject import subject
+from gadolin.manifest import file_digest
+from gadolin.network import MirrorAverage
+from gadolin.network.restore import restored
+from gadolin.outlines import slice_and_mask
+from gadolin.predictor import Predictor
+from gadolin.records import Slice
+from gadolin.sources import scan
+from gadolin.train.export import export_graph
+from publish import markdown, publish
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--slices", type=int, default=24)
+    parser.add_argument("--samples", type=int, default=400, help="of lime and shap")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    trained = Predictor.load(arguments.run)
+    records = turn_about(tested_records(scan(arguments.data).records))[: arguments.slices]
+    images = [slice_and_mask(record)[0] for record in records]
+    with tempfile.TemporaryDirectory() as temporary:
+        examples = np.asarray(prepared_slices(records, trained.bundle.preparation, Path(temporary)).slices)
+        lines = cascade(arguments.run, trained, images, examples, Options(samples=arguments.samples), Path(temporary))
+    publish("explain-sanity", "Explanations and randomised weights", lines, write=arguments.write)
+
+
+def cascade(
+    run: Path, trained: Predictor, images: Sequence[Slice], examples: NDArray[np.uint8], options: Options, work: Path
+) -> list[str]:
+    """Return the table of rank correlations with the maps of the trained network."""
+    network = restored(trained.bundle)
+    fresh = untrained(network)
+    labels = [subject(trained, image).label for image in images]
+    heads = [head_mask(subject(trained, image)) for image in images]
+    before = {name: maps(trained, images, labels, name, options) for name in METHODS}
+    state, stages = dict(network.state_dict()), stages_of(network)
+    columns: dict[str, list[float]] = {name: [] for name in METHODS}
+    for number, stage in enumerate(stages):
+        state |= {key: tensor for key, tensor in fresh.items() if key.startswith(stage)}
+        changed = with_weights(run, trained.bundle, network, state, examples, work / str(number))
+        for name in METHODS:
+            after = maps(changed, images, labels, name, options)
+            columns[name].append(statistics.median(map(alike, before[name], after, heads)))
+            print(f"down to {stage}: {name} {columns[name][-1]:.3f}", flush=True)
+    rows = [[name, *(f"{value:.2f}" for value in told)] for name, told in columns.items()]
+    return [
+        *markdown(["fresh weights down to", *(stage.rstrip(".") for stage in stages)], rows),
+        "",
+        f"Median rank correlation (Spearman) over {len(images)} slices, within the head, between the maps of the "
+        f"trained network and those after randomisation, for the same class. LIME and SHAP took {options.samples} "
+        "samples. A method that passes falls to about 0.",
+    ]
+
+
+def maps(
+    model: Predictor, images: Sequence[Slice], labels: Sequence[str], name: str, options: Options
+) -> list[NDArray[np.float32]]:
+    return [
+        explain(model, image, method=name, label=label, options=options).heat
+        for image, label in zip(images, labels, strict=True)
+    ]
+
+
+def alike(one: NDArray[np.float32], other: NDArray[np.float32], head: NDArray[np.bool_]) -> float:
+    """Return the rank correlation of two maps within the head; 0 where one of them is flat."""
+    first, second = one[head], other[head]
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(spearmanr(first, second).statistic)
+
+
+def stages_of(network: nn.Module) -> list[str]:
+    """Return the prefixes of the state's parts from the head down to the stem."""
+    parts = []
+    for key in network.state_dict():
+        path = key.split(".")
+        parts.append(".".join(path[:3] if path[1] == "stages" else path[:2]) if path[0] == "backbone" else path[0])
+    return [f"{part}." for part in reversed(dict.fromkeys(parts)) if part != "door"]
+
+
+def untrained(network: nn.Module) -> dict[str, Tensor]:
+    """Return the state of the same network with its weights drawn anew, each module as it draws its own."""
+    torch.manual_seed(0)
+    state = {}
+    for path, module in network.named_modules():
+        own = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
+        if own and hasattr(module, "reset_parameters"):
+            kept = {name: tensor.detach().clone() for name, tensor in own.items()}
+            module.reset_parameters()
+            state |= {f"{path}.{name}": tensor.detach().clone() for name, tensor in own.items()}
+            with torch.no_grad():
+                for name, tensor in own.items():
+                    tensor.copy_(kept[name])
+    return state
+
+
+def with_weights(
+    run: Path, bundle: Bundle, network: nn.Module, state: dict[str, Tensor], examples: NDArray[np.uint8], out: Path
+) -> Predictor:
+    """Write a run folder whose network has the weights ``state``, and return its predictor."""
+    folder = out / "bundle"
+    folder.mkdir(parents=True)
+    shutil.copy(run / "run.json", out / "run.json")
+    kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / "weights.safetensors")
+    network.load_state_dict(state)
+    both = json.loads((run / "run.json").read_text(encoding="utf-8"))["recipe"]["network"]["mirror_average"]
+    digest = export_graph(MirrorAverage(network) if both else network, examples[:8], folder / "model.onnx")
+    network.load_state_dict(kept)
+    write_bundle(
+        replace(bundle, folder=folder, graph_digest=digest, weights_digest=file_digest(folder / "weights.safetensors"))
+    )
+    return Predictor.load(out)
+
+
+if __name__ == "__main__":
+    main()
