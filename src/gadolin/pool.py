@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 import cv2
+import numpy as np
 
 __all__ = ["thread_pool"]
 
@@ -34,6 +35,7 @@ class _OpenPools:
 
 
 _OPEN = _OpenPools()
+_BLOCK = 24 << 20  # bytes; of more than 32 MiB glibc learns nothing
 
 
 @contextmanager
@@ -42,6 +44,7 @@ def thread_pool(most: int | None = None) -> Iterator[ThreadPoolExecutor]:
 
     OpenCV works in the calling thread alone until the last of the open pools is closed.
     """
+    np.empty(_BLOCK, np.uint8)  # freed at once: from then on glibc keeps as much, and not every picture takes new pages
     workers = os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers if most is None else min(workers, most))
     _OPEN.enter()
