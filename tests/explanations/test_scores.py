@@ -10,14 +10,16 @@ from PIL import Image
 
 from gadolin.errors import DataError, RequestError
 from gadolin.explanations import Options
-from gadolin.explanations.score import MEASURES, Wish, score_explanations
-from gadolin.explanations.summary import by_method_and_class, summarise
+from gadolin.explanations.score import FAITHFUL, MEASURES, Wish, score_explanations
+from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import trust
 from gadolin.manifest import file_digest
 from gadolin.predictor import Predictor
 from gadolin.prepare import Preparation
-from gadolin.records import Record
+from gadolin.records import NOTICE, Record
 from gadolin.report.scored import score_model
+from gadolin.report.scored_page import write_scores_page
+from gadolin.statistics import Interval
 
 
 @pytest.fixture
@@ -119,4 +121,35 @@ def test_scores_are_written_as_json_and_csv(predictor, outlined, tmp_path):
     told = json.loads((folder / "explanations.json").read_text())
     assert told["lines"] == json.loads(json.dumps([line.as_json() for line in lines]))
     assert len((folder / "rows.csv").read_text().splitlines()) == 1 + 2 * 24
+    page = (folder / "explanations.html").read_text()
+    assert NOTICE in page
+    assert page.count("data:image/png;base64,") == 1
+    assert "Explanations scored on outlined" in page
     assert not (predictor.bundle.folder / "explanations.json").exists(), "no run folder, so nothing is kept"
+
+
+def line_of(method, of, value, share, *, below):
+    told = {name: Interval(share, share - 0.05, share + 0.05) for name in (*MEASURES, *FAITHFUL)}
+    return Line(method, of, value, 40, 10, told, below)
+
+
+def test_the_page_says_which_method_to_trust_and_which_not(tmp_path):
+    lines = [
+        line_of("evidence", "all", "all", 0.9, below=False),
+        line_of("lime", "all", "all", 0.3, below=False),
+        line_of("centre", "all", "all", 0.2, below=False),
+        line_of("lime", "class", "glioma", 0.1, below=True),
+        line_of("random", "class", "glioma", 0.01, below=True),
+    ]
+    page = write_scores_page(tmp_path / "page.html", "Scores", {"Model": "abc"}, lines).read_text()
+    assert "The hottest pixel of evidence lies in the lesion in 90.0 % (85.0-95.0) of 40 slices" in page
+    assert "the middle of the head does in 20.0 % (15.0-25.0) of 40." in page
+    assert "Do not trust lime for glioma: it points" in page
+    assert "Do not trust random" not in page
+    assert page.count("below the centre") == 1
+    assert "By the size of the lesion" not in page
+
+
+def test_a_page_of_priors_alone_says_so(tmp_path):
+    lines = [line_of("centre", "all", "all", 0.2, below=False)]
+    assert "No method was scored" in write_scores_page(tmp_path / "page.html", "Scores", {}, lines).read_text()

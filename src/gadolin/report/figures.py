@@ -22,11 +22,13 @@ from gadolin.evaluate.measure import Scores
 from gadolin.evaluate.ranking import precision_recall_points, roc_points
 from gadolin.evaluate.selective import AIMED_ACCURACY, risk_coverage
 from gadolin.predictions import Table
+from gadolin.statistics import Interval
 
 __all__ = [
     "class_bars",
     "confusion",
     "history_curves",
+    "pointing_by_method",
     "precision_recall",
     "reliability_diagram",
     "risk_coverage_curve",
@@ -208,6 +210,23 @@ def class_bars(scores: Scores, classes: Sequence[str]) -> bytes:
         labelcolor=_INK,
         fontsize=10.5,
     )
+    return _png(figure)
+
+
+def pointing_by_method(shares: Mapping[str, Interval], beaten_by: str) -> bytes:
+    """Draw how often each map points into the outline, with intervals, beside the prior to beat; PNG bytes."""
+    figure, (axes,) = _figure(7.2, 1.2 + 0.42 * len(shares))
+    for row, (name, share) in enumerate(shares.items()):
+        middle = 100 * (share.value or 0.0)
+        low, high = (middle if end is None else 100 * end for end in (share.low, share.high))
+        colour = _QUIET if name == beaten_by else _COLOURS[0]
+        axes.errorbar(middle, row, xerr=[[middle - low], [high - middle]], fmt="o", color=colour, capsize=4)
+    if beaten_by in shares:
+        axes.axvline(100 * (shares[beaten_by].value or 0.0), color=_QUIET, linewidth=1.2, linestyle=":")
+    axes.set_yticks(range(len(shares)), list(shares))
+    axes.set_xlim(0, 100)
+    axes.invert_yaxis()
+    _label(axes, "hottest pixel in the outline, % of slices", "", "Where the heat points")
     return _png(figure)
 
 

@@ -16,6 +16,8 @@ from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE
+from gadolin.report.drawings import load
+from gadolin.report.scored_page import write_scores_page
 from gadolin.sources import scan
 
 __all__ = ["score_model"]
@@ -32,7 +34,8 @@ def score_model(
 ) -> tuple[Path, list[Line]]:
     """Score the explanations of ``model`` on the outlined slices of ``data`` and return the folder and the lines.
 
-    Writes ``explanations.json`` and ``rows.csv`` to ``out``; of a run folder, the mean measures also to its bundle.
+    Writes ``explanations.json``, ``rows.csv`` and ``explanations.html`` to ``out``; of a run folder, the mean measures
+    also to its bundle.
     Raises DataError where no slice has an outline.
     """
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
@@ -40,6 +43,7 @@ def score_model(
     if (out / "run.json").is_file() or (out / "bundle.json").is_file():
         msg = f"scores need a folder of their own, {out} holds a run or a bundle; choose another --out"
         raise DataError(msg)
+    load("gadolin.report.figures")  # tell of a missing package before the work, not after
     rows = score_explanations(predictor, tested_records(scan(data).records), wish, progress=progress)
     lines = summarise(rows)
     facts = {
@@ -54,6 +58,8 @@ def score_model(
     write_json(out / "explanations.json", facts | {"lines": [line.as_json() for line in lines]})
     if (model / "run.json").is_file():
         write_json(predictor.bundle.folder / SCORES_FILE, facts | {"methods": by_method_and_class(lines)})
+    shown = {"Model": predictor.bundle.digest, "lime and shap samples": str(wish.options.samples)}
+    write_scores_page(out / "explanations.html", f"Explanations scored on {name}", shown, lines)
     return out, lines
 
 
