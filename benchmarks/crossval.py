@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("figshare", type=Path)
     parser.add_argument("kaggle", type=Path)
     parser.add_argument("--recipe", default="default")
+    parser.add_argument("--weights", default="none", help="none, imagenet, or a file or run to start from")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/crossval"))
@@ -56,6 +57,7 @@ def main() -> None:
         data=manifest,
         out=out,
         recipe=with_settings(named_recipe(arguments.recipe), arguments.settings),
+        weights=arguments.weights,
         machine=Machine(seed=arguments.seed),
         resume=out.is_dir(),
     )

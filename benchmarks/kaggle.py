@@ -3,7 +3,7 @@
     python benchmarks/kaggle.py KAGGLE FIGSHARE [--work FOLDER] [--seed 0] [--write]
 
 KAGGLE holds ``Training`` and ``Testing``; the pictures that show a slice of FIGSHARE (``images/N.jpg`` and
-``annotations.csv``) take over its patient. Trains the recipe ``default`` from scratch unless the run is already there.
+``annotations.csv``) take over its patient. Trains unless the run is already there.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("kaggle", type=Path)
     parser.add_argument("figshare", type=Path)
     parser.add_argument("--recipe", default="default")
+    parser.add_argument("--weights", default="none", help="none, imagenet, or a file or run to start from")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/kaggle"))
@@ -49,10 +50,14 @@ def main() -> None:
             write_with_patients(arguments.kaggle, arguments.figshare, manifest)
         recipe = with_settings(named_recipe(arguments.recipe), arguments.settings)
         resume = (out / "run.json").is_file()
-        train_model(Plan(manifest, out, recipe, machine=Machine(seed=arguments.seed), resume=resume), progress=say)
+        plan = Plan(
+            manifest, out, recipe, weights=arguments.weights, machine=Machine(seed=arguments.seed), resume=resume
+        )
+        train_model(plan, progress=say)
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
     run = json.loads((out / "run.json").read_text())
-    title = f"Kaggle Testing, recipe {arguments.recipe}, from scratch"
+    start = "from scratch" if arguments.weights == "none" else f"from {arguments.weights} weights"
+    title = f"Kaggle Testing, recipe {arguments.recipe}, {start}"
     predictions = read_table(out / "evaluation" / "predictions.csv")
     if arguments.write:
         keep(f"kaggle-{arguments.recipe}-seed{arguments.seed}", predictions)

@@ -76,6 +76,13 @@ def test_one_giant_copy_group_leaves_a_fold_without_its_class():
         assign_folds(records, 3, seed=0)
 
 
+def test_more_folds_than_patients_are_refused():
+    with pytest.raises(
+        DataError, match=r"each of 9 folds needs slices of its own, .* reach for 4 only; ask for 4 folds"
+    ):
+        assign_folds(patients([1] * 4), 9, seed=0)
+
+
 def test_folds_that_are_not_there_or_only_for_some_are_refused():
     with pytest.raises(DataError, match=r"4 slices have none and 0 folds are named.*gadolin split --folds"):
         check_folds(patients([1] * 4))

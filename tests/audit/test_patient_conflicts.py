@@ -16,6 +16,11 @@ def test_copies_under_two_patients_are_told(subject):
     assert (found.severity, found.members) == ("warning", (("0.png", "1.png"),))
 
 
+def test_a_proved_pair_under_two_patients_is_told(subject):
+    (found,) = check(subject({"patient": "p"}, {"patient": "q"}, {}, pairs=[(0, 1, True, 3.0, 1.0)]))
+    assert found.members == (("0.png", "1.png"),)
+
+
 def test_a_copy_without_a_patient_contradicts_nothing(subject):
     assert check(subject(*slices("p1 a"), {"copy": "a"})) == []
 

@@ -77,6 +77,11 @@ def test_a_copy_in_another_fold_is_told(subject):
     assert found.score == pytest.approx(2 / 3)
 
 
+def test_a_proved_pair_in_two_folds_is_told_though_its_slices_are_of_different_groups(subject):
+    (found,) = check(subject({"fold": 0}, {"fold": 1}, {"fold": 1}, pairs=[(0, 1, True, 3.0, 1.0)]))
+    assert found.members == (("0.png", "1.png"),)
+
+
 def test_the_ends_of_a_chain_are_not_taken_for_copies(subject):
     chain = subject({}, {}, {}, pairs=[(0, 1, False, 3.0, 1.0), (1, 2, False, 3.0, 1.0)])
     assert copies_among(chain, [0], [1, 2]) == {0: [1]}

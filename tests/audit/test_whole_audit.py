@@ -10,6 +10,7 @@ import pytest
 from gadolin.audit import CHECKS, Beside, FileFacts, audit, file_facts
 from gadolin.audit.facts import jpeg_quality
 from gadolin.audit.run import SEVERITIES
+from gadolin.audit.verdict import verdict
 from gadolin.errors import DataError
 from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.predictions import Table, write_table
@@ -164,3 +165,13 @@ def test_no_two_data_sets_share_a_name(lay_out):
     told = audit(lay_out("one", 2), lay_out("two", 2))
     assert len(set(told.subject.names)) == len(told.subject.names) == 8
     assert {name.partition(":")[0] for name in told.subject.names[4:]} == {"two"}
+
+
+@pytest.mark.parametrize(
+    ("patients", "said"), [(("", ""), "patients are not known"), (("p", ""), "not all patients are")]
+)
+def test_the_verdict_tells_unknown_patients_from_half_known_ones(subject, patients, said):
+    rows = zip(("train", "test"), patients, strict=True)
+    told = verdict(subject(*({"split": part, "patient": patient} for part, patient in rows)), [])
+    assert told.startswith("No slice of the test part is in the training part, but ")
+    assert said in told

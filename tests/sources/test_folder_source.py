@@ -160,6 +160,13 @@ def test_a_folder_without_class_folders_is_refused(folder, tmp_path, names):
     )
 
 
+def test_a_folder_none_of_whose_pictures_can_be_read_names_one(folder):
+    root = folder("glioma/a.png")
+    (root / "glioma" / "a.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"none of 1 could be used in .*, not a\.png: .*; see the README"):
+        scan_folder(root)
+
+
 def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
     def refuse(path, *_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

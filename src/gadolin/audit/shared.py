@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 
 from gadolin.audit.subject import Subject
+from gadolin.copies.components import Components
 
-__all__ = ["copies_among", "copies_in_training", "learned_before"]
+__all__ = ["copies_among", "copies_in_training", "learned_before", "torn_apart"]
 
 
 def learned_before(part: str) -> tuple[str, ...]:
@@ -50,3 +51,19 @@ def copies_among(subject: Subject, here: Iterable[int], there: Collection[int]) 
         if copies:
             found[row] = copies
     return found
+
+
+def torn_apart(subject: Subject, sides: Mapping[int, Hashable]) -> list[list[int]]:
+    """Return the rows that were proved to be copies of one on another side, as sets of what shows one slice.
+
+    ``sides`` says of each row that counts where it stands: in which fold, or under which patient.
+    """
+    near = copies_among(subject, sides, set(sides))
+    joined = Components(len(subject.records))
+    torn: set[int] = set()
+    for row, copies in near.items():
+        for other in copies:
+            if sides[row] != sides[other]:
+                joined.join(row, other)
+                torn.update((row, other))
+    return joined.sets(torn)

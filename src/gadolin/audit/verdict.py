@@ -31,8 +31,10 @@ def _without_serious(subject: Subject, findings: Sequence[Finding]) -> str:
         return f"{counted(subject.own, 'slice')} show {different:,} different ones; no test part is named"
     if not set(learned_before("test")).intersection(subject.parts):
         return "There is a test part and no training part to compare it with"
-    if any(not record.patient for record in subject.carried):
-        return "No slice of the test part is in the training part, but patients are not known"
+    unknown = sum(not record.patient for record in subject.carried)
+    if unknown:
+        how_many = "patients are not" if unknown == len(subject.carried) else "not all patients are"
+        return f"No slice of the test part is in the training part, but {how_many} known"
     return "No slice and no patient of the test part is in the training part"
 
 

@@ -60,9 +60,14 @@ def scan_folder(
         if progress is not None:
             progress(done, len(files))
     if not records:
+        left = [*skipped, *omitted]
+        found = f"no picture was found in {root}"
+        if left:
+            path, why = left[0]
+            found = f"none of {len(left)} could be used in {root}, not {path.name}: {why.removeprefix(f'{path}: ')}"
         msg = (
-            f"a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders; "
-            f"no picture was found in {root}; see the README on how to lay it out"
+            "a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders; "
+            f"{found}; see the README on how to lay it out"
         )
         raise DataError(msg)
     kind = "classes" if parts[0][0] == "" else "parts"

@@ -20,7 +20,7 @@ def assign_folds(records: Sequence[Record], count: int, *, seed: int) -> list[Re
 
     Records that have a fold keep it, and what belongs with them follows. The other groups are dealt out from the
     largest to the smallest, equals in an order fixed by ``seed``, each to the fold that most lacks its classes.
-    Raises DataError where a group already stands in two folds, or a class would be missing in one.
+    Raises DataError where a group already stands in two folds, a fold would be empty, or a class missing in one.
     """
     labels = sorted({record.label for record in records})
     place = {label: column for column, label in enumerate(labels)}
@@ -42,6 +42,13 @@ def assign_folds(records: Sequence[Record], count: int, *, seed: int) -> list[Re
         own = np.bincount([place[records[row].label] for row in members], minlength=len(labels))
         lack = ((share - there) / np.maximum(share, 1) * own).sum(axis=1)
         _place(records, members, int(lack.argmax()), folds, (there, place))
+    used = len(set(folds))
+    if used < count:
+        msg = (
+            f"each of {count} folds needs slices of its own, patients and copies held together reach for {used} only; "
+            f"ask for {used} folds or add slices of other patients"
+        )
+        raise DataError(msg)
     told = [replace(record, fold=fold) for record, fold in zip(records, folds, strict=True)]
     check_folds(told)
     return told

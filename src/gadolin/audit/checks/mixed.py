@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from gadolin.audit.shared import torn_apart
 from gadolin.audit.subject import Subject
 from gadolin.audit.unasked import Unasked
 from gadolin.audit.words import counted
@@ -21,11 +22,7 @@ def check(subject: Subject) -> list[Finding] | Unasked:
     if len(sources) < 2:
         return []
     known = sorted({source.release.name for source in SOURCES.values()} & set(sources))
-    shared = []
-    for rows in subject.copy_groups:
-        own = [row for row in rows if row < subject.own]
-        if len({subject.records[row].source for row in own}) > 1:
-            shared.append(own)
+    shared = torn_apart(subject, {row: record.source for row, record in enumerate(subject.mine)})
     told = ", ".join(f"{name} {count:,}" for name, count in sources.most_common())
     overlap = f"; {counted(len(shared), 'slice')} of one stand in another too" if shared else ""
     return [

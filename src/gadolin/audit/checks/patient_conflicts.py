@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from gadolin.audit.shared import torn_apart
 from gadolin.audit.subject import Subject
 from gadolin.audit.unasked import Unasked
 from gadolin.audit.words import counted
@@ -20,11 +21,7 @@ def check(subject: Subject) -> list[Finding] | Unasked:
 
 
 def _within(subject: Subject) -> list[Finding]:
-    torn = []
-    for rows in subject.copy_groups:
-        known = [row for row in rows if row < subject.own and subject.records[row].patient]
-        if len({subject.records[row].patient for row in known}) > 1:
-            torn.append(known)
+    torn = torn_apart(subject, {row: record.patient for row, record in enumerate(subject.mine) if record.patient})
     if not torn:
         return []
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gadolin.audit.shared import copies_in_training, learned_before
+from gadolin.audit.shared import copies_in_training, learned_before, torn_apart
 from gadolin.audit.subject import Subject
 from gadolin.audit.unasked import Unasked, no_sides
 from gadolin.audit.words import by_class, counted, percent
@@ -55,14 +55,11 @@ def _together(subject: Subject, shared: dict[int, list[int]]) -> tuple[tuple[str
 
 
 def _in_folds(subject: Subject) -> Finding | None:
-    torn = []
-    for rows in subject.copy_groups:
-        own = [row for row in rows if row < subject.own and subject.records[row].fold is not None]
-        if len({subject.records[row].fold for row in own}) > 1:
-            torn.append(own)
+    folds = {row: record.fold for row, record in enumerate(subject.mine) if record.fold is not None}
+    torn = torn_apart(subject, folds)
     if not torn:
         return None
-    count, whole = sum(map(len, torn)), sum(record.fold is not None for record in subject.mine)
+    count, whole = sum(map(len, torn)), len(folds)
     return Finding(
         kind="shared_slices",
         severity="serious" if count / whole >= _SERIOUS else "warning",
