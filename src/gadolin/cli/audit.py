@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gadolin.cli.evaluate import Cache
+from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
-from gadolin.cli.scan import PatientFrom
 
 if TYPE_CHECKING:
     from gadolin.audit import Audit

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from gadolin.cli.evaluate import Cache, summary
+from gadolin.cli.evaluate import summary
+from gadolin.cli.options import Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
 from gadolin.cli.output import print_json, progress_bar, say
-from gadolin.cli.scan import PatientFrom
-from gadolin.cli.train import Device, RecipeName, Settings, SkipUnreadable, Weights
 
 
 def crossval(

@@ -8,10 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
-from gadolin.cli.scan import PatientFrom
-
-Cache = Annotated[Path | None, typer.Option(help="Folder for prepared slices; by default in the user's cache.")]
 
 
 def evaluate(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadolin.cli.options import PatientFrom
 from gadolin.cli.output import print_json, progress_bar, table
 
 if TYPE_CHECKING:
@@ -14,14 +15,6 @@ if TYPE_CHECKING:
     from gadolin.sources.release import Release
 
 _SHOWN = 10  # files told one by one
-
-PatientFrom = Annotated[
-    str | None,
-    typer.Option(
-        help="Where patients are named: 'parent' (the folder of a picture), 'dicom' (PatientID, hashed), 'bids' "
-        "(sub-XX) or a regular expression with one group. Without it, files that name their patient are believed."
-    ),
-]
 
 
 def scan(

@@ -11,20 +11,9 @@ from typing import Annotated
 
 import typer
 
-from gadolin.cli.evaluate import Cache, summary
+from gadolin.cli.evaluate import summary
+from gadolin.cli.options import Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
 from gadolin.cli.output import print_json, progress_bar, say
-from gadolin.cli.scan import PatientFrom
-
-RecipeName = Annotated[str, typer.Option(help="'default' (short, for CPUs) or 'resnet50' (the founding one).")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
-]
-Weights = Annotated[
-    str, typer.Option(help="Start from 'none', 'imagenet' (from the hub), a .safetensors file, a run or a bundle.")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out files that are no pictures.")]
 
 
 def train(

@@ -1,0 +1,29 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Cache", "Device", "PatientFrom", "RecipeName", "Settings", "SkipUnreadable", "Weights"]
+
+PatientFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Where patients are named: 'parent' (the folder of a picture), 'dicom' (PatientID, hashed), 'bids' "
+        "(sub-XX) or a regular expression with one group. Without it, files that name their patient are believed."
+    ),
+]
+Cache = Annotated[Path | None, typer.Option(help="Folder for prepared slices; by default in the user's cache.")]
+RecipeName = Annotated[str, typer.Option(help="'default' (short, for CPUs) or 'resnet50' (the founding one).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
+]
+Weights = Annotated[
+    str, typer.Option(help="Start from 'none', 'imagenet' (from the hub), a .safetensors file, a run or a bundle.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out files that are no pictures.")]
