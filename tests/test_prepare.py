@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gadolin.errors import RequestError
 from gadolin.phantom import CLASSES, draw_patient
 from gadolin.prepare import Box, Preparation, _percentile, find_frame, prepare
 from gadolin.records import Slice
@@ -257,38 +256,6 @@ def test_giving_the_found_frame_changes_nothing(phantoms):
     for pixels in phantoms:
         image = Slice(floats(pixels))
         np.testing.assert_array_equal(prepare(image, USUAL, find_frame(image, USUAL)), prepare(image, USUAL))
-
-
-def test_a_preparation_comes_back_from_its_json():
-    preparation = Preparation(size=128, crop=False, margin=0.1, square=False, low_percentile=1, high_percentile=99)
-    assert Preparation.from_json(preparation.as_json()) == preparation
-
-
-def test_an_unknown_key_is_refused_with_a_suggestion():
-    with pytest.raises(RequestError) as caught:
-        Preparation.from_json({"margn": 0.1})
-    assert str(caught.value) == (
-        "unknown preparation key 'margn' (did you mean 'margin'?); "
-        "known are size, crop, margin, square, low_percentile, high_percentile"
-    )
-
-
-@pytest.mark.parametrize("size", [15, 2049, 0, -256])
-def test_a_size_out_of_range_is_refused(size):
-    with pytest.raises(RequestError, match=rf"size must lie in 16 to 2048 pixels, got {size}; 256 is the usual"):
-        Preparation(size=size)
-
-
-@pytest.mark.parametrize("margin", [-0.01, 0.51, float("nan")])
-def test_a_margin_out_of_range_is_refused(margin):
-    with pytest.raises(RequestError, match=rf"margin must lie in 0 to 0.5, got {margin}; 0.02 is the usual"):
-        Preparation(margin=margin)
-
-
-@pytest.mark.parametrize(("low", "high"), [(-1, 50), (50, 50), (60, 40), (1, 101), (float("nan"), 99)])
-def test_percentiles_out_of_order_are_refused(low, high):
-    with pytest.raises(RequestError, match=rf"0 <= low < high <= 100, got {low} and {high}; 0.5 and 99.9"):
-        Preparation(low_percentile=low, high_percentile=high)
 
 
 @pytest.mark.parametrize("gamma", [0.6, 1.5, 1.8])
