@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import shutil
 
 import pytest
+from PIL import Image
 
 from gadolin.errors import OutputError
 from gadolin.phantom import PhantomPlan, write_phantoms
@@ -120,3 +123,20 @@ def test_pictures_of_the_other_data_set_are_its_own_and_say_so(gadolin, class_fo
     html = (tmp_path / "a.html").read_text(encoding="utf-8")
     (figure,) = [one for one in html.split("<figure>") if f"<code>other:notumor/{first.name}</code>" in one]
     assert "<strong>notumor</strong> · in the other data set" in figure
+
+
+def test_pictures_in_colour_are_shown_in_colour(gadolin, class_folders, tmp_path):
+    data = class_folders
+    with Image.open(next((data / "glioma").iterdir())) as grey:
+        tinted = Image.merge(
+            "RGB", [grey.convert("L"), grey.convert("L").point(lambda tone: tone // 3), grey.convert("L")]
+        )
+    tinted.save(data / "glioma" / "tinted.png")
+    gadolin("audit", data, "--report", tmp_path / "a.html")
+    html = (tmp_path / "a.html").read_text(encoding="utf-8")
+    shown_under_colour = html.split(">Coloured pictures <span")[1]
+    figure = next(one for one in shown_under_colour.split("<figure>") if "<code>glioma/tinted.png</code>" in one)
+    source = figure.split("data:image/png;base64,")[1].split('"')[0]
+    with Image.open(io.BytesIO(base64.b64decode(source))) as shown:
+        assert shown.mode == "RGB"
+        assert shown.size == (160, 160)

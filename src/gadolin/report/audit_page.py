@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import cv2
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gadolin.atomic import write_bytes
 from gadolin.audit.overlaid import ways
@@ -28,6 +28,7 @@ _GROUPS = 6  # of a finding that are shown
 _PICTURES = 4  # of a group that are shown at most
 _SINGLES = 12  # of a finding whose groups are single slices, or one group
 _SIDE = 160  # pixels
+_AS_STORED = ("clipped", "coloured", "inverted", "tiny")  # what preparation would hide
 _NAMES = 200  # groups whose names are listed
 TITLES = {
     "shared_slices": "The same slices on both sides of a split",
@@ -146,12 +147,15 @@ def _show(subject: Subject, finding: Finding, rows: dict[str, int], overlays: di
     if alone:
         there = [rows[name] for members in finding.members for name in members if name in rows]
         if there:
-            groups.append((tuple(_picture(subject, row) for row in there[:_SINGLES]), len(there[_SINGLES:])))
+            draw = _stored if finding.kind in _AS_STORED else _prepared
+            pictures = tuple(_picture(subject, row, draw(subject, row)) for row in there[:_SINGLES])
+            groups.append((pictures, len(there[_SINGLES:])))
     else:
         for there in _mixed([[rows[name] for name in members if name in rows] for members in finding.members], subject):
             chosen = _spread(subject, there)
             hows = [_how(overlays.get((min(chosen[0], row), max(chosen[0], row)))) for row in chosen]
-            pictures = tuple(_picture(subject, row, how) for row, how in zip(chosen, hows, strict=True))
+            told = zip(chosen, hows, strict=True)
+            pictures = tuple(_picture(subject, row, _prepared(subject, row), how) for row, how in told)
             groups.append((pictures, len(there) - len(chosen)))
     return _Shown(
         finding=finding,
@@ -193,10 +197,25 @@ def _spread(subject: Subject, rows: Sequence[int]) -> list[int]:
     return first if len(first) > 1 else list(rows[:2])
 
 
-def _picture(subject: Subject, row: int, how: str = "") -> _Picture:
-    small = cv2.resize(subject.slices[row], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+def _prepared(subject: Subject, row: int) -> Image.Image:
+    """Return the slice as a model sees it."""
+    return Image.fromarray(cv2.resize(subject.slices[row], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
+
+
+def _stored(subject: Subject, row: int) -> Image.Image:
+    """Return the picture as its file shows it, or as it was prepared where that is no picture of 8 bits."""
+    try:
+        with Image.open(subject.records[row].path) as file:
+            if file.mode in ("L", "P", "RGB", "RGBA"):
+                return ImageOps.pad(ImageOps.exif_transpose(file).convert("RGB"), (_SIDE, _SIDE))
+    except OSError:
+        pass
+    return _prepared(subject, row)
+
+
+def _picture(subject: Subject, row: int, drawn: Image.Image, how: str = "") -> _Picture:
     buffer = io.BytesIO()
-    Image.fromarray(small).save(buffer, format="PNG", optimize=True)
+    drawn.save(buffer, format="PNG", optimize=True)
     record = subject.records[row]
     place = record.split if row < subject.own else "in the other data set"
     return _Picture(inline(buffer.getvalue()), subject.names[row], record.label, place, how)
