@@ -21,12 +21,12 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 class Backbone:
     """A feature extractor and what it expects: channels, statistics, and where its ImageNet weights come from.
 
-    ``features`` are the channels of the maps at strides 8, 16 and 32; ``trainable_tail`` names the module
+    ``features`` are the channels of the maps at strides 4, 8, 16 and 32; ``trainable_tail`` names the module
     prefixes that stay trainable when a recipe freezes the rest.
     """
 
     build: Callable[[], nn.Module]
-    features: tuple[int, int, int]
+    features: tuple[int, int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     imagenet: str | None
@@ -39,9 +39,14 @@ def _resnet50() -> nn.Module:
 
 BACKBONES = {
     "resnet50": Backbone(
-        _resnet50, (512, 1024, 2048), _IMAGENET_MEAN, _IMAGENET_STD, "resnet50.tv_in1k", ("layer4.1.", "layer4.2.")
+        _resnet50,
+        (256, 512, 1024, 2048),
+        _IMAGENET_MEAN,
+        _IMAGENET_STD,
+        "resnet50.tv_in1k",
+        ("layer4.1.", "layer4.2."),
     ),
-    "compact": Backbone(CompactResNet, WIDTHS[1:], (0.19,), (0.21,), None, ("stages.3.",)),
+    "compact": Backbone(CompactResNet, WIDTHS, (0.19,), (0.21,), None, ("stages.3.",)),
 }
 
 

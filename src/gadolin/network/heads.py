@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,10 +14,10 @@ __all__ = ["DenseHead", "Head", "LinearHead", "OutlineHead"]
 
 
 class Head(nn.Module):
-    """What a head has: the backbone's levels that it looks at (-1 is the last map), and its last linear layer."""
+    """What a head has: the backbone's levels that it looks at (-1 is the last map), and its number of classes."""
 
     levels: tuple[int, ...] = (-1,)
-    linear: nn.Linear
+    classes: int
 
 
 class LinearHead(Head):
@@ -26,6 +28,7 @@ class LinearHead(Head):
 
     def __init__(self, features: int, classes: int, dropout: float) -> None:
         super().__init__()
+        self.classes = classes
         self.dropout = BatchDropout(dropout)
         self.linear = nn.Linear(features, classes)
 
@@ -45,6 +48,7 @@ class DenseHead(Head):
 
     def __init__(self, features: int, classes: int, hidden: int, dropout: float) -> None:
         super().__init__()
+        self.classes = classes
         self.dense = nn.Linear(features, hidden)
         self.dropout = BatchDropout(dropout)
         self.linear = nn.Linear(hidden, classes)
@@ -60,44 +64,61 @@ class DenseHead(Head):
 
 
 class OutlineHead(Head):
-    """Learns from outlines where the lesion is, and looks there: for data whose manifest names outlines.
+    """Learns from outlines where the lesion is, and answers by that alone: for data whose manifest names outlines.
 
-    A feature pyramid (Lin et al. 2017) over the backbone's strides 8, 16 and 32 scores each place for every class
-    and for background. The chance of a place to be lesion weighs its features before they are pooled; the last map is
-    averaged as usual. The logits are linear in both, so the evidence is the computation itself: its mean over
-    all places plus the bias is the logits.
+    A light decoder (Ronneberger et al. 2015) from the backbone's stride 32 back to 4 scores each place for every class
+    and for background. The evidence for a class is how far its score stands above that of the background, and the
+    logits are its soft maximum over all places (Pinheiro and Collobert 2015) plus a bias: the evidence is the
+    computation itself.
     """
 
-    levels = (-3, -2, -1)
+    levels = (-4, -3, -2, -1)
 
-    def __init__(self, channels: tuple[int, ...], classes: int, dropout: float, width: int = 64) -> None:
+    def __init__(
+        self, channels: tuple[int, ...], classes: int, dropout: float, widths: tuple[int, ...] = (48, 64, 96)
+    ) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
-        self.smooth = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-        )
-        self.places = nn.Conv2d(width, classes + 1, 1)
+        self.classes = classes
+        below = channels[-1]
+        steps = []
+        for width, skipped in zip(reversed(widths), reversed(channels[:-1]), strict=True):
+            steps.append(_Upwards(below, skipped, width))
+            below = width
+        self.upwards = nn.ModuleList(steps)
+        self.linear = nn.Conv2d(below, classes + 1, 1)
         self.dropout = BatchDropout(dropout)
-        self.linear = nn.Linear(width + channels[-1], classes)
+        self.softness = nn.Parameter(torch.tensor(1.0))
+        self.bias = nn.Parameter(torch.zeros(classes))
 
     def look(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (N, width, h, w) and scores of the classes and background (N, K + 1, h, w) at stride 8."""
-        merged = self.lateral[-1](maps[-1])
-        for lateral, finer in zip(reversed(self.lateral[:-1]), reversed(maps[:-1]), strict=True):
-            merged = lateral(finer) + F.interpolate(merged, scale_factor=2.0, mode="nearest")
-        features = self.smooth(merged)
-        return features, self.places(features)
+        """Return features (N, F, h, w) and scores of the classes and background (N, K + 1, h, w) at stride 4."""
+        features = self.dropout(maps[-1])
+        for step, finer in zip(self.upwards, reversed(maps[:-1]), strict=True):
+            features = step(features, finer)
+        return features, self.linear(features)
 
     def answer(self, features: Tensor, places: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (N, K), features (N, F) and evidence (N, K, h, w) from what ``look`` saw and the last map."""
+        evidence = places[:, :-1] - places[:, -1:]
+        softness = F.softplus(self.softness)
+        soft = softness * ((evidence / softness).logsumexp(dim=(2, 3)) - math.log(evidence.shape[2] * evidence.shape[3]))
         lesion = 1 - places.softmax(dim=1)[:, -1:] + 0.02
-        share = lesion / lesion.mean(dim=(2, 3), keepdim=True)
-        spread = F.interpolate(last, scale_factor=float(places.shape[-1] // last.shape[-1]), mode="nearest")
-        both = torch.cat([features * share, spread], dim=1)
-        pooled = both.mean(dim=(2, 3))
-        evidence = torch.einsum("nfhw,kf->nkhw", both, self.linear.weight)
-        return self.linear(self.dropout(pooled)), pooled, evidence
+        looked = (features * lesion).mean(dim=(2, 3)) / lesion.mean(dim=(2, 3))
+        return soft + self.bias, torch.cat([looked, last.mean(dim=(2, 3))], dim=1), evidence
 
     def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits (N, K), features (N, F) and evidence (N, K, h, w) of the maps at strides 8, 16 and 32."""
+        """Return logits (N, K), features (N, F) and evidence (N, K, h, w) of the maps at strides 4 to 32."""
         return self.answer(*self.look(*maps), maps[-1])
+
+
+class _Upwards(nn.Module):
+    """One step of a decoder: the coarser map enlarged, beside the finer one, through a convolution."""
+
+    def __init__(self, coarse: int, fine: int, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(coarse + fine, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        return self.mix(torch.cat([F.interpolate(coarse, scale_factor=2.0, mode="nearest"), fine], dim=1))

@@ -46,7 +46,7 @@ def make_learner(
     for method in ("classify", "classify_places"):
         model.mark_forward_method(method)
     average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    weights = class_weights(train.targets, network.head.linear.out_features, recipe.balance).to(fabric.device)
+    weights = class_weights(train.targets, network.head.classes, recipe.balance).to(fabric.device)
     memory = memory or Memory()
     memory.processes = fabric.world_size
     average = average if recipe.ema_decay else {}

@@ -173,12 +173,12 @@ def places_loss(said: Tensor, lesion: Tensor, wanted: Tensor, *, known_slices: i
 
 
 def _wanted_places(learner: Learner, batch: Batch, drawn: augment.Draw, size: int) -> Tensor | None:
-    """Return the batch's outlines, moved as the slices were, on the grid of stride 8; below 0 where unknown."""
+    """Return the batch's outlines, moved as the slices were, on the grid of stride 4; below 0 where unknown."""
     if batch.outlines is None or batch.outlined is None:
         return None
     outlines, known = learner.fabric.to_device((batch.outlines, batch.outlined))
     moved = augment.move(outlines.float().unsqueeze(1) / 255, drawn)
-    coarse = F.adaptive_avg_pool2d(moved, size // 8)
+    coarse = F.adaptive_avg_pool2d(moved, size // 4)
     return torch.where(known.view(-1, 1, 1, 1), coarse, -1.0)
 
 
