@@ -116,18 +116,19 @@ def test_an_outline_network_says_the_same_with_and_without_its_places():
         plain = network.classify(scaled)
         output, places = network.classify_places(scaled)
 
-    assert places.shape == (2, 4, 8, 8)
-    assert output.evidence.shape == (2, 3, 8, 8)
+    assert places.shape == (2, 4, 16, 16)
+    assert output.evidence.shape == (2, 3, 16, 16)
     assert all(torch.equal(one, other) for one, other in zip(plain, output, strict=True))
 
 
-def test_every_backbone_has_maps_at_strides_8_16_and_32_of_the_channels_that_it_names():
+def test_every_backbone_has_maps_at_strides_4_to_32_of_the_channels_that_it_names():
     for kind in BACKBONES.values():
         body = kind.build().eval()
         with torch.no_grad():
-            maps = body.forward_intermediates(torch.zeros(1, len(kind.mean), 64, 64), intermediates_only=True)[-3:]
+            maps = body.forward_intermediates(torch.zeros(1, len(kind.mean), 64, 64), intermediates_only=True)[-4:]
         assert [tuple(each.shape[1:]) for each in maps] == [
-            (channels, 64 // stride, 64 // stride) for channels, stride in zip(kind.features, (8, 16, 32), strict=True)
+            (channels, 64 // stride, 64 // stride)
+            for channels, stride in zip(kind.features, (4, 8, 16, 32), strict=True)
         ]
 
 

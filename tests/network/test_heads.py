@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gadolin.network.heads import DenseHead, LinearHead, OutlineHead
 
@@ -65,35 +67,49 @@ def test_a_dense_head_whose_layer_is_silent_gives_no_evidence(maps):
 def pyramid():
     chance = torch.Generator().manual_seed(3)
     return [
-        torch.randn(2, count, 32 // stride, 32 // stride, generator=chance)
-        for count, stride in ((4, 8), (5, 16), (6, 32))
+        torch.randn(2, count, 32 // stride, 32 // stride, generator=chance, dtype=torch.float64)
+        for count, stride in ((3, 4), (4, 8), (5, 16), (6, 32))
     ]
 
 
-def test_logits_of_the_outline_head_are_the_mean_of_the_evidence_plus_the_bias(pyramid):
-    head = seeded(lambda: OutlineHead((4, 5, 6), 3, 0.5, width=8)).double()
-
-    logits, pooled, evidence = head(*(each.double() for each in pyramid))
-
-    assert evidence.shape == (2, 3, 4, 4)
-    assert pooled.shape == (2, 8 + 6)
-    torch.testing.assert_close(logits, evidence.mean(dim=(2, 3)) + head.linear.bias, atol=1e-12, rtol=0)
+@pytest.fixture
+def outlining():
+    return seeded(lambda: OutlineHead((3, 4, 5, 6), 3, 0.5, widths=(7, 8, 9))).double()
 
 
-def test_the_outline_head_looks_where_it_takes_the_lesion_to_be():
-    """Of two places with the same features, the one that is certainly lesion counts fifty-one times as much."""
-    head = seeded(lambda: OutlineHead((1, 1, 1), 1, 0.0, width=1))
-    with torch.no_grad():
-        head.linear.weight.copy_(torch.tensor([[1.0, 0.0]]))
-    features, last = torch.ones(1, 1, 4, 4), torch.ones(1, 1, 1, 1)
-    places = torch.zeros(1, 2, 4, 4)
-    places[:, 1] = 50.0
-    places[0, :, 1, 2] = torch.tensor([50.0, 0.0])
+def test_the_outline_head_sees_the_finest_map(outlining, pyramid):
+    logits, pooled, evidence = outlining(*pyramid)
 
-    with torch.no_grad():
-        evidence = head.answer(features, places, last)[2][0, 0]
+    assert logits.shape == (2, 3)
+    assert evidence.shape == (2, 3, 8, 8)
+    assert pooled.shape == (2, 7 + 6)
 
-    assert float(evidence[1, 2] / evidence[0, 0]) == pytest.approx(51, rel=1e-4)
+
+def test_the_evidence_is_what_stands_above_the_background(outlining, pyramid):
+    features, places = outlining.look(*pyramid)
+
+    evidence = outlining.answer(features, places, pyramid[-1])[2]
+
+    torch.testing.assert_close(evidence, places[:, :3] - places[:, 3:])
+
+
+@given(st.floats(-20, 20))
+@settings(max_examples=10)
+def test_evidence_that_is_the_same_everywhere_is_the_logit_but_for_the_bias(height):
+    head = seeded(lambda: OutlineHead((3, 4, 5, 6), 1, 0.0, widths=(7, 8, 9)))
+    places = torch.tensor([height, 0.0]).view(1, 2, 1, 1).expand(1, 2, 8, 8)
+
+    logits, _, _ = head.answer(torch.ones(1, 7, 8, 8), places, torch.ones(1, 6, 1, 1))
+
+    assert float((logits - head.bias).detach()) == pytest.approx(height, abs=1e-4)
+
+
+def test_a_logit_lies_between_the_mean_and_the_peak_of_its_evidence(outlining, pyramid):
+    logits, _, evidence = outlining(*pyramid)
+
+    soft = logits - outlining.bias
+    assert bool((soft > evidence.mean(dim=(2, 3))).all())
+    assert bool((soft < evidence.amax(dim=(2, 3))).all())
 
 
 @pytest.mark.parametrize("make", [lambda: LinearHead(6, 4, 0.5), lambda: DenseHead(6, 4, 8, 0.5)])

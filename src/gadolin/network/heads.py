@@ -101,7 +101,9 @@ class OutlineHead(Head):
         """Return logits (N, K), features (N, F) and evidence (N, K, h, w) from what ``look`` saw and the last map."""
         evidence = places[:, :-1] - places[:, -1:]
         softness = F.softplus(self.softness)
-        soft = softness * ((evidence / softness).logsumexp(dim=(2, 3)) - math.log(evidence.shape[2] * evidence.shape[3]))
+        soft = softness * (
+            (evidence / softness).logsumexp(dim=(2, 3)) - math.log(evidence.shape[2] * evidence.shape[3])
+        )
         lesion = 1 - places.softmax(dim=1)[:, -1:] + 0.02
         looked = (features * lesion).mean(dim=(2, 3)) / lesion.mean(dim=(2, 3))
         return soft + self.bias, torch.cat([looked, last.mean(dim=(2, 3))], dim=1), evidence
