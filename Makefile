@@ -1,6 +1,6 @@
 # Gadolin: what can be made. Everything is installed into .venv and nowhere else.
 #
-#   make demo                    phantoms, audit, training, evaluation, prediction, in a few minutes
+#   make demo                    phantoms, audit, training, evaluation, prediction, explanation, in minutes
 #   make demo DATA=path/to/mri   the same with your own folder of slices
 #   make test                    everything that CI checks
 
@@ -17,7 +17,7 @@ OUT ?= demo
 help:  ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1@/' | tr '@' '\t'
 
-demo: $(READY)-train  ## audit, train, evaluate and predict, on phantoms or on DATA=folder
+demo: $(READY)-train  ## audit, train, evaluate, predict and explain, on phantoms or on DATA=folder
 	$(BIN)/python demo.py --out "$(OUT)" $(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS))
 
 test: lint types contracts unit  ## all checks: style, types, layers, tests with coverage
@@ -40,7 +40,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(READY)-train: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[train]"
+	$(BIN)/python -m pip install --quiet --editable ".[train,explain]"
 	@touch $@
 
 $(READY)-dev: pyproject.toml | $(BIN)/python

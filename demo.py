@@ -1,4 +1,4 @@
-"""The tour of Gadolin: data, training, evaluation, prediction, each step a command that you could have typed.
+"""The tour of Gadolin: data, training, evaluation, prediction, explanation, each a command that you could have typed.
 
     python demo.py                     on phantoms: made-up slices, drawn on the spot
     python demo.py --data path/to/mri  on your own folder of slices
@@ -26,6 +26,8 @@ PATIENTS = 40  # made-up ones, of each class
 FAULTY = 12  # in the data with faults
 FAULTS = ("copies", "mirrors")
 SHOWN = 6  # predictions of your own slices
+EXPLAINED_WITH = 200  # samples of LIME and SHAP
+SCORED, SCORED_SLICES = "evidence,gradcam,lime,centre", 12
 
 
 def main() -> None:
@@ -57,7 +59,7 @@ def claim(out: Path, data: Path | None = None) -> None:
 
 
 def on_phantoms(out: Path, *, data: Path, epochs: int | None) -> Path:
-    """Audit phantoms with planted faults, train on others, evaluate on those of new made-up patients, predict some."""
+    """Audit phantoms with planted faults, train on others, evaluate on new made-up patients, predict and explain."""
     run, fresh, faulty = out / "run", out / "fresh", out / "faulty"
     gadolin("phantom", faulty, "--patients", FAULTY, *(f"--fault={name}" for name in FAULTS))
     gadolin("audit", faulty, "--report", out / "audit.html", "--cache", out / "cache")
@@ -66,6 +68,10 @@ def on_phantoms(out: Path, *, data: Path, epochs: int | None) -> Path:
     gadolin("phantom", fresh, "--seed", 1)
     gadolin("evaluate", run, fresh, "--cache", out / "cache")
     gadolin("predict", data / "Testing" / "glioma", "--model", run)
+    explained = sorted((data / "Testing" / "glioma").glob("*.png"))[:1]
+    samples = ("--samples", EXPLAINED_WITH)
+    gadolin("explain", *explained, "--model", run, "--method", "all", *samples, "--out", out / "explanations")
+    gadolin("score-explanations", run, fresh / "manifest.csv", "--methods", SCORED, "--slices", SCORED_SLICES, *samples)
     gadolin("info", run)
     return run / "evaluation-fresh" / "report.html"
 

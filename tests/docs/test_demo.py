@@ -106,13 +106,15 @@ def test_without_data_the_demo_evaluates_on_phantoms_that_it_did_not_train_on(
     out = tmp_path / "demo"
     start(demo, monkeypatch, "--out", out)
     names = [command[0] for command in typed]
-    assert names == ["phantom", "audit", "phantom", "scan", "scan", "train", "phantom", "evaluate", "predict", "info"]
+    assert names[:5] == ["phantom", "audit", "phantom", "scan", "scan"]
+    assert names[5:] == ["train", "phantom", "evaluate", "predict", "explain", "score-explanations", "info"]
     faulty, first, second = (command for command in typed if command[0] == "phantom")
     assert "--fault=mirrors" in faulty
     assert typed[1][1] == faulty[1]
     assert "--seed" not in first
     assert second[-2:] == ["--seed", "1"]
     assert typed[7][1:3] == [str(out / "run"), second[1]]
+    assert typed[10][1:3] == [str(out / "run"), str(Path(second[1]) / "manifest.csv")]
     assert str(out.resolve() / "run" / "evaluation-fresh" / "report.html") in capsys.readouterr().out
 
 

@@ -225,7 +225,7 @@ def pointing_by_method(shares: Mapping[str, Interval], beaten_by: str) -> bytes:
         axes.axvline(100 * (shares[beaten_by].value or 0.0), color=_QUIET, linewidth=1.2, linestyle=":")
     axes.set_yticks(range(len(shares)), list(shares))
     axes.set_xlim(0, 100)
-    axes.invert_yaxis()
+    axes.set_ylim(len(shares) - 0.5, -0.5)
     _label(axes, "hottest pixel in the outline, % of slices", "", "Where the heat points")
     return _png(figure)
 
