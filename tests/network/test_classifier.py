@@ -189,3 +189,14 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_name():
 def test_values_that_no_network_can_be_built_with_are_refused(values):
     with pytest.raises(RecipeError, match=f"network.{next(iter(values))}|{next(iter(values))} be"):
         NetworkConfig(**values)
+
+
+def test_the_last_map_of_an_outline_head_is_its_finest():
+    network = build_classifier(NetworkConfig(input_size=64, evidence="outlines"), 3).eval()
+    seen = []
+    network.last_map.register_forward_hook(lambda _module, _inputs, output: seen.append(output.shape[2:]))
+
+    with torch.no_grad():
+        network.classify(torch.zeros(1, 1, 64, 64))
+
+    assert seen == [(16, 16)]

@@ -13,7 +13,6 @@ from gadolin.errors import RequestError
 from gadolin.explanations.options import Options
 from gadolin.explanations.subject import Heat, Subject, onto_slice
 from gadolin.network import Classifier
-from gadolin.network.backbones import last_stage
 from gadolin.network.restore import restored
 from gadolin.prepare import prepare
 
@@ -27,10 +26,10 @@ Attribute = Callable[[Classifier, Tensor, int], Tensor]
 
 
 def gradcam(subject: Subject, _: Options) -> tuple[Heat, int]:
-    """Return Grad-CAM (Selvaraju et al., ICCV 2017) at the backbone's last map, both signs kept."""
+    """Return Grad-CAM (Selvaraju et al., ICCV 2017) at the last map of features, both signs kept."""
 
     def attribute(network: Classifier, scaled: Tensor, target: int) -> Tensor:
-        method = LayerGradCam(_logits(network), last_stage(network.backbone))
+        method = LayerGradCam(_logits(network), network.last_map)
         found: Tensor = LayerAttribution.interpolate(method.attribute(scaled, target), scaled.shape[2:], "bilinear")
         return found
 

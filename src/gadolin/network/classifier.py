@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from gadolin.errors import RecipeError, suggestion
-from gadolin.network.backbones import Backbone, backbone
+from gadolin.network.backbones import Backbone, backbone, last_stage
 from gadolin.network.door import Door
 from gadolin.network.folded import folded
 from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
@@ -75,6 +75,13 @@ class Classifier(nn.Module):
         self.backbone = body
         self.head = head
         self._folded: tuple[nn.Module, ...] = ()  # in a tuple, so that it is no part of the state
+
+    @property
+    def last_map(self) -> nn.Module:
+        """The module whose output is the last map of features, from which the classes are scored."""
+        if isinstance(self.head, OutlineHead):
+            return self.head.upwards[-1]
+        return last_stage(self.backbone)
 
     def fold(self) -> None:
         """Compute faster in training mode where much is frozen; what is computed, learned and saved stays the same.

@@ -123,4 +123,5 @@ class _Upwards(nn.Module):
         )
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        return self.mix(torch.cat([F.interpolate(coarse, scale_factor=2.0, mode="nearest"), fine], dim=1))
+        mixed: Tensor = self.mix(torch.cat([F.interpolate(coarse, scale_factor=2.0, mode="nearest"), fine], dim=1))
+        return mixed
