@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from gadolin.network import NetworkConfig, build_classifier
 from gadolin.train.batches import Batch, Examples
 from gadolin.train.learner import (
     learning_rate,
@@ -223,22 +224,41 @@ def test_slices_without_an_outline_count_nothing():
     assert float(places_loss(said[1:], lesion[1:], wanted[1:])) == 0
 
 
-def test_a_network_with_outlines_learns_where_the_square_is(squares, tiny_recipe, machine):
-    from gadolin.network import NetworkConfig, build_classifier
-
-    torch.manual_seed(0)
-    network = build_classifier(NetworkConfig(input_size=64, evidence="outlines"), 2)
-    recipe = tiny_recipe(network=NetworkConfig(input_size=64, evidence="outlines"))
-    examples = squares(16)
-    coverage = np.zeros((16, 64, 64), np.uint8)
+def outlined(examples):
+    """Return a batch of squares whose outlines are known."""
+    coverage = np.zeros((len(examples), 64, 64), np.uint8)
     coverage[1::2, 16:48, 16:48] = 255
-    batch = Batch(
-        torch.from_numpy(examples.slices),
-        torch.from_numpy(examples.targets),
-        torch.from_numpy(coverage),
-        torch.ones(16, dtype=torch.bool),
+    known = torch.ones(len(examples), dtype=torch.bool)
+    return Batch(
+        torch.from_numpy(examples.slices), torch.from_numpy(examples.targets), torch.from_numpy(coverage), known
     )
-    learner = make_learner(network, recipe, examples, fabric=machine.fabric(), seed=0)
+
+
+def learner_of_outlines(examples, recipe, machine):
+    torch.manual_seed(0)
+    network = build_classifier(recipe.network, 2)
+    return make_learner(network, recipe, examples, fabric=machine.fabric(), seed=0)
+
+
+def test_what_places_count_in_the_loss_is_the_recipes_weight(squares, tiny_recipe, machine):
+    examples = squares(16)
+    losses = []
+    for weight in (0, 1, 3):
+        config = NetworkConfig(input_size=64, evidence="outlines")
+        learner = learner_of_outlines(examples, tiny_recipe(network=config, outline_weight=weight), machine)
+        losses.append(train_step(learner, outlined(examples), size=64, number=0)[0])
+
+    assert losses[1] > losses[0] + 1
+    assert losses[2] - losses[0] == pytest.approx(3 * (losses[1] - losses[0]), rel=1e-5)
+
+
+def test_a_network_with_outlines_learns_where_the_square_is(squares, tiny_recipe, machine):
+    examples = squares(16)
+    batch = outlined(examples)
+    learner = learner_of_outlines(
+        examples, tiny_recipe(network=NetworkConfig(input_size=64, evidence="outlines")), machine
+    )
+    network = learner.network
 
     losses = [train_step(learner, batch, size=64, number=number)[0] for number in range(8)]
     with torch.no_grad():

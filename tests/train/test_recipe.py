@@ -15,6 +15,7 @@ BOUNDS = {
     "ema_decay": (0, 0.99999),
     "patience": (0, 100_000),
     "progressive": (0.25, 1),
+    "outline_weight": (0, 1000),
     "optimizer.lr": (1e-9, 100),
     "optimizer.weight_decay": (0, 10),
     "optimizer.warmup_epochs": (0, 100_000),
@@ -128,8 +129,9 @@ def test_every_number_of_a_recipe_has_bounds():
     assert {key for key in number_keys(content) if key.split(".")[0] not in elsewhere} == set(BOUNDS)
 
 
-def test_the_two_documented_recipes_are_there():
-    assert list(RECIPES) == ["default", "resnet50"]
+def test_the_documented_recipes_are_there():
+    assert list(RECIPES) == ["default", "outlines", "resnet50"]
+    assert named_recipe("outlines").network.evidence == "outlines"
     assert named_recipe("resnet50").network.freeze
 
 

@@ -17,7 +17,9 @@ PatientFrom = Annotated[
     ),
 ]
 Cache = Annotated[Path | None, typer.Option(help="Folder for prepared slices; by default in the user's cache.")]
-RecipeName = Annotated[str, typer.Option(help="'default' (short, for CPUs) or 'resnet50' (the founding one).")]
+RecipeName = Annotated[
+    str, typer.Option(help="'default' (short, for CPUs), 'outlines' (longer, where they are) or 'resnet50' (founding).")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),

@@ -55,6 +55,7 @@ class Recipe:
     ``balance`` is weights (the loss weighs classes by the inverse of their training counts), sampler (they are drawn
     equally often) or none. ``ema_decay`` of 0 keeps no moving average. ``patience`` stops after so many epochs without
     a better validation loss, 0 never. ``progressive`` starts at this share of the input size and grows to the whole.
+    ``outline_weight`` is what the loss of places counts beside that of slices, where outlines are learned from.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Recipe:
     ema_decay: float = 0.0
     patience: int = 0
     progressive: float = 1.0
+    outline_weight: float = 1.0
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -82,6 +84,7 @@ class Recipe:
             ("ema_decay", self.ema_decay, 0, 0.99999),
             ("patience", self.patience, 0, 100_000),
             ("progressive", self.progressive, 0.25, 1),
+            ("outline_weight", self.outline_weight, 0, 1000),
             ("optimizer.lr", self.optimizer.lr, 1e-9, 100),
             ("optimizer.weight_decay", self.optimizer.weight_decay, 0, 10),
             ("optimizer.warmup_epochs", self.optimizer.warmup_epochs, 0, 100_000),

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gadolin.errors import RecipeError, suggestion
 from gadolin.network import NetworkConfig
 from gadolin.train.recipe import AugmentConfig, OptimizerConfig, Recipe
 
 __all__ = ["RECIPES", "named_recipe"]
 
+_DEFAULT = Recipe(
+    name="default",
+    epochs=32,
+    label_smoothing=0.1,
+    ema_decay=0.998,
+    progressive=0.6,
+    outline_weight=3.0,
+    augment=AugmentConfig(
+        rotate_degrees=20, shift=0.08, zoom=0.15, shear=0.08, flip=0.5,
+        gamma=1.35, contrast=0.2, noise=0.02, blur=0.1, elastic=0.01,
+    ),
+)  # fmt: skip
+
 RECIPES = {
-    "default": Recipe(
-        name="default",
-        epochs=32,
-        label_smoothing=0.1,
-        ema_decay=0.998,
-        progressive=0.6,
-        augment=AugmentConfig(
-            rotate_degrees=20, shift=0.08, zoom=0.15, shear=0.08, flip=0.5,
-            gamma=1.35, contrast=0.2, noise=0.02, blur=0.1, elastic=0.01,
-        ),
+    "default": _DEFAULT,
+    "outlines": replace(
+        _DEFAULT,
+        name="outlines",
+        epochs=40,
+        batch_size=16,
+        progressive=1.0,
+        network=NetworkConfig(evidence="outlines"),
+        optimizer=OptimizerConfig(lr=1.5e-3),
     ),
     "resnet50": Recipe(
         name="resnet50",
@@ -30,7 +44,7 @@ RECIPES = {
         augment=AugmentConfig(rotate_degrees=30, shift=0.2, zoom=0.2, shear=0.2, flip=0.5),
         optimizer=OptimizerConfig(name="adam", lr=1e-4, weight_decay=0.0, schedule="constant", warmup_epochs=0.0),
     ),
-}  # fmt: skip
+}
 
 
 def named_recipe(name: str) -> Recipe:

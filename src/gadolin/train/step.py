@@ -145,7 +145,9 @@ def _loss(learner: Learner, seen: _Seen, start: int, stop: int) -> tuple[Tensor,
         output, extra = learner.model.classify(scaled), torch.zeros((), device=scaled.device)
     else:
         output, said = learner.model.classify_places(scaled)
-        extra = places_loss(said.float(), seen.places[start:stop], wanted, known_slices=seen.outlined)
+        extra = learner.recipe.outline_weight * places_loss(
+            said.float(), seen.places[start:stop], wanted, known_slices=seen.outlined
+        )
     logits = output.logits.float()
     smoothing = learner.recipe.label_smoothing
     loss = F.cross_entropy(logits, wanted, weight=learner.weights, label_smoothing=smoothing)
