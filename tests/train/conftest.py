@@ -47,7 +47,7 @@ def tiny_network():
 @pytest.fixture
 def tiny_compact(monkeypatch):
     """Put the tiny body in the place of the compact backbone, where a test is about everything else."""
-    kind = backbones.Backbone(TinyBody, (TINY_FEATURES,) * 3, (0.2,), (0.2,), None, ("conv2.",))
+    kind = backbones.Backbone(TinyBody, (TINY_FEATURES,) * 4, (0.2,), (0.2,), None, ("conv2.",))
     monkeypatch.setitem(backbones.BACKBONES, "compact", kind)
 
 
