@@ -22,10 +22,10 @@ class BatchDropout(nn.Dropout):
     within: tuple[int, int, int] | None = None
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return ``values`` (n, ...) with the same dropped as when all rows of the batch are together."""
-        if not self.training or self.within is None:
-            return super().forward(values)
-        first, last, whole = self.within
+        """Return ``values`` (n, ...) with the same dropped, however the batch is cut and laid out in memory."""
+        if not self.training:
+            return values
+        first, last, whole = self.within or (0, len(values), len(values))
         kept = F.dropout(values.new_ones((whole, *values.shape[1:])), self.p, training=True)
         return values * kept[first:last]
 
