@@ -73,7 +73,7 @@ def main() -> None:
 
 def four_class_manifest(figshare: Path, kaggle: Path, work: Path) -> None:
     """Write Figshare's records with their folds, and one notumor picture of each group of copies, dealt into them."""
-    tumours = [replace(one, split="") for one in read_manifest(figshare_manifest(figshare, work, fold=0, unread=None))]
+    tumours = [replace(one, split="") for one in read_manifest(figshare_manifest(figshare, work, fold=0))]
     without = [replace(one, split="", source="kaggle") for one in scan(kaggle).records if one.label == "notumor"]
     slices = prepared_slices([*tumours, *without], Preparation()).slices
     copies = find_copies(slices)

@@ -1,9 +1,9 @@
 """Accuracy on the persons of one fold of the Figshare set, trained on others, over several seeds.
 
-    python benchmarks/figshare_fold.py FIGSHARE [--fold 0] [--unread 4] [--evidence map] [--work FOLDER] [--write]
+    python benchmarks/figshare_fold.py FIGSHARE [--fold 0] [--unread [4]] [--evidence map] [--work FOLDER] [--write]
 
 FIGSHARE holds ``images/N.jpg`` and ``annotations.csv`` (number,label,patient,person,fold,border). No person stands in
-two folds. The fold ``--unread`` is left out altogether: neither trained on nor looked at. ``--evidence map`` learns
+two folds. The folds ``--unread`` are left out altogether: neither trained on nor looked at. ``--evidence map`` learns
 from labels alone, ``outlines`` from the tumours' outlines too.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import csv
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -32,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("figshare", type=Path)
     parser.add_argument("--fold", type=int, default=0)
-    parser.add_argument("--unread", type=int, default=4)
+    parser.add_argument("--unread", type=int, nargs="*", default=[4])
     parser.add_argument("--evidence", choices=("map", "outlines"), default="map")
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--set", action="append", default=[], dest="settings")
@@ -42,19 +43,20 @@ def main() -> None:
     arguments = parser.parse_args()
     manifest = figshare_manifest(arguments.figshare, arguments.work, arguments.fold, arguments.unread)
     runs = [trained(arguments, manifest, seed) for seed in arguments.seeds]
+    unread = "".join(f", fold {fold} unread" for fold in arguments.unread)
     publish(
-        f"figshare-fold-{arguments.fold}-{arguments.evidence}",
-        f"Figshare, persons of fold {arguments.fold} held out, fold {arguments.unread} unread, {arguments.evidence}",
+        "-".join(["figshare", arguments.recipe, f"fold-{arguments.fold}", arguments.evidence]),
+        f"Figshare, persons of fold {arguments.fold} held out{unread}, recipe {arguments.recipe}, {arguments.evidence}",
         table(runs, arguments.seeds),
         write=arguments.write,
     )
 
 
-def figshare_manifest(figshare: Path, work: Path, fold: int, unread: int | None) -> Path:
+def figshare_manifest(figshare: Path, work: Path, fold: int, unread: Sequence[int] = ()) -> Path:
     """Write the manifest and the outlines as masks, and return the manifest's path."""
     csv.field_size_limit(10_000_000)
     with (figshare / "annotations.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if int(row["fold"]) != unread]
+        rows = [row for row in csv.DictReader(file) if int(row["fold"]) not in unread]
     records = []
     (work / "outlines").mkdir(parents=True, exist_ok=True)
     for row in rows:

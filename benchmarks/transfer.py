@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=16, help="of the network to start from")
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
-    everything = figshare_manifest(arguments.figshare, arguments.work, TEST, 4)
+    everything = figshare_manifest(arguments.figshare, arguments.work, TEST, (4,))
     size = f"network.input_size={arguments.size}"
     source = trained(
         part(everything, {1, 2}, "source.csv"),
