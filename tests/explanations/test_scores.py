@@ -128,6 +128,40 @@ def test_scores_are_written_as_json_and_csv(predictor, outlined, tmp_path):
     assert not (predictor.bundle.folder / "explanations.json").exists(), "no run folder, so nothing is kept"
 
 
+def test_an_interrupted_scoring_goes_on_where_it_stood(predictor, outlined, tmp_path):
+    from gadolin.manifest import write_manifest
+
+    write_manifest(tmp_path / "outlined.csv", outlined)
+    wish, out = Wish(("evidence", "centre")), tmp_path / "scores"
+
+    def interrupt(done, total, what):
+        if done == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_model(predictor, predictor.bundle.folder, tmp_path / "outlined.csv", wish, out=out, progress=interrupt)
+    journal = out / "scoring.jsonl"
+    text = journal.read_text().replace('"glioma"', '"pituitary"', 1)
+    assert len(text.splitlines()) == 1 + 10
+    journal.write_text(text + '{"place": 10, "ro')
+    score_model(predictor, predictor.bundle.folder, tmp_path / "outlined.csv", wish, out=out)
+    labels = [line.split(",")[2] for line in (out / "rows.csv").read_text().splitlines()[1:]]
+    assert labels.count("pituitary") == 2 * 6 + 1, "what was written down is not scored again"
+    assert len(labels) == 2 * 24
+    assert not journal.exists()
+
+
+def test_a_journal_of_other_wishes_is_begun_anew(tmp_path):
+    from gadolin.explanations.journal import Journal
+    from gadolin.explanations.score import Row
+
+    row = Row("a", "p1", "glioma", "glioma", "small", "lime", (0.5, 0.25), (0.125, 1.0))
+    Journal(tmp_path / "scoring.jsonl", {"seed": 0}).keep(3, [row])
+    assert Journal(tmp_path / "scoring.jsonl", {"seed": 0}).rows(3) == [row]
+    assert Journal(tmp_path / "scoring.jsonl", {"seed": 0}).rows(2) is None
+    assert Journal(tmp_path / "scoring.jsonl", {"seed": 1}).rows(3) is None
+
+
 def line_of(method, of, value, share, *, below):
     told = {name: Interval(share, share - 0.05, share + 0.05) for name in (*MEASURES, *FAITHFUL)}
     return Line(method, of, value, 40, 10, told, below)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from gadolin.records import Record
 from gadolin.splits import grouping_keys
 from gadolin.statistics import Interval, group_intervals
 
-__all__ = ["FAITHFUL", "MEASURES", "SIZES", "THRESHOLD", "Row", "Wish", "figures", "score_explanations"]
+__all__ = ["FAITHFUL", "MEASURES", "SIZES", "THRESHOLD", "Kept", "Row", "Wish", "figures", "score_explanations"]
 
 MEASURES = ("pointing", "energy", "iou", "auprc", "dice")
 """How heat lies on the outline."""
@@ -36,6 +37,16 @@ SIZES = ("small", "middle", "large")
 _SIZE_LIMITS = (0.01, 0.03)  # of the head's area
 
 Progress = Callable[[int, int, str], None]
+
+
+class Kept(Protocol):
+    """What keeps the rows of slices, by their place among the outlined ones, while others are still scored."""
+
+    def rows(self, place: int) -> list[Row] | None:
+        """Return the rows of the slice at ``place``, None where it was not scored yet."""
+
+    def keep(self, place: int, rows: list[Row]) -> None:
+        """Keep the rows of the slice at ``place``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +87,16 @@ class Row:
 
 
 def score_explanations(
-    predictor: Predictor, records: Sequence[Record], wish: Wish | None = None, *, progress: Progress | None = None
+    predictor: Predictor,
+    records: Sequence[Record],
+    wish: Wish | None = None,
+    *,
+    kept: Kept | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
     """Explain the named class of every slice that has an outline, by each method, and score the heat.
 
+    What ``kept`` holds is taken from it, and it gets the rows of every slice as they are found.
     Raises DataError where no record names an outline, and what explaining raises.
     """
     wish = wish or Wish()
@@ -94,28 +111,30 @@ def score_explanations(
     few = set(_evenly(outlined, groups, wish.slices, wish.seed)) if wish.slices else set(range(len(outlined)))
     rows = []
     for place, record in enumerate(outlined):
-        image, mask = slice_and_mask(record)
-        asked = subject(predictor, image)
-        size = _size(mask, asked)
-        for name in wish.methods:
-            if name in METHODS and METHODS[name].often and place not in few:
-                continue
-            heat = _heat(name, asked, wish)
-            faithful = wish.faithfulness and place in few
-            rows.append(
-                Row(
-                    record.name,
-                    groups[place],
-                    record.label,
-                    asked.label,
-                    size,
-                    name,
-                    scores(heat, mask),
-                    deletion_and_insertion(asked, heat, fill=wish.options.fill).areas if faithful else (),
-                )
-            )
+        found = kept.rows(place) if kept is not None else None
+        if found is None:
+            found = _of_slice(predictor, record, groups[place], wish, often=place in few)
+            if kept is not None:
+                kept.keep(place, found)
+        rows += found
         if progress is not None:
             progress(place + 1, len(outlined), "explaining")
+    return rows
+
+
+def _of_slice(predictor: Predictor, record: Record, group: str, wish: Wish, *, often: bool) -> list[Row]:
+    """Return the rows of one slice; without ``often`` not of methods that ask often, and no curves."""
+    image, mask = slice_and_mask(record)
+    asked = subject(predictor, image)
+    size = _size(mask, asked)
+    rows = []
+    for name in wish.methods:
+        if name in METHODS and METHODS[name].often and not often:
+            continue
+        heat = _heat(name, asked, wish)
+        curves = wish.faithfulness and often
+        faithful = deletion_and_insertion(asked, heat, fill=wish.options.fill).areas if curves else ()
+        rows.append(Row(record.name, group, record.label, asked.label, size, name, scores(heat, mask), faithful))
     return rows
 
 

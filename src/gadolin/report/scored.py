@@ -11,6 +11,7 @@ from pathlib import Path
 from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError
 from gadolin.evaluate.assess import tested_records
+from gadolin.explanations.journal import Journal
 from gadolin.explanations.score import FAITHFUL, MEASURES, Row, Wish, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
@@ -34,6 +35,7 @@ def score_model(
 ) -> tuple[Path, list[Line]]:
     """Score the explanations of ``model`` on the outlined slices of ``data`` and return the folder and the lines.
 
+    Interrupted, it goes on where it stood when asked the same again.
     Writes ``explanations.json``, ``rows.csv`` and ``explanations.html`` to ``out``; of a run folder, the mean measures
     also to its bundle.
     Raises DataError where no slice has an outline.
@@ -44,8 +46,7 @@ def score_model(
         msg = f"scores need a folder of their own, {out} holds a run or a bundle; choose another --out"
         raise DataError(msg)
     load("gadolin.report.figures")  # tell of a missing package before the work, not after
-    rows = score_explanations(predictor, tested_records(scan(data).records), wish, progress=progress)
-    lines = summarise(rows)
+    records = tested_records(scan(data).records)
     facts = {
         "notice": NOTICE,
         "model": predictor.bundle.digest,
@@ -54,12 +55,18 @@ def score_model(
         "slices": wish.slices,
         "seed": wish.seed,
     }
+    slices = [[one.name, one.digest, one.outline] for one in records]
+    asked = {"methods": wish.methods, "faithfulness": wish.faithfulness, "asked": slices}
+    journal = Journal(out / "scoring.jsonl", facts | asked)
+    rows = score_explanations(predictor, records, wish, kept=journal, progress=progress)
+    lines = summarise(rows)
     write_bytes(out / "rows.csv", _csv(rows))
     write_json(out / "explanations.json", facts | {"lines": [line.as_json() for line in lines]})
     if (model / "run.json").is_file():
         write_json(predictor.bundle.folder / SCORES_FILE, facts | {"methods": by_method_and_class(lines)})
     shown = {"Model": predictor.bundle.digest, "lime and shap samples": str(wish.options.samples)}
     write_scores_page(out / "explanations.html", f"Explanations scored on {name}", shown, lines)
+    journal.close()
     return out, lines
 
 
