@@ -195,6 +195,11 @@ def test_a_folder_is_refused_as_a_file(tmp_path):
         read(tmp_path)
 
 
+def test_a_path_may_be_a_string(tmp_path):
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "slice.png")
+    assert np.array_equal(read(str(tmp_path / "slice.png")).pixels, read(tmp_path / "slice.png").pixels)
+
+
 def test_a_text_named_like_a_picture_is_refused_with_what_can_be_read(tmp_path):
     path = tmp_path / "notes.jpg"
     path.write_text("not a picture")

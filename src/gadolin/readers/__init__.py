@@ -31,7 +31,7 @@ PLANES = ("acquired", "axial", "coronal", "sagittal")
 _KNOWN = "a PNG, JPEG, BMP, TIFF or WebP picture, a DICOM file, a NIfTI volume or a .mat file of Figshare's"
 
 
-def read(path: Path, frame: int | None = None, *, plane: str = "acquired") -> Slice:
+def read(path: Path | str, frame: int | None = None, *, plane: str = "acquired") -> Slice:
     """Read one slice: that of a file which holds one, or the one numbered ``frame`` (from 0).
 
     ``plane`` says which way a NIfTI volume is cut: acquired, axial, coronal or sagittal.
@@ -39,7 +39,7 @@ def read(path: Path, frame: int | None = None, *, plane: str = "acquired") -> Sl
     slices and ``frame`` names none of them.
     """
     with naming(path):
-        return one_of(open_bytes(_content(path), plane=plane), frame)
+        return one_of(open_bytes(_content(Path(path)), plane=plane), frame)
 
 
 def read_bytes(content: bytes) -> Slice:
@@ -47,10 +47,10 @@ def read_bytes(content: bytes) -> Slice:
     return one_of(open_bytes(content), None)
 
 
-def open_file(path: Path, *, plane: str = "acquired") -> Contents:
+def open_file(path: Path | str, *, plane: str = "acquired") -> Contents:
     """Open a file and read its header; its slices are decoded one by one. Raises ReadError naming the file."""
     with naming(path):
-        return open_bytes(_content(path), plane=plane)
+        return open_bytes(_content(Path(path)), plane=plane)
 
 
 def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
@@ -72,7 +72,7 @@ def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def naming(path: Path | str) -> Iterator[None]:
     """Put the file's name before what a ReadError inside the block says."""
     try:
         yield
