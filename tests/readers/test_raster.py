@@ -196,7 +196,7 @@ def test_a_folder_is_refused_as_a_file(tmp_path):
 
 
 def test_a_path_may_be_a_string(tmp_path):
-    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "slice.png")
+    Image.fromarray(np.arange(4096, dtype=np.uint16).astype(np.uint8).reshape(64, 64)).save(tmp_path / "slice.png")
     assert np.array_equal(read(str(tmp_path / "slice.png")).pixels, read(tmp_path / "slice.png").pixels)
 
 
