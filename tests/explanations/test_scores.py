@@ -10,7 +10,8 @@ from PIL import Image
 
 from gadolin.errors import DataError, RequestError
 from gadolin.explanations import Options
-from gadolin.explanations.score import FAITHFUL, MEASURES, Wish, score_explanations
+from gadolin.explanations.journal import Journal
+from gadolin.explanations.score import FAITHFUL, MEASURES, Row, Wish, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import trust
 from gadolin.manifest import file_digest
@@ -87,10 +88,24 @@ def test_a_method_below_the_centre_is_marked_and_the_bundle_tells_so(predictor, 
     ]
     lines = summarise(upside_down)
     assert next(line for line in lines if line.method == "evidence").below_prior
-    kept = by_method_and_class(lines)
+    kept = by_method_and_class(upside_down, lines)
     (predictor.bundle.folder / "explanations.json").write_text(json.dumps({"methods": kept}))
     assert trust(predictor.bundle, "evidence", "glioma").endswith("do not trust it.")
     assert "not measured" in trust(predictor.bundle, "lime", "glioma")
+
+
+def test_sizes_of_lesions_are_told_apart_where_enough_were_scored(predictor):
+    def row(size, hit):
+        return Row("a", "p", "glioma", "glioma", size, "lime", (hit,) * len(MEASURES))
+
+    rows = [row("small", 0.0)] * 8 + [row("small", 1.0)] * 2 + [row("large", 1.0)] * 10 + [row("middle", 1.0)] * 9
+    kept = by_method_and_class(rows, summarise(rows))
+    assert kept["lime"]["glioma"]["sizes"]["middle"] == {"n": 9, "pointing": 1.0}
+    (predictor.bundle.folder / "explanations.json").write_text(json.dumps({"methods": kept}))
+    assert trust(predictor.bundle, "lime", "glioma") == (
+        "On 29 outlined slices named glioma, the hottest pixel of lime lay in the lesion in 72 % "
+        "(small 20 %, large 100 %)."
+    )
 
 
 def as_fields(row):
@@ -152,8 +167,6 @@ def test_an_interrupted_scoring_goes_on_where_it_stood(predictor, outlined, tmp_
 
 
 def test_a_journal_of_other_wishes_is_begun_anew(tmp_path):
-    from gadolin.explanations.journal import Journal
-    from gadolin.explanations.score import Row
 
     row = Row("a", "p1", "glioma", "glioma", "small", "lime", (0.5, 0.25), (0.125, 1.0))
     Journal(tmp_path / "scoring.jsonl", {"seed": 0}).keep(3, [row])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from gadolin.explanations.score import SIZES, Row, figures
@@ -55,13 +56,19 @@ def summarise(rows: Sequence[Row]) -> list[Line]:
     return lines
 
 
-def by_method_and_class(lines: Sequence[Line]) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the mean measures of each method for each named class, as a bundle keeps them."""
-    kept: dict[str, dict[str, dict[str, float]]] = {}
+def by_method_and_class(rows: Sequence[Row], lines: Sequence[Line]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the mean measures of each method for each named class, as a bundle keeps them.
+
+    ``sizes`` holds of each size of lesion the number of slices and how often the hottest pixel lay in it.
+    """
+    kept: dict[str, dict[str, dict[str, Any]]] = {}
     for line in lines:
         if line.of == "class":
             means = {name: round(one.value or 0.0, 4) for name, one in line.figures.items()}
-            kept.setdefault(line.method, {})[line.value] = {"n": line.n, **means}
+            named = [row for row in rows if (row.method, row.predicted) == (line.method, line.value)]
+            hits = {size: [row.scores[0] for row in named if row.size == size] for size in SIZES}
+            sizes = {size: {"n": len(hit), "pointing": round(fmean(hit), 4)} for size, hit in hits.items() if hit}
+            kept.setdefault(line.method, {})[line.value] = {"n": line.n, **means, "sizes": sizes}
     return kept
 
 

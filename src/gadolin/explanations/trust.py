@@ -11,10 +11,15 @@ from gadolin.bundle import Bundle
 __all__ = ["SCORES_FILE", "trust"]
 
 SCORES_FILE = "explanations.json"
+FEW = 10
+"""Slices of a size below which nothing is said of it."""
 
 
 def trust(bundle: Bundle, method: str, label: str) -> str:
-    """Return one sentence on how often a method's hottest pixel lay in the lesion for slices named ``label``."""
+    """Return one sentence on how often a method's hottest pixel lay in the lesion for slices named ``label``.
+
+    Sizes of lesions are told apart where enough slices were scored; that of the lesion at hand nobody knows.
+    """
     scores = _scores(bundle.folder)
     found = scores.get("methods", {}).get(method, {}).get(label)
     if not found:
@@ -25,12 +30,17 @@ def trust(bundle: Bundle, method: str, label: str) -> str:
     prior = scores["methods"].get("centre", {}).get(label)
     said = (
         f"On {found['n']} outlined slices named {label}, the hottest pixel of {method} lay in the lesion in "
-        f"{100 * found['pointing']:.0f} %"
+        f"{100 * found['pointing']:.0f} %{_by_size(found.get('sizes', {}))}"
     )
     if prior is None:
         return f"{said}."
     than = f"the middle of the head does in {100 * prior['pointing']:.0f} %"
     return f"{said}; {than}{': do not trust it' if found['pointing'] <= prior['pointing'] else ''}."
+
+
+def _by_size(sizes: dict[str, dict[str, float]]) -> str:
+    told = [f"{size} {100 * one['pointing']:.0f} %" for size, one in sizes.items() if one["n"] >= FEW]
+    return f" ({', '.join(told)})" if len(told) > 1 else ""
 
 
 def _scores(folder: Path) -> dict[str, Any]:

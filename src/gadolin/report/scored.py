@@ -63,7 +63,7 @@ def score_model(
     write_bytes(out / "rows.csv", _csv(rows))
     write_json(out / "explanations.json", facts | {"lines": [line.as_json() for line in lines]})
     if (model / "run.json").is_file():
-        write_json(predictor.bundle.folder / SCORES_FILE, facts | {"methods": by_method_and_class(lines)})
+        write_json(predictor.bundle.folder / SCORES_FILE, facts | {"methods": by_method_and_class(rows, lines)})
     shown = {"Model": predictor.bundle.digest, "lime and shap samples": str(wish.options.samples)}
     write_scores_page(out / "explanations.html", f"Explanations scored on {name}", shown, lines)
     journal.close()
