@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.manifest import COLUMNS, file_digest, manifest_digest, read_manifest, write_manifest
-from gadolin.records import Record
+from gadolin.records import NO_LESION, Record
 
 
 @pytest.fixture
@@ -102,7 +102,8 @@ def test_an_outline_counts_from_the_folder_of_the_manifest_too(table, tmp_path, 
 def test_an_outline_must_be_a_file(table):
     path = table("path,label,outline", "a.png,glioma,gone.png")
     assert message_of(path) == (
-        f"{path}, row 2: every outline must be a file, 'gone.png' is not; correct it or leave it empty"
+        f"{path}, row 2: every outline must be a file, 'gone.png' is not; correct it, leave it empty, "
+        "or write 'none' where the slice shows no lesion"
     )
     assert read_manifest(path, verify=False)[0].outline == str(path.parent / "gone.png")
 
@@ -252,3 +253,14 @@ def test_the_digest_of_a_manifest_does_not_know_where_the_files_lie():
     moved = Record(Path("/else/b.png"), "glioma", patient="1", group="g", split="train", fold=1, digest="d")
     assert manifest_digest([BASE]) == manifest_digest([moved])
     assert manifest_digest([BASE, BASE]) != manifest_digest([BASE])
+
+
+def test_a_slice_that_shows_no_lesion_comes_back_as_one(table, tmp_path):
+    path = table("path,label,outline", "a.png,notumor,none", "sub/b.png,glioma,")
+
+    write_manifest(tmp_path / "again.csv", read_manifest(path))
+
+    none, unknown = read_manifest(tmp_path / "again.csv")
+    assert (none.outline, unknown.outline) == (NO_LESION, "")
+    assert not none.outlined
+    assert not unknown.outlined

@@ -14,7 +14,7 @@ from gadolin.phantom import draw_patient
 from gadolin.phantom.encode import mat_bytes, nifti_bytes
 from gadolin.prepare import Preparation, find_frame, prepare
 from gadolin.readers import read
-from gadolin.records import Record, Slice
+from gadolin.records import NO_LESION, Record, Slice
 
 WHOLE = Preparation(crop=False)
 
@@ -128,3 +128,16 @@ def test_a_mask_volume_of_fewer_slices_is_refused_by_its_own_name_once(volume, t
         prepared_outlines(records, WHOLE)
     assert str(caught.value).startswith(f"{tmp_path / 'mask.nii.gz'}: ")
     assert "brain" not in str(caught.value)
+
+
+def test_where_no_lesion_is_shown_the_coverage_is_known_to_be_nothing(outlined):
+    found = prepared_outlines([replace(outlined, outline=NO_LESION), outlined], WHOLE)
+
+    assert found is not None
+    assert found.known.tolist() == [True, True]
+    assert not found.coverage[0].any()
+    assert found.coverage[1].any()
+
+
+def test_no_lesions_alone_are_no_outlines_to_learn_from(outlined):
+    assert prepared_outlines([replace(outlined, outline=NO_LESION)], WHOLE) is None

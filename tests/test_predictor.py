@@ -199,3 +199,37 @@ def test_softmax_does_not_change_with_a_constant(logits, constant):
 def test_softmax_is_right_by_hand():
     rows = probabilities(np.log(np.array([[1, 2, 5]], np.float32)))
     np.testing.assert_allclose(rows, [[0.125, 0.25, 0.625]], atol=1e-6)
+
+
+class Odd:
+    """A runtime whose strangeness is the mean brightness of a slice, in [0, 1]."""
+
+    def __init__(self, runtime):
+        self.runtime = runtime
+
+    def __call__(self, prepared):
+        return self.runtime(prepared)._replace(strangeness=prepared.mean(axis=(1, 2), dtype=np.float32) / 255)
+
+
+def test_what_is_stranger_than_the_bound_is_declined_whatever_its_probability(bundle, lit_quadrant):
+    runtime = Odd(open_runtime(bundle.graph, threads=1))
+    bright, dim = lit_quadrant(0), lit_quadrant(0, value=200)
+
+    strict = Predictor(replace(bundle, strange_above=0.22), runtime)
+    declined, named = strict.predict([bright, dim])
+
+    assert (declined.label, declined.abstained) == (None, True)
+    assert declined.reason == "the picture looks like nothing that the model was trained on"
+    assert (named.label, named.abstained) == (CLASSES[0], False)
+    assert not any(each.abstained for each in Predictor(bundle, runtime).predict([bright, dim])), "0 is no bound"
+
+
+def test_a_strangeness_that_is_no_number_is_strange(bundle):
+    runtime = Odd(open_runtime(bundle.graph, threads=1))
+    said = runtime(np.zeros((2, 64, 64), np.uint8))._replace(strangeness=np.array([np.nan, 0.1], np.float32))
+
+    assert Predictor(replace(bundle, strange_above=0.5), runtime).strange(said).tolist() == [True, False]
+
+
+def test_the_bound_is_part_of_what_decides_an_answer(bundle):
+    assert replace(bundle, strange_above=0.5).digest != bundle.digest

@@ -16,12 +16,15 @@ from gadolin.errors import BundleError, DataError, RequestError, suggestion
 from gadolin.manifest import file_digest
 from gadolin.prepare import Preparation
 
-__all__ = ["FORMAT_VERSION", "Bundle", "read_bundle", "require_weights", "write_bundle"]
+__all__ = ["FORMAT_VERSION", "SHIPPED", "Bundle", "read_bundle", "require_weights", "write_bundle"]
 
 FORMAT_VERSION = 1
 _GRAPH = "model.onnx"
 _WEIGHTS = "weights.safetensors"
 _FACTS = "bundle.json"
+
+SHIPPED = Path(__file__).with_name("shipped")
+"""The bundle that comes with the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Bundle:
 
     ``classes`` fixes the order of the logits, here and nowhere else. The graph takes prepared slices (N, size, size)
     uint8 and returns logits (N, K), features (N, F) and evidence (N, K, h, w) float32; softmax, ``temperature`` and
-    abstention (below ``abstain_below`` of probability) happen at run time. ``facts`` describe where it comes from.
+    abstention (below ``abstain_below`` of probability, above ``strange_above`` of the graph's strangeness, where it
+    tells that and the bound is not 0) happen at run time. ``facts`` describe where it comes from.
     """
 
     folder: Path
@@ -39,6 +43,7 @@ class Bundle:
     graph_digest: str
     temperature: float = 1.0
     abstain_below: float = 0.0
+    strange_above: float = 0.0
     licence: str = ""
     manifest_digest: str = ""
     weights_digest: str = ""
@@ -57,13 +62,14 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """A digest of everything that decides an answer: graph, classes, preparation, temperature, threshold."""
+        """A digest of everything that decides an answer: graph, classes, preparation, temperature, thresholds."""
         decisive = [
             self.graph_digest,
             self.classes,
             self.preparation.as_json(),
             self.temperature,
             self.abstain_below,
+            *([self.strange_above] if self.strange_above else []),
         ]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
@@ -143,10 +149,11 @@ def _check_values(bundle: Bundle) -> None:
     if len(set(bundle.classes)) < max(2, len(bundle.classes)):
         msg = f"{bundle.folder}: a bundle must have two different classes or more; fetch it again"
         raise BundleError(msg)
-    if not bundle.temperature > 0 or not 0 <= bundle.abstain_below <= 1:
-        got = f"{bundle.temperature} and {bundle.abstain_below}"
+    if not bundle.temperature > 0 or not 0 <= bundle.abstain_below <= 1 or not bundle.strange_above >= 0:
+        got = f"{bundle.temperature}, {bundle.abstain_below} and {bundle.strange_above}"
         msg = (
-            f"{bundle.folder}: a bundle must have a positive temperature and a threshold in 0 to 1, got {got}; "
+            f"{bundle.folder}: a bundle must have a positive temperature, a threshold in 0 to 1 and a bound of "
+            f"0 or more, got {got}; "
             "fetch it again"
         )
         raise BundleError(msg)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gadolin.atomic import write_text
 from gadolin.errors import DataError, suggestion
-from gadolin.records import Record, slice_name
+from gadolin.records import NO_LESION, Record, slice_name
 
 __all__ = ["COLUMNS", "SPLITS", "file_digest", "manifest_digest", "read_manifest", "write_manifest"]
 
@@ -60,7 +60,7 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
 
     for record in records:
         fold = "" if record.fold is None else record.fold
-        outline = shown(Path(record.outline)) if record.outline else ""
+        outline = shown(Path(record.outline)) if record.outlined else record.outline
         frame = "" if record.frame is None else record.frame
         facts = (record.patient, record.group, record.source, record.split, fold, outline, record.digest, frame)
         rows.writerow((shown(record.path), record.label, *facts))
@@ -146,10 +146,13 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
 
 def _outline(path: Path, number: int, outline: str, *, verify: bool) -> str:
     """Return an outline's path as it is from here; raises DataError where there is no such file."""
-    if not outline:
-        return ""
+    if outline in ("", NO_LESION):
+        return outline
     where = path.parent / outline
     if verify and not where.is_file():
-        msg = f"{path}, row {number}: every outline must be a file, {outline!r} is not; correct it or leave it empty"
+        msg = (
+            f"{path}, row {number}: every outline must be a file, {outline!r} is not; "
+            f"correct it, leave it empty, or write {NO_LESION!r} where the slice shows no lesion"
+        )
         raise DataError(msg)
     return str(where)

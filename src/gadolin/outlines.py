@@ -26,7 +26,8 @@ OUTLINE_SIZE = 64
 class Outlines:
     """How much of each place is lesion: ``coverage`` (N, 64, 64) uint8, 255 for wholly, on the prepared slice's grid.
 
-    ``known`` (N,) bool tells which slices have an outline; the coverage of the others is zero and means nothing.
+    ``known`` (N,) bool tells which slices have an outline or none to draw; the coverage of the others is zero and means
+    nothing.
     """
 
     coverage: NDArray[np.uint8]
@@ -38,25 +39,27 @@ def prepared_outlines(
 ) -> Outlines | None:
     """Read the masks that records name, cropped and resized as their slices are; None where no record names one.
 
+    Where a record says that there is no lesion, the coverage is known to be zero.
+
     Raises DataError where a mask has another size than its slice, ReadError where it cannot be read.
     """
-    if not any(record.outline for record in records):
+    if not any(record.outlined for record in records):
         return None
     coverage = np.zeros((len(records), OUTLINE_SIZE, OUTLINE_SIZE), np.uint8)
     small = replace(preparation, size=OUTLINE_SIZE)
-    known = [index for index, record in enumerate(records) if record.outline]
+    drawn = [index for index, record in enumerate(records) if record.outlined]
     opened = lru_cache(maxsize=8)(open_file)
 
     def make(place: int, image: Slice) -> None:
-        record = records[known[place]]
+        record = records[drawn[place]]
         mask = _mask_of(record, image, opened)
         frame = replace(find_frame(image, preparation), black=0.0, white=255.0)
         inside = Slice(np.where(mask, np.float32(255), np.float32(0)), spacing_mm=image.spacing_mm)
-        coverage[known[place]] = prepare(inside, small, frame)
+        coverage[drawn[place]] = prepare(inside, small, frame)
 
-    for done, _ in enumerate(each_slice([records[index] for index in known], make), start=1):
+    for done, _ in enumerate(each_slice([records[index] for index in drawn], make), start=1):
         if progress is not None:
-            progress(done, len(known))
+            progress(done, len(drawn))
     return Outlines(coverage, np.array([bool(record.outline) for record in records]))
 
 

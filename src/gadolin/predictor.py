@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle, read_bundle
+from gadolin.bundle import SHIPPED, Bundle, read_bundle
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
-from gadolin.runtime import OUTPUTS, Runtime, open_runtime
+from gadolin.runtime import Answer, Runtime, open_runtime
 
 __all__ = ["Predict", "Predictor", "probabilities"]
 
@@ -27,9 +27,12 @@ class Predictor:
         self._runtime = runtime
 
     @classmethod
-    def load(cls, model: Path | str, *, runtime: str = "onnxruntime", threads: int = 0) -> Predictor:
-        """Load a bundle, or the bundle of a run folder; raises BundleError where it is missing or damaged."""
-        bundle = read_bundle(Path(model))
+    def load(cls, model: Path | str | None = None, *, runtime: str = "onnxruntime", threads: int = 0) -> Predictor:
+        """Load a bundle, or the bundle of a run folder, by default the one that comes with the package.
+
+        Raises BundleError where it is missing or damaged.
+        """
+        bundle = read_bundle(Path(model or SHIPPED))
         return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads))
 
     def predict(self, slices: Sequence[Slice], paths: Sequence[str] | None = None) -> list[Prediction]:
@@ -37,9 +40,27 @@ class Predictor:
         if not slices:
             return []
         names = paths or [""] * len(slices)
-        pixels = np.stack([prepare(image, self.bundle.preparation) for image in slices])
-        likely = self.probabilities(pixels)
-        return [self._verdict(row, image, name) for row, image, name in zip(likely, slices, names, strict=True)]
+        said = self.ask(np.stack([prepare(image, self.bundle.preparation) for image in slices]))
+        return self.verdicts(said, [image.colour for image in slices], names)
+
+    def verdicts(self, said: Answer, coloured: Sequence[bool], names: Sequence[str]) -> list[Prediction]:
+        """Return one prediction for each slice from what the graph said of it, and whether it shows true colours."""
+        likely = probabilities(said.logits, self.bundle.temperature)
+        facts = zip(likely, coloured, self.strange(said).tolist(), names, strict=True)
+        return [self._verdict(row, name, coloured=colour, strange=odd) for row, colour, odd, name in facts]
+
+    def ask(self, prepared: NDArray[np.uint8]) -> Answer:
+        """Return everything that the graph says of prepared slices (N, H, H) uint8, N at least 1."""
+        parts = [self._runtime(prepared[start : start + _BATCH]) for start in range(0, len(prepared), _BATCH)]
+        logits, features, evidence = (np.concatenate([part[place] for part in parts]) for place in range(3))
+        odd = [part.strangeness for part in parts if part.strangeness is not None]
+        return Answer(logits, features, evidence, np.concatenate(odd) if odd else None)
+
+    def strange(self, said: Answer) -> NDArray[np.bool_]:
+        """Return (N,): which slices are stranger than the bundle's bound; none where it has no bound."""
+        if said.strangeness is None or not self.bundle.strange_above:
+            return np.zeros(len(said.logits), np.bool_)
+        return np.asarray(~(said.strangeness <= self.bundle.strange_above))
 
     def probabilities(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return calibrated probabilities (N, K) float32 of prepared slices (N, H, H) uint8."""
@@ -47,11 +68,11 @@ class Predictor:
 
     def logits(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits (N, K) float32 of prepared slices (N, H, H) uint8, before temperature."""
-        return self._output(prepared, "logits")
+        return self.ask(prepared).logits
 
     def evidence(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the evidence for each class at each place (N, K, h, w) float32 of prepared slices (N, H, H) uint8."""
-        return self._output(prepared, "evidence")
+        return self.ask(prepared).evidence
 
     def at(self, image: Slice) -> Predict:
         """Return a function from pixels (N, H, W) float32 to probabilities (N, K), for variants of one slice.
@@ -61,20 +82,17 @@ class Predictor:
         frame = find_frame(image, self.bundle.preparation)
         return lambda pixels: self.probabilities(np.stack([self._prepared(image, one, frame) for one in pixels]))
 
-    def _output(self, prepared: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
-        place = OUTPUTS.index(name)
-        parts = [self._runtime(prepared[start : start + _BATCH])[place] for start in range(0, len(prepared), _BATCH)]
-        return np.concatenate(parts)
-
     def _prepared(self, image: Slice, pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
         changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)
         return prepare(changed, self.bundle.preparation, frame)
 
-    def _verdict(self, likely: NDArray[np.float32], image: Slice, name: str) -> Prediction:
+    def _verdict(self, likely: NDArray[np.float32], name: str, *, coloured: bool, strange: bool) -> Prediction:
         best = int(likely.argmax())
         reason = None
-        if image.colour:
+        if coloured:
             reason = "the picture shows true colours, which no MRI slice does"
+        elif strange:
+            reason = "the picture looks like nothing that the model was trained on"
         elif likely[best] < self.bundle.abstain_below:
             reason = f"no class reaches a probability of {self.bundle.abstain_below:.2f}"
         classes = self.bundle.classes

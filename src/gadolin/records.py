@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTICE", "Failure", "Finding", "Prediction", "Record", "Slice", "slice_name"]
+__all__ = ["NOTICE", "NO_LESION", "Failure", "Finding", "Prediction", "Record", "Slice", "slice_name"]
 
 NOTICE = "For research only. Not a medical device; not for diagnosis."
+NO_LESION = "none"
+"""In place of an outline: the slice is known to show no lesion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Record:
     ``group`` joins pictures that must stay on one side of a split (copies of one slice, mirrored or not).
     ``split`` is one of "train", "validation", "test", or empty; ``digest`` is the SHA-256 of the file;
     ``outline`` the path of a mask of the slice's size, lesion where it is not zero, or of the slice's own file where
-    that holds one. ``frame`` numbers the slice within a file of several, from 0.
+    that holds one, or ``NO_LESION``. ``frame`` numbers the slice within a file of several, from 0.
     """
 
     path: Path
@@ -34,6 +36,11 @@ class Record:
     outline: str = ""
     digest: str = ""
     frame: int | None = None
+
+    @property
+    def outlined(self) -> bool:
+        """Whether there is a mask of a lesion."""
+        return self.outline not in ("", NO_LESION)
 
     @property
     def key(self) -> str:

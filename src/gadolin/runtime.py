@@ -5,25 +5,36 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import BundleError, MissingExtraError, RequestError, suggestion
 
-__all__ = ["OUTPUTS", "RUNTIMES", "Runtime", "open_runtime"]
+__all__ = ["OUTPUTS", "RUNTIMES", "STRANGENESS", "Answer", "Runtime", "open_runtime"]
 
 OUTPUTS = ("logits", "features", "evidence")
+STRANGENESS = "strangeness"
+"""An output that a graph may have besides: how unlike everything that was learned from a slice is."""
 
 Floats = NDArray[np.float32]
+
+
+class Answer(NamedTuple):
+    """What a graph says of N slices, float32; ``strangeness`` is None where the graph does not tell it."""
+
+    logits: Floats
+    features: Floats
+    evidence: Floats
+    strangeness: Floats | None = None
 
 
 class Runtime(Protocol):
     """Executes a graph; safe to call from several threads."""
 
-    def __call__(self, prepared: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
-        """Return logits (N, K), features (N, F), evidence (N, K, h, w) of prepared slices (N, H, H) uint8."""
+    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
+        """Return logits (N, K), features (N, F), evidence (N, K, h, w), strangeness (N,) of slices (N, H, H) uint8."""
 
 
 class OnnxRuntime:
@@ -40,11 +51,12 @@ class OnnxRuntime:
         except Exception as error:
             msg = f"{graph}: the network cannot be loaded ({error}); fetch the bundle again"
             raise BundleError(msg) from error
+        told = any(output.name == STRANGENESS for output in self._session.get_outputs())
+        self._outputs = (*OUTPUTS, STRANGENESS) if told else OUTPUTS
 
-    def __call__(self, prepared: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
         """See ``Runtime``."""
-        logits, features, evidence = self._session.run(OUTPUTS, {"slices": prepared})
-        return logits, features, evidence
+        return Answer(*self._session.run(self._outputs, {"slices": prepared}))
 
 
 class OpenVino:
@@ -61,12 +73,13 @@ class OpenVino:
         except Exception as error:
             msg = f"{graph}: the network cannot be loaded ({error}); fetch the bundle again"
             raise BundleError(msg) from error
+        told = any(STRANGENESS in output.get_names() for output in self._compiled.outputs)
+        self._outputs = (*OUTPUTS, STRANGENESS) if told else OUTPUTS
 
-    def __call__(self, prepared: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
         """See ``Runtime``."""
         result = self._compiled.create_infer_request().infer([prepared])
-        logits, features, evidence = (np.array(result[name]) for name in OUTPUTS)
-        return logits, features, evidence
+        return Answer(*(np.array(result[name]) for name in self._outputs))
 
 
 RUNTIMES: dict[str, Callable[[Path, int], Runtime]] = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}

@@ -13,7 +13,6 @@ import random
 import signal
 import sys
 import threading
-import time
 import traceback
 from pathlib import Path
 
@@ -28,14 +27,14 @@ from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
 
-EPOCHS = 3
-STAGES = [  # where to kill, and within how many seconds after it began; an epoch takes some hundredths
+EPOCHS = 12  # some hundredths of a second each: on a quick machine several may pass before a kill arrives
+STAGES = [  # where to kill, and within how many seconds after it began
     ("preparing", 0.2),
-    ("epoch 1", 0.02),
+    ("epoch", 0.02),
     ("checkpoint", 0.005),
-    ("epoch 2", 0.02),
+    ("epoch", 0.02),
     ("checkpoint", 0.005),
-    ("epoch 3", 0.02),
+    ("epoch", 0.02),
     ("export", 1.5),
     ("evaluation", 0.2),
     ("evaluation", 1.0),
@@ -66,13 +65,12 @@ def plan_of(data, out, *, resume):
 def killing(wanted, seconds):
     """Return a function to call with each stage that begins: the process is killed so long after the wanted one."""
 
-    def end():
-        time.sleep(seconds)
-        os.kill(os.getpid(), signal.SIGKILL)
+    ending = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))
+    ending.daemon = True
 
     def told(stage):
-        if stage == wanted:
-            threading.Thread(target=end, daemon=True).start()
+        if stage == wanted and not ending.ident:
+            ending.start()
 
     return told
 
@@ -90,16 +88,13 @@ def train(plan, told):
     code = 1
     try:
         running.divide = telling(running.divide, "preparing", told)
-        running.export_graph = telling(running.export_graph, "export", told)
+        running.make_bundle = telling(running.make_bundle, "export", told)
         running.assess_and_report = telling(running.assess_and_report, "evaluation", told)
         fitting.save_checkpoint = telling(fitting.save_checkpoint, "checkpoint", told)
-        seen = set()
 
         def progress(done, total, what):
-            epoch = what.partition("/")[0]
-            if epoch not in seen:
-                seen.add(epoch)
-                told(epoch)
+            if what.startswith("epoch"):
+                told("epoch")
 
         running.train_model(plan, progress=progress)
         code = 0

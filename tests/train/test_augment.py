@@ -55,7 +55,7 @@ def same(first, second):
 
 
 def test_every_option_but_mixing_is_tried_here():
-    assert {field.name for field in dataclasses.fields(AugmentConfig)} == {*OPTIONS, "mixup"}
+    assert {field.name for field in dataclasses.fields(AugmentConfig)} == {*OPTIONS, "mixup", "lesions"}
 
 
 def test_a_configuration_without_values_draws_the_identity(scaled):

@@ -32,7 +32,7 @@ def exported(request, tiny_network, examples, tmp_path_factory):
 def test_the_graph_says_what_the_network_says_for_any_number_of_slices(count, exported, examples):
     network, graph, _ = exported
 
-    got = open_runtime(graph, threads=1)(examples[:count])
+    got = open_runtime(graph, threads=1)(examples[:count])[:3]
     with torch.no_grad():
         wanted = network(torch.from_numpy(examples[:count]))
 

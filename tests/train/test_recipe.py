@@ -31,6 +31,7 @@ BOUNDS = {
     "augment.blur": (0, 1),
     "augment.elastic": (0, 1),
     "augment.mixup": (0, 100),
+    "augment.lesions": (0, 1),
 }
 
 
@@ -130,7 +131,7 @@ def test_every_number_of_a_recipe_has_bounds():
 
 
 def test_the_documented_recipes_are_there():
-    assert list(RECIPES) == ["default", "outlines", "resnet50"]
+    assert list(RECIPES) == ["default", "outlines", "robust", "resnet50"]
     assert named_recipe("outlines").network.evidence == "outlines"
     assert named_recipe("resnet50").network.freeze
 

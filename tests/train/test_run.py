@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import load_file
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
 from gadolin.manifest import file_digest, read_manifest
 from gadolin.predictor import Predictor
-from gadolin.train import run as running
+from gadolin.train import bundling
 from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
@@ -43,7 +44,8 @@ def graph_of_finished(finished_run, monkeypatch):
         shutil.copy(finished_run / "bundle" / "model.onnx", graph)
         return file_digest(graph)
 
-    monkeypatch.setattr(running, "export_graph", copy)
+    monkeypatch.setattr(bundling, "export_graph", copy)
+    monkeypatch.setattr(bundling, "add_gate", lambda graph, _: file_digest(graph))
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +59,15 @@ def two_classes(small_phantoms, tmp_path_factory):
             shutil.copy(path, folder / name / path.name)
         Image.open(files[0]).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / name / "mirrored.png")
     return folder
+
+
+def test_a_small_validation_part_tells_how_strange_a_slice_is_but_declines_none(finished_run):
+    predictor = Predictor.load(finished_run)
+
+    assert predictor.bundle.strange_above == 0
+    said = predictor.ask(np.zeros((2, 256, 256), np.uint8))
+    assert said.strangeness.shape == (2,)
+    assert not predictor.strange(said).any()
 
 
 def test_the_same_seed_trains_the_same_network(finished_run, short_plan, graph_of_finished, tmp_path):

@@ -105,7 +105,7 @@ def test_none_leaves_the_network_as_it_was_made(target):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        ("absent", "weights must be none, imagenet or a path, {path} does not exist"),
+        ("absent", "weights must be none, imagenet, shipped or a path, {path} does not exist"),
         ("text", "weights must be a safetensors file, {path} is not or is damaged"),
         ("truncated", "weights must be a safetensors file, {path} is not or is damaged"),
         ("shape", "those of {path} do not: 0 tensors missing, 0 unknown, 1 of another shape (first: conv2.bias)"),

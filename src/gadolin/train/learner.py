@@ -60,7 +60,8 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
     total = steps_per_epoch(len(examples), recipe.batch_size)
     size = slice_size(recipe, epoch)
     fabric = learner.fabric
-    mixed = bool(recipe.augment.mixup) and recipe.network.evidence != "outlines"  # needs the rows of the others
+    outlines = recipe.network.evidence == "outlines"
+    mixed = bool(recipe.augment.lesions if outlines else recipe.augment.mixup)  # needs the rows of the others
     piece = (0, 1) if mixed else (fabric.global_rank, fabric.world_size)
     loss, right, count = 0.0, 0, 0
     order = batches(examples, recipe.batch_size, balance=recipe.balance, seed=learner.seed, epoch=epoch, piece=piece)

@@ -69,6 +69,7 @@ class Machine:
         Raises RequestError where there are more processes than GPUs.
         """
         precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if self.bfloat16 else "32-true"
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce its precision
         everywhere, here = processes()
         if everywhere == 1:
             return Fabric(accelerator=self.device, devices=1, precision=precision)
@@ -79,7 +80,6 @@ class Machine:
                 "give torchrun fewer with --nproc-per-node, or gadolin --device cpu"
             )
             raise RequestError(msg)
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         fabric = Fabric(
             accelerator="cuda" if gpus else "cpu",
             devices=here,

@@ -20,7 +20,8 @@ class AugmentConfig:
     ``rotate_degrees`` and ``shear``, ``shift``, ``zoom`` (shares of the side, or of 1) are drawn from plus to minus
     the value; ``flip`` and ``blur`` are probabilities; ``gamma`` is the largest exponent (and 1 over it the smallest),
     1 for none; ``contrast`` a share, ``noise`` the largest standard deviation in [0, 1] units, ``elastic`` the largest
-    displacement as a share of the side, ``mixup`` the Beta parameter of mixing pairs (Zhang et al. 2018).
+    displacement as a share of the side, ``mixup`` the Beta parameter of mixing pairs (Zhang et al. 2018). ``lesions``
+    is the probability that a slice gets the lesion of another or loses its own, where outlines are learned from.
     """
 
     rotate_degrees: float = 0.0
@@ -34,6 +35,7 @@ class AugmentConfig:
     blur: float = 0.0
     elastic: float = 0.0
     mixup: float = 0.0
+    lesions: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Recipe:
             ("augment.blur", self.augment.blur, 0, 1),
             ("augment.elastic", self.augment.elastic, 0, 1),
             ("augment.mixup", self.augment.mixup, 0, 100),
+            ("augment.lesions", self.augment.lesions, 0, 1),
         ):
             if not low <= value <= high:
                 msg = f"{key} must lie in {low} to {high}, got {value}; correct it with --set {key}=..."

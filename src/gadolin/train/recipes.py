@@ -23,16 +23,27 @@ _DEFAULT = Recipe(
     ),
 )  # fmt: skip
 
+_OUTLINES = replace(
+    _DEFAULT,
+    name="outlines",
+    epochs=80,
+    batch_size=16,
+    progressive=0.8,
+    network=NetworkConfig(evidence="outlines"),
+    augment=replace(_DEFAULT.augment, rotate_degrees=30, zoom=0.2, shear=0.1, gamma=1.5, contrast=0.25, elastic=0.02),
+    optimizer=OptimizerConfig(lr=1.5e-3),
+)
+
 RECIPES = {
     "default": _DEFAULT,
-    "outlines": replace(
-        _DEFAULT,
-        name="outlines",
-        epochs=40,
-        batch_size=16,
-        progressive=1.0,
-        network=NetworkConfig(evidence="outlines"),
-        optimizer=OptimizerConfig(lr=1.5e-3),
+    "outlines": _OUTLINES,
+    "robust": replace(
+        _OUTLINES,
+        name="robust",
+        epochs=50,
+        progressive=0.6,
+        balance="none",
+        augment=replace(_OUTLINES.augment, gamma=1.7, contrast=0.3, noise=0.06, blur=0.25, lesions=0.3),
     ),
     "resnet50": Recipe(
         name="resnet50",

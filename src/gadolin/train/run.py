@@ -13,23 +13,20 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save
 
-from gadolin.atomic import write_bytes, write_json
-from gadolin.audit.appearance import appearance, summary
-from gadolin.bundle import Bundle, write_bundle
+from gadolin.atomic import write_json
+from gadolin.bundle import Bundle
 from gadolin.errors import DataError, RequestError
-from gadolin.evaluate import fit_temperature
-from gadolin.manifest import file_digest, manifest_digest, write_manifest
-from gadolin.network import Classifier, MirrorAverage, build_classifier
+from gadolin.manifest import manifest_digest, write_manifest
+from gadolin.network import Classifier, build_classifier
 from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
-from gadolin.splits import copied_from, grouping_keys
+from gadolin.splits import copied_from
+from gadolin.train.bundling import make_bundle
 from gadolin.train.checkpoint import Checkpoint
 from gadolin.train.claim import claimed, require_same
-from gadolin.train.export import export_graph
 from gadolin.train.fit import fit, halvings
 from gadolin.train.learner import Progress
 from gadolin.train.machine import Machine
@@ -52,7 +49,6 @@ _PACKAGES = (
     "opencv-python-headless",
     "pillow",
 )
-_PARITY_SLICES = 32  # spread over the validation part, so that every class is among them
 
 
 def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
@@ -130,7 +126,7 @@ def _outcome(plan: Plan, state: Checkpoint) -> dict[str, Any]:
 
 def _finish(plan: Plan, network: Classifier, parts: Parts, facts: dict[str, Any], progress: Progress | None) -> Path:
     """Write the bundle, read the test part and write the report; the run counts as finished only then."""
-    bundle = _export(plan, network, parts, facts=facts)
+    bundle = make_bundle(network, plan.recipe, parts, facts, plan.out / "bundle")
     write_json(plan.out / "run.json", facts | {"finished": False})
     page = _read_test(plan, bundle, parts, progress)
     write_json(plan.out / "run.json", facts | {"finished": True})
@@ -190,47 +186,6 @@ def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> N
         return
     write_manifest(plan.out / "manifest.csv", records)
     write_json(plan.out / "run.json", facts | {"finished": False})
-
-
-def _export(plan: Plan, network: Classifier, parts: Parts, *, facts: dict[str, Any]) -> Bundle:
-    """Write the bundle: graph, weights, temperature fitted on the validation part."""
-    validation = parts.validation
-    folder = plan.out / "bundle"
-    answering = MirrorAverage(network) if plan.recipe.network.mirror_average else network
-    examples = validation.slices[validation.rows[:: max(1, len(validation) // _PARITY_SLICES)][:_PARITY_SLICES]]
-    weights = {name: tensor.contiguous() for name, tensor in network.cpu().state_dict().items()}
-    write_bytes(folder / "weights.safetensors", save(weights))
-    digest = export_graph(answering, examples, folder / "model.onnx")
-    plain = Bundle(
-        folder=folder,
-        classes=parts.classes,
-        preparation=plan.recipe.preparation,
-        graph_digest=digest,
-        manifest_digest=facts["manifest_digest"],
-        weights_digest=file_digest(folder / "weights.safetensors"),
-        facts={
-            key: facts[key]
-            for key in ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
-        }
-        | {"statistics": _statistics(parts)},
-    )
-    logits = Predictor(plain, open_runtime(plain.graph)).logits(validation.slices[validation.rows])
-    accuracy = float((logits.argmax(axis=1) == validation.targets).mean())
-    bundle = replace(
-        plain,
-        temperature=fit_temperature(logits, validation.targets),
-        metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
-    )
-    write_bundle(bundle)
-    return bundle
-
-
-def _statistics(parts: Parts) -> dict[str, Any]:
-    """Return what the slices of the training part look like, for audits of what the model is used on."""
-    train = parts.train
-    learned = [record for record in parts.records if record.split == "train"]
-    labels = [record.label for record in learned]
-    return summary(appearance(train.slices, train.rows), labels, grouping_keys(learned))
 
 
 def _read_test(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | None) -> Path:

@@ -15,6 +15,7 @@ from gadolin.network import Classifier
 from gadolin.network.spread import place_in_batch
 from gadolin.train import augment
 from gadolin.train.batches import Batch
+from gadolin.train.lesions import draw_exchange, exchange
 from gadolin.train.memory import Memory, is_out_of_memory, must_fit
 from gadolin.train.processes import share_of
 from gadolin.train.recipe import Recipe
@@ -127,9 +128,14 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int) -> _Seen:
         drawn = augment.draw(batch.whole, recipe.augment, generator).share(first, last)
         scaled = augment.apply(network.door.scale(prepared, size), drawn)
         wanted = F.one_hot(targets, len(learner.weights)).float()
-        places = _wanted_places(learner, batch, drawn, size) if recipe.network.evidence == "outlines" else None
+        places = _lesions(learner, batch, drawn) if recipe.network.evidence == "outlines" else None
         if places is None:
             scaled, wanted = augment.mix(scaled, wanted, recipe.augment.mixup, generator)
+        else:
+            if recipe.augment.lesions:
+                moved = draw_exchange(batch.whole, recipe.augment.lesions, generator)
+                scaled, places, wanted = exchange(scaled, places, wanted, _healthy(batch).to(scaled.device), moved)
+            places = F.adaptive_avg_pool2d(places, size // 4)
     if len(targets) == batch.whole and fabric.world_size > 1:
         first, last = share_of(batch.whole, fabric.global_rank, fabric.world_size)
         scaled, wanted = scaled[first:last], wanted[first:last]
@@ -174,14 +180,20 @@ def places_loss(said: Tensor, lesion: Tensor, wanted: Tensor, *, known_slices: i
     return ((entropy + dice) * known).sum() / count
 
 
-def _wanted_places(learner: Learner, batch: Batch, drawn: augment.Draw, size: int) -> Tensor | None:
-    """Return the batch's outlines, moved as the slices were, on the grid of stride 4; below 0 where unknown."""
+def _lesions(learner: Learner, batch: Batch, drawn: augment.Draw) -> Tensor | None:
+    """Return the batch's outlines (n, 1, 64, 64) in [0, 1], moved as the slices were; below 0 where unknown."""
     if batch.outlines is None or batch.outlined is None:
         return None
     outlines, known = learner.fabric.to_device((batch.outlines, batch.outlined))
     moved = augment.move(outlines.float().unsqueeze(1) / 255, drawn)
-    coarse = F.adaptive_avg_pool2d(moved, size // 4)
-    return torch.where(known.view(-1, 1, 1, 1), coarse, -1.0)
+    return torch.where(known.view(-1, 1, 1, 1), moved, -1.0)
+
+
+def _healthy(batch: Batch) -> Tensor:
+    """Return (n,) bool: which slices are known to show no lesion, however they were moved."""
+    assert batch.outlines is not None, "only asked where outlines are learned from"
+    assert batch.outlined is not None, "it comes with the outlines"
+    return batch.outlined & (batch.outlines.amax(dim=(1, 2)) == 0)
 
 
 def _follow(average: dict[str, Tensor], network: Classifier, decay: float) -> None:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gadolin.bundle import read_bundle, require_weights
+from gadolin.bundle import SHIPPED, read_bundle, require_weights
 from gadolin.errors import BundleError, WeightsError
 from gadolin.manifest import file_digest
 from gadolin.network import Classifier
@@ -21,13 +21,14 @@ __all__ = ["OTHER_CHOICES", "start_from", "weights_facts"]
 
 _PATIENCE = 10  # seconds
 
-OTHER_CHOICES = "give --weights none, a .safetensors file, a run folder or a bundle"
+OTHER_CHOICES = "give --weights none, shipped, a .safetensors file, a run folder or a bundle"
 
 
 def start_from(network: Classifier, backbone_name: str, weights: str) -> dict[str, str]:
     """Load the backbone's weights in place and return facts for the run's record.
 
-    ``weights`` is "none", "imagenet" (through timm and the hub), or a path: a safetensors file (named as a whole
+    ``weights`` is "none", "imagenet" (through timm and the hub), "shipped" (the
+    model that comes with the package), or a path: a safetensors file (named as a whole
     classifier or as a bare backbone), a run folder or a bundle. The head always starts anew.
     Raises WeightsError where they cannot be had or do not fit.
     """
@@ -37,7 +38,7 @@ def start_from(network: Classifier, backbone_name: str, weights: str) -> dict[st
         name, state = _from_hub(backbone_name)
         _load(network, state, f"the hub's {name}")
         return {"weights": "imagenet", "weights_source": name}
-    path = _file(Path(weights))
+    path = _file(_place(weights))
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -51,7 +52,7 @@ def weights_facts(weights: str) -> dict[str, str]:
     """Return what a run records of where it starts from: the name, and of a file its digest; raises WeightsError."""
     if weights in ("none", "imagenet"):
         return {"weights": weights}
-    return {"weights": Path(weights).name, "weights_digest": file_digest(_file(Path(weights)))}
+    return {"weights": Path(weights).name, "weights_digest": file_digest(_file(_place(weights)))}
 
 
 def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
@@ -83,11 +84,15 @@ def _require_answer(address: str) -> None:
         return  # an answer all the same
 
 
+def _place(weights: str) -> Path:
+    return SHIPPED if weights == "shipped" else Path(weights)
+
+
 def _file(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.exists():
-        msg = f"weights must be none, imagenet or a path, {path} does not exist; {OTHER_CHOICES}"
+        msg = f"weights must be none, imagenet, shipped or a path, {path} does not exist; {OTHER_CHOICES}"
         raise WeightsError(msg)
     try:
         return require_weights(read_bundle(path))
