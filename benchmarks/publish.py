@@ -24,7 +24,7 @@ def publish(
     page: str = "results.md",
     pictures: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Print a section; with ``write`` put it into a page of docs/, its lines into README.md too if it has the marks.
+    """Print a section; with ``write`` put it into a page of docs/, its lines where README.md or the card has the marks.
 
     ``pictures`` (PNG, by what they show) are kept in docs/images and follow the lines on the page.
     """
@@ -40,7 +40,8 @@ def publish(
             marks = f"\n<!-- begin {section} -->\n<!-- end {section} -->\n"
             results.write_text(results.read_text(encoding="utf-8") + marks, encoding="utf-8")
         _fill(results, section, [*body, *_kept(section, pictures or {})])
-        _fill(readme, section, lines)
+        for elsewhere in (readme, ROOT / "docs" / "model-card.md"):
+            _fill(elsewhere, section, lines)
 
 
 def _kept(section: str, pictures: Mapping[str, bytes]) -> list[str]:
@@ -73,6 +74,14 @@ def shown(value: object) -> str:
     assert isinstance(value, dict), "a figure with its interval"
     spread = "no interval" if value["low"] is None else f"{100 * value['low']:.1f}-{100 * value['high']:.1f}"
     return f"{100 * value['value']:.1f} % ({spread})"
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share in percent with its Wilson interval."""
+    z = 1.959964
+    middle = (part + z**2 / 2) / (whole + z**2)
+    reach = z / (whole + z**2) * (part * (whole - part) / whole + z**2 / 4) ** 0.5
+    return f"{100 * part / whole:.2f} % ({100 * (middle - reach):.2f}-{100 * (middle + reach):.2f})"
 
 
 def keep(name: str, table: Table) -> None:

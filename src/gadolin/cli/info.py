@@ -11,14 +11,16 @@ from gadolin.cli.output import print_json
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="A run folder or a bundle.")],
+    model: Annotated[
+        Path | None, typer.Argument(help="A run folder or a bundle; by default the model that comes with the package.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Show what a model is: classes, preparation, calibration, and where it comes from. Its digests are verified."""
-    from gadolin.bundle import read_bundle, require_weights
+    from gadolin.bundle import SHIPPED, read_bundle, require_weights
     from gadolin.records import NOTICE
 
-    bundle = read_bundle(model)
+    bundle = read_bundle(model or SHIPPED)
     if bundle.weights.is_file():
         require_weights(bundle)
     if as_json:
@@ -30,6 +32,7 @@ def info(
         "preparation": ", ".join(f"{key} {value}" for key, value in bundle.preparation.as_json().items()),
         "temperature": f"{bundle.temperature:.3f}",
         "abstains below": f"{bundle.abstain_below:.2f}",
+        "abstains above a strangeness of": f"{bundle.strange_above:.2f}",
         **{key.replace("_", " "): _words(value) for key, value in bundle.facts.items()},
         **{f"{part} part": _words(value) for part, value in bundle.metrics.items()},
     }

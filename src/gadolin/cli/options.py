@@ -17,15 +17,21 @@ PatientFrom = Annotated[
     ),
 ]
 Cache = Annotated[Path | None, typer.Option(help="Folder for prepared slices; by default in the user's cache.")]
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", help="A run folder or a bundle; by default the model that comes with the package."),
+]
 RecipeName = Annotated[
-    str, typer.Option(help="'default' (short, for CPUs), 'outlines' (longer, where they are) or 'resnet50' (founding).")
+    str,
+    typer.Option(help="'default' (short, for CPUs), 'outlines', 'robust' (both longer) or 'resnet50' (founding)."),
 ]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change the recipe, as in optimizer.lr=3e-4; may be given several times."),
 ]
 Weights = Annotated[
-    str, typer.Option(help="Start from 'none', 'imagenet' (from the hub), a .safetensors file, a run or a bundle.")
+    str,
+    typer.Option(help="Start from none, imagenet (from the hub), shipped, a .safetensors file, a run or a bundle."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out files that are no pictures.")]

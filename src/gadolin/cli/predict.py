@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadolin.cli.options import Model
 from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def predict(
             help="Pictures, DICOM files or folders, NIfTI volumes, .mat files, glob patterns, or - for standard input."
         ),
     ],
-    model: Annotated[Path, typer.Option("--model", "-m", help="A run folder or a bundle.")] = Path("run"),
+    model: Model = None,
     runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
     threads: Annotated[int, typer.Option(help="Threads to compute with; 0 for one per core.")] = 0,
     series: Annotated[

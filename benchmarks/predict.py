@@ -1,0 +1,136 @@
+"""How fast the shipped model answers: one slice on one core, a batch beside the bare runtime, a command, a collection.
+
+    python benchmarks/predict.py DATA [--model MODEL] [--runtime onnxruntime] [--collection FOLDER] [--write]
+
+DATA is a folder of slices; the first 200 are used. ``--collection`` names a folder that is answered for whole, as a
+command in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gadolin.bundle import SHIPPED
+from gadolin.files import expand, predict_files
+from gadolin.predictor import Predictor
+from gadolin.prepare import prepare
+from gadolin.readers import read
+from gadolin.runtime import open_runtime
+from measured import measured
+from publish import markdown, publish
+
+RUNS = 100
+BATCH = 16
+PAIRS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", type=Path, default=SHIPPED)
+    parser.add_argument("--runtime", default="onnxruntime")
+    parser.add_argument("--collection", type=Path)
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    files = expand([str(arguments.data)])[:200]
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "slice.png"
+        pixels = cv2.resize(read(files[0]).pixels, (512, 512), interpolation=cv2.INTER_LINEAR)
+        cv2.imwrite(str(picture), pixels.astype(np.uint8))
+        rows = [one_slice(arguments, picture), *batches(arguments, files), command(arguments, picture)]
+        if arguments.collection:
+            rows.append(collection(arguments))
+    lines = [*markdown(["what", "measured", "beside", "ratio"], rows), "", f"Runtime {arguments.runtime}."]
+    publish(f"predict-{arguments.runtime}", "How fast the shipped model answers", lines, write=arguments.write)
+
+
+def one_slice(arguments: argparse.Namespace, picture: Path) -> list[str]:
+    """Time file to JSON, model loaded, evidence and abstention included, on one core, beside the network alone."""
+    cv2.setNumThreads(1)
+    predictor = Predictor.load(arguments.model, runtime=arguments.runtime, threads=1)
+    prepared = prepare(read(picture), predictor.bundle.preparation)[None]
+
+    def whole() -> None:
+        (answer,) = predict_files(predictor, [str(picture)])  # the graph computes the evidence in any case
+        json.dumps(answer.as_json())
+
+    both = [milliseconds(whole), milliseconds(lambda: predictor.ask(prepared))]
+    told = [f"p50 {np.median(each):.1f} ms, p99 {np.percentile(each, 99):.1f} ms" for each in both]
+    ratio = f"{np.median(both[0]) / np.median(both[1]):.2f}"
+    return ["one slice of 512 x 512, file to JSON, one core", told[0], f"the network alone: {told[1]}", ratio]
+
+
+def batches(arguments: argparse.Namespace, files: list[str]) -> list[list[str]]:
+    """Count slices per second of many files on all cores, in pairs with the runtime on slices prepared before."""
+    predictor = Predictor.load(arguments.model, runtime=arguments.runtime)
+    runtime = open_runtime(predictor.bundle.graph, arguments.runtime)
+    prepared = np.stack([prepare(read(path), predictor.bundle.preparation) for path in files])
+
+    def bare() -> None:
+        for start in range(0, len(prepared), BATCH):
+            runtime(prepared[start : start + BATCH])
+
+    def from_files() -> None:
+        list(predict_files(predictor, files))
+
+    ready = [(rate(lambda: predictor.ask(prepared), len(files)), rate(bare, len(files))) for _ in range(PAIRS)]
+    whole = [(rate(from_files, len(files)), rate(bare, len(files))) for _ in range(PAIRS)]
+    return [
+        ["slices prepared before, all cores", *beside(ready)],
+        ["files to answers, all cores", *beside(whole)],
+    ]
+
+
+def beside(pairs: list[tuple[float, float]]) -> list[str]:
+    ours, bare = (statistics.median(each) for each in zip(*pairs, strict=True))
+    ratio = statistics.median(one / other for one, other in pairs)
+    return [f"{ours:.0f} slices/s", f"the runtime alone: {bare:.0f} slices/s", f"{ratio:.2f}"]
+
+
+def command(arguments: argparse.Namespace, picture: Path) -> list[str]:
+    """Time the command from its start to its end, and measure its memory."""
+    words = [sys.executable, "-m", "gadolin", "predict", str(picture), "--model", str(arguments.model), "--json"]
+    costs = [measured([*words, "--runtime", arguments.runtime]) for _ in range(6)][1:]
+    nothing = [measured([sys.executable, "-c", "import numpy, onnxruntime"]) for _ in range(6)][1:]
+    told = [
+        f"{statistics.median(each.seconds for each in some):.2f} s, {max(each.mebibytes for each in some):.0f} MiB"
+        for some in (costs, nothing)
+    ]
+    return ["gadolin predict, start to end", told[0], f"importing numpy and onnxruntime: {told[1]}", ""]
+
+
+def collection(arguments: argparse.Namespace) -> list[str]:
+    """Time the command on a whole collection, and measure its memory."""
+    words = [sys.executable, "-m", "gadolin", "predict", str(arguments.collection), "--model", str(arguments.model)]
+    cost = measured([*words, "--json", "--runtime", arguments.runtime])
+    count = len(expand([str(arguments.collection)]))
+    return [f"gadolin predict, {count:,} pictures", f"{cost.seconds:.0f} s, {cost.mebibytes:.0f} MiB", "", ""]
+
+
+def milliseconds(work: Callable[[], object]) -> list[float]:
+    times = []
+    for _ in range(RUNS + 5):
+        start = time.perf_counter()
+        work()
+        times.append(1000 * (time.perf_counter() - start))
+    return times[5:]
+
+
+def rate(work: Callable[[], object], count: int) -> float:
+    start = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main()

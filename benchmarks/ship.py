@@ -1,0 +1,192 @@
+"""Train the network that the package ships, from the folders of the collections.
+
+    python benchmarks/ship.py FIGSHARE KAGGLE OTHER [--recipe robust] [--seed 0] [--work FOLDER] [--put] [--write]
+
+Figshare's folds 0 to 3 and, of the same folds, one notumor picture of each group of copies of the Kaggle set are
+learned from; a validation part of them chooses the epoch and fits temperature and thresholds. Fold 4 is the test part:
+it chooses nothing and is read once, at the end. OTHER holds folders of pictures that show no head; every second one of
+each sets the gate. Run again after an interruption, it goes on. ``--put`` copies the bundle into the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from safetensors.torch import load_file, save_file
+
+from crossval import four_class_manifest
+from gadolin.bundle import SHIPPED, Bundle, read_bundle, write_bundle
+from gadolin.evaluate.selective import AIMED_ACCURACY, ANSWERED
+from gadolin.manifest import file_digest, read_manifest, write_manifest
+from gadolin.network import NetworkConfig
+from gadolin.network.restore import restored
+from gadolin.predictor import Predictor
+from gadolin.prepare import prepare
+from gadolin.readers import read
+from gadolin.records import NO_LESION, Record
+from gadolin.train.bundling import make_bundle
+from gadolin.train.machine import Machine
+from gadolin.train.parts import Parts, divide
+from gadolin.train.plan import Plan
+from gadolin.train.recipe import Recipe, with_settings
+from gadolin.train.recipes import named_recipe
+from gadolin.train.run import train_model
+from publish import markdown, publish, say
+
+LICENCE = (
+    "Apache-2.0. Learned from slices of Cheng et al., figshare 1512427 (CC BY 4.0), and of the Kaggle set "
+    "masoudnickparvar/brain-tumor-mri-dataset (CC0)"
+)
+KEPT_FOLD = 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figshare", type=Path)
+    parser.add_argument("kaggle", type=Path)
+    parser.add_argument("other", type=Path)
+    parser.add_argument("--recipe", default="robust")
+    parser.add_argument("--set", action="append", default=[], dest="settings")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path("runs/ship"))
+    parser.add_argument("--put", action="store_true", help="copy the bundle into the package")
+    parser.add_argument("--write", action="store_true", help="put the gates of precision into docs/results.md")
+    arguments = parser.parse_args()
+    manifest = arguments.work / "shipped.csv"
+    if not manifest.is_file():
+        folds = arguments.work / "manifest.csv"
+        if not folds.is_file():
+            four_class_manifest(arguments.figshare, arguments.kaggle, arguments.work)
+        write_manifest(manifest, [parted(record) for record in read_manifest(folds)])
+    out = arguments.work / f"{arguments.recipe}-seed{arguments.seed}"
+    recipe = with_settings(named_recipe(arguments.recipe), arguments.settings)
+    plan = Plan(manifest, out, recipe, machine=Machine(seed=arguments.seed), resume=(out / "run.json").is_file())
+    if not (plan.resume and json.loads((out / "run.json").read_text()).get("finished")):
+        train_model(plan, progress=say)
+    parts = divide(replace(plan, resume=True), say)
+    whole = gated(out, parts, recipe, halves(arguments.other)[0])
+    small, lines = half_precision(whole, parts, arguments.work / "small")
+    publish("shipped-facts", "The shipped model", facts_of(small, out), write=arguments.write)
+    publish("ship-precision", "Precisions of the shipped bundle", lines, write=arguments.write)
+    if arguments.put:
+        shutil.copytree(small.folder, SHIPPED, dirs_exist_ok=True)
+
+
+def parted(record: Record) -> Record:
+    """Return the record in its part; a slice of notumor is known to show no lesion."""
+    outline = NO_LESION if record.label == "notumor" else record.outline
+    return replace(record, split="test" if record.fold == KEPT_FOLD else "train", outline=outline)
+
+
+def facts_of(bundle: Bundle, run: Path) -> list[str]:
+    """Return what the bundle and its run folder tell of where the model comes from."""
+    told = json.loads((run / "run.json").read_text())
+    rows = [
+        ["digest", bundle.digest],
+        ["classes", ", ".join(bundle.classes)],
+        ["licence", bundle.licence],
+        ["recipe", f"{told['recipe_name']}, seed {told['seed']}, from scratch"],
+        ["epoch", f"{told['chosen_epoch']} of {told['epochs']}, chosen on the validation part"],
+        [
+            "minutes of training",
+            f"{told['training_seconds'] / 60:.0f} ({told['precision']}, {told['threads']} threads)",
+        ],
+        ["patients known", str(told["patients"])],
+        *(
+            [f"slices of the {part} part", ", ".join(f"{label} {count}" for label, count in counts.items())]
+            for part, counts in told["counts"].items()
+        ),
+        ["digest of the manifest", told["manifest_digest"][:16]],
+        ["temperature", f"{bundle.temperature:.3f}"],
+        ["names nothing below a probability of", f"{bundle.abstain_below:.3f}"],
+        ["names nothing above a strangeness of", f"{bundle.strange_above:.3f}"],
+    ]
+    return markdown(["what", "of this model"], rows)
+
+
+def halves(other: Path) -> tuple[list[Path], list[Path]]:
+    """Return the pictures that set the gate and those that test it: every second one of each folder of OTHER."""
+    folders = [sorted(each for each in folder.iterdir() if each.is_file()) for folder in sorted(other.iterdir())]
+    first, second = ([path for paths in folders for path in paths[start::2]] for start in (0, 1))
+    return first, second
+
+
+def gated(run: Path, parts: Parts, recipe: Recipe, others: list[Path]) -> Bundle:
+    """Write a run's bundle anew, with a gate that was shown pictures of other things, and with its thresholds."""
+    facts = json.loads((run / "run.json").read_text())
+    network = restored(read_bundle(run))
+    foreign = np.stack([prepare(read(path), recipe.preparation) for path in others])
+    foreign = np.concatenate([foreign, foreign[:, :, ::-1], foreign[:, ::-1]])
+    recipe = replace(recipe, network=NetworkConfig(**facts["recipe"]["network"]))
+    bundle = make_bundle(network, recipe, parts, facts, run.with_name("gated"), foreign=foreign)
+    likely = Predictor.load(bundle.folder).probabilities(parts.validation.slices[parts.validation.rows])
+    bundle = replace(bundle, abstain_below=threshold(likely, parts.validation.targets), licence=LICENCE)
+    write_bundle(bundle)
+    return bundle
+
+
+def threshold(likely: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    """Return the confidence below which nothing is named.
+
+    The lowest at which those above it are right to 99 %, but not so high that more than a tenth is left unnamed.
+    """
+    sure, right = likely.max(axis=1), likely.argmax(axis=1) == truth
+    order = np.argsort(-sure)
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(accuracy >= AIMED_ACCURACY)
+    named = max(int(enough[-1]) + 1 if len(enough) else 0, math.ceil(ANSWERED * len(order)))
+    return 0.0 if named == len(order) else round(float(sure[order][named - 1]), 4)
+
+
+def half_precision(whole: Bundle, parts: Parts, folder: Path) -> tuple[Bundle, list[str]]:
+    """Write the bundle with weights stored in 16 bits, computed with in 32, and tell what that changes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = onnx.load(whole.graph)
+    kept = model.graph.initializer[:]
+    del model.graph.initializer[:]
+    for tensor in kept:
+        value = numpy_helper.to_array(tensor)
+        if value.dtype != np.float32 or value.size < 256:
+            model.graph.initializer.append(tensor)
+            continue
+        stored = numpy_helper.from_array(value.astype(np.float16), f"{tensor.name}_16")
+        model.graph.initializer.append(stored)
+        model.graph.node.insert(0, helper.make_node("Cast", [stored.name], [tensor.name], to=onnx.TensorProto.FLOAT))
+    onnx.save(model, str(folder / whole.graph.name))
+    weights = {
+        name: each.half() if each.is_floating_point() else each for name, each in load_file(whole.weights).items()
+    }
+    save_file(weights, folder / whole.weights.name)
+    digests = (file_digest(folder / path.name) for path in (whole.graph, whole.weights))
+    small = replace(whole, folder=folder, graph_digest=next(digests), weights_digest=next(digests))
+    write_bundle(small)
+    slices = parts.validation.slices[parts.validation.rows]
+    rows = []
+    full = Predictor.load(whole.folder).probabilities(slices)
+    for name, bundle in (("32 bits", whole), ("16 bits stored, computed in 32", small)):
+        likely = Predictor.load(bundle.folder).probabilities(slices)
+        right = float((likely.argmax(1) == parts.validation.targets).mean())
+        flipped, change = int((likely.argmax(1) != full.argmax(1)).sum()), float(np.abs(likely - full).max())
+        size = sum(path.stat().st_size for path in (bundle.graph, bundle.weights)) / 2**20
+        rows.append([name, f"{size:.1f}", str(flipped), f"{change:.5f}", f"{100 * right:.1f} %"])
+    head = [
+        "precision",
+        "MiB with weights to train from",
+        "labels flipped",
+        "largest change of a probability",
+        "accuracy",
+    ]
+    return small, [*markdown(head, rows), "", f"On the {len(slices)} slices of the validation part."]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Promises of the model that comes with the package: it is whole, small, and answers without anything else."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from gadolin.bundle import SHIPPED, read_bundle, require_weights
+from gadolin.phantom import CLASSES, draw_patient
+from gadolin.predictor import Predictor
+from gadolin.records import Slice
+
+MOST_BYTES = 30 * 2**20
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return Predictor.load(threads=1)
+
+
+def test_it_is_whole_and_small():
+    bundle = read_bundle(SHIPPED)
+
+    assert require_weights(bundle).is_file()
+    assert bundle.classes == CLASSES
+    assert "CC BY 4.0" in bundle.licence
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < MOST_BYTES
+
+
+def test_it_names_no_folder_of_the_computer_that_trained_it():
+    text = (SHIPPED / "bundle.json").read_text(encoding="utf-8")
+
+    assert not [word for word in ("/home", "/tmp", "/root", "/work") if word in text]
+    assert json.loads(text)["facts"]["recipe_name"]
+
+
+def test_it_answers_for_a_slice_with_evidence_on_the_lesion_s_grid(shipped):
+    (answer,) = shipped.predict([Slice(draw_patient("meningioma", 2, slices=1)[0].pixels.astype(np.float32))])
+
+    assert tuple(answer.probabilities) == CLASSES
+    assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_it_declines_noise_and_a_blank_page(shipped, rng):
+    pictures = [Slice(rng.integers(0, 256, (256, 256)).astype(np.float32)), Slice(np.full((200, 300), 255, np.float32))]
+
+    for answer in shipped.predict(pictures):
+        assert answer.abstained
+        assert answer.label is None
+
+
+def test_training_may_start_from_it():
+    pytest.importorskip("torch")
+    from gadolin.network import build_classifier
+    from gadolin.train.recipes import named_recipe
+    from gadolin.train.weights import start_from
+
+    network = build_classifier(named_recipe("default").network, classes=3)
+    before = {name: tensor.clone() for name, tensor in network.backbone.state_dict().items()}
+
+    facts = start_from(network, "compact", "shipped")
+
+    assert facts["weights"] == "shipped"
+    assert len(facts["weights_digest"]) == 64
+    changed = [name for name, tensor in network.backbone.state_dict().items() if (tensor != before[name]).any()]
+    assert len(changed) > 20
