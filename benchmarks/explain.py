@@ -1,6 +1,6 @@
 """LIME and SHAP beside the packages lime and shap: the same model, runtime, superpixels and fill.
 
-    python benchmarks/explain.py MODEL DATA [--slices 6] [--reference 20000] [--parts speed stability memory]
+    python benchmarks/explain.py MODEL DATA [--slices 6] [--seeds 3] [--reference 20000] [--parts ...]
 
 MODEL is a run folder or a bundle, DATA a manifest. Seconds of the same number of samples; how many samples, and
 seconds, each needs for a median rank correlation of 0.95 with the package's map of ``--reference`` samples; how alike
@@ -11,6 +11,7 @@ needed extras are explain and dev.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 import warnings
@@ -43,8 +44,7 @@ with warnings.catch_warnings():
 
 PARTS = ("speed", "stability", "memory")
 SAMPLES = 1000
-BUDGETS = (64, 128, 192, 256, 384, 512, 768, 1000, 1500, 2000, 3000, 4000, 6000, 8000)
-SEEDS = 3
+BUDGETS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 STABLE = (128, 256, 512, 1000, 2000)
 AGREEMENT = 0.95
 EXPLANATIONS = 200
@@ -58,17 +58,18 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--slices", type=int, default=6)
-    parser.add_argument("--reference", type=int, default=20_000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--reference", type=int, default=20_000, help="0 asks for seconds alone")
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
     predictor = Predictor.load(arguments.model)
-    records = turn_about(tested_records(scan(arguments.data).records))
+    records = turn_about([record for record in tested_records(scan(arguments.data).records) if record.outlined])
     if "speed" in arguments.parts:
-        lines = speed(predictor, records[: arguments.slices], arguments.reference)
+        lines = speed(predictor, records[: arguments.slices], arguments.reference, arguments.seeds)
         publish("explain-speed", "LIME and SHAP beside the packages", lines, write=arguments.write)
     if "stability" in arguments.parts:
-        lines = stability(predictor, records[: arguments.slices])
+        lines = stability(predictor, records[: arguments.slices], arguments.seeds)
         publish("explain-stability", "LIME and SHAP from seed to seed", lines, write=arguments.write)
     if "memory" in arguments.parts:
         lines = memory(predictor, records)
@@ -108,7 +109,7 @@ def their_lime(cut: Superpixels, samples: int, seed: int) -> Worth:
     def answer(pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         return cut.subject.predict(np.stack(pictures)[..., 0])
 
-    data, likely = explainer.data_labels(colour, fill, segments, answer, samples, batch_size=32, progress_bar=False)
+    data, likely = explainer.data_labels(colour, fill, segments, answer, samples, batch_size=32)
     distances = 1 - data.sum(axis=1) / np.sqrt(np.maximum(data.sum(axis=1), 1) * data.shape[1])
     target = cut.subject.target
     _, told, _, _ = explainer.base.explain_instance_with_data(
@@ -134,22 +135,22 @@ class Need(NamedTuple):
     seconds: float | None
 
 
-def speed(predictor: Predictor, records: Sequence[Record], reference: int) -> list[str]:
+def speed(predictor: Predictor, records: Sequence[Record], reference: int, seeds: int) -> list[str]:
     """Return the table of both tools for both methods."""
     cuts = [superpixels(subject(predictor, slice_and_mask(record)[0])) for record in records]
     rows = []
     for method, (ours, theirs) in PAIRS.items():
         truths = []
-        for place, cut in enumerate(cuts):
+        for place, cut in enumerate(cuts if reference else ()):
             truths.append(theirs(cut, reference, 99))
             print(f"{method}: the package's map of {reference} samples, slice {place + 1} of {len(cuts)}", flush=True)
-        needs = [needed(tool, cuts, truths) for tool in (ours, theirs)]
+        needs = [needed(tool, cuts, truths, seeds) if truths else Need(None, None) for tool in (ours, theirs)]
         seconds = [[timed(tool, cut, SAMPLES) for cut in cuts] for tool in (ours, theirs)]
         ratio = statistics.median(their / our for our, their in zip(*seconds, strict=True))
         for name, need, took, faster in zip(
             ("Gadolin", f"package {method}"), needs, seconds, (ratio, 1.0), strict=True
         ):
-            enough = "more than tried" if need.seconds is None else f"{need.samples}"
+            enough = f"{need.samples}" if need.samples else "more than tried" if truths else "not asked"
             sooner = (
                 "" if needs[1].seconds is None or need.seconds is None else f"{needs[1].seconds / need.seconds:.1f}"
             )
@@ -179,26 +180,31 @@ def speed(predictor: Predictor, records: Sequence[Record], reference: int) -> li
         "",
         f"{len(cuts)} slices, {pieces:.0f} superpixels in the middle, the same model, runtime, superpixels and fill "
         f"for both, batches of 32. “Needed”: for a median rank correlation (Spearman) of {AGREEMENT} with the "
-        f"package's own map of {reference:,} samples, over the slices and {SEEDS} seeds; {len(BUDGETS)} numbers of "
-        "samples were tried.",
+        f"package's own map of {reference:,} samples, over the slices and {seeds} seeds; twice as many samples "
+        "were tried each time, and what lies between was interpolated.",
     ]
 
 
-def needed(tool: Tool, cuts: Sequence[Superpixels], truths: Sequence[Worth]) -> Need:
-    """Try more and more samples until the maps agree with the reference."""
+def needed(tool: Tool, cuts: Sequence[Superpixels], truths: Sequence[Worth], seeds: int) -> Need:
+    """Try more and more samples until the maps agree with the reference; between two budgets, interpolate."""
+    before, below = 0, 0.0
     for samples in BUDGETS:
         if samples < max(cut.count for cut in cuts) + 2:
             continue
         seconds, agreement = [], []
         for cut, truth in zip(cuts, truths, strict=True):
-            for seed in range(SEEDS):
+            for seed in range(seeds):
                 start = time.perf_counter()
                 worth = tool(cut, samples, seed)
                 seconds.append(time.perf_counter() - start)
                 agreement.append(float(spearmanr(worth, truth).statistic))
-        print(f"{tool.__name__}, {samples} samples: {statistics.median(agreement):.3f}", flush=True)
-        if statistics.median(agreement) >= AGREEMENT:
-            return Need(samples, statistics.median(seconds))
+        reached = statistics.median(agreement)
+        print(f"{tool.__name__}, {samples} samples: {reached:.3f}", flush=True)
+        if reached >= AGREEMENT:
+            share = (AGREEMENT - below) / (reached - below) if before else 1.0
+            enough = round(math.exp(math.log(before or samples) * (1 - share) + math.log(samples) * share))
+            return Need(enough, statistics.median(seconds) * enough / samples)
+        before, below = samples, reached
     return Need(None, None)
 
 
@@ -208,7 +214,7 @@ def timed(tool: Tool, cut: Superpixels, samples: int) -> float:
     return time.perf_counter() - start
 
 
-def stability(predictor: Predictor, records: Sequence[Record]) -> list[str]:
+def stability(predictor: Predictor, records: Sequence[Record], seeds: int) -> list[str]:
     """Return the table of how alike the maps of different seeds are, for more and more samples."""
     cuts = [superpixels(subject(predictor, slice_and_mask(record)[0])) for record in records]
     rows = []
@@ -218,7 +224,7 @@ def stability(predictor: Predictor, records: Sequence[Record]) -> list[str]:
             for tool in (ours, theirs):
                 alike, same = [], []
                 for cut in cuts:
-                    worths = [tool(cut, samples, seed) for seed in range(SEEDS)]
+                    worths = [tool(cut, samples, seed) for seed in range(seeds)]
                     for one, other in combinations(worths, 2):
                         alike.append(float(spearmanr(one, other).statistic))
                         same.append(one.argmax() == other.argmax())
@@ -229,7 +235,7 @@ def stability(predictor: Predictor, records: Sequence[Record]) -> list[str]:
     return [
         *markdown(["samples", *tools], rows),
         "",
-        f"Median rank correlation (Spearman) between two of {SEEDS} seeds, and how often both name the same superpixel "
+        f"Median rank correlation (Spearman) between two of {seeds} seeds, and how often both name the same superpixel "
         f"first, over {len(cuts)} slices.",
     ]
 

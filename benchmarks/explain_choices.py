@@ -1,9 +1,9 @@
-"""What is fixed before explanations are scored: what LIME and SHAP see in place of a piece, and the threshold of IoU.
+"""What is fixed before explanations are scored: what LIME and SHAP see in place of a piece, and the thresholds of IoU.
 
     python benchmarks/explain_choices.py CROSSVAL [--folds 1 2 3] [--slices 20] [--samples 400] [--write]
 
 CROSSVAL holds the runs ``fold-K`` of a cross-validation over data with outlines; each model explains slices of its own
-held-out persons. The needed extra is explain.
+held-out persons. The needed extras are train and explain.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from gadolin.explanations import Options
 from gadolin.explanations.faithfulness import deletion_and_insertion
 from gadolin.explanations.fills import FILLS
 from gadolin.explanations.measures import energy_inside, overlap, pointing
-from gadolin.explanations.methods import method
-from gadolin.explanations.subject import Subject, subject
+from gadolin.explanations.methods import METHODS, method
+from gadolin.explanations.priors import PRIORS
+from gadolin.explanations.subject import Heat, Subject, subject
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
 from gadolin.sources import scan
 from publish import markdown, publish
 
 ASKING = ("lime", "shap")
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 class Outlined(NamedTuple):
@@ -58,9 +59,10 @@ def main() -> None:
         "",
         *fills(chosen, Options(samples=arguments.samples)),
         "",
-        "IoU of evidence and outline, mean, by the share of the hottest above which a pixel counts as marked:",
+        "IoU with the outline, mean, by the share of the hottest above which a pixel counts as marked; the best share "
+        "of each method is bold:",
         "",
-        *thresholds(chosen),
+        *thresholds(chosen, Options(samples=arguments.samples)),
     ]
     publish("explain-choices", "What is fixed before explanations are scored", lines, write=arguments.write)
 
@@ -68,7 +70,7 @@ def main() -> None:
 def of_fold(run: Path, count: int) -> Iterator[Outlined]:
     """Yield slices of a run's test part that have outlines, classes in turn."""
     predictor = Predictor.load(run)
-    records = [record for record in tested_records(scan(run / "manifest.csv").records) if record.outline]
+    records = [record for record in tested_records(scan(run / "manifest.csv").records) if record.outlined]
     for record in turn_about(records)[:count]:
         image, mask = slice_and_mask(record)
         yield Outlined(subject(predictor, image), mask)
@@ -90,14 +92,22 @@ def fills(chosen: Sequence[Outlined], options: Options) -> list[str]:
     return markdown(["method", "fill", "pointing", "energy", "deletion", "insertion", "whole", "empty"], rows)
 
 
-def thresholds(chosen: Sequence[Outlined]) -> list[str]:
+def thresholds(chosen: Sequence[Outlined], options: Options) -> list[str]:
     """Return the table of thresholds."""
-    heats = [(method("evidence").load()(asked, Options())[0], mask) for asked, mask in chosen]
-    means = [
-        statistics.fmean(float(overlap(heat[None], mask[None], threshold)[0]) for heat, mask in heats)
-        for threshold in THRESHOLDS
-    ]
-    return markdown(["share", *map(str, THRESHOLDS)], [["IoU", *(f"{mean:.3f}" for mean in means)]])
+    rows = []
+    for name in (*METHODS, *PRIORS):
+        heats = [(heat_of(name, asked, options)[None], mask[None]) for asked, mask in chosen]
+        means = [statistics.fmean(float(overlap(*one, share)[0]) for one in heats) for share in THRESHOLDS]
+        rows.append([name, *(f"**{mean:.3f}**" if mean == max(means) else f"{mean:.3f}" for mean in means)])
+        print(*rows[-1], flush=True)
+    return markdown(["method", *map(str, THRESHOLDS)], rows)
+
+
+def heat_of(name: str, asked: Subject, options: Options) -> Heat:
+    """Return the heat (H, W) of a method or prior."""
+    if name in PRIORS:
+        return PRIORS[name](asked.image, asked.frame, options.seed)
+    return method(name).load()(asked, options)[0]
 
 
 if __name__ == "__main__":

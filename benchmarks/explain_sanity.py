@@ -53,7 +53,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
     trained = Predictor.load(arguments.run)
-    records = turn_about(tested_records(scan(arguments.data).records))[: arguments.slices]
+    outlined = [record for record in tested_records(scan(arguments.data).records) if record.outlined]
+    records = turn_about(outlined)[: arguments.slices]
     images = [slice_and_mask(record)[0] for record in records]
     with tempfile.TemporaryDirectory() as temporary:
         examples = np.asarray(prepared_slices(records, trained.bundle.preparation, Path(temporary)).slices)

@@ -3,14 +3,15 @@
     python benchmarks/explain_scores.py DATA OUTLINES LABELS [--samples 1000] [--slices 120] [--write]
 
 DATA is a manifest with outlines; of its test part neither run has learned. OUTLINES is a run that learned from
-outlines, LABELS the same recipe without. What is scored stands in a folder ``explanations`` of each run and is taken
-anew where that is missing. The needed extras are train and explain.
+outlines, LABELS the same recipe without, of which fewer methods are scored. What is scored stands in a folder
+``explanations`` of each run and is taken anew where that is missing. The needed extras are train and explain.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from gadolin.report.scored import score_model
 from publish import markdown, publish, say, shown
 
 Lines = list[dict[str, Any]]
+BESIDE = ("evidence", "gradcam", "lime", "shap", "centre")
+"""Of the run that learned from labels alone."""
 
 
 def main() -> None:
@@ -35,7 +38,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md and README.md")
     arguments = parser.parse_args()
     wish = Wish(options=Options(samples=arguments.samples), slices=arguments.slices)
-    outlines, labels = (scored(run, arguments.data, wish) for run in (arguments.outlines, arguments.labels))
+    outlines = scored(arguments.outlines, arguments.data, wish)
+    labels = scored(arguments.labels, arguments.data, replace(wish, methods=BESIDE, faithfulness=False))
     better = compare(*(read_table(predictions_of(run)) for run in (arguments.labels, arguments.outlines)))
     gain = 100 * (better.correct_b - better.correct_a) / better.common
     low, high = (100 * (bound or 0.0) for bound in (better.accuracy.low, better.accuracy.high))
@@ -82,16 +86,18 @@ def whole(lines: Lines) -> list[str]:
 
 def by_class(outlines: Lines, labels: Lines) -> list[str]:
     """Return the table of pointing by class, both models in each cell."""
-    cells: dict[str, dict[str, list[str]]] = {}
-    for lines in (outlines, labels):
-        for line in lines:
-            if line["of"] in ("all", "class"):
-                mark = " ↓" if line["below_prior"] else ""
-                cell = cells.setdefault(line["method"], {}).setdefault(line["value"], [])
-                cell.append(f"{100 * line['pointing']['value']:.0f} %{mark}")
-    columns = list(next(iter(cells.values())))
-    rows = [[name, *(" / ".join(by[column]) for column in columns)] for name, by in cells.items()]
+    first, second = ({(line["method"], line["value"]): pointed(line) for line in lines} for lines in (outlines, labels))
+    columns = list(dict.fromkeys(line["value"] for line in outlines if line["of"] in ("all", "class")))
+    rows = [
+        [name, *(f"{first.get((name, column), '-')} / {second.get((name, column), '-')}" for column in columns)]
+        for name in dict.fromkeys(line["method"] for line in outlines)
+    ]
     return markdown(["method", *columns], rows)
+
+
+def pointed(line: dict[str, Any]) -> str:
+    """Return how often the hottest pixel lay in the lesion, and whether no more often than the middle of the head."""
+    return f"{100 * line['pointing']['value']:.0f} %{' ↓' if line['below_prior'] else ''}"
 
 
 if __name__ == "__main__":

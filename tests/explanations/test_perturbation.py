@@ -12,7 +12,7 @@ from gadolin.explanations.subject import subject
 from gadolin.explanations.superpixels import superpixels
 from gadolin.records import Slice
 
-OPTIONS = Options(samples=400, pieces=30)
+OPTIONS = Options(samples=400, pieces=30, grids=1)
 
 
 @pytest.mark.parametrize("method", ["lime", "shap"])
@@ -55,6 +55,29 @@ def test_superpixels_cover_the_head_and_nothing_else(head, looks_at_square):
     assert set(np.unique(cut.labels)) == {-1, *range(cut.count)}
     assert (cut.labels[head.pixels > 60] >= 0).mean() > 0.97
     assert (cut.labels[:, :30] == -1).all()
+
+
+@pytest.mark.parametrize("method", ["lime", "shap"])
+def test_several_grids_share_the_samples_and_their_mean_is_finer_than_any_piece(method, head, square, looks_at_square):
+    one, four = (
+        explain(looks_at_square, head, method=method, label="0", options=Options(samples=400, pieces=20, grids=grids))
+        for grids in (1, 4)
+    )
+
+    assert four.samples <= 400
+    row, column = np.unravel_index(four.heat.argmax(), four.heat.shape)
+    assert four.heat[square].mean() > np.quantile(four.heat, 0.95)
+    assert len(np.unique(four.heat)) > 2 * len(np.unique(one.heat))
+    assert (four.heat == four.heat[row, column]).sum() < (one.heat == one.heat.max()).sum()
+
+
+@pytest.mark.parametrize("method", ["lime", "shap"])
+def test_few_samples_are_not_spread_over_many_grids(method, head, looks_at_square):
+    few, one = (
+        explain(looks_at_square, head, method=method, options=Options(samples=100, pieces=30, grids=grids)).heat
+        for grids in (4, 1)
+    )
+    assert (few == one).all()
 
 
 @pytest.mark.parametrize("fill", FILLS)
@@ -116,7 +139,7 @@ def test_a_callable_that_returns_no_probabilities_is_refused(head):
         explain(lambda pixels: np.ones((len(pixels), 2), np.float32), head, method="lime")
 
 
-@pytest.mark.parametrize("settings", [{"samples": 1}, {"seed": -1}])
+@pytest.mark.parametrize("settings", [{"samples": 1}, {"seed": -1}, {"grids": 0}])
 def test_options_that_make_no_map_are_refused(settings):
     with pytest.raises(RequestError, match="usual choice"):
         Options(**settings)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gadolin.cli.options import Model
 from gadolin.cli.output import print_json, progress_bar, say
 
 
@@ -15,7 +16,7 @@ def explain(
         list[str],
         typer.Argument(help="Pictures, DICOM files or folders, NIfTI volumes, .mat files, glob patterns, or -."),
     ],
-    model: Annotated[Path, typer.Option("--model", "-m", help="A run folder or a bundle.")] = Path("run"),
+    model: Model = None,
     method: Annotated[
         str,
         typer.Option(help="evidence, gradcam, integrated-gradients, occlusion, lime, shap, or all."),
@@ -26,6 +27,7 @@ def explain(
     samples: Annotated[int, typer.Option(help="How often lime and shap ask the model.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same map.")] = 0,
     pieces: Annotated[int, typer.Option(help="About how many superpixels lime and shap cut the head into.")] = 60,
+    grids: Annotated[int, typer.Option(help="In how many ways lime and shap cut the head; the mean is shown.")] = 4,
     fill: Annotated[
         str, typer.Option(help="What lime and shap show in place of a superpixel: blur, mean or inpaint.")
     ] = "blur",
@@ -44,7 +46,7 @@ def explain(
     from gadolin.records import NOTICE, Failure
     from gadolin.report.explained import Question, explain_slices, methods_for, sentences
 
-    options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill)
+    options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
     files = expand(paths)
     predictor = Predictor.load(model, runtime=runtime)
     methods, left = methods_for(method, predictor)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gadolin.cli.output import print_json, progress_bar, say, table
+
+if TYPE_CHECKING:
+    from gadolin.predictor import Predictor
 
 
 def score_explanations(
@@ -35,12 +38,15 @@ def score_explanations(
     from gadolin.report.scored import score_model
 
     predictor = Predictor.load(model)
+    names, left = _named(methods, predictor)
+    if left:
+        say(f"left out, for they need the run folder and gadolin[train]: {', '.join(left)}")
     with progress_bar("explaining") as advance:
         folder, lines = score_model(
             predictor,
             model,
             data,
-            Wish(_named(methods), Options(samples=samples, seed=seed), slices, seed, faithfulness),
+            Wish(names, Options(samples=samples, seed=seed), slices, seed, faithfulness),
             out=out,
             progress=advance,
         )
@@ -52,10 +58,15 @@ def score_explanations(
         say(f"tables: {folder}")
 
 
-def _named(methods: str) -> tuple[str, ...]:
+def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the methods and priors to score, and those of "all" that this model cannot be asked by."""
     from gadolin.explanations.score import Wish
+    from gadolin.report.explained import methods_for
 
-    return Wish().methods if methods == "all" else tuple(name.strip() for name in methods.split(","))
+    if methods != "all":
+        return tuple(name.strip() for name in methods.split(",")), ()
+    _, left = methods_for("all", predictor)
+    return tuple(name for name in Wish().methods if name not in left), left
 
 
 def _words(lines: list[dict[str, Any]]) -> str:

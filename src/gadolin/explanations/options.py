@@ -13,7 +13,8 @@ __all__ = ["Options"]
 class Options:
     """``samples``: how often the model is asked, at most, by the methods that ask it; ``seed`` of what they draw.
 
-    ``pieces``: about how many superpixels the head is cut into; ``fill``: what is seen in place of one that is taken
+    ``pieces``: about how many superpixels the head is cut into; ``grids``: in how many ways it is cut at most, which
+    share the samples and of whose maps the mean is taken; ``fill``: what is seen in place of a piece that is taken
     away, "blur", "mean" or "inpaint".
     """
 
@@ -21,11 +22,15 @@ class Options:
     seed: int = 0
     pieces: int = 60
     fill: str = "blur"
+    grids: int = 4
 
     def __post_init__(self) -> None:
         """Refuse values that no map can be made with."""
         if self.samples < 2:
             msg = f"a map is made from 2 samples or more, got {self.samples}; 1000 is the usual choice"
+            raise RequestError(msg)
+        if not 1 <= self.grids <= 64:
+            msg = f"a head is cut in 1 to 64 ways, got {self.grids}; 4 is the usual choice"
             raise RequestError(msg)
         if self.seed < 0:
             msg = f"the seed must be 0 or more, got {self.seed}; 0 is the usual choice"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from gadolin.errors import RequestError
 from gadolin.explanations.lime import kernel, linear_model
@@ -14,32 +17,65 @@ from gadolin.explanations.superpixels import Superpixels, superpixels
 
 __all__ = ["lime", "shap"]
 
+_SPREAD = 0.2  # of the number of superpixels, from the middle to the grids with the fewest and the most
+
+Floats = NDArray[np.float64]
+Random = np.random.Generator
+Worth = Callable[[Superpixels, int, Random], tuple[Floats, int]]
+
 
 def lime(subject: Subject, options: Options) -> tuple[Heat, int]:
-    """Return the slopes of LIME's linear model on the pixels of the slice, and how many samples it took."""
-    cut = _cut(subject, options)
-    kept = balanced_pairs(options.samples, cut.count, np.random.default_rng(options.seed))
-    return cut.heat(linear_model(kept, cut.answers(kept), kernel(kept))), len(kept)
+    """Return the slopes of LIME's linear model on the pixels of the slice, and how many samples it took.
+
+    Of several grids, the mean of their maps.
+    """
+
+    def slopes(cut: Superpixels, samples: int, random: Random) -> tuple[Floats, int]:
+        kept = balanced_pairs(samples, cut.count, random)
+        return linear_model(kept, cut.answers(kept), kernel(kept)), len(kept)
+
+    return _over_grids(subject, options, slopes)
 
 
 def shap(subject: Subject, options: Options) -> tuple[Heat, int]:
     """Return the Shapley values of the pieces on the pixels of the slice, and how many samples it took.
 
-    They sum to the probability of the class less that for the slice with every piece taken away.
+    Those of a grid sum to the probability of the class less that for the slice with every piece taken away; of several
+    grids, the mean of their maps.
     """
-    cut = _cut(subject, options)
-    kept, weights = sized_pairs(options.samples - 2, cut.count, np.random.default_rng(options.seed))
-    ends = np.array([np.zeros(cut.count, np.bool_), np.ones(cut.count, np.bool_)])
-    none, whole = cut.answers(ends).tolist()
-    return cut.heat(shapley_values(kept, cut.answers(kept), weights, (none, whole))), len(kept) + 2
+
+    def values(cut: Superpixels, samples: int, random: Random) -> tuple[Floats, int]:
+        kept, weights = sized_pairs(samples - 2, cut.count, random)
+        ends = np.array([np.zeros(cut.count, np.bool_), np.ones(cut.count, np.bool_)])
+        none, whole = cut.answers(ends).tolist()
+        return shapley_values(kept, cut.answers(kept), weights, (none, whole)), len(kept) + 2
+
+    return _over_grids(subject, options, values)
 
 
-def _cut(subject: Subject, options: Options) -> Superpixels:
-    cut = superpixels(subject, count=options.pieces, fill=options.fill)
-    if options.samples < cut.count + 2:
-        msg = (
-            f"a map over {cut.count} superpixels needs {cut.count + 2} samples or more, got {options.samples}; "
-            "ask for more samples or fewer superpixels"
-        )
-        raise RequestError(msg)
-    return cut
+def _over_grids(subject: Subject, options: Options, worth: Worth) -> tuple[Heat, int]:
+    """Return the mean of the maps of each grid, which have their share of the samples, and all samples taken.
+
+    There are as many grids as wanted where each then has two samples for each of its pieces, else fewer.
+    """
+    grids = max(1, min(options.grids, options.samples // (2 * options.pieces)))
+    samples = options.samples // grids
+    random = np.random.default_rng(options.seed)
+    maps, taken = [], 0
+    for grid in range(grids):
+        cut = _cut(subject, options, _SPREAD * (2 * grid / (grids - 1) - 1) if grids > 1 else 0.0)
+        if samples < cut.count + 2:
+            msg = (
+                f"a map over {cut.count} superpixels needs {cut.count + 2} samples or more, got {options.samples}; "
+                "ask for more samples or fewer superpixels"
+            )
+            raise RequestError(msg)
+        found, count = worth(cut, samples, random)
+        maps.append(cut.heat(found))
+        taken += count
+    return np.asarray(np.mean(maps, axis=0), np.float32), taken
+
+
+def _cut(subject: Subject, options: Options, more: float) -> Superpixels:
+    """Return the superpixels of one grid; with a share of ``more`` than is usual they lie elsewhere."""
+    return superpixels(subject, count=round(options.pieces * (1 + more)), fill=options.fill)

@@ -129,7 +129,7 @@ def _has_torch() -> bool:
 
 
 def sentences(records: Sequence[dict[str, object]]) -> list[str]:
-    """Return one line for each explanation: what was asked, where the heat is highest, how far it can be trusted."""
+    """Return two lines for each explanation: what was asked and where the heat is highest; how far to trust it."""
     lines = []
     for record in records:
         explanations = record["explanations"]
@@ -141,4 +141,5 @@ def sentences(records: Sequence[dict[str, object]]) -> list[str]:
                 f"{name}: {one['method']} for {one['class']} ({one['probability']:.3f}), hottest at row {row}, "
                 f"column {column}: {one['overlay']}"
             )
+            lines.append(f"  {one['trust']}")
     return lines

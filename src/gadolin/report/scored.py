@@ -12,7 +12,7 @@ from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError
 from gadolin.evaluate.assess import tested_records
 from gadolin.explanations.journal import Journal
-from gadolin.explanations.score import FAITHFUL, MEASURES, Row, Wish, score_explanations
+from gadolin.explanations.score import FAITHFUL, MARKED, MEASURES, Row, Wish, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.predictor import Predictor
@@ -36,8 +36,8 @@ def score_model(
     """Score the explanations of ``model`` on the outlined slices of ``data`` and return the folder and the lines.
 
     Interrupted, it goes on where it stood when asked the same again.
-    Writes ``explanations.json``, ``rows.csv`` and ``explanations.html`` to ``out``; of a run folder, the mean measures
-    also to its bundle.
+    Writes ``explanations.json``, ``by-class.json``, ``rows.csv`` and ``explanations.html`` to ``out``; of a run
+    folder, the means by class also to its bundle.
     Raises DataError where no slice has an outline.
     """
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
@@ -52,6 +52,7 @@ def score_model(
         "model": predictor.bundle.digest,
         "data": name,
         "options": asdict(wish.options),
+        "marked": {name: MARKED[name] for name in wish.methods},
         "slices": wish.slices,
         "seed": wish.seed,
     }
@@ -62,8 +63,10 @@ def score_model(
     lines = summarise(rows)
     write_bytes(out / "rows.csv", _csv(rows))
     write_json(out / "explanations.json", facts | {"lines": [line.as_json() for line in lines]})
+    by_class = facts | {"methods": by_method_and_class(rows, lines)}
+    write_json(out / "by-class.json", by_class)
     if (model / "run.json").is_file():
-        write_json(predictor.bundle.folder / SCORES_FILE, facts | {"methods": by_method_and_class(rows, lines)})
+        write_json(predictor.bundle.folder / SCORES_FILE, by_class)
     shown = {"Model": predictor.bundle.digest, "lime and shap samples": str(wish.options.samples)}
     write_scores_page(out / "explanations.html", f"Explanations scored on {name}", shown, lines)
     journal.close()
