@@ -137,7 +137,10 @@ def test_a_wrong_option_is_told_with_what_may_be(words, told, train, class_folde
 @pytest.mark.parametrize(
     ("weights", "told"),
     [
-        ("imagenet", "has no ImageNet weights; give --weights none, a .safetensors file, a run folder or a bundle"),
+        (
+            "imagenet",
+            "has no ImageNet weights; give --weights none, shipped, a .safetensors file, a run folder or a bundle",
+        ),
         ("absent.safetensors", "absent.safetensors does not exist; give --weights none"),
     ],
 )
@@ -234,3 +237,17 @@ def test_a_disk_that_fills_up_ends_a_process_with_code_one_and_one_line(small_ph
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("gadolin: cannot write ")
     assert done.stderr.count("\n") == 1
+
+
+def test_serve_refuses_what_it_cannot_do(gadolin, trained):
+    import socket
+
+    gadolin("serve", "--model", trained[1], "--token", "short", "--no-browser").refused("16 ASCII characters or more")
+    gadolin("serve", "--model", trained[1], "--workers", "0", "--no-browser").refused("workers in 1 to 64")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ending = gadolin("serve", "--model", trained[1], "--port", port, "--no-browser")
+    assert ending.code == 2
+    assert f"127.0.0.1:{port} cannot be had" in ending.err

@@ -23,6 +23,7 @@ from gadolin.cli import (
     predict,
     scan,
     score_explanations,
+    serve,
     split,
     train,
 )
@@ -57,6 +58,7 @@ for command in (
     score_explanations.score_explanations,
     compare.compare,
     info.info,
+    serve.serve,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

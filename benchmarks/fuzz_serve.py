@@ -1,0 +1,155 @@
+"""Damaged uploads of every format to a running service: which answers come, how late, and what memory it holds.
+
+    python benchmarks/fuzz_serve.py [--model MODEL] [--uploads 100000] [--seed 0] [--write]
+
+Most uploads are damaged files in a whole form; some are whole or damaged archives of them, some damaged forms. Answers
+of 500 or above but 503, and such as take longer than a decoder may, are findings; their numbers are told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import sys
+import time
+import zipfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gadolin.bundle import SHIPPED
+from publish import ROOT, markdown, publish
+from serve import answered, decoders, resident, service
+
+sys.path.insert(0, str(ROOT / "tests" / "readers"))
+from mutations import Seed, damaged
+from seeds import SEEDS
+
+CLIENTS = 8
+LATE = 25.0  # seconds: a decoder may take 20
+BOUNDARY = b"fuzz"
+PATHS = (b"/v1/predict", b"/v1/predict", b"/v1/predict", b"/v1/explain")
+
+
+@dataclass
+class Tally:
+    """What came back: how often each status, the slowest answer, what should not have been."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    slowest: tuple[float, int] = (0.0, -1)
+    findings: dict[int, str] = field(default_factory=dict)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, default=SHIPPED)
+    parser.add_argument("--uploads", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    seeds = [seed for make in SEEDS.values() for seed in make()]
+    tally, held = Tally(), []
+    begun = time.perf_counter()
+    with service(arguments.model) as running:
+        for part in range(10):
+            numbers = range(part * arguments.uploads // 10, (part + 1) * arguments.uploads // 10)
+            asyncio.run(send(running.port, seeds, arguments.seed, numbers, tally))
+            held.append(sum(resident(pid) for pid in (running.process.pid, *decoders(running.process.pid))))
+            print(
+                part + 1,
+                dict(tally.statuses),
+                f"{held[-1]:.0f} MiB",
+                f"{time.perf_counter() - begun:.0f} s",
+                flush=True,
+            )
+    counts = ", ".join(f"{status}: {count:,}" for status, count in sorted(tally.statuses.items()))
+    rows = [
+        ["uploads", f"{sum(tally.statuses.values()):,} of {len(seeds)} kinds of file, seed {arguments.seed}"],
+        ["statuses", counts],
+        ["slowest answer", f"{tally.slowest[0]:.2f} s"],
+        ["memory after the first tenth, and the last", f"{held[0]:.0f} and {held[-1]:.0f} MiB"],
+        ["findings", str(len(tally.findings))],
+    ]
+    for number, what in list(tally.findings.items())[:20]:
+        print(f"FINDING {what}: number {number}")
+    publish("fuzz-serve", "Damaged uploads", markdown(["what", "measured"], rows), write=arguments.write)
+
+
+async def send(port: int, seeds: list[Seed], seed: int, numbers: range, tally: Tally) -> None:
+    """Send the uploads of some numbers, several at a time."""
+    waiting = iter(numbers)
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in waiting:
+            begun = time.perf_counter()
+            try:
+                writer.write(upload(seeds, number, seed))
+                status = await asyncio.wait_for(answered(reader), LATE)
+            except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError) as error:
+                tally.findings[number] = f"no answer ({type(error).__name__})"
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                continue
+            tally.statuses[status] += 1
+            tally.slowest = max(tally.slowest, (time.perf_counter() - begun, number))
+            if status >= 500 and status != 503:
+                tally.findings[number] = f"status {status}"
+            if status in (400, 413):  # the connection may be closed after these
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+
+
+def upload(seeds: list[Seed], number: int, seed: int) -> bytes:
+    """Return a whole HTTP request; its number and the seed decide everything in it."""
+    random = np.random.default_rng((seed, number, 1))
+    content = damaged(seeds, number, seed)[1]
+    kind = random.random()
+    if kind < 0.08:
+        content = archive(content, seeds[number % len(seeds)].whole)
+        content = spoilt(content, random) if kind < 0.04 else content
+    body = form(content, random)
+    if kind > 0.92:
+        body = spoilt(body, random)
+    head = (
+        b"POST " + PATHS[number % len(PATHS)] + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Type: multipart/form-data; boundary=" + BOUNDARY + b"\r\n"
+        b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n"
+    )
+    return head + body
+
+
+def form(content: bytes, random: np.random.Generator) -> bytes:
+    name = random.choice([b"a.png", b"../../etc/passwd", b"\xff\xfe", b"", b"x" * 300, b'"; drop'])
+    fields = b""
+    if random.random() < 0.2:
+        key, value = random.choice([b"frame", b"plane", b"include", b"method", b"samples", b"class"]), random.bytes(6)
+        fields = b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="' + key + b'"\r\n\r\n' + value + b"\r\n"
+    file = b'\r\nContent-Disposition: form-data; name="files"; filename="' + name + b'"\r\n\r\n'
+    return fields + b"--" + BOUNDARY + file + content + b"\r\n--" + BOUNDARY + b"--\r\n"
+
+
+def archive(*contents: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for number, content in enumerate(contents):
+            made.writestr(f"{number}.dcm", content)
+    return out.getvalue()
+
+
+def spoilt(content: bytes, random: np.random.Generator) -> bytes:
+    """Return bytes of which a few are others, or which end early."""
+    raw = bytearray(content)
+    for place in random.integers(0, len(raw), 4):
+        raw[int(place)] = int(random.integers(256))
+    return bytes(raw[: int(random.integers(1, len(raw)))]) if random.random() < 0.3 else bytes(raw)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""The service under load, beside the same model in one process: throughput, waiting, overload, recovery, memory.
+
+    python benchmarks/serve.py DATA [--model MODEL] [--requests 20000] [--parts load overload memory] [--write]
+
+DATA is a folder of slices. The service and the clients run on this computer, in processes of their own. Each client
+sends one slice after another over a connection that it keeps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gadolin.bundle import SHIPPED
+from gadolin.files import expand, predict_files
+from gadolin.predictor import Predictor
+from publish import markdown, publish
+
+PARTS = ("load", "overload", "memory")
+CLIENTS = (1, 8, 64)
+SECONDS = 10.0
+
+
+class Sent(NamedTuple):
+    """What clients got: seconds of each answer with status 200, and how often each status came."""
+
+    seconds: list[float]
+    statuses: Counter[int]
+    elapsed: float
+
+    @property
+    def rate(self) -> float:
+        """How many requests were answered each second."""
+        return len(self.seconds) / self.elapsed
+
+
+class Service(NamedTuple):
+    """A running service: its process, its port, and the seconds until it was ready."""
+
+    process: subprocess.Popen[str]
+    port: int
+    start: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", type=Path, default=SHIPPED)
+    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    files = expand([str(arguments.data)])[:100]
+    messages = [message(Path(path).read_bytes()) for path in files]
+    if "load" in arguments.parts:
+        lines = load(arguments.model, files, messages)
+        publish("serve-load", "The service beside the model alone", lines, write=arguments.write)
+    if "overload" in arguments.parts:
+        lines = overload(arguments.model, messages)
+        publish("serve-overload", "The service under more than it can do", lines, write=arguments.write)
+    if "memory" in arguments.parts:
+        lines = memory(arguments.model, messages, arguments.requests)
+        publish("serve-memory", "Memory of the service", lines, write=arguments.write)
+
+
+@contextmanager
+def service(model: Path, *options: str) -> Iterator[Service]:
+    words = [sys.executable, "-m", "gadolin", "serve", "--model", str(model), "--port", "0", "--no-browser", *options]
+    begun = time.perf_counter()
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None, "it was asked for"
+        port = 0
+        while not port:
+            line = process.stderr.readline()
+            port = int(line.rsplit(":", 1)[1].strip("/ \n")) if "answers at" in line else 0
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would stop the service
+        while not ready(port):
+            time.sleep(0.01)
+        running = Service(process, port, time.perf_counter() - begun)
+        asyncio.run(clients(port, [message(b"warm")], 1, seconds=0.5))
+        yield running
+        process.send_signal(signal.SIGINT)
+
+
+def ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def message(content: bytes) -> bytes:
+    """Return a whole HTTP request that sends one file to be answered for."""
+    head = b'--xx\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    body = head + content + b"\r\n--xx--\r\n"
+    lines = (
+        "POST /v1/predict HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: multipart/form-data; boundary=xx",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def clients(port: int, messages: list[bytes], count: int, *, seconds: float = 0.0, requests: int = 0) -> Sent:
+    """Let ``count`` clients ask for some seconds, or ``requests`` times together."""
+    sent = Sent([], Counter(), 0.0)
+    left = requests
+    begun = time.perf_counter()
+
+    async def client(number: int) -> None:
+        nonlocal left
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        turn = number
+        while (time.perf_counter() - begun < seconds) if not requests else left > 0:
+            left -= 1
+            asked = time.perf_counter()
+            writer.write(messages[turn % len(messages)])
+            status = await answered(reader)
+            sent.statuses[status] += 1
+            if status == 200:
+                sent.seconds.append(time.perf_counter() - asked)
+            turn += count
+        writer.close()
+
+    await asyncio.gather(*(client(number) for number in range(count)))
+    return sent._replace(elapsed=time.perf_counter() - begun)
+
+
+async def answered(reader: asyncio.StreamReader) -> int:
+    """Read one answer and return its status."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")
+    )
+    await reader.readexactly(length)
+    return int(head.split(b" ", 2)[1])
+
+
+def load(model: Path, files: list[str], messages: list[bytes]) -> list[str]:
+    """Return throughput and waiting by number of clients, in turn with the model in one process."""
+    predictor = Predictor.load(model)
+    alone, rows = [], []
+    with service(model) as running:
+        for count in CLIENTS:
+            alone.append(in_process(predictor, files))
+            sent = asyncio.run(clients(running.port, messages, count, seconds=SECONDS))
+            alone.append(in_process(predictor, files))
+            pair = statistics.fmean(alone[-2:])
+            waits = (f"{1000 * float(np.percentile(sent.seconds, share)):.0f}" for share in (50, 99))
+            rows.append([str(count), f"{sent.rate:.1f}", *waits, f"{pair:.1f}", f"{sent.rate / pair:.2f}"])
+        start = running.start
+    head = ["clients", "requests/s", "p50 ms", "p99 ms", "in one process, slices/s", "ratio"]
+    return [*markdown(head, rows), "", f"From the command to the first answer: {start:.2f} s."]
+
+
+def in_process(predictor: Predictor, files: list[str]) -> float:
+    begun = time.perf_counter()
+    for answer in predict_files(predictor, files):
+        json.dumps(answer.as_json())
+    return len(files) / (time.perf_counter() - begun)
+
+
+def overload(model: Path, messages: list[bytes]) -> list[str]:
+    """Return which statuses come under too much, and whether the service then is as it was."""
+    rows = []
+    with service(model, "--max-queue", "8") as running:
+        for name, count in (("before", 4), ("64 clients, a queue of 8", 64), ("after", 4)):
+            rows.append(told(name, asyncio.run(clients(running.port, messages, count, seconds=SECONDS / 2))))
+        os.kill(decoders(running.process.pid)[0], signal.SIGKILL)
+        rows.append(told("a decoder was killed", asyncio.run(clients(running.port, messages, 4, seconds=SECONDS / 2))))
+        rows.append(told("after that", asyncio.run(clients(running.port, messages, 4, seconds=SECONDS / 2))))
+    return markdown(["when", "answered/s", "statuses"], rows)
+
+
+def told(name: str, sent: Sent) -> list[str]:
+    return [
+        name,
+        f"{sent.rate:.1f}",
+        ", ".join(f"{status}: {count:,}" for status, count in sorted(sent.statuses.items())),
+    ]
+
+
+def memory(model: Path, messages: list[bytes], requests: int) -> list[str]:
+    """Return the memory of the service and its decoders together, tenth by tenth of many requests."""
+    readings = []
+    with service(model) as running:
+        for _ in range(10):
+            asyncio.run(clients(running.port, messages, 8, requests=requests // 10))
+            pids = [running.process.pid, *decoders(running.process.pid)]
+            readings.append(sum(resident(pid) for pid in pids))
+    rows = [[f"{(part + 1) * requests // 10:,}", f"{value:.0f}"] for part, value in enumerate(readings)]
+    growth = readings[-1] - readings[1]
+    return [*markdown(["requests", "MiB"], rows), "", f"Between the second tenth and the last: {growth:+.0f} MiB."]
+
+
+def decoders(pid: int) -> list[int]:
+    """Return the processes that a service decodes in: its children that hold the most."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sorted((int(each) for each in children), key=resident, reverse=True)
+
+
+def resident(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""From uploaded files to the documents of the API: the same fields as the command line and Python."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.explanations.subject import onto_slice
+from gadolin.predictor import Predictor, probabilities
+from gadolin.prepare import find_frame
+from gadolin.readers.kinds import HEAD, is_other
+from gadolin.readers.series import by_place
+from gadolin.records import NOTICE, Failure, Prediction, Slice
+from gadolin.runtime import Answer
+from gadolin.serve.archives import unpacked
+from gadolin.serve.batcher import Batcher
+from gadolin.serve.decoder import Decoded, Found, Wanted
+from gadolin.serve.decoders import Decoders
+from gadolin.serve.problems import ProblemError
+from gadolin.serve.settings import Limits
+from gadolin.serve.uploads import Upload
+
+__all__ = ["Asked", "Engine", "heat_json", "picture_json"]
+
+_MOST_PICTURES = 64
+_LOWEST_AREA = 12  # pixels of an outline that is worth drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A slice of an upload: its file's name, and what was found in its place."""
+
+    path: str
+    found: Found | tuple[int | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What answers: one model, the processes that decode for it, and the limits of a request."""
+
+    predictor: Predictor
+    decoders: Decoders
+    batcher: Batcher
+    limits: Limits
+
+    async def slices(self, files: Sequence[Upload], wanted: Wanted, only: str = "") -> list[Asked]:
+        """Decode the files of a request, the DICOM files of one series in anatomical order; ``only`` the one so named.
+
+        Raises ProblemError where there are no files, where there are too many slices, or where no file can be read.
+        """
+        files = await asyncio.to_thread(unpacked, list(files), self.limits)
+        files = [one for one in files if not only or one.name == only]
+        if not files:
+            raise ProblemError(422, "a request must hold one file or more in the field 'files', this one holds none")
+        jobs = [_decoded(self.decoders.submit(upload.content, wanted)) for upload in files]
+        decoded = await asyncio.gather(*jobs)
+        _refuse_all_bad(decoded)
+        asked = [
+            Asked(upload.name, one if isinstance(one, Found) else (one[0], f"{upload.name}: {one[1]}"))
+            for upload, told in _in_order(files, decoded)
+            for one in (told.slices or ((None, told.error),))
+            if not _left_out(upload, told)
+        ]
+        if len(asked) > self.limits.max_slices:
+            msg = f"a request may hold {self.limits.max_slices} slices, these files hold {len(asked)}; send fewer"
+            raise ProblemError(413, msg)
+        return asked
+
+    async def predict(self, asked: Sequence[Asked], include: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """Return the document of ``gadolin predict --json``, with pictures and evidence where they are wanted."""
+        good = [(one.path, one.found) for one in asked if isinstance(one.found, Found)]
+        if include and len(good) > _MOST_PICTURES:
+            msg = f"pictures and evidence are sent of {_MOST_PICTURES} slices at most, got {len(good)}; ask for fewer"
+            raise ProblemError(422, msg)
+        waiting = [asyncio.wrap_future(self.batcher.submit(found.prepared)) for _, found in good]
+        told = []
+        for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True):
+            (answer,) = self.predictor.verdicts(said, [found.colour], [path])
+            told.append(self._document(replace(answer, frame=found.frame), found, said, include))
+        failures = [
+            Failure(one.path, one.found[1], one.found[0]).as_json() for one in asked if isinstance(one.found, tuple)
+        ]
+        return {"notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told, "errors": failures}
+
+    def _document(self, answer: Prediction, found: Found, said: Answer, include: frozenset[str]) -> dict[str, Any]:
+        told = answer.as_json()
+        if found.picture is None:
+            return told
+        if "picture" in include:
+            told["picture"] = picture_json(found.picture)
+        if "evidence" in include:
+            likely = probabilities(said.logits, self.predictor.bundle.temperature)[0]
+            best = int(likely.argmax())
+            box = find_frame(found.picture, self.predictor.bundle.preparation).box
+            heat = onto_slice(said.evidence[0, best], box, found.picture.pixels.shape)
+            told["evidence"] = {
+                "class": self.predictor.bundle.classes[best],
+                **heat_json(heat),
+                "outline": _outline(heat),
+            }
+        return told
+
+
+def picture_json(image: Slice) -> dict[str, Any]:
+    """Return a slice as 16-bit levels between its darkest and brightest pixel, base64."""
+    low, high = float(image.pixels.min()), float(image.pixels.max())
+    levels = np.rint((image.pixels - low) * (65535 / max(high - low, 1e-12))).astype("<u2")
+    height, width = image.pixels.shape
+    return {
+        "height": height,
+        "width": width,
+        "low": low,
+        "high": high,
+        "window": image.window,
+        "spacing_mm": image.spacing_mm,
+        "data": base64.b64encode(levels.tobytes()).decode("ascii"),
+    }
+
+
+def heat_json(heat: NDArray[np.float32]) -> dict[str, Any]:
+    """Return heat (H, W) as bytes from -127 to 127, base64, and what 127 stands for."""
+    scale = float(np.abs(heat).max())
+    height, width = heat.shape
+    data = np.rint(heat * (127 / max(scale, 1e-12))).astype(np.int8)
+    encoded = base64.b64encode(data.tobytes()).decode("ascii")
+    return {"height": height, "width": width, "scale": scale, "data": encoded}
+
+
+def _outline(heat: NDArray[np.float32]) -> list[list[list[int]]]:
+    """Return the outlines of where heat is above 0, as polygons of [x, y]."""
+    found, _ = cv2.findContours((heat > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return [line[:, 0].tolist() for line in found if cv2.contourArea(line) >= _LOWEST_AREA]
+
+
+async def _decoded(answer: Future[Decoded]) -> Decoded:
+    """Return what a file holds; a decoder that died over it is told in its place, and the rest go on."""
+    try:
+        return await asyncio.wrap_future(answer)
+    except ProblemError as problem:
+        return Decoded(status=problem.status, error=problem.detail)
+
+
+def _refuse_all_bad(decoded: Sequence[Decoded]) -> None:
+    """Raise ProblemError where not one file can be read: for the reason of the first."""
+    if all(one.error for one in decoded):
+        raise ProblemError(decoded[0].status, decoded[0].error, retry_seconds=int(decoded[0].status == 503))
+
+
+def _left_out(upload: Upload, told: Decoded) -> bool:
+    """Return whether a folder, or an archive, is answered for without this file, as on the command line."""
+    foreign = told.omit or (bool(told.error) and is_other(upload.name, upload.content[:HEAD]))
+    return "/" in upload.name and foreign
+
+
+def _in_order(files: Sequence[Upload], decoded: Sequence[Decoded]) -> list[tuple[Upload, Decoded]]:
+    """Return files and what they hold; where their DICOM files are of one series, these in anatomical order."""
+    pairs = list(zip(files, decoded, strict=True))
+    placed = {Path(f"{row:06d}"): told.place for row, (_, told) in enumerate(pairs) if told.place is not None}
+    if len({place.series for place in placed.values()}) != 1:
+        return pairs
+    turn = iter([pairs[int(path.name)] for path in by_place(placed)])
+    return [next(turn) if Path(f"{row:06d}") in placed else pair for row, pair in enumerate(pairs)]

@@ -1,0 +1,195 @@
+"""The application: what can be asked of the service, and who answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from gadolin._version import __version__
+from gadolin.explanations.trust import trust
+from gadolin.predictor import Predictor
+from gadolin.readers import PLANES
+from gadolin.records import NOTICE
+from gadolin.serve.answers import Engine
+from gadolin.serve.batcher import Batcher
+from gadolin.serve.decoder import Wanted
+from gadolin.serve.decoders import Decoders
+from gadolin.serve.documented import DELETE_JOB, EXPLAIN, GET_JOB, JOBS, MODEL, PHANTOM, PREDICT
+from gadolin.serve.explaining import Question, explain, methods_told, question
+from gadolin.serve.guard import Guard
+from gadolin.serve.jobs import Job, Jobs
+from gadolin.serve.pages import add_page
+from gadolin.serve.phantoms import phantom_picture
+from gadolin.serve.problems import ProblemError, problem_response
+from gadolin.serve.settings import Settings
+from gadolin.serve.uploads import Form, read_form
+
+__all__ = ["create_app"]
+
+_INCLUDES = frozenset({"picture", "evidence"})
+
+
+def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAPI:
+    """Return the service over one model, as an ASGI application; it decodes in processes that it starts and ends."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        decoders, batcher = Decoders(settings, predictor.bundle.preparation), Batcher(predictor)
+        app.state.engine = Engine(predictor, decoders, batcher, settings.limits)
+        app.state.jobs = Jobs(settings.limits.max_jobs)
+        yield
+        app.state.jobs.close()
+        await asyncio.to_thread(batcher.close)
+        decoders.close()
+
+    app = FastAPI(
+        title="Gadolin", version=__version__, description=NOTICE, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.add_middleware(Guard, settings=settings)
+    app.add_exception_handler(ProblemError, _told)
+    app.add_exception_handler(HTTPException, _http)
+    add_page(app)
+    _add_state(app)
+    _add_model(app, predictor, settings)
+    _add_work(app)
+    _add_jobs(app)
+    return app
+
+
+async def _told(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError), "it is registered for these alone"
+    return problem_response(error)
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException), "it is registered for these alone"
+    detail = {
+        404: "a path must be one of the service's, this one is not; see /openapi.json",
+        405: "a path must be asked by its own method, this one was not; see /openapi.json",
+    }.get(error.status_code, str(error.detail))
+    return problem_response(ProblemError(error.status_code, detail))
+
+
+def _add_state(app: FastAPI) -> None:
+    @app.get("/health", tags=["state"], summary="Whether the service is there")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["state"], summary="Whether the service can answer")
+    async def ready(request: Request) -> dict[str, str]:
+        if getattr(request.app.state, "engine", None) is None:
+            raise ProblemError(503, "the service must be ready to answer, it is still starting", retry_seconds=1)
+        return {"status": "ready"}
+
+
+def _add_model(app: FastAPI, predictor: Predictor, settings: Settings) -> None:
+    bundle = predictor.bundle
+    methods = methods_told()
+    told = {
+        "notice": NOTICE,
+        "model": bundle.digest,
+        "version": __version__,
+        "classes": list(bundle.classes),
+        "abstain_below": bundle.abstain_below,
+        "strange_above": bundle.strange_above,
+        "licence": bundle.licence,
+        "metrics": bundle.metrics,
+        "methods": methods,
+        "trust": {one["name"]: {name: trust(bundle, one["name"], name) for name in bundle.classes} for one in methods},
+        "limits": asdict(settings.limits),
+    }
+
+    @app.get("/v1/model", openapi_extra=MODEL, tags=["model"], summary="What answers, and within which limits")
+    async def model() -> dict[str, Any]:
+        return told
+
+    @app.get("/v1/phantom", openapi_extra=PHANTOM, tags=["model"], summary="A made-up slice, to try the service with")
+    async def phantom(label: str = "glioma", seed: int = 0, series: int = 0) -> Response:
+        content, kind = await asyncio.to_thread(phantom_picture, label, seed, series)
+        return Response(content, media_type=kind)
+
+
+def _add_work(app: FastAPI) -> None:
+    @app.post("/v1/predict", openapi_extra=PREDICT, tags=["answers"], summary="What slices show")
+    async def predict(request: Request) -> JSONResponse:
+        return JSONResponse(await _predict(request.app.state.engine, await _form(request)))
+
+    @app.post("/v1/explain", openapi_extra=EXPLAIN, tags=["answers"], summary="What speaks for a class in slices")
+    async def explain_slices(request: Request) -> JSONResponse:
+        engine, form = request.app.state.engine, await _form(request)
+        return JSONResponse(await _explain(engine, form, question(form.fields, engine.predictor), None))
+
+
+def _add_jobs(app: FastAPI) -> None:
+    @app.post("/v1/jobs", openapi_extra=JOBS, status_code=202, tags=["jobs"], summary="Begin long work")
+    async def begin(request: Request) -> JSONResponse:
+        engine, form = request.app.state.engine, await _form(request)
+        kind = form.fields.get("kind", "explain")
+        work: Callable[[Job], Awaitable[dict[str, Any]]]
+        if kind == "predict":
+            _wanted(engine, form, pictures=False)
+            work = partial(_predict_job, engine, form)
+        elif kind == "explain":
+            work = partial(_explain, engine, form, question(form.fields, engine.predictor))
+        else:
+            raise ProblemError(422, f"kind must be predict or explain, got {kind[:40]!r}; correct it")
+        return JSONResponse(request.app.state.jobs.start(kind, work).as_json(), 202)
+
+    @app.get("/v1/jobs/{name}", openapi_extra=GET_JOB, tags=["jobs"], summary="How far long work is, or its answer")
+    async def state(name: str, request: Request) -> JSONResponse:
+        return JSONResponse(request.app.state.jobs.get(name).as_json())
+
+    @app.delete(
+        "/v1/jobs/{name}", openapi_extra=DELETE_JOB, status_code=204, tags=["jobs"], summary="Give up long work"
+    )
+    async def cancel(name: str, request: Request) -> Response:
+        request.app.state.jobs.cancel(name)
+        return Response(status_code=204)
+
+
+async def _form(request: Request) -> Form:
+    limits = request.app.state.engine.limits
+    return await read_form(request.headers.get("content-type", ""), request.stream(), limits)
+
+
+async def _predict(engine: Engine, form: Form) -> dict[str, Any]:
+    include = frozenset(filter(None, form.fields.get("include", "").split(",")))
+    if not include <= _INCLUDES:
+        unknown = ", ".join(sorted(include - _INCLUDES))[:60]
+        raise ProblemError(422, f"include may name picture and evidence, got {unknown!r}; correct it")
+    wanted = _wanted(engine, form, pictures=bool(include))
+    asked = await engine.slices(form.files, wanted, form.fields.get("only", ""))
+    return await engine.predict(asked, include)
+
+
+async def _predict_job(engine: Engine, form: Form, _: Job) -> dict[str, Any]:
+    return await _predict(engine, form)
+
+
+async def _explain(engine: Engine, form: Form, asks: Question, job: Job | None) -> dict[str, Any]:
+    asked = await engine.slices(form.files, _wanted(engine, form, pictures=True), form.fields.get("only", ""))
+    doing = partial(explain, engine.predictor, asked, asks)
+    if job is None:
+        return await asyncio.to_thread(doing)
+    return await asyncio.to_thread(partial(doing, cancelled=job.cancelled, progress=job.advance))
+
+
+def _wanted(engine: Engine, form: Form, *, pictures: bool) -> Wanted:
+    """Return what the fields of a form want of each file; raises ProblemError (422) for what cannot be wanted."""
+    plane, frame = form.fields.get("plane", "acquired"), form.fields.get("frame")
+    if plane not in PLANES:
+        raise ProblemError(422, f"plane must be one of {', '.join(PLANES)}, got {plane[:40]!r}; correct it")
+    if frame is not None and not (frame.isascii() and frame.isdecimal() and len(frame) < 9):
+        raise ProblemError(422, f"frame must be a whole number from 0, got {frame[:40]!r}; correct it")
+    limits, number = engine.limits, None if frame is None else int(frame)
+    return Wanted(plane, number, most=limits.max_slices, max_pixels=limits.max_pixels, pictures=pictures)

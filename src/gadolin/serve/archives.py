@@ -1,0 +1,76 @@
+"""ZIP archives unpacked in memory, with bounds on what comes out."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+
+from gadolin.serve.problems import ProblemError
+from gadolin.serve.settings import Limits
+from gadolin.serve.uploads import Upload
+
+__all__ = ["unpacked"]
+
+_ZIP = b"PK\x03\x04"
+_ENTRY = b"PK\x01\x02"
+_ENTRIES = 4  # for each file that a request may hold: folders and what is hidden have entries too
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others take memory before they tell how much
+_BLOCK = 1 << 20
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, OSError, EOFError, ValueError, IndexError)
+
+
+def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
+    """Return the files with every ZIP archive among them replaced by what it holds, named archive/member.
+
+    Folders, hidden files and what systems add are left out. Raises ProblemError where an archive is damaged or
+    encrypted (422), holds archives itself (415), or where too much comes out (413).
+    """
+    out: list[Upload] = []
+    left = limits.max_unpacked_bytes
+    for upload in files:
+        if not upload.content.startswith(_ZIP):
+            out.append(upload)
+            continue
+        if upload.content.count(_ENTRY) > _ENTRIES * limits.max_files:
+            raise ProblemError(413, f"a request may hold {limits.max_files} files, its archives hold more; send fewer")
+        for member in _members(upload, left):
+            left -= len(member.content)
+            out.append(member)
+        if len(out) > limits.max_files:
+            raise ProblemError(413, f"a request may hold {limits.max_files} files, its archives hold more; send fewer")
+    return out
+
+
+def _members(upload: Upload, most: int) -> list[Upload]:
+    found: list[Upload] = []
+    try:
+        with zipfile.ZipFile(io.BytesIO(upload.content)) as archive:
+            for entry in archive.infolist():
+                inner = entry.filename
+                if entry.is_dir() or any(part.startswith((".", "__MACOSX")) for part in inner.split("/")):
+                    continue
+                content = _bounded(archive, entry, most)
+                if content.startswith(_ZIP):
+                    raise ProblemError(415, "an archive must hold slices, this one holds an archive; unpack it first")
+                most -= len(content)
+                found.append(Upload(f"{upload.name}/{inner}", content))
+    except _DAMAGED as error:
+        msg = f"an archive must be whole and not encrypted, this one is not ({str(error)[:60]}); pack it again"
+        raise ProblemError(422, msg) from error
+    return found
+
+
+def _bounded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
+    """Return what an entry holds, however large it says it is."""
+    if entry.compress_type not in _METHODS:
+        msg = "it is packed by another method than deflate"
+        raise NotImplementedError(msg)
+    content = bytearray()
+    with archive.open(entry) as file:
+        while block := file.read(_BLOCK):
+            content += block
+            if len(content) > most:
+                raise ProblemError(413, "archives hold more bytes than a request may unpack; send fewer files at once")
+    return bytes(content)

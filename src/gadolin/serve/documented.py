@@ -1,0 +1,120 @@
+"""What OpenAPI tells of each path: what it takes, what it answers, with examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gadolin.records import NOTICE
+
+__all__ = ["DELETE_JOB", "EXPLAIN", "GET_JOB", "JOBS", "MODEL", "PHANTOM", "PREDICT"]
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+_WHY = {
+    "401": "The token is missing or wrong.",
+    "403": "A page of another site asks.",
+    "404": "There is no such job.",
+    "408": "The request arrives too slowly.",
+    "413": "Too many bytes, files, slices or pixels.",
+    "415": "No form, or no file of a known format.",
+    "421": "The request is addressed to another host.",
+    "422": "A field or a file cannot be used.",
+    "429": "Too many requests wait; ask again later.",
+    "503": "A decoder died or took too long; ask again later.",
+}
+
+
+def _problems(*statuses: str) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": _PROBLEM}}
+    return {status: {"description": _WHY[status], "content": content} for status in (*statuses, "401", "403", "421")}
+
+
+def _answer(what: str, example: dict[str, Any], *statuses: str, status: str = "200") -> dict[str, Any]:
+    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    return {"responses": {status: {"description": what, "content": content}, **_problems(*statuses)}}
+
+
+def _form(fields: dict[str, Any], required: tuple[str, ...] = ("files",)) -> dict[str, Any]:
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Files, or ZIP archives."}
+    plane = {"type": "string", "enum": ["acquired", "axial", "coronal", "sagittal"], "default": "acquired"}
+    frame = {"type": "integer", "minimum": 0, "description": "Only this slice of a file that holds several."}
+    only = {"type": "string", "description": "Only the file of this name, such as one inside an archive."}
+    schema = {
+        "type": "object",
+        "required": list(required),
+        "properties": {"files": files, "plane": plane, "frame": frame, "only": only, **fields},
+    }
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+_INCLUDE = {
+    "type": "string",
+    "description": "picture, evidence, or both with a comma: send them with each prediction.",
+    "example": "picture,evidence",
+}
+_EXPLAINING = {
+    "method": {"type": "string", "enum": ["evidence", "lime", "shap"], "default": "evidence"},
+    "class": {"type": "string", "description": "By default the class that is named."},
+    "samples": {"type": "integer", "minimum": 2, "maximum": 20000, "default": 1000},
+    "seed": {"type": "integer", "minimum": 0, "default": 0},
+    "pieces": {"type": "integer", "minimum": 2, "maximum": 1000, "default": 60},
+    "grids": {"type": "integer", "minimum": 1, "maximum": 64},
+    "fill": {"type": "string", "enum": ["blur", "mean", "inpaint"], "default": "blur"},
+}
+_PREDICTION = {
+    "path": "slice.png",
+    "frame": None,
+    "probabilities": {"glioma": 0.96, "meningioma": 0.03, "notumor": 0.01, "pituitary": 0.0},
+    "label": "glioma",
+    "abstained": False,
+    "reason": None,
+    "model": "0123456789abcdef",
+}
+_PREDICTED = {"notice": NOTICE, "model": "0123456789abcdef", "predictions": [_PREDICTION], "errors": []}
+_EXPLAINED = {
+    "notice": NOTICE,
+    "model": "0123456789abcdef",
+    "explained": [
+        {
+            "path": "slice.png",
+            "frame": None,
+            "explanations": [
+                {
+                    "method": "evidence",
+                    "class": "glioma",
+                    "probability": 0.96,
+                    "samples": 1,
+                    "hottest": [120, 88],
+                    "heat": {"height": 256, "width": 256, "scale": 7.5, "data": "AAAA..."},
+                    "trust": "On 95 outlined slices named glioma, the hottest pixel of evidence lay in ...",
+                }
+            ],
+        }
+    ],
+    "errors": [],
+}
+_JOB = {
+    "id": "Zk3...",
+    "kind": "explain",
+    "status": "running",
+    "progress": {"done": 250, "total": 1000, "what": "lime"},
+}
+_KIND = {"kind": {"type": "string", "enum": ["predict", "explain"], "default": "explain"}, "include": _INCLUDE}
+
+MODEL = _answer("The model, its methods, and the limits of a request.", {"notice": NOTICE, "classes": ["glioma"]})
+PHANTOM = {"responses": {"200": {"description": "A PNG picture, or a ZIP archive of a series."}, **_problems("422")}}
+PREDICT = _form({"include": _INCLUDE}) | _answer(
+    "The document of gadolin predict --json.", _PREDICTED, "408", "413", "415", "422", "429", "503"
+)
+EXPLAIN = _form(_EXPLAINING) | _answer("Heat for each slice.", _EXPLAINED, "408", "413", "415", "422", "429", "503")
+JOBS = _form(_EXPLAINING | _KIND) | _answer("The job.", _JOB, "408", "413", "415", "422", "429", "503", status="202")
+GET_JOB = _answer("The job; with its result where it is done.", _JOB, "404")
+DELETE_JOB = {"responses": {"204": {"description": "It is given up."}, **_problems("404")}}

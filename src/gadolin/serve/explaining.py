@@ -1,0 +1,142 @@
+"""Explanations over HTTP: as the command line makes them, with progress, and to be cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import GadolinError, MissingExtraError, RequestError
+from gadolin.explanations.methods import METHODS, method
+from gadolin.explanations.options import Options
+from gadolin.explanations.subject import class_index, subject
+from gadolin.explanations.trust import trust
+from gadolin.predictor import Predictor
+from gadolin.records import NOTICE, Failure, Slice, slice_name
+from gadolin.serve.answers import Asked, heat_json
+from gadolin.serve.decoder import Found
+from gadolin.serve.problems import ProblemError
+
+__all__ = ["CancelledError", "Question", "explain", "methods_told", "question"]
+
+_MOST_SAMPLES = 20_000
+_MOST_PIECES = 1000
+Progress = Callable[[int, int, str], None]
+
+
+class CancelledError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """By which method a slice is explained, for which class (None: the one that is named), with which options."""
+
+    method: str
+    label: str | None
+    options: Options
+
+
+def methods_told() -> list[dict[str, Any]]:
+    """Return each method, whether this service has it, and why not."""
+    why = "needs the network's gradients: gadolin explain, with gadolin[train] and a run folder"
+    return [
+        {"name": name, "available": not one.torch} | ({"reason": why} if one.torch else {})
+        for name, one in METHODS.items()
+    ]
+
+
+def question(fields: dict[str, str], predictor: Predictor) -> Question:
+    """Return what the fields of a form ask; raises ProblemError (422) for what cannot be asked."""
+    name = fields.get("method", "evidence")
+    try:
+        if method(name).torch:
+            usable = ", ".join(key for key, one in METHODS.items() if not one.torch)
+            msg = f"the service explains by {usable}, got {name!r}; use gadolin explain for the others"
+            raise RequestError(msg)
+        label = fields.get("class") or None
+        if label is not None:
+            class_index(label, predictor.bundle.classes)
+        numbers = {key: _whole(fields, key) for key in ("samples", "seed", "pieces", "grids") if key in fields}
+        options = Options(**numbers, **({"fill": fields["fill"]} if "fill" in fields else {}))  # type: ignore[arg-type]
+        if options.samples > _MOST_SAMPLES or options.pieces > _MOST_PIECES:
+            msg = f"samples must be at most {_MOST_SAMPLES} and pieces {_MOST_PIECES}, got more; ask for fewer"
+            raise RequestError(msg)
+    except GadolinError as error:
+        raise ProblemError(422, str(error)) from error
+    return Question(name, label, options)
+
+
+def _whole(fields: dict[str, str], key: str) -> int:
+    try:
+        return int(fields[key])
+    except ValueError as error:
+        msg = f"{key} must be a whole number, got {fields[key][:40]!r}; correct it"
+        raise RequestError(msg) from error
+
+
+def explain(
+    predictor: Predictor,
+    asked: Sequence[Asked],
+    wanted: Question,
+    *,
+    cancelled: Event | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Return the document of an explanation of each slice; raises CancelledError soon after ``cancelled`` is set."""
+    explained, failures = [], []
+    expected = wanted.options.samples if METHODS[wanted.method].often else 1
+    for number, one in enumerate(asked):
+        if not isinstance(one.found, Found) or one.found.picture is None:
+            frame, error = (one.found.frame, "") if isinstance(one.found, Found) else one.found
+            failures.append(Failure(one.path, error, frame).as_json())
+            continue
+
+        def advance(done: int, number: int = number) -> None:
+            if cancelled is not None and cancelled.is_set():
+                raise CancelledError
+            if progress is not None:
+                share = min(1.0, done / expected)
+                progress(round(1000 * (number + share)), 1000 * len(asked), wanted.method)
+
+        try:
+            told = _one(predictor, one.found.picture, wanted, advance)
+        except RequestError as error:
+            failures.append(
+                Failure(one.path, f"{slice_name(one.path, one.found.frame)}: {error}", one.found.frame).as_json()
+            )
+            continue
+        except MissingExtraError as error:
+            raise ProblemError(422, str(error)) from error
+        explained.append({"path": one.path, "frame": one.found.frame, "explanations": [told]})
+    return {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained, "errors": failures}
+
+
+def _one(predictor: Predictor, image: Slice, wanted: Question, advance: Callable[[int], None]) -> dict[str, Any]:
+    about = subject(predictor, image, wanted.label)
+    done = 0
+
+    def watched(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        nonlocal done
+        advance(done)
+        likely = about.predict(pixels)
+        done += len(pixels)
+        return likely
+
+    advance(0)
+    heat, samples = method(wanted.method).load()(replace(about, predict=watched), wanted.options)
+    row, column = (int(place) for place in np.unravel_index(heat.argmax(), heat.shape))
+    return {
+        "method": wanted.method,
+        "class": about.label,
+        "probability": round(about.probability, 6),
+        "samples": samples,
+        "settings": asdict(wanted.options),
+        "hottest": [row, column],
+        "heat": heat_json(heat),
+        "trust": trust(predictor.bundle, wanted.method, about.label),
+    }

@@ -1,0 +1,52 @@
+"""The service on a port, until it is interrupted."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+
+from gadolin.errors import RequestError
+from gadolin.predictor import Predictor
+from gadolin.serve.app import create_app
+from gadolin.serve.settings import Settings
+
+__all__ = ["listen"]
+
+
+def listen(predictor: Predictor, settings: Settings, *, opened: bool, told: Callable[[str], None]) -> None:
+    """Answer requests until the process is interrupted; ``told`` gets the address, ``opened`` shows it in a browser.
+
+    Raises RequestError where the port cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle on: 40 ms
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host}:{settings.port}"
+        msg = f"a service needs a port to itself, {where} cannot be had ({error.strerror}); choose another --port"
+        raise RequestError(msg) from error
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    name = f"[{shown}]" if family == socket.AF_INET6 else shown
+    address = f"http://{name}:{listener.getsockname()[1]}/" + (f"?token={settings.token}" if settings.token else "")
+    config = uvicorn.Config(
+        create_app(predictor, settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+    )
+    told(address)
+    if opened:
+        threading.Timer(0.5, webbrowser.open, (address,)).start()
+    with suppress(KeyboardInterrupt):  # which uvicorn raises anew when all is ended
+        uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,285 @@
+/** The page: files in, answers out. Everything stays in this tab and in the service's memory. */
+
+import { Maps, bars, why, words } from "./answer.js";
+import * as api from "./api.js";
+import * as batch from "./batch.js";
+import { chosen, dropped, groups, named } from "./drops.js";
+import { Strip } from "./strip.js";
+import { Viewer } from "./viewer.js";
+
+const $ = (id) => document.getElementById(id);
+
+const state = {
+  items: [],
+  current: null,
+  classes: [],
+  model: null,
+  taken: new Set(),
+  seed: 0,
+  table: { filter: "", search: "", sort: "number", down: false },
+  say(text) { $("status").textContent = text; },
+};
+
+const colours = () => {
+  const style = getComputedStyle(document.documentElement);
+  return [0, 1, 2, 3].map((number) => style.getPropertyValue(`--c${number}`).trim()).concat(style.getPropertyValue("--ink").trim());
+};
+
+const viewer = new Viewer($("canvas"), controls);
+const maps = new Maps(state, viewer);
+const strip = new Strip($("strip"), colours, choose);
+
+function controls() {
+  const { picture, view } = viewer;
+  $("view-controls").hidden = !picture;
+  if (!picture) return;
+  const span = Math.max(picture.high - picture.low, 1e-6);
+  $("level").value = 1000 * ((view.centre - picture.low) / span);
+  $("window").value = 1000 * (view.width / span);
+  $("zoom").value = 100 * view.zoom;
+}
+
+function listed() {
+  const several = state.items.length > 0;
+  $("batch").hidden = !several;
+  document.body.classList.toggle("empty", !several);
+  batch.fill($("rows"), batch.shown(state.items, state.table), state.current, choose);
+  for (const button of document.querySelectorAll("[data-sort]")) {
+    const sorted = button.dataset.sort === state.table.sort ? (state.table.down ? "descending" : "ascending") : "none";
+    button.parentElement.setAttribute("aria-sort", sorted);
+  }
+  $("strip-box").hidden = state.items.length < 2;
+  strip.show(state.items, state.current, state.classes);
+}
+
+function described(item) {
+  $("viewer-title").textContent = item ? batch.nameOf(item) : "No slice yet";
+  $("verdict").textContent = item ? words(item) : "What does it show?";
+  $("reason").textContent = item ? why(item) : "Choose a slice, or try a phantom. Nothing that you drop is written to disk or sent elsewhere.";
+  $("reason").classList.toggle("abstained", Boolean(item && (item.error || item.prediction.abstained)));
+  bars(item, state.classes);
+  const told = item?.prediction
+    ? `${batch.nameOf(item)}: ${words(item)}; ${state.classes.map((name) => `${name} ${item.prediction.probabilities[name].toFixed(2)}`).join(", ")}`
+    : "No slice is shown";
+  $("canvas").setAttribute("aria-label", told);
+}
+
+/** Show an item; its picture and evidence are fetched when it is first shown. */
+async function choose(item) {
+  state.current = item;
+  described(item);
+  listed();
+  if (!item || item.error || item.picture) {
+    loading(false);
+    maps.offer(item);
+    return;
+  }
+  loading(true);
+  await new Promise((resolve) => setTimeout(resolve, PAUSE)); // who scrolls on does not ask for every slice on the way
+  if (state.current !== item || item.picture) return;
+  try {
+    const fields = { include: "picture,evidence", frame: item.frame, only: item.path };
+    const [one] = (await api.predict([item.source], fields)).predictions;
+    item.picture = api.picture(one.picture);
+    const trust = state.model.trust.evidence[one.evidence.class];
+    item.maps = { evidence: { ...api.heat(one.evidence), outline: one.evidence.outline, class: one.evidence.class, trust } };
+    keepFew(item);
+  } catch (error) {
+    state.say(error.message);
+  }
+  if (state.current !== item) return;
+  loading(false);
+  maps.offer(item);
+}
+
+/** Dim the last slice while the next one comes: it is not the one that the words are about. */
+function loading(on) {
+  $("stage").classList.toggle("loading", on);
+  $("stage").setAttribute("aria-busy", on);
+}
+
+const PAUSE = 90; // milliseconds
+const MOST_KEPT = 60;
+const kept = [];
+
+/** Let go of the pictures that were shown longest ago. */
+function keepFew(item) {
+  kept.push(item);
+  if (kept.length <= MOST_KEPT) return;
+  const old = kept.shift();
+  if (old !== state.current) Object.assign(old, { picture: null, maps: null });
+}
+
+async function add(files) {
+  const fresh = named(files, state.taken);
+  if (!fresh.length) { state.say("There was no file in it."); return; }
+  const first = state.items.length;
+  $("reading").hidden = false;
+  let [done, failed] = [0, 0];
+  for (const group of groups(fresh)) {
+    state.say(`Reading ${done + 1} to ${done + group.length} of ${fresh.length} …`);
+    const sources = new Map(group.map((one) => [one.name, one]));
+    const source = (path) => sources.get(path) ?? group.find((one) => path.startsWith(`${one.name}/`)) ?? group[0];
+    try {
+      const told = await api.predict(group);
+      for (const one of told.predictions) keep({ path: one.path, frame: one.frame, prediction: one, source: source(one.path) });
+      for (const one of told.errors) keep({ path: one.path, frame: one.frame, error: one.error, source: source(one.path) });
+    } catch (error) {
+      failed += group.length;
+      for (const one of group) keep({ path: one.name, frame: null, error: error.message, source: one });
+    }
+    done += group.length;
+    $("reading").value = done / fresh.length;
+    listed();
+    if (!state.current) choose(state.items[first]);
+  }
+  $("reading").hidden = true;
+  const errors = state.items.slice(first).filter((item) => item.error).length;
+  const good = state.items.length - first - errors;
+  state.say(`${good} slice${good === 1 ? "" : "s"} answered for${errors ? `, ${errors} not read` : ""}.`);
+  if (state.items[first]) choose(state.items[first]);
+  $("viewer").focus({ preventScroll: true });
+}
+
+function keep(item) {
+  state.items.push({ number: state.items.length, picture: null, maps: null, ...item });
+}
+
+async function phantom(series) {
+  const label = ["glioma", "meningioma", "pituitary", "notumor"][state.seed % 4];
+  state.seed += 1;
+  try {
+    const blob = await api.phantom(label, state.seed, series);
+    const end = series ? "series.zip" : "slice.png";
+    await add([{ file: blob, name: `phantom-${state.seed}-${label}-${end}` }]);
+  } catch (error) {
+    state.say(error.message);
+  }
+}
+
+function step(by) {
+  const order = batch.shown(state.items, state.table);
+  const place = order.indexOf(state.current) + by;
+  if (order[place]) choose(order[place]);
+}
+
+const ACTIONS = {
+  ArrowUp: () => step(-1),
+  ArrowDown: () => step(1),
+  "+": () => viewer.zoomBy(1.25),
+  "-": () => viewer.zoomBy(0.8),
+  "[": () => viewer.windowBy(-0.05, 0),
+  "]": () => viewer.windowBy(0.05, 0),
+  ",": () => viewer.windowBy(0, -0.03),
+  ".": () => viewer.windowBy(0, 0.03),
+  0: () => viewer.reset(),
+  e: () => { viewer.view.evidence = !viewer.view.evidence; viewer.paint(); },
+  o: () => $("outline").click(),
+};
+
+const NOTCH = 60; // pixels of wheel that make a slice: a notch of a mouse, a stroke on a pad
+let turned = 0;
+
+function listenToViewer() {
+  $("canvas").addEventListener("keydown", (event) => {
+    const action = ACTIONS[event.key] ?? ACTIONS[event.key.toLowerCase()];
+    if (!action || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    action();
+  });
+  $("canvas").addEventListener("wheel", (event) => {
+    if (!state.current) return;
+    event.preventDefault();
+    if (event.ctrlKey) {
+      viewer.zoomBy(event.deltaY < 0 ? 1.15 : 0.87);
+      return;
+    }
+    turned += event.deltaMode ? 100 * event.deltaY : event.deltaY;
+    if (Math.abs(turned) < NOTCH) return;
+    step(Math.sign(turned));
+    turned = 0;
+  }, { passive: false });
+  const span = () => Math.max(viewer.picture.high - viewer.picture.low, 1e-6);
+  $("level").addEventListener("input", () => { viewer.chosen = true; viewer.view.centre = viewer.picture.low + ($("level").value / 1000) * span(); viewer.paint(); });
+  $("window").addEventListener("input", () => { viewer.chosen = true; viewer.view.width = ($("window").value / 1000) * span(); viewer.paint(); });
+  $("zoom").addEventListener("input", () => { viewer.view.zoom = $("zoom").value / 100; viewer.draw(); });
+  $("reset").addEventListener("click", () => viewer.reset());
+}
+
+function listenToFiles() {
+  $("choose").addEventListener("click", () => $("file-input").click());
+  $("choose-folder").addEventListener("click", () => $("folder-input").click());
+  for (const id of ["file-input", "folder-input"]) {
+    $(id).addEventListener("change", async () => { await add(chosen($(id))); $(id).value = ""; });
+  }
+  $("phantom").addEventListener("click", () => phantom(0));
+  $("phantom-series").addEventListener("click", () => phantom(12));
+  window.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("over"); });
+  window.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("over"); });
+  window.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    document.body.classList.remove("over");
+    await add(await dropped(event.dataTransfer));
+  });
+}
+
+function listenToTable() {
+  $("filter").addEventListener("change", () => { state.table.filter = $("filter").value; listed(); });
+  $("search").addEventListener("input", () => { state.table.search = $("search").value; listed(); });
+  for (const button of document.querySelectorAll("[data-sort]")) {
+    button.addEventListener("click", () => {
+      const same = state.table.sort === button.dataset.sort;
+      Object.assign(state.table, { sort: button.dataset.sort, down: same && !state.table.down });
+      listed();
+    });
+  }
+  $("csv").addEventListener("click", () => batch.save(batch.csv(batch.shown(state.items, state.table), state.classes), "text/csv", "gadolin.csv"));
+  $("report").addEventListener("click", () => {
+    const picture = state.current?.picture ? { name: `${batch.nameOf(state.current)}: ${words(state.current)}`, data: viewer.canvas.toDataURL("image/png") } : null;
+    const told = { classes: state.classes, model: state.model.model, notice: state.model.notice, picture };
+    batch.save(batch.report(batch.shown(state.items, state.table), told), "text/html", "gadolin-report.html");
+  });
+  $("print").addEventListener("click", () => window.print());
+  $("clear").addEventListener("click", () => {
+    Object.assign(state, { items: [], current: null });
+    state.taken.clear();
+    kept.length = 0;
+    described(null);
+    listed();
+    maps.offer(null);
+    state.say("Cleared.");
+  });
+}
+
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+  $("theme").setAttribute("aria-pressed", name === "dark");
+  strip.draw();
+}
+
+function listenToPage() {
+  const asked = window.matchMedia("(prefers-color-scheme: dark)");
+  theme(asked.matches ? "dark" : "light");
+  asked.addEventListener("change", () => theme(asked.matches ? "dark" : "light"));
+  $("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+  $("help-open").addEventListener("click", () => $("help").showModal());
+  $("help-close").addEventListener("click", () => $("help").close());
+}
+
+async function start() {
+  document.body.classList.add("empty");
+  listenToPage();
+  listenToFiles();
+  listenToViewer();
+  listenToTable();
+  try {
+    state.model = await api.model();
+    state.classes = state.model.classes;
+    $("model-line").textContent = `Model ${state.model.model}, version ${state.model.version}: ${state.classes.join(", ")}.`;
+    for (const name of state.classes) $("filter").append(new Option(name, name));
+  } catch (error) {
+    state.say(error.message);
+  }
+}
+
+start();

@@ -1,0 +1,123 @@
+/** The slices that were read, as a table: sorted, filtered, saved. */
+
+export const verdictOf = (item) => {
+  if (item.error) return "not read";
+  return item.prediction.label ?? "abstains";
+};
+
+export const sureOf = (item) => (item.error ? -1 : Math.max(...Object.values(item.prediction.probabilities)));
+
+export const nameOf = (item) => (item.frame === null ? item.path : `${item.path} #${item.frame}`);
+
+const KEYS = {
+  number: (item) => item.number,
+  name: (item) => nameOf(item),
+  verdict: (item) => verdictOf(item),
+  sure: (item) => sureOf(item),
+};
+
+/** Return the items that a filter and a search leave, in order. */
+export function shown(items, { filter, search, sort, down }) {
+  const wanted = search.trim().toLowerCase();
+  const left = items.filter((item) => {
+    if (wanted && !nameOf(item).toLowerCase().includes(wanted)) return false;
+    if (!filter) return true;
+    if (filter === "error") return Boolean(item.error);
+    if (item.error) return false;
+    return filter === "abstained" ? item.prediction.abstained : item.prediction.label === filter;
+  });
+  const key = KEYS[sort];
+  left.sort((one, other) => {
+    const [a, b] = [key(one), key(other)];
+    const order = typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true });
+    return order || one.number - other.number;
+  });
+  return down ? left.reverse() : left;
+}
+
+function cell(row, text, kind) {
+  const made = row.insertCell();
+  if (kind) made.className = kind;
+  made.textContent = text;
+  return made;
+}
+
+/** Scroll a row into its box, and nothing else of the page. */
+function inView(row, box) {
+  const head = box.querySelector("thead").offsetHeight;
+  if (row.offsetTop - head < box.scrollTop) box.scrollTop = row.offsetTop - head;
+  const end = row.offsetTop + row.offsetHeight - box.clientHeight;
+  if (end > box.scrollTop) box.scrollTop = end;
+}
+
+/** Fill the table's body; ``choose`` is called with an item. */
+export function fill(body, items, current, choose) {
+  const focused = body.contains(document.activeElement);
+  body.replaceChildren();
+  for (const item of items) {
+    const row = body.insertRow();
+    if (item === current) row.setAttribute("aria-current", "true");
+    cell(row, item.number + 1, "number");
+    const link = document.createElement("button");
+    link.type = "button";
+    link.textContent = nameOf(item).split("/").at(-1);
+    link.title = nameOf(item);
+    link.addEventListener("click", () => choose(item));
+    row.insertCell().append(link);
+    cell(row, verdictOf(item), "verdict");
+    cell(row, item.error ? "" : sureOf(item).toFixed(2), "number");
+    if (item === current) {
+      inView(row, body.closest(".table"));
+      if (focused) link.focus({ preventScroll: true });
+    }
+  }
+}
+
+const quoted = (value) => {
+  const text = String(value ?? "");
+  const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text; // no formula in a spreadsheet
+  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+};
+
+/** Return the table as CSV, with the columns of ``gadolin predict --csv`` and what could not be read. */
+export function csv(items, classes) {
+  const head = ["path", "frame", "label", "abstained", "reason", "model", ...classes.map((name) => `p_${name}`), "error"];
+  const rows = items.map((item) => {
+    const one = item.prediction;
+    if (!one) return [item.path, item.frame, "", "", "", "", ...classes.map(() => ""), item.error];
+    const likely = classes.map((name) => one.probabilities[name]);
+    return [item.path, item.frame, one.label, one.abstained, one.reason, one.model, ...likely, ""];
+  });
+  return [head, ...rows].map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
+}
+
+export function save(content, type, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+const escaped = (text) =>
+  String(text ?? "").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+
+/** Return a page that stands alone: what was answered for each slice, and the slice that is shown. */
+export function report(items, { classes, model, notice, picture }) {
+  const head = ["#", "slice", "verdict", ...classes, "why none"].map((name) => `<th>${escaped(name)}</th>`).join("");
+  const rows = items.map((item) => {
+    const likely = classes.map((name) => (item.prediction ? item.prediction.probabilities[name].toFixed(3) : ""));
+    const why = item.error ?? item.prediction.reason ?? "";
+    const cells = [item.number + 1, nameOf(item), verdictOf(item), ...likely, why];
+    return `<tr>${cells.map((value) => `<td>${escaped(value)}</td>`).join("")}</tr>`;
+  });
+  const shownSlice = picture ? `<h2>${escaped(picture.name)}</h2><img alt="The slice that was shown" src="${picture.data}">` : "";
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Gadolin: report</title><style>
+body{font:14px/1.5 system-ui,sans-serif;margin:2rem;color:#14262b}table{border-collapse:collapse;width:100%}
+th,td{border-bottom:1px solid #c9d3d5;padding:.3rem .5rem;text-align:left}img{max-width:26rem;background:#000}
+.notice{background:#fff3e4;color:#8a3b00;padding:.6rem .8rem;font-weight:600}thead{display:table-header-group}</style>
+<h1>Gadolin: answers for ${items.length} slices</h1><p class="notice">${escaped(notice)}</p>
+<p>Model ${escaped(model)}, ${escaped(new Date().toISOString().slice(0, 16).replace("T", " "))} UTC. Probabilities are calibrated on slices
+like those that were learned from; a series has no verdict, for none was ever validated.</p>${shownSlice}
+<table><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table><p class="notice">${escaped(notice)}</p></html>`;
+}

@@ -1,0 +1,44 @@
+"""The page and its files, read once from the package."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from gadolin.serve.problems import ProblemError
+
+__all__ = ["add_page"]
+
+_FOLDER = Path(__file__).with_name("page")
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+def add_page(app: FastAPI) -> None:
+    """Let the application answer for the page and for the files beside it, and for no others."""
+    files = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _KINDS}
+
+    @app.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return _answer(request, "index.html", files)
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str, request: Request) -> Response:
+        return _answer(request, name, files)
+
+
+def _answer(request: Request, name: str, files: dict[str, bytes]) -> Response:
+    if name not in files:
+        raise ProblemError(404, "a path must be one of the service's, this one is not; open /")
+    tag = f'"{hashlib.sha256(files[name]).hexdigest()[:16]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(files[name], media_type=_KINDS[Path(name).suffix], headers=headers)

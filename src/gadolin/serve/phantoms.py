@@ -1,0 +1,41 @@
+"""Made-up slices on request, for those who have none at hand."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import cv2
+
+from gadolin.errors import suggestion
+from gadolin.phantom import CLASSES, Phantom, draw_patient
+from gadolin.serve.problems import ProblemError
+
+__all__ = ["phantom_picture"]
+
+_MOST = 40
+_SIDE = 256
+
+
+def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
+    """Return a slice of a made-up patient as PNG, or a ZIP of ``series`` slices of one, and the kind of content.
+
+    Raises ProblemError (422) for a class that no phantom has, or for too many slices.
+    """
+    if label not in CLASSES:
+        near = suggestion(label[:40], CLASSES)
+        raise ProblemError(422, f"label must be one of {', '.join(CLASSES)}, got {label[:40]!r}{near}; correct it")
+    if not 0 <= series <= _MOST or not 0 <= seed < 2**31:
+        raise ProblemError(422, f"series must lie in 0 to {_MOST} and seed in 0 to 2147483647; correct them")
+    stack = draw_patient(label, seed, slices=max(series, 1), size=_SIDE)
+    if not series:
+        return _png(stack[len(stack) // 2]), "image/png"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number, one in enumerate(stack):
+            archive.writestr(f"phantom-{label}-{number:02d}.png", _png(one))
+    return out.getvalue(), "application/zip"
+
+
+def _png(phantom: Phantom) -> bytes:
+    return bytes(cv2.imencode(".png", phantom.pixels)[1])

@@ -1,0 +1,79 @@
+"""What a service allows: where it listens, who may ask, and how much."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from gadolin.errors import RequestError
+
+__all__ = ["Limits", "Settings"]
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one request, and all that wait, may take.
+
+    ``max_pixels`` of a slice is known from its header, before it is decoded; ``max_unpacked_bytes`` of a file or an
+    archive; ``max_seconds`` is what one file may take to decode, ``max_memory_bytes`` what it may take of memory;
+    ``max_queue`` is how many requests may be worked on or wait, ``max_jobs`` how many long ones are kept.
+    """
+
+    max_request_bytes: int = 256 * 2**20
+    max_files: int = 1000
+    max_slices: int = 2000
+    max_pixels: int = 16_000_000
+    max_unpacked_bytes: int = 512 * 2**20
+    max_seconds: float = 20.0
+    max_memory_bytes: int = 2 * 2**30
+    max_queue: int = 64
+    max_jobs: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which nothing could be asked."""
+        for name, value in asdict(self).items():
+            if not value > 0:
+                msg = f"{name} must be above 0, got {value}; leave it out for the usual limit"
+                raise RequestError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a service listens and whom it answers.
+
+    Without a ``token`` it may listen on this computer alone. ``hosts`` are names besides its own under which it may
+    be asked for. ``workers`` processes decode files.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str = ""
+    hosts: tuple[str, ...] = ()
+    workers: int = 2
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Refuse to listen to other computers without a token, and a token that can be guessed."""
+        if not self.local and not self.token:
+            msg = f"a service that other computers can reach needs a token, {self.host} is one; pass --token"
+            raise RequestError(msg)
+        if self.token and (len(self.token) < _SHORTEST_TOKEN or not self.token.isascii()):
+            msg = f"a token has {_SHORTEST_TOKEN} ASCII characters or more, got {len(self.token)}; take a longer one"
+            raise RequestError(msg)
+        if not 0 <= self.port < 65536 or not 1 <= self.workers <= 64:
+            got = f"{self.port} and {self.workers}"
+            msg = f"port must lie in 0 to 65535 and workers in 1 to 64, got {got}; try 8000 and 2"
+            raise RequestError(msg)
+
+    @property
+    def local(self) -> bool:
+        """Whether it listens on this computer alone."""
+        return self.host in _LOOPBACK
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Names that a request may be addressed to, without their port."""
+        own = () if self.host in ("0.0.0.0", "::") else (self.host,)
+        return frozenset(name.lower() for name in (*_LOOPBACK, *own, *self.hosts))

@@ -1,0 +1,85 @@
+"""Promises of long work: it tells how far it is, can be given up, and is forgotten."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+FEW = {"method": "lime", "samples": 120, "pieces": 12}
+MANY = {"method": "shap", "samples": 20_000, "pieces": 12}
+
+
+def waited(client, job, *until, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        told = client.get(f"/v1/jobs/{job['id']}")
+        if told.status_code != 200 or told.json()["status"] in until:
+            return told
+        time.sleep(0.02)
+    pytest.fail(f"the job is still {told.json()['status']}")
+
+
+def test_a_job_ends_with_the_answer_that_is_given_at_once(client, png, sent):
+    files = sent(("a.png", png()))
+
+    begun = client.post("/v1/jobs", files=files, data={"kind": "explain", **FEW})
+    told = waited(client, begun.json(), "done", "failed").json()
+
+    assert begun.status_code == 202
+    assert told["status"] == "done"
+    assert told["progress"]["done"] == told["progress"]["total"]
+    assert told["result"] == client.post("/v1/explain", files=files, data=FEW).json()
+    client.delete(f"/v1/jobs/{told['id']}")
+
+
+def test_predictions_can_be_a_job_too(client, png, sent):
+    files = sent(("a.png", png()))
+
+    begun = client.post("/v1/jobs", files=files, data={"kind": "predict"}).json()
+    told = waited(client, begun, "done", "failed").json()
+
+    assert told["result"] == client.post("/v1/predict", files=files).json()
+    client.delete(f"/v1/jobs/{begun['id']}")
+
+
+def test_a_job_that_is_given_up_stops_soon_and_is_gone(client, png, sent):
+    begun = client.post("/v1/jobs", files=sent(("a.png", png(size=256))), data=MANY).json()
+    waited(client, begun, "running")
+
+    assert client.delete(f"/v1/jobs/{begun['id']}").status_code == 204
+    assert client.get(f"/v1/jobs/{begun['id']}").status_code == 404
+    after = client.post("/v1/jobs", files=sent(("a.png", png())), data={**FEW, "samples": 60}).json()
+    assert waited(client, after, "done", "failed", seconds=30).json()["status"] == "done", "nothing is in its way"
+    client.delete(f"/v1/jobs/{after['id']}")
+
+
+def test_a_job_whose_files_are_none_fails_with_the_reason(client, sent):
+    begun = client.post("/v1/jobs", files=sent(("a.png", b"none")), data=FEW).json()
+
+    told = waited(client, begun, "done", "failed").json()
+
+    assert told["status"] == "failed"
+    assert told["problem"]["status"] == 415
+    client.delete(f"/v1/jobs/{begun['id']}")
+
+
+def test_more_jobs_than_are_kept_are_sent_away(make_client, png, sent):
+    with make_client(limits={"max_jobs": 2}) as client:
+        files = sent(("a.png", png(size=256)))
+        begun = [client.post("/v1/jobs", files=files, data=MANY) for _ in range(3)]
+
+        assert [one.status_code for one in begun] == [202, 202, 429]
+        assert begun[2].headers["retry-after"] == "5"
+        for one in begun[:2]:
+            client.delete(f"/v1/jobs/{one.json()['id']}")
+
+
+def test_the_eldest_ended_job_makes_room(make_client, png, sent):
+    with make_client(limits={"max_jobs": 1}) as client:
+        files = sent(("a.png", png()))
+        first = client.post("/v1/jobs", files=files, data={"kind": "predict"}).json()
+        waited(client, first, "done")
+
+        assert client.post("/v1/jobs", files=files, data={"kind": "predict"}).status_code == 202
+        assert client.get(f"/v1/jobs/{first['id']}").status_code == 404
