@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measured import Cost, measured
-from planted import KINDS, TWICE, share
-from publish import markdown, publish
+from planted import KINDS, TWICE
+from publish import markdown, publish, share
 
 FOLDS = (2, 3, 4)  # the threshold was chosen on the others
 THUMB = 48  # pixels

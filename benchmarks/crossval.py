@@ -85,20 +85,7 @@ def four_class_manifest(figshare: Path, kaggle: Path, work: Path) -> None:
 
 def rows(table: Table, seconds: float) -> list[str]:
     """Return the table of figures in Markdown."""
-    tumour = table.only(np.array([table.classes[truth] != "notumor" for truth in table.truth]))
-    columns = [column for column, name in enumerate(table.classes) if name != "notumor"]
-    among = tumour.probabilities[:, columns]
-    three = replace(
-        tumour,
-        classes=tuple(table.classes[column] for column in columns),
-        probabilities=among / among.sum(axis=1, keepdims=True),
-        truth=np.searchsorted(columns, tumour.truth),
-    )
-    named = (
-        ("four classes", table),
-        ("tumour slices, four answers", tumour),
-        ("tumour slices, three answers", three),
-    )
+    named = ways(table)
     cells = []
     for name, part in named:
         scores = measure(part).as_json()
@@ -109,6 +96,24 @@ def rows(table: Table, seconds: float) -> list[str]:
     surely = ["what", "ECE (15 bins)", "accuracy of the surest 90 %", "coverage at 99 % accuracy"]
     note = f"Out-of-fold answers of five networks, one for each fold; {seconds / 60:.0f} minutes of training together."
     return [*markdown(head, cells), "", *markdown(surely, sure), "", note]
+
+
+def ways(table: Table) -> tuple[tuple[str, Table], ...]:
+    """Return the table, and that of its tumours, once among four answers and once choosing among three."""
+    tumour = table.only(np.array([table.classes[truth] != "notumor" for truth in table.truth]))
+    columns = [column for column, name in enumerate(table.classes) if name != "notumor"]
+    among = tumour.probabilities[:, columns]
+    three = replace(
+        tumour,
+        classes=tuple(table.classes[column] for column in columns),
+        probabilities=among / among.sum(axis=1, keepdims=True),
+        truth=np.searchsorted(columns, tumour.truth),
+    )
+    return (
+        ("four classes", table),
+        ("tumour slices, four answers", tumour),
+        ("tumour slices, three answers", three),
+    )
 
 
 def sureness(name: str, part: Table) -> list[str]:

@@ -31,7 +31,7 @@ from gadolin.copies.keypoints import find_keypoints
 from gadolin.copies.register import overlays
 from gadolin.prepare import Preparation, prepare
 from gadolin.records import Slice
-from publish import markdown, publish
+from publish import markdown, publish, share
 
 TWICE = {"263": "261", "264": "262", "267": "265", "268": "266"}  # exported twice, as patient 103925
 THRESHOLDS = (0.86, 0.88, 0.90, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97)
@@ -235,14 +235,6 @@ def by_threshold(tallies: dict[str, dict[float, Tally]]) -> list[str]:
         recalls = [share(one.found, one.planted) for one in (total, worst)]
         table.append([f"{threshold:.2f}", *recalls, share(total.right, total.pairs), str(total.neighbours)])
     return markdown(head, table)
-
-
-def share(part: int, whole: int) -> str:
-    """Return a share in percent with its Wilson interval."""
-    z = 1.959964
-    middle = (part + z**2 / 2) / (whole + z**2)
-    reach = z / (whole + z**2) * (part * (whole - part) / whole + z**2 / 4) ** 0.5
-    return f"{100 * part / whole:.2f} % ({100 * (middle - reach):.2f}-{100 * (middle + reach):.2f})"
 
 
 def draw(tallies: dict[str, dict[float, Tally]]) -> bytes:

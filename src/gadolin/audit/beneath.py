@@ -18,7 +18,7 @@ def beneath(folder: Path, found: Scan) -> tuple[list[Path], list[tuple[Path, str
     The latter with the reason. Hidden files and those that are no slice, like tables and texts, are passed over.
     """
     named = {record.path.resolve() for record in found.records}
-    named |= {Path(record.outline).resolve() for record in found.records if record.outline}
+    named |= {Path(record.outline).resolve() for record in found.records if record.outlined}
     pictures: list[Path] = []
     failed: list[tuple[Path, str]] = []
     for path in sorted(folder.rglob("*")):

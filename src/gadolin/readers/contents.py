@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ __all__ = [
     "MIN_SIDE",
     "Contents",
     "Place",
+    "at_most",
     "check_size",
     "left_out",
     "require_finite",
@@ -30,6 +33,7 @@ MAX_PIXELS = 64_000_000  # of one slice
 MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
 MIN_SIDE = 16  # pixels
 
+_MOST = ContextVar("_MOST", default=MAX_PIXELS)
 _COLOURED = 24  # of 255: largest difference of two channels that still passes for grey
 _COLOURED_SHARE = 0.02  # of all pixels
 
@@ -88,10 +92,21 @@ def left_out(kind: str, why: str) -> Contents:
     return Contents(kind=kind, slices=1, decode=refuse, omit=why)
 
 
+@contextmanager
+def at_most(pixels: int) -> Iterator[None]:
+    """Within the block, let no slice have more than ``pixels``, which its header tells before it is decoded."""
+    before = _MOST.set(min(pixels, MAX_PIXELS))
+    try:
+        yield
+    finally:
+        _MOST.reset(before)
+
+
 def check_size(width: int, height: int) -> None:
-    """Raise ReadError for a picture smaller than MIN_SIDE a side or larger than MAX_PIXELS."""
-    if width * height > MAX_PIXELS:
-        msg = f"a picture may have at most {MAX_PIXELS:,} pixels, this one has {width:,} x {height:,}; scale it down"
+    """Raise ReadError for a picture smaller than MIN_SIDE a side or larger than MAX_PIXELS, or than ``at_most``."""
+    most = _MOST.get()
+    if width * height > most:
+        msg = f"a picture may have at most {most:,} pixels, this one has {width:,} x {height:,}; scale it down"
         raise ReadError(msg)
     if min(width, height) < MIN_SIDE:
         msg = f"a picture must measure at least {MIN_SIDE} pixels a side, this one has {width} x {height}; remove it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from gadolin.readers import open_file
 from gadolin.readers.contents import Place
 from gadolin.readers.kinds import FOREIGN, HEAD, file_kind, is_other
 
-__all__ = ["in_order"]
+__all__ = ["by_place", "in_order"]
 
 _LOG = logging.getLogger("gadolin")
 _SAME_PLANE = 0.999  # of the cosine between two normals
@@ -59,12 +59,15 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
             told = _told(kept[path] for path in members)
             msg = f"a folder must hold one series, {folder} holds {told}; choose one with --series or sort them apart"
             raise RequestError(msg)
-    sorted_files = {folder: iter(_sorted({path: kept[path] for path in each})) for folder, each in folders.items()}
+    sorted_files = {folder: iter(by_place({path: kept[path] for path in each})) for folder, each in folders.items()}
     return [next(sorted_files[path.parent]) if path in kept else path for path in paths if path not in left_out]
 
 
-def _sorted(places: dict[Path, Place]) -> list[Path]:
-    """Return files by plane, position, number of acquisition and name; planes count as one within 2.5 degrees."""
+def by_place(places: Mapping[Path, Place]) -> list[Path]:
+    """Return the files of one series by plane, position, number of acquisition and name.
+
+    Planes count as one within 2.5 degrees.
+    """
     planes: list[tuple[float, float, float]] = []
     keys: dict[Path, tuple[int, float, int, Path]] = {}
     for path, place in places.items():

@@ -121,7 +121,7 @@ def _shortcut(found: Probe, weight: str, claim: str, *, rule: str, remedy: str) 
 
 def _without_tumour(subject: Subject, asked: Asked) -> list[Finding]:
     """Compare pictures with and without their tumour, where outlines are known and enough of them."""
-    known = [row for row, record in enumerate(subject.mine) if record.outline]
+    known = [row for row, record in enumerate(subject.mine) if record.outlined]
     outlined = asked.take(known)
     if outlined.missing:
         return []
