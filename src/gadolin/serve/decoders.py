@@ -7,7 +7,6 @@ import multiprocessing
 import queue
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 
 from gadolin.prepare import Preparation
 from gadolin.serve.decoder import Decoded, Wanted, as_request, serve_files, unpacked
