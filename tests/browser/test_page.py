@@ -153,9 +153,71 @@ def test_the_table_is_sorted_filtered_and_saved(page):
     with page.expect_download() as report:
         page.click("#report")
     text = Path(report.value.path()).read_text(encoding="utf-8")
+    assert text.count("data:image/jpeg") == 3, "each slice has its picture"
     assert NOTICE in text
     assert "garbage.png" in text
     assert "<script" not in text
+
+
+def test_a_volume_is_cut_in_the_plane_that_is_asked_for(page, tmp_path):
+    import nibabel
+
+    volume = np.zeros((48, 40, 24), np.int16)
+    volume[8:40, 8:32] = np.arange(1, 25) * 100
+    nibabel.save(nibabel.Nifti1Image(volume, np.diag([1.0, 1.0, 5.0, 1.0])), tmp_path / "scan.nii.gz")
+
+    page.select_option("#plane", "coronal")
+    drop(page, [("scan.nii.gz", (tmp_path / "scan.nii.gz").read_bytes())])
+
+    page.wait_for_selector("#rows tr:nth-child(40)")
+    assert page.locator("#rows tr").count() == 40
+    page.locator("#rows tr:nth-child(20) button").click()
+    page.wait_for_selector("#rows tr:nth-child(20)[aria-current=true]")
+    page.wait_for_selector("#stage[aria-busy=false]")
+    assert page.locator("#maps").is_visible()
+
+
+def test_the_strip_has_a_legend_in_words(page):
+    drop(page, series())
+    page.wait_for_selector("#rows tr:nth-child(5)")
+
+    assert page.locator("#legend li").all_inner_texts() == list(CLASSES)
+    assert "glioma 0." in page.locator("#strip").get_attribute("aria-valuetext")
+
+
+def test_clearing_while_files_are_read_leaves_nothing_behind(page):
+    page.route("**/v1/predict", lambda route: (page.wait_for_timeout(300), route.continue_()))
+    drop(page, [("a.png", picture())])
+    page.wait_for_selector("#reading:not([hidden])")
+
+    page.locator("#clear").evaluate("(button) => button.click()")
+    page.wait_for_timeout(1500)
+
+    assert page.locator("#rows tr").count() == 0
+    assert page.locator("#reading").is_hidden()
+    assert page.locator("#status").inner_text() == "Cleared."
+
+
+def test_an_outline_is_offered_where_there_is_one(page):
+    drop(page, [("a.png", picture())])
+    page.wait_for_selector("#maps:not([hidden])")
+    assert page.locator("#outline").is_enabled()
+
+    page.click("#lime")
+    page.wait_for_selector("#map option[value=lime]", state="attached", timeout=60_000)
+
+    assert page.locator("#outline").is_disabled()
+
+
+def test_the_keys_are_told_at_a_question_mark(page):
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#help").is_hidden()
+    assert page.locator("#intro").is_visible(), "before the first slice the page says what it does"
+    page.click("#phantom")
+    page.wait_for_selector("#maps:not([hidden])")
+    assert page.locator("#intro").is_hidden()
 
 
 def test_garbage_is_told_in_a_sentence(page):

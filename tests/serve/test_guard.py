@@ -70,7 +70,12 @@ def test_with_a_token_only_those_who_have_it_are_answered(make_client):
         assert client.get("/v1/model").status_code == 200, "the cookie stands for the token from then on"
 
 
-def test_more_requests_than_the_queue_holds_are_sent_away_for_a_moment(predictor, settings):
+@pytest.mark.parametrize(
+    ("limits", "length"),
+    [({"max_queue": 1}, []), ({"max_waiting_bytes": 150}, [(b"content-length", b"100")]), ({"max_waiting_bytes": 2}, [])],
+    ids=["many", "large", "of unknown size"],
+)
+def test_more_than_the_queue_holds_is_sent_away_for_a_moment(settings, limits, length):
     import asyncio
     from dataclasses import replace
 
@@ -93,12 +98,12 @@ def test_more_requests_than_the_queue_holds_are_sent_away_for_a_moment(predictor
             "method": "POST",
             "path": "/v1/predict",
             "query_string": b"",
-            "headers": [(b"host", b"localhost")],
+            "headers": [(b"host", b"localhost"), *length],
         }
         await guard(scope, receive, send)
 
     async def both():
-        guard = Guard(slow, replace(settings, limits=replace(settings.limits, max_queue=1)))
+        guard = Guard(slow, replace(settings, limits=replace(settings.limits, **limits)))
         first = asyncio.create_task(ask(guard))
         await asyncio.sleep(0)
         await ask(guard)

@@ -43,7 +43,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
-        self._working = 0
+        self._working, self._bytes = 0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
@@ -54,12 +54,14 @@ class Guard:
         if refused is not None:
             await refused(scope, receive, _with_headers(send))
             return
-        counted = scope["method"] == "POST"
+        counted, size = scope["method"] == "POST", self._size(scope)
         self._working += counted
+        self._bytes += size
         try:
             await self._answer(scope, receive, _with_headers(send))
         finally:
             self._working -= counted
+            self._bytes -= size
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the service answer; of what it did not foresee only kind and place are logged, which tell of no file."""
@@ -138,6 +140,15 @@ class Guard:
         if scope["method"] == "POST" and self._working >= limits.max_queue:
             msg = f"at most {limits.max_queue} requests are worked on or wait, as many do; ask again in a moment"
             raise ProblemError(429, msg, retry_seconds=1)
+        if self._bytes and self._bytes + self._size(scope) > limits.max_waiting_bytes:
+            msg = f"at most {limits.max_waiting_bytes:,} bytes are worked on or wait, and do; ask again in a moment"
+            raise ProblemError(429, msg, retry_seconds=1)
+
+    def _size(self, scope: Scope) -> int:
+        """Return how many bytes a request may turn out to hold."""
+        if scope["method"] != "POST":
+            return 0
+        return int(Headers(scope=scope).get("content-length", self._settings.limits.max_request_bytes))
 
 
 def _with_headers(send: Send) -> Send:

@@ -18,7 +18,8 @@ class Limits:
 
     ``max_pixels`` of a slice is known from its header, before it is decoded; ``max_unpacked_bytes`` of a file or an
     archive; ``max_seconds`` is what one file may take to decode, ``max_memory_bytes`` what it may take of memory;
-    ``max_queue`` is how many requests may be worked on or wait, ``max_jobs`` how many long ones are kept.
+    ``max_queue`` is how many requests may be worked on or wait, ``max_waiting_bytes`` how much they may hold together,
+    ``max_jobs`` how many long ones are kept.
     """
 
     max_request_bytes: int = 256 * 2**20
@@ -29,6 +30,7 @@ class Limits:
     max_seconds: float = 20.0
     max_memory_bytes: int = 2 * 2**30
     max_queue: int = 64
+    max_waiting_bytes: int = 2**30
     max_jobs: int = 16
 
     def __post_init__(self) -> None:

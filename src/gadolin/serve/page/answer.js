@@ -5,10 +5,15 @@ import { ownWindow, painted } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
 
+/** Whether the second class is at least half as probable as the first. */
+function close(likely) {
+  const [first, second] = Object.values(likely).sort((one, other) => other - one);
+  return 2 * second >= first;
+}
+
 const PLAIN = [
   [/true colours/, "This does not look like an MRI slice, so no class is named."],
   [/nothing that the model was trained on/, "This does not look like the head MRI slices that the model knows, so no class is named."],
-  [/no class reaches/, "Two classes or more are close, so none is named."],
 ];
 
 /** Say in words what an item's answer is. */
@@ -19,9 +24,10 @@ export function words(item) {
 
 export function why(item) {
   if (item.error) return item.error;
-  const { abstained, reason } = item.prediction;
+  const { abstained, reason, probabilities } = item.prediction;
   if (!abstained) return "The most probable class. What the model was not trained on it does not know, a metastasis for one.";
-  const plain = PLAIN.find(([sign]) => sign.test(reason))?.[1] ?? "No class is named.";
+  const unsure = close(probabilities) ? "Two classes or more are close, so none is named." : "No class is sure enough, so none is named.";
+  const plain = PLAIN.find(([sign]) => sign.test(reason))?.[1] ?? unsure;
   return `${plain} The reason: ${reason}.`;
 }
 
@@ -77,7 +83,9 @@ export class Maps {
   show() {
     const item = this.state.current;
     const map = item?.maps?.[$("map").value];
-    this.viewer.show(item?.picture ?? null, map ?? null, $("map").value === "evidence" ? map?.outline ?? [] : []);
+    const outline = map?.outline ?? [];
+    $("outline").disabled = !outline.length; // only evidence implies one
+    this.viewer.show(item?.picture ?? null, map ?? null, outline);
     $("trust").textContent = map ? map.trust : "";
     this.panel();
   }
@@ -111,7 +119,7 @@ export class Maps {
     this.working(true);
     this.state.say(`${method} asks the model about this slice many times …`);
     try {
-      const fields = { method, frame: item.frame, only: item.path };
+      const fields = { method, frame: item.frame, only: item.path, plane: item.plane };
       const told = await api.explain(item.source, fields, (share) => { $("job-progress").value = share; }, this.giveUp.signal);
       if (told.errors.length) throw new api.Problem(422, told.errors[0].error);
       const [one] = told.explained[0].explanations;

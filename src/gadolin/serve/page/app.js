@@ -4,6 +4,9 @@ import { Maps, bars, why, words } from "./answer.js";
 import * as api from "./api.js";
 import * as batch from "./batch.js";
 import { chosen, dropped, groups, named } from "./drops.js";
+import { every, Pictures } from "./pictures.js";
+import { answered } from "./reading.js";
+import { MOST_PICTURES, report, small } from "./report.js";
 import { Strip } from "./strip.js";
 import { Viewer } from "./viewer.js";
 
@@ -16,6 +19,7 @@ const state = {
   model: null,
   taken: new Set(),
   seed: 0,
+  cleared: 0, // how often the table was; what was begun before has no say in it
   table: { filter: "", search: "", sort: "number", down: false },
   say(text) { $("status").textContent = text; },
 };
@@ -27,7 +31,8 @@ const colours = () => {
 
 const viewer = new Viewer($("canvas"), controls);
 const maps = new Maps(state, viewer);
-const strip = new Strip($("strip"), colours, choose);
+const strip = new Strip($("strip"), $("legend"), colours, choose);
+const pictures = new Pictures();
 
 function controls() {
   const { picture, view } = viewer;
@@ -55,7 +60,7 @@ function listed() {
 function described(item) {
   $("viewer-title").textContent = item ? batch.nameOf(item) : "No slice yet";
   $("verdict").textContent = item ? words(item) : "What does it show?";
-  $("reason").textContent = item ? why(item) : "Choose a slice, or try a phantom. Nothing that you drop is written to disk or sent elsewhere.";
+  $("reason").textContent = item ? why(item) : "Choose a slice, or try a phantom.";
   $("reason").classList.toggle("abstained", Boolean(item && (item.error || item.prediction.abstained)));
   bars(item, state.classes);
   const told = item?.prediction
@@ -78,12 +83,7 @@ async function choose(item) {
   await new Promise((resolve) => setTimeout(resolve, PAUSE)); // who scrolls on does not ask for every slice on the way
   if (state.current !== item || item.picture) return;
   try {
-    const fields = { include: "picture,evidence", frame: item.frame, only: item.path };
-    const [one] = (await api.predict([item.source], fields)).predictions;
-    item.picture = api.picture(one.picture);
-    const trust = state.model.trust.evidence[one.evidence.class];
-    item.maps = { evidence: { ...api.heat(one.evidence), outline: one.evidence.outline, class: one.evidence.class, trust } };
-    keepFew(item);
+    await pictures.show(item, state.model.trust.evidence, () => state.current);
   } catch (error) {
     state.say(error.message);
   }
@@ -99,35 +99,18 @@ function loading(on) {
 }
 
 const PAUSE = 90; // milliseconds
-const MOST_KEPT = 60;
-const kept = [];
-
-/** Let go of the pictures that were shown longest ago. */
-function keepFew(item) {
-  kept.push(item);
-  if (kept.length <= MOST_KEPT) return;
-  const old = kept.shift();
-  if (old !== state.current) Object.assign(old, { picture: null, maps: null });
-}
 
 async function add(files) {
   const fresh = named(files, state.taken);
   if (!fresh.length) { state.say("There was no file in it."); return; }
-  const first = state.items.length;
+  const [first, turn, plane] = [state.items.length, state.cleared, $("plane").value];
   $("reading").hidden = false;
-  let [done, failed] = [0, 0];
+  let done = 0;
   for (const group of groups(fresh)) {
     state.say(`Reading ${done + 1} to ${done + group.length} of ${fresh.length} …`);
-    const sources = new Map(group.map((one) => [one.name, one]));
-    const source = (path) => sources.get(path) ?? group.find((one) => path.startsWith(`${one.name}/`)) ?? group[0];
-    try {
-      const told = await api.predict(group);
-      for (const one of told.predictions) keep({ path: one.path, frame: one.frame, prediction: one, source: source(one.path) });
-      for (const one of told.errors) keep({ path: one.path, frame: one.frame, error: one.error, source: source(one.path) });
-    } catch (error) {
-      failed += group.length;
-      for (const one of group) keep({ path: one.name, frame: null, error: error.message, source: one });
-    }
+    const items = await answered(group, plane);
+    if (turn !== state.cleared) return;
+    items.forEach(keep);
     done += group.length;
     $("reading").value = done / fresh.length;
     listed();
@@ -234,21 +217,44 @@ function listenToTable() {
     });
   }
   $("csv").addEventListener("click", () => batch.save(batch.csv(batch.shown(state.items, state.table), state.classes), "text/csv", "gadolin.csv"));
-  $("report").addEventListener("click", () => {
-    const picture = state.current?.picture ? { name: `${batch.nameOf(state.current)}: ${words(state.current)}`, data: viewer.canvas.toDataURL("image/png") } : null;
-    const told = { classes: state.classes, model: state.model.model, notice: state.model.notice, picture };
-    batch.save(batch.report(batch.shown(state.items, state.table), told), "text/html", "gadolin-report.html");
-  });
+  $("report").addEventListener("click", reported);
   $("print").addEventListener("click", () => window.print());
   $("clear").addEventListener("click", () => {
-    Object.assign(state, { items: [], current: null });
+    Object.assign(state, { items: [], current: null, cleared: state.cleared + 1 });
     state.taken.clear();
-    kept.length = 0;
+    pictures.forget();
+    $("reading").hidden = true;
     described(null);
     listed();
     maps.offer(null);
     state.say("Cleared.");
   });
+}
+
+/** Save a report of the slices that the table shows, with their pictures. */
+async function reported() {
+  const items = batch.shown(state.items, state.table);
+  const drawn = items.filter((item) => item.prediction).slice(0, MOST_PICTURES);
+  const [turn, found] = [state.cleared, new Map()];
+  $("report").disabled = true;
+  $("reading").hidden = false;
+  try {
+    await every(drawn, state.model.trust.evidence, (item, seen) => {
+      found.set(item, small(seen));
+      $("reading").value = found.size / drawn.length;
+      state.say(`Drawing picture ${found.size} of ${drawn.length} for the report …`);
+      return turn === state.cleared;
+    });
+    if (turn !== state.cleared) return;
+    const told = { classes: state.classes, model: state.model.model, notice: state.model.notice, pictures: found };
+    batch.save(report(items, told), "text/html", "gadolin-report.html");
+    state.say(`The report of ${items.length} slice${items.length === 1 ? "" : "s"} is saved.`);
+  } catch (error) {
+    state.say(`The report could not be made: ${error.message}`);
+  } finally {
+    $("report").disabled = false;
+    $("reading").hidden = true;
+  }
 }
 
 function theme(name) {
@@ -263,6 +269,9 @@ function listenToPage() {
   asked.addEventListener("change", () => theme(asked.matches ? "dark" : "light"));
   $("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
   $("help-open").addEventListener("click", () => $("help").showModal());
+  window.addEventListener("keydown", (event) => {
+    if (event.key === "?" && !event.target.closest("input, select, dialog")) $("help").showModal();
+  });
   $("help-close").addEventListener("click", () => $("help").close());
 }
 
@@ -276,6 +285,7 @@ async function start() {
     state.model = await api.model();
     state.classes = state.model.classes;
     $("model-line").textContent = `Model ${state.model.model}, version ${state.model.version}: ${state.classes.join(", ")}.`;
+    $("classes").textContent = state.classes.join(", ");
     for (const name of state.classes) $("filter").append(new Option(name, name));
   } catch (error) {
     state.say(error.message);

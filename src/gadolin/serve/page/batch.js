@@ -98,26 +98,3 @@ export function save(content, type, name) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
-
-const escaped = (text) =>
-  String(text ?? "").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
-
-/** Return a page that stands alone: what was answered for each slice, and the slice that is shown. */
-export function report(items, { classes, model, notice, picture }) {
-  const head = ["#", "slice", "verdict", ...classes, "why none"].map((name) => `<th>${escaped(name)}</th>`).join("");
-  const rows = items.map((item) => {
-    const likely = classes.map((name) => (item.prediction ? item.prediction.probabilities[name].toFixed(3) : ""));
-    const why = item.error ?? item.prediction.reason ?? "";
-    const cells = [item.number + 1, nameOf(item), verdictOf(item), ...likely, why];
-    return `<tr>${cells.map((value) => `<td>${escaped(value)}</td>`).join("")}</tr>`;
-  });
-  const shownSlice = picture ? `<h2>${escaped(picture.name)}</h2><img alt="The slice that was shown" src="${picture.data}">` : "";
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Gadolin: report</title><style>
-body{font:14px/1.5 system-ui,sans-serif;margin:2rem;color:#14262b}table{border-collapse:collapse;width:100%}
-th,td{border-bottom:1px solid #c9d3d5;padding:.3rem .5rem;text-align:left}img{max-width:26rem;background:#000}
-.notice{background:#fff3e4;color:#8a3b00;padding:.6rem .8rem;font-weight:600}thead{display:table-header-group}</style>
-<h1>Gadolin: answers for ${items.length} slices</h1><p class="notice">${escaped(notice)}</p>
-<p>Model ${escaped(model)}, ${escaped(new Date().toISOString().slice(0, 16).replace("T", " "))} UTC. Probabilities are calibrated on slices
-like those that were learned from; a series has no verdict, for none was ever validated.</p>${shownSlice}
-<table><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table><p class="notice">${escaped(notice)}</p></html>`;
-}

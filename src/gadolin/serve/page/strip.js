@@ -1,8 +1,8 @@
-/** Probabilities from slice to slice, as stacked columns. */
+/** Probabilities from slice to slice, as stacked columns in the order of the legend, from the top. */
 
 export class Strip {
-  constructor(canvas, colours, choose) {
-    Object.assign(this, { canvas, colours, choose, items: [], current: null });
+  constructor(canvas, legend, colours, choose) {
+    Object.assign(this, { canvas, legend, colours, choose, items: [], current: null, classes: [] });
     new ResizeObserver(() => this.draw()).observe(canvas);
     canvas.addEventListener("click", (event) => {
       const place = Math.floor((event.offsetX / canvas.clientWidth) * this.items.length);
@@ -26,8 +26,22 @@ export class Strip {
     const place = items.indexOf(current) + 1;
     this.canvas.setAttribute("aria-valuemax", items.length);
     this.canvas.setAttribute("aria-valuenow", Math.max(place, 1));
-    this.canvas.setAttribute("aria-valuetext", `slice ${place} of ${items.length}`);
+    const likely = current?.prediction?.probabilities;
+    const told = likely ? `: ${classes.map((name) => `${name} ${likely[name].toFixed(2)}`).join(", ")}` : "";
+    this.canvas.setAttribute("aria-valuetext", `slice ${place} of ${items.length}${told}`);
+    if (this.legend.childElementCount !== classes.length) this.explain();
     this.draw();
+  }
+
+  /** Name the colours, in the order in which they stand in a column. */
+  explain() {
+    this.legend.replaceChildren(...this.classes.map((name, number) => {
+      const line = document.createElement("li");
+      const patch = document.createElement("span");
+      patch.style.background = `var(--c${number % 4})`;
+      line.append(patch, name);
+      return line;
+    }));
   }
 
   draw() {
@@ -46,7 +60,7 @@ export class Strip {
       } else {
         this.classes.forEach((name, number) => {
           const high = item.prediction.probabilities[name] * canvas.height;
-          pen.fillStyle = colours[number];
+          pen.fillStyle = colours[number % 4];
           pen.globalAlpha = item.prediction.abstained ? 0.4 : 1;
           pen.fillRect(place * wide, top, Math.max(wide - ratio, 1), high);
           top += high;

@@ -38,6 +38,18 @@ export function ownWindow(picture) {
   return picture.window ? { centre: picture.window[0], width: Math.max(picture.window[1], 1e-6) } : whole;
 }
 
+/** Draw outlines, polygons of [x, y], with a pen whose units are the picture's pixels. */
+export function outlined(pen, polygons, wide) {
+  pen.strokeStyle = "#ffd24d";
+  pen.lineWidth = wide;
+  for (const line of polygons) {
+    pen.beginPath();
+    for (const [x, y] of line) pen.lineTo(x + 0.5, y + 0.5);
+    pen.closePath();
+    pen.stroke();
+  }
+}
+
 export class Viewer {
   constructor(canvas, changed) {
     this.canvas = canvas;
@@ -94,18 +106,7 @@ export class Viewer {
       (this.canvas.height - height * tall * fit) / 2 + this.view.y * ratio,
     );
     pen.drawImage(this.still, 0, 0);
-    if (this.view.outline && this.view.evidence) this.drawOutline(pen, fit, ratio);
-  }
-
-  drawOutline(pen, fit, ratio) {
-    pen.strokeStyle = "#ffd24d";
-    pen.lineWidth = (1.6 * ratio) / fit;
-    for (const line of this.polygons) {
-      pen.beginPath();
-      for (const [x, y] of line) pen.lineTo(x + 0.5, y + 0.5);
-      pen.closePath();
-      pen.stroke();
-    }
+    if (this.view.outline && this.view.evidence) outlined(pen, this.polygons, (1.6 * ratio) / fit);
   }
 
   zoomBy(factor) {
