@@ -72,7 +72,11 @@ def test_with_a_token_only_those_who_have_it_are_answered(make_client):
 
 @pytest.mark.parametrize(
     ("limits", "length"),
-    [({"max_queue": 1}, []), ({"max_waiting_bytes": 150}, [(b"content-length", b"100")]), ({"max_waiting_bytes": 2}, [])],
+    [
+        ({"max_queue": 1}, []),
+        ({"max_waiting_bytes": 150}, [(b"content-length", b"100")]),
+        ({"max_waiting_bytes": 2}, []),
+    ],
     ids=["many", "large", "of unknown size"],
 )
 def test_more_than_the_queue_holds_is_sent_away_for_a_moment(settings, limits, length):
