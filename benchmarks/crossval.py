@@ -25,6 +25,7 @@ from gadolin.evaluate import measure
 from gadolin.manifest import read_manifest, write_manifest
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
+from gadolin.records import NO_LESION, Record
 from gadolin.report.figures import reliability_diagram, risk_coverage_curve
 from gadolin.sources import scan
 from gadolin.splits import assign_folds, join_copies
@@ -80,7 +81,13 @@ def four_class_manifest(figshare: Path, kaggle: Path, work: Path) -> None:
     first = np.unique(copies.groups, return_index=True)[1].tolist()
     joined = join_copies([*tumours, *without], copies.joined)
     kept = [joined[row] for row in sorted({*range(len(tumours)), *first})]
-    write_manifest(work / "manifest.csv", assign_folds(kept, FOLDS, seed=0))
+    folded = [known(record) for record in assign_folds(kept, FOLDS, seed=0)]
+    write_manifest(work / "manifest.csv", folded)
+
+
+def known(record: Record) -> Record:
+    """Return the record; a slice of notumor is known to show no lesion."""
+    return replace(record, outline=NO_LESION) if record.label == "notumor" else record
 
 
 def rows(table: Table, seconds: float) -> list[str]:

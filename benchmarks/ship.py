@@ -32,7 +32,7 @@ from gadolin.network.restore import restored
 from gadolin.predictor import Predictor
 from gadolin.prepare import prepare
 from gadolin.readers import read
-from gadolin.records import NO_LESION, Record
+from gadolin.records import Record
 from gadolin.train.bundling import make_bundle
 from gadolin.train.machine import Machine
 from gadolin.train.parts import Parts, divide
@@ -82,9 +82,8 @@ def main() -> None:
 
 
 def parted(record: Record) -> Record:
-    """Return the record in its part; a slice of notumor is known to show no lesion."""
-    outline = NO_LESION if record.label == "notumor" else record.outline
-    return replace(record, split="test" if record.fold == KEPT_FOLD else "train", outline=outline)
+    """Return the record in its part."""
+    return replace(record, split="test" if record.fold == KEPT_FOLD else "train")
 
 
 def facts_of(bundle: Bundle, run: Path) -> list[str]:
