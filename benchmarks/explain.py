@@ -1,11 +1,11 @@
 """LIME and SHAP beside the packages lime and shap: the same model, runtime, superpixels and fill.
 
-    python benchmarks/explain.py MODEL DATA [--slices 6] [--seeds 3] [--reference 20000] [--parts ...]
+    python benchmarks/explain.py MODEL DATA [--slices 3] [--seeds 2] [--reference 20000] [--parts ...]
 
-MODEL is a run folder or a bundle, DATA a manifest. Seconds of the same number of samples; how many samples, and
-seconds, each needs for a median rank correlation of 0.95 with the package's map of ``--reference`` samples; how alike
-maps of different seeds are; and memory over 200 explanations. ``--write`` puts the results into docs/results.md. The
-needed extras are explain and dev.
+MODEL is a run folder or a bundle, DATA a manifest. ``speed``: seconds of the same number of samples. ``agreement``: how
+alike maps of more and more samples are to the package's map of ``--reference`` samples, and to those of another seed;
+how many samples, and seconds, each tool needs for a rank correlation of 0.95. ``memory``: over 200 explanations.
+``--write`` puts the results into docs/results.md. The needed extras are explain and dev.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +33,7 @@ from gadolin.explanations.superpixels import Superpixels, superpixels
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
 from gadolin.records import Record
+from gadolin.runtime import RUNTIMES
 from gadolin.sources import scan
 from publish import markdown, publish
 
@@ -42,10 +42,9 @@ with warnings.catch_warnings():
     import shap as shap_package
     from lime.lime_image import LimeImageExplainer
 
-PARTS = ("speed", "stability", "memory")
+PARTS = ("speed", "agreement", "memory")
 SAMPLES = 1000
-BUDGETS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
-STABLE = (128, 256, 512, 1000, 2000)
+BUDGETS = (128, 256, 512, 1024, 2048)
 AGREEMENT = 0.95
 EXPLANATIONS = 200
 
@@ -57,20 +56,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--slices", type=int, default=6)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--reference", type=int, default=20_000, help="0 asks for seconds alone")
+    parser.add_argument("--slices", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--reference", type=int, default=20_000)
+    parser.add_argument("--runtime", default="onnxruntime", choices=sorted(RUNTIMES))
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
-    predictor = Predictor.load(arguments.model)
+    predictor = Predictor.load(arguments.model, runtime=arguments.runtime)
     records = turn_about([record for record in tested_records(scan(arguments.data).records) if record.outlined])
+    cuts = [superpixels(subject(predictor, slice_and_mask(one)[0])) for one in records[: arguments.slices]]
+    pace = {tool: [timed(tool, cut) for cut in cuts] for pair in PAIRS.values() for tool in pair}
     if "speed" in arguments.parts:
-        lines = speed(predictor, records[: arguments.slices], arguments.reference, arguments.seeds)
-        publish("explain-speed", "LIME and SHAP beside the packages", lines, write=arguments.write)
-    if "stability" in arguments.parts:
-        lines = stability(predictor, records[: arguments.slices], arguments.seeds)
-        publish("explain-stability", "LIME and SHAP from seed to seed", lines, write=arguments.write)
+        publish("explain-speed", "LIME and SHAP beside the packages", speed(cuts, pace), write=arguments.write)
+    if "agreement" in arguments.parts:
+        lines = agreement(cuts, pace, arguments.reference, arguments.seeds)
+        publish("explain-agreement", "How many samples LIME and SHAP need", lines, write=arguments.write)
     if "memory" in arguments.parts:
         lines = memory(predictor, records)
         publish("explain-memory", "Memory over many explanations", lines, write=arguments.write)
@@ -139,118 +140,93 @@ def their_shap(cut: Superpixels, samples: int, seed: int) -> Worth:
 
 
 PAIRS: dict[str, tuple[Tool, Tool]] = {"lime": (our_lime, their_lime), "shap": (our_shap, their_shap)}
+QUICK: dict[Tool, Tool] = {their_lime: quick_lime}
 
 
-class Need(NamedTuple):
-    """The samples and seconds that a tool needed for AGREEMENT; None where none of BUDGETS was enough."""
-
-    samples: int | None
-    seconds: float | None
-
-
-def speed(predictor: Predictor, records: Sequence[Record], reference: int, seeds: int) -> list[str]:
-    """Return the table of both tools for both methods."""
-    cuts = [superpixels(subject(predictor, slice_and_mask(record)[0])) for record in records]
-    rows = []
-    for method, (ours, theirs) in PAIRS.items():
-        truths = []
-        for place, cut in enumerate(cuts if reference else ()):
-            truths.append(theirs(cut, reference, 99))
-            print(f"{method}: the package's map of {reference} samples, slice {place + 1} of {len(cuts)}", flush=True)
-        needs = [needed(tool, cuts, truths, seeds) if truths else Need(None, None) for tool in (ours, theirs)]
-        seconds = [[timed(tool, cut, SAMPLES) for cut in cuts] for tool in (ours, theirs)]
-        ratio = statistics.median(their / our for our, their in zip(*seconds, strict=True))
-        for name, need, took, faster in zip(
-            ("Gadolin", f"package {method}"), needs, seconds, (ratio, 1.0), strict=True
-        ):
-            enough = f"{need.samples}" if need.samples else "more than tried" if truths else "not asked"
-            sooner = (
-                "" if needs[1].seconds is None or need.seconds is None else f"{needs[1].seconds / need.seconds:.1f}"
-            )
-            rows.append(
-                [
-                    method,
-                    name,
-                    f"{statistics.median(took):.2f}",
-                    f"{faster:.2f}",
-                    enough,
-                    "" if need.seconds is None else f"{need.seconds:.2f}",
-                    sooner,
-                ]
-            )
-    head = [
-        "method",
-        "tool",
-        f"s for {SAMPLES} samples",
-        "times as fast",
-        "samples needed",
-        "s needed",
-        "times as fast",
-    ]
-    pieces = statistics.median(cut.count for cut in cuts)
-    return [
-        *markdown(head, rows),
-        "",
-        f"{len(cuts)} slices, {pieces:.0f} superpixels in the middle, the same model, runtime, superpixels and fill "
-        f"for both, batches of 32. “Needed”: for a median rank correlation (Spearman) of {AGREEMENT} with the "
-        f"package's own map of {reference:,} samples, over the slices and {seeds} seeds; twice as many samples "
-        "were tried each time, and what lies between was interpolated.",
-    ]
-
-
-def needed(tool: Tool, cuts: Sequence[Superpixels], truths: Sequence[Worth], seeds: int) -> Need:
-    """Try more and more samples until the maps agree with the reference; between two budgets, interpolate."""
-    before, below = 0, 0.0
-    for samples in BUDGETS:
-        if samples < max(cut.count for cut in cuts) + 2:
-            continue
-        seconds, agreement = [], []
-        for cut, truth in zip(cuts, truths, strict=True):
-            for seed in range(seeds):
-                start = time.perf_counter()
-                worth = tool(cut, samples, seed)
-                seconds.append(time.perf_counter() - start)
-                agreement.append(float(spearmanr(worth, truth).statistic))
-        reached = statistics.median(agreement)
-        print(f"{tool.__name__}, {samples} samples: {reached:.3f}", flush=True)
-        if reached >= AGREEMENT:
-            share = (AGREEMENT - below) / (reached - below) if before else 1.0
-            enough = round(math.exp(math.log(before or samples) * (1 - share) + math.log(samples) * share))
-            return Need(enough, statistics.median(seconds) * enough / samples)
-        before, below = samples, reached
-    return Need(None, None)
-
-
-def timed(tool: Tool, cut: Superpixels, samples: int) -> float:
+def timed(tool: Tool, cut: Superpixels) -> float:
+    """Return the seconds of a map of SAMPLES samples."""
     start = time.perf_counter()
-    tool(cut, samples, 0)
+    tool(cut, SAMPLES, 0)
     return time.perf_counter() - start
 
 
-def stability(predictor: Predictor, records: Sequence[Record], seeds: int) -> list[str]:
-    """Return the table of how alike the maps of different seeds are, for more and more samples."""
-    cuts = [superpixels(subject(predictor, slice_and_mask(record)[0])) for record in records]
+def speed(cuts: Sequence[Superpixels], pace: dict[Tool, list[float]]) -> list[str]:
+    """Return the table of seconds of both tools for both methods."""
     rows = []
-    for samples in STABLE:
-        cells = [str(samples)]
-        for ours, theirs in PAIRS.values():
-            for tool in (ours, theirs):
-                alike, same = [], []
-                for cut in cuts:
-                    worths = [tool(cut, samples, seed) for seed in range(seeds)]
-                    for one, other in combinations(worths, 2):
-                        alike.append(float(spearmanr(one, other).statistic))
-                        same.append(one.argmax() == other.argmax())
-                cells.append(f"{statistics.median(alike):.3f}, {100 * statistics.fmean(same):.0f} %")
-        print(*cells, flush=True)
-        rows.append(cells)
-    tools = [f"{name}, {whose}" for name in PAIRS for whose in ("Gadolin", "package")]
+    for method, (ours, theirs) in PAIRS.items():
+        faster = statistics.median(their / our for our, their in zip(pace[ours], pace[theirs], strict=True))
+        rows.append([method, "Gadolin", f"{statistics.median(pace[ours]):.2f}", f"{faster:.2f}"])
+        rows.append([method, f"package {method}", f"{statistics.median(pace[theirs]):.2f}", "1.00"])
+    pieces = statistics.median(cut.count for cut in cuts)
     return [
-        *markdown(["samples", *tools], rows),
+        *markdown(["method", "tool", f"s for {SAMPLES} samples", "times as fast"], rows),
         "",
-        f"Median rank correlation (Spearman) between two of {seeds} seeds, and how often both name the same superpixel "
-        f"first, over {len(cuts)} slices.",
+        f"Medians over {len(cuts)} slices, {pieces:.0f} superpixels in the middle, the same model, runtime, "
+        "superpixels and fill for both, batches of 32.",
     ]
+
+
+def agreement(cuts: Sequence[Superpixels], pace: dict[Tool, list[float]], reference: int, seeds: int) -> list[str]:
+    """Return the table of how alike maps are, to the reference and to each other, and what 0.95 takes."""
+    lines = []
+    for method, (ours, theirs) in PAIRS.items():
+        references = [referred(QUICK.get(theirs, theirs), cut, reference) for cut in cuts]
+        columns, needs = [], []
+        for tool in (ours, theirs):
+            columns.append([alike(QUICK.get(tool, tool), cuts, references, samples, seeds) for samples in BUDGETS])
+            needs.append(needed([told[0] for told in columns[-1]]))
+        rows = [
+            [str(samples), *(f"{to:.3f}; {between:.3f}, {100 * same:.0f} %" for to, between, same in told)]
+            for samples, *told in zip(BUDGETS, *columns, strict=True)
+        ]
+        each = [statistics.median(pace[tool]) / SAMPLES for tool in (ours, theirs)]
+        rows.append([f"for {AGREEMENT}", *(f"{need:.0f}" if need else f"over {BUDGETS[-1]}" for need in needs)])
+        seconds = [need * one if need else None for need, one in zip(needs, each, strict=True)]
+        rows.append(["seconds for it", *("" if one is None else f"{one:.1f}" for one in seconds)])
+        own = statistics.median(spearmanr(*halves).statistic for halves in references)
+        lines += [*markdown([f"{method}: samples", "Gadolin", f"package {method}"], rows), ""]
+        lines += [f"The two halves of the reference of {method} agree to {own:.3f} (median).", ""]
+    return [
+        *lines,
+        f"First the rank correlation (Spearman) with the package's own map of {reference:,} samples (the mean of its "
+        f"maps of two seeds and half as many), the median over {len(cuts)} slices and {seeds} seeds; then that between "
+        "two seeds, and how often both name the same superpixel first. What lies between two numbers of samples was "
+        "interpolated; seconds are those of the table before, for as many samples.",
+    ]
+
+
+def referred(tool: Tool, cut: Superpixels, samples: int) -> tuple[Worth, Worth]:
+    """Return the package's maps of two seeds, of half the samples each."""
+    first, second = (tool(cut, samples // 2, seed) for seed in (98, 99))
+    print(f"{tool.__name__}: halves of {samples} agree to {spearmanr(first, second).statistic:.3f}", flush=True)
+    return first, second
+
+
+def alike(
+    tool: Tool, cuts: Sequence[Superpixels], references: Sequence[tuple[Worth, Worth]], samples: int, seeds: int
+) -> tuple[float, float, float]:
+    """Return the median correlation to the references, that between seeds, and how often these agree on the first."""
+    to, between, same = [], [], []
+    for cut, halves in zip(cuts, references, strict=True):
+        worths = [tool(cut, samples, seed) for seed in range(seeds)]
+        to += [float(spearmanr(worth, sum(halves)).statistic) for worth in worths]
+        for one, other in combinations(worths, 2):
+            between.append(float(spearmanr(one, other).statistic))
+            same.append(bool(one.argmax() == other.argmax()))
+    told = statistics.median(to), statistics.median(between), statistics.fmean(same)
+    print(f"{tool.__name__}, {samples} samples: {told}", flush=True)
+    return told
+
+
+def needed(reached: Sequence[float]) -> float | None:
+    """Return how many samples reach AGREEMENT, interpolated between the budgets; None where none does."""
+    for place, value in enumerate(reached):
+        if value >= AGREEMENT:
+            if not place:
+                return float(BUDGETS[0])
+            share = (AGREEMENT - reached[place - 1]) / (value - reached[place - 1])
+            return math.exp(math.log(BUDGETS[place - 1]) * (1 - share) + math.log(BUDGETS[place]) * share)
+    return None
 
 
 def memory(predictor: Predictor, records: Sequence[Record]) -> list[str]:
