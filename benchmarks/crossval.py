@@ -1,12 +1,14 @@
 """Accuracy over person-grouped folds: Figshare's slices, with notumor pictures of the Kaggle set as fourth class.
 
-    python benchmarks/crossval.py FIGSHARE KAGGLE [--work FOLDER] [--seed 0] [--write]
+    python benchmarks/crossval.py FIGSHARE KAGGLE [--recipe default] [--seed 0] [--folds 0 1 2 3 4] [--write]
 
 FIGSHARE holds ``images/N.jpg`` and ``annotations.csv`` (number,label,patient,person,fold,border): its folds are kept,
 no person stands in two. Of the notumor pictures, of Training and Testing alike, the first of each group of copies is
 taken, and whatever is joined by copies stands in one fold. One network learns four classes from four folds and
 answers for the fifth, five times over; all answers are pooled. The 3-class figures are those of the same networks on
 the tumour slices, once with notumor as a possible answer and once choosing among the three tumour classes alone.
+``--folds`` trains for some folds for now. With ``--write`` the answers of each are kept in docs/predictions, and the
+figures are put into docs/results.md once the answers of all five stand there.
 """
 
 from __future__ import annotations
@@ -29,12 +31,12 @@ from gadolin.records import NO_LESION, Record
 from gadolin.report.figures import reliability_diagram, risk_coverage_curve
 from gadolin.sources import scan
 from gadolin.splits import assign_folds, join_copies
-from gadolin.train.crossval import cross_validate
+from gadolin.train.crossval import cross_validate, joined_tables
 from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
-from publish import keep, markdown, publish, say, shown
+from publish import keep, kept_at, markdown, publish, say, shown
 
 FOLDS = 5
 
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--weights", default="none", help="none, imagenet, or a file or run to start from")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folds", type=int, nargs="+", default=range(FOLDS), help="to train for now")
     parser.add_argument("--work", type=Path, default=Path("runs/crossval"))
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
@@ -62,14 +65,32 @@ def main() -> None:
         machine=Machine(seed=arguments.seed),
         resume=out.is_dir(),
     )
-    cross_validate(plan, progress=say)
-    table = read_table(out / "evaluation" / "predictions.csv")
-    seconds = sum(json.loads((out / f"fold-{k}" / "run.json").read_text())["training_seconds"] for k in range(FOLDS))
-    if arguments.write:
-        keep(f"crossval-{arguments.recipe}-seed{arguments.seed}", table)
+    cross_validate(plan, only=arguments.folds, progress=say)
+    name = f"crossval-{arguments.recipe}-seed{arguments.seed}"
+    answers = {fold: answered(out / f"fold-{fold}", f"{name}-fold{fold}", arguments) for fold in range(FOLDS)}
+    left = [fold for fold, found in answers.items() if found is None]
+    if left:
+        msg = f"folds {', '.join(map(str, left))} are left: train for them with --folds"
+        raise SystemExit(msg)
+    table = joined_tables([found for found in answers.values() if found is not None])
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
     pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
-    publish(f"crossval-{arguments.recipe}", title, rows(table, seconds), write=arguments.write, pictures=pictures)
+    publish(f"crossval-{arguments.recipe}", title, rows(table), write=arguments.write, pictures=pictures)
+
+
+def answered(run: Path, name: str, arguments: argparse.Namespace) -> Table | None:
+    """Return the answers of a fold, of a finished run or as they were kept; None where there is neither."""
+    if json_of(run / "run.json").get("finished"):
+        table = read_table(run / "evaluation" / "predictions.csv")
+        if arguments.write:
+            keep(name, table)
+        return table
+    kept = kept_at(name)
+    return read_table(kept) if kept.is_file() else None
+
+
+def json_of(path: Path) -> dict[str, object]:
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def four_class_manifest(figshare: Path, kaggle: Path, work: Path) -> None:
@@ -90,7 +111,7 @@ def known(record: Record) -> Record:
     return replace(record, outline=NO_LESION) if record.label == "notumor" else record
 
 
-def rows(table: Table, seconds: float) -> list[str]:
+def rows(table: Table) -> list[str]:
     """Return the table of figures in Markdown."""
     named = ways(table)
     cells = []
@@ -101,7 +122,7 @@ def rows(table: Table, seconds: float) -> list[str]:
     head = ["what", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
     sure = [sureness(name, part) for name, part in named]
     surely = ["what", "ECE (15 bins)", "accuracy of the surest 90 %", "coverage at 99 % accuracy"]
-    note = f"Out-of-fold answers of five networks, one for each fold; {seconds / 60:.0f} minutes of training together."
+    note = "Out-of-fold answers of five networks, one for each fold."
     return [*markdown(head, cells), "", *markdown(surely, sure), "", note]
 
 

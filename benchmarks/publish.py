@@ -87,7 +87,12 @@ def share(part: int, whole: int) -> str:
 def keep(name: str, table: Table) -> None:
     """Write the row-level predictions behind a table of figures to docs/predictions, without folder names."""
     bare = replace(table, paths=tuple(Path(path).name for path in table.paths))
-    write_table(ROOT / "docs" / "predictions" / f"{name}.csv.gz", bare)
+    write_table(kept_at(name), bare)
+
+
+def kept_at(name: str) -> Path:
+    """Return where ``keep`` writes."""
+    return ROOT / "docs" / "predictions" / f"{name}.csv.gz"
 
 
 def say(done: int, total: int, what: str) -> None:

@@ -82,8 +82,11 @@ def test_crossval_hands_every_option_on_and_sums_up(gadolin, singles, monkeypatc
     figure = {"value": 0.5, "low": None, "high": None}
     scores = {"n": 16, "scored": True, "accuracy": figure, "balanced_accuracy": figure, "macro_f1": figure}
 
-    def cross_validate(plan, folds, *, progress):
+    def cross_validate(plan, folds, *, only, progress):
         asked.update(plan=plan, folds=folds)
+        if only:
+            assert only == [1]
+            return None
         page = plan.out / "evaluation" / "report.html"
         page.parent.mkdir(parents=True)
         metrics = {"classes": [], "parts": {"all": scores}, "differences": []}
@@ -98,6 +101,9 @@ def test_crossval_hands_every_option_on_and_sums_up(gadolin, singles, monkeypatc
     plan = asked["plan"]
     assert (str(asked["folds"]), plan.machine.seed, plan.recipe.epochs, plan.resume) == ("m.csv", 3, 2, True)
     assert plan.skip_unreadable
+    ending = gadolin("crossval", singles, "--out", tmp_path / "other", "--only", 1, "--json")
+    assert json.loads(ending.out) == {"out": str(tmp_path / "other"), "report": None, "metrics": None}
+    assert "--resume" in ending.err
 
 
 def test_crossval_without_folds_says_how_to_make_them(gadolin, singles, tmp_path):

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from gadolin.atomic import write_json
-from gadolin.errors import DataError
+from gadolin.errors import DataError, RequestError
 from gadolin.manifest import read_manifest, write_manifest
 from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.predictions import read_table
 from gadolin.splits import assign_folds
 from gadolin.train import crossval
-from gadolin.train.crossval import cross_validate
+from gadolin.train.crossval import cross_validate, unfinished
 from gadolin.train.run import with_evidence
 
 FOLDS = 2
@@ -75,6 +75,23 @@ def test_an_interrupted_cross_validation_goes_on_where_it_stopped(tiny, plan, mo
     assert trained == ["fold-0", "fold-1", "fold-1"]
     assert (plan.out / "fold-0" / "run.json").read_bytes() == first
     assert len(read_table(plan.out / "evaluation" / "predictions.csv")) == 32
+
+
+def test_folds_can_be_trained_one_by_one_and_are_pooled_once_none_is_left(tiny, plan):
+    assert cross_validate(plan, only=[1]) is None
+    assert not (plan.out / "evaluation").exists()
+    assert unfinished(plan.out, range(FOLDS)) == [0]
+
+    page = cross_validate(replace(plan, resume=True), only=[0])
+
+    assert page is not None
+    assert len(read_table(page.parent / "predictions.csv")) == 32
+
+
+def test_a_fold_that_is_not_there_cannot_be_trained_for(plan):
+    with pytest.raises(RequestError, match=r"only must name folds of 0, 1, got 0, 7"):
+        cross_validate(plan, only=[0, 7])
+    assert not plan.out.exists()
 
 
 def test_folds_of_a_manifest_are_matched_to_the_data_by_content(plan, folded, tmp_path):

@@ -28,13 +28,14 @@ def crossval(
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,
     cache: Cache = None,
+    only: Annotated[list[int] | None, typer.Option(help="Train for this fold alone, for now; may be repeated.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the folds in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train once for each fold and measure all slices pooled, each answered for by a model that did not learn from it.
 
     Every slice's out-of-fold probabilities are kept in evaluation/predictions.csv. Interrupted, it goes on with
-    --resume, fold by fold.
+    --resume, fold by fold; with --only it trains for some of them, and reports once none is left.
     """
     from gadolin.train.crossval import cross_validate
     from gadolin.train.machine import Machine
@@ -55,7 +56,12 @@ def crossval(
         resume=resume,
     )
     with progress_bar("cross-validation") as advance:
-        page = cross_validate(plan, folds, progress=advance)
+        page = cross_validate(plan, folds, only=only or (), progress=advance)
+    if page is None:
+        say(f"folds are left in {out}: go on with --resume")
+        if as_json:
+            print_json({"out": str(out), "report": None, "metrics": None})
+        return
     metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
     if as_json:
         print_json({"out": str(out), "report": str(page), "metrics": metrics})

@@ -15,7 +15,7 @@ import numpy as np
 from gadolin._version import __version__
 from gadolin.atomic import require_fresh
 from gadolin.cache import prepared_slices
-from gadolin.errors import DataError
+from gadolin.errors import DataError, RequestError
 from gadolin.evaluate import measure
 from gadolin.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.predictions import Table, read_table
@@ -30,36 +30,51 @@ from gadolin.train.plan import Plan
 from gadolin.train.run import train_model, with_evidence
 from gadolin.train.weights import weights_facts
 
-__all__ = ["cross_validate", "folded_records", "pooled"]
+__all__ = ["cross_validate", "folded_records", "joined_tables", "unfinished"]
 
 _LOG = logging.getLogger("gadolin")
 
 
-def cross_validate(plan: Plan, folds: Path | None = None, *, progress: Progress | None = None) -> Path:
+def cross_validate(
+    plan: Plan, folds: Path | None = None, *, only: Sequence[int] = (), progress: Progress | None = None
+) -> Path | None:
     """Train once for each fold of ``plan.data`` and return the path of the report on all slices pooled.
+
+    ``only`` names the folds to train for now, in that order; while others are left, None is returned.
 
     The folds are those of the manifest ``folds``, else of the data itself. Each run learns from the other folds, cuts
     its validation part off them, and reads its own fold once, at the end. With ``plan.resume`` finished folds are
     kept and an unfinished one goes on, by the recipe, seed and weights that they were begun with. ``plan.out`` holds
     ``folds.csv``, a run folder ``fold-K`` for each fold and ``evaluation/`` with every slice's out-of-fold
     probabilities. Raises DataError where a slice has no fold, a fold lacks a class, or a patient or copy group stands
-    in two folds.
+    in two folds, RequestError where ``only`` names a fold that is not there.
     """
     records = folded_records(plan, folds)
     check_folds(records)
+    numbers = sorted({record.fold for record in records if record.fold is not None})
+    if not set(only) <= set(numbers):
+        msg = f"only must name folds of {', '.join(map(str, numbers))}, got {', '.join(map(str, only))}; correct it"
+        raise RequestError(msg)
     listed = plan.out / "folds.csv"
     if plan.resume and listed.is_file():
         _require_same(records, listed)
     else:
         require_fresh(plan.out, "choose another folder, or pass --resume to go on with the folds in it")
         write_manifest(listed, records)
-    numbers = sorted({record.fold for record in records if record.fold is not None})
     for number in numbers:
         _require_settings(plan, records, number)
-    for number in numbers:
+    for number in only or numbers:
         _train_fold(plan, records, number, progress)
-    table = pooled([plan.out / f"fold-{number}" for number in numbers])
+    if unfinished(plan.out, numbers):
+        return None
+    runs = [plan.out / f"fold-{number}" for number in numbers]
+    table = joined_tables([read_table(run / "evaluation" / "predictions.csv") for run in runs])
     return _report(plan, records, table)
+
+
+def unfinished(out: Path, numbers: Sequence[int]) -> list[int]:
+    """Return those of the folds ``numbers`` whose run in the folder ``out`` is not finished."""
+    return [number for number in numbers if not _finished(out / f"fold-{number}")]
 
 
 def folded_records(plan: Plan, folds: Path | None) -> list[Record]:
@@ -109,9 +124,8 @@ def _matched(records: Sequence[Record], given: Sequence[Record]) -> dict[int, Re
     return rows
 
 
-def pooled(runs: Sequence[Path]) -> Table:
-    """Return the predictions of several runs, each of its own test part, as one table."""
-    tables = [read_table(run / "evaluation" / "predictions.csv") for run in runs]
+def joined_tables(tables: Sequence[Table]) -> Table:
+    """Return the predictions of several models, each of its own test part, as one table."""
     return Table(
         classes=tables[0].classes,
         probabilities=np.concatenate([table.probabilities for table in tables]),
@@ -142,8 +156,7 @@ def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> Non
 def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:
     """Train and test one fold, go on with it where it was begun, leave it where it is finished."""
     run = plan.out / f"fold-{number}"
-    begun = run / "run.json"
-    if begun.is_file() and json.loads(begun.read_text(encoding="utf-8")).get("finished"):
+    if _finished(run):
         return
     parts = plan.out / f"fold-{number}.csv"
     write_manifest(parts, (replace(one, split="test" if one.fold == number else "train") for one in records))
@@ -154,6 +167,11 @@ def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Pr
         progress(done, total, f"fold {number}: {what}")
 
     train_model(own, progress=telling if progress else None)
+
+
+def _finished(run: Path) -> bool:
+    begun = run / "run.json"
+    return begun.is_file() and bool(json.loads(begun.read_text(encoding="utf-8")).get("finished"))
 
 
 def _report(plan: Plan, records: Sequence[Record], table: Table) -> Path:
