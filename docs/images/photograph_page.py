@@ -1,0 +1,119 @@
+"""Photograph the page of the service: run from the repository root where playwright and Chromium are installed.
+
+Phantoms alone are shown.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from gadolin.bundle import SHIPPED
+from gadolin.predictor import Predictor
+from gadolin.serve.listening import listen
+from gadolin.serve.settings import Settings
+
+HERE = Path(__file__).parent
+WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def main() -> None:
+    """Write page-*.png beside this file."""
+    with sync_playwright() as driver:
+        path = next(filter(None, map(shutil.which, BROWSERS)))
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        address = serving()
+        with window(browser, address) as page:
+            photograph(page, "empty")
+            series(page)
+            photograph(page, "series")
+        with window(browser, address) as page:
+            slice_of_its_own(page)
+            page.click("#lime")
+            page.wait_for_selector("#map option[value=lime]", state="attached", timeout=120_000)
+            page.click("#side")
+            photograph(page, "explanation")
+            page.set_input_files("#file-input", not_a_slice())
+            page.wait_for_selector("#rows tr:nth-child(2)[aria-current=true]")
+            photograph(page, "error")
+        with window(browser, address, scheme="dark") as page:
+            series(page)
+            photograph(page, "dark")
+        with window(browser, address, size=NARROW) as page:
+            slice_of_its_own(page)
+            photograph(page, "narrow")
+        browser.close()
+
+
+def serving() -> str:
+    """Start the service on a free port and return its address."""
+    told: list[str] = []
+    there = threading.Event()
+
+    def tell(address: str) -> None:
+        told.append(address)
+        there.set()
+
+    arguments = (Predictor.load(SHIPPED), Settings(port=0))
+    threading.Thread(target=listen, args=arguments, kwargs={"opened": False, "told": tell}, daemon=True).start()
+    there.wait(60)
+    for _ in range(100):
+        try:
+            urlopen(f"{told[0]}ready", timeout=5).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            break
+    return told[0]
+
+
+@contextmanager
+def window(browser: Browser, address: str, *, size: dict[str, int] = WIDE, scheme: str = "light") -> Iterator[Page]:
+    """A window with the page in it, ready."""
+    context = browser.new_context(viewport=size, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("#filter option[value=glioma]", state="attached")
+    yield page
+    context.close()
+
+
+def series(page: Page) -> None:
+    """Read a phantom series and show its middle."""
+    page.click("#phantom-series")
+    page.wait_for_selector("#rows tr:nth-child(12)")
+    page.locator("#rows tr:nth-child(7) button").click()
+    page.wait_for_selector("#rows tr:nth-child(7)[aria-current=true]")
+    page.wait_for_selector("#stage[aria-busy=false]")
+
+
+def slice_of_its_own(page: Page) -> None:
+    """Read one phantom."""
+    page.click("#phantom")
+    page.wait_for_selector("#maps:not([hidden])")
+
+
+def not_a_slice() -> Path:
+    """Return a file that is none."""
+    path = Path(tempfile.mkdtemp()) / "notes.txt"
+    path.write_text("no slice")
+    return path
+
+
+def photograph(page: Page, name: str) -> None:
+    """Write what is in sight to a file."""
+    page.wait_for_timeout(400)
+    page.screenshot(path=HERE / f"page-{name}.png")
+
+
+if __name__ == "__main__":
+    main()
