@@ -138,7 +138,6 @@ def test_validation_looks_with_the_average_and_puts_the_weights_back(learner_of,
 
     expected = (math.log1p(math.exp(-2)) + math.log1p(math.exp(2))) / 2
     assert seen["validation_loss"] == pytest.approx(expected, abs=1e-5)
-    assert seen["calibrated_loss"] < seen["validation_loss"], "half of the slices ask for less sure answers"
     assert seen["validation_accuracy"] == 0.5
     assert all(torch.equal(before[name], tensor) for name, tensor in learner.network.state_dict().items())
 

@@ -44,9 +44,8 @@ def fit(
     run: Path,
     progress: Progress | None = None,
 ) -> Checkpoint:
-    """Train ``network`` on the first of ``parts``; the epoch is chosen that has the lowest loss on the second.
+    """Train ``network`` on the first of ``parts``; the epoch with the lowest loss on the second is chosen.
 
-    That is the loss at the temperature which a bundle would get: one that grows only too sure is not passed over.
     Goes on from the checkpoint in ``run`` where there is one, as if it had never stopped: everything random follows
     from the seed, the epoch and the step. Returns the last checkpoint, whose ``best`` holds the chosen weights.
     Several processes learn from one batch together, as one process would; the first of them writes.
@@ -135,10 +134,10 @@ def _require_finite(row: dict[str, float]) -> None:
 
 
 def _advance(state: Checkpoint, learner: Learner, row: dict[str, float]) -> None:
-    """Take the finished epoch into the state; keep its weights if no epoch had a lower calibrated loss."""
+    """Take the finished epoch into the state; keep its weights if no epoch had a lower validation loss."""
     state.history.append(row)
     state.epoch += 1
-    best = min(state.history, key=lambda each: each["calibrated_loss"])
+    best = min(state.history, key=lambda each: each["validation_loss"])
     if best is row:
         state.best_epoch = state.epoch
         state.best = {name: tensor.detach().cpu().clone() for name, tensor in learner.state().items()}

@@ -12,7 +12,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
-from gadolin.evaluate.calibration import fit_temperature
 from gadolin.network import Classifier
 from gadolin.network.classifier import train_mode
 from gadolin.train.batches import Examples, batches, class_weights, steps_per_epoch
@@ -82,10 +81,7 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
 
 
 def validate(learner: Learner, examples: Examples) -> dict[str, float]:
-    """Return the loss (negative log likelihood), accuracy and balanced accuracy of the state that answers.
-
-    ``calibrated_loss`` is the loss at the temperature that the slices ask for: nan where the logits are not finite.
-    """
+    """Return the loss (negative log likelihood), accuracy and balanced accuracy of the state that answers."""
     network = learner.network
     kept = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()} if learner.average else {}
     network.load_state_dict(learner.state())
@@ -96,11 +92,8 @@ def validate(learner: Learner, examples: Examples) -> dict[str, float]:
         network.load_state_dict(kept)
     right = (said.argmax(1) == truth).float()
     recall = [float(right[truth == k].mean()) for k in range(said.shape[1]) if bool((truth == k).any())]
-    loss = float(F.cross_entropy(said, truth))
-    temperature = fit_temperature(said.numpy(), examples.targets) if math.isfinite(loss) else math.nan
     return {
-        "validation_loss": loss,
-        "calibrated_loss": float(F.cross_entropy(said / temperature, truth)),
+        "validation_loss": float(F.cross_entropy(said, truth)),
         "validation_accuracy": float(right.mean()),
         "validation_balanced_accuracy": sum(recall) / len(recall),
     }

@@ -40,7 +40,7 @@ RECIPES = {
     "robust": replace(
         _OUTLINES,
         name="robust",
-        epochs=36,
+        epochs=50,
         progressive=0.6,
         balance="none",
         augment=replace(_OUTLINES.augment, gamma=1.7, contrast=0.3, noise=0.06, blur=0.25, lesions=0.3),
