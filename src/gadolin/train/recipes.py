@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gadolin.errors import RecipeError, suggestion
 from gadolin.network import NetworkConfig
-from gadolin.train.recipe import AugmentConfig, DisturbConfig, OptimizerConfig, Recipe
+from gadolin.train.recipe import AugmentConfig, OptimizerConfig, Recipe
 
 __all__ = ["RECIPES", "named_recipe"]
 
@@ -44,7 +44,6 @@ RECIPES = {
         progressive=0.6,
         balance="none",
         augment=replace(_OUTLINES.augment, gamma=1.7, contrast=0.3, noise=0.06, blur=0.25, lesions=0.3),
-        disturb=DisturbConfig(bias=0.6, marks=0.15, invert=0.03),
     ),
     "resnet50": Recipe(
         name="resnet50",
