@@ -4,7 +4,7 @@
 
 MODEL is a run folder or a bundle, DATA a manifest. ``speed``: seconds of the same number of samples. ``agreement``: how
 alike maps of more and more samples are to the package's map of ``--reference`` samples, and to those of another seed;
-how many samples, and seconds, each tool needs for a rank correlation of 0.8 and 0.95. ``memory``: over 200 explanations.
+how many samples, and seconds, each needs for a rank correlation of 0.8 and 0.95. ``memory``: over 200 explanations.
 ``--write`` puts the results into docs/results.md. The needed extras are explain and dev.
 """
 
