@@ -5,6 +5,7 @@ Phantoms alone are shown.
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 import threading
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from gadolin.bundle import SHIPPED
@@ -88,18 +90,31 @@ def window(browser: Browser, address: str, *, size: dict[str, int] = WIDE, schem
 
 
 def series(page: Page) -> None:
-    """Read a phantom series and show its middle."""
-    page.click("#phantom-series")
-    page.wait_for_selector("#rows tr:nth-child(12)")
-    page.locator("#rows tr:nth-child(7) button").click()
-    page.wait_for_selector("#rows tr:nth-child(7)[aria-current=true]")
-    page.wait_for_selector("#stage[aria-busy=false]")
+    """Read phantom series until the middle of one is named as a tumour, and show it."""
+    for _ in range(8):
+        page.click("#phantom-series")
+        page.wait_for_selector("#rows tr:nth-child(12)")
+        page.locator("#rows tr:nth-child(7) button").click()
+        page.wait_for_selector("#rows tr:nth-child(7)[aria-current=true]")
+        page.wait_for_selector("#stage[aria-busy=false]")
+        if named(page):
+            return
+        page.click("#clear")
 
 
 def slice_of_its_own(page: Page) -> None:
-    """Read one phantom."""
-    page.click("#phantom")
-    page.wait_for_selector("#maps:not([hidden])")
+    """Read phantoms until one is named as a tumour."""
+    for _ in range(12):
+        page.click("#phantom")
+        page.wait_for_selector("#maps:not([hidden])")
+        if named(page):
+            return
+        page.click("#clear")
+
+
+def named(page: Page) -> bool:
+    """Return whether a tumour is named."""
+    return page.locator("#verdict").inner_text() in ("glioma", "meningioma", "pituitary")
 
 
 def not_a_slice() -> Path:
@@ -112,7 +127,8 @@ def not_a_slice() -> Path:
 def photograph(page: Page, name: str) -> None:
     """Write what is in sight to a file."""
     page.wait_for_timeout(400)
-    page.screenshot(path=HERE / f"page-{name}.png")
+    seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    seen.quantize(256, Image.Quantize.MAXCOVERAGE).save(HERE / f"page-{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

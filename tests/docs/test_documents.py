@@ -227,10 +227,11 @@ def test_the_pictures_are_small():
     assert [path.name for path in pictures] == [
         "crossval-default-reliability.png",
         "crossval-default-risk-and-coverage.png",
-        "page-abstains.png",
         "page-dark.png",
+        "page-empty.png",
         "page-error.png",
         "page-explanation.png",
+        "page-narrow.png",
         "page-series.png",
         "phantoms.png",
         "planted-0-1-precision-and-recall.png",

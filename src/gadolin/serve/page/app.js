@@ -129,7 +129,7 @@ function keep(item) {
 }
 
 async function phantom(series) {
-  const label = ["glioma", "meningioma", "pituitary", "notumor"][state.seed % 4];
+  const label = ["meningioma", "pituitary", "notumor", "glioma"][state.seed % 4];
   state.seed += 1;
   try {
     const blob = await api.phantom(label, state.seed, series);
