@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gadolin.errors import RequestError, suggestion
 from gadolin.records import Slice
 
-__all__ = ["Box", "Frame", "Preparation", "find_frame", "prepare"]
+__all__ = ["Box", "Frame", "Preparation", "find_frame", "framed", "prepare", "toned"]
 
 _BRIGHT_BACKGROUND = 90  # of 255: a background above this is no air around a head
 _ONE_TONE = 6.0  # of 255: standard deviation within a line of a bar
@@ -115,12 +115,24 @@ def prepare(image: Slice, preparation: Preparation, frame: Frame | None = None) 
     Shrinking averages areas, enlarging interpolates linearly. Without ``frame`` it is found on this slice.
     """
     frame = frame or find_frame(image, preparation)
-    cut = _cut(image.pixels, frame.box, frame.black)
-    size = preparation.size
+    return toned(framed(image.pixels, frame.box, preparation.size, frame.black), frame)
+
+
+def framed(pixels: NDArray[np.float32], box: Box, size: int, beyond: float) -> NDArray[np.float32]:
+    """Return what lies in the box of pixels (H, W) float32 as (size, size) float32; the picture ends in ``beyond``.
+
+    Linear in the pixels: with 0 beyond, a sum of pictures becomes the sum of what each becomes.
+    """
+    cut = _cut(pixels, box, beyond)
     shrinking = cut.shape[0] >= size and cut.shape[1] >= size
-    resized = cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(cut, (size, size), interpolation=how), np.float32)
+
+
+def toned(pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
+    """Return pixels (..., size, size) float32 between the frame's black and white as uint8."""
     span = max(frame.white - frame.black, 1e-12)
-    scaled = np.clip((resized - np.float32(frame.black)) * np.float32(255 / span), 0, 255)
+    scaled = np.clip((pixels - np.float32(frame.black)) * np.float32(255 / span), 0, 255)
     return np.asarray(np.rint(scaled), np.uint8)
 
 

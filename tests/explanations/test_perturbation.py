@@ -10,6 +10,8 @@ from gadolin.explanations import Options, explain
 from gadolin.explanations.fills import FILLS
 from gadolin.explanations.subject import subject
 from gadolin.explanations.superpixels import superpixels
+from gadolin.predictor import Predictor
+from gadolin.prepare import Preparation
 from gadolin.records import Slice
 
 OPTIONS = Options(samples=400, pieces=30, grids=1)
@@ -47,6 +49,21 @@ def test_shapley_values_sum_to_what_the_pieces_change(head, looks_at_square):
     heat = explain(looks_at_square, head, method="shap", options=OPTIONS, label="0").heat
     worth = [heat[cut.labels == piece].mean() for piece in range(cut.count)]
     assert sum(worth) == pytest.approx(ends[1] - ends[0], abs=1e-4)
+
+
+@pytest.mark.parametrize(("bits", "size"), [(8, 64), (8, 128), (12, 64)])
+def test_pieces_that_were_prepared_once_are_asked_about_as_drawn_ones_are(bits, size, head, make_bundle):
+    predictor = Predictor.load(make_bundle(preparation=Preparation(size=size)).folder, threads=1)
+    image = Slice(head.pixels * (16 if bits == 12 else 1) - (bits == 12) * 100, bits=bits)
+    cut = superpixels(subject(predictor, image), count=30)
+    kept = np.random.default_rng(0).random((70, cut.count)) < 0.5
+
+    drawn = cut.drawn(kept)
+    summed = cut.prepared_once(predictor)(kept)
+
+    assert np.ptp(drawn[:, cut.subject.target]) > 0.01, "the pieces matter"
+    assert np.abs(drawn - summed).max() < 1e-3, "a pixel may be rounded the other way"
+    assert np.abs(cut.answers(kept) - drawn[:, cut.subject.target]).max() < 1e-3
 
 
 def test_superpixels_cover_the_head_and_nothing_else(head, looks_at_square):

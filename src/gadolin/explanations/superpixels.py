@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,14 @@ from numpy.typing import NDArray
 from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations.fills import Picture, filled, head_tones, onto_pixels
 from gadolin.explanations.subject import Subject
+from gadolin.predictor import Predictor
+from gadolin.prepare import framed, toned
 
 __all__ = ["Superpixels", "superpixels"]
 
 _COMPACTNESS = 0.1  # of SLIC, for tones in [0, 1]
 _BATCH = 32
+_MOST_LAYERS = 500  # pieces that are prepared once: 256 KiB each
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,13 +35,31 @@ class Superpixels:
 
     def answers(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return (S,) the probability of the class with only the pieces of each row of ``kept`` (S, P) as they are."""
-        shown, target = self.subject.image.pixels, self.subject.target
-        found = np.empty(len(kept))
-        for start in range(0, len(kept), _BATCH):
-            rows = np.pad(kept[start : start + _BATCH], ((0, 0), (0, 1)), constant_values=True)
-            pictures = np.where(rows[:, self.labels], shown, self.without)
-            found[start : start + _BATCH] = self.subject.predict(pictures)[:, target]
-        return found
+        predictor = self.subject.predictor
+        ask = self.prepared_once(predictor) if predictor and self.count <= _MOST_LAYERS else self.drawn
+        batches = [ask(kept[start : start + _BATCH]) for start in range(0, len(kept), _BATCH)]
+        return np.concatenate([np.empty(0), *(likely[:, self.subject.target] for likely in batches)])
+
+    def drawn(self, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return the probabilities (S, K) for slices that are drawn and prepared one by one."""
+        rows = np.pad(kept, ((0, 0), (0, 1)), constant_values=True)
+        return self.subject.predict(np.where(rows[:, self.labels], self.subject.image.pixels, self.without))
+
+    def prepared_once(self, predictor: Predictor) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:
+        """Return a function like ``drawn``, which adds up pieces that were prepared once: resizing is linear."""
+        frame, size = self.subject.frame, predictor.bundle.preparation.size
+        shown = self.subject.image.pixels
+        none = framed(np.where(self.labels < 0, shown, self.without), frame.box, size, frame.black)
+        less = shown - self.without
+        pieces = np.stack(
+            [framed(np.where(self.labels == piece, less, 0), frame.box, size, 0) for piece in range(self.count)]
+        ).reshape(self.count, -1)
+
+        def ask(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+            pictures = none + (kept.astype(np.float32) @ pieces).reshape(-1, size, size)
+            return predictor.probabilities(toned(pictures, frame))
+
+        return ask
 
     def heat(self, worth: NDArray[np.float64]) -> Picture:
         """Return (H, W) float32 in which each piece has its worth (P,), 0 outside."""
