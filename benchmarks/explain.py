@@ -96,8 +96,8 @@ def our_lime(cut: Superpixels, samples: int, seed: int) -> Worth:
 def our_shap(cut: Superpixels, samples: int, seed: int) -> Worth:
     kept, weights = sized_pairs(samples - 2, cut.count, np.random.default_rng(seed))
     ends = np.array([np.zeros(cut.count, np.bool_), np.ones(cut.count, np.bool_)])
-    none, whole = cut.answers(ends).tolist()
-    return shapley_values(kept, cut.answers(kept), weights, (none, whole))
+    none, whole, *likely = cut.answers(np.concatenate([ends, kept])).tolist()
+    return shapley_values(kept, np.array(likely), weights, (none, whole))
 
 
 def their_lime(cut: Superpixels, samples: int, seed: int) -> Worth:

@@ -47,8 +47,8 @@ def shap(subject: Subject, options: Options) -> tuple[Heat, int]:
     def values(cut: Superpixels, samples: int, random: Random) -> tuple[Floats, int]:
         kept, weights = sized_pairs(samples - 2, cut.count, random)
         ends = np.array([np.zeros(cut.count, np.bool_), np.ones(cut.count, np.bool_)])
-        none, whole = cut.answers(ends).tolist()
-        return shapley_values(kept, cut.answers(kept), weights, (none, whole)), len(kept) + 2
+        none, whole, *likely = cut.answers(np.concatenate([ends, kept])).tolist()
+        return shapley_values(kept, np.array(likely), weights, (none, whole)), len(kept) + 2
 
     return _over_grids(subject, options, values)
 
