@@ -200,6 +200,7 @@ def test_compare_needs_predictions(gadolin, trained, tmp_path):
 
 def test_info_shows_what_a_model_is(gadolin, trained):
     ending = gadolin("info", trained[1])
+    assert max(map(len, ending.out.splitlines())) < 500, "a line is to be read"
 
     bundle = Predictor.load(trained[1]).bundle
     assert (ending.code, ending.err) == (0, "")

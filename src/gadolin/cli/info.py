@@ -9,6 +9,8 @@ import typer
 
 from gadolin.cli.output import print_json
 
+_LONG = "statistics"  # of the bundle's facts: hundreds of numbers
+
 
 def info(
     model: Annotated[
@@ -16,7 +18,10 @@ def info(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Show what a model is: classes, preparation, calibration, and where it comes from. Its digests are verified."""
+    """Show what a model is: classes, preparation, calibration, and where it comes from. Its digests are verified.
+
+    What the training slices were like in numbers, which the audit compares with, is told with --json alone.
+    """
     from gadolin.bundle import SHIPPED, read_bundle, require_weights
     from gadolin.records import NOTICE
 
@@ -33,7 +38,7 @@ def info(
         "temperature": f"{bundle.temperature:.3f}",
         "abstains below": f"{bundle.abstain_below:.2f}",
         "abstains above a strangeness of": f"{bundle.strange_above:.2f}",
-        **{key.replace("_", " "): _words(value) for key, value in bundle.facts.items()},
+        **{key.replace("_", " "): _words(value) for key, value in bundle.facts.items() if key != _LONG},
         **{f"{part} part": _words(value) for part, value in bundle.metrics.items()},
     }
     width = max(map(len, shown))
