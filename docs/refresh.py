@@ -1,6 +1,6 @@
 """Put what the package says into the documents: run it from the repository root after a change to either.
 
-``python docs/refresh.py recipes`` tells the values in the table of docs/recipes.md; without an argument it then runs
+``python docs/refresh.py recipes`` writes the values into the table of docs/recipes.md; without an argument it then runs
 the demo and fills the session of README.md, the example of docs/prediction.md and, where Chromium is installed,
 docs/images/report.png.
 """
@@ -39,15 +39,22 @@ def main() -> None:
 
 
 def tell_recipes(path: Path) -> None:
-    """Write the two recipes' values into the rows of their keys; the test of the documents tells of missing rows."""
+    """Write the recipes' values into the rows of their keys; the test of the documents tells of missing rows."""
     from gadolin.train.recipes import RECIPES
 
-    text = path.read_text(encoding="utf-8")
-    for key in re.findall(r"^\| `([a-z_.]+)` \| .* \| .* \| .* \|$", text, re.MULTILINE):
-        found = [reduce(getattr, key.split("."), RECIPES[name]) for name in ("default", "resnet50")]
-        values = " | ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in found)
-        text = re.sub(rf"^\| `{re.escape(key)}` \| .*? \| .*? \|", f"| `{key}` | {values} |", text, flags=re.MULTILINE)
-    path.write_text(text, encoding="utf-8")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    names: list[str] = []
+    for place, line in enumerate(lines):
+        key, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not cells:
+            names = []
+        elif key == "key":
+            names = cells[:-1]
+        elif names and re.fullmatch(r"`[a-z_.]+`", key):
+            found = [reduce(getattr, key.strip("`").split("."), RECIPES[name]) for name in names]
+            values = [str(one).lower() if isinstance(one, bool) else str(one) for one in found]
+            lines[place] = f"| {' | '.join([key, *values, cells[-1]])} |"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def output(*command: str, messages: bool = True) -> str:
