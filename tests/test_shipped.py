@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,8 +33,16 @@ def test_it_is_whole_and_small():
 def test_it_names_no_folder_of_the_computer_that_trained_it():
     text = (SHIPPED / "bundle.json").read_text(encoding="utf-8")
 
-    assert not [word for word in ("/home", "/tmp", "/root", "/work") if word in text]
+    for path in SHIPPED.iterdir():
+        content = path.read_bytes()
+        assert not [word for word in (b"/home/", b"/tmp/", b"/root/", b"/work/", b".py") if word in content], path.name
     assert json.loads(text)["facts"]["recipe_name"]
+
+
+def test_its_card_is_that_of_this_model():
+    card = Path(__file__).parents[1] / "docs" / "model-card.md"
+
+    assert f"| digest | {read_bundle(SHIPPED).digest} |" in card.read_text(encoding="utf-8")
 
 
 def test_it_answers_for_a_slice_with_evidence_on_the_lesion_s_grid(shipped):

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -17,7 +18,7 @@ from gadolin.manifest import file_digest
 from gadolin.predictor import probabilities
 from gadolin.runtime import OUTPUTS, open_runtime
 
-__all__ = ["TOLERANCE", "export_graph"]
+__all__ = ["TOLERANCE", "export_graph", "forget_origin"]
 
 TOLERANCE = 1e-4
 
@@ -48,8 +49,22 @@ def export_graph(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -
             quiet.setLevel(level)
         assert program is not None, "only exports without dynamo return nothing"
         program.save(str(temporary), external_data=False)
+        forget_origin(temporary)
         check_parity(network, examples, temporary)
     return file_digest(graph)
+
+
+def forget_origin(graph: Path) -> None:
+    """Write a graph anew without what torch notes beside each piece: lines of code, with the exporter's folders."""
+    model = onnx.load(graph)
+    noted = [model, model.graph, *model.functions]
+    for part in (model.graph, *model.functions):
+        noted += part.node
+    noted += [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]
+    for one in noted:
+        del one.metadata_props[:]
+        one.ClearField("doc_string")
+    onnx.save(model, graph)
 
 
 def check_parity(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -> None:
