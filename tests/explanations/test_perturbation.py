@@ -59,7 +59,7 @@ def test_pieces_that_were_prepared_once_are_asked_about_as_drawn_ones_are(bits, 
     kept = np.random.default_rng(0).random((70, cut.count)) < 0.5
 
     drawn = cut.drawn(kept)
-    summed = cut.prepared_once(predictor)(kept)
+    summed = cut.prepared_once()(kept)
 
     assert np.ptp(drawn[:, cut.subject.target]) > 0.01, "the pieces matter"
     assert np.abs(drawn - summed).max() < 1e-3, "a pixel may be rounded the other way"

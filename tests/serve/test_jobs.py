@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import time
+from threading import Event
 
+import numpy as np
 import pytest
+
+from gadolin.explanations import Options
+from gadolin.phantom import draw_patient
+from gadolin.prepare import prepare
+from gadolin.records import Slice
+from gadolin.serve.answers import Asked
+from gadolin.serve.decoder import Found
+from gadolin.serve.explaining import CancelledError, Question, explain
 
 FEW = {"method": "lime", "samples": 120, "pieces": 12}
 MANY = {"method": "shap", "samples": 20_000, "pieces": 12}
@@ -52,6 +62,28 @@ def test_a_job_that_is_given_up_stops_soon_and_is_gone(client, png, sent):
     after = client.post("/v1/jobs", files=sent(("a.png", png())), data={**FEW, "samples": 60}).json()
     assert waited(client, after, "done", "failed", seconds=30).json()["status"] == "done", "nothing is in its way"
     client.delete(f"/v1/jobs/{after['id']}")
+
+
+@pytest.mark.parametrize("method", ["lime", "shap"])
+def test_an_explanation_tells_how_far_it_is_and_stops_at_the_next_question(method, predictor):
+    image = Slice(np.asarray(draw_patient("glioma", 0, slices=3, size=96)[1].pixels, np.float32))
+    asked = [Asked("a.png", Found(None, False, prepare(image, predictor.bundle.preparation), image))]
+    wanted, told, cancelled = Question(method, None, Options(samples=400, pieces=12)), [], Event()
+
+    explain(predictor, asked, wanted, progress=lambda done, total, _: told.append(done / total))
+
+    assert len(set(told)) > 8, "it is told between questions"
+    assert told == sorted(told)
+    told.clear()
+
+    def give_up(done, total, _):
+        told.append(done)
+        if len(told) == 4:
+            cancelled.set()
+
+    with pytest.raises(CancelledError):
+        explain(predictor, asked, wanted, cancelled=cancelled, progress=give_up)
+    assert len(told) == 4, "nothing is asked after that"
 
 
 def test_a_job_whose_files_are_none_fails_with_the_reason(client, sent):

@@ -24,7 +24,9 @@ class Subject:
     """One question: how ``predict`` comes to the probability of class ``target`` for ``image``.
 
     ``predict`` takes pixels (N, H, W) float32 of the slice's grid and returns probabilities (N, K). ``frame`` is where
-    the head is; it was found on the untouched slice. ``predictor`` is None where only a callable is known.
+    the head is; it was found on the untouched slice. ``predictor`` is None where only a callable is known, and so is
+    ``predict_prepared``, which is ``predict`` for slices that are prepared already, (N, size, size) uint8. Whoever
+    watches or counts the questions wraps both.
     """
 
     image: Slice
@@ -34,6 +36,7 @@ class Subject:
     probability: float
     frame: Frame
     predictor: Predictor | None = None
+    predict_prepared: Callable[[NDArray[np.uint8]], Heat] | None = None
 
 
 def subject(
@@ -58,7 +61,8 @@ def subject(
         msg = f"classes must name each of the {len(likely)} probabilities, got {len(names)} names; name all"
         raise RequestError(msg)
     target = int(likely.argmax()) if label is None else class_index(label, names)
-    return Subject(image, predict, target, names[target], float(likely[target]), frame, predictor)  # type: ignore[arg-type]
+    prepared = predictor.probabilities if predictor else None
+    return Subject(image, predict, target, names[target], float(likely[target]), frame, predictor, prepared)  # type: ignore[arg-type]
 
 
 def onto_slice(heat: Heat, box: Box, shape: tuple[int, int], *, smooth: bool = True) -> Heat:

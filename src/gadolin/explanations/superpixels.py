@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations.fills import Picture, filled, head_tones, onto_pixels
 from gadolin.explanations.subject import Subject
-from gadolin.predictor import Predictor
 from gadolin.prepare import framed, toned
 
 __all__ = ["Superpixels", "superpixels"]
@@ -35,8 +34,7 @@ class Superpixels:
 
     def answers(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return (S,) the probability of the class with only the pieces of each row of ``kept`` (S, P) as they are."""
-        predictor = self.subject.predictor
-        ask = self.prepared_once(predictor) if predictor and self.count <= _MOST_LAYERS else self.drawn
+        ask = self.drawn if self.subject.predict_prepared is None or self.count > _MOST_LAYERS else self.prepared_once()
         batches = [ask(kept[start : start + _BATCH]) for start in range(0, len(kept), _BATCH)]
         return np.concatenate([np.empty(0), *(likely[:, self.subject.target] for likely in batches)])
 
@@ -45,8 +43,11 @@ class Superpixels:
         rows = np.pad(kept, ((0, 0), (0, 1)), constant_values=True)
         return self.subject.predict(np.where(rows[:, self.labels], self.subject.image.pixels, self.without))
 
-    def prepared_once(self, predictor: Predictor) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:
+    def prepared_once(self) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:
         """Return a function like ``drawn``, which adds up pieces that were prepared once: resizing is linear."""
+        predictor, predict = self.subject.predictor, self.subject.predict_prepared
+        assert predictor is not None, "a callable asks for whole pictures"
+        assert predict is not None, "it comes with the predictor"
         frame, size = self.subject.frame, predictor.bundle.preparation.size
         shown = self.subject.image.pixels
         none = framed(np.where(self.labels < 0, shown, self.without), frame.box, size, frame.black)
@@ -57,7 +58,7 @@ class Superpixels:
 
         def ask(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
             pictures = none + (kept.astype(np.float32) @ pieces).reshape(-1, size, size)
-            return predictor.probabilities(toned(pictures, frame))
+            return predict(toned(pictures, frame))
 
         return ask
 

@@ -120,15 +120,22 @@ def _one(predictor: Predictor, image: Slice, wanted: Question, advance: Callable
     about = subject(predictor, image, wanted.label)
     done = 0
 
-    def watched(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        nonlocal done
-        advance(done)
-        likely = about.predict(pixels)
-        done += len(pixels)
-        return likely
+    def watched(
+        predict: Callable[[NDArray[Any]], NDArray[np.float32]],
+    ) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+        def asking(slices: NDArray[Any]) -> NDArray[np.float32]:
+            nonlocal done
+            advance(done)
+            likely = predict(slices)
+            done += len(slices)
+            return likely
+
+        return asking
 
     advance(0)
-    heat, samples = method(wanted.method).load()(replace(about, predict=watched), wanted.options)
+    prepared = about.predict_prepared and watched(about.predict_prepared)
+    about = replace(about, predict=watched(about.predict), predict_prepared=prepared)
+    heat, samples = method(wanted.method).load()(about, wanted.options)
     row, column = (int(place) for place in np.unravel_index(heat.argmax(), heat.shape))
     return {
         "method": wanted.method,
