@@ -25,6 +25,7 @@ __all__ = ["CancelledError", "Question", "explain", "methods_told", "question"]
 
 _MOST_SAMPLES = 20_000
 _MOST_PIECES = 1000
+Asks = Callable[[NDArray[Any]], NDArray[np.float32]]
 Progress = Callable[[int, int, str], None]
 
 
@@ -120,9 +121,7 @@ def _one(predictor: Predictor, image: Slice, wanted: Question, advance: Callable
     about = subject(predictor, image, wanted.label)
     done = 0
 
-    def watched(
-        predict: Callable[[NDArray[Any]], NDArray[np.float32]],
-    ) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    def watched(predict: Asks) -> Asks:
         def asking(slices: NDArray[Any]) -> NDArray[np.float32]:
             nonlocal done
             advance(done)
