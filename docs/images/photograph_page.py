@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -36,10 +36,10 @@ def main() -> None:
         address = serving()
         with window(browser, address) as page:
             photograph(page, "empty")
-            series(page)
+            until_named(page, series)
             photograph(page, "series")
         with window(browser, address) as page:
-            slice_of_its_own(page)
+            until_named(page, slice_of_its_own)
             page.click("#lime")
             page.wait_for_selector("#map option[value=lime]", state="attached", timeout=120_000)
             page.click("#side")
@@ -48,10 +48,10 @@ def main() -> None:
             page.wait_for_selector("#rows tr:nth-child(2)[aria-current=true]")
             photograph(page, "error")
         with window(browser, address, scheme="dark") as page:
-            series(page)
+            until_named(page, series)
             photograph(page, "dark")
         with window(browser, address, size=NARROW) as page:
-            slice_of_its_own(page)
+            until_named(page, slice_of_its_own)
             photograph(page, "narrow")
         browser.close()
 
@@ -90,23 +90,24 @@ def window(browser: Browser, address: str, *, size: dict[str, int] = WIDE, schem
 
 
 def series(page: Page) -> None:
-    """Read phantom series until the middle of one is named as a tumour, and show it."""
-    for _ in range(8):
-        page.click("#phantom-series")
-        page.wait_for_selector("#rows tr:nth-child(12)")
-        page.locator("#rows tr:nth-child(7) button").click()
-        page.wait_for_selector("#rows tr:nth-child(7)[aria-current=true]")
-        page.wait_for_selector("#stage[aria-busy=false]")
-        if named(page):
-            return
-        page.click("#clear")
+    """Read a phantom series and show its middle."""
+    page.click("#phantom-series")
+    page.wait_for_selector("#rows tr:nth-child(12)")
+    page.locator("#rows tr:nth-child(7) button").click()
+    page.wait_for_selector("#rows tr:nth-child(7)[aria-current=true]")
+    page.wait_for_selector("#stage[aria-busy=false]")
 
 
 def slice_of_its_own(page: Page) -> None:
-    """Read phantoms until one is named as a tumour."""
+    """Read one phantom."""
+    page.click("#phantom")
+    page.wait_for_selector("#maps:not([hidden])")
+
+
+def until_named(page: Page, read: Callable[[Page], None]) -> None:
+    """Read phantoms until a tumour is named."""
     for _ in range(12):
-        page.click("#phantom")
-        page.wait_for_selector("#maps:not([hidden])")
+        read(page)
         if named(page):
             return
         page.click("#clear")
