@@ -32,9 +32,6 @@ BOUNDS = {
     "augment.elastic": (0, 1),
     "augment.mixup": (0, 100),
     "augment.lesions": (0, 1),
-    "disturb.bias": (0, 3),
-    "disturb.marks": (0, 1),
-    "disturb.invert": (0, 1),
 }
 
 
