@@ -17,13 +17,16 @@ OPTIONS = {
     "zoom": 0.3,
     "shear": 0.3,
     "flip": 1,
+    "tone": 1,
     "gamma": 2,
     "contrast": 0.5,
     "noise": 0.2,
     "blur": 1,
     "elastic": 0.1,
 }
-IDENTITY = Draw(matrix=None, displacement=None, gamma=None, contrast=None, noise=None, blur=None, noise_seed=0)
+IDENTITY = Draw(
+    matrix=None, displacement=None, tone=None, gamma=None, contrast=None, noise=None, blur=None, noise_seed=0
+)
 
 
 def seed(number=0):
@@ -55,7 +58,7 @@ def same(first, second):
 
 
 def test_every_option_but_mixing_is_tried_here():
-    assert {field.name for field in dataclasses.fields(AugmentConfig)} == {*OPTIONS, "mixup", "lesions"}
+    assert {field.name for field in dataclasses.fields(AugmentConfig)} == {*OPTIONS, "mixup", "lesions", "fills"}
 
 
 def test_a_configuration_without_values_draws_the_identity(scaled):
@@ -170,6 +173,17 @@ def test_gamma_raises_to_a_power():
     half = torch.full((1, 1, 8, 8), 0.5)
 
     torch.testing.assert_close(apply(half, drawn(gamma=torch.tensor([2.0]))), half / 2)
+
+
+def test_a_tone_becomes_the_mean_of_the_tissue_whatever_it_was_and_air_stays_dark():
+    dark, bright = torch.full((2, 1, 8, 8), 0.2), torch.full((2, 1, 8, 8), 0.5)
+    scaled = torch.cat([dark, bright])
+    scaled[:, :, :2] = 0
+
+    changed = apply(scaled, drawn(tone=torch.tensor([0.4, 0.0, 0.4, 0.2])))
+
+    assert changed[:, 0, 4, 4].tolist() == pytest.approx([0.4, 0.2, 0.4, 0.2], abs=1e-3)
+    assert float(changed[:, :, :2].max()) < 0.01
 
 
 def test_contrast_stretches_about_the_mean():

@@ -115,6 +115,15 @@ def test_the_epoch_with_the_lowest_validation_loss_is_chosen_and_patience_ends_a
     assert state.best["head.linear.bias"].tolist() == [best, best]
 
 
+def test_the_last_epoch_is_chosen_where_the_recipe_says_so(planned_losses, fit_into, tmp_path):
+    planned_losses(3, 1, 2)
+
+    state = fit_into(tmp_path / "run", epochs=3, choose="last", ema_decay=0)
+
+    assert state.best_epoch == 3
+    assert state.best["head.linear.bias"].tolist() == [3, 3]
+
+
 def test_patience_is_remembered_when_a_run_goes_on(planned_losses, fit_into, tmp_path):
     planned_losses(1, 2)
     fit_into(tmp_path / "run", epochs=5, patience=1)

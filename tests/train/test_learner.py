@@ -268,3 +268,19 @@ def test_a_network_with_outlines_learns_where_the_square_is(squares, tiny_recipe
     assert losses[-1] < losses[0] / 2
     inside = lesion[:, 4:12, 4:12]
     assert inside.mean() > 2 * (lesion.sum() - inside.sum()) / (8 * (16 * 16 - 8 * 8))
+
+
+@pytest.mark.parametrize(("precision", "computed"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+@pytest.mark.parametrize("evidence", ["map", "outlines"])
+def test_convolutions_compute_at_the_precision(precision, computed, evidence, squares, tiny_recipe, machine):
+    examples = squares(16)
+    recipe = tiny_recipe(network=NetworkConfig(input_size=64, evidence=evidence))
+    learner = learner_of_outlines(examples, recipe, replace(machine, precision=precision))
+    found = set()
+    learner.network.backbone.stem.register_forward_hook(lambda _module, _given, out: found.add(out.dtype))
+
+    train_step(learner, outlined(examples), size=64, number=0)
+    assert found == {computed}
+    found.clear()
+    validate(learner, examples)
+    assert found == {computed}

@@ -35,7 +35,11 @@ def batch(*lesions, tones=None):
 
 def swapped(count):
     """Every slice is changed, with the one before it."""
-    return Exchange(torch.ones(count, dtype=torch.bool), torch.arange(count).roll(1))
+    return taking(torch.ones(count, dtype=torch.bool), torch.arange(count).roll(1))
+
+
+def taking(chosen, partner, *, filled=False, elsewhere=False):
+    return Exchange(chosen, partner, torch.full_like(chosen, filled), torch.full_like(chosen, elsewhere))
 
 
 def test_a_slice_without_a_lesion_gets_the_other_ones_with_its_class_and_contrast():
@@ -63,12 +67,39 @@ def test_a_lesion_is_not_covered_with_a_lesion():
     scaled, lesion, wanted, healthy = batch(square(20, 20), square(24, 24), NONE)
 
     changed, now, classes = exchange(
-        scaled, lesion, wanted, healthy, Exchange(torch.tensor([True, False, False]), torch.tensor([1, 0, 2]))
+        scaled, lesion, wanted, healthy, taking(torch.tensor([True, False, False]), torch.tensor([1, 0, 2]))
     )
 
     assert torch.equal(changed, scaled)
     assert torch.equal(now, lesion)
     assert torch.equal(classes, wanted)
+
+
+def test_a_lesion_is_filled_from_around_it():
+    scaled, lesion, wanted, healthy = batch(square(20, 20), NONE, tones=[0.3, 0.5])
+    drawn = taking(torch.tensor([True, False]), torch.tensor([1, 0]), filled=True)
+
+    changed, now, classes = exchange(scaled, lesion, wanted, healthy, drawn)
+
+    assert classes.argmax(1).tolist() == [WELL, WELL]
+    assert not now.any()
+    assert torch.allclose(changed[0], torch.full_like(changed[0], 0.3), atol=0.01)
+    assert torch.equal(changed[1], scaled[1])
+
+
+def test_a_filled_place_elsewhere_changes_no_lesion_and_no_class():
+    scaled, lesion, wanted, healthy = batch(square(20, 20), NONE, square(44, 44))
+    scaled[:, :, 46:50, 46:50] += 0.2
+    scaled[:, :, 22:26, 22:26] += 0.2
+    drawn = taking(torch.ones(3, dtype=torch.bool), torch.tensor([2, 0, 1]), filled=True, elsewhere=True)
+
+    changed, now, classes = exchange(scaled, lesion, wanted, healthy, drawn)
+
+    assert classes.argmax(1).tolist() == [ILL, WELL, WELL], "the last one's partner shows no place, it loses its own"
+    assert torch.equal(now[:2], lesion[:2])
+    assert torch.allclose(changed[0, 0, 46:50, 46:50], torch.full((4, 4), 0.3), atol=0.01)
+    assert torch.equal(changed[0, 0, 20:32, 20:32], scaled[0, 0, 20:32, 20:32])
+    assert torch.allclose(changed[1, 0, 22:26, 22:26], torch.full((4, 4), 0.3), atol=0.01)
 
 
 def test_without_a_class_that_has_no_lesions_none_is_covered():
@@ -112,10 +143,12 @@ def test_lesions_of_a_coarser_grid_do():
 
 
 def test_what_is_drawn_follows_from_the_generator_and_the_share():
-    first, again = (draw_exchange(1000, 0.3, Generator().manual_seed(4)) for _ in range(2))
+    first, again = (draw_exchange(1000, 0.3, 0.2, Generator().manual_seed(4)) for _ in range(2))
 
     assert torch.equal(first.chosen, again.chosen)
     assert torch.equal(first.partner, again.partner)
     assert 0.2 < float(first.chosen.float().mean()) < 0.4
+    assert 0.1 < float(first.filled.float().mean()) < 0.3
+    assert not draw_exchange(1000, 0.3, 0.0, Generator().manual_seed(4)).filled.any()
     assert sorted(first.partner.tolist()) == list(range(1000))
-    assert not draw_exchange(1000, 0.0, Generator().manual_seed(4)).chosen.any()
+    assert not draw_exchange(1000, 0.0, 0.2, Generator().manual_seed(4)).chosen.any()

@@ -25,6 +25,7 @@ BOUNDS = {
     "augment.zoom": (0, 0.9),
     "augment.shear": (0, 2),
     "augment.flip": (0, 1),
+    "augment.tone": (0, 1),
     "augment.gamma": (1, 10),
     "augment.contrast": (0, 1),
     "augment.noise": (0, 1),
@@ -32,6 +33,7 @@ BOUNDS = {
     "augment.elastic": (0, 1),
     "augment.mixup": (0, 100),
     "augment.lesions": (0, 1),
+    "augment.fills": (0, 1),
 }
 
 
@@ -93,6 +95,7 @@ def test_the_last_of_several_settings_holds():
         ("optimizer.lr=fast", "optimizer.lr must be a value of type float, got 'fast'"),
         ("network.freeze=yes", "network.freeze must be a value of type bool, got 'yes'"),
         ("balance=weight", "balance must be one of weights, sampler, none, got 'weight' (did you mean 'weights'?)"),
+        ("choose=first", "choose must be one of loss, last, got 'first'"),
         ("optimizer.name=sgd", "optimizer.name must be one of adam, adamw, got 'sgd'"),
         ("optimizer.schedule=cosin", "got 'cosin' (did you mean 'cosine'?)"),
         ("network.backbone=compct", "did you mean 'compact'?"),
@@ -101,6 +104,11 @@ def test_the_last_of_several_settings_holds():
 def test_a_setting_that_cannot_be_is_refused_with_what_to_do(setting, told):
     with pytest.raises(RecipeError, match=re.escape(told)):
         with_settings(named_recipe("default"), [setting])
+
+
+def test_patience_and_the_last_epoch_exclude_each_other():
+    with pytest.raises(RecipeError, match=r"got 5 and choose=last; set one of them"):
+        with_settings(named_recipe("default"), ["patience=5", "choose=last"])
 
 
 @pytest.mark.parametrize("value", ["-0.1", "0.6", "nan"])

@@ -18,6 +18,9 @@ from gadolin.train.recipe import AugmentConfig
 __all__ = ["Draw", "apply", "draw", "mix", "move"]
 
 _CONTROL = 4
+_TONES = (0.15, 0.55)  # of tissue, on average, from dark renderings to bright ones
+_TISSUE = 0.06  # in [0, 1]: what is darker is air
+_STEEPEST = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,15 @@ class Draw:
     """The drawn parameters of N samples.
 
     ``matrix`` (N, 2, 3) maps output to input coordinates in [-1, 1]; ``displacement`` (N, 2, 4, 4) is the elastic
-    field in the same units; ``gamma``, ``contrast``, ``blur`` (standard deviation in pixels, 0 for none) and ``noise``
-    (standard deviation) are (N,); ``noise_seed`` makes the noise itself repeatable. None where a step is off.
+    field in the same units; ``tone`` (the mean that tissue gets, 0 for its own), ``gamma``, ``contrast``, ``blur``
+    (standard deviation in pixels, 0 for none) and ``noise`` (standard deviation) are (N,); ``noise_seed`` makes the
+    noise itself repeatable. None where a step is off.
     ``within`` (first, last, whole) tells which rows of a batch these are, where they are not all of it.
     """
 
     matrix: Tensor | None
     displacement: Tensor | None
+    tone: Tensor | None
     gamma: Tensor | None
     contrast: Tensor | None
     noise: Tensor | None
@@ -63,9 +68,11 @@ def draw(count: int, config: AugmentConfig, generator: Generator) -> Draw:
     strength = uniform(0, config.elastic).view(-1, 1, 1, 1)
     field = torch.randn(count, 2, _CONTROL, _CONTROL, generator=generator) * strength
     gamma = torch.exp(uniform(-1, 1) * math.log(config.gamma))
+    tone = torch.where(uniform(0, 1) < config.tone, uniform(*_TONES), 0.0)
     return Draw(
         matrix=_matrices(config, uniform) if any(spatial) else None,
         displacement=field if config.elastic else None,
+        tone=tone if config.tone else None,
         gamma=gamma if config.gamma > 1 else None,
         contrast=1 + uniform(-config.contrast, config.contrast) if config.contrast else None,
         noise=uniform(0, config.noise) if config.noise else None,
@@ -81,6 +88,8 @@ def apply(scaled: Tensor, drawn: Draw) -> Tensor:
         chosen = drawn.blur > 0
         out = out.clone() if out is scaled else out
         out[chosen] = _blurred(out[chosen], drawn.blur[chosen].to(out))
+    if drawn.tone is not None:
+        out = _toned(out, _wide(drawn.tone, out))
     if drawn.gamma is not None:
         out = out.clamp(min=1e-4) ** _wide(drawn.gamma, out)
     if drawn.contrast is not None:
@@ -147,6 +156,14 @@ def _blurred(scaled: Tensor, sigma: Tensor) -> Tensor:
     rows = F.conv2d(rows, weights.view(count, 1, 5, 1), padding=(2, 0), groups=count)
     rows = F.conv2d(rows, weights.view(count, 1, 1, 5), padding=(0, 2), groups=count)
     return rows.transpose(0, 1)
+
+
+def _toned(scaled: Tensor, tone: Tensor) -> Tensor:
+    """Return slices bent by a power of the intensity, so that the mean of their tissue comes near ``tone``."""
+    tissue = (scaled > _TISSUE).to(scaled)
+    mean = (scaled * tissue).sum(dim=(1, 2, 3), keepdim=True) / tissue.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
+    power = tone.clamp(min=1e-3).log() / mean.clamp(0.02, 0.98).log()
+    return torch.where(tone > 0, scaled.clamp(min=1e-4) ** power.clamp(1 / _STEEPEST, _STEEPEST), scaled)
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

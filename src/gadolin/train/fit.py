@@ -44,7 +44,7 @@ def fit(
     run: Path,
     progress: Progress | None = None,
 ) -> Checkpoint:
-    """Train ``network`` on the first of ``parts``; the epoch with the lowest loss on the second is chosen.
+    """Train ``network`` on the first of ``parts``; the epoch that the recipe says is chosen, by default on the second.
 
     Goes on from the checkpoint in ``run`` where there is one, as if it had never stopped: everything random follows
     from the seed, the epoch and the step. Returns the last checkpoint, whose ``best`` holds the chosen weights.
@@ -134,11 +134,11 @@ def _require_finite(row: dict[str, float]) -> None:
 
 
 def _advance(state: Checkpoint, learner: Learner, row: dict[str, float]) -> None:
-    """Take the finished epoch into the state; keep its weights if no epoch had a lower validation loss."""
+    """Take the finished epoch into the state; keep its weights where it is the one to choose so far."""
     state.history.append(row)
     state.epoch += 1
     best = min(state.history, key=lambda each: each["validation_loss"])
-    if best is row:
+    if best is row or learner.recipe.choose == "last":
         state.best_epoch = state.epoch
         state.best = {name: tensor.detach().cpu().clone() for name, tensor in learner.state().items()}
     state.network = learner.network.state_dict()

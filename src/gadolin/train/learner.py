@@ -109,7 +109,8 @@ def _logits(learner: Learner, examples: Examples) -> Tensor:
             stop = min(start + _EVALUATION_BATCH, len(examples))
             batch = examples.take(np.arange(start, stop))
             scaled = learner.network.door.scale(fabric.to_device(batch.prepared))
-            said[start:stop] = learner.model.classify(scaled).logits.float()
+            with fabric.autocast():
+                said[start:stop] = learner.model.classify(scaled).logits.float()
     if fabric.world_size > 1:
         distributed.all_reduce(said)
     return said.cpu()

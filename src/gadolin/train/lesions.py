@@ -21,18 +21,25 @@ _WITHIN = 0.9  # of a lesion must come to lie on tissue
 
 
 class Exchange(NamedTuple):
-    """Which of N slices are changed (N,) bool, and from which each would take (N,) int64."""
+    """Which of N slices are changed (N,) bool, and from which each would take (N,) int64.
+
+    ``filled`` (N,) bool are those where nothing is taken: a place is filled from around it, smoothly, and where that is
+    ``elsewhere`` (N,) bool the place is not the slice's own lesion, but where the other one's would be.
+    """
 
     chosen: Tensor
     partner: Tensor
+    filled: Tensor
+    elsewhere: Tensor
 
 
-def draw_exchange(count: int, share: float, generator: Generator) -> Exchange:
-    """Draw which slices are changed, each with the probability ``share``."""
-    return Exchange(
-        torch.rand(count, generator=generator) < share,
-        torch.randperm(count, generator=generator),
-    )
+def draw_exchange(count: int, share: float, fills: float, generator: Generator) -> Exchange:
+    """Draw which slices are changed, each with the probability ``share``, and filled with that of ``fills``."""
+
+    def coin(probability: float) -> Tensor:
+        return torch.rand(count, generator=generator) < probability
+
+    return Exchange(coin(share), torch.randperm(count, generator=generator), coin(fills), coin(0.5))
 
 
 def exchange(
@@ -43,17 +50,25 @@ def exchange(
     ``scaled`` (N, 1, s, s) float32 in [0, 1]; ``lesion`` (N, 1, h, h) float32 in [0, 1] how much of each place is
     lesion, below 0 where unknown; ``wanted`` (N, K) float32, one class each; ``healthy`` (N,) bool which slices are
     known to show no lesion. A slice is left as it is where its partner's lesion is unknown, where both or neither show
-    one, where a pasted lesion would not lie on tissue, and where no slice of the batch is ``healthy``.
+    one, where a pasted lesion would not lie on tissue, and where no slice of the batch is ``healthy``. A place filled
+    ``elsewhere`` changes neither lesion nor class, so that a smooth place alone says nothing.
     """
-    chosen, partner = drawn.chosen.to(scaled.device), drawn.partner.to(scaled.device)
+    chosen, partner, filled, elsewhere = (each.to(scaled.device) for each in drawn)
     large = F.interpolate(lesion.clamp(min=0), scaled.shape[2:], mode="bilinear")
     known = (lesion.amin(dim=(1, 2, 3)) >= 0) & chosen & (lesion[partner].amin(dim=(1, 2, 3)) >= 0)
     there = large.amax(dim=(1, 2, 3)) > 0.5
-    covers = known & there & _any(healthy) & ~_meet(large, large[partner])
-    pastes = known & healthy & there[partner] & _on_tissue(scaled, large[partner])
-    patch = torch.where(pastes.view(-1, 1, 1, 1), large[partner], _widened(large, scaled.shape[-1]))
-    patch = torch.where((covers | pastes).view(-1, 1, 1, 1), patch, 0.0)
-    changed = _patched(scaled, scaled[partner], patch)
+    wide = _widened(large)
+    apart = known & ~_meet(wide, wide[partner])
+    away = apart & filled & there[partner] & (healthy | elsewhere)
+    covers = apart & there & _any(healthy) & ~away
+    pastes = known & healthy & there[partner] & ~away & _on_tissue(scaled, large[partner])
+    patch = torch.where(pastes.view(-1, 1, 1, 1), large[partner], wide)
+    patch = torch.where(away.view(-1, 1, 1, 1), wide[partner], patch)
+    patch = torch.where((covers | pastes | away).view(-1, 1, 1, 1), patch, 0.0)
+    smooth = away | (covers & filled)
+    changed = _patched(scaled, scaled[partner], torch.where(smooth.view(-1, 1, 1, 1), 0.0, patch))
+    if bool(smooth.any()):
+        changed[smooth] = _filled(scaled[smooth], patch[smooth])
     lesion = torch.where(pastes.view(-1, 1, 1, 1), lesion[partner], lesion)
     lesion = torch.where(covers.view(-1, 1, 1, 1), 0.0, lesion)
     now = torch.where(pastes.view(-1, 1), wanted[partner], wanted)
@@ -62,13 +77,31 @@ def exchange(
     return changed, lesion, now
 
 
+def _filled(scaled: Tensor, patch: Tensor) -> Tensor:
+    """Return slices (N, 1, s, s) whose places under ``patch`` are blended from around them.
+
+    Known pixels are averaged into ever coarser maps, and unknown ones read from the finest that knows them (pull and
+    push: Gortler et al., "The Lumigraph", SIGGRAPH 1996).
+    """
+    weight = 1 - patch
+    sums, weights = [scaled * weight], [weight]
+    while sums[-1].shape[-1] > 1:
+        sums.append(F.avg_pool2d(sums[-1], 2, ceil_mode=True))
+        weights.append(F.avg_pool2d(weights[-1], 2, ceil_mode=True))
+    filled = sums[-1] / weights[-1].clamp(min=1e-6)
+    for total, known in zip(sums[-2::-1], weights[-2::-1], strict=True):
+        coarse = F.interpolate(filled, total.shape[2:], mode="bilinear", align_corners=False)
+        filled = total + (1 - known).clamp(min=0) * coarse
+    return filled
+
+
 def _any(healthy: Tensor) -> Tensor:
     return healthy.any().expand(len(healthy))
 
 
 def _meet(one: Tensor, other: Tensor) -> Tensor:
-    """Return (N,) bool: whether two lesions (N, 1, s, s) of a pair lie on one another, or nearly so."""
-    return (_widened(one, one.shape[-1]) * _widened(other, one.shape[-1])).amax(dim=(1, 2, 3)) > 0.1
+    """Return (N,) bool: whether two widened lesions (N, 1, s, s) of a pair lie on one another."""
+    return (one * other).amax(dim=(1, 2, 3)) > 0.1
 
 
 def _on_tissue(scaled: Tensor, lesion: Tensor) -> Tensor:
@@ -81,7 +114,7 @@ def _on_tissue(scaled: Tensor, lesion: Tensor) -> Tensor:
 def _patched(scaled: Tensor, other: Tensor, patch: Tensor) -> Tensor:
     """Return slices with the other's tissue where ``patch`` (N, 1, s, s) is, in the tones of what is around."""
     side = scaled.shape[-1]
-    rim = (_widened(patch, side) - patch).clamp(min=0)
+    rim = (_widened(patch) - patch).clamp(min=0)
     weight = rim.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
     here, there = ((each * rim).sum(dim=(1, 2, 3), keepdim=True) / weight for each in (scaled, other))
     factor = ((here + 0.02) / (there + 0.02)).clamp(1 / _BRIGHTEST, _BRIGHTEST)
@@ -89,9 +122,10 @@ def _patched(scaled: Tensor, other: Tensor, patch: Tensor) -> Tensor:
     return torch.where(soft > 0, scaled * (1 - soft) + (other * factor).clamp(0, 1) * soft, scaled)
 
 
-def _widened(lesion: Tensor, side: int) -> Tensor:
-    reach = max(1, round(_RIM * side))
-    return F.max_pool2d(lesion, 2 * reach + 1, 1, reach)
+def _widened(lesion: Tensor) -> Tensor:
+    reach = max(1, round(_RIM * lesion.shape[-1]))
+    across = F.max_pool2d(lesion, (1, 2 * reach + 1), 1, (0, reach))  # one way after the other is faster
+    return F.max_pool2d(across, (2 * reach + 1, 1), 1, (reach, 0))
 
 
 def _smooth(maps: Tensor, side: int) -> Tensor:

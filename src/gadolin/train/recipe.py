@@ -18,10 +18,11 @@ class AugmentConfig:
     """How far augmentation may go; 0 switches a step off. Drawn uniformly for each sample.
 
     ``rotate_degrees`` and ``shear``, ``shift``, ``zoom`` (shares of the side, or of 1) are drawn from plus to minus
-    the value; ``flip`` and ``blur`` are probabilities; ``gamma`` is the largest exponent (and 1 over it the smallest),
-    1 for none; ``contrast`` a share, ``noise`` the largest standard deviation in [0, 1] units, ``elastic`` the largest
-    displacement as a share of the side, ``mixup`` the Beta parameter of mixing pairs (Zhang et al. 2018). ``lesions``
-    is the probability that a slice gets the lesion of another or loses its own, where outlines are learned from.
+    the value; ``flip`` and ``blur`` are probabilities, and ``tone`` that of another brightness of tissue; ``gamma`` is
+    the largest exponent (and 1 over it the smallest), 1 for none; ``contrast`` a share, ``noise`` the largest standard
+    deviation in [0, 1] units, ``elastic`` the largest displacement as a share of the side, ``mixup`` the Beta parameter
+    of mixing pairs (Zhang et al. 2018). ``lesions`` is the probability that a slice gets the lesion of another or loses
+    its own, where outlines are learned from, and ``fills`` the share of these where a place is filled from around it.
     """
 
     rotate_degrees: float = 0.0
@@ -29,6 +30,7 @@ class AugmentConfig:
     zoom: float = 0.0
     shear: float = 0.0
     flip: float = 0.0
+    tone: float = 0.0
     gamma: float = 1.0
     contrast: float = 0.0
     noise: float = 0.0
@@ -36,6 +38,7 @@ class AugmentConfig:
     elastic: float = 0.0
     mixup: float = 0.0
     lesions: float = 0.0
+    fills: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Recipe:
 
     ``balance`` is weights (the loss weighs classes by the inverse of their training counts), sampler (they are drawn
     equally often) or none. ``ema_decay`` of 0 keeps no moving average. ``patience`` stops after so many epochs without
-    a better validation loss, 0 never. ``progressive`` starts at this share of the input size and grows to the whole.
+    a better validation loss, 0 never. ``choose`` is loss (the epoch with the lowest validation loss answers) or last.
+    ``progressive`` starts at this share of the input size and grows to the whole.
     ``outline_weight`` is what the loss of places counts beside that of slices, where outlines are learned from.
     """
 
@@ -67,6 +71,7 @@ class Recipe:
     label_smoothing: float = 0.0
     ema_decay: float = 0.0
     patience: int = 0
+    choose: str = "loss"
     progressive: float = 1.0
     outline_weight: float = 1.0
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -77,6 +82,7 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse values that nothing can be trained with."""
         _require("balance", self.balance, ("weights", "sampler", "none"))
+        _require("choose", self.choose, ("loss", "last"))
         _require("optimizer.name", self.optimizer.name, ("adam", "adamw"))
         _require("optimizer.schedule", self.optimizer.schedule, ("constant", "cosine"))
         for key, value, low, high in (
@@ -96,6 +102,7 @@ class Recipe:
             ("augment.zoom", self.augment.zoom, 0, 0.9),
             ("augment.shear", self.augment.shear, 0, 2),
             ("augment.flip", self.augment.flip, 0, 1),
+            ("augment.tone", self.augment.tone, 0, 1),
             ("augment.gamma", self.augment.gamma, 1, 10),
             ("augment.contrast", self.augment.contrast, 0, 1),
             ("augment.noise", self.augment.noise, 0, 1),
@@ -103,10 +110,14 @@ class Recipe:
             ("augment.elastic", self.augment.elastic, 0, 1),
             ("augment.mixup", self.augment.mixup, 0, 100),
             ("augment.lesions", self.augment.lesions, 0, 1),
+            ("augment.fills", self.augment.fills, 0, 1),
         ):
             if not low <= value <= high:
                 msg = f"{key} must lie in {low} to {high}, got {value}; correct it with --set {key}=..."
                 raise RecipeError(msg)
+        if self.patience and self.choose == "last":
+            msg = f"patience waits for a better validation loss, got {self.patience} and choose=last; set one of them"
+            raise RecipeError(msg)
 
     def as_json(self) -> dict[str, Any]:
         """Return every field, nested, as a JSON object."""

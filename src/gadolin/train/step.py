@@ -133,7 +133,7 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int) -> _Seen:
             scaled, wanted = augment.mix(scaled, wanted, recipe.augment.mixup, generator)
         else:
             if recipe.augment.lesions:
-                moved = draw_exchange(batch.whole, recipe.augment.lesions, generator)
+                moved = draw_exchange(batch.whole, recipe.augment.lesions, recipe.augment.fills, generator)
                 scaled, places, wanted = exchange(scaled, places, wanted, _healthy(batch).to(scaled.device), moved)
             places = F.adaptive_avg_pool2d(places, size // 4)
     if len(targets) == batch.whole and fabric.world_size > 1:
@@ -147,10 +147,13 @@ def _loss(learner: Learner, seen: _Seen, start: int, stop: int) -> tuple[Tensor,
     """Return what rows ``start`` to ``stop`` add to the loss of the batch, and how many of them were right."""
     scaled, wanted = seen.scaled[start:stop], seen.wanted[start:stop]
     place_in_batch(learner.network, seen.first + start, seen.first + stop, seen.whole)
-    if seen.places is None:
-        output, extra = learner.model.classify(scaled), torch.zeros((), device=scaled.device)
-    else:
-        output, said = learner.model.classify_places(scaled)
+    with learner.fabric.autocast():  # Fabric casts in forward() alone, not in other methods
+        if seen.places is None:
+            output, said = learner.model.classify(scaled), None
+        else:
+            output, said = learner.model.classify_places(scaled)
+    extra = torch.zeros((), device=scaled.device)
+    if said is not None and seen.places is not None:
         extra = learner.recipe.outline_weight * places_loss(
             said.float(), seen.places[start:stop], wanted, known_slices=seen.outlined
         )
