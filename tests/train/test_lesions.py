@@ -9,7 +9,7 @@ from torch import Generator
 from gadolin.train.lesions import Exchange, draw_exchange, exchange
 
 SIDE = 64
-ILL, WELL = 0, 1
+ILL, WELL, NEITHER = 0, 1, -1
 
 
 def square(row, column, size=12):
@@ -33,6 +33,10 @@ def batch(*lesions, tones=None):
     return scaled, lesion, torch.nn.functional.one_hot(classes, 2).float(), healthy
 
 
+def named(classes):
+    return [int(one.argmax()) if bool(one.any()) else NEITHER for one in classes]
+
+
 def swapped(count):
     """Every slice is changed, with the one before it."""
     return taking(torch.ones(count, dtype=torch.bool), torch.arange(count).roll(1))
@@ -47,7 +51,7 @@ def test_a_slice_without_a_lesion_gets_the_other_ones_with_its_class_and_contras
 
     changed, now, classes = exchange(scaled, lesion, wanted, healthy, swapped(2))
 
-    assert classes.argmax(1).tolist() == [WELL, ILL]
+    assert named(classes) == [NEITHER, ILL]
     assert torch.equal(now[1], lesion[0])
     assert float(changed[1, 0, 25, 25]) == pytest.approx(0.4, abs=0.02), "twice its surroundings, as where it came from"
     assert torch.equal(changed[1, :, 40:], scaled[1, :, 40:])
@@ -58,7 +62,7 @@ def test_a_lesion_is_covered_with_tissue_of_a_slice_that_has_none_there():
 
     changed, now, classes = exchange(scaled, lesion, wanted, healthy, swapped(3))
 
-    assert classes.argmax(1).tolist() == [WELL, ILL, WELL]
+    assert named(classes) == [NEITHER, ILL, NEITHER]
     assert not now[0].any()
     assert torch.allclose(changed[0], torch.full_like(changed[0], 0.3), atol=0.01)
 
@@ -81,7 +85,7 @@ def test_a_lesion_is_filled_from_around_it():
 
     changed, now, classes = exchange(scaled, lesion, wanted, healthy, drawn)
 
-    assert classes.argmax(1).tolist() == [WELL, WELL]
+    assert named(classes) == [NEITHER, WELL]
     assert not now.any()
     assert torch.allclose(changed[0], torch.full_like(changed[0], 0.3), atol=0.01)
     assert torch.equal(changed[1], scaled[1])
@@ -95,21 +99,22 @@ def test_a_filled_place_elsewhere_changes_no_lesion_and_no_class():
 
     changed, now, classes = exchange(scaled, lesion, wanted, healthy, drawn)
 
-    assert classes.argmax(1).tolist() == [ILL, WELL, WELL], "the last one's partner shows no place, it loses its own"
+    assert named(classes) == [ILL, WELL, NEITHER], "the last one's partner shows no place, it loses its own"
     assert torch.equal(now[:2], lesion[:2])
     assert torch.allclose(changed[0, 0, 46:50, 46:50], torch.full((4, 4), 0.3), atol=0.01)
     assert torch.equal(changed[0, 0, 20:32, 20:32], scaled[0, 0, 20:32, 20:32])
     assert torch.allclose(changed[1, 0, 22:26, 22:26], torch.full((4, 4), 0.3), atol=0.01)
 
 
-def test_without_a_class_that_has_no_lesions_none_is_covered():
+def test_a_slice_of_no_class_costs_nothing_and_is_learned_from_by_its_places():
     scaled, lesion, wanted, healthy = batch(square(10, 10), square(44, 44))
 
     changed, now, classes = exchange(scaled, lesion, wanted, healthy, swapped(2))
 
-    assert torch.equal(changed, scaled)
-    assert torch.equal(now, lesion)
-    assert torch.equal(classes, wanted)
+    assert named(classes) == [NEITHER, NEITHER]
+    assert not now.any()
+    assert float(torch.nn.functional.cross_entropy(torch.randn(2, 2), classes)) == 0
+    assert torch.allclose(changed, torch.full_like(changed, 0.3), atol=0.01)
 
 
 def test_slices_whose_lesion_is_unknown_are_left_alone_and_lend_nothing():
@@ -127,7 +132,7 @@ def test_a_lesion_is_not_pasted_into_air():
 
     _, now, classes = exchange(scaled, lesion, wanted, healthy, swapped(2))
 
-    assert classes.argmax(1).tolist()[1] == WELL
+    assert named(classes)[1] == WELL
     assert not now[1].any()
 
 
@@ -138,7 +143,7 @@ def test_lesions_of_a_coarser_grid_do():
     changed, now, classes = exchange(scaled, coarse, wanted, healthy, swapped(2))
 
     assert now.shape == coarse.shape
-    assert classes.argmax(1).tolist() == [WELL, ILL]
+    assert named(classes) == [NEITHER, ILL]
     assert 0.4 < float(changed[1, 0, 24, 24]) < 0.65
 
 

@@ -34,6 +34,9 @@ BOUNDS = {
     "augment.mixup": (0, 100),
     "augment.lesions": (0, 1),
     "augment.fills": (0, 1),
+    "disturb.bias": (0, 3),
+    "disturb.marks": (0, 1),
+    "disturb.invert": (0, 1),
 }
 
 

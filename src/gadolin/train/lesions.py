@@ -1,7 +1,8 @@
 """Lesions moved from slice to slice, so that what tells the classes is the lesion and not the scanner.
 
-A slice without a lesion gets that of another, and is then of that one's class; a lesion is covered with the tissue of
-another slice, and its slice is then of the class without lesions (cut and paste: Dwibedi, Misra and Hebert, ICCV 2017).
+A slice without a lesion gets that of another, and is then of that one's class (cut and paste: Dwibedi, Misra and
+Hebert, ICCV 2017); a lesion is covered with the tissue of another slice, and its slice is then of no class: that there
+is no lesion at this place is learned, but not that there is none, for outlines leave out oedema and displaced tissue.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ def exchange(
     """Return slices, lesions and classes after the exchange that was drawn, as far as it can be done.
 
     ``scaled`` (N, 1, s, s) float32 in [0, 1]; ``lesion`` (N, 1, h, h) float32 in [0, 1] how much of each place is
-    lesion, below 0 where unknown; ``wanted`` (N, K) float32, one class each; ``healthy`` (N,) bool which slices are
-    known to show no lesion. A slice is left as it is where its partner's lesion is unknown, where both or neither show
-    one, where a pasted lesion would not lie on tissue, and where no slice of the batch is ``healthy``. A place filled
+    lesion, below 0 where unknown; ``wanted`` (N, K) float32, one class each, returned as zeros where it is none;
+    ``healthy`` (N,) bool which slices are known to show no lesion. A slice is left as it is where its partner's lesion
+    is unknown, where both or neither show one, and where a pasted lesion would not lie on tissue. A place filled
     ``elsewhere`` changes neither lesion nor class, so that a smooth place alone says nothing.
     """
     chosen, partner, filled, elsewhere = (each.to(scaled.device) for each in drawn)
@@ -60,7 +61,7 @@ def exchange(
     wide = _widened(large)
     apart = known & ~_meet(wide, wide[partner])
     away = apart & filled & there[partner] & (healthy | elsewhere)
-    covers = apart & there & _any(healthy) & ~away
+    covers = apart & there & ~away
     pastes = known & healthy & there[partner] & ~away & _on_tissue(scaled, large[partner])
     patch = torch.where(pastes.view(-1, 1, 1, 1), large[partner], wide)
     patch = torch.where(away.view(-1, 1, 1, 1), wide[partner], patch)
@@ -72,9 +73,7 @@ def exchange(
     lesion = torch.where(pastes.view(-1, 1, 1, 1), lesion[partner], lesion)
     lesion = torch.where(covers.view(-1, 1, 1, 1), 0.0, lesion)
     now = torch.where(pastes.view(-1, 1), wanted[partner], wanted)
-    if bool(covers.any()):
-        now = torch.where(covers.view(-1, 1), wanted[healthy.nonzero()[0, 0]], now)
-    return changed, lesion, now
+    return changed, lesion, torch.where(covers.view(-1, 1), 0.0, now)
 
 
 def _filled(scaled: Tensor, patch: Tensor) -> Tensor:
@@ -93,10 +92,6 @@ def _filled(scaled: Tensor, patch: Tensor) -> Tensor:
         coarse = F.interpolate(filled, total.shape[2:], mode="bilinear", align_corners=False)
         filled = total + (1 - known).clamp(min=0) * coarse
     return filled
-
-
-def _any(healthy: Tensor) -> Tensor:
-    return healthy.any().expand(len(healthy))
 
 
 def _meet(one: Tensor, other: Tensor) -> Tensor:

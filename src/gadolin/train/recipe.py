@@ -10,7 +10,7 @@ from gadolin.errors import GadolinError, RecipeError, suggestion
 from gadolin.network.classifier import NetworkConfig
 from gadolin.prepare import Preparation
 
-__all__ = ["AugmentConfig", "OptimizerConfig", "Recipe", "with_settings"]
+__all__ = ["AugmentConfig", "DisturbConfig", "OptimizerConfig", "Recipe", "with_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,19 @@ class AugmentConfig:
     mixup: float = 0.0
     lesions: float = 0.0
     fills: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DisturbConfig:
+    """What scanners, screens and their users do to pictures; 0 switches a step off.
+
+    ``bias`` is the largest logarithm of an uneven light's field; ``marks`` the probability of signs or a frame on the
+    picture, ``invert`` that of turned tones.
+    """
+
+    bias: float = 0.0
+    marks: float = 0.0
+    invert: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,7 @@ class Recipe:
     outline_weight: float = 1.0
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    disturb: DisturbConfig = field(default_factory=DisturbConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     preparation: Preparation = field(default_factory=Preparation)
 
@@ -111,6 +125,9 @@ class Recipe:
             ("augment.mixup", self.augment.mixup, 0, 100),
             ("augment.lesions", self.augment.lesions, 0, 1),
             ("augment.fills", self.augment.fills, 0, 1),
+            ("disturb.bias", self.disturb.bias, 0, 3),
+            ("disturb.marks", self.disturb.marks, 0, 1),
+            ("disturb.invert", self.disturb.invert, 0, 1),
         ):
             if not low <= value <= high:
                 msg = f"{key} must lie in {low} to {high}, got {value}; correct it with --set {key}=..."

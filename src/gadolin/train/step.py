@@ -15,10 +15,11 @@ from gadolin.network import Classifier
 from gadolin.network.spread import place_in_batch
 from gadolin.train import augment
 from gadolin.train.batches import Batch
+from gadolin.train.disturb import disturb, draw_disturbance
 from gadolin.train.lesions import draw_exchange, exchange
 from gadolin.train.memory import Memory, is_out_of_memory, must_fit
 from gadolin.train.processes import share_of
-from gadolin.train.recipe import Recipe
+from gadolin.train.recipe import DisturbConfig, Recipe
 
 __all__ = ["Learner", "learn", "places_loss", "train_step"]
 
@@ -136,6 +137,9 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int) -> _Seen:
                 moved = draw_exchange(batch.whole, recipe.augment.lesions, recipe.augment.fills, generator)
                 scaled, places, wanted = exchange(scaled, places, wanted, _healthy(batch).to(scaled.device), moved)
             places = F.adaptive_avg_pool2d(places, size // 4)
+        if recipe.disturb != DisturbConfig():
+            disturbed = draw_disturbance(batch.whole, recipe.disturb, generator)
+            scaled = disturb(scaled, disturbed if len(scaled) == batch.whole else disturbed.share(first, last))
     if len(targets) == batch.whole and fabric.world_size > 1:
         first, last = share_of(batch.whole, fabric.global_rank, fabric.world_size)
         scaled, wanted = scaled[first:last], wanted[first:last]
