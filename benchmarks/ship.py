@@ -1,11 +1,13 @@
 """Train the network that the package ships, from the folders of the collections.
 
-    python benchmarks/ship.py FIGSHARE KAGGLE OTHER [--recipe robust] [--seed 0] [--work FOLDER] [--put] [--write]
+    python benchmarks/ship.py FIGSHARE KAGGLE OTHER [--recipe robust] [--seed 0] [--work FOLDER] [--run RUN] [--put]
 
 Figshare's folds 0 to 3 and, of the same folds, one notumor picture of each group of copies of the Kaggle set are
 learned from; a validation part of them chooses the epoch and fits temperature and thresholds. Fold 4 is the test part:
 it chooses nothing and is read once, at the end. OTHER holds folders of pictures that show no head; every second one of
-each sets the gate. Run again after an interruption, it goes on. ``--put`` copies the bundle into the package.
+each sets the gate. Run again after an interruption, it goes on. The cross-validation's run of fold 4 learns from the
+same slices: ``--run`` takes it in place of training again. ``--put`` copies the bundle into the package, ``--write``
+puts what is told of it into docs/results.md and the card.
 """
 
 from __future__ import annotations
@@ -18,15 +20,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
-from safetensors.torch import load_file, save_file
 
 from crossval import four_class_manifest
 from gadolin.bundle import SHIPPED, Bundle, read_bundle, write_bundle
 from gadolin.evaluate.selective import AIMED_ACCURACY, ANSWERED
-from gadolin.manifest import file_digest, read_manifest, write_manifest
+from gadolin.manifest import read_manifest, write_manifest
 from gadolin.network import NetworkConfig
 from gadolin.network.restore import restored
 from gadolin.predictor import Predictor
@@ -40,6 +39,7 @@ from gadolin.train.plan import Plan
 from gadolin.train.recipe import Recipe, with_settings
 from gadolin.train.recipes import named_recipe
 from gadolin.train.run import train_model
+from precisions import chosen, precisions, table
 from publish import markdown, publish, say
 
 LICENCE = (
@@ -58,27 +58,50 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/ship"))
+    parser.add_argument("--run", type=Path, help="a finished run of crossval.py for fold 4, to be shipped")
     parser.add_argument("--put", action="store_true", help="copy the bundle into the package")
     parser.add_argument("--write", action="store_true", help="put the gates of precision into docs/results.md")
     arguments = parser.parse_args()
-    manifest = arguments.work / "shipped.csv"
-    if not manifest.is_file():
-        folds = arguments.work / "manifest.csv"
-        if not folds.is_file():
-            four_class_manifest(arguments.figshare, arguments.kaggle, arguments.work)
-        write_manifest(manifest, [parted(record) for record in read_manifest(folds)])
-    out = arguments.work / f"{arguments.recipe}-seed{arguments.seed}"
     recipe = with_settings(named_recipe(arguments.recipe), arguments.settings)
-    plan = Plan(manifest, out, recipe, machine=Machine(seed=arguments.seed), resume=(out / "run.json").is_file())
-    if not (plan.resume and json.loads((out / "run.json").read_text()).get("finished")):
-        train_model(plan, progress=say)
+    out = arguments.work / f"{arguments.recipe}-seed{arguments.seed}"
+    plan = Plan(shipped_manifest(arguments), out, recipe, machine=Machine(seed=arguments.seed))
+    if arguments.run is not None:
+        plan = replace(plan, out=arguments.run)
+    elif not finished(out):
+        train_model(replace(plan, resume=(out / "run.json").is_file()), progress=say)
     parts = divide(replace(plan, resume=True), say)
-    whole = gated(out, parts, recipe, halves(arguments.other)[0])
-    small, lines = half_precision(whole, parts, arguments.work / "small")
-    publish("shipped-facts", "The shipped model", facts_of(small, out), write=arguments.write)
+    require_unread(parts)
+    whole = gated(plan.out, parts, recipe, halves(arguments.other)[0], arguments.work / "gated")
+    learned, held_out = (each.slices[each.rows] for each in (parts.train, parts.validation))
+    candidates = precisions(whole, learned, held_out, parts.validation.targets, arguments.work / "precisions")
+    small, lines = chosen(candidates, len(held_out)).bundle, table(candidates, len(held_out))
+    publish("shipped-facts", "The shipped model", facts_of(small, plan.out), write=arguments.write)
     publish("ship-precision", "Precisions of the shipped bundle", lines, write=arguments.write)
     if arguments.put:
         shutil.copytree(small.folder, SHIPPED, dirs_exist_ok=True)
+
+
+def shipped_manifest(arguments: argparse.Namespace) -> Path:
+    """Return the manifest of all slices with fold 4 as the test part, made where it is not there yet."""
+    manifest, folds = arguments.work / "shipped.csv", arguments.work / "manifest.csv"
+    if not manifest.is_file():
+        if not folds.is_file():
+            four_class_manifest(arguments.figshare, arguments.kaggle, arguments.work)
+        write_manifest(manifest, [parted(record) for record in read_manifest(folds)])
+    return manifest
+
+
+def finished(run: Path) -> bool:
+    told = run / "run.json"
+    return told.is_file() and bool(json.loads(told.read_text()).get("finished"))
+
+
+def require_unread(parts: Parts) -> None:
+    """Refuse a run whose test part is not fold 4, whole."""
+    wrong = [one.name for one in parts.records if (one.fold == KEPT_FOLD) != (one.split == "test")]
+    if wrong:
+        msg = f"the run must not have learned from fold {KEPT_FOLD}, nor hold out another, {wrong[0]} differs"
+        raise SystemExit(msg)
 
 
 def parted(record: Record) -> Record:
@@ -94,7 +117,7 @@ def facts_of(bundle: Bundle, run: Path) -> list[str]:
         ["classes", ", ".join(bundle.classes)],
         ["licence", bundle.licence],
         ["recipe", f"{told['recipe_name']}, seed {told['seed']}, from scratch"],
-        ["epoch", f"{told['chosen_epoch']} of {told['epochs']}, chosen on the validation part"],
+        ["epoch", f"{told['chosen_epoch']} of {told['epochs']}, by {told['recipe']['choose']}"],
         [
             "minutes of training",
             f"{told['training_seconds'] / 60:.0f} ({told['precision']}, {told['threads']} threads)",
@@ -119,14 +142,14 @@ def halves(other: Path) -> tuple[list[Path], list[Path]]:
     return first, second
 
 
-def gated(run: Path, parts: Parts, recipe: Recipe, others: list[Path]) -> Bundle:
+def gated(run: Path, parts: Parts, recipe: Recipe, others: list[Path], folder: Path) -> Bundle:
     """Write a run's bundle anew, with a gate that was shown pictures of other things, and with its thresholds."""
     facts = json.loads((run / "run.json").read_text())
     network = restored(read_bundle(run))
     foreign = np.stack([prepare(read(path), recipe.preparation) for path in others])
     foreign = np.concatenate([foreign, foreign[:, :, ::-1], foreign[:, ::-1]])
     recipe = replace(recipe, network=NetworkConfig(**facts["recipe"]["network"]))
-    bundle = make_bundle(network, recipe, parts, facts, run.with_name("gated"), foreign=foreign)
+    bundle = make_bundle(network, recipe, parts, facts, folder, foreign=foreign)
     likely = Predictor.load(bundle.folder).probabilities(parts.validation.slices[parts.validation.rows])
     bundle = replace(bundle, abstain_below=threshold(likely, parts.validation.targets), licence=LICENCE)
     write_bundle(bundle)
@@ -144,47 +167,6 @@ def threshold(likely: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
     enough = np.flatnonzero(accuracy >= AIMED_ACCURACY)
     named = max(int(enough[-1]) + 1 if len(enough) else 0, math.ceil(ANSWERED * len(order)))
     return 0.0 if named == len(order) else round(float(sure[order][named - 1]), 4)
-
-
-def half_precision(whole: Bundle, parts: Parts, folder: Path) -> tuple[Bundle, list[str]]:
-    """Write the bundle with weights stored in 16 bits, computed with in 32, and tell what that changes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    model = onnx.load(whole.graph)
-    kept = model.graph.initializer[:]
-    del model.graph.initializer[:]
-    for tensor in kept:
-        value = numpy_helper.to_array(tensor)
-        if value.dtype != np.float32 or value.size < 256:
-            model.graph.initializer.append(tensor)
-            continue
-        stored = numpy_helper.from_array(value.astype(np.float16), f"{tensor.name}_16")
-        model.graph.initializer.append(stored)
-        model.graph.node.insert(0, helper.make_node("Cast", [stored.name], [tensor.name], to=onnx.TensorProto.FLOAT))
-    onnx.save(model, str(folder / whole.graph.name))
-    weights = {
-        name: each.half() if each.is_floating_point() else each for name, each in load_file(whole.weights).items()
-    }
-    save_file(weights, folder / whole.weights.name)
-    digests = (file_digest(folder / path.name) for path in (whole.graph, whole.weights))
-    small = replace(whole, folder=folder, graph_digest=next(digests), weights_digest=next(digests))
-    write_bundle(small)
-    slices = parts.validation.slices[parts.validation.rows]
-    rows = []
-    full = Predictor.load(whole.folder).probabilities(slices)
-    for name, bundle in (("32 bits", whole), ("16 bits stored, computed in 32", small)):
-        likely = Predictor.load(bundle.folder).probabilities(slices)
-        right = float((likely.argmax(1) == parts.validation.targets).mean())
-        flipped, change = int((likely.argmax(1) != full.argmax(1)).sum()), float(np.abs(likely - full).max())
-        size = sum(path.stat().st_size for path in (bundle.graph, bundle.weights)) / 2**20
-        rows.append([name, f"{size:.1f}", str(flipped), f"{change:.5f}", f"{100 * right:.1f} %"])
-    head = [
-        "precision",
-        "MiB with weights to train from",
-        "labels flipped",
-        "largest change of a probability",
-        "accuracy",
-    ]
-    return small, [*markdown(head, rows), "", f"On the {len(slices)} slices of the validation part."]
 
 
 if __name__ == "__main__":

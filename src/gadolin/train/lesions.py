@@ -1,8 +1,8 @@
 """Lesions moved from slice to slice, so that what tells the classes is the lesion and not the scanner.
 
 A slice without a lesion gets that of another, and is then of that one's class (cut and paste: Dwibedi, Misra and
-Hebert, ICCV 2017); a lesion is covered with the tissue of another slice, and its slice is then of no class: that there
-is no lesion at this place is learned, but not that there is none, for outlines leave out oedema and displaced tissue.
+Hebert, ICCV 2017); a lesion is covered with the tissue of another slice, and its slice may then be of any class: as
+outlines leave out oedema and displaced tissue, it does not count as one without a lesion.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def exchange(
     """Return slices, lesions and classes after the exchange that was drawn, as far as it can be done.
 
     ``scaled`` (N, 1, s, s) float32 in [0, 1]; ``lesion`` (N, 1, h, h) float32 in [0, 1] how much of each place is
-    lesion, below 0 where unknown; ``wanted`` (N, K) float32, one class each, returned as zeros where it is none;
+    lesion, below 0 where unknown; ``wanted`` (N, K) float32, one class each, returned even where it may be any;
     ``healthy`` (N,) bool which slices are known to show no lesion. A slice is left as it is where its partner's lesion
     is unknown, where both or neither show one, and where a pasted lesion would not lie on tissue. A place filled
     ``elsewhere`` changes neither lesion nor class, so that a smooth place alone says nothing.
@@ -73,7 +73,7 @@ def exchange(
     lesion = torch.where(pastes.view(-1, 1, 1, 1), lesion[partner], lesion)
     lesion = torch.where(covers.view(-1, 1, 1, 1), 0.0, lesion)
     now = torch.where(pastes.view(-1, 1), wanted[partner], wanted)
-    return changed, lesion, torch.where(covers.view(-1, 1), 0.0, now)
+    return changed, lesion, torch.where(covers.view(-1, 1), 1 / wanted.shape[1], now)
 
 
 def _filled(scaled: Tensor, patch: Tensor) -> Tensor:

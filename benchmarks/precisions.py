@@ -1,0 +1,198 @@
+"""The precisions that a bundle may be stored and computed in, and the gate that each must pass to be shipped.
+
+A precision passes where it names hardly any slice otherwise, moves no probability far, and is right no less often. Of
+those that pass the fastest is shipped, and of two as fast the smaller.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from safetensors.torch import load_file, save_file
+
+from gadolin.bundle import Bundle, write_bundle
+from gadolin.manifest import file_digest
+from gadolin.predictor import Predictor
+from publish import markdown
+
+FLIPPED = 0.002
+"""The share of slices that another precision may name otherwise."""
+
+CHANGE = 0.02
+"""How far a probability may move."""
+
+_AS_FAST = 1.1
+_CALIBRATION = 256
+_TIMES = 40
+
+Slices = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A bundle in some precision: how it was measured beside 32 bits."""
+
+    name: str
+    bundle: Bundle
+    flipped: int
+    change: float
+    accuracy: float
+    milliseconds: float
+
+    @property
+    def mebibytes(self) -> float:
+        """The size of the graph and of the weights to train from."""
+        return sum(path.stat().st_size for path in (self.bundle.graph, self.bundle.weights)) / 2**20
+
+
+def precisions(
+    whole: Bundle, learned: Slices, held_out: Slices, truth: NDArray[np.int64], work: Path
+) -> list[Candidate]:
+    """Return the bundle in 32 bits, in 16 bits stored, and in 8 bits calibrated on slices that were learned from."""
+    every = {
+        "32 bits": whole,
+        "16 bits stored, computed in 32": half_precision(whole, work / "16"),
+        "8 bits (convolutions)": eight_bits(whole, learned[:: max(1, len(learned) // _CALIBRATION)], work / "8"),
+    }
+    full = Predictor.load(whole.folder).probabilities(held_out)
+    candidates = []
+    for name, bundle in every.items():
+        likely = Predictor.load(bundle.folder).probabilities(held_out)
+        candidates.append(
+            Candidate(
+                name,
+                bundle,
+                int((likely.argmax(1) != full.argmax(1)).sum()),
+                float(np.abs(likely - full).max()),
+                float((likely.argmax(1) == truth).mean()),
+                _milliseconds(bundle.graph, held_out[:1]),
+            )
+        )
+    return candidates
+
+
+def passing(candidates: list[Candidate], count: int) -> list[Candidate]:
+    """Return those that pass the gate on ``count`` slices, the first of all (32 bits) always."""
+    whole = candidates[0]
+    return [
+        one
+        for one in candidates
+        if one.flipped <= FLIPPED * count and one.change <= CHANGE and one.accuracy >= whole.accuracy
+    ]
+
+
+def chosen(candidates: list[Candidate], count: int) -> Candidate:
+    """Return the smallest of those that pass and are nearly as fast as the fastest of them."""
+    good = passing(candidates, count)
+    fastest = min(one.milliseconds for one in good)
+    return min((one for one in good if one.milliseconds <= _AS_FAST * fastest), key=lambda one: one.mebibytes)
+
+
+def table(candidates: list[Candidate], count: int) -> list[str]:
+    """Return the candidates in Markdown, and which is shipped."""
+    good = passing(candidates, count)
+    rows = [
+        [
+            one.name,
+            f"{one.mebibytes:.1f}",
+            str(one.flipped),
+            f"{one.change:.5f}",
+            f"{100 * one.accuracy:.1f} %",
+            f"{one.milliseconds:.1f}",
+            "yes" if one in good else "no",
+        ]
+        for one in candidates
+    ]
+    head = [
+        "precision",
+        "MiB with weights to train from",
+        "labels flipped",
+        "largest change of a probability",
+        "accuracy",
+        "ms a slice, one core",
+        "passes",
+    ]
+    told = (
+        f"On the {count} slices of the validation part. To pass: at most {100 * FLIPPED:.1f} % flipped and a change of "
+        f"{CHANGE}, no less accurate. Shipped: {chosen(candidates, count).name}."
+    )
+    return [*markdown(head, rows), "", told]
+
+
+def half_precision(whole: Bundle, folder: Path) -> Bundle:
+    """Write the bundle with weights stored in 16 bits, computed with in 32."""
+    model = onnx.load(whole.graph)
+    kept = model.graph.initializer[:]
+    del model.graph.initializer[:]
+    for tensor in kept:
+        value = numpy_helper.to_array(tensor)
+        if value.dtype != np.float32 or value.size < 256:
+            model.graph.initializer.append(tensor)
+            continue
+        stored = numpy_helper.from_array(value.astype(np.float16), f"{tensor.name}_16")
+        model.graph.initializer.append(stored)
+        model.graph.node.insert(0, helper.make_node("Cast", [stored.name], [tensor.name], to=onnx.TensorProto.FLOAT))
+    return _written(whole, model, folder)
+
+
+def eight_bits(whole: Bundle, slices: Slices, folder: Path) -> Bundle:
+    """Write the bundle with convolutions in 8 bits, their ranges taken from ``slices`` (Jacob et al. 2018)."""
+    name = onnx.load(whole.graph).graph.input[0].name
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.coming: Iterator[dict[str, Slices]] = ({name: slices[at : at + 8]} for at in range(0, len(slices), 8))
+
+        def get_next(self) -> dict[str, Slices] | None:
+            return next(self.coming, None)
+
+    with TemporaryDirectory() as scratch:
+        plain, small = (str(Path(scratch) / each) for each in ("plain.onnx", "small.onnx"))
+        quant_pre_process(str(whole.graph), plain, skip_symbolic_shape=True)
+        quantize_static(
+            plain,
+            small,
+            Reader(),
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return _written(whole, onnx.load(small), folder)
+
+
+def _written(whole: Bundle, model: onnx.ModelProto, folder: Path) -> Bundle:
+    """Write a bundle with another graph, and with weights to train from in 16 bits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(folder / whole.graph.name))
+    weights = {
+        name: each.half() if each.is_floating_point() else each for name, each in load_file(whole.weights).items()
+    }
+    save_file(weights, folder / whole.weights.name)
+    digests = (file_digest(folder / path.name) for path in (whole.graph, whole.weights))
+    small = replace(whole, folder=folder, graph_digest=next(digests), weights_digest=next(digests))
+    write_bundle(small)
+    return small
+
+
+def _milliseconds(graph: Path, one: Slices) -> float:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    name, times = session.get_inputs()[0].name, []
+    for _ in range(_TIMES):
+        start = time.perf_counter()
+        session.run(None, {name: one})
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
