@@ -10,6 +10,7 @@ import torch
 from gadolin.network import NetworkConfig, build_classifier
 from gadolin.train.batches import Batch, Examples
 from gadolin.train.learner import (
+    grown,
     learning_rate,
     make_learner,
     places_loss,
@@ -18,7 +19,7 @@ from gadolin.train.learner import (
     train_step,
     validate,
 )
-from gadolin.train.recipe import AugmentConfig, OptimizerConfig
+from gadolin.train.recipe import AugmentConfig, DisturbConfig, OptimizerConfig, with_settings
 from gadolin.train.recipes import RECIPES
 
 
@@ -67,6 +68,25 @@ def test_the_input_grows_to_the_whole_in_steps_of_32(name, epochs):
     assert sizes == sorted(sizes)
     if epochs > 2:
         assert set(sizes[math.ceil(0.7 * epochs) :]) == {recipe.network.input_size}
+
+
+def test_what_is_learned_later_grows_with_the_input():
+    recipe = with_settings(RECIPES["robust"], ["epochs=10"])
+
+    assert [round(grown(recipe, epoch), 2) for epoch in (0, 3, 7, 9)] == [0, 0.43, 1, 1]
+    assert grown(with_settings(recipe, ["progressive=1"]), 0) == 1
+
+
+def test_a_step_of_no_strength_knows_neither_tones_nor_marks(learner_of, squares):
+    harder = AugmentConfig(tone=1.0), DisturbConfig(bias=1.0, marks=1.0, invert=1.0)
+    losses = []
+    for (augment, disturb), strength in ((harder, 0.0), (harder, 1.0), ((AugmentConfig(), DisturbConfig()), 1.0)):
+        learner = learner_of(augment=augment, disturb=disturb)
+        batch = squares(16).take(np.arange(16))
+        losses.append(train_step(learner, batch, size=32, number=0, strength=strength)[0])
+
+    assert losses[0] == losses[2]
+    assert losses[1] != losses[2]
 
 
 def test_an_input_that_does_not_grow_is_whole_from_the_start(tiny_recipe):

@@ -9,14 +9,16 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from gadolin.bundle import write_bundle
+from gadolin.bundle import read_bundle, write_bundle
 from gadolin.errors import WeightsError
 from gadolin.manifest import file_digest
 from gadolin.network import NetworkConfig, build_classifier
 from gadolin.train import weights
 from gadolin.train.learner import make_learner, train_step
+from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
-from gadolin.train.weights import OTHER_CHOICES, start_from
+from gadolin.train.run import with_evidence
+from gadolin.train.weights import OTHER_CHOICES, localise, start_from
 
 CONFIG = NetworkConfig(input_size=32, evidence="map")
 
@@ -81,7 +83,7 @@ def test_the_backbone_starts_from_what_was_saved_and_the_head_anew(kind, saved, 
 
     facts = start_from(target, "compact", str(path))
 
-    assert facts == {"weights": path.name, "weights_digest": file_digest(file)}
+    assert facts == {"weights": path.name, "weights_digest": file_digest(file), "weights_head": "anew"}
     assert same(state_of(target.backbone), state_of(source.backbone))
     assert same(state_of(target.head), head)
 
@@ -93,6 +95,61 @@ def test_weights_of_another_number_of_classes_fit_too(saved, source, tiny_compac
     start_from(other, "compact", str(saved("classifier")[0]))
 
     assert same(state_of(other.backbone), state_of(source.backbone))
+
+
+OUTLINES = NetworkConfig(input_size=32, evidence="outlines")
+
+
+@pytest.fixture
+def knowing(tmp_path, make_bundle):
+    """Save a network that learned from outlines, of other classes than the one that is trained, or of the same."""
+    known = network_of(2, OUTLINES)
+    folder = tmp_path / "knowing" / "bundle"
+    bundle = make_bundle(folder)
+    save_weights(bundle, state_of(known))
+    return known, folder, bundle.classes
+
+
+def test_a_whole_head_is_kept_where_the_classes_are_the_same(knowing):
+    _, folder, classes = knowing
+    known, target = (build_classifier(OUTLINES, len(classes)) for _ in range(2))
+    save_weights(read_bundle(folder), state_of(known))
+
+    facts = start_from(target, "compact", str(folder.parent), classes)
+
+    assert facts["weights_head"] == "kept"
+    assert same(state_of(target), state_of(known))
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_only_the_decoder_is_kept_where_the_classes_are_others(count, knowing):
+    known, folder, _ = knowing
+    torch.manual_seed(1)
+    target = build_classifier(OUTLINES, count)
+    before = state_of(target.head)
+
+    facts = start_from(target, "compact", str(folder), tuple("abcd"[:count]))
+
+    assert facts["weights_head"] == "decoder kept"
+    after = state_of(target.head)
+    decoder = {name for name in after if name.startswith("upwards.")}
+    assert same({name: after[name] for name in decoder}, {name: state_of(known.head)[name] for name in decoder})
+    assert same(*({name: each[name] for name in after.keys() - decoder} for each in (before, after)))
+
+
+def test_weights_tell_whether_they_know_outlines(knowing, saved):
+    assert localise(str(knowing[1]))
+    assert not localise(str(saved("classifier")[0]))
+    assert not localise("none")
+    assert not localise("imagenet")
+
+
+@pytest.mark.parametrize(("hidden", "evidence"), [(0, "outlines"), (8, "map")])
+def test_evidence_is_of_outlines_where_the_weights_know_them(hidden, evidence, knowing):
+    recipe = with_settings(named_recipe("default"), [f"network.hidden={hidden}"])
+
+    assert with_evidence(recipe, str(knowing[1]), outlined=False).network.evidence == evidence
+    assert with_evidence(recipe, "none", outlined=False).network.evidence == "map"
 
 
 def test_none_leaves_the_network_as_it_was_made(target):

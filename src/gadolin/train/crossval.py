@@ -148,7 +148,7 @@ def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> Non
     run = plan.out / f"fold-{number}"
     if (run / "run.json").is_file():
         outlined = any(record.outlined for record in records if record.fold != number)
-        recipe = with_evidence(plan.recipe, outlined=outlined)
+        recipe = with_evidence(plan.recipe, plan.weights, outlined=outlined)
         facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights_digest": None}
         require_same(run, facts | weights_facts(plan.weights))
 

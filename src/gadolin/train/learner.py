@@ -22,6 +22,7 @@ from gadolin.train.step import Learner, learn, places_loss, train_step
 __all__ = [
     "Learner",
     "Progress",
+    "grown",
     "learn",
     "learning_rate",
     "make_learner",
@@ -69,7 +70,9 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
         rate = learning_rate(recipe.optimizer, epoch + step / total, recipe.epochs)
         for group in learner.optimizer.param_groups:
             group["lr"] = rate
-        batch_loss, batch_right = train_step(learner, batch, size=size, number=epoch * total + step)
+        batch_loss, batch_right = train_step(
+            learner, batch, size=size, number=epoch * total + step, strength=grown(recipe, epoch)
+        )
         loss, right, count = loss + batch_loss * batch.whole, right + batch_right, count + batch.whole
         if progress is not None:
             progress(epoch * total + step + 1, recipe.epochs * total, f"epoch {epoch + 1}/{recipe.epochs}")
@@ -126,11 +129,19 @@ def learning_rate(config: OptimizerConfig, epoch: float, epochs: int) -> float:
     return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
 
 
+def grown(recipe: Recipe, epoch: int) -> float:
+    """Return how far the difficulty of an epoch has grown, in [0, 1]; it is whole after 70 % of the epochs.
+
+    Size and disturbances grow together (Tan and Le, "EfficientNetV2", ICML 2021); they are whole from the start where
+    the recipe is not progressive.
+    """
+    return 1.0 if recipe.progressive == 1 else min(1.0, epoch / max(0.7 * recipe.epochs, 1))
+
+
 def slice_size(recipe: Recipe, epoch: int) -> int:
-    """Return the input size of an epoch: a multiple of 32 that grows to the whole in the first 70 % of epochs."""
+    """Return the input size of an epoch: a multiple of 32 that grows to the whole."""
     whole = recipe.network.input_size
-    done = min(1.0, epoch / max(0.7 * recipe.epochs, 1))
-    share = recipe.progressive + (1 - recipe.progressive) * done
+    share = recipe.progressive + (1 - recipe.progressive) * grown(recipe, epoch)
     return max(32, min(whole, round(whole * share / 32) * 32))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gadolin.errors import RecipeError, suggestion
 from gadolin.network import NetworkConfig
-from gadolin.train.recipe import AugmentConfig, OptimizerConfig, Recipe
+from gadolin.train.recipe import AugmentConfig, DisturbConfig, OptimizerConfig, Recipe
 
 __all__ = ["RECIPES", "named_recipe"]
 
@@ -34,17 +34,31 @@ _OUTLINES = replace(
     optimizer=OptimizerConfig(lr=1.5e-3),
 )
 
+_ROBUST = replace(
+    _OUTLINES,
+    name="robust",
+    epochs=40,
+    progressive=0.6,
+    balance="none",
+    choose="last",
+    augment=replace(_OUTLINES.augment, tone=0.5, gamma=1.7, contrast=0.3, noise=0.06, blur=0.25),
+)
+
+_HARDENED = replace(
+    _ROBUST,
+    name="hardened",
+    epochs=12,
+    progressive=1.0,
+    augment=replace(_ROBUST.augment, lesions=0.2, fills=0.4),
+    disturb=DisturbConfig(bias=0.5, marks=0.1, invert=0.04),
+    optimizer=replace(_ROBUST.optimizer, lr=4e-4, warmup_epochs=0.5),
+)
+
 RECIPES = {
     "default": _DEFAULT,
     "outlines": _OUTLINES,
-    "robust": replace(
-        _OUTLINES,
-        name="robust",
-        epochs=50,
-        progressive=0.6,
-        balance="none",
-        augment=replace(_OUTLINES.augment, gamma=1.7, contrast=0.3, noise=0.06, blur=0.25, lesions=0.3),
-    ),
+    "robust": _ROBUST,
+    "hardened": _HARDENED,
     "resnet50": Recipe(
         name="resnet50",
         epochs=20,

@@ -34,7 +34,7 @@ from gadolin.train.parts import Parts, divide
 from gadolin.train.plan import Plan
 from gadolin.train.processes import agreed, by_turns, joined
 from gadolin.train.recipe import Recipe
-from gadolin.train.weights import start_from
+from gadolin.train.weights import localise, start_from
 
 __all__ = ["train_model", "with_evidence"]
 
@@ -108,7 +108,7 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
     network = build_classifier(plan.recipe.network, len(parts.classes))
     facts = _facts(plan, parts.records) | {"processes": fabric.world_size}
     if fabric.is_global_zero:
-        facts |= start_from(network, plan.recipe.network.backbone, plan.weights)
+        facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
         _open_run(plan, parts.records, facts)
     return parts, plan, network, facts
 
@@ -135,26 +135,28 @@ def _finish(plan: Plan, network: Classifier, parts: Parts, facts: dict[str, Any]
 
 
 def _resolved(plan: Plan, parts: Parts) -> Plan:
-    """Return the plan with what it leaves to the data decided: whether evidence is learned from outlines.
+    """Return the plan with what it leaves to the data decided: what evidence is made of.
 
-    Raises DataError where outlines are asked for and the manifest names none.
+    Raises DataError where outlines are asked for and neither the manifest names some nor the weights know them.
     """
-    network = plan.recipe.network
     outlines = parts.train.outlines
     outlined = outlines is not None and bool(outlines.known[parts.train.rows].any())
-    if network.evidence == "outlines" and not outlined:
+    if plan.recipe.network.evidence == "outlines" and not outlined and not localise(plan.weights):
         msg = "network.evidence=outlines needs outlines in the manifest, got none for training; set it to auto or map"
         raise DataError(msg)
-    return replace(plan, recipe=with_evidence(plan.recipe, outlined=outlined))
+    return replace(plan, recipe=with_evidence(plan.recipe, plan.weights, outlined=outlined))
 
 
-def with_evidence(recipe: Recipe, *, outlined: bool) -> Recipe:
-    """Return the recipe with "auto" decided: evidence is learned from outlines where there are some to train on."""
+def with_evidence(recipe: Recipe, weights: str, *, outlined: bool) -> Recipe:
+    """Return the recipe with "auto" decided.
+
+    Evidence is of outlines where there are some to train on, or where ``weights`` have learned from some.
+    """
     network = recipe.network
     if network.evidence != "auto":
         return recipe
-    evidence = "outlines" if outlined and not network.hidden else "map"
-    return replace(recipe, network=replace(network, evidence=evidence))
+    outlined = not network.hidden and (outlined or localise(weights))
+    return replace(recipe, network=replace(network, evidence="outlines" if outlined else "map"))
 
 
 def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -63,16 +63,18 @@ class _Seen(NamedTuple):
     outlined: int
 
 
-def train_step(learner: Learner, batch: Batch, *, size: int, number: int) -> tuple[float, int]:
+def train_step(learner: Learner, batch: Batch, *, size: int, number: int, strength: float = 1.0) -> tuple[float, int]:
     """Learn from one batch; returns its loss and how many slices were named correctly.
 
+    ``size`` is the side of what the network sees, ``strength`` in [0, 1] how much of the recipe's lesions, tones and
+    disturbances is used.
     All chance follows from the seed and the step's number. Of several processes each learns from its rows, and the
     loss is such that its mean over processes is that of the batch. Where memory is short the batch is split and the
     step repeated, with the gradients of the parts added up; batch norm then takes its statistics from each part.
     Raises RecipeError where one slice does not fit.
     """
     with must_fit("an augmented batch"):
-        seen = _augmented(learner, batch, size, number)
+        seen = _augmented(learner, batch, size, number, _as_strong(learner.recipe, strength))
     return _learn(learner, seen, number)
 
 
@@ -119,9 +121,21 @@ def _gradients(learner: Learner, seen: _Seen, number: int) -> tuple[float, int] 
     return loss, right
 
 
-def _augmented(learner: Learner, batch: Batch, size: int, number: int) -> _Seen:
+def _as_strong(recipe: Recipe, strength: float) -> Recipe:
+    """Return the recipe with so much of what is learned later."""
+    if strength == 1:
+        return recipe
+    augment_less = replace(
+        recipe.augment, lesions=strength * recipe.augment.lesions, tone=strength * recipe.augment.tone
+    )
+    given = recipe.disturb
+    disturb_less = DisturbConfig(strength * given.bias, strength * given.marks, strength * given.invert)
+    return replace(recipe, augment=augment_less, disturb=disturb_less)
+
+
+def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: Recipe) -> _Seen:
     """Return what this process learns from: its own rows of the batch, as all of it was augmented and mixed."""
-    recipe, network, fabric = learner.recipe, learner.network, learner.fabric
+    network, fabric = learner.network, learner.fabric
     generator = Generator().manual_seed(learner.seed * 1_000_003 + number)
     prepared, targets = fabric.to_device((batch.prepared, batch.targets))
     first, last = batch.first, batch.first + len(targets)

@@ -16,20 +16,23 @@ from gadolin.errors import BundleError, WeightsError
 from gadolin.manifest import file_digest
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
+from gadolin.network.heads import Head
 
-__all__ = ["OTHER_CHOICES", "start_from", "weights_facts"]
+__all__ = ["OTHER_CHOICES", "localise", "start_from", "weights_facts"]
 
 _PATIENCE = 10  # seconds
+_DECODER = "head.upwards."
 
 OTHER_CHOICES = "give --weights none, shipped, a .safetensors file, a run folder or a bundle"
 
 
-def start_from(network: Classifier, backbone_name: str, weights: str) -> dict[str, str]:
-    """Load the backbone's weights in place and return facts for the run's record.
+def start_from(network: Classifier, backbone_name: str, weights: str, classes: tuple[str, ...] = ()) -> dict[str, str]:
+    """Load weights in place and return facts for the run's record.
 
     ``weights`` is "none", "imagenet" (through timm and the hub), "shipped" (the
     model that comes with the package), or a path: a safetensors file (named as a whole
-    classifier or as a bare backbone), a run folder or a bundle. The head always starts anew.
+    classifier or as a bare backbone), a run folder or a bundle. The backbone must fit. Of the head a decoder is kept
+    that fits, and all of it where a run or bundle names the same ``classes``; else it starts anew.
     Raises WeightsError where they cannot be had or do not fit.
     """
     if weights == "none":
@@ -38,14 +41,27 @@ def start_from(network: Classifier, backbone_name: str, weights: str) -> dict[st
         name, state = _from_hub(backbone_name)
         _load(network, state, f"the hub's {name}")
         return {"weights": "imagenet", "weights_source": name}
-    path = _file(_place(weights))
+    place = _place(weights)
+    path = _file(place)
+    state = _read(path)
+    _load(network, _of_backbone(state), str(path))
+    same = not place.is_file() and read_bundle(place).classes == classes
+    return weights_facts(weights) | {"weights_head": _load_head(network.head, state, same=same)}
+
+
+def localise(weights: str) -> bool:
+    """Tell whether ``weights`` are of a network that learned from outlines where lesions are."""
+    if weights in ("none", "imagenet"):
+        return False
+    return any(name.startswith(_DECODER) for name in _read(_file(_place(weights))))
+
+
+def _read(path: Path) -> dict[str, Tensor]:
     try:
-        state = load_file(path)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         msg = f"weights must be a safetensors file, {path} is not or is damaged ({error}); {OTHER_CHOICES}"
         raise WeightsError(msg) from error
-    _load(network, _of_backbone(state), str(path))
-    return weights_facts(weights)
 
 
 def weights_facts(weights: str) -> dict[str, str]:
@@ -122,3 +138,15 @@ def _load(network: Classifier, state: dict[str, Tensor], where: str) -> None:
         raise WeightsError(msg)
     with torch.no_grad():
         network.backbone.load_state_dict({**wanted, **state})
+
+
+def _load_head(head: Head, state: dict[str, Tensor], *, same: bool) -> str:
+    """Load what fits of a head in place; ``same`` tells whether it scores the same classes."""
+    wanted = head.state_dict()
+    own = {name.removeprefix("head."): tensor for name, tensor in state.items() if name.startswith("head.")}
+    kept = {name: tensor for name, tensor in own.items() if same or f"head.{name}".startswith(_DECODER)}
+    fits = all(name in wanted and wanted[name].shape == tensor.shape for name, tensor in kept.items())
+    if not kept or not fits or (same and kept.keys() != wanted.keys()):
+        return "anew"
+    head.load_state_dict({**wanted, **kept})
+    return "kept" if same else "decoder kept"

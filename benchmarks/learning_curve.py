@@ -1,0 +1,102 @@
+"""What starting from learned weights is worth on a folder of one's own, by the number of its slices.
+
+    python benchmarks/learning_curve.py MANIFEST [--sizes 50 200 1000] [--seeds 0] [--work FOLDER] [--write]
+
+MANIFEST is crossval.py's, of four classes in five folds. One network learns from folds 1 and 2 by the recipe of the
+shipped model. The folder of one's own is folds 0 and 3, of which a third of the persons is the test; of the others so
+many slices are learned from, from labels alone by the recipe ``default``: once from random weights, once from the
+network's. Fold 4 is not read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gadolin.evaluate import measure
+from gadolin.evaluate.compare import compare
+from gadolin.manifest import read_manifest, write_manifest
+from gadolin.predictions import Table, read_table
+from gadolin.records import Record
+from gadolin.splits import cut
+from gadolin.train.crossval import joined_tables
+from gadolin.train.machine import Machine
+from gadolin.train.plan import Plan
+from gadolin.train.recipe import Recipe, with_settings
+from gadolin.train.recipes import named_recipe
+from gadolin.train.run import train_model
+from publish import markdown, publish, say, shown
+
+SOURCE, OWN = (1, 2), (0, 3)
+STEPS = 600  # at least, however few slices there are
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 200, 1000])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--work", type=Path, default=Path("runs/learning-curve"))
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    records = read_manifest(arguments.manifest, verify=False)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    source = arguments.work / "source"
+    learn(named_recipe("robust"), [replace(one, split="") for one in records if one.fold in SOURCE], source)
+    own = [replace(one, split="", outline="") for one in records if one.fold in OWN]
+    parted = cut(own, 1 / 3, part="test", seed=0)
+    rows = [row(parted, size, source, arguments) for size in arguments.sizes]
+    test = [one for one in parted if one.split == "test"]
+    persons = len({one.patient or one.key for one in test})
+    head = ["slices learned from", "from random weights", "from learned weights", "gain (paired, 95 %)"]
+    told = (
+        f"Accuracy on {len(test)} slices of {persons} persons and pictures without one, four classes, the answers of "
+        f"{len(arguments.seeds)} seeds pooled."
+    )
+    publish("learning-curve", "Starting from learned weights", [*markdown(head, rows), "", told], write=arguments.write)
+
+
+def row(parted: Sequence[Record], size: int, source: Path, arguments: argparse.Namespace) -> list[str]:
+    """Return the accuracies from random and from learned weights after learning from ``size`` slices."""
+    tables: dict[str, list[Table]] = {"none": [], str(source): []}
+    for seed in arguments.seeds:
+        chosen = some(parted, size, seed)
+        for weights, answers in tables.items():
+            start = "random" if weights == "none" else "learned"
+            answers.append(learn(own_recipe(size), chosen, arguments.work / f"{start}-{size}-{seed}", weights, seed))
+    scratch, learned = (joined_tables(answers) for answers in tables.values())
+    gain = compare(scratch, learned).accuracy
+    told = [shown(measure(each).as_json()["accuracy"]) for each in (scratch, learned)]
+    return [str(size), *told, f"{100 * gain.value:+.1f} ({100 * gain.low:.1f} to {100 * gain.high:.1f})"]
+
+
+def some(parted: Sequence[Record], size: int, seed: int) -> list[Record]:
+    """Return the test part and ``size`` slices of the others, drawn by chance."""
+    train = [one for one in parted if one.split != "test"]
+    chosen = np.random.default_rng(seed).permutation(len(train))[:size]
+    return [one for one in parted if one.split == "test"] + [train[place] for place in sorted(chosen.tolist())]
+
+
+def own_recipe(size: int) -> Recipe:
+    """Return ``default``, of so many epochs that few slices are learned from as long as many."""
+    plain = named_recipe("default")
+    return with_settings(plain, [f"epochs={max(plain.epochs, round(STEPS * plain.batch_size / size))}"])
+
+
+def learn(recipe: Recipe, records: list[Record], out: Path, weights: str = "none", seed: int = 0) -> Table:
+    """Train, unless that run is already there, and return the answers for its test part."""
+    told = out / "run.json"
+    if not (told.is_file() and json.loads(told.read_text()).get("finished")):
+        write_manifest(out.with_suffix(".csv"), records)
+        plan = Plan(out.with_suffix(".csv"), out, recipe, weights, machine=Machine(seed=seed), resume=told.is_file())
+        train_model(plan, progress=say)
+    return read_table(out / "evaluation" / "predictions.csv")
+
+
+if __name__ == "__main__":
+    main()
