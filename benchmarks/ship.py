@@ -1,13 +1,13 @@
 """Train the network that the package ships, from the folders of the collections.
 
-    python benchmarks/ship.py FIGSHARE KAGGLE OTHER [--recipe robust] [--seed 0] [--work FOLDER] [--run RUN] [--put]
+    python benchmarks/ship.py FIGSHARE KAGGLE OTHER [--seed 0] [--work FOLDER] [--first RUN] [--put] [--write]
 
 Figshare's folds 0 to 3 and, of the same folds, one notumor picture of each group of copies of the Kaggle set are
-learned from; a validation part of them chooses the epoch and fits temperature and thresholds. Fold 4 is the test part:
-it chooses nothing and is read once, at the end. OTHER holds folders of pictures that show no head; every second one of
-each sets the gate. Run again after an interruption, it goes on. The cross-validation's run of fold 4 learns from the
-same slices: ``--run`` takes it in place of training again. ``--put`` copies the bundle into the package, ``--write``
-puts what is told of it into docs/results.md and the card.
+learned from: first by the recipe ``robust``, then on by ``hardened``. A validation part of them fits temperature and
+thresholds. Fold 4 is the test part: it chooses nothing. OTHER holds folders of pictures that show no head; every second
+one of each sets the gate. Run again after an interruption, it goes on. The cross-validation's run of fold 4 learns
+from the same slices by ``robust``: ``--first`` takes it in place of training again. ``--put`` copies the bundle into
+the package, ``--write`` puts what is told of it into docs/results.md and the card.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from crossval import four_class_manifest
@@ -32,11 +33,12 @@ from gadolin.predictor import Predictor
 from gadolin.prepare import prepare
 from gadolin.readers import read
 from gadolin.records import Record
+from gadolin.train import augment
 from gadolin.train.bundling import make_bundle
 from gadolin.train.machine import Machine
 from gadolin.train.parts import Parts, divide
 from gadolin.train.plan import Plan
-from gadolin.train.recipe import Recipe, with_settings
+from gadolin.train.recipe import Recipe
 from gadolin.train.recipes import named_recipe
 from gadolin.train.run import train_model
 from precisions import chosen, precisions, table
@@ -47,6 +49,7 @@ LICENCE = (
     "masoudnickparvar/brain-tumor-mri-dataset (CC0)"
 )
 KEPT_FOLD = 4
+VIEWS = 8  # of each picture that shows no head
 
 
 def main() -> None:
@@ -54,28 +57,23 @@ def main() -> None:
     parser.add_argument("figshare", type=Path)
     parser.add_argument("kaggle", type=Path)
     parser.add_argument("other", type=Path)
-    parser.add_argument("--recipe", default="robust")
-    parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/ship"))
-    parser.add_argument("--run", type=Path, help="a finished run of crossval.py for fold 4, to be shipped")
+    parser.add_argument("--first", type=Path, help="a finished run of crossval.py for fold 4, to go on from")
     parser.add_argument("--put", action="store_true", help="copy the bundle into the package")
     parser.add_argument("--write", action="store_true", help="put the gates of precision into docs/results.md")
     arguments = parser.parse_args()
-    recipe = with_settings(named_recipe(arguments.recipe), arguments.settings)
-    out = arguments.work / f"{arguments.recipe}-seed{arguments.seed}"
-    plan = Plan(shipped_manifest(arguments), out, recipe, machine=Machine(seed=arguments.seed))
-    if arguments.run is not None:
-        plan = replace(plan, out=arguments.run)
-    elif not finished(out):
-        train_model(replace(plan, resume=(out / "run.json").is_file()), progress=say)
-    parts = divide(replace(plan, resume=True), say)
+    machine = Machine(seed=arguments.seed)
+    first = arguments.first or learned(shipped_manifest(arguments), "robust", arguments.work, machine)
+    run = learned(first / "manifest.csv", "hardened", arguments.work, machine, weights=str(first))
+    recipe = named_recipe("hardened")
+    parts = divide(Plan(first / "manifest.csv", run, recipe, resume=True), say)
     require_unread(parts)
-    whole = gated(plan.out, parts, recipe, halves(arguments.other)[0], arguments.work / "gated")
-    learned, held_out = (each.slices[each.rows] for each in (parts.train, parts.validation))
-    candidates = precisions(whole, learned, held_out, parts.validation.targets, arguments.work / "precisions")
+    whole = gated(run, parts, recipe, halves(arguments.other)[0], arguments.work / "gated")
+    seen, held_out = (each.slices[each.rows] for each in (parts.train, parts.validation))
+    candidates = precisions(whole, seen, held_out, parts.validation.targets, arguments.work / "precisions")
     small, lines = chosen(candidates, len(held_out)).bundle, table(candidates, len(held_out))
-    publish("shipped-facts", "The shipped model", facts_of(small, plan.out), write=arguments.write)
+    publish("shipped-facts", "The shipped model", facts_of(small, first, run), write=arguments.write)
     publish("ship-precision", "Precisions of the shipped bundle", lines, write=arguments.write)
     if arguments.put:
         shutil.copytree(small.folder, SHIPPED, dirs_exist_ok=True)
@@ -91,9 +89,13 @@ def shipped_manifest(arguments: argparse.Namespace) -> Path:
     return manifest
 
 
-def finished(run: Path) -> bool:
+def learned(data: Path, name: str, work: Path, machine: Machine, weights: str = "none") -> Path:
+    """Return the folder of a finished run by a recipe, trained or gone on with where it is not finished yet."""
+    run = work / f"{name}-seed{machine.seed}"
     told = run / "run.json"
-    return told.is_file() and bool(json.loads(told.read_text()).get("finished"))
+    if not (told.is_file() and json.loads(told.read_text()).get("finished")):
+        train_model(Plan(data, run, named_recipe(name), weights, machine, resume=told.is_file()), progress=say)
+    return run
 
 
 def require_unread(parts: Parts) -> None:
@@ -109,19 +111,17 @@ def parted(record: Record) -> Record:
     return replace(record, split="test" if record.fold == KEPT_FOLD else "train")
 
 
-def facts_of(bundle: Bundle, run: Path) -> list[str]:
-    """Return what the bundle and its run folder tell of where the model comes from."""
-    told = json.loads((run / "run.json").read_text())
+def facts_of(bundle: Bundle, first: Path, run: Path) -> list[str]:
+    """Return what the bundle and the run folders tell of where the model comes from."""
+    begun, told = (json.loads((each / "run.json").read_text()) for each in (first, run))
+    minutes = [f"{each['training_seconds'] / 60:.0f}" for each in (begun, told)]
     rows = [
         ["digest", bundle.digest],
         ["classes", ", ".join(bundle.classes)],
         ["licence", bundle.licence],
-        ["recipe", f"{told['recipe_name']}, seed {told['seed']}, from scratch"],
-        ["epoch", f"{told['chosen_epoch']} of {told['epochs']}, by {told['recipe']['choose']}"],
-        [
-            "minutes of training",
-            f"{told['training_seconds'] / 60:.0f} ({told['precision']}, {told['threads']} threads)",
-        ],
+        ["recipes", f"{begun['recipe_name']}, then {told['recipe_name']}; seed {told['seed']}, from scratch"],
+        ["epochs", f"{begun['epochs']}, then {told['epochs']}"],
+        ["minutes of training", f"{' and '.join(minutes)} ({told['precision']}, {told['threads']} threads)"],
         ["patients known", str(told["patients"])],
         *(
             [f"slices of the {part} part", ", ".join(f"{label} {count}" for label, count in counts.items())]
@@ -147,13 +147,23 @@ def gated(run: Path, parts: Parts, recipe: Recipe, others: list[Path], folder: P
     facts = json.loads((run / "run.json").read_text())
     network = restored(read_bundle(run))
     foreign = np.stack([prepare(read(path), recipe.preparation) for path in others])
-    foreign = np.concatenate([foreign, foreign[:, :, ::-1], foreign[:, ::-1]])
+    foreign = np.concatenate([foreign, foreign[:, :, ::-1], foreign[:, ::-1], *views(foreign)])
     recipe = replace(recipe, network=NetworkConfig(**facts["recipe"]["network"]))
     bundle = make_bundle(network, recipe, parts, facts, folder, foreign=foreign)
     likely = Predictor.load(bundle.folder).probabilities(parts.validation.slices[parts.validation.rows])
     bundle = replace(bundle, abstain_below=threshold(likely, parts.validation.targets), licence=LICENCE)
     write_bundle(bundle)
     return bundle
+
+
+def views(prepared: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return prepared pictures (N, H, H) as the recipe's augmentation changes them, several times over."""
+    scaled = torch.from_numpy(prepared).float().unsqueeze(1) / 255
+    made = []
+    for seed in range(VIEWS):
+        drawn = augment.draw(len(scaled), named_recipe("hardened").augment, torch.Generator().manual_seed(seed))
+        made.append((255 * augment.apply(scaled, drawn)).round().to(torch.uint8).squeeze(1).numpy())
+    return made
 
 
 def threshold(likely: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
