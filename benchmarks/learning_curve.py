@@ -2,16 +2,18 @@
 
     python benchmarks/learning_curve.py MANIFEST [--sizes 50 200 1000] [--seeds 0] [--work FOLDER] [--write]
 
-MANIFEST is crossval.py's, of four classes in five folds. One network learns from folds 1 and 2 by the recipe of the
-shipped model. The folder of one's own is folds 0 and 3, of which a third of the persons is the test; of the others so
-many slices are learned from, from labels alone by the recipe ``default``: once from random weights, once from the
-network's, at a rate of a fifth. Fold 4 is not read.
+MANIFEST is crossval.py's, of four classes in five folds. One network learns from folds 1 and 2 and their outlines by
+the recipe ``robust``. The folder of one's own is folds 0 and 3, of which a third of the persons is the test; of the
+others so many slices are taken (a tenth of them the validation part), from labels alone by the recipe ``default``: once
+from random weights, once from the network's, at a rate of a fifth. The latter keeps the decoder and the head, as
+``--weights`` does. Fold 4 is not read.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from gadolin.manifest import read_manifest, write_manifest
 from gadolin.predictions import Table, read_table
 from gadolin.records import Record
 from gadolin.splits import cut
+from gadolin.train.batches import steps_per_epoch
 from gadolin.train.crossval import joined_tables
 from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
@@ -86,7 +89,8 @@ def some(parted: Sequence[Record], size: int, seed: int) -> list[Record]:
 def own_recipe(size: int, start: str) -> Recipe:
     """Return ``default``, of so many epochs that few slices are learned from as long as many."""
     plain = named_recipe("default")
-    settings = [f"epochs={max(plain.epochs, round(STEPS * plain.batch_size / size))}"]
+    steps = steps_per_epoch(round(0.9 * size), plain.batch_size)
+    settings = [f"epochs={max(plain.epochs, math.ceil(STEPS / steps))}"]
     if start == "learned":
         settings.append(f"optimizer.lr={plain.optimizer.lr / 5}")
     return with_settings(plain, settings)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from crossval import four_class_manifest
 from gadolin.bundle import SHIPPED, Bundle, read_bundle, write_bundle
 from gadolin.evaluate.selective import AIMED_ACCURACY, ANSWERED
+from gadolin.explanations.trust import SCORES_FILE
 from gadolin.manifest import read_manifest, write_manifest
 from gadolin.network import NetworkConfig
 from gadolin.network.restore import restored
@@ -41,6 +42,7 @@ from gadolin.train.plan import Plan
 from gadolin.train.recipe import Recipe
 from gadolin.train.recipes import named_recipe
 from gadolin.train.run import train_model
+from gadolin.train.weights import weights_facts
 from precisions import chosen, precisions, table
 from publish import markdown, publish, say
 
@@ -65,10 +67,10 @@ def main() -> None:
     arguments = parser.parse_args()
     machine = Machine(seed=arguments.seed)
     first = arguments.first or learned(shipped_manifest(arguments), "robust", arguments.work, machine)
+    require_unread(first)
     run = learned(first / "manifest.csv", "hardened", arguments.work, machine, weights=str(first))
     recipe = named_recipe("hardened")
     parts = divide(Plan(first / "manifest.csv", run, recipe, resume=True), say)
-    require_unread(parts)
     whole = gated(run, parts, recipe, halves(arguments.other)[0], arguments.work / "gated")
     seen, held_out = (each.slices[each.rows] for each in (parts.train, parts.validation))
     candidates = precisions(whole, seen, held_out, parts.validation.targets, arguments.work / "precisions")
@@ -76,6 +78,7 @@ def main() -> None:
     publish("shipped-facts", "The shipped model", facts_of(small, first, run), write=arguments.write)
     publish("ship-precision", "Precisions of the shipped bundle", lines, write=arguments.write)
     if arguments.put:
+        (SHIPPED / SCORES_FILE).unlink(missing_ok=True)  # of the model before
         shutil.copytree(small.folder, SHIPPED, dirs_exist_ok=True)
 
 
@@ -92,17 +95,23 @@ def shipped_manifest(arguments: argparse.Namespace) -> Path:
 def learned(data: Path, name: str, work: Path, machine: Machine, weights: str = "none") -> Path:
     """Return the folder of a finished run by a recipe, trained or gone on with where it is not finished yet."""
     run = work / f"{name}-seed{machine.seed}"
-    told = run / "run.json"
-    if not (told.is_file() and json.loads(told.read_text()).get("finished")):
-        train_model(Plan(data, run, named_recipe(name), weights, machine, resume=told.is_file()), progress=say)
+    told = json.loads((run / "run.json").read_text()) if (run / "run.json").is_file() else {}
+    if told and told.get("weights_digest") != weights_facts(weights).get("weights_digest"):
+        msg = f"{run} went on from other weights; give another --work"
+        raise SystemExit(msg)
+    if not told.get("finished"):
+        train_model(Plan(data, run, named_recipe(name), weights, machine, resume=bool(told)), progress=say)
     return run
 
 
-def require_unread(parts: Parts) -> None:
-    """Refuse a run whose test part is not fold 4, whole."""
-    wrong = [one.name for one in parts.records if (one.fold == KEPT_FOLD) != (one.split == "test")]
-    if wrong:
-        msg = f"the run must not have learned from fold {KEPT_FOLD}, nor hold out another, {wrong[0]} differs"
+def require_unread(run: Path) -> None:
+    """Refuse a run to go on from that is not finished, started from weights, or does not hold out fold 4 alone."""
+    told = json.loads((run / "run.json").read_text())
+    wrong = [
+        one.name for one in read_manifest(run / "manifest.csv") if (one.fold == KEPT_FOLD) != (one.split == "test")
+    ]
+    if not told.get("finished") or told["weights"] != "none" or wrong:
+        msg = f"{run} must be a finished run from scratch that holds out fold {KEPT_FOLD} alone; name another"
         raise SystemExit(msg)
 
 

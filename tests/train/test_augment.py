@@ -183,7 +183,16 @@ def test_a_tone_becomes_the_mean_of_the_tissue_whatever_it_was_and_air_stays_dar
     changed = apply(scaled, drawn(tone=torch.tensor([0.4, 0.0, 0.4, 0.2])))
 
     assert changed[:, 0, 4, 4].tolist() == pytest.approx([0.4, 0.2, 0.4, 0.2], abs=1e-3)
-    assert float(changed[:, :, :2].max()) < 0.01
+    assert float(changed[:, :, :2].max()) == 0
+
+
+def test_black_stays_black_under_the_steepest_tone_and_gamma():
+    scaled = torch.full((1, 1, 8, 8), 0.1)
+    scaled[:, :, :2] = 0
+
+    changed = apply(scaled, drawn(tone=torch.tensor([0.55]), gamma=torch.tensor([0.5])))
+
+    assert float(changed[:, :, :2].max()) == 0
 
 
 def test_contrast_stretches_about_the_mean():

@@ -136,7 +136,7 @@ def test_a_picture_that_was_moved_is_found_by_its_content_as_often_as_it_has_row
 )
 def test_finished_folds_of_other_settings_are_not_pooled(changed, key, plan, folded):
     write_manifest(plan.out / "folds.csv", read_manifest(folded))
-    recipe = with_evidence(plan.recipe, plan.weights, outlined=False)
+    recipe = with_evidence(plan.recipe, outlined=False)
     for number in range(FOLDS):
         facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights": "none", "finished": True}
         write_json(plan.out / f"fold-{number}" / "run.json", facts)

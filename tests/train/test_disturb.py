@@ -88,5 +88,7 @@ def test_marks_are_frames_and_lines_in_about_the_shares_that_are_meant():
 
     assert 0.4 < there.any(dim=1).float().mean() < 0.6
     assert 0.25 < framed.sum() / there.any(dim=1).sum() < 0.55
+    lines = there.view(400, 5, 6).any(dim=2).sum(dim=1)[there.any(dim=1) & ~framed]
+    assert set(lines.tolist()) == {1, 2, 3, 4, 5}
     assert disturb(even(count=400), drawn).amin() >= 0
     assert disturb(even(count=400), drawn).amax() <= 1

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from gadolin.network import NetworkConfig, build_classifier
+from gadolin.train import learner as learner_module
 from gadolin.train.batches import Batch, Examples
 from gadolin.train.learner import (
     grown,
+    learn,
     learning_rate,
     make_learner,
     places_loss,
@@ -87,6 +89,25 @@ def test_a_step_of_no_strength_knows_neither_tones_nor_marks(learner_of, squares
 
     assert losses[0] == losses[2]
     assert losses[1] != losses[2]
+
+
+def test_an_epoch_is_as_strong_as_it_has_grown(learner_of, squares, monkeypatch):
+    strengths = []
+    monkeypatch.setattr(
+        learner_module, "train_step", lambda *_given, strength, **_rest: strengths.append(strength) or (1.0, 1)
+    )
+    learner = learner_of(progressive=0.5, epochs=10)
+
+    for epoch in (0, 3, 9):
+        train_epoch(learner, squares(32), epoch)
+
+    assert sorted(set(strengths)) == pytest.approx([0, 3 / 7, 1])
+
+
+def test_a_slice_of_any_class_is_neither_right_nor_wrong(learner_of):
+    scaled, wanted = torch.rand(8, 1, 32, 32), torch.full((8, 2), 0.5)
+
+    assert learn(learner_of(), scaled, wanted, number=0)[1] == 0
 
 
 def test_an_input_that_does_not_grow_is_whole_from_the_start(tiny_recipe):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
-from gadolin.manifest import file_digest, read_manifest
+from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.predictor import Predictor
 from gadolin.train import bundling
 from gadolin.train.machine import Machine
@@ -227,3 +228,22 @@ def test_a_class_that_is_missing_in_a_part_is_named(small_phantoms, short_plan, 
 def test_a_share_that_leaves_nothing_on_one_side_is_refused(name, share, short_plan, tmp_path):
     with pytest.raises(RequestError, match=f"the {name} share must lie between 0 and 1, got {share}"):
         short_plan(tmp_path, **{name: share})
+
+
+def test_weights_of_a_run_that_learned_from_what_is_held_out_are_refused(finished_run, short_plan, tmp_path):
+    listed = finished_run / "manifest.csv"
+    turned = {"train": "test", "test": "train"}
+    records = [replace(one, split=turned.get(one.split, one.split)) for one in read_manifest(listed)]
+    write_manifest(tmp_path / "turned.csv", records)
+
+    with pytest.raises(DataError, match=r"must be new to the weights, \d+ slices are not.* give .*manifest.csv as the"):
+        train_model(short_plan(tmp_path / "run", data=tmp_path / "turned.csv", weights=str(finished_run / "bundle")))
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_run_goes_on_from_another_with_its_parts(finished_run, short_plan, graph_of_finished, tmp_path):
+    plan = short_plan(tmp_path / "run", data=finished_run / "manifest.csv", weights=str(finished_run))
+
+    train_model(plan)
+
+    assert facts_of(tmp_path / "run")["weights_head"] == "kept"

@@ -15,9 +15,7 @@ from gadolin.manifest import file_digest
 from gadolin.network import NetworkConfig, build_classifier
 from gadolin.train import weights
 from gadolin.train.learner import make_learner, train_step
-from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
-from gadolin.train.run import with_evidence
 from gadolin.train.weights import OTHER_CHOICES, localise, start_from
 
 CONFIG = NetworkConfig(input_size=32, evidence="map")
@@ -121,6 +119,18 @@ def test_a_whole_head_is_kept_where_the_classes_are_the_same(knowing):
     assert same(state_of(target), state_of(known))
 
 
+def test_a_head_of_as_many_classes_of_other_names_is_not_kept(knowing):
+    _, folder, classes = knowing
+    save_weights(read_bundle(folder), state_of(build_classifier(OUTLINES, len(classes))))
+    target = build_classifier(OUTLINES, len(classes))
+    scores = target.head.linear.weight.clone()
+
+    facts = start_from(target, "compact", str(folder), tuple("abcdef"[: len(classes)]))
+
+    assert facts["weights_head"] == "decoder kept"
+    assert torch.equal(target.head.linear.weight, scores)
+
+
 @pytest.mark.parametrize("count", [3, 4])
 def test_only_the_decoder_is_kept_where_the_classes_are_others(count, knowing):
     known, folder, _ = knowing
@@ -142,14 +152,6 @@ def test_weights_tell_whether_they_know_outlines(knowing, saved):
     assert not localise(str(saved("classifier")[0]))
     assert not localise("none")
     assert not localise("imagenet")
-
-
-@pytest.mark.parametrize(("hidden", "evidence"), [(0, "outlines"), (8, "map")])
-def test_evidence_is_of_outlines_where_the_weights_know_them(hidden, evidence, knowing):
-    recipe = with_settings(named_recipe("default"), [f"network.hidden={hidden}"])
-
-    assert with_evidence(recipe, str(knowing[1]), outlined=False).network.evidence == evidence
-    assert with_evidence(recipe, "none", outlined=False).network.evidence == "map"
 
 
 def test_none_leaves_the_network_as_it_was_made(target):

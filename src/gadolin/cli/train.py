@@ -25,7 +25,7 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed trains the same network on the same machine.")] = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    validation: Annotated[float, typer.Option(help="Share of the training part that chooses the epoch.")] = 0.1,
+    validation: Annotated[float, typer.Option(help="Share of the training part to choose and calibrate by.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share kept for the test where the data names no test part.")] = 0.2,
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,

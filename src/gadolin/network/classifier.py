@@ -24,7 +24,7 @@ class NetworkConfig:
     """Which network. ``hidden`` is the width of the dense layer before the classes, 0 for none.
 
     ``evidence`` is "map" (the class activation map), "outlines" (learned from outlines, which then also guide where the
-    network looks) or "auto", which takes outlines where the training part has them.
+    network looks) or "auto", which takes outlines where the training part has them or the weights know them.
     ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
     ``freeze`` keeps everything but the backbone's last blocks and the head as the weights had it.
     ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.

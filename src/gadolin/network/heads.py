@@ -99,6 +99,7 @@ class OutlineHead(Head):
 
     def answer(self, features: Tensor, places: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (N, K), features (N, F) and evidence (N, K, h, w) from what ``look`` saw and the last map."""
+        places = places.float()  # a sum over all places wants more than bfloat16
         evidence = places[:, :-1] - places[:, -1:]
         softness = F.softplus(self.softness)
         soft = softness * (

@@ -1,6 +1,7 @@
 """Random augmentation: parameters are drawn for a whole batch first, then applied without chance.
 
-Works on scaled slices (N, 1, s, s) float32 in [0, 1] on any device; the one place where training is random on purpose.
+Works on scaled slices (N, 1, s, s) float32 in [0, 1] on any device. Lesions that move are in ``lesions.py``, disturbed
+pictures in ``disturb.py``.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def apply(scaled: Tensor, drawn: Draw) -> Tensor:
     if drawn.tone is not None:
         out = _toned(out, _wide(drawn.tone, out))
     if drawn.gamma is not None:
-        out = out.clamp(min=1e-4) ** _wide(drawn.gamma, out)
+        out = out.clamp(min=0) ** _wide(drawn.gamma, out)
     if drawn.contrast is not None:
         middle = out.mean(dim=(1, 2, 3), keepdim=True)
         out = (out - middle) * _wide(drawn.contrast, out) + middle
@@ -163,7 +164,7 @@ def _toned(scaled: Tensor, tone: Tensor) -> Tensor:
     tissue = (scaled > _TISSUE).to(scaled)
     mean = (scaled * tissue).sum(dim=(1, 2, 3), keepdim=True) / tissue.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
     power = tone.clamp(min=1e-3).log() / mean.clamp(0.02, 0.98).log()
-    return torch.where(tone > 0, scaled.clamp(min=1e-4) ** power.clamp(1 / _STEEPEST, _STEEPEST), scaled)
+    return torch.where(tone > 0, scaled.clamp(min=0) ** power.clamp(1 / _STEEPEST, _STEEPEST), scaled)
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from gadolin.train.claim import require_same
 from gadolin.train.learner import Progress
 from gadolin.train.plan import Plan
 from gadolin.train.run import train_model, with_evidence
-from gadolin.train.weights import weights_facts
+from gadolin.train.weights import localise, weights_facts
 
 __all__ = ["cross_validate", "folded_records", "joined_tables", "unfinished"]
 
@@ -148,7 +148,7 @@ def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> Non
     run = plan.out / f"fold-{number}"
     if (run / "run.json").is_file():
         outlined = any(record.outlined for record in records if record.fold != number)
-        recipe = with_evidence(plan.recipe, plan.weights, outlined=outlined)
+        recipe = with_evidence(plan.recipe, outlined=outlined or localise(plan.weights))
         facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights_digest": None}
         require_same(run, facts | weights_facts(plan.weights))
 

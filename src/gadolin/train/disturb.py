@@ -105,7 +105,7 @@ def _lines(uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure of
     left = start + pace * torch.arange(_SIGNS)
     right = left + pace * (0.2 + 0.6 * uniform(_LINES, _SIGNS))
     tone = (0.6 + 0.4 * uniform(_LINES, 1)).expand_as(left)
-    written = torch.arange(_LINES).view(1, -1, 1) < 1 + _LINES * uniform(1, 1)
+    written = torch.arange(_LINES).view(1, -1, 1) <= _LINES * uniform(1, 1)
     right = torch.where(written, right, left)
     bars = torch.stack([left, top.expand_as(left), right, (top + high).expand_as(left), tone], dim=3)
     return bars.flatten(1, 2)

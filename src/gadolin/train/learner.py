@@ -61,7 +61,7 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
     total = steps_per_epoch(len(examples), recipe.batch_size)
     size = slice_size(recipe, epoch)
     fabric = learner.fabric
-    outlines = recipe.network.evidence == "outlines"
+    outlines = recipe.network.evidence == "outlines" and examples.outlines is not None
     mixed = bool(recipe.augment.lesions if outlines else recipe.augment.mixup)  # needs the rows of the others
     piece = (0, 1) if mixed else (fabric.global_rank, fabric.world_size)
     loss, right, count = 0.0, 0, 0

@@ -51,8 +51,8 @@ def exchange(
     ``scaled`` (N, 1, s, s) float32 in [0, 1]; ``lesion`` (N, 1, h, h) float32 in [0, 1] how much of each place is
     lesion, below 0 where unknown; ``wanted`` (N, K) float32, one class each, returned even where it may be any;
     ``healthy`` (N,) bool which slices are known to show no lesion. A slice is left as it is where its partner's lesion
-    is unknown, where both or neither show one, and where a pasted lesion would not lie on tissue. A place filled
-    ``elsewhere`` changes neither lesion nor class, so that a smooth place alone says nothing.
+    is unknown, where neither shows one or both at one place, and where a pasted lesion would not lie on tissue. A place
+    filled ``elsewhere`` changes neither lesion nor class, so that a smooth place alone says nothing.
     """
     chosen, partner, filled, elsewhere = (each.to(scaled.device) for each in drawn)
     large = F.interpolate(lesion.clamp(min=0), scaled.shape[2:], mode="bilinear")

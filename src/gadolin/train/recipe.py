@@ -45,8 +45,8 @@ class AugmentConfig:
 class DisturbConfig:
     """What scanners, screens and their users do to pictures; 0 switches a step off.
 
-    ``bias`` is the largest logarithm of an uneven light's field; ``marks`` the probability of signs or a frame on the
-    picture, ``invert`` that of turned tones.
+    ``bias`` is about the largest logarithm of an uneven light's field; ``marks`` the probability of signs or a frame on
+    the picture, ``invert`` that of turned tones.
     """
 
     bias: float = 0.0

@@ -26,7 +26,7 @@ from gadolin.runtime import open_runtime
 from gadolin.splits import copied_from
 from gadolin.train.bundling import make_bundle
 from gadolin.train.checkpoint import Checkpoint
-from gadolin.train.claim import claimed, require_same
+from gadolin.train.claim import begun, claimed, require_same
 from gadolin.train.fit import fit, halvings
 from gadolin.train.learner import Progress
 from gadolin.train.machine import Machine
@@ -34,7 +34,7 @@ from gadolin.train.parts import Parts, divide
 from gadolin.train.plan import Plan
 from gadolin.train.processes import agreed, by_turns, joined
 from gadolin.train.recipe import Recipe
-from gadolin.train.weights import localise, start_from
+from gadolin.train.weights import localise, require_unseen, start_from
 
 __all__ = ["train_model", "with_evidence"]
 
@@ -103,11 +103,12 @@ def _settled(machine: Machine, fabric: Fabric) -> Machine:
 def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts, Plan, Classifier, dict[str, Any]]:
     """Return data, resolved plan, network and facts; only the first process reads weights, and opens the run."""
     parts = divide(plan, progress)
-    plan = _resolved(plan, parts)
+    plan = _resolved(plan, parts, knows=_weights_know(plan, fabric))
     torch.manual_seed(plan.machine.seed)
     network = build_classifier(plan.recipe.network, len(parts.classes))
     facts = _facts(plan, parts.records) | {"processes": fabric.world_size}
     if fabric.is_global_zero:
+        require_unseen(plan.weights, parts.records)
         facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
         _open_run(plan, parts.records, facts)
     return parts, plan, network, facts
@@ -134,29 +135,33 @@ def _finish(plan: Plan, network: Classifier, parts: Parts, facts: dict[str, Any]
     return page
 
 
-def _resolved(plan: Plan, parts: Parts) -> Plan:
+def _weights_know(plan: Plan, fabric: Fabric) -> bool:
+    """Tell whether the weights know outlines; only the first process reads them, the others what it wrote."""
+    if fabric.is_global_zero:
+        return localise(plan.weights)
+    return bool(begun(plan.out)["recipe"]["network"]["evidence"] == "outlines")
+
+
+def _resolved(plan: Plan, parts: Parts, *, knows: bool) -> Plan:
     """Return the plan with what it leaves to the data decided: what evidence is made of.
 
     Raises DataError where outlines are asked for and neither the manifest names some nor the weights know them.
     """
     outlines = parts.train.outlines
     outlined = outlines is not None and bool(outlines.known[parts.train.rows].any())
-    if plan.recipe.network.evidence == "outlines" and not outlined and not localise(plan.weights):
+    if plan.recipe.network.evidence == "outlines" and not outlined and not knows:
         msg = "network.evidence=outlines needs outlines in the manifest, got none for training; set it to auto or map"
         raise DataError(msg)
-    return replace(plan, recipe=with_evidence(plan.recipe, plan.weights, outlined=outlined))
+    return replace(plan, recipe=with_evidence(plan.recipe, outlined=outlined or knows))
 
 
-def with_evidence(recipe: Recipe, weights: str, *, outlined: bool) -> Recipe:
-    """Return the recipe with "auto" decided.
-
-    Evidence is of outlines where there are some to train on, or where ``weights`` have learned from some.
-    """
+def with_evidence(recipe: Recipe, *, outlined: bool) -> Recipe:
+    """Return the recipe with "auto" decided: evidence is of outlines where they, or the weights, know some."""
     network = recipe.network
     if network.evidence != "auto":
         return recipe
-    outlined = not network.hidden and (outlined or localise(weights))
-    return replace(recipe, network=replace(network, evidence="outlines" if outlined else "map"))
+    evidence = "outlines" if outlined and not network.hidden else "map"
+    return replace(recipe, network=replace(network, evidence=evidence))
 
 
 def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:

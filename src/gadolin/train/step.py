@@ -64,7 +64,7 @@ class _Seen(NamedTuple):
 
 
 def train_step(learner: Learner, batch: Batch, *, size: int, number: int, strength: float = 1.0) -> tuple[float, int]:
-    """Learn from one batch; returns its loss and how many slices were named correctly.
+    """Learn from one batch; returns its loss and how many slices were named correctly, of those that have one class.
 
     ``size`` is the side of what the network sees, ``strength`` in [0, 1] how much of the recipe's lesions, tones and
     disturbances is used.
@@ -165,7 +165,7 @@ def _loss(learner: Learner, seen: _Seen, start: int, stop: int) -> tuple[Tensor,
     """Return what rows ``start`` to ``stop`` add to the loss of the batch, and how many of them were right."""
     scaled, wanted = seen.scaled[start:stop], seen.wanted[start:stop]
     place_in_batch(learner.network, seen.first + start, seen.first + stop, seen.whole)
-    with learner.fabric.autocast():  # Fabric casts in forward() alone, not in other methods
+    with learner.fabric.autocast():  # one process: Fabric casts in forward() alone, not in other methods
         if seen.places is None:
             output, said = learner.model.classify(scaled), None
         else:
@@ -180,7 +180,8 @@ def _loss(learner: Learner, seen: _Seen, start: int, stop: int) -> tuple[Tensor,
     loss = F.cross_entropy(logits, wanted, weight=learner.weights, label_smoothing=smoothing)
     processes = learner.fabric.world_size  # the mean over processes is taken of gradients
     loss = loss * (processes * len(wanted) / seen.whole) + extra * processes
-    return loss, (logits.argmax(1) == wanted.argmax(1)).sum()
+    one_class = wanted.amax(1) > 1 / wanted.shape[1]
+    return loss, ((logits.argmax(1) == wanted.argmax(1)) & one_class).sum()
 
 
 def places_loss(said: Tensor, lesion: Tensor, wanted: Tensor, *, known_slices: int | None = None) -> Tensor:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from gadolin.bundle import SHIPPED, read_bundle, require_weights
-from gadolin.errors import BundleError, WeightsError
-from gadolin.manifest import file_digest
+from gadolin.errors import BundleError, DataError, WeightsError
+from gadolin.manifest import file_digest, read_manifest
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.heads import Head
+from gadolin.records import Record
 
-__all__ = ["OTHER_CHOICES", "localise", "start_from", "weights_facts"]
+__all__ = ["OTHER_CHOICES", "localise", "require_unseen", "start_from", "weights_facts"]
 
 _PATIENCE = 10  # seconds
 _DECODER = "head.upwards."
@@ -53,15 +55,52 @@ def localise(weights: str) -> bool:
     """Tell whether ``weights`` are of a network that learned from outlines where lesions are."""
     if weights in ("none", "imagenet"):
         return False
-    return any(name.startswith(_DECODER) for name in _read(_file(_place(weights))))
+    path = _file(_place(weights))
+    try:
+        with safe_open(path, "pt") as content:
+            return any(name.startswith(_DECODER) for name in content.keys())  # noqa: SIM118  # it is no dictionary
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, error) from error
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        msg = f"weights must be a safetensors file, {path} is not or is damaged ({error}); {OTHER_CHOICES}"
-        raise WeightsError(msg) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"weights must be a safetensors file, {path} is not or is damaged ({error}); {OTHER_CHOICES}")
+
+
+def require_unseen(weights: str, records: Iterable[Record]) -> None:
+    """Raise DataError where ``weights`` are of a run that learned from what is held out among ``records``."""
+    listed = _manifest_of(weights)
+    if listed is None:
+        return
+    seen = {one.key: one.split for one in read_manifest(listed, verify=False)}
+    wrong = [
+        one.name
+        for one in records
+        if (one.split == "test" and seen.get(one.key) in ("train", "validation"))
+        or (one.split == "validation" and seen.get(one.key) == "train")
+    ]
+    if wrong:
+        msg = (
+            f"what is held out must be new to the weights, {len(wrong)} slices are not, such as {wrong[0]}; "
+            f"give {listed} as the data, whose parts are those that the weights were learned with"
+        )
+        raise DataError(msg)
+
+
+def _manifest_of(weights: str) -> Path | None:
+    """Return the manifest of the run that ``weights`` are of, where they are of one that is here."""
+    if weights in ("none", "imagenet", "shipped"):
+        return None
+    place = Path(weights).resolve()
+    runs = (each for each in (place, *list(place.parents)[:2]) if (each / "run.json").is_file())
+    return next((each / "manifest.csv" for each in runs if (each / "manifest.csv").is_file()), None)
 
 
 def weights_facts(weights: str) -> dict[str, str]:
