@@ -93,6 +93,27 @@ def test_the_evidence_is_what_stands_above_the_background(outlining, pyramid):
     torch.testing.assert_close(evidence, places[:, :3] - places[:, 3:])
 
 
+def test_a_class_without_lesions_has_no_evidence_and_its_bias_for_a_logit(outlining, pyramid):
+    outlining.lesion[1] = 0
+    with torch.no_grad():
+        outlining.bias.copy_(torch.tensor([0.1, 0.2, 0.3]))
+
+    logits, _, evidence = outlining(*pyramid)
+
+    assert logits[:, 1].tolist() == pytest.approx([0.2, 0.2])
+    assert not evidence[:, 1].any()
+    assert bool((evidence[:, [0, 2]] != 0).any())
+
+
+def test_weights_that_do_not_say_which_classes_have_lesions_mean_all(outlining):
+    state = outlining.state_dict()
+    del state["lesion"]
+
+    outlining.load_state_dict(state)
+
+    assert outlining.lesion.tolist() == [1, 1, 1]
+
+
 @given(st.floats(-20, 20))
 @settings(max_examples=10)
 def test_evidence_that_is_the_same_everywhere_is_the_logit_but_for_the_bias(height):

@@ -58,7 +58,13 @@ def same(first, second):
 
 
 def test_every_option_but_mixing_is_tried_here():
-    assert {field.name for field in dataclasses.fields(AugmentConfig)} == {*OPTIONS, "mixup", "lesions", "fills"}
+    assert {field.name for field in dataclasses.fields(AugmentConfig)} == {
+        *OPTIONS,
+        "mixup",
+        "lesions",
+        "pastes",
+        "fills",
+    }
 
 
 def test_a_configuration_without_values_draws_the_identity(scaled):

@@ -7,6 +7,7 @@ import torch
 from torch import Generator
 
 from gadolin.train.lesions import Exchange, draw_exchange, exchange
+from gadolin.train.recipe import AugmentConfig
 
 SIDE = 64
 ILL, WELL, ANY = 0, 1, -1
@@ -43,7 +44,7 @@ def swapped(count):
 
 
 def taking(chosen, partner, *, filled=False, elsewhere=False):
-    return Exchange(chosen, partner, torch.full_like(chosen, filled), torch.full_like(chosen, elsewhere))
+    return Exchange(chosen, chosen, partner, torch.full_like(chosen, filled), torch.full_like(chosen, elsewhere))
 
 
 def test_a_slice_without_a_lesion_gets_the_other_ones_with_its_class_and_contrast():
@@ -147,12 +148,14 @@ def test_lesions_of_a_coarser_grid_do():
 
 
 def test_what_is_drawn_follows_from_the_generator_and_the_share():
-    first, again = (draw_exchange(1000, 0.3, 0.2, Generator().manual_seed(4)) for _ in range(2))
+    config = AugmentConfig(lesions=0.3, pastes=0.6, fills=0.2)
+    first, again = (draw_exchange(1000, config, Generator().manual_seed(4)) for _ in range(2))
 
     assert torch.equal(first.chosen, again.chosen)
     assert torch.equal(first.partner, again.partner)
     assert 0.2 < float(first.chosen.float().mean()) < 0.4
     assert 0.1 < float(first.filled.float().mean()) < 0.3
-    assert not draw_exchange(1000, 0.3, 0.0, Generator().manual_seed(4)).filled.any()
+    assert 0.5 < float(first.pasted.float().mean()) < 0.7
     assert sorted(first.partner.tolist()) == list(range(1000))
-    assert not draw_exchange(1000, 0.0, 0.2, Generator().manual_seed(4)).chosen.any()
+    nothing = draw_exchange(1000, AugmentConfig(), Generator().manual_seed(4))
+    assert not any(part.any() for part in (nothing.chosen, nothing.pasted, nothing.filled))

@@ -33,6 +33,7 @@ BOUNDS = {
     "augment.elastic": (0, 1),
     "augment.mixup": (0, 100),
     "augment.lesions": (0, 1),
+    "augment.pastes": (0, 1),
     "augment.fills": (0, 1),
     "disturb.bias": (0, 3),
     "disturb.marks": (0, 1),
@@ -142,7 +143,7 @@ def test_every_number_of_a_recipe_has_bounds():
 
 
 def test_the_documented_recipes_are_there():
-    assert list(RECIPES) == ["default", "outlines", "robust", "resnet50"]
+    assert list(RECIPES) == ["default", "outlines", "robust", "hardened", "resnet50"]
     assert named_recipe("outlines").network.evidence == "outlines"
     assert named_recipe("resnet50").network.freeze
 

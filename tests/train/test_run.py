@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
 from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.predictor import Predictor
+from gadolin.records import NO_LESION
 from gadolin.train import bundling
 from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
@@ -247,3 +248,22 @@ def test_a_run_goes_on_from_another_with_its_parts(finished_run, short_plan, gra
     train_model(plan)
 
     assert facts_of(tmp_path / "run")["weights_head"] == "kept"
+
+
+def test_a_class_whose_slices_all_show_no_lesion_is_named_for_want_of_evidence(
+    small_phantoms, short_recipe, short_plan, graph_of_finished, tmp_path
+):
+    records = [
+        replace(one, outline=NO_LESION) if one.label == "notumor" else one
+        for one in read_manifest(small_phantoms / "manifest.csv")
+    ]
+    write_manifest(tmp_path / "known.csv", records)
+    recipe = with_settings(short_recipe, ["network.evidence=outlines", "epochs=1"])
+
+    train_model(short_plan(tmp_path / "run", data=tmp_path / "known.csv", recipe=recipe))
+
+    weights = load_file(tmp_path / "run" / "bundle" / "weights.safetensors")
+    classes = sorted({one.label for one in records})
+    assert dict(zip(classes, weights["head.lesion"].tolist(), strict=True)) == {
+        each: float(each != "notumor") for each in classes
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,10 +70,12 @@ class OutlineHead(Head):
     A light decoder (Ronneberger et al. 2015) from the backbone's stride 32 back to 4 scores each place for every class
     and for background. The evidence for a class is how far its score stands above that of the background, and the
     logits are its soft maximum over all places (Pinheiro and Collobert 2015) plus a bias: the evidence is the
-    computation itself.
+    computation itself. A class without lesions (``lesion`` (K,) is 0 there, else 1) has no evidence and a logit that is
+    its bias: it is named where nothing speaks for the others, so that no look of a scanner can speak for it.
     """
 
     levels = (-4, -3, -2, -1)
+    lesion: Tensor
 
     def __init__(
         self, channels: tuple[int, ...], classes: int, dropout: float, widths: tuple[int, ...] = (48, 64, 96)
@@ -89,6 +92,11 @@ class OutlineHead(Head):
         self.dropout = BatchDropout(dropout)
         self.softness = nn.Parameter(torch.tensor(1.0))
         self.bias = nn.Parameter(torch.zeros(classes))
+        self.register_buffer("lesion", torch.ones(classes))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        state_dict.setdefault(f"{prefix}lesion", self.lesion)  # weights from before it was known
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def look(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, F, h, w) and scores of the classes and background (N, K + 1, h, w) at stride 4."""
@@ -99,15 +107,15 @@ class OutlineHead(Head):
 
     def answer(self, features: Tensor, places: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (N, K), features (N, F) and evidence (N, K, h, w) from what ``look`` saw and the last map."""
-        places = places.float()  # a sum over all places wants more than bfloat16
-        evidence = places[:, :-1] - places[:, -1:]
+        places = places.to(self.bias.dtype)  # a sum over all places wants more than bfloat16
+        evidence = (places[:, :-1] - places[:, -1:]) * self.lesion.view(1, -1, 1, 1)
         softness = F.softplus(self.softness)
         soft = softness * (
             (evidence / softness).logsumexp(dim=(2, 3)) - math.log(evidence.shape[2] * evidence.shape[3])
         )
-        lesion = 1 - places.softmax(dim=1)[:, -1:] + 0.02
-        looked = (features * lesion).mean(dim=(2, 3)) / lesion.mean(dim=(2, 3))
-        return soft + self.bias, torch.cat([looked, last.mean(dim=(2, 3))], dim=1), evidence
+        ill = 1 - places.softmax(dim=1)[:, -1:] + 0.02
+        looked = (features * ill).mean(dim=(2, 3)) / ill.mean(dim=(2, 3))
+        return soft * self.lesion + self.bias, torch.cat([looked, last.mean(dim=(2, 3))], dim=1), evidence
 
     def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (N, K), features (N, F) and evidence (N, K, h, w) of the maps at strides 4 to 32."""

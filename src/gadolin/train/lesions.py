@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from gadolin.train.recipe import AugmentConfig
+
 __all__ = ["Exchange", "draw_exchange", "exchange"]
 
 _RIM = 0.02  # of the side: how far around a lesion tissue is compared, and a covered one is covered
@@ -22,25 +24,27 @@ _WITHIN = 0.9  # of a lesion must come to lie on tissue
 
 
 class Exchange(NamedTuple):
-    """Which of N slices are changed (N,) bool, and from which each would take (N,) int64.
+    """Which of N slices are changed (N,) bool, without a lesion those of ``pasted``, and from which each would take.
 
     ``filled`` (N,) bool are those where nothing is taken: a place is filled from around it, smoothly, and where that is
     ``elsewhere`` (N,) bool the place is not the slice's own lesion, but where the other one's would be.
     """
 
     chosen: Tensor
+    pasted: Tensor
     partner: Tensor
     filled: Tensor
     elsewhere: Tensor
 
 
-def draw_exchange(count: int, share: float, fills: float, generator: Generator) -> Exchange:
-    """Draw which slices are changed, each with the probability ``share``, and filled with that of ``fills``."""
+def draw_exchange(count: int, config: AugmentConfig, generator: Generator) -> Exchange:
+    """Draw for ``count`` slices with the probabilities ``lesions``, ``pastes`` and ``fills``."""
 
     def coin(probability: float) -> Tensor:
         return torch.rand(count, generator=generator) < probability
 
-    return Exchange(coin(share), torch.randperm(count, generator=generator), coin(fills), coin(0.5))
+    partner = torch.randperm(count, generator=generator)
+    return Exchange(coin(config.lesions), coin(config.pastes), partner, coin(config.fills), coin(0.5))
 
 
 def exchange(
@@ -54,13 +58,14 @@ def exchange(
     is unknown, where neither shows one or both at one place, and where a pasted lesion would not lie on tissue. A place
     filled ``elsewhere`` changes neither lesion nor class, so that a smooth place alone says nothing.
     """
-    chosen, partner, filled, elsewhere = (each.to(scaled.device) for each in drawn)
+    chosen, pasted, partner, filled, elsewhere = (each.to(scaled.device) for each in drawn)
+    chosen = torch.where(healthy, pasted, chosen)
     large = F.interpolate(lesion.clamp(min=0), scaled.shape[2:], mode="bilinear")
     known = (lesion.amin(dim=(1, 2, 3)) >= 0) & chosen & (lesion[partner].amin(dim=(1, 2, 3)) >= 0)
     there = large.amax(dim=(1, 2, 3)) > 0.5
     wide = _widened(large)
     apart = known & ~_meet(wide, wide[partner])
-    away = apart & filled & there[partner] & (healthy | elsewhere)
+    away = apart & filled & there[partner] & elsewhere
     covers = apart & there & ~away
     pastes = known & healthy & there[partner] & ~away & _on_tissue(scaled, large[partner])
     patch = torch.where(pastes.view(-1, 1, 1, 1), large[partner], wide)

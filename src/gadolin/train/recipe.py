@@ -21,8 +21,9 @@ class AugmentConfig:
     the value; ``flip`` and ``blur`` are probabilities, and ``tone`` that of another brightness of tissue; ``gamma`` is
     the largest exponent (and 1 over it the smallest), 1 for none; ``contrast`` a share, ``noise`` the largest standard
     deviation in [0, 1] units, ``elastic`` the largest displacement as a share of the side, ``mixup`` the Beta parameter
-    of mixing pairs (Zhang et al. 2018). ``lesions`` is the probability that a slice gets the lesion of another or loses
-    its own, where outlines are learned from, and ``fills`` the share of these where a place is filled from around it.
+    of mixing pairs (Zhang et al. 2018). Where outlines are learned from, ``lesions`` is the probability that a slice
+    loses its lesion, ``pastes`` that one without a lesion gets that of another, and ``fills`` the share of these where
+    a place is filled from around it.
     """
 
     rotate_degrees: float = 0.0
@@ -38,6 +39,7 @@ class AugmentConfig:
     elastic: float = 0.0
     mixup: float = 0.0
     lesions: float = 0.0
+    pastes: float = 0.0
     fills: float = 0.0
 
 
@@ -124,6 +126,7 @@ class Recipe:
             ("augment.elastic", self.augment.elastic, 0, 1),
             ("augment.mixup", self.augment.mixup, 0, 100),
             ("augment.lesions", self.augment.lesions, 0, 1),
+            ("augment.pastes", self.augment.pastes, 0, 1),
             ("augment.fills", self.augment.fills, 0, 1),
             ("disturb.bias", self.disturb.bias, 0, 3),
             ("disturb.marks", self.disturb.marks, 0, 1),

@@ -19,11 +19,13 @@ from gadolin.bundle import Bundle
 from gadolin.errors import DataError, RequestError
 from gadolin.manifest import manifest_digest, write_manifest
 from gadolin.network import Classifier, build_classifier
+from gadolin.network.heads import OutlineHead
 from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
 from gadolin.splits import copied_from
+from gadolin.train.batches import Examples
 from gadolin.train.bundling import make_bundle
 from gadolin.train.checkpoint import Checkpoint
 from gadolin.train.claim import begun, claimed, require_same
@@ -111,7 +113,20 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         require_unseen(plan.weights, parts.records)
         facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
         _open_run(plan, parts.records, facts)
+    _tell_lesions(network, parts.train)
     return parts, plan, network, facts
+
+
+def _tell_lesions(network: Classifier, train: Examples) -> None:
+    """Tell a head that answers by lesions which classes have none: all of their training slices are known to."""
+    if not isinstance(network.head, OutlineHead) or train.outlines is None:
+        return
+    known = train.outlines.known[train.rows]
+    healthy = known & (train.outlines.coverage[train.rows].max(axis=(1, 2)) == 0)
+    for number in range(network.head.classes):
+        own = train.targets == number
+        if known[own].any():
+            network.head.lesion[number] = float(not healthy[own].all())
 
 
 def _outcome(plan: Plan, state: Checkpoint) -> dict[str, Any]:

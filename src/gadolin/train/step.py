@@ -125,9 +125,8 @@ def _as_strong(recipe: Recipe, strength: float) -> Recipe:
     """Return the recipe with so much of what is learned later."""
     if strength == 1:
         return recipe
-    augment_less = replace(
-        recipe.augment, lesions=strength * recipe.augment.lesions, tone=strength * recipe.augment.tone
-    )
+    less = {name: strength * getattr(recipe.augment, name) for name in ("tone", "lesions", "pastes")}
+    augment_less = replace(recipe.augment, **less)
     given = recipe.disturb
     disturb_less = DisturbConfig(strength * given.bias, strength * given.marks, strength * given.invert)
     return replace(recipe, augment=augment_less, disturb=disturb_less)
@@ -147,8 +146,8 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
         if places is None:
             scaled, wanted = augment.mix(scaled, wanted, recipe.augment.mixup, generator)
         else:
-            if recipe.augment.lesions:
-                moved = draw_exchange(batch.whole, recipe.augment.lesions, recipe.augment.fills, generator)
+            if recipe.augment.lesions or recipe.augment.pastes:
+                moved = draw_exchange(batch.whole, recipe.augment, generator)
                 scaled, places, wanted = exchange(scaled, places, wanted, _healthy(batch).to(scaled.device), moved)
             places = F.adaptive_avg_pool2d(places, size // 4)
         if recipe.disturb != DisturbConfig():

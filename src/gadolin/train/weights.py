@@ -185,7 +185,7 @@ def _load_head(head: Head, state: dict[str, Tensor], *, same: bool) -> str:
     own = {name.removeprefix("head."): tensor for name, tensor in state.items() if name.startswith("head.")}
     kept = {name: tensor for name, tensor in own.items() if same or f"head.{name}".startswith(_DECODER)}
     fits = all(name in wanted and wanted[name].shape == tensor.shape for name, tensor in kept.items())
-    if not kept or not fits or (same and kept.keys() != wanted.keys()):
+    if not kept or not fits or (same and wanted.keys() - kept.keys() - {"lesion"}):
         return "anew"
     head.load_state_dict({**wanted, **kept})
     return "kept" if same else "decoder kept"
