@@ -2,7 +2,7 @@
 
     python benchmarks/shipped.py MANIFEST OTHER [--model MODEL] [--parts persons declined ...] [--write]
 
-MANIFEST is that of ship.py (``shipped.csv``), whose test part is fold 4, of which nothing was learned. OTHER holds
+MANIFEST is that of a run of ship.py, whose test part is fold 4, of which nothing was learned. OTHER holds
 folders of pictures that show no head; the half that did not set the gate is the test.
 """
 
