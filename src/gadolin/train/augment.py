@@ -69,17 +69,18 @@ def draw(count: int, config: AugmentConfig, generator: Generator) -> Draw:
     strength = uniform(0, config.elastic).view(-1, 1, 1, 1)
     field = torch.randn(count, 2, _CONTROL, _CONTROL, generator=generator) * strength
     gamma = torch.exp(uniform(-1, 1) * math.log(config.gamma))
-    tone = torch.where(uniform(0, 1) < config.tone, uniform(*_TONES), 0.0)
-    return Draw(
+    drawn = Draw(
         matrix=_matrices(config, uniform) if any(spatial) else None,
         displacement=field if config.elastic else None,
-        tone=tone if config.tone else None,
+        tone=None,
         gamma=gamma if config.gamma > 1 else None,
         contrast=1 + uniform(-config.contrast, config.contrast) if config.contrast else None,
         noise=uniform(0, config.noise) if config.noise else None,
         blur=torch.where(blurred, sigma, 0.0) if config.blur else None,
         noise_seed=int(torch.randint(2**31, (), generator=generator)),
     )
+    tone = torch.where(uniform(0, 1) < config.tone, uniform(*_TONES), 0.0)  # last: the others draw as without it
+    return replace(drawn, tone=tone) if config.tone else drawn
 
 
 def apply(scaled: Tensor, drawn: Draw) -> Tensor:
