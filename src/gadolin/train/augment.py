@@ -16,11 +16,13 @@ from torch import Generator, Tensor
 
 from gadolin.train.recipe import AugmentConfig
 
-__all__ = ["Draw", "apply", "draw", "mix", "move"]
+__all__ = ["TISSUE", "Draw", "apply", "draw", "mix", "move"]
+
+TISSUE = 0.06
+"""The tone, in [0, 1], below which a scaled slice shows air."""
 
 _CONTROL = 4
 _TONES = (0.15, 0.55)  # of tissue, on average, from dark renderings to bright ones
-_TISSUE = 0.06  # in [0, 1]: what is darker is air
 _STEEPEST = 3.0
 
 
@@ -162,7 +164,7 @@ def _blurred(scaled: Tensor, sigma: Tensor) -> Tensor:
 
 def _toned(scaled: Tensor, tone: Tensor) -> Tensor:
     """Return slices bent by a power of the intensity, so that the mean of their tissue comes near ``tone``."""
-    tissue = (scaled > _TISSUE).to(scaled)
+    tissue = (scaled > TISSUE).to(scaled)
     mean = (scaled * tissue).sum(dim=(1, 2, 3), keepdim=True) / tissue.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
     power = tone.clamp(min=1e-3).log() / mean.clamp(0.02, 0.98).log()
     return torch.where(tone > 0, scaled.clamp(min=0) ** power.clamp(1 / _STEEPEST, _STEEPEST), scaled)

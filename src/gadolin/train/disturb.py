@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from gadolin.train.augment import TISSUE
 from gadolin.train.recipe import DisturbConfig
 
 __all__ = ["Disturbance", "disturb", "draw_disturbance"]
@@ -19,7 +20,7 @@ _COARSE = 3
 _LINES, _SIGNS = 5, 6  # at most, of writing
 _BARS = _LINES * _SIGNS  # for each slice with marks: lines of signs, or a frame in four of them
 _FRAMED = 0.4  # of the slices with marks
-_REACH, _TISSUE = 0.02, 0.06  # of the side and in [0, 1]: around here it is no darker than this where there is a head
+_REACH = 0.02  # of the side: around a place of the head there is tissue so far
 
 
 class Disturbance(NamedTuple):
@@ -69,7 +70,7 @@ def disturb(scaled: Tensor, drawn: Disturbance) -> Tensor:
 
 def _turned(scaled: Tensor, ground: Tensor) -> Tensor:
     reach = max(1, round(_REACH * scaled.shape[-1]))
-    head = F.avg_pool2d(scaled, 2 * reach + 1, 1, reach) > _TISSUE
+    head = F.avg_pool2d(scaled, 2 * reach + 1, 1, reach) > TISSUE
     return torch.where(head | ground.view(-1, 1, 1, 1), 1 - scaled, scaled)
 
 

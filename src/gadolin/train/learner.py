@@ -62,10 +62,9 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
     size = slice_size(recipe, epoch)
     fabric = learner.fabric
     outlines = recipe.network.evidence == "outlines" and examples.outlines is not None
-    mixed = bool(
-        (recipe.augment.lesions or recipe.augment.pastes) if outlines else recipe.augment.mixup
-    )  # needs the rows of the others
-    piece = (0, 1) if mixed else (fabric.global_rank, fabric.world_size)
+    exchanged = recipe.augment.lesions or recipe.augment.pastes
+    needs_others = exchanged if outlines else recipe.augment.mixup
+    piece = (0, 1) if needs_others else (fabric.global_rank, fabric.world_size)
     loss, right, count = 0.0, 0, 0
     order = batches(examples, recipe.batch_size, balance=recipe.balance, seed=learner.seed, epoch=epoch, piece=piece)
     for step, batch in enumerate(order):

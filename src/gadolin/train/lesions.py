@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from gadolin.train.augment import TISSUE
 from gadolin.train.recipe import AugmentConfig
 
 __all__ = ["Exchange", "draw_exchange", "exchange"]
 
 _RIM = 0.02  # of the side: how far around a lesion tissue is compared, and a covered one is covered
 _BRIGHTEST = 2.0  # a tone is at most doubled or halved to fit in
-_TISSUE = 0.06  # in [0, 1]: what is darker is air
 _WITHIN = 0.9  # of a lesion must come to lie on tissue
 
 
@@ -106,7 +106,7 @@ def _meet(one: Tensor, other: Tensor) -> Tensor:
 
 def _on_tissue(scaled: Tensor, lesion: Tensor) -> Tensor:
     """Return (N,) bool: whether a lesion would come to lie on tissue."""
-    tissue = (_smooth(scaled, scaled.shape[-1]) > _TISSUE).float()
+    tissue = (_smooth(scaled, scaled.shape[-1]) > TISSUE).float()
     covered = (tissue * lesion).sum(dim=(1, 2, 3))
     return covered > _WITHIN * lesion.sum(dim=(1, 2, 3)).clamp(min=1)
 
