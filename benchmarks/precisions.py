@@ -25,7 +25,6 @@ from safetensors.torch import load_file, save_file
 from gadolin.bundle import Bundle, write_bundle
 from gadolin.manifest import file_digest
 from gadolin.predictor import Predictor, probabilities
-from gadolin.runtime import open_runtime
 from publish import markdown
 
 FLIPPED = 0.002
@@ -202,12 +201,10 @@ def _written(whole: Bundle, model: onnx.ModelProto, folder: Path) -> Bundle:
 
 def _decisions(bundle: Bundle, prepared: Slices) -> NDArray[np.int64]:
     """Return what is named of prepared slices, as the number of its class, and -1 where nothing is."""
-    runtime = open_runtime(bundle.graph)
-    said = [runtime(prepared[at : at + 64]) for at in range(0, len(prepared), 64)]
-    likely = probabilities(np.concatenate([one.logits for one in said]), bundle.temperature)
-    named = (likely.max(axis=1) >= bundle.abstain_below) & (
-        np.concatenate([one.strangeness for one in said]) <= bundle.strange_above
-    )
+    predictor = Predictor.load(bundle.folder)
+    said = predictor.ask(prepared)
+    likely = probabilities(said.logits, bundle.temperature)
+    named = (likely.max(axis=1) >= bundle.abstain_below) & ~predictor.strange(said)
     return np.where(named, likely.argmax(axis=1), -1)
 
 
