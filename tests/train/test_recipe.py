@@ -99,6 +99,7 @@ def test_the_last_of_several_settings_holds():
         ("optimizer.lr=fast", "optimizer.lr must be a value of type float, got 'fast'"),
         ("network.freeze=yes", "network.freeze must be a value of type bool, got 'yes'"),
         ("balance=weight", "balance must be one of weights, sampler, none, got 'weight' (did you mean 'weights'?)"),
+        ("network.healthy=none", "network.healthy must be one of evidence, absence, got 'none'"),
         ("choose=first", "choose must be one of loss, last, got 'first'"),
         ("optimizer.name=sgd", "optimizer.name must be one of adam, adamw, got 'sgd'"),
         ("optimizer.schedule=cosin", "got 'cosin' (did you mean 'cosine'?)"),

@@ -250,20 +250,21 @@ def test_a_run_goes_on_from_another_with_its_parts(finished_run, short_plan, gra
     assert facts_of(tmp_path / "run")["weights_head"] == "kept"
 
 
-def test_a_class_whose_slices_all_show_no_lesion_is_named_for_want_of_evidence(
-    small_phantoms, short_recipe, short_plan, graph_of_finished, tmp_path
+@pytest.mark.parametrize("healthy", ["absence", "evidence"])
+def test_a_class_whose_slices_all_show_no_lesion_is_named_as_the_recipe_says(
+    healthy, small_phantoms, short_recipe, short_plan, graph_of_finished, tmp_path
 ):
     records = [
         replace(one, outline=NO_LESION) if one.label == "notumor" else one
         for one in read_manifest(small_phantoms / "manifest.csv")
     ]
     write_manifest(tmp_path / "known.csv", records)
-    recipe = with_settings(short_recipe, ["network.evidence=outlines", "epochs=1"])
+    recipe = with_settings(short_recipe, ["network.evidence=outlines", f"network.healthy={healthy}", "epochs=1"])
 
     train_model(short_plan(tmp_path / "run", data=tmp_path / "known.csv", recipe=recipe))
 
     weights = load_file(tmp_path / "run" / "bundle" / "weights.safetensors")
     classes = sorted({one.label for one in records})
     assert dict(zip(classes, weights["head.lesion"].tolist(), strict=True)) == {
-        each: float(each != "notumor") for each in classes
+        each: float(each != "notumor" or healthy == "evidence") for each in classes
     }

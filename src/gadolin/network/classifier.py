@@ -17,6 +17,7 @@ from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
 __all__ = ["Classifier", "NetworkConfig", "Output", "build_classifier"]
 
 _EVIDENCE = ("auto", "map", "outlines")
+_HEALTHY = ("evidence", "absence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class NetworkConfig:
 
     ``evidence`` is "map" (the class activation map), "outlines" (learned from outlines, which then also guide where the
     network looks) or "auto", which takes outlines where the training part has them or the weights know them.
+    ``healthy`` is how a class is named whose training slices are all known to show no lesion: by "evidence" of its own
+    or by "absence" of evidence for the others.
     ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
     ``freeze`` keeps everything but the backbone's last blocks and the head as the weights had it.
     ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.
@@ -34,6 +37,7 @@ class NetworkConfig:
     input_size: int = 160
     hidden: int = 0
     evidence: str = "auto"
+    healthy: str = "evidence"
     dropout: float = 0.2
     normalise: bool = True
     freeze: bool = False
@@ -42,10 +46,10 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         """Refuse values that no network can be built with."""
         backbone(self.backbone)
-        if self.evidence not in _EVIDENCE:
-            near = suggestion(self.evidence, _EVIDENCE)
-            msg = f"network.evidence must be one of {', '.join(_EVIDENCE)}, got {self.evidence!r}{near}"
-            raise RecipeError(msg)
+        for key, value, known in (("evidence", self.evidence, _EVIDENCE), ("healthy", self.healthy, _HEALTHY)):
+            if value not in known:
+                msg = f"network.{key} must be one of {', '.join(known)}, got {value!r}{suggestion(value, known)}"
+                raise RecipeError(msg)
         if self.evidence == "outlines" and self.hidden:
             msg = f"network.evidence=outlines needs network.hidden=0, got {self.hidden}; set one of them"
             raise RecipeError(msg)

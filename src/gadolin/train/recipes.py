@@ -49,6 +49,7 @@ _HARDENED = replace(
     name="hardened",
     epochs=12,
     progressive=1.0,
+    network=replace(_ROBUST.network, healthy="absence"),
     augment=replace(_ROBUST.augment, lesions=0.1, pastes=0.5, fills=0.4),
     disturb=DisturbConfig(bias=0.5, marks=0.1, invert=0.04),
     optimizer=replace(_ROBUST.optimizer, lr=4e-4, warmup_epochs=0.5),

@@ -113,7 +113,8 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         require_unseen(plan.weights, parts.records)
         facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
         _open_run(plan, parts.records, facts)
-    _tell_lesions(network, parts.train)
+    if plan.recipe.network.healthy == "absence":
+        _tell_lesions(network, parts.train)
     return parts, plan, network, facts
 
 
