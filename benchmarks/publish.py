@@ -81,7 +81,8 @@ def share(part: int, whole: int) -> str:
     z = 1.959964
     middle = (part + z**2 / 2) / (whole + z**2)
     reach = z / (whole + z**2) * (part * (whole - part) / whole + z**2 / 4) ** 0.5
-    return f"{100 * part / whole:.2f} % ({100 * (middle - reach):.2f}-{100 * (middle + reach):.2f})"
+    low, high = max(middle - reach, 0.0), min(middle + reach, 1.0)
+    return f"{100 * part / whole:.2f} % ({100 * low:.2f}-{100 * high:.2f})"
 
 
 def keep(name: str, table: Table) -> None:
