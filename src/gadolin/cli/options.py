@@ -23,7 +23,10 @@ Model = Annotated[
 ]
 RecipeName = Annotated[
     str,
-    typer.Option(help="'default' (short, for CPUs), 'outlines', 'robust' (both longer) or 'resnet50' (founding)."),
+    typer.Option(
+        help="'default' (short, for CPUs), 'outlines', 'robust' (both longer), 'hardened' (goes on from a network that "
+        "robust trained) or 'resnet50' (founding)."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
