@@ -10,7 +10,7 @@ import pytest
 
 from gadolin.atomic import write_json
 from gadolin.errors import DataError, RequestError
-from gadolin.manifest import read_manifest, write_manifest
+from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.predictions import read_table
 from gadolin.splits import assign_folds
@@ -86,6 +86,29 @@ def test_folds_can_be_trained_one_by_one_and_are_pooled_once_none_is_left(tiny, 
 
     assert page is not None
     assert len(read_table(page.parent / "predictions.csv")) == 32
+
+
+def test_each_fold_goes_on_from_the_same_fold_of_another_cross_validation(tiny, plan, tmp_path):
+    cross_validate(plan)
+    later = replace(plan, out=tmp_path / "later", weights=str(plan.out))
+
+    cross_validate(later)
+
+    for number in range(FOLDS):
+        first, then = (json.loads((each / f"fold-{number}" / "run.json").read_text()) for each in (plan.out, later.out))
+        assert then["weights_digest"] == file_digest(plan.out / f"fold-{number}" / "bundle" / "weights.safetensors")
+        assert then["weights_head"] == "kept"
+        assert then["manifest_digest"] == first["manifest_digest"]
+    assert cross_validate(replace(later, resume=True)) is not None
+
+
+def test_folds_of_another_seed_are_refused_as_a_start(tiny, plan, tmp_path):
+    """Their validation parts are others, so that what is held out now was learned from."""
+    cross_validate(plan, only=[0])
+    other = replace(plan.machine, seed=7)
+
+    with pytest.raises(DataError, match="what is held out must be new to the weights"):
+        cross_validate(replace(plan, out=tmp_path / "later", weights=str(plan.out), machine=other), only=[0])
 
 
 def test_a_fold_that_is_not_there_cannot_be_trained_for(plan):

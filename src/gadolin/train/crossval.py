@@ -44,10 +44,11 @@ def cross_validate(
 
     The folds are those of the manifest ``folds``, else of the data itself. Each run learns from the other folds, cuts
     its validation part off them, and reads its own fold once, at the end. With ``plan.resume`` finished folds are
-    kept and an unfinished one goes on, by the recipe, seed and weights that they were begun with. ``plan.out`` holds
-    ``folds.csv``, a run folder ``fold-K`` for each fold and ``evaluation/`` with every slice's out-of-fold
-    probabilities. Raises DataError where a slice has no fold, a fold lacks a class, or a patient or copy group stands
-    in two folds, RequestError where ``only`` names a fold that is not there.
+    kept and an unfinished one goes on, by the recipe, seed and weights that they were begun with. Where
+    ``plan.weights`` is the folder of another cross-validation, each fold starts from that one's run of the same fold.
+    ``plan.out`` holds ``folds.csv``, a run folder ``fold-K`` for each fold and ``evaluation/`` with every slice's
+    out-of-fold probabilities. Raises DataError where a slice has no fold, a fold lacks a class, or a patient or copy
+    group stands in two folds, RequestError where ``only`` names a fold that is not there.
     """
     records = folded_records(plan, folds)
     check_folds(records)
@@ -147,10 +148,17 @@ def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> Non
     """Raise DataError where the run of a fold, finished or not, was begun with another recipe, seed or weights."""
     run = plan.out / f"fold-{number}"
     if (run / "run.json").is_file():
+        weights = _weights(plan, number)
         outlined = any(record.outlined for record in records if record.fold != number)
-        recipe = with_evidence(plan.recipe, outlined=outlined or localise(plan.weights))
+        recipe = with_evidence(plan.recipe, outlined=outlined or localise(weights))
         facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights_digest": None}
-        require_same(run, facts | weights_facts(plan.weights))
+        require_same(run, facts | weights_facts(weights))
+
+
+def _weights(plan: Plan, number: int) -> str:
+    """Return what the run of a fold starts from: of another cross-validation, its run of the same fold."""
+    other = Path(plan.weights)
+    return str(other / f"fold-{number}") if (other / "folds.csv").is_file() else plan.weights
 
 
 def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:
@@ -160,7 +168,8 @@ def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Pr
         return
     parts = plan.out / f"fold-{number}.csv"
     write_manifest(parts, (replace(one, split="test" if one.fold == number else "train") for one in records))
-    own = replace(plan, data=parts, out=run, resume=run.is_dir() and any(run.iterdir()))
+    going_on = run.is_dir() and any(run.iterdir())
+    own = replace(plan, data=parts, out=run, weights=_weights(plan, number), resume=going_on)
 
     def telling(done: int, total: int, what: str) -> None:
         assert progress is not None, "only called where there is one"
