@@ -1,12 +1,14 @@
 """Train the network that the package ships, from the folders of the collections.
 
-    python benchmarks/ship.py FIGSHARE KAGGLE OTHER [--seed 0] [--work FOLDER] [--first RUN] [--put] [--write]
+    python benchmarks/ship.py FIGSHARE KAGGLE OTHER [--seed 0] [--work FOLDER] [--first RUN] [--second RUN] [--put]
+        [--write]
 
 Figshare's folds 0 to 3 and, of the same folds, one notumor picture of each group of copies of the Kaggle set are
 learned from: first by the recipe ``robust``, then on by ``hardened``. A validation part of them fits temperature and
 thresholds. Fold 4 is the test part: it chooses nothing. OTHER holds folders of pictures that show no head; every second
-one of each sets the gate. Run again after an interruption, it goes on. The cross-validation's run of fold 4 learns
-from the same slices by ``robust``: ``--first`` takes it in place of training again. ``--put`` copies the bundle into
+one of each sets the gate. Run again after an interruption, it goes on. The cross-validations' runs of fold 4 learn
+from the same slices: ``--first`` takes that by ``robust`` and ``--second`` that by ``hardened``, which went on from it,
+in place of training again. ``--put`` copies the bundle into
 the package, ``--write`` puts what is told of it into docs/results.md and the card.
 """
 
@@ -62,13 +64,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/ship"))
     parser.add_argument("--first", type=Path, help="a finished run of crossval.py for fold 4, to go on from")
+    parser.add_argument("--second", type=Path, help="the run of crossval.py for fold 4 that went on from it")
     parser.add_argument("--put", action="store_true", help="copy the bundle into the package")
     parser.add_argument("--write", action="store_true", help="put the gates of precision into docs/results.md")
     arguments = parser.parse_args()
     machine = Machine(seed=arguments.seed)
-    first = arguments.first or learned(shipped_manifest(arguments), "robust", arguments.work, machine)
+    runs = {name: arguments.work / f"{name}-seed{machine.seed}" for name in ("robust", "hardened")}
+    first = arguments.first or learned(shipped_manifest(arguments), "robust", runs["robust"], machine)
     require_unread(first)
-    run = learned(first / "manifest.csv", "hardened", arguments.work, machine, weights=str(first))
+    second = arguments.second or runs["hardened"]
+    run = learned(first / "manifest.csv", "hardened", second, machine, weights=str(first))
     recipe = named_recipe("hardened")
     parts = divide(Plan(first / "manifest.csv", run, recipe, resume=True), say)
     whole = gated(run, parts, recipe, halves(arguments.other)[0], arguments.work / "gated")
@@ -92,12 +97,11 @@ def shipped_manifest(arguments: argparse.Namespace) -> Path:
     return manifest
 
 
-def learned(data: Path, name: str, work: Path, machine: Machine, weights: str = "none") -> Path:
+def learned(data: Path, name: str, run: Path, machine: Machine, weights: str = "none") -> Path:
     """Return the folder of a finished run by a recipe, trained or gone on with where it is not finished yet."""
-    run = work / f"{name}-seed{machine.seed}"
     told = json.loads((run / "run.json").read_text()) if (run / "run.json").is_file() else {}
     if told and told.get("weights_digest") != weights_facts(weights).get("weights_digest"):
-        msg = f"{run} went on from other weights; give another --work"
+        msg = f"{run} went on from other weights; give another --work or --second"
         raise SystemExit(msg)
     if not told.get("finished"):
         train_model(Plan(data, run, named_recipe(name), weights, machine, resume=bool(told)), progress=say)

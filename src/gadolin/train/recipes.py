@@ -47,12 +47,12 @@ _ROBUST = replace(
 _HARDENED = replace(
     _ROBUST,
     name="hardened",
-    epochs=12,
+    epochs=36,
     progressive=1.0,
     network=replace(_ROBUST.network, healthy="absence"),
     augment=replace(_ROBUST.augment, lesions=0.1, pastes=0.5, fills=0.4),
     disturb=DisturbConfig(bias=0.5, marks=0.1, invert=0.04),
-    optimizer=replace(_ROBUST.optimizer, lr=4e-4, warmup_epochs=0.5),
+    optimizer=replace(_ROBUST.optimizer, lr=8e-4, warmup_epochs=0.5),
 )
 
 RECIPES = {
