@@ -75,7 +75,8 @@ def main() -> None:
     table = joined_tables([found for found in answers.values() if found is not None])
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
     pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
-    publish(f"crossval-{arguments.recipe}", title, rows(table), write=arguments.write, pictures=pictures)
+    lines = [*rows(table), "", "Out-of-fold answers of five networks, one for each fold."]
+    publish(f"crossval-{arguments.recipe}", title, lines, write=arguments.write, pictures=pictures)
 
 
 def answered(run: Path, name: str, arguments: argparse.Namespace) -> Table | None:
@@ -122,8 +123,7 @@ def rows(table: Table) -> list[str]:
     head = ["what", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
     sure = [sureness(name, part) for name, part in named]
     surely = ["what", "ECE (15 bins)", "accuracy of the surest 90 %", "coverage at 99 % accuracy"]
-    note = "Out-of-fold answers of five networks, one for each fold."
-    return [*markdown(head, cells), "", *markdown(surely, sure), "", note]
+    return [*markdown(head, cells), "", *markdown(surely, sure)]
 
 
 def ways(table: Table) -> tuple[tuple[str, Table], ...]:

@@ -1,0 +1,57 @@
+"""The mean of several cross-validations' answers, from the tables that crossval.py keeps in docs/predictions.
+
+    python benchmarks/ensemble.py robust-seed0 hardened-seed0 [--write]
+
+Each slice is answered for by the networks of its fold, none of which learned from its person: the geometric mean of
+their probabilities, as the mirror image's answer is averaged with the slice's own. Each cross-validation alone stands
+beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from crossval import FOLDS, rows
+from gadolin.evaluate import measure
+from gadolin.predictions import Table, read_table
+from gadolin.train.crossval import joined_tables
+from publish import kept_at, markdown, publish, shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="+", help="RECIPE-seedN of cross-validations whose five folds are kept")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    tables = [pooled(name) for name in arguments.names]
+    cells = [
+        [name, shown(measure(one).as_json()["accuracy"])] for name, one in zip(arguments.names, tables, strict=True)
+    ]
+    lines = [*rows(mean(tables)), "", *markdown(["alone", "accuracy, four classes (95 %)"], cells)]
+    title = f"Five person-grouped folds, the mean of {len(tables)} networks for each"
+    publish("crossval-ensemble", title, lines, write=arguments.write)
+
+
+def pooled(name: str) -> Table:
+    """Return the answers of all folds, sorted by slice."""
+    table = joined_tables([read_table(kept_at(f"crossval-{name}-fold{fold}")) for fold in range(FOLDS)])
+    return table.only(np.argsort(np.array(table.digests), kind="stable"))
+
+
+def mean(tables: Sequence[Table]) -> Table:
+    """Return the geometric mean of tables of the same slices."""
+    first = tables[0]
+    if any(each.digests != first.digests or each.classes != first.classes for each in tables):
+        msg = "the cross-validations must be of the same slices and classes"
+        raise SystemExit(msg)
+    logs = np.mean([np.log(np.maximum(each.probabilities, 1e-12)) for each in tables], axis=0)
+    likely = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return replace(first, probabilities=likely / likely.sum(axis=1, keepdims=True))
+
+
+if __name__ == "__main__":
+    main()
