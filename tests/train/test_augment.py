@@ -18,7 +18,6 @@ OPTIONS = {
     "shear": 0.3,
     "flip": 1,
     "tone": 1,
-    "curves": 1,
     "gamma": 2,
     "contrast": 0.5,
     "noise": 0.2,
@@ -26,15 +25,7 @@ OPTIONS = {
     "elastic": 0.1,
 }
 IDENTITY = Draw(
-    matrix=None,
-    displacement=None,
-    tone=None,
-    curve=None,
-    gamma=None,
-    contrast=None,
-    noise=None,
-    blur=None,
-    noise_seed=0,
+    matrix=None, displacement=None, tone=None, gamma=None, contrast=None, noise=None, blur=None, noise_seed=0
 )
 
 
@@ -199,25 +190,6 @@ def test_a_tone_becomes_the_mean_of_the_tissue_whatever_it_was_and_air_stays_dar
 
     assert changed[:, 0, 4, 4].tolist() == pytest.approx([0.4, 0.2, 0.4, 0.2], abs=1e-3)
     assert float(changed[:, :, :2].max()) == 0
-
-
-def test_intensities_follow_their_curves_with_straight_lines_between():
-    scaled = torch.tensor([0.0, 0.1, 0.2, 0.9, 1.0]).expand(2, 1, 1, 5)
-    curve = torch.tensor([[0.0, 0.5, 0.3, 0.2, 0.6, 0.4], [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]])
-
-    changed = apply(scaled, drawn(curve=curve))
-
-    torch.testing.assert_close(changed[0, 0, 0], torch.tensor([0.0, 0.25, 0.5, 0.5, 0.4]))
-    torch.testing.assert_close(changed[1], scaled[1])
-
-
-def test_curves_are_drawn_for_some_slices_and_keep_black():
-    curves = draw(400, AugmentConfig(curves=0.3), seed()).curve
-
-    straight = (curves == torch.linspace(0, 1, 6)).all(dim=1)
-    assert 0.62 < straight.float().mean() < 0.78
-    assert (curves[:, 0] == 0).all()
-    assert (curves[~straight].diff(dim=1) < 0).any(dim=1).float().mean() > 0.3  # not only ever brighter
 
 
 def test_black_stays_black_under_the_steepest_tone_and_gamma():

@@ -80,7 +80,7 @@ def test_what_is_learned_later_grows_with_the_input():
 
 
 def test_a_step_of_no_strength_knows_neither_tones_nor_marks(learner_of, squares):
-    harder = AugmentConfig(tone=1.0, curves=1.0), DisturbConfig(bias=1.0, marks=1.0, invert=1.0)
+    harder = AugmentConfig(tone=1.0), DisturbConfig(bias=1.0, marks=1.0, invert=1.0)
     losses = []
     for (augment, disturb), strength in ((harder, 0.0), (harder, 1.0), ((AugmentConfig(), DisturbConfig()), 1.0)):
         learner = learner_of(augment=augment, disturb=disturb)

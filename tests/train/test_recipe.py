@@ -26,7 +26,6 @@ BOUNDS = {
     "augment.shear": (0, 2),
     "augment.flip": (0, 1),
     "augment.tone": (0, 1),
-    "augment.curves": (0, 1),
     "augment.gamma": (1, 10),
     "augment.contrast": (0, 1),
     "augment.noise": (0, 1),

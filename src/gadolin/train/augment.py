@@ -24,7 +24,6 @@ TISSUE = 0.06
 _CONTROL = 4
 _TONES = (0.15, 0.55)  # of tissue, on average, from dark renderings to bright ones
 _STEEPEST = 3.0
-_KNOTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,7 @@ class Draw:
     """The drawn parameters of N samples.
 
     ``matrix`` (N, 2, 3) maps output to input coordinates in [-1, 1]; ``displacement`` (N, 2, 4, 4) is the elastic
-    field in the same units; ``curve`` (N, 6) holds what intensities of 0, 0.2, ... 1 become, straight lines between;
-    ``tone`` (the mean that tissue gets, 0 for its own), ``gamma``, ``contrast``, ``blur``
+    field in the same units; ``tone`` (the mean that tissue gets, 0 for its own), ``gamma``, ``contrast``, ``blur``
     (standard deviation in pixels, 0 for none) and ``noise`` (standard deviation) are (N,); ``noise_seed`` makes the
     noise itself repeatable. None where a step is off.
     ``within`` (first, last, whole) tells which rows of a batch these are, where they are not all of it.
@@ -42,7 +40,6 @@ class Draw:
     matrix: Tensor | None
     displacement: Tensor | None
     tone: Tensor | None
-    curve: Tensor | None
     gamma: Tensor | None
     contrast: Tensor | None
     noise: Tensor | None
@@ -78,17 +75,14 @@ def draw(count: int, config: AugmentConfig, generator: Generator) -> Draw:
         matrix=_matrices(config, uniform) if any(spatial) else None,
         displacement=field if config.elastic else None,
         tone=None,
-        curve=None,
         gamma=gamma if config.gamma > 1 else None,
         contrast=1 + uniform(-config.contrast, config.contrast) if config.contrast else None,
         noise=uniform(0, config.noise) if config.noise else None,
         blur=torch.where(blurred, sigma, 0.0) if config.blur else None,
         noise_seed=int(torch.randint(2**31, (), generator=generator)),
     )
-    # What came later is drawn last: the others draw as without it.
-    tone = torch.where(uniform(0, 1) < config.tone, uniform(*_TONES), 0.0)
-    drawn = replace(drawn, tone=tone) if config.tone else drawn
-    return replace(drawn, curve=_curves(count, config.curves, generator)) if config.curves else drawn
+    tone = torch.where(uniform(0, 1) < config.tone, uniform(*_TONES), 0.0)  # last: the others draw as without it
+    return replace(drawn, tone=tone) if config.tone else drawn
 
 
 def apply(scaled: Tensor, drawn: Draw) -> Tensor:
@@ -100,8 +94,6 @@ def apply(scaled: Tensor, drawn: Draw) -> Tensor:
         out[chosen] = _blurred(out[chosen], drawn.blur[chosen].to(out))
     if drawn.tone is not None:
         out = _toned(out, _wide(drawn.tone, out))
-    if drawn.curve is not None:
-        out = _bent(out, drawn.curve.to(out))
     if drawn.gamma is not None:
         out = out.clamp(min=0) ** _wide(drawn.gamma, out)
     if drawn.contrast is not None:
@@ -143,16 +135,6 @@ def _matrices(config: AugmentConfig, uniform) -> Tensor:  # type: ignore[no-unty
     return torch.stack([first, second], dim=1)
 
 
-def _curves(count: int, probability: float, generator: Generator) -> Tensor:
-    """Return curves (N, 6), each on the way from the straight one to one of random heights; black stays black."""
-    bent = torch.rand(count, 1, generator=generator) < probability
-    far = torch.rand(count, 1, generator=generator)
-    straight = torch.linspace(0, 1, _KNOTS).expand(count, _KNOTS)
-    curves = straight + far * (torch.rand(count, _KNOTS, generator=generator) - straight)
-    curves[:, 0] = 0.0
-    return torch.where(bent, curves, straight)
-
-
 def move(scaled: Tensor, drawn: Draw) -> Tensor:
     """Return pictures (N, 1, h, w) of any size moved as ``drawn`` says; what moves in from outside is 0."""
     if drawn.matrix is None and drawn.displacement is None:
@@ -186,19 +168,6 @@ def _toned(scaled: Tensor, tone: Tensor) -> Tensor:
     mean = (scaled * tissue).sum(dim=(1, 2, 3), keepdim=True) / tissue.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
     power = tone.clamp(min=1e-3).log() / mean.clamp(0.02, 0.98).log()
     return torch.where(tone > 0, scaled.clamp(min=0) ** power.clamp(1 / _STEEPEST, _STEEPEST), scaled)
-
-
-def _bent(scaled: Tensor, curve: Tensor) -> Tensor:
-    """Return slices whose intensities follow curves (N, 6), as if made in another sequence.
-
-    Lesions keep their shape and lose their tone (after Zhou et al., "Generalizable Cross-modality Medical Image
-    Segmentation via Style Augmentation and Dual Normalization", CVPR 2022).
-    """
-    place = scaled.clamp(0, 1) * (_KNOTS - 1)
-    below = place.floor().clamp(max=_KNOTS - 2)
-    number = below.long().flatten(1)
-    low, high = (curve.gather(1, number + one).view_as(scaled) for one in (0, 1))
-    return low + (place - below) * (high - low)
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

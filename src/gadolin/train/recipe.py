@@ -18,12 +18,12 @@ class AugmentConfig:
     """How far augmentation may go; 0 switches a step off. Drawn uniformly for each sample.
 
     ``rotate_degrees`` and ``shear``, ``shift``, ``zoom`` (shares of the side, or of 1) are drawn from plus to minus
-    the value; ``flip`` and ``blur`` are probabilities, ``tone`` that of another brightness of tissue and ``curves``
-    that of intensities along a random curve; ``gamma`` is the largest exponent (and 1 over it the smallest), 1 for
-    none; ``contrast`` a share, ``noise`` the largest standard deviation in [0, 1] units, ``elastic`` the largest
-    displacement as a share of the side, ``mixup`` the Beta parameter of mixing pairs (Zhang et al. 2018). Where
-    outlines are learned from, ``lesions`` is the probability that a slice loses its lesion, ``pastes`` that one without
-    a lesion gets that of another, and ``fills`` the share of these where a place is filled from around it.
+    the value; ``flip`` and ``blur`` are probabilities, and ``tone`` that of another brightness of tissue; ``gamma`` is
+    the largest exponent (and 1 over it the smallest), 1 for none; ``contrast`` a share, ``noise`` the largest standard
+    deviation in [0, 1] units, ``elastic`` the largest displacement as a share of the side, ``mixup`` the Beta parameter
+    of mixing pairs (Zhang et al. 2018). Where outlines are learned from, ``lesions`` is the probability that a slice
+    loses its lesion, ``pastes`` that one without a lesion gets that of another, and ``fills`` the share of these where
+    a place is filled from around it.
     """
 
     rotate_degrees: float = 0.0
@@ -32,7 +32,6 @@ class AugmentConfig:
     shear: float = 0.0
     flip: float = 0.0
     tone: float = 0.0
-    curves: float = 0.0
     gamma: float = 1.0
     contrast: float = 0.0
     noise: float = 0.0
@@ -120,7 +119,6 @@ class Recipe:
             ("augment.shear", self.augment.shear, 0, 2),
             ("augment.flip", self.augment.flip, 0, 1),
             ("augment.tone", self.augment.tone, 0, 1),
-            ("augment.curves", self.augment.curves, 0, 1),
             ("augment.gamma", self.augment.gamma, 1, 10),
             ("augment.contrast", self.augment.contrast, 0, 1),
             ("augment.noise", self.augment.noise, 0, 1),

@@ -125,7 +125,7 @@ def _as_strong(recipe: Recipe, strength: float) -> Recipe:
     """Return the recipe with so much of what is learned later."""
     if strength == 1:
         return recipe
-    less = {name: strength * getattr(recipe.augment, name) for name in ("tone", "curves", "lesions", "pastes")}
+    less = {name: strength * getattr(recipe.augment, name) for name in ("tone", "lesions", "pastes")}
     augment_less = replace(recipe.augment, **less)
     given = recipe.disturb
     disturb_less = DisturbConfig(strength * given.bias, strength * given.marks, strength * given.invert)
