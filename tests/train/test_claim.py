@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+from gadolin.atomic import write_json
 from gadolin.errors import DataError, OutputError
-from gadolin.train.claim import claimed
+from gadolin.train.claim import claimed, require_same
 from gadolin.train.plan import Plan
 
 HOLD = """
@@ -119,3 +120,14 @@ def test_a_lock_that_cannot_be_written_is_an_error_with_what_to_do(plan_of, monk
 
     with pytest.raises(OutputError, match="No space left on device; free space or choose a folder"):
         claim(plan_of())
+
+
+def test_a_run_from_before_a_recipe_key_came_is_of_the_same_settings_where_the_key_is_as_it_was(tmp_path, tiny_recipe):
+    recipe = tiny_recipe().as_json()
+    old = recipe | {"network": {key: value for key, value in recipe["network"].items() if key != "healthy"}}
+    write_json(tmp_path / "run.json", {"recipe": old})
+
+    require_same(tmp_path, {"recipe": recipe})
+    changed = recipe | {"network": recipe["network"] | {"healthy": "absence"}}
+    with pytest.raises(DataError, match="recipe differs"):
+        require_same(tmp_path, {"recipe": changed})

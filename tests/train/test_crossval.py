@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gadolin.atomic import write_json
-from gadolin.errors import DataError, RequestError
+from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.predictions import read_table
@@ -109,6 +109,16 @@ def test_folds_of_another_seed_are_refused_as_a_start(tiny, plan, tmp_path):
 
     with pytest.raises(DataError, match="what is held out must be new to the weights"):
         cross_validate(replace(plan, out=tmp_path / "later", weights=str(plan.out), machine=other), only=[0])
+
+
+def test_a_cross_validation_that_lacks_a_fold_is_refused_as_a_start_before_anything_is_written(tiny, plan, tmp_path):
+    cross_validate(plan, only=[0])
+    later = replace(plan, out=tmp_path / "later", weights=str(plan.out))
+
+    with pytest.raises(WeightsError, match=r"must have finished the same folds, 1 of .*out are not; finish it with"):
+        cross_validate(later)
+    assert not later.out.exists()
+    assert cross_validate(later, only=[0]) is None
 
 
 def test_a_fold_that_is_not_there_cannot_be_trained_for(plan):

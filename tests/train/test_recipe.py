@@ -99,7 +99,7 @@ def test_the_last_of_several_settings_holds():
         ("optimizer.lr=fast", "optimizer.lr must be a value of type float, got 'fast'"),
         ("network.freeze=yes", "network.freeze must be a value of type bool, got 'yes'"),
         ("balance=weight", "balance must be one of weights, sampler, none, got 'weight' (did you mean 'weights'?)"),
-        ("network.healthy=none", "network.healthy must be one of evidence, absence, got 'none'"),
+        ("network.healthy=none", "network.healthy must be one of auto, evidence, absence, got 'none'"),
         ("choose=first", "choose must be one of loss, last, got 'first'"),
         ("optimizer.name=sgd", "optimizer.name must be one of adam, adamw, got 'sgd'"),
         ("optimizer.schedule=cosin", "got 'cosin' (did you mean 'cosine'?)"),
@@ -114,6 +114,11 @@ def test_a_setting_that_cannot_be_is_refused_with_what_to_do(setting, told):
 def test_patience_and_the_last_epoch_exclude_each_other():
     with pytest.raises(RecipeError, match=r"got 5 and choose=last; set one of them"):
         with_settings(named_recipe("default"), ["patience=5", "choose=last"])
+
+
+def test_absence_needs_evidence_from_outlines():
+    with pytest.raises(RecipeError, match=r"needs evidence from outlines, got network.evidence=map and"):
+        with_settings(named_recipe("default"), ["network.evidence=map", "network.healthy=absence"])
 
 
 @pytest.mark.parametrize("value", ["-0.1", "0.6", "nan"])

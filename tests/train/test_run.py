@@ -13,13 +13,15 @@ from safetensors.torch import load_file
 
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
 from gadolin.manifest import file_digest, read_manifest, write_manifest
+from gadolin.network import build_classifier
 from gadolin.predictor import Predictor
 from gadolin.records import NO_LESION
 from gadolin.train import bundling
 from gadolin.train.machine import Machine
+from gadolin.train.parts import divide
 from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
-from gadolin.train.run import train_model
+from gadolin.train.run import _tell_lesions, train_model
 
 
 def facts_of(run):
@@ -250,21 +252,35 @@ def test_a_run_goes_on_from_another_with_its_parts(finished_run, short_plan, gra
     assert facts_of(tmp_path / "run")["weights_head"] == "kept"
 
 
-@pytest.mark.parametrize("healthy", ["absence", "evidence"])
-def test_a_class_whose_slices_all_show_no_lesion_is_named_as_the_recipe_says(
-    healthy, small_phantoms, short_recipe, short_plan, graph_of_finished, tmp_path
+def test_a_class_whose_slices_all_show_no_lesion_is_named_as_the_recipe_says_and_else_as_the_weights_do(
+    small_phantoms, short_recipe, short_plan, graph_of_finished, tmp_path
 ):
     records = [
         replace(one, outline=NO_LESION) if one.label == "notumor" else one
         for one in read_manifest(small_phantoms / "manifest.csv")
     ]
     write_manifest(tmp_path / "known.csv", records)
-    recipe = with_settings(short_recipe, ["network.evidence=outlines", f"network.healthy={healthy}", "epochs=1"])
-
-    train_model(short_plan(tmp_path / "run", data=tmp_path / "known.csv", recipe=recipe))
-
-    weights = load_file(tmp_path / "run" / "bundle" / "weights.safetensors")
     classes = sorted({one.label for one in records})
-    assert dict(zip(classes, weights["head.lesion"].tolist(), strict=True)) == {
-        each: float(each != "notumor" or healthy == "evidence") for each in classes
-    }
+
+    def lesions(name, healthy, data, weights="none"):
+        settings = ["network.evidence=outlines", f"network.healthy={healthy}", "epochs=1"]
+        recipe = with_settings(short_recipe, settings)
+        train_model(short_plan(tmp_path / name, data=data, recipe=recipe, weights=str(weights)))
+        return load_file(tmp_path / name / "bundle" / "weights.safetensors")["head.lesion"].tolist()
+
+    absent = [float(each != "notumor") for each in classes]
+    first = tmp_path / "first"
+    assert lesions("first", "absence", tmp_path / "known.csv") == absent
+    assert lesions("on", "auto", first / "manifest.csv", first) == absent
+    assert lesions("turned", "evidence", first / "manifest.csv", first) == [1.0] * len(classes)
+
+
+def test_absence_that_changes_nothing_is_told(small_phantoms, short_recipe, short_plan, tmp_path, caplog):
+    recipe = with_settings(short_recipe, ["network.evidence=outlines", "network.healthy=absence"])
+    plan = short_plan(tmp_path / "run", data=small_phantoms / "manifest.csv", recipe=recipe)
+    network = build_classifier(recipe.network, 4)
+
+    _tell_lesions(network, "absence", divide(plan, None))
+
+    assert network.head.lesion.tolist() == [1.0] * 4
+    assert "network.healthy=absence changes nothing" in caplog.text

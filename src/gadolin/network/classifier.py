@@ -17,7 +17,7 @@ from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
 __all__ = ["Classifier", "NetworkConfig", "Output", "build_classifier"]
 
 _EVIDENCE = ("auto", "map", "outlines")
-_HEALTHY = ("evidence", "absence")
+_HEALTHY = ("auto", "evidence", "absence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,9 @@ class NetworkConfig:
 
     ``evidence`` is "map" (the class activation map), "outlines" (learned from outlines, which then also guide where the
     network looks) or "auto", which takes outlines where the training part has them or the weights know them.
-    ``healthy`` is how a class is named whose training slices are all known to show no lesion: by "evidence" of its own
-    or by "absence" of evidence for the others.
+    ``healthy`` is how a class is named whose training slices are all known to show no lesion, where outlines are
+    learned from: by "evidence" of its own, by "absence" of evidence for the others, or "auto", as the weights have it
+    that training starts from and else by evidence.
     ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
     ``freeze`` keeps everything but the backbone's last blocks and the head as the weights had it.
     ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.
@@ -37,7 +38,7 @@ class NetworkConfig:
     input_size: int = 160
     hidden: int = 0
     evidence: str = "auto"
-    healthy: str = "evidence"
+    healthy: str = "auto"
     dropout: float = 0.2
     normalise: bool = True
     freeze: bool = False
@@ -52,6 +53,12 @@ class NetworkConfig:
                 raise RecipeError(msg)
         if self.evidence == "outlines" and self.hidden:
             msg = f"network.evidence=outlines needs network.hidden=0, got {self.hidden}; set one of them"
+            raise RecipeError(msg)
+        if self.healthy == "absence" and (self.hidden or self.evidence == "map"):
+            msg = (
+                f"network.healthy=absence needs evidence from outlines, got network.evidence={self.evidence} and "
+                f"network.hidden={self.hidden}; set network.healthy=auto"
+            )
             raise RecipeError(msg)
         if self.input_size % 32 or not 32 <= self.input_size <= 1024:
             msg = f"network.input_size must be a multiple of 32 from 32 to 1024, got {self.input_size}; try 160"

@@ -15,7 +15,7 @@ import numpy as np
 from gadolin._version import __version__
 from gadolin.atomic import require_fresh
 from gadolin.cache import prepared_slices
-from gadolin.errors import DataError, RequestError
+from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.evaluate import measure
 from gadolin.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.predictions import Table, read_table
@@ -28,7 +28,7 @@ from gadolin.train.claim import require_same
 from gadolin.train.learner import Progress
 from gadolin.train.plan import Plan
 from gadolin.train.run import train_model, with_evidence
-from gadolin.train.weights import localise, weights_facts
+from gadolin.train.weights import NAMED, localise, weights_facts
 
 __all__ = ["cross_validate", "folded_records", "joined_tables", "unfinished"]
 
@@ -48,7 +48,8 @@ def cross_validate(
     ``plan.weights`` is the folder of another cross-validation, each fold starts from that one's run of the same fold.
     ``plan.out`` holds ``folds.csv``, a run folder ``fold-K`` for each fold and ``evaluation/`` with every slice's
     out-of-fold probabilities. Raises DataError where a slice has no fold, a fold lacks a class, or a patient or copy
-    group stands in two folds, RequestError where ``only`` names a fold that is not there.
+    group stands in two folds, RequestError where ``only`` names a fold that is not there, WeightsError where another
+    cross-validation lacks one.
     """
     records = folded_records(plan, folds)
     check_folds(records)
@@ -56,6 +57,7 @@ def cross_validate(
     if not set(only) <= set(numbers):
         msg = f"only must name folds of {', '.join(map(str, numbers))}, got {', '.join(map(str, only))}; correct it"
         raise RequestError(msg)
+    _require_starts(plan, only or numbers)
     listed = plan.out / "folds.csv"
     if plan.resume and listed.is_file():
         _require_same(records, listed)
@@ -157,8 +159,22 @@ def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> Non
 
 def _weights(plan: Plan, number: int) -> str:
     """Return what the run of a fold starts from: of another cross-validation, its run of the same fold."""
-    other = Path(plan.weights)
-    return str(other / f"fold-{number}") if (other / "folds.csv").is_file() else plan.weights
+    return str(Path(plan.weights) / f"fold-{number}") if _goes_on(plan) else plan.weights
+
+
+def _goes_on(plan: Plan) -> bool:
+    return plan.weights not in NAMED and (Path(plan.weights) / "folds.csv").is_file()
+
+
+def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
+    """Raise WeightsError where another cross-validation, to go on from, has not finished one of the folds."""
+    left = unfinished(Path(plan.weights), numbers) if _goes_on(plan) else []
+    if left:
+        msg = (
+            f"a cross-validation to go on from must have finished the same folds, {', '.join(map(str, left))} of "
+            f"{plan.weights} are not; finish it with --resume, or name a run folder"
+        )
+        raise WeightsError(msg)
 
 
 def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:
@@ -207,6 +223,7 @@ def _report(plan: Plan, records: Sequence[Record], table: Table) -> Path:
             "folds": ", ".join(map(str, folds)),
             "manifest digest": manifest_digest(records),
             "seed": str(plan.machine.seed),
+            "weights": Path(plan.weights).name,
             "Gadolin": __version__,
         },
         mistakes=mistakes,

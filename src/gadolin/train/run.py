@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ from gadolin.train.weights import localise, require_unseen, start_from
 
 __all__ = ["train_model", "with_evidence"]
 
+_LOG = logging.getLogger("gadolin")
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -113,21 +115,29 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         require_unseen(plan.weights, parts.records)
         facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
         _open_run(plan, parts.records, facts)
-    if plan.recipe.network.healthy == "absence":
-        _tell_lesions(network, parts.train)
+    _tell_lesions(network, plan.recipe.network.healthy, parts)
     return parts, plan, network, facts
 
 
-def _tell_lesions(network: Classifier, train: Examples) -> None:
+def _tell_lesions(network: Classifier, healthy: str, parts: Parts) -> None:
     """Tell a head that answers by lesions which classes have none: all of their training slices are known to."""
-    if not isinstance(network.head, OutlineHead) or train.outlines is None:
+    if not isinstance(network.head, OutlineHead) or healthy == "auto":
         return
-    known = train.outlines.known[train.rows]
-    healthy = known & (train.outlines.coverage[train.rows].max(axis=(1, 2)) == 0)
-    for number in range(network.head.classes):
-        own = train.targets == number
-        if known[own].any():
-            network.head.lesion[number] = float(not healthy[own].all())
+    network.head.lesion.fill_(1)
+    if healthy == "absence":
+        without = _without_lesions(parts.train, len(parts.classes))
+        network.head.lesion[without] = 0
+        if not without:
+            _LOG.warning("network.healthy=absence changes nothing: no class has only slices known to show no lesion")
+
+
+def _without_lesions(train: Examples, classes: int) -> list[int]:
+    """Return the classes of which every training slice is known to show no lesion."""
+    if train.outlines is None:
+        return []
+    healthy = train.outlines.known[train.rows] & (train.outlines.coverage[train.rows].max(axis=(1, 2)) == 0)
+    own = [healthy[train.targets == number] for number in range(classes)]
+    return [number for number, each in enumerate(own) if len(each) and bool(each.all())]
 
 
 def _outcome(plan: Plan, state: Checkpoint) -> dict[str, Any]:

@@ -20,12 +20,14 @@ from gadolin.network.backbones import backbone
 from gadolin.network.heads import Head
 from gadolin.records import Record
 
-__all__ = ["OTHER_CHOICES", "localise", "require_unseen", "start_from", "weights_facts"]
+__all__ = ["NAMED", "OTHER_CHOICES", "localise", "require_unseen", "start_from", "weights_facts"]
 
 _PATIENCE = 10  # seconds
 _DECODER = "head.upwards."
 
 OTHER_CHOICES = "give --weights none, shipped, a .safetensors file, a run folder or a bundle"
+NAMED = ("none", "imagenet", "shipped")
+"""What is no path."""
 
 
 def start_from(network: Classifier, backbone_name: str, weights: str, classes: tuple[str, ...] = ()) -> dict[str, str]:
@@ -89,14 +91,15 @@ def require_unseen(weights: str, records: Iterable[Record]) -> None:
     if wrong:
         msg = (
             f"what is held out must be new to the weights, {len(wrong)} slices are not, such as {wrong[0]}; "
-            f"give {listed} as the data, whose parts are those that the weights were learned with"
+            f"give {listed} as the data, whose parts are those that the weights were learned with, or to a "
+            "cross-validation the folds, seed and share of validation of that before"
         )
         raise DataError(msg)
 
 
 def _manifest_of(weights: str) -> Path | None:
     """Return the manifest of the run that ``weights`` are of, where they are of one that is here."""
-    if weights in ("none", "imagenet", "shipped"):
+    if weights in NAMED:
         return None
     place = Path(weights).resolve()
     runs = (each for each in (place, *list(place.parents)[:2]) if (each / "run.json").is_file())
