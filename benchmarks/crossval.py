@@ -46,7 +46,9 @@ def main() -> None:
     parser.add_argument("figshare", type=Path)
     parser.add_argument("kaggle", type=Path)
     parser.add_argument("--recipe", default="default")
-    parser.add_argument("--weights", default="none", help="none, imagenet, or a file or run to start from")
+    parser.add_argument(
+        "--weights", default="none", help="none, imagenet, a file or run, or a finished cross-validation"
+    )
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folds", type=int, nargs="+", default=range(FOLDS), help="to train for now")
@@ -75,7 +77,10 @@ def main() -> None:
     table = joined_tables([found for found in answers.values() if found is not None])
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
     pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
-    lines = [*rows(table), "", "Out-of-fold answers of five networks, one for each fold."]
+    note = "Out-of-fold answers of five networks, one for each fold."
+    if arguments.weights != "none":
+        note = f"{note[:-1]}, which went on from {Path(arguments.weights).name}."
+    lines = [*rows(table), "", note]
     publish(f"crossval-{arguments.recipe}", title, lines, write=arguments.write, pictures=pictures)
 
 

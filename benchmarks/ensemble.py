@@ -3,8 +3,8 @@
     python benchmarks/ensemble.py robust-seed0 hardened-seed0 [--write]
 
 Each slice is answered for by the networks of its fold, none of which learned from its person: the geometric mean of
-their probabilities, as the mirror image's answer is averaged with the slice's own. Each cross-validation alone stands
-beside it.
+their probabilities, each calibrated on its own validation part; no temperature is fitted after it. Each
+cross-validation alone stands beside it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def main() -> None:
     parser.add_argument("names", nargs="+", help="RECIPE-seedN of cross-validations whose five folds are kept")
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
+    if len(arguments.names) < 2:
+        parser.error("a mean is of two cross-validations or more")
     tables = [pooled(name) for name in arguments.names]
     cells = [
         [name, shown(measure(one).as_json()["accuracy"])] for name, one in zip(arguments.names, tables, strict=True)

@@ -8,8 +8,8 @@ learned from: first by the recipe ``robust``, then on by ``hardened``. A validat
 thresholds. Fold 4 is the test part: it chooses nothing. OTHER holds folders of pictures that show no head; every second
 one of each sets the gate. Run again after an interruption, it goes on. The cross-validations' runs of fold 4 learn
 from the same slices: ``--first`` takes that by ``robust`` and ``--second`` that by ``hardened``, which went on from it,
-in place of training again. ``--put`` copies the bundle into
-the package, ``--write`` puts what is told of it into docs/results.md and the card.
+in place of training again. ``--put`` copies the bundle into the package, ``--write`` puts what is told of it into
+docs/results.md and the card.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def main() -> None:
     runs = {name: arguments.work / f"{name}-seed{machine.seed}" for name in ("robust", "hardened")}
     first = arguments.first or learned(shipped_manifest(arguments), "robust", runs["robust"], machine)
     require_unread(first)
-    second = arguments.second or runs["hardened"]
-    run = learned(first / "manifest.csv", "hardened", second, machine, weights=str(first))
+    run = arguments.second or learned(first / "manifest.csv", "hardened", runs["hardened"], machine, str(first))
+    require_gone_on(run, first)
     recipe = named_recipe("hardened")
     parts = divide(Plan(first / "manifest.csv", run, recipe, resume=True), say)
     whole = gated(run, parts, recipe, halves(arguments.other)[0], arguments.work / "gated")
@@ -101,7 +101,7 @@ def learned(data: Path, name: str, run: Path, machine: Machine, weights: str = "
     """Return the folder of a finished run by a recipe, trained or gone on with where it is not finished yet."""
     told = json.loads((run / "run.json").read_text()) if (run / "run.json").is_file() else {}
     if told and told.get("weights_digest") != weights_facts(weights).get("weights_digest"):
-        msg = f"{run} went on from other weights; give another --work or --second"
+        msg = f"{run} went on from other weights; give another --work"
         raise SystemExit(msg)
     if not told.get("finished"):
         train_model(Plan(data, run, named_recipe(name), weights, machine, resume=bool(told)), progress=say)
@@ -116,6 +116,23 @@ def require_unread(run: Path) -> None:
     ]
     if not told.get("finished") or told["weights"] != "none" or wrong:
         msg = f"{run} must be a finished run from scratch that holds out fold {KEPT_FOLD} alone; name another"
+        raise SystemExit(msg)
+
+
+def require_gone_on(run: Path, first: Path) -> None:
+    """Refuse a run that is not finished, or did not go on by ``hardened`` from the first with its parts."""
+    before, told = (json.loads((each / "run.json").read_text()) for each in (first, run))
+    wanted = {
+        "finished": True,
+        "recipe_name": "hardened",
+        "epochs": named_recipe("hardened").epochs,
+        "seed": before["seed"],
+        "manifest_digest": before["manifest_digest"],
+        "weights_digest": weights_facts(str(first))["weights_digest"],
+    }
+    wrong = [key for key, value in wanted.items() if told.get(key) != value]
+    if wrong:
+        msg = f"{run} must be a finished run that went on from {first}, {', '.join(wrong)} differ; name another"
         raise SystemExit(msg)
 
 
