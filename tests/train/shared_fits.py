@@ -1,10 +1,12 @@
 """Fit a few recipes and write the histories and weights, in each process that runs this: alone, or under torchrun.
 
-Usage: shared_fits.py FOLDER.
+At its very end each process that was joined to others says whether it still is. Usage: shared_fits.py FOLDER.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from pathlib import Path
 
@@ -42,7 +44,14 @@ def squares(count, seed):
     return Examples(slices, np.arange(count, dtype=np.int64), targets, Outlines(coverage, np.arange(count) % 3 > 0))
 
 
+def tell(folder):
+    rank = os.environ.get("RANK")
+    if rank is not None:
+        (folder / f"left-{rank}").write_text(str(not torch.distributed.is_initialized()))
+
+
 def main(folder):
+    atexit.register(tell, folder)  # before the first fit, so that it is called after all that fits registered
     torch.set_num_threads(1)
     for name, fields in RECIPES.items():
         usual = {

@@ -68,6 +68,11 @@ def fits(tmp_path_factory):
     return folder / "one", folder / "two"
 
 
+def test_processes_leave_one_another_before_they_end(fits):
+    """Threads of gloo that outlive the interpreter now and then abort a process whose work is done."""
+    assert [(fits[1] / f"left-{rank}").read_text() for rank in range(2)] == ["True", "True"]
+
+
 @pytest.mark.parametrize("name", ["augmented", "mixed", "outlines", "uneven"])
 def test_two_processes_learn_what_one_learns(name, fits):
     one, two = (folder / name for folder in fits)

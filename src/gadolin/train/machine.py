@@ -15,7 +15,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from gadolin.errors import RequestError, suggestion
-from gadolin.train.processes import processes
+from gadolin.train.processes import leave_at_exit, processes
 
 __all__ = ["Machine"]
 
@@ -89,6 +89,7 @@ class Machine:
             plugins=[TorchElasticEnvironment()],
         )
         fabric.launch()
+        leave_at_exit()
         return fabric
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,17 @@ from torch import distributed
 from gadolin import errors
 from gadolin.errors import DataError, GadolinError, OutputError, RequestError
 
-__all__ = ["ElsewhereError", "agreed", "by_turns", "is_first", "joined", "processes", "share_of", "told_elsewhere"]
+__all__ = [
+    "ElsewhereError",
+    "agreed",
+    "by_turns",
+    "is_first",
+    "joined",
+    "leave_at_exit",
+    "processes",
+    "share_of",
+    "told_elsewhere",
+]
 
 Result = TypeVar("Result")
 
@@ -35,6 +46,20 @@ def processes() -> tuple[int, int]:
 def is_first(*, here: bool = False) -> bool:
     """Tell whether this process is the first one, which alone prints and writes; of this machine with ``here``."""
     return processes() == (1, 1) or os.environ["LOCAL_RANK" if here else "RANK"] == "0"
+
+
+def leave_at_exit() -> None:
+    """Let this process leave the others while its interpreter is still whole, once it ends.
+
+    Fabric does so with NCCL alone; threads of gloo that outlive the interpreter abort a process whose work is done.
+    """
+    atexit.unregister(_leave)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def share_of(count: int, number: int, pieces: int) -> tuple[int, int]:
