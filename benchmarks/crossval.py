@@ -77,10 +77,8 @@ def main() -> None:
     table = joined_tables([found for found in answers.values() if found is not None])
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
     pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
-    note = "Out-of-fold answers of five networks, one for each fold."
-    if arguments.weights != "none":
-        note = f"{note[:-1]}, which went on from {Path(arguments.weights).name}."
-    lines = [*rows(table), "", note]
+    start = "" if arguments.weights == "none" else f", which went on from {Path(arguments.weights).name}"
+    lines = [*rows(table), "", f"Out-of-fold answers of five networks, one for each fold{start}."]
     publish(f"crossval-{arguments.recipe}", title, lines, write=arguments.write, pictures=pictures)
 
 

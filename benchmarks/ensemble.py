@@ -1,10 +1,10 @@
 """The mean of several cross-validations' answers, from the tables that crossval.py keeps in docs/predictions.
 
-    python benchmarks/ensemble.py robust-seed0 hardened-seed0 [--write]
+    python benchmarks/ensemble.py robust-seed0 hardened-seed0 [--folds 0 1 2 3 4] [--write]
 
 Each slice is answered for by the networks of its fold, none of which learned from its person: the geometric mean of
 their probabilities, each calibrated on its own validation part; no temperature is fitted after it. Each
-cross-validation alone stands beside it.
+cross-validation alone stands beside it. ``--folds`` looks at some folds alone; all five are written.
 """
 
 from __future__ import annotations
@@ -24,23 +24,26 @@ from publish import kept_at, markdown, publish, shown
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="+", help="RECIPE-seedN of cross-validations whose five folds are kept")
+    parser.add_argument("names", nargs="+", help="RECIPE-seedN of cross-validations whose folds are kept")
+    parser.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
     if len(arguments.names) < 2:
         parser.error("a mean is of two cross-validations or more")
-    tables = [pooled(name) for name in arguments.names]
+    if arguments.write and arguments.folds != list(range(FOLDS)):
+        parser.error("only the answers of all folds are written")
+    tables = [pooled(name, arguments.folds) for name in arguments.names]
     cells = [
         [name, shown(measure(one).as_json()["accuracy"])] for name, one in zip(arguments.names, tables, strict=True)
     ]
     lines = [*rows(mean(tables)), "", *markdown(["alone", "accuracy, four classes (95 %)"], cells)]
-    title = f"Five person-grouped folds, the mean of {len(tables)} networks for each"
+    title = f"Person-grouped folds {', '.join(map(str, arguments.folds))}: the mean of {len(tables)} networks for each"
     publish("crossval-ensemble", title, lines, write=arguments.write)
 
 
-def pooled(name: str) -> Table:
-    """Return the answers of all folds, sorted by slice."""
-    table = joined_tables([read_table(kept_at(f"crossval-{name}-fold{fold}")) for fold in range(FOLDS)])
+def pooled(name: str, folds: Sequence[int]) -> Table:
+    """Return the answers of the folds, sorted by slice."""
+    table = joined_tables([read_table(kept_at(f"crossval-{name}-fold{fold}")) for fold in folds])
     return table.only(np.argsort(np.array(table.digests), kind="stable"))
 
 

@@ -100,9 +100,6 @@ def shipped_manifest(arguments: argparse.Namespace) -> Path:
 def learned(data: Path, name: str, run: Path, machine: Machine, weights: str = "none") -> Path:
     """Return the folder of a finished run by a recipe, trained or gone on with where it is not finished yet."""
     told = json.loads((run / "run.json").read_text()) if (run / "run.json").is_file() else {}
-    if told and told.get("weights_digest") != weights_facts(weights).get("weights_digest"):
-        msg = f"{run} went on from other weights; give another --work"
-        raise SystemExit(msg)
     if not told.get("finished"):
         train_model(Plan(data, run, named_recipe(name), weights, machine, resume=bool(told)), progress=say)
     return run

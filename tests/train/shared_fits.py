@@ -27,7 +27,11 @@ CHANGED = AugmentConfig(rotate_degrees=20, noise=0.1, blur=0.5, elastic=0.02, co
 RECIPES = {
     "augmented": {"augment": CHANGED, "label_smoothing": 0.1, "ema_decay": 0.9},
     "mixed": {"augment": AugmentConfig(noise=0.1, mixup=0.5), "balance": "sampler"},
-    "outlines": {"augment": CHANGED, "network": NetworkConfig(input_size=64, evidence="outlines", dropout=0.5)},
+    "outlines": {
+        "augment": CHANGED,
+        "network": NetworkConfig(input_size=64, evidence="outlines", dropout=0.5),
+        "optimizer": OptimizerConfig(lr=3e-4, warmup_epochs=0),  # steps enlarge what sums in another order leave
+    },
     "uneven": {"batch_size": 64},  # the training part is one batch, of a number that does not divide by two
 }
 COUNTS = {"uneven": 23}
