@@ -121,6 +121,12 @@ def test_a_cross_validation_that_lacks_a_fold_is_refused_as_a_start_before_anyth
     assert cross_validate(later, only=[0]) is None
 
 
+def test_weights_that_are_not_there_are_refused_before_anything_is_written(plan):
+    with pytest.raises(WeightsError, match="nowhere does not exist"):
+        cross_validate(replace(plan, weights="nowhere"))
+    assert not plan.out.exists()
+
+
 def test_a_fold_that_is_not_there_cannot_be_trained_for(plan):
     with pytest.raises(RequestError, match=r"only must name folds of 0, 1, got 0, 7"):
         cross_validate(plan, only=[0, 7])

@@ -167,7 +167,7 @@ def _goes_on(plan: Plan) -> bool:
 
 
 def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
-    """Raise WeightsError where another cross-validation, to go on from, has not finished one of the folds."""
+    """Raise WeightsError where what is started from is not there: of another cross-validation, a finished fold."""
     left = unfinished(Path(plan.weights), numbers) if _goes_on(plan) else []
     if left:
         msg = (
@@ -175,6 +175,8 @@ def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
             f"{plan.weights} are not; finish it with --resume, or name a run folder"
         )
         raise WeightsError(msg)
+    for weights in {_weights(plan, number) for number in numbers}:
+        weights_facts(weights)
 
 
 def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:
