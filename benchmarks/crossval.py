@@ -79,7 +79,8 @@ def main() -> None:
     pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
     start = "" if arguments.weights == "none" else f", which went on from {Path(arguments.weights).name}"
     lines = [*rows(table), "", f"Out-of-fold answers of five networks, one for each fold{start}."]
-    publish(f"crossval-{arguments.recipe}", title, lines, write=arguments.write, pictures=pictures)
+    section = name if arguments.seed else f"crossval-{arguments.recipe}"
+    publish(section, title, lines, write=arguments.write, pictures=pictures)
 
 
 def answered(run: Path, name: str, arguments: argparse.Namespace) -> Table | None:
