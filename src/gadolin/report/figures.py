@@ -132,7 +132,7 @@ def reliability_diagram(table: Table) -> bytes:
     _unit_square(axes)
     error = 100 * expected_calibration_error(table)
     _label(axes, "", "share named correctly", f"Reliability (ECE {error:.1f} %, n = {len(table)})")
-    _legend(axes, "", "upper left")
+    _legend(axes, "", "best")
     below.bar(left, counts, width=width, align="edge", color=_COLOURS[4], edgecolor="white")
     below.set_xlim(-0.02, 1.02)
     _label(below, "confidence: probability of the class that was named", "slices", "")
