@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,11 +75,12 @@ def main() -> None:
     if left:
         msg = f"folds {', '.join(map(str, left))} are left: train for them with --folds"
         raise SystemExit(msg)
-    table = joined_tables([found for found in answers.values() if found is not None])
+    folds = [found for found in answers.values() if found is not None]
+    table = joined_tables(folds)
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
     pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
     start = "" if arguments.weights == "none" else f", which went on from {Path(arguments.weights).name}"
-    lines = [*rows(table), "", f"Out-of-fold answers of five networks, one for each fold{start}."]
+    lines = [*rows(folds), "", f"Out-of-fold answers of five networks, one for each fold{start}."]
     section = name if arguments.seed else f"crossval-{arguments.recipe}"
     publish(section, title, lines, write=arguments.write, pictures=pictures)
 
@@ -116,8 +118,9 @@ def known(record: Record) -> Record:
     return replace(record, outline=NO_LESION) if record.label == "notumor" else record
 
 
-def rows(table: Table) -> list[str]:
-    """Return the table of figures in Markdown."""
+def rows(folds: Sequence[Table]) -> list[str]:
+    """Return what the answers of the folds are worth in Markdown: figures, sureness, and what was taken for what."""
+    table = joined_tables(folds)
     named = ways(table)
     cells = []
     for name, part in named:
@@ -127,7 +130,28 @@ def rows(table: Table) -> list[str]:
     head = ["what", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
     sure = [sureness(name, part) for name, part in named]
     surely = ["what", "ECE (15 bins)", "accuracy of the surest 90 %", "coverage at 99 % accuracy"]
-    return [*markdown(head, cells), "", *markdown(surely, sure)]
+    return [*markdown(head, cells), "", *markdown(surely, sure), "", one_by_one(folds), "", *confused(table)]
+
+
+def one_by_one(folds: Sequence[Table]) -> str:
+    """Return how sure the network of each fold is alone, of which the pooled answers say too little and too much."""
+    scores = [measure(each, resamples=0).as_json() for each in folds]
+    ece, coverage = ([100 * each[key]["value"] for each in scores] for key in ("ece", "coverage"))
+    return (
+        f"Each fold alone, four classes: ECE {min(ece):.1f} to {max(ece):.1f} %, coverage at 99 % accuracy "
+        f"{min(coverage):.1f} to {max(coverage):.1f} %. Pooled, networks that are too sure and not sure enough make up "
+        "for one another."
+    )
+
+
+def confused(table: Table) -> list[str]:
+    """Return a table of what was taken for what."""
+    told = measure(table)
+    cells = [
+        [name, *map(str, row), shown(told.overall.per_class[name].figures["recall"].as_json())]
+        for name, row in zip(table.classes, told.overall.confusion, strict=True)
+    ]
+    return markdown(["shows", *(f"named {name}" for name in table.classes), "recall (95 %)"], cells)
 
 
 def ways(table: Table) -> tuple[tuple[str, Table], ...]:

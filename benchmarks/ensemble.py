@@ -34,9 +34,10 @@ def main() -> None:
         parser.error("a mean is of two cross-validations or more")
     if arguments.write and arguments.folds != list(range(FOLDS)):
         parser.error("only the answers of all folds are written")
-    tables = [pooled(name, arguments.folds) for name in arguments.names]
-    lines = [*rows(mean(tables)), "", *alone(arguments.names, tables)]
-    title = f"Person-grouped folds {', '.join(map(str, arguments.folds))}: the mean of {len(tables)} networks for each"
+    answers = [[answered(name, fold) for fold in arguments.folds] for name in arguments.names]
+    means = [mean(of_one_fold) for of_one_fold in zip(*answers, strict=True)]
+    lines = [*rows(means), "", *alone(arguments.names, [joined_tables(folds) for folds in answers])]
+    title = f"Person-grouped folds {', '.join(map(str, arguments.folds))}: the mean of {len(answers)} networks for each"
     publish("crossval-ensemble", title, lines, write=arguments.write)
 
 
@@ -59,9 +60,9 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def pooled(name: str, folds: Sequence[int]) -> Table:
-    """Return the answers of the folds, sorted by slice."""
-    table = joined_tables([read_table(kept_at(f"crossval-{name}-fold{fold}")) for fold in folds])
+def answered(name: str, fold: int) -> Table:
+    """Return the answers for a fold, sorted by slice."""
+    table = read_table(kept_at(f"crossval-{name}-fold{fold}"))
     return table.only(np.argsort(np.array(table.digests), kind="stable"))
 
 

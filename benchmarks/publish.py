@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.evaluate.metrics import ratio
 from gadolin.predictions import Table, write_table
+from gadolin.statistics import group_intervals, unanimous_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -77,12 +82,24 @@ def shown(value: object) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """Return a share in percent with its Wilson interval."""
+    """Return a share in percent with its Wilson interval, which takes rows for independent."""
     z = 1.959964
     middle = (part + z**2 / 2) / (whole + z**2)
     reach = z / (whole + z**2) * (part * (whole - part) / whole + z**2 / 4) ** 0.5
     low, high = max(middle - reach, 0.0), min(middle + reach, 1.0)
     return f"{100 * part / whole:.2f} % ({100 * low:.2f}-{100 * high:.2f})"
+
+
+def resampled(part: NDArray[np.bool_], whole: NDArray[np.bool_], groups: Sequence[str]) -> str:
+    """Return the share of ``part`` in ``whole``, of rows (N,), in percent, with an interval that resamples groups."""
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ratio(weights @ (part & whole), weights @ whole)[:, None]
+
+    (found,) = group_intervals(statistic, groups)
+    if found.value in (0.0, 1.0):
+        found = unanimous_interval(found.value, len({groups[row] for row in np.flatnonzero(whole)}))
+    return shown(found.as_json())
 
 
 def keep(name: str, table: Table) -> None:

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from corruptions import CHANGES, NO_HEADS, none_of_it
-from crossval import ways
+from crossval import confused, ways
 from gadolin.evaluate import measure
 from gadolin.evaluate.assess import assess
 from gadolin.explanations import Options
@@ -33,7 +33,7 @@ from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import Prediction, Record, Slice
 from gadolin.report.scored import score_model
-from publish import keep, markdown, publish, say, share, shown
+from publish import keep, markdown, publish, resampled, say, share, shown
 from ship import halves
 
 PARTS = ("persons", "declined", "changed", "painted", "explanations")
@@ -84,19 +84,23 @@ def persons(predictor: Predictor, tested: Sequence[Record], table: Table) -> lis
         figures = [shown(scores[key]) for key in ("accuracy", "macro_f1", "ece", "selective_accuracy")]
         rows.append([name, f"{len(part)} in {scores['groups']}", *figures])
     head = ["what", "slices in groups", "accuracy (95 %)", "macro F1", "ECE (15 bins)", "accuracy of the surest 90 %"]
-    menings = tumour.only(np.array([tumour.classes[truth] == "meningioma" for truth in tumour.truth]))
     answers = verdicts(predictor, (read(record.path) for record in tested))
-    named = [(one, record) for one, record in zip(answers, tested, strict=True) if not one.abstained]
-    right = sum(one.label == record.label for one, record in named)
+    named = np.array([not one.abstained for one in answers])
+    right = np.array([one.label == record.label for one, record in zip(answers, tested, strict=True)])
+    sure = np.array([max(one.probabilities.values()) >= SURE for one in answers])
+    persons, every = [record.patient or record.group or record.key for record in tested], np.ones(len(tested), bool)
     wrong = [person for person, votes in by_person(tumour).items() if not votes]
     return [
         *markdown(head, rows),
         "",
-        f"Persons by the majority of their slices: {len(by_person(tumour)) - len(wrong)} of {len(by_person(tumour))} "
-        f"right. Meningioma recall, four answers: {share(int(menings.correct.sum()), len(menings))}.",
+        *confused(table),
         "",
-        f"With abstention, {share(len(named), len(tested))} of the slices are named, and of these "
-        f"{share(right, max(len(named), 1))} rightly.",
+        f"Persons by the majority of their slices: {len(by_person(tumour)) - len(wrong)} of {len(by_person(tumour))} "
+        "right.",
+        "",
+        f"With abstention, {resampled(named, every, persons)} of the slices are named, and of these "
+        f"{resampled(right, named, persons)} rightly; {resampled(named & ~right & sure, every, persons)} of all are "
+        f"named wrongly with p ≥ {SURE}.",
     ]
 
 
@@ -124,7 +128,12 @@ def declined(predictor: Predictor, tested: Sequence[Record], others: Sequence[Pa
         unlike = sum("nothing" in (one.reason or "") or "true colours" in (one.reason or "") for one in answers)
         abstained = sum(one.abstained for one in answers)
         rows.append([name, str(len(answers)), share(unlike, len(answers)), share(abstained, len(answers))])
-    return markdown(["pictures", "n", "declined as unlike what was learned from", "declined for any reason"], rows)
+    head = ["pictures", "n", "declined as unlike what was learned from", "declined for any reason"]
+    told = (
+        f"Files are those of {len(others)} that did not set the gate, every second one of the same folders; what code "
+        "made, the gate had not seen the like of. The intervals take pictures for independent."
+    )
+    return [*markdown(head, rows), "", told]
 
 
 def changed(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
@@ -162,8 +171,9 @@ def outcome(answers: Sequence[Prediction], labels: Sequence[str]) -> list[str]:
 
 def painted(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
     """Return what is said of slices whose tumour was painted out (Telea 2004, the outline and a rim around it)."""
-    rows = []
+    rows: list[list[str]] = []
     outlined = [record for record in tested if record.outlined]
+    persons = [record.patient or record.key for record in outlined]
     before, after = [], []
     for record in outlined:
         image, mask = slice_and_mask(record)
@@ -173,16 +183,17 @@ def painted(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
         without = cv2.inpaint(image.pixels.astype(np.uint8), rim, 5, cv2.INPAINT_TELEA)
         after.append(replace(image, pixels=without.astype(np.float32)))
     for name, pictures in (("as they are", before), ("painted out", after)):
-        answers = verdicts(predictor, pictures)
-        sure = sum(
-            one.label == record.label and one.probabilities[record.label] >= SURE
-            for one, record in zip(answers, outlined, strict=True)
+        pairs = list(zip(verdicts(predictor, pictures), outlined, strict=True))
+        became = (
+            [one.label == record.label and one.probabilities[record.label] >= SURE for one, record in pairs],
+            [one.label == "notumor" for one, _ in pairs],
+            [one.abstained for one, _ in pairs],
         )
-        none = sum(one.label == "notumor" for one in answers)
-        abstained = sum(one.abstained for one in answers)
-        count = len(answers)
-        rows.append([name, str(count), share(sure, count), share(none, count), share(abstained, count)])
-    return markdown(["tumours", "n", f"named with p ≥ {SURE} and no abstention", "named notumor", "abstained"], rows)
+        every = np.ones(len(pairs), np.bool_)
+        rows.append([name, str(len(pairs)), *(resampled(np.array(each), every, persons) for each in became)])
+    head = ["tumours", "n", f"named as what they were with p ≥ {SURE}", "named notumor", "abstained"]
+    told = "The outline and a rim around it, filled from what is around them (Telea 2004)."
+    return [*markdown(head, rows), "", told]
 
 
 def explanations(predictor: Predictor, tested: Sequence[Record], arguments: argparse.Namespace) -> list[str]:

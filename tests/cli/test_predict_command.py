@@ -47,7 +47,7 @@ def test_predict_answers_in_csv(gadolin, trained, pictures):
     ending = gadolin("predict", *pictures, "--model", trained[1], "--csv")
 
     rows = list(csv.DictReader(io.StringIO(ending.out)))
-    assert (ending.code, ending.err) == (0, "")
+    assert (ending.code, ending.err) == (0, f"{NOTICE}\n")
     assert list(rows[0]) == [
         "path",
         "frame",

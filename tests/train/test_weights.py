@@ -272,3 +272,9 @@ def test_frozen_weights_that_were_transferred_stay_through_a_step_and_the_others
     learned = {name for name, tensor in after.items() if tensor.requires_grad}
     assert learned
     assert {name for name, tensor in after.items() if not torch.equal(tensor, source[name])} == learned
+
+
+@pytest.mark.parametrize(("named", "told"), [("shipped", True), ("none", False)])
+def test_what_the_shipped_model_learned_from_is_told_where_a_run_starts_from_it(caplog, named, told):
+    weights.require_unseen(named, [])
+    assert ("do not believe figures on held-out slices of these collections" in caplog.text) is told

@@ -63,6 +63,7 @@ def predict(
         _print_csv(predictions, predictor.bundle.classes)
     elif predictions:
         print(_words(predictions, predictor.bundle.classes))
+    if predictions and not as_json:
         say(NOTICE)
     for failure in failures:
         say(f"gadolin: {failure.error}")

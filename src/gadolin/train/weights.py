@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.error import HTTPError
@@ -22,8 +23,13 @@ from gadolin.records import Record
 
 __all__ = ["NAMED", "OTHER_CHOICES", "localise", "require_unseen", "start_from", "weights_facts"]
 
+_LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # seconds
 _DECODER = "head.upwards."
+_SHIPPED_LEARNED = (
+    "the shipped model learned from Figshare 1512427 (folds 0 to 3) and from the Kaggle set's pictures without a "
+    "tumour: do not believe figures on held-out slices of these collections"
+)
 
 OTHER_CHOICES = "give --weights none, shipped, a .safetensors file, a run folder or a bundle"
 NAMED = ("none", "imagenet", "shipped")
@@ -77,7 +83,12 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 
 
 def require_unseen(weights: str, records: Iterable[Record]) -> None:
-    """Raise DataError where ``weights`` are of a run that learned from what is held out among ``records``."""
+    """Raise DataError where ``weights`` are of a run that learned from what is held out among ``records``.
+
+    What the shipped model learned from is not listed with it: that is said in a warning.
+    """
+    if weights == "shipped":
+        _LOG.warning(_SHIPPED_LEARNED)
     listed = _manifest_of(weights)
     if listed is None:
         return
