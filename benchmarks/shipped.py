@@ -117,12 +117,12 @@ def by_person(table: Table) -> dict[str, bool]:
 def declined(predictor: Predictor, tested: Sequence[Record], others: Sequence[Path]) -> list[str]:
     """Return how much of each kind is declined, beside how much of what was never learned from and is real."""
     random = np.random.default_rng(0)
-    kinds: dict[str, Iterable[Slice]] = {"held-out real slices": (read(record.path) for record in tested)}
-    for folder in sorted({path.parent for path in others}):
-        kinds[folder.name.replace("_", " ")] = (read(path) for path in others if path.parent == folder)
-    for kind in NO_HEADS:
-        kinds[kind] = (Slice(none_of_it(kind, random)) for _ in range(MADE))
     rows = []
+    kinds: dict[str, Iterable[Slice]] = {"held-out real slices": map(read, (record.path for record in tested))}
+    for folder in sorted({path.parent for path in others}):
+        kinds[folder.name.replace("_", " ")] = map(read, [path for path in others if path.parent == folder])
+    for kind in NO_HEADS:
+        kinds[kind] = [Slice(none_of_it(kind, random)) for _ in range(MADE)]
     for name, pictures in kinds.items():
         answers = verdicts(predictor, pictures)
         unlike = sum("nothing" in (one.reason or "") or "true colours" in (one.reason or "") for one in answers)
