@@ -227,6 +227,8 @@ def test_the_pictures_are_small():
     assert [path.name for path in pictures] == [
         "crossval-default-reliability.png",
         "crossval-default-risk-and-coverage.png",
+        "crossval-hardened-reliability.png",
+        "crossval-hardened-risk-and-coverage.png",
         "crossval-robust-reliability.png",
         "crossval-robust-risk-and-coverage.png",
         "page-dark.png",
