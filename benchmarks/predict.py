@@ -50,7 +50,8 @@ def main() -> None:
         rows = [one_slice(arguments, picture), *batches(arguments, files), command(arguments, picture)]
         if arguments.collection:
             rows.append(collection(arguments))
-    lines = [*markdown(["what", "measured", "beside", "ratio"], rows), "", f"Runtime {arguments.runtime}."]
+    told = f"Runtime {arguments.runtime}. Rates are medians of pairs of runs, and so are their ratios."
+    lines = [*markdown(["what", "measured", "beside", "ratio"], rows), "", told]
     publish(f"predict-{arguments.runtime}", "How fast the shipped model answers", lines, write=arguments.write)
 
 
