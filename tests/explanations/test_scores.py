@@ -108,6 +108,14 @@ def test_sizes_of_lesions_are_told_apart_where_enough_were_scored(predictor):
     )
 
 
+def test_a_method_that_was_scored_on_few_slices_says_so(predictor):
+    scored = {"methods": {"lime": {"glioma": {"n": 5, "pointing": 1.0}}}}
+    (predictor.bundle.folder / "explanations.json").write_text(json.dumps(scored))
+    assert trust(predictor.bundle, "lime", "glioma") == (
+        "On 5 outlined slices named glioma (too few to be sure), the hottest pixel of lime lay in the lesion in 100 %."
+    )
+
+
 def as_fields(row):
     return {name: getattr(row, name) for name in ("name", "group", "label", "predicted", "size", "method")}
 

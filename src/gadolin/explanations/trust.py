@@ -12,7 +12,7 @@ __all__ = ["SCORES_FILE", "trust"]
 
 SCORES_FILE = "explanations.json"
 FEW = 10
-"""Slices of a size below which nothing is said of it."""
+"""Slices below which a share says little; of a size of lesions it is then not told."""
 
 
 def trust(bundle: Bundle, method: str, label: str) -> str:
@@ -28,8 +28,9 @@ def trust(bundle: Bundle, method: str, label: str) -> str:
             "gadolin score-explanations measures it."
         )
     prior = scores["methods"].get("centre", {}).get(label)
+    few = " (too few to be sure)" if found["n"] < FEW else ""
     said = (
-        f"On {found['n']} outlined slices named {label}, the hottest pixel of {method} lay in the lesion in "
+        f"On {found['n']} outlined slices named {label}{few}, the hottest pixel of {method} lay in the lesion in "
         f"{100 * found['pointing']:.0f} %{_by_size(found.get('sizes', {}))}"
     )
     if prior is None:
