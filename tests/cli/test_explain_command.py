@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -167,7 +168,8 @@ def test_scores_are_kept_in_the_bundle_and_told_with_the_next_map(gadolin, run_c
     bundle = read_bundle(run_copy)
     label = named.pop()
     told = gadolin("explain", pictures[0], "--model", bundle.folder, "--class", label, "--out", tmp_path / "out")
-    assert f"outlined slices named {label} (too few to be sure), the hottest pixel of evidence lay in" in told.out
+    said = rf"outlined slices named {label}( \(too few to be sure\))?, the hottest pixel of evidence lay in the lesion in"
+    assert re.search(said, told.out)
 
 
 def test_scores_are_printed_as_a_table_with_the_notice(gadolin, bare, outlined, tmp_path):
