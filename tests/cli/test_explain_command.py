@@ -168,7 +168,7 @@ def test_scores_are_kept_in_the_bundle_and_told_with_the_next_map(gadolin, run_c
     bundle = read_bundle(run_copy)
     label = named.pop()
     told = gadolin("explain", pictures[0], "--model", bundle.folder, "--class", label, "--out", tmp_path / "out")
-    said = rf"outlined slices named {label}( \(too few to be sure\))?, the hottest pixel of evidence lay in the lesion in"
+    said = rf"outlined slices named {label}( \(too few to be sure\))?, the hottest pixel of evidence lay in the"
     assert re.search(said, told.out)
 
 
