@@ -62,7 +62,11 @@ def percent(value: float) -> str:
 
 def answered(name: str, fold: int) -> Table:
     """Return the answers for a fold, sorted by slice."""
-    table = read_table(kept_at(f"crossval-{name}-fold{fold}"))
+    kept = kept_at(f"crossval-{name}-fold{fold}")
+    if not kept.is_file():
+        msg = f"the answers of {name} for fold {fold} are not kept yet; crossval.py --folds {fold} --write keeps them"
+        raise SystemExit(msg)
+    table = read_table(kept)
     return table.only(np.argsort(np.array(table.digests), kind="stable"))
 
 
