@@ -56,11 +56,13 @@ def main() -> None:
     parted = cut(own, 1 / 3, part="test", seed=0)
     rows = [row(parted, size, source, arguments) for size in arguments.sizes]
     test = [one for one in parted if one.split == "test"]
-    persons = len({one.patient or one.key for one in test})
+    persons = {one.patient for one in test if one.patient}
+    without = sum(not one.patient for one in test)
     head = ["slices learned from", "from random weights", "from learned weights", "gain (paired, 95 %)"]
     told = (
-        f"Accuracy on {len(test)} slices of {persons} persons and pictures without one, four classes, the answers of "
-        f"{len(arguments.seeds)} seeds pooled."
+        f"Accuracy on {len(test) - without} slices of {len(persons)} persons and {without} pictures without a tumour, four "
+        f"classes; seeds {', '.join(map(str, arguments.seeds))}, their answers pooled. By the recipe `default` as it is, "
+        f"but no less than {STEPS} steps."
     )
     publish("learning-curve", "Starting from learned weights", [*markdown(head, rows), "", told], write=arguments.write)
 
