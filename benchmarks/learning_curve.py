@@ -60,9 +60,9 @@ def main() -> None:
     without = sum(not one.patient for one in test)
     head = ["slices learned from", "from random weights", "from learned weights", "gain (paired, 95 %)"]
     told = (
-        f"Accuracy on {len(test) - without} slices of {len(persons)} persons and {without} pictures without a tumour, four "
-        f"classes; seeds {', '.join(map(str, arguments.seeds))}, their answers pooled. By the recipe `default` as it is, "
-        f"but no less than {STEPS} steps."
+        f"Accuracy on {len(test) - without} slices of {len(persons)} persons and {without} pictures without a tumour, "
+        f"four classes; seeds {', '.join(map(str, arguments.seeds))}, their answers pooled. By the recipe `default` "
+        f"as it is, but no less than {STEPS} steps."
     )
     publish("learning-curve", "Starting from learned weights", [*markdown(head, rows), "", told], write=arguments.write)
 
