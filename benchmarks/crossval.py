@@ -79,6 +79,8 @@ def main() -> None:
     table = joined_tables(folds)
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
     pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
+    if arguments.seed:  # one seed's are enough to look at
+        pictures = {}
     start = "" if arguments.weights == "none" else f", which went on from {Path(arguments.weights).name}"
     lines = [*rows(folds), "", f"Out-of-fold answers of five networks, one for each fold{start}."]
     section = name if arguments.seed else f"crossval-{arguments.recipe}"
