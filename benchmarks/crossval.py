@@ -24,7 +24,7 @@ import numpy as np
 from figshare_fold import figshare_manifest
 from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
-from gadolin.evaluate import measure
+from gadolin.evaluate import Measurement, measure
 from gadolin.manifest import read_manifest, write_manifest
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
@@ -37,7 +37,7 @@ from gadolin.train.machine import Machine
 from gadolin.train.plan import Plan
 from gadolin.train.recipe import with_settings
 from gadolin.train.recipes import named_recipe
-from publish import keep, kept_at, markdown, publish, say, shown
+from publish import keep, kept_at, markdown, percent, publish, say, shown
 
 FOLDS = 5
 
@@ -76,15 +76,13 @@ def main() -> None:
         msg = f"folds {', '.join(map(str, left))} are left: train for them with --folds"
         raise SystemExit(msg)
     folds = [found for found in answers.values() if found is not None]
-    table = joined_tables(folds)
     title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
-    pictures = {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
-    if arguments.seed:  # one seed's are enough to look at
-        pictures = {}
     start = "" if arguments.weights == "none" else f", which went on from {Path(arguments.weights).name}"
     lines = [*rows(folds), "", f"Out-of-fold answers of five networks, one for each fold{start}."]
-    section = name if arguments.seed else f"crossval-{arguments.recipe}"
-    publish(section, title, lines, write=arguments.write, pictures=pictures)
+    if arguments.seed:  # the pictures of one seed are enough to look at
+        publish(name, title, lines, write=arguments.write)
+    else:
+        publish(f"crossval-{arguments.recipe}", title, lines, write=arguments.write, pictures=drawn(folds))
 
 
 def answered(run: Path, name: str, arguments: argparse.Namespace) -> Table | None:
@@ -120,19 +118,26 @@ def known(record: Record) -> Record:
     return replace(record, outline=NO_LESION) if record.label == "notumor" else record
 
 
+def drawn(folds: Sequence[Table]) -> dict[str, bytes]:
+    """Return the pictures of what confidence is worth, PNG, by what they show."""
+    table = joined_tables(folds)
+    return {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
+
+
 def rows(folds: Sequence[Table]) -> list[str]:
     """Return what the answers of the folds are worth in Markdown: figures, sureness, and what was taken for what."""
-    table = joined_tables(folds)
-    named = ways(table)
-    cells = []
-    for name, part in named:
-        scores = measure(part).as_json()
+    measured = {name: measure(part) for name, part in ways(joined_tables(folds))}
+    cells, sure = [], []
+    for name, found in measured.items():
+        scores = found.as_json()
         figures = [shown(scores[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1")]
-        cells.append([name, f"{len(part)} in {scores['groups']} groups", *figures])
+        cells.append([name, f"{scores['n']} in {scores['groups']} groups", *figures])
+        ece, coverage = (percent(scores[key]["value"]) for key in ("ece", "coverage"))
+        sure.append([name, ece, shown(scores["selective_accuracy"]), coverage])
     head = ["what", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
-    sure = [sureness(name, part) for name, part in named]
     surely = ["what", "ECE (15 bins)", "accuracy of the surest 90 %", "coverage at 99 % accuracy"]
-    return [*markdown(head, cells), "", *markdown(surely, sure), "", one_by_one(folds), "", *confused(table)]
+    whole = measured["four classes"]
+    return [*markdown(head, cells), "", *markdown(surely, sure), "", one_by_one(folds), "", *confused(whole)]
 
 
 def one_by_one(folds: Sequence[Table]) -> str:
@@ -146,14 +151,14 @@ def one_by_one(folds: Sequence[Table]) -> str:
     )
 
 
-def confused(table: Table) -> list[str]:
+def confused(measured: Measurement) -> list[str]:
     """Return a table of what was taken for what."""
-    told = measure(table)
+    scores = measured.overall
     cells = [
-        [name, *map(str, row), shown(told.overall.per_class[name].figures["recall"].as_json())]
-        for name, row in zip(table.classes, told.overall.confusion, strict=True)
+        [name, *map(str, row), shown(one.figures["recall"].as_json())]
+        for (name, one), row in zip(scores.per_class.items(), scores.confusion, strict=True)
     ]
-    return markdown(["shows", *(f"named {name}" for name in table.classes), "recall (95 %)"], cells)
+    return markdown(["shows", *(f"named {name}" for name in scores.per_class), "recall (95 %)"], cells)
 
 
 def ways(table: Table) -> tuple[tuple[str, Table], ...]:
@@ -172,13 +177,6 @@ def ways(table: Table) -> tuple[tuple[str, Table], ...]:
         ("tumour slices, four answers", tumour),
         ("tumour slices, three answers", three),
     )
-
-
-def sureness(name: str, part: Table) -> list[str]:
-    """Return a row of what confidence is worth; temperatures were fitted on the validation parts alone."""
-    scores = measure(part).as_json()
-    ece, coverage = (f"{100 * scores[key]['value']:.1f} %" for key in ("ece", "coverage"))
-    return [name, ece, shown(scores["selective_accuracy"]), coverage]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from crossval import FOLDS, rows, ways
 from gadolin.evaluate import measure
 from gadolin.predictions import Table, read_table
 from gadolin.train.crossval import joined_tables
-from publish import kept_at, markdown, publish, shown
+from publish import kept_at, markdown, percent, publish, shown
 
 
 def main() -> None:
@@ -54,10 +54,6 @@ def alone(names: Sequence[str], tables: Sequence[Table]) -> list[str]:
             cells.append([f"{recipe}, median of {len(values)} seeds", *map(percent, np.median(values, axis=0))])
     head = ["alone", "four classes (95 %)", "three answers", "macro F1", "surest 90 %", "ECE (15 bins)"]
     return markdown(head, cells)
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
 
 
 def answered(name: str, fold: int) -> Table:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from gadolin.bundle import Bundle, write_bundle
 from gadolin.manifest import file_digest
 from gadolin.predictor import Predictor, probabilities
-from publish import markdown
+from publish import markdown, percent
 
 FLIPPED = 0.002
 """The share of slices that another precision may find another class likeliest for."""
@@ -119,7 +119,7 @@ def table(candidates: list[Candidate], count: int) -> list[str]:
             str(one.flipped),
             str(one.decided),
             f"{one.change:.5f}",
-            f"{100 * one.accuracy:.1f} %",
+            percent(one.accuracy),
             f"{one.milliseconds:.1f}",
             "yes" if one in good else "no",
         ]

@@ -81,6 +81,11 @@ def shown(value: object) -> str:
     return f"{100 * value['value']:.1f} % ({spread})"
 
 
+def percent(value: float) -> str:
+    """Return a share in percent."""
+    return f"{100 * value:.1f} %"
+
+
 def share(part: int, whole: int) -> str:
     """Return a share in percent with its Wilson interval, which takes rows for independent."""
     z = 1.959964

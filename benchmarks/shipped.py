@@ -33,7 +33,8 @@ from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import Prediction, Record, Slice
 from gadolin.report.scored import score_model
-from publish import keep, markdown, publish, resampled, say, share, shown
+from gadolin.splits import grouping_keys
+from publish import keep, markdown, percent, publish, resampled, say, share, shown
 from ship import halves
 
 PARTS = ("persons", "declined", "changed", "painted", "explanations")
@@ -79,28 +80,29 @@ def persons(predictor: Predictor, tested: Sequence[Record], table: Table) -> lis
     """Return the figures of fold 4: four classes; the tumours among four answers and among three."""
     rows = []
     _, (_, tumour), _ = ways(table)
-    for name, part in ways(table):
-        scores = measure(part).as_json()
+    measured = {name: measure(part) for name, part in ways(table)}
+    for name, found in measured.items():
+        scores = found.as_json()
         figures = [shown(scores[key]) for key in ("accuracy", "macro_f1", "ece", "selective_accuracy")]
-        rows.append([name, f"{len(part)} in {scores['groups']}", *figures])
+        rows.append([name, f"{scores['n']} in {scores['groups']}", *figures])
     head = ["what", "slices in groups", "accuracy (95 %)", "macro F1", "ECE (15 bins)", "accuracy of the surest 90 %"]
     answers = verdicts(predictor, (read(record.path) for record in tested))
     named = np.array([not one.abstained for one in answers])
     right = np.array([one.label == record.label for one, record in zip(answers, tested, strict=True)])
     sure = np.array([max(one.probabilities.values()) >= SURE for one in answers])
-    persons, every = [record.patient or record.group or record.key for record in tested], np.ones(len(tested), bool)
+    every = np.ones(len(tested), np.bool_)
     wrong = [person for person, votes in by_person(tumour).items() if not votes]
     return [
         *markdown(head, rows),
         "",
-        *confused(table),
+        *confused(measured["four classes"]),
         "",
         f"Persons by the majority of their slices: {len(by_person(tumour)) - len(wrong)} of {len(by_person(tumour))} "
         "right.",
         "",
-        f"With abstention, {resampled(named, every, persons)} of the slices are named, and of these "
-        f"{resampled(right, named, persons)} rightly; {resampled(named & ~right & sure, every, persons)} of all are "
-        f"named wrongly with p ≥ {SURE}.",
+        f"With abstention, {resampled(named, every, table.groups)} of the slices are named, and of these "
+        f"{resampled(right, named, table.groups)} rightly; {resampled(named & ~right & sure, every, table.groups)} of "
+        f"all are named wrongly with p ≥ {SURE}.",
     ]
 
 
@@ -166,14 +168,14 @@ def outcome(answers: Sequence[Prediction], labels: Sequence[str]) -> list[str]:
         for ok, one in zip(right, answers, strict=True)
     ]
     values = (np.mean(right), 1 - len(named) / len(right), np.mean(named) if named else np.nan, np.mean(sure))
-    return ["none named" if np.isnan(value) else f"{100 * float(value):.1f} %" for value in values]
+    return ["none named" if np.isnan(value) else percent(float(value)) for value in values]
 
 
 def painted(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
     """Return what is said of slices whose tumour was painted out (Telea 2004, the outline and a rim around it)."""
     rows: list[list[str]] = []
     outlined = [record for record in tested if record.outlined]
-    persons = [record.patient or record.key for record in outlined]
+    persons = grouping_keys(outlined)
     before, after = [], []
     for record in outlined:
         image, mask = slice_and_mask(record)
