@@ -68,6 +68,13 @@ def test_an_unknown_runtime_is_refused_with_a_suggestion(graph):
     )
 
 
+@pytest.mark.parametrize("threads", [-1, 257, 100_000])
+def test_a_number_of_threads_that_no_machine_should_start_is_refused(graph, threads):
+    with pytest.raises(RequestError) as caught:
+        open_runtime(graph, threads=threads)
+    assert str(caught.value) == f"threads must lie in 0 to 256, got {threads}; take 0 for one per core"
+
+
 @pytest.mark.parametrize("name", RUNTIMES)
 @pytest.mark.parametrize("content", [b"no network", b""])
 def test_a_graph_that_is_none_is_a_bundle_error(tmp_path, name, content):

@@ -18,6 +18,8 @@ OUTPUTS = ("logits", "features", "evidence")
 STRANGENESS = "strangeness"
 """An output that a graph may have besides: how unlike everything that was learned from a slice is."""
 
+_MOST_THREADS = 256
+
 Floats = NDArray[np.float32]
 
 
@@ -86,8 +88,15 @@ RUNTIMES: dict[str, Callable[[Path, int], Runtime]] = {"onnxruntime": OnnxRuntim
 
 
 def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0) -> Runtime:
-    """Open a graph with the named runtime on ``threads`` threads, 0 for one per core."""
+    """Open a graph with the named runtime on ``threads`` threads, 0 for one per core.
+
+    Raises RequestError for an unknown runtime or a number of threads outside 0 to 256, MissingExtraError where the
+    runtime is not installed, BundleError where the graph cannot be loaded.
+    """
     if name not in RUNTIMES:
         msg = f"the runtime must be one of {', '.join(RUNTIMES)}, got {name!r}{suggestion(name, RUNTIMES)}"
+        raise RequestError(msg)
+    if not 0 <= threads <= _MOST_THREADS:
+        msg = f"threads must lie in 0 to {_MOST_THREADS}, got {threads}; take 0 for one per core"
         raise RequestError(msg)
     return RUNTIMES[name](graph, threads or os.cpu_count() or 1)
