@@ -70,6 +70,24 @@ def test_all_methods_of_a_bare_bundle_are_those_without_torch_and_the_others_are
     assert json.loads((tmp_path / "out" / f"{pictures[0].stem}.json").read_text())["notice"] == NOTICE
 
 
+def test_a_picture_that_the_model_declines_is_explained_and_said_to_be_declined(gadolin, trained, pictures, tmp_path):
+    grey = read(pictures[0]).pixels
+    tinted = np.stack([grey, grey * 0.5, 0.7 * grey], axis=-1).astype(np.uint8)
+    Image.fromarray(tinted).save(tmp_path / "tinted.png")
+    asked = ("explain", tmp_path / "tinted.png", pictures[0], "--model", trained[1], "--out", tmp_path / "out")
+
+    told, plain = gadolin(*asked, "--json").json["explained"]
+    ending = gadolin(*asked)
+
+    why = "the picture shows true colours, which no MRI slice does"
+    assert (told["label"], told["abstained"], told["reason"]) == (None, True, why)
+    assert (plain["label"], plain["abstained"], plain["reason"]) == (plain["explanations"][0]["class"], False, None)
+    assert ending.out.splitlines()[0] == f"{tmp_path / 'tinted.png'}: the model gives no answer here ({why})"
+    assert ending.out.count("no answer") == 1
+    with Image.open(told["explanations"][0]["overlay"]) as one, Image.open(plain["explanations"][0]["overlay"]) as two:
+        assert (np.asarray(one)[:20].min(), np.asarray(two)[:20].min()) == (0, 255)
+
+
 def test_all_methods_of_a_run_are_all(gadolin, trained, pictures, tmp_path):
     ending = gadolin(
         "explain", pictures[0], "--model", trained[1], "--method", "all", *FEW, "--out", tmp_path / "out", "--json"

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from gadolin.errors import DataError, RequestError
-from gadolin.explanations import Options
+from gadolin.explanations import Explanation, Options
 from gadolin.explanations.journal import Journal
 from gadolin.explanations.score import FAITHFUL, MEASURES, Row, Wish, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
-from gadolin.explanations.trust import trust
+from gadolin.explanations.trust import told, trust
 from gadolin.manifest import file_digest
 from gadolin.predictor import Predictor
 from gadolin.prepare import Preparation
@@ -114,6 +114,22 @@ def test_a_method_that_was_scored_on_few_slices_says_so(predictor):
     assert trust(predictor.bundle, "lime", "glioma") == (
         "On 5 outlined slices named glioma (too few to be sure), the hottest pixel of lime lay in the lesion in 100 %."
     )
+
+
+def test_a_map_that_is_zero_everywhere_has_no_hottest_place_and_no_share(predictor):
+    scored = {"methods": {"evidence": {"notumor": {"n": 40, "pointing": 0.9}}}}
+    (predictor.bundle.folder / "explanations.json").write_text(json.dumps(scored))
+    nothing = told(predictor.bundle, Explanation("evidence", "notumor", np.zeros((5, 7), np.float32), 0.9, 1))
+    assert nothing["hottest"] is None
+    assert nothing["trust"] == (
+        "evidence shows nothing here: no place of this slice speaks for or against notumor by itself. "
+        "Such a class is named where little speaks for the others."
+    )
+    heat = np.zeros((5, 7), np.float32)
+    heat[3, 2] = 0.5
+    something = told(predictor.bundle, Explanation("evidence", "notumor", heat, 0.9, 1))
+    assert something["hottest"] == [3, 2]
+    assert "in 90 %" in something["trust"]
 
 
 def as_fields(row):

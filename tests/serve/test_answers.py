@@ -86,7 +86,10 @@ def test_explanations_are_those_of_python(method, client, predictor, saved, sent
         data={"method": method, "class": "pituitary", "samples": 80, "pieces": 12, "seed": 3},
     )
 
-    (one,) = answer.json()["explained"][0]["explanations"]
+    (told,) = answer.json()["explained"]
+    (verdict,) = predictor.predict([read(saved[1])])
+    assert (told["label"], told["abstained"], told["reason"]) == (verdict.label, verdict.abstained, verdict.reason)
+    (one,) = told["explanations"]
     assert (one["method"], one["class"], one["samples"]) == (method, "pituitary", wanted.samples)
     assert one["probability"] == pytest.approx(wanted.probability, abs=1e-6)
     np.testing.assert_allclose(heat_of(one["heat"]), wanted.heat, atol=np.abs(wanted.heat).max() / 100 + 1e-9)

@@ -6,13 +6,39 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gadolin.bundle import Bundle
+import numpy as np
 
-__all__ = ["SCORES_FILE", "trust"]
+from gadolin.bundle import Bundle
+from gadolin.explanations.explanation import Explanation
+from gadolin.explanations.subject import Heat
+
+__all__ = ["SCORES_FILE", "told", "trust", "trust_in"]
 
 SCORES_FILE = "explanations.json"
 FEW = 10
 """Slices below which a share says little; of a size of lesions it is then not told."""
+
+
+def told(bundle: Bundle, one: Explanation) -> dict[str, Any]:
+    """Return what JSON says of an explanation beside its heat; the hottest place is null where heat is 0 everywhere."""
+    row, column = (int(place) for place in np.unravel_index(one.heat.argmax(), one.heat.shape))
+    return {
+        "method": one.method,
+        "class": one.label,
+        "probability": round(one.probability, 6),
+        "samples": one.samples,
+        "settings": one.settings,
+        "hottest": [row, column] if one.heat.any() else None,
+        "trust": trust_in(bundle, one.method, one.label, one.heat),
+    }
+
+
+def trust_in(bundle: Bundle, method: str, label: str, heat: Heat) -> str:
+    """Return :func:`trust` for a map (H, W) that shows something, else one sentence that it shows nothing."""
+    if heat.any():
+        return trust(bundle, method, label)
+    said = f"{method} shows nothing here: no place of this slice speaks for or against {label} by itself."
+    return f"{said} Such a class is named where little speaks for the others." if method == "evidence" else said
 
 
 def trust(bundle: Bundle, method: str, label: str) -> str:

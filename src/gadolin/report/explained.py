@@ -14,7 +14,7 @@ from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations import METHODS, Explanation, Options, explain
 from gadolin.explanations.methods import method as method_of
 from gadolin.explanations.subject import class_index
-from gadolin.explanations.trust import trust
+from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Failure, Slice, slice_name
 from gadolin.report.drawings import load
@@ -78,10 +78,16 @@ def explain_slices(
             yield Failure(path, f"{slice_name(path, frame)}: {error}", frame)
             continue
         stem = _stem(path, frame, taken)
-        told = [_written(predictor, overlays.overlay(image, one), one, out / f"{stem}-{one.method}") for one in found]
-        record: dict[str, object] = {"path": path, "frame": frame, "explanations": told}
+        (verdict,) = predictor.predict([image])
+        why = verdict.reason
+        written = [
+            _written(predictor, overlays.overlay(image, one, declined=why), one, out / f"{stem}-{one.method}")
+            for one in found
+        ]
+        answer = {"label": verdict.label, "abstained": verdict.abstained, "reason": why}
+        record: dict[str, object] = {"path": path, "frame": frame, **answer, "explanations": written}
         if len(found) > 1:
-            write_bytes(out / f"{stem}-panel.png", overlays.panel(image, found))
+            write_bytes(out / f"{stem}-panel.png", overlays.panel(image, found, declined=why))
             record["panel"] = str(out / f"{stem}-panel.png")
         write_json(out / f"{stem}.json", {"notice": NOTICE, "model": predictor.bundle.digest, **record})
         yield record
@@ -94,18 +100,7 @@ def _written(predictor: Predictor, picture: bytes, one: Explanation, base: Path)
     heat, overlay = Path(f"{base}.npy"), Path(f"{base}.png")
     write_bytes(heat, buffer.getvalue())
     write_bytes(overlay, picture)
-    row, column = (int(place) for place in np.unravel_index(one.heat.argmax(), one.heat.shape))
-    return {
-        "method": one.method,
-        "class": one.label,
-        "probability": round(one.probability, 6),
-        "samples": one.samples,
-        "settings": one.settings,
-        "hottest": [row, column],
-        "heat": str(heat),
-        "overlay": str(overlay),
-        "trust": trust(predictor.bundle, one.method, one.label),
-    }
+    return {**told(predictor.bundle, one), "heat": str(heat), "overlay": str(overlay)}
 
 
 def _stem(path: str, frame: int | None, taken: set[str]) -> str:
@@ -129,17 +124,21 @@ def _has_torch() -> bool:
 
 
 def sentences(records: Sequence[dict[str, object]]) -> list[str]:
-    """Return two lines for each explanation: what was asked and where the heat is highest; how far to trust it."""
+    """Return two lines for each explanation: what was asked and where the heat is highest; how far to trust it.
+
+    A slice that the model declines to answer has a line before them that says so.
+    """
     lines = []
     for record in records:
         explanations = record["explanations"]
         assert isinstance(explanations, list), "explain_slices lists them"
+        name = slice_name(str(record["path"]), record["frame"])  # type: ignore[arg-type]  # an int or None
+        if record["abstained"]:
+            lines.append(f"{name}: the model gives no answer here ({record['reason']})")
         for one in explanations:
-            name = slice_name(str(record["path"]), record["frame"])  # type: ignore[arg-type]  # an int or None
-            row, column = one["hottest"]
-            lines.append(
-                f"{name}: {one['method']} for {one['class']} ({one['probability']:.3f}), hottest at row {row}, "
-                f"column {column}: {one['overlay']}"
-            )
+            asked = f"{name}: {one['method']} for {one['class']} ({one['probability']:.3f})"
+            row, column = one["hottest"] or (None, None)
+            where = "0 everywhere" if row is None else f"hottest at row {row}, column {column}"
+            lines.append(f"{asked}, {where}: {one['overlay']}")
             lines.append(f"  {one['trust']}")
     return lines

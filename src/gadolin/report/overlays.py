@@ -26,13 +26,16 @@ _INCHES = 3.6  # a picture's side
 _DPI = 140
 
 
-def overlay(image: Slice, explanation: Explanation) -> bytes:
-    """Draw one explanation over its slice; red speaks for the class, blue against it."""
-    return panel(image, [explanation])
+def overlay(image: Slice, explanation: Explanation, *, declined: str | None = None) -> bytes:
+    """Draw one explanation over its slice; red speaks for the class, blue against it; see :func:`panel`."""
+    return panel(image, [explanation], declined=declined)
 
 
-def panel(image: Slice, explanations: Sequence[Explanation]) -> bytes:
-    """Draw the slice and each explanation of it side by side, each with a colour bar of its own units."""
+def panel(image: Slice, explanations: Sequence[Explanation], *, declined: str | None = None) -> bytes:
+    """Draw the slice and each explanation of it side by side, each with a colour bar of its own units.
+
+    ``declined`` is why the model gives no answer for this slice, where it gives none; it stands above.
+    """
     count = len(explanations) + 1
     columns = min(count, _COLUMNS)
     rows = -(-count // columns)
@@ -47,6 +50,8 @@ def panel(image: Slice, explanations: Sequence[Explanation]) -> bytes:
         figure.colorbar(_scale(one), ax=place, shrink=0.75, label=f"for (+) or against (-) {one.label}")
     for place in axes:
         place.set_axis_off()
+    if declined:
+        figure.suptitle(f"the model gives no answer here: {declined}", fontsize=9)
     figure.text(0.5, 0.0, NOTICE, ha="center", va="bottom", fontsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
@@ -58,11 +63,12 @@ def _draw(axes: Axes, grey: np.ndarray[Any, Any], one: Explanation) -> None:
     colours = _scale(one).to_rgba(one.heat)
     share = (_OPACITY * np.sqrt(strength))[..., None]
     axes.imshow(grey[..., None] * (1 - share) + colours[..., :3] * share)
-    axes.set_title(f"{one.method}: {one.label}, p = {one.probability:.2f}", fontsize=9)
+    nothing = "" if one.heat.any() else ", shows nothing"
+    axes.set_title(f"{one.method}: {one.label}, p = {one.probability:.2f}{nothing}", fontsize=9)
 
 
 def _scale(one: Explanation) -> ScalarMappable:
-    most = max(float(np.abs(one.heat).max()), 1e-12)
+    most = float(np.abs(one.heat).max()) or 1.0
     return ScalarMappable(Normalize(-most, most), colormaps[_COLOURS])
 
 

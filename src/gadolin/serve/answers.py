@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.explanations.subject import onto_slice
+from gadolin.explanations.trust import trust_in
 from gadolin.predictor import Predictor, probabilities
 from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
@@ -102,11 +103,9 @@ class Engine:
             best = int(likely.argmax())
             box = find_frame(found.picture, self.predictor.bundle.preparation).box
             heat = onto_slice(said.evidence[0, best], box, found.picture.pixels.shape)
-            told["evidence"] = {
-                "class": self.predictor.bundle.classes[best],
-                **heat_json(heat),
-                "outline": _outline(heat),
-            }
+            label = self.predictor.bundle.classes[best]
+            trusted = trust_in(self.predictor.bundle, "evidence", label, heat)
+            told["evidence"] = {"class": label, **heat_json(heat), "outline": _outline(heat), "trust": trusted}
         return told
 
 

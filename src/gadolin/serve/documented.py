@@ -86,6 +86,9 @@ _EXPLAINED = {
         {
             "path": "slice.png",
             "frame": None,
+            "label": "glioma",
+            "abstained": False,
+            "reason": None,
             "explanations": [
                 {
                     "method": "evidence",

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import GadolinError, MissingExtraError, RequestError
+from gadolin.explanations.explanation import Explanation
 from gadolin.explanations.methods import METHODS, method
 from gadolin.explanations.options import Options
 from gadolin.explanations.subject import class_index, subject
-from gadolin.explanations.trust import trust
+from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Failure, Slice, slice_name
 from gadolin.serve.answers import Asked, heat_json
@@ -105,7 +106,8 @@ def explain(
                 progress(round(1000 * (number + share)), 1000 * len(asked), wanted.method)
 
         try:
-            told = _one(predictor, one.found.picture, wanted, advance)
+            said = _one(predictor, one.found.picture, wanted, advance)
+            (verdict,) = predictor.predict([one.found.picture])
         except RequestError as error:
             failures.append(
                 Failure(one.path, f"{slice_name(one.path, one.found.frame)}: {error}", one.found.frame).as_json()
@@ -113,7 +115,8 @@ def explain(
             continue
         except MissingExtraError as error:
             raise ProblemError(422, str(error)) from error
-        explained.append({"path": one.path, "frame": one.found.frame, "explanations": [told]})
+        answer = {"label": verdict.label, "abstained": verdict.abstained, "reason": verdict.reason}
+        explained.append({"path": one.path, "frame": one.found.frame, **answer, "explanations": [said]})
     return {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained, "errors": failures}
 
 
@@ -135,14 +138,5 @@ def _one(predictor: Predictor, image: Slice, wanted: Question, advance: Callable
     prepared = about.predict_prepared and watched(about.predict_prepared)
     about = replace(about, predict=watched(about.predict), predict_prepared=prepared)
     heat, samples = method(wanted.method).load()(about, wanted.options)
-    row, column = (int(place) for place in np.unravel_index(heat.argmax(), heat.shape))
-    return {
-        "method": wanted.method,
-        "class": about.label,
-        "probability": round(about.probability, 6),
-        "samples": samples,
-        "settings": asdict(wanted.options),
-        "hottest": [row, column],
-        "heat": heat_json(heat),
-        "trust": trust(predictor.bundle, wanted.method, about.label),
-    }
+    one = Explanation(wanted.method, about.label, heat, about.probability, samples, asdict(wanted.options))
+    return {**told(predictor.bundle, one), "heat": heat_json(heat)}

@@ -83,7 +83,7 @@ async function choose(item) {
   await new Promise((resolve) => setTimeout(resolve, PAUSE)); // who scrolls on does not ask for every slice on the way
   if (state.current !== item || item.picture) return;
   try {
-    await pictures.show(item, state.model.trust.evidence, () => state.current);
+    await pictures.show(item, () => state.current);
   } catch (error) {
     state.say(error.message);
   }
@@ -239,7 +239,7 @@ async function reported() {
   $("report").disabled = true;
   $("reading").hidden = false;
   try {
-    await every(drawn, state.model.trust.evidence, (item, seen) => {
+    await every(drawn, (item, seen) => {
       found.set(item, small(seen));
       $("reading").value = found.size / drawn.length;
       state.say(`Drawing picture ${found.size} of ${drawn.length} for the report …`);
