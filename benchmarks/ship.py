@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +26,10 @@ from numpy.typing import NDArray
 
 from crossval import four_class_manifest
 from gadolin.bundle import SHIPPED, Bundle, read_bundle, write_bundle
-from gadolin.evaluate.selective import AIMED_ACCURACY, ANSWERED
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.manifest import read_manifest, write_manifest
 from gadolin.network import NetworkConfig
 from gadolin.network.restore import restored
-from gadolin.predictor import Predictor
 from gadolin.prepare import prepare
 from gadolin.readers import read
 from gadolin.records import Record
@@ -176,9 +173,7 @@ def gated(run: Path, parts: Parts, recipe: Recipe, others: list[Path], folder: P
     foreign = np.stack([prepare(read(path), recipe.preparation) for path in others])
     foreign = np.concatenate([foreign, foreign[:, :, ::-1], foreign[:, ::-1], *views(foreign)])
     recipe = replace(recipe, network=NetworkConfig(**facts["recipe"]["network"]))
-    bundle = make_bundle(network, recipe, parts, facts, folder, foreign=foreign)
-    likely = Predictor.load(bundle.folder).probabilities(parts.validation.slices[parts.validation.rows])
-    bundle = replace(bundle, abstain_below=threshold(likely, parts.validation.targets), licence=LICENCE)
+    bundle = replace(make_bundle(network, recipe, parts, facts, folder, foreign=foreign), licence=LICENCE)
     write_bundle(bundle)
     return bundle
 
@@ -191,19 +186,6 @@ def views(prepared: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         drawn = augment.draw(len(scaled), named_recipe("hardened").augment, torch.Generator().manual_seed(seed))
         made.append((255 * augment.apply(scaled, drawn)).round().to(torch.uint8).squeeze(1).numpy())
     return made
-
-
-def threshold(likely: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Return the confidence below which nothing is named.
-
-    The lowest at which those above it are right to 99 %, but not so high that more than a tenth is left unnamed.
-    """
-    sure, right = likely.max(axis=1), likely.argmax(axis=1) == truth
-    order = np.argsort(-sure)
-    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(accuracy >= AIMED_ACCURACY)
-    named = max(int(enough[-1]) + 1 if len(enough) else 0, math.ceil(ANSWERED * len(order)))
-    return 0.0 if named == len(order) else round(float(sure[order][named - 1]), 4)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gadolin.bundle import SHIPPED, read_bundle, require_weights
+from gadolin.bundle import SHIPPED, model_place, read_bundle, require_weights
 from gadolin.phantom import CLASSES, draw_patient
 from gadolin.predictor import Predictor
 from gadolin.records import Slice
+from gadolin.report.evaluation import evaluate_model
 
 MOST_BYTES = 30 * 2**20
 
@@ -58,6 +59,21 @@ def test_it_declines_noise_and_a_blank_page(shipped, rng):
     for answer in shipped.predict(pictures):
         assert answer.abstained
         assert answer.label is None
+
+
+def test_it_is_had_by_name_unless_something_here_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert model_place(None) == model_place("shipped") == model_place(Path("shipped")) == SHIPPED
+    (tmp_path / "shipped").mkdir()
+    assert model_place("shipped") == Path("shipped")
+
+
+def test_its_evaluation_says_what_it_learned_from_and_lies_where_one_works(tmp_path, monkeypatch, small_phantoms):
+    monkeypatch.chdir(tmp_path)
+    page = evaluate_model(Path("shipped"), small_phantoms)
+
+    assert page.resolve() == tmp_path / f"evaluation-{small_phantoms.name}" / "report.html"
+    assert "learned from Figshare 1512427 (folds 0 to 3)" in page.read_text(encoding="utf-8")
 
 
 def test_training_may_start_from_it():

@@ -16,7 +16,7 @@ from gadolin.errors import BundleError, DataError, RequestError, suggestion
 from gadolin.manifest import file_digest
 from gadolin.prepare import Preparation
 
-__all__ = ["FORMAT_VERSION", "SHIPPED", "Bundle", "read_bundle", "require_weights", "write_bundle"]
+__all__ = ["FORMAT_VERSION", "SHIPPED", "Bundle", "model_place", "read_bundle", "require_weights", "write_bundle"]
 
 FORMAT_VERSION = 1
 _GRAPH = "model.onnx"
@@ -83,6 +83,13 @@ class Bundle:
 def write_bundle(bundle: Bundle) -> None:
     """Write ``bundle.json`` beside the graph; written last, it marks the bundle as whole."""
     write_json(bundle.folder / _FACTS, bundle.as_json())
+
+
+def model_place(model: Path | str | None) -> Path:
+    """Return where a model lies: for None, or "shipped" where nothing here is called so, in the package."""
+    if model is None or (str(model) == "shipped" and not Path(model).exists()):
+        return SHIPPED
+    return Path(model)
 
 
 def read_bundle(model: Path) -> Bundle:

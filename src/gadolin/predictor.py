@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import SHIPPED, Bundle, read_bundle
+from gadolin.bundle import Bundle, model_place, read_bundle
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
 from gadolin.runtime import Answer, Runtime, open_runtime
@@ -28,11 +28,11 @@ class Predictor:
 
     @classmethod
     def load(cls, model: Path | str | None = None, *, runtime: str = "onnxruntime", threads: int = 0) -> Predictor:
-        """Load a bundle, or the bundle of a run folder, by default the one that comes with the package.
+        """Load a bundle, or the bundle of a run folder; None or "shipped" is the one that comes with the package.
 
         Raises BundleError where it is missing or damaged.
         """
-        bundle = read_bundle(Path(model or SHIPPED))
+        bundle = read_bundle(model_place(model))
         return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads))
 
     def predict(self, slices: Sequence[Slice], paths: Sequence[str] | None = None) -> list[Prediction]:

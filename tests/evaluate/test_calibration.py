@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.evaluate import expected_calibration_error, fit_temperature, reliability, risk_coverage
-from gadolin.evaluate.selective import selective_statistic
+from gadolin.evaluate.selective import naming_bound, selective_statistic
 from gadolin.predictions import Table
 
 
@@ -109,6 +109,19 @@ def selective(confidence, correct, weights=None):
     sure = np.asarray(confidence)
     table = make_selective_table(sure, np.asarray(correct))
     return selective_statistic(table)(np.ones((1, rows)) if weights is None else np.asarray(weights, float))
+
+
+def bound_of(sure, correct):
+    sure = np.asarray(sure)
+    return naming_bound(np.column_stack([sure, 1 - sure]), np.where(correct, 0, 1))
+
+
+def test_nothing_is_named_below_where_those_above_are_right_but_nine_of_ten_are_named():
+    sure = np.linspace(0.99, 0.6, 200)
+    assert bound_of(sure, np.arange(200) < 190) == pytest.approx(sure[190], abs=1e-4)  # 190 of 191 are right
+    assert bound_of(sure, np.arange(200) < 100) == pytest.approx(sure[179], abs=1e-4)  # a tenth at most is left out
+    assert bound_of(sure, np.arange(200) < 199) == 0  # 199 of 200 are right: all is named
+    assert bound_of(sure, np.arange(200) >= 0) == 0
 
 
 def make_selective_table(sure, correct):

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from gadolin.bundle import read_bundle
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
+from gadolin.lineage import lineage
 from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.network import build_classifier
 from gadolin.predictor import Predictor
@@ -68,10 +70,30 @@ def two_classes(small_phantoms, tmp_path_factory):
 def test_a_small_validation_part_tells_how_strange_a_slice_is_but_declines_none(finished_run):
     predictor = Predictor.load(finished_run)
 
-    assert predictor.bundle.strange_above == 0
+    assert (predictor.bundle.strange_above, predictor.bundle.abstain_below) == (0, 0)
     said = predictor.ask(np.zeros((2, 256, 256), np.uint8))
     assert said.strangeness.shape == (2,)
     assert not predictor.strange(said).any()
+
+
+def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
+    finished_run, short_plan, graph_of_finished, tmp_path, caplog, monkeypatch
+):
+    train_model(short_plan(tmp_path / "run"))
+
+    assert "a training of 4 steps is short; --set epochs=200 takes 400" in caplog.text
+    assert "slices of the validation part are too few to say when to decline" in caplog.text
+
+    caplog.clear()
+    monkeypatch.setattr(bundling, "ENOUGH", 1)
+    monkeypatch.setattr(bundling, "naming_bound", lambda likely, truth: 0.42 if len(likely) == len(truth) else 0)
+    monkeypatch.setattr("gadolin.train.run._ENOUGH_STEPS", 1)
+    train_model(short_plan(tmp_path / "other"))
+
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    bundle = Predictor.load(tmp_path / "other").bundle
+    assert bundle.strange_above > 0
+    assert bundle.abstain_below == 0.42
 
 
 def test_the_same_seed_trains_the_same_network(finished_run, short_plan, graph_of_finished, tmp_path):
@@ -249,7 +271,11 @@ def test_a_run_goes_on_from_another_with_its_parts(finished_run, short_plan, gra
 
     train_model(plan)
 
-    assert facts_of(tmp_path / "run")["weights_head"] == "kept"
+    facts = facts_of(tmp_path / "run")
+    before = read_bundle(finished_run).weights_digest
+    assert (facts["weights_head"], facts["went_on_from"]) == ("kept", [before])
+    own = read_bundle(tmp_path / "run")
+    assert lineage(own) == (own.weights_digest, before)
 
 
 def test_a_class_whose_slices_all_show_no_lesion_is_named_as_the_recipe_says_and_else_as_the_weights_do(

@@ -9,8 +9,9 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from gadolin.bundle import read_bundle, write_bundle
+from gadolin.bundle import SHIPPED, read_bundle, write_bundle
 from gadolin.errors import WeightsError
+from gadolin.lineage import SHIPPED_LEARNED
 from gadolin.manifest import file_digest
 from gadolin.network import NetworkConfig, build_classifier
 from gadolin.train import weights
@@ -81,7 +82,10 @@ def test_the_backbone_starts_from_what_was_saved_and_the_head_anew(kind, saved, 
 
     facts = start_from(target, "compact", str(path))
 
-    assert facts == {"weights": path.name, "weights_digest": file_digest(file), "weights_head": "anew"}
+    digest = file_digest(file)
+    assert facts == {
+        "weights": path.name, "weights_digest": digest, "weights_head": "anew", "went_on_from": [digest]
+    }  # fmt: skip
     assert same(state_of(target.backbone), state_of(source.backbone))
     assert same(state_of(target.head), head)
 
@@ -274,7 +278,22 @@ def test_frozen_weights_that_were_transferred_stay_through_a_step_and_the_others
     assert {name for name, tensor in after.items() if not torch.equal(tensor, source[name])} == learned
 
 
-@pytest.mark.parametrize(("named", "told"), [("shipped", True), ("none", False)])
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [("shipped", True), (str(SHIPPED), True), (str(SHIPPED / "weights.safetensors"), True), ("none", False)],
+)
 def test_what_the_shipped_model_learned_from_is_told_where_a_run_starts_from_it(caplog, named, told):
     weights.require_unseen(named, [])
-    assert ("do not believe figures on held-out slices of these collections" in caplog.text) is told
+    assert (SHIPPED_LEARNED in caplog.text) is told
+
+
+def test_it_is_told_too_where_a_run_starts_from_one_that_started_from_it(caplog, source, tmp_path, make_bundle):
+    bundle = make_bundle(tmp_path / "bundle")
+    save_weights(bundle, state_of(source))
+    weights.require_unseen(str(bundle.folder), [])
+    assert not caplog.text
+
+    own = read_bundle(bundle.folder)
+    write_bundle(replace(own, facts=own.facts | {"went_on_from": ["0" * 64, read_bundle(SHIPPED).weights_digest]}))
+    weights.require_unseen(str(bundle.folder), [])
+    assert SHIPPED_LEARNED in caplog.text

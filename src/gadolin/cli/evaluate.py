@@ -13,7 +13,7 @@ from gadolin.cli.output import print_json, progress_bar, say, table
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run folder or a bundle.")],
+    model: Annotated[Path, typer.Argument(help="A run folder, a bundle, or shipped: the model of the package.")],
     data: Annotated[
         Path,
         typer.Argument(help="A labelled folder or manifest; of one with a test part, only that is read."),
@@ -32,6 +32,8 @@ def evaluate(
     Intervals resample patients (or groups of copies) and not slices. Where the model is a run folder, slices that it
     was trained on, or copies of them, are counted apart, and this reading is recorded in the run.
     """
+    from gadolin.bundle import model_place, read_bundle
+    from gadolin.lineage import SHIPPED_LEARNED, knows_shipped, lineage
     from gadolin.report.evaluation import evaluate_model
 
     with progress_bar("evaluating") as advance:
@@ -49,6 +51,8 @@ def evaluate(
     else:
         print(summary(metrics))
         say(f"report: {page}")
+    if knows_shipped(lineage(read_bundle(model_place(model)))):
+        say(f"gadolin: {SHIPPED_LEARNED}")
 
 
 def summary(metrics: dict[str, Any]) -> str:

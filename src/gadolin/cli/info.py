@@ -22,10 +22,10 @@ def info(
 
     What the training slices were like in numbers, which the audit compares with, is told with --json alone.
     """
-    from gadolin.bundle import SHIPPED, read_bundle, require_weights
+    from gadolin.bundle import model_place, read_bundle, require_weights
     from gadolin.records import NOTICE
 
-    bundle = read_bundle(model or SHIPPED)
+    bundle = read_bundle(model_place(model))
     if bundle.weights.is_file():
         require_weights(bundle)
     if as_json:
@@ -36,8 +36,8 @@ def info(
         "classes": ", ".join(bundle.classes),
         "preparation": ", ".join(f"{key} {value}" for key, value in bundle.preparation.as_json().items()),
         "temperature": f"{bundle.temperature:.3f}",
-        "abstains below": f"{bundle.abstain_below:.2f}",
-        "abstains above a strangeness of": f"{bundle.strange_above:.2f}",
+        "abstains below": f"{bundle.abstain_below:.2f}" if bundle.abstain_below else "never",
+        "abstains above a strangeness of": f"{bundle.strange_above:.2f}" if bundle.strange_above else "never",
         **{key.replace("_", " "): _words(value) for key, value in bundle.facts.items() if key != _LONG},
         **{f"{part} part": _words(value) for part, value in bundle.metrics.items()},
     }

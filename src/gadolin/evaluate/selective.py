@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from gadolin.predictions import Table
 from gadolin.statistics import Statistic
 
-__all__ = ["AIMED_ACCURACY", "ANSWERED", "RiskCoverage", "risk_coverage", "selective_statistic"]
+__all__ = ["AIMED_ACCURACY", "ANSWERED", "RiskCoverage", "naming_bound", "risk_coverage", "selective_statistic"]
 
 AIMED_ACCURACY = 0.99
 ANSWERED = 0.90
@@ -44,6 +45,20 @@ def risk_coverage(table: Table) -> RiskCoverage:
     coverage, risk = answered / len(ranked), wrong / answered
     area = float(np.sum(risk * np.diff(coverage, prepend=0.0)))
     return RiskCoverage(thresholds=ranked[ends], coverage=coverage, risk=risk, area=area)
+
+
+def naming_bound(likely: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+    """Return the probability below which a model should name nothing, from slices that it did not learn from.
+
+    Of probabilities (N, K) and class indices (N,): the lowest at which those above it are right to
+    ``AIMED_ACCURACY``, but not so high that less than ``ANSWERED`` of all is named.
+    """
+    sure, right = likely.max(axis=1), likely.argmax(axis=1) == truth
+    order = np.argsort(-sure)
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(accuracy >= AIMED_ACCURACY)
+    named = max(int(enough[-1]) + 1 if len(enough) else 0, math.ceil(ANSWERED * len(order)))
+    return 0.0 if named == len(order) else round(float(sure[order][named - 1]), 4)
 
 
 def selective_statistic(table: Table) -> Statistic:

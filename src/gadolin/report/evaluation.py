@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from gadolin.bundle import SHIPPED, model_place
 from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
 from gadolin.errors import DataError
@@ -29,19 +30,22 @@ def evaluate_model(
     options: tuple[str, Path | None] = ("onnxruntime", None),
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Measure ``model`` (a run folder or a bundle) on the test part of ``data``, or all of it where it has none.
+    """Measure ``model`` on the test part of ``data``, or all of it where it has none.
 
-    ``options`` are the runtime and the cache folder. Where the model is a run folder, or the bundle in one, slices are
-    counted apart by whether they, copies of them, or other slices of their patients were learned from, and the reading
-    is recorded there. Returns the path of the report, written to ``out`` or beside the model. Raises GadolinError where
-    model or data cannot be used.
+    ``model`` is a run folder, a bundle, or "shipped" for the package's own; ``options`` are the runtime and the cache
+    folder. Where the model is a run folder, or the bundle in one, slices are counted apart by whether they, copies of
+    them, or other slices of their patients were learned from, and the reading is recorded there. Returns the path of
+    the report, written to ``out``, by default beside the model, of the package's own to the working folder. Raises
+    GadolinError where model or data cannot be used.
     """
     runtime, cache = options
+    model = model_place(model)
     predictor = Predictor.load(model, runtime=runtime)
     found = scan(data, patient_from=patient_from)
     run = next((folder for folder in (model, model.parent) if (folder / "run.json").is_file()), None)
     name = _name_of(data)
-    out = out or (run or model) / f"evaluation-{name}"
+    beside = Path() if model == SHIPPED else run or model
+    out = out or beside / f"evaluation-{name}"
     _refuse_other_folder(out)
     records = _with_known_facts(tested_records(found.records), run) if run else tested_records(found.records)
     assessment = Assessment(

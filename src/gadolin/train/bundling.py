@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from gadolin.atomic import write_bytes
 from gadolin.audit.appearance import appearance, summary
 from gadolin.bundle import Bundle, write_bundle
 from gadolin.evaluate import fit_temperature
+from gadolin.evaluate.selective import naming_bound
 from gadolin.manifest import file_digest
 from gadolin.network import Classifier, MirrorAverage
-from gadolin.predictor import Predictor
+from gadolin.predictor import Predictor, probabilities
 from gadolin.runtime import open_runtime
 from gadolin.splits import grouping_keys
 from gadolin.train.export import export_graph
@@ -25,6 +27,8 @@ from gadolin.train.parts import Parts
 from gadolin.train.recipe import Recipe
 
 __all__ = ["make_bundle"]
+
+_LOG = logging.getLogger(__name__)
 
 _FACTS = ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
 _PARITY_SLICES = 32  # spread over the validation part, so that every class is among them
@@ -43,8 +47,8 @@ def make_bundle(
     """Write the bundle of a trained network to ``folder`` and return it.
 
     The gate is made from the training part and, where there are some, from prepared pictures of other things
-    ``foreign`` (L, H, H) uint8; its bound and the temperature are fitted on the validation
-    part, which may be too small for a bound; nothing is declined then.
+    ``foreign`` (L, H, H) uint8; its bound, the temperature and the probability below which nothing is named are fitted
+    on the validation part. Where that is too small for bounds a warning says so, and nothing is declined.
     """
     validation = parts.validation
     answering = MirrorAverage(network) if recipe.network.mirror_average else network
@@ -59,17 +63,28 @@ def make_bundle(
         graph_digest=digest,
         manifest_digest=facts["manifest_digest"],
         weights_digest=file_digest(folder / "weights.safetensors"),
-        facts={key: facts[key] for key in _FACTS} | {"statistics": _statistics(parts)},
+        facts={key: facts[key] for key in (*_FACTS, "went_on_from") if key in facts}
+        | {"statistics": _statistics(parts)},
     )
     asking = Predictor(plain, open_runtime(plain.graph))
     said = asking.ask(validation.slices[validation.rows])
     gate = _gate(asking, parts, said.features, foreign)
+    temperature = fit_temperature(said.logits, validation.targets)
+    enough = len(validation) >= ENOUGH
+    if not enough:
+        _LOG.warning(
+            "%d slices of the validation part are too few to say when to decline: this model will name whatever grey "
+            "picture it is shown; from %d on it would not",
+            len(validation),
+            ENOUGH,
+        )
     accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
     bundle = replace(
         plain,
         graph_digest=add_gate(plain.graph, gate),
-        temperature=fit_temperature(said.logits, validation.targets),
-        strange_above=bound(gate.strangeness(said.features)) if len(validation) >= ENOUGH else 0.0,
+        temperature=temperature,
+        abstain_below=naming_bound(probabilities(said.logits, temperature), validation.targets) if enough else 0.0,
+        strange_above=bound(gate.strangeness(said.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
     write_bundle(bundle)

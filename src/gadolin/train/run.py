@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
 from gadolin.splits import copied_from
-from gadolin.train.batches import Examples
+from gadolin.train.batches import Examples, steps_per_epoch
 from gadolin.train.bundling import make_bundle
 from gadolin.train.checkpoint import Checkpoint
 from gadolin.train.claim import begun, claimed, require_same
@@ -42,6 +43,7 @@ from gadolin.train.weights import localise, require_unseen, start_from
 __all__ = ["train_model", "with_evidence"]
 
 _LOG = logging.getLogger("gadolin")
+_ENOUGH_STEPS = 400  # below which networks still learn much with each, whatever they start from
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -112,11 +114,24 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
     network = build_classifier(plan.recipe.network, len(parts.classes))
     facts = _facts(plan, parts.records) | {"processes": fabric.world_size}
     if fabric.is_global_zero:
+        _warn_of_few_steps(plan.recipe, len(parts.train))
         require_unseen(plan.weights, parts.records)
         facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
         _open_run(plan, parts.records, facts)
     _tell_lesions(network, plan.recipe.network.healthy, parts)
     return parts, plan, network, facts
+
+
+def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
+    """Say so where a training is too short to learn much, and how many epochs would take ``_ENOUGH_STEPS``."""
+    each = steps_per_epoch(slices, recipe.batch_size)
+    if recipe.epochs * each < _ENOUGH_STEPS:
+        _LOG.warning(
+            "a training of %d steps is short; --set epochs=%d takes %d",
+            recipe.epochs * each,
+            math.ceil(_ENOUGH_STEPS / each),
+            _ENOUGH_STEPS,
+        )
 
 
 def _tell_lesions(network: Classifier, healthy: str, parts: Parts) -> None:

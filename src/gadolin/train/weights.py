@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from gadolin.bundle import SHIPPED, read_bundle, require_weights
 from gadolin.errors import BundleError, DataError, WeightsError
+from gadolin.lineage import SHIPPED_LEARNED, knows_shipped, lineage
 from gadolin.manifest import file_digest, read_manifest
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
@@ -26,17 +28,13 @@ __all__ = ["NAMED", "OTHER_CHOICES", "localise", "require_unseen", "start_from",
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # seconds
 _DECODER = "head.upwards."
-_SHIPPED_LEARNED = (
-    "the shipped model learned from Figshare 1512427 (folds 0 to 3) and from the Kaggle set's pictures without a "
-    "tumour: do not believe figures on held-out slices of these collections"
-)
 
 OTHER_CHOICES = "give --weights none, shipped, a .safetensors file, a run folder or a bundle"
 NAMED = ("none", "imagenet", "shipped")
 """What is no path."""
 
 
-def start_from(network: Classifier, backbone_name: str, weights: str, classes: tuple[str, ...] = ()) -> dict[str, str]:
+def start_from(network: Classifier, backbone_name: str, weights: str, classes: tuple[str, ...] = ()) -> dict[str, Any]:
     """Load weights in place and return facts for the run's record.
 
     ``weights`` is "none", "imagenet" (through timm and the hub), "shipped" (the
@@ -56,7 +54,8 @@ def start_from(network: Classifier, backbone_name: str, weights: str, classes: t
     state = _read(path)
     _load(network, _of_backbone(state), str(path))
     same = not place.is_file() and read_bundle(place).classes == classes
-    return weights_facts(weights) | {"weights_head": _load_head(network.head, state, same=same)}
+    head = _load_head(network.head, state, same=same)
+    return weights_facts(weights) | {"weights_head": head, "went_on_from": list(_lineage(weights))}
 
 
 def localise(weights: str) -> bool:
@@ -85,10 +84,11 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 def require_unseen(weights: str, records: Iterable[Record]) -> None:
     """Raise DataError where ``weights`` are of a run that learned from what is held out among ``records``.
 
-    What the shipped model learned from is not listed with it: that is said in a warning.
+    What the shipped model learned from is not listed with it: where weights are its own, or go on from it, a warning
+    says what it was.
     """
-    if weights == "shipped":
-        _LOG.warning(_SHIPPED_LEARNED)
+    if knows_shipped(_lineage(weights)):
+        _LOG.warning(SHIPPED_LEARNED)
     listed = _manifest_of(weights)
     if listed is None:
         return
@@ -115,6 +115,15 @@ def _manifest_of(weights: str) -> Path | None:
     place = Path(weights).resolve()
     runs = (each for each in (place, *list(place.parents)[:2]) if (each / "run.json").is_file())
     return next((each / "manifest.csv" for each in runs if (each / "manifest.csv").is_file()), None)
+
+
+def _lineage(weights: str) -> tuple[str, ...]:
+    """Return the digests of the weights that training starts from, and of what these went on from; newest first."""
+    if weights in ("none", "imagenet"):
+        return ()
+    place = _place(weights)
+    path = _file(place)
+    return (file_digest(path),) if place.is_file() else lineage(read_bundle(place))
 
 
 def weights_facts(weights: str) -> dict[str, str]:
