@@ -120,6 +120,7 @@ def test_the_command_line_and_python_draw_the_same_map(method, gadolin, bare, pi
         (("--method", "lyme"), "got 'lyme' (did you mean 'lime'?)"),
         (("--method", "lime", "--fill", "blurr"), "got 'blurr' (did you mean 'blur'?)"),
         (("--samples", "1"), "2 samples or more, got 1"),
+        (("--method", "gradcam"), "is in none; use evidence, lime, shap"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line_and_nothing_is_written(words, told, gadolin, bare, pictures, tmp_path):

@@ -148,10 +148,23 @@ def test_progress_counts_every_file(folder):
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-@pytest.mark.parametrize("names", [(), ("a.png",)])
-def test_a_folder_without_class_folders_is_refused(folder, tmp_path, names):
-    (tmp_path / "data").mkdir()
-    root = folder(*names)
+def test_pictures_in_no_class_folder_are_told(folder):
+    root = folder("a.png", "Training/b.png", "Training/glioma/c.png")
+    (root / "README.txt").write_text("no slice")
+    (root / ".hidden.png").write_bytes((root / "a.png").read_bytes())
+    found = scan_folder(root)
+    why = "it lies in no class folder"
+    assert found.omitted == ((root / "a.png", why), (root / "Training" / "b.png", why))
+    assert [record.path.name for record in found.records] == ["c.png"]
+
+    alone = root / "Training" / "glioma"
+    with pytest.raises(DataError, match=f"none of 1 could be used in {alone}, not c.png: {why}; see the README"):
+        scan_folder(alone)
+
+
+def test_a_folder_without_class_folders_is_refused(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
     with pytest.raises(DataError) as caught:
         scan_folder(root)
     assert str(caught.value) == (

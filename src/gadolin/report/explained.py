@@ -36,13 +36,18 @@ class Question:
 def methods_for(wanted: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the methods that ``wanted`` names, "all" or one, and those of "all" that this model cannot be asked by.
 
-    Gradient methods need the run folder and torch. Raises RequestError for an unknown method.
+    Gradient methods need the run folder and torch. Raises RequestError for an unknown method, and for one of gradients
+    where the model lies in no run folder.
     """
+    folder = predictor.bundle.folder
+    bare = not (folder.parent / "run.json").is_file()
     if wanted != "all":
-        method_of(wanted)
+        if method_of(wanted).torch and bare:
+            others = ", ".join(name for name, one in METHODS.items() if not one.torch)
+            msg = f"{wanted} needs the run folder that the model was trained in, {folder} is in none; use {others}"
+            raise RequestError(msg)
         return (wanted,), ()
-    bare = not (predictor.bundle.folder.parent / "run.json").is_file() or not _has_torch()
-    left = tuple(name for name, one in METHODS.items() if one.torch and bare)
+    left = tuple(name for name, one in METHODS.items() if one.torch and (bare or not _has_torch()))
     return tuple(name for name in METHODS if name not in left), left
 
 

@@ -25,6 +25,9 @@ PART_NAMES = {
 }  # fmt: skip
 
 
+_LOOSE = "it lies in no class folder"
+
+
 def scan_folder(
     root: Path, *, patient_from: str | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Scan:
@@ -38,7 +41,7 @@ def scan_folder(
     patients = PatientRule(root, patient_from)
     records: list[Record] = []
     skipped: list[tuple[Path, str]] = []
-    omitted: list[tuple[Path, str]] = []
+    omitted = [(path, _LOOSE) for base in dict.fromkeys((root, *(base for _, base in parts))) for path in _loose(base)]
     for done, (part, name, path) in enumerate(files, start=1):
         try:
             contents, digest = _opened(path)
@@ -88,6 +91,21 @@ def _folders(base: Path) -> list[Path]:
 def _files(folder: Path) -> Iterator[Path]:
     inside = sorted(path for path in folder.rglob("*") if path.is_file())
     return (path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def _loose(base: Path) -> Iterator[Path]:
+    """Return the files that lie where folders of classes should and are slices by their name or their first bytes."""
+    for path in sorted(base.iterdir()):
+        if path.is_file() and not path.name.startswith(".") and not is_other(path.name, _head(path)):
+            yield path
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
 
 
 def _opened(path: Path) -> tuple[Contents, str]:

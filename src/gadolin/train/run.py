@@ -114,10 +114,10 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
     network = build_classifier(plan.recipe.network, len(parts.classes))
     facts = _facts(plan, parts.records) | {"processes": fabric.world_size}
     if fabric.is_global_zero:
-        _warn_of_few_steps(plan.recipe, len(parts.train))
         require_unseen(plan.weights, parts.records)
         facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
         _open_run(plan, parts.records, facts)
+        _warn_of_few_steps(plan.recipe, len(parts.train))
     _tell_lesions(network, plan.recipe.network.healthy, parts)
     return parts, plan, network, facts
 
