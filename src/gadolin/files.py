@@ -29,9 +29,9 @@ def expand(paths: Sequence[str], *, series: str | None = None) -> list[str]:
     """Return the files that ``paths`` name: files, folders (searched in depth), glob patterns, and "-" as it is.
 
     What is hidden inside a folder is left out, and so are localisers; the DICOM files of a folder come in anatomical
-    order. A folder must hold one series, or ``series`` gives the number of the one to take. Raises RequestError for a
-    pattern or folder that names nothing or several series; a plain path that does not exist stays, to be reported in
-    its place.
+    order. A folder must hold one series, or ``series`` gives the number of the one to take of each. Raises
+    RequestError for a pattern or folder that names nothing or several series; a plain path that does not exist stays,
+    to be reported in its place.
     """
     found: list[str] = []
     for path in paths:

@@ -101,6 +101,23 @@ def test_one_of_several_series_may_be_chosen(tmp_path):
     assert in_order(found, series="7") == others
 
 
+def test_one_number_chooses_a_series_of_each_folder(tmp_path):
+    for patient in ("p1", "p2"):
+        for number in (5, 6):
+            facts = DicomFacts(series=f"{patient[1]}.{number}", more={"SeriesNumber": number})
+            (tmp_path / patient).mkdir(exist_ok=True)
+            (tmp_path / patient / f"{number}.dcm").write_bytes(dicom_bytes(SLICES[0], facts))
+    files = sorted(tmp_path.rglob("*.dcm"))
+    assert in_order(files, series="5") == [tmp_path / "p1" / "5.dcm", tmp_path / "p2" / "5.dcm"]
+    with pytest.raises(RequestError) as caught:
+        in_order(files, series="7")
+    there = "series 5 (1 file), series 6 (1 file) in"
+    assert str(caught.value) == (
+        "--series must be the number of a series that is there, got 7; there are "
+        f"{there} {tmp_path / 'p1'}; {there} {tmp_path / 'p2'}"
+    )
+
+
 def test_a_series_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
     written(tmp_path)
     with pytest.raises(RequestError) as caught:

@@ -41,14 +41,14 @@ def split(
     two labels are dropped. Earlier parts and folds are not kept.
     """
     from gadolin.atomic import require_writable
-    from gadolin.errors import OutputError
+    from gadolin.errors import RequestError
     from gadolin.manifest import write_manifest
     from gadolin.partition import Wish, partition
 
     wish = Wish(folds, 0.2 if folds is None and test is None else test, by=by, one_each=one_each, seed=seed)
     if out.exists():
         msg = f"a split is written to a new file, {out} exists; remove it or choose another --out"
-        raise OutputError(msg)
+        raise RequestError(msg)
     require_writable(out)
     with progress_bar("splitting") as advance:
         divided = partition(data, wish, against=against, patient_from=patient_from, cache=cache, progress=advance)

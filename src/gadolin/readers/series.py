@@ -17,6 +17,7 @@ __all__ = ["by_place", "in_order"]
 
 _LOG = logging.getLogger("gadolin")
 _SAME_PLANE = 0.999  # of the cosine between two normals
+_TOLD = 5  # folders, in an error
 
 
 class _Found(NamedTuple):
@@ -35,25 +36,19 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
     Files of one series come plane by plane, then by position, then as they were acquired; those without a position as
     they were acquired. Localisers and files that neither hold a slice nor pass for one are left out, and that is
     logged. Pictures, and files that cannot be read, stay where they are: what is wrong with them is told when they are
-    read. ``series`` names the one series to keep, by its number or as the error tells. Raises RequestError where a
-    folder holds several series and none is chosen, or where no file belongs to the chosen one.
+    read. ``series`` names the series to keep of each folder, by its number or as the error tells. Raises RequestError
+    where a folder holds several series and none is chosen, or where no file belongs to the chosen one.
     """
     found = {path: one for path in paths if (one := _look(path)) is not None}
     left_out = {path for path, one in found.items() if one.omit}
     for path in sorted(left_out):
         _LOG.warning("left out %s: %s", path, found[path].omit)
     kept = {path: one.place for path, one in found.items() if path not in left_out}
-    if series is not None:
-        names = _names(kept.values())
-        left_out |= {path for path, place in kept.items() if series != names[place.series]}
-        if kept and not set(kept) - left_out:
-            told = _told(kept.values())
-            msg = f"--series must be the number of a series that is there, got {series}; there are {told}"
-            raise RequestError(msg)
-    folders: dict[Path, list[Path]] = defaultdict(list)
+    whole: dict[Path, list[Path]] = defaultdict(list)
     for path in kept:
-        if path not in left_out:
-            folders[path.parent].append(path)
+        whole[path.parent].append(path)
+    folders = _chosen(kept, whole, series) if series is not None and kept else whole
+    left_out |= set(kept) - {path for members in folders.values() for path in members}
     for folder, members in folders.items():
         if len({kept[path].series for path in members}) > 1:
             told = _told(kept[path] for path in members)
@@ -96,6 +91,21 @@ def _look(path: Path) -> _Found | None:
     except (OSError, ReadError):
         return None
     return _Found(opened.omit, opened.place or _NOWHERE)
+
+
+def _chosen(kept: Mapping[Path, Place], folders: Mapping[Path, list[Path]], series: str) -> dict[Path, list[Path]]:
+    """Return the files of each folder that are of the series that is called so there."""
+    chosen: dict[Path, list[Path]] = {}
+    for folder, members in folders.items():
+        names = _names(kept[path] for path in members)
+        chosen[folder] = [path for path in members if names[kept[path].series] == series]
+    if not any(chosen.values()):
+        there = [(folder, _told(kept[path] for path in members)) for folder, members in folders.items()]
+        told = there[0][1] if len(there) == 1 else "; ".join(f"{told} in {folder}" for folder, told in there[:_TOLD])
+        more = f"; and {len(there) - _TOLD} more folders" if len(there) > _TOLD else ""
+        msg = f"--series must be the number of a series that is there, got {series}; there are {told}{more}"
+        raise RequestError(msg)
+    return chosen
 
 
 def _names(places: Iterable[Place]) -> dict[str, str]:

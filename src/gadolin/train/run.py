@@ -43,7 +43,7 @@ from gadolin.train.weights import localise, require_unseen, start_from
 __all__ = ["train_model", "with_evidence"]
 
 _LOG = logging.getLogger("gadolin")
-_ENOUGH_STEPS = 400  # below which networks still learn much with each, whatever they start from
+_FEW_STEPS, _ENOUGH_STEPS = 200, 400
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -125,7 +125,7 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
 def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
     """Say so where a training is too short to learn much, and how many epochs would take ``_ENOUGH_STEPS``."""
     each = steps_per_epoch(slices, recipe.batch_size)
-    if recipe.epochs * each < _ENOUGH_STEPS:
+    if recipe.epochs * each < _FEW_STEPS:
         _LOG.warning(
             "a training of %d steps is short; --set epochs=%d takes %d",
             recipe.epochs * each,
