@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -209,6 +210,11 @@ def test_info_shows_what_a_model_is(gadolin, trained):
     assert (ending.code, ending.err) == (0, "")
     for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation part", NOTICE):
         assert word in ending.out
+    for line in ("abstains below +never", "abstains above a strangeness of +never", "training started from +none"):
+        assert re.search(f"^{line}$", ending.out, re.MULTILINE), line
+    shipped = gadolin("info").out
+    assert re.search(r"^licence and origin +Apache-2.0. Learned from slices of Cheng et al.", shipped, re.MULTILINE)
+    assert re.search(r"^abstains below +0\.\d\d$", shipped, re.MULTILINE)
     assert gadolin("info", trained[1] / "bundle", "--json").json == json.loads(json.dumps(bundle.as_json()))
 
 

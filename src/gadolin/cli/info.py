@@ -10,6 +10,7 @@ import typer
 from gadolin.cli.output import print_json
 
 _LONG = "statistics"  # of the bundle's facts: hundreds of numbers
+_NAMES = {"weights": "training started from", "went_on_from": "went on from weights"}
 
 
 def info(
@@ -38,7 +39,10 @@ def info(
         "temperature": f"{bundle.temperature:.3f}",
         "abstains below": f"{bundle.abstain_below:.2f}" if bundle.abstain_below else "never",
         "abstains above a strangeness of": f"{bundle.strange_above:.2f}" if bundle.strange_above else "never",
-        **{key.replace("_", " "): _words(value) for key, value in bundle.facts.items() if key != _LONG},
+        **({"licence and origin": bundle.licence} if bundle.licence else {}),
+        **{
+            _NAMES.get(key, key.replace("_", " ")): _words(value) for key, value in bundle.facts.items() if key != _LONG
+        },
         **{f"{part} part": _words(value) for part, value in bundle.metrics.items()},
     }
     width = max(map(len, shown))
