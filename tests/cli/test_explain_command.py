@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -86,6 +87,13 @@ def test_a_picture_that_the_model_declines_is_explained_and_said_to_be_declined(
     assert ending.out.count("no answer") == 1
     with Image.open(told["explanations"][0]["overlay"]) as one, Image.open(plain["explanations"][0]["overlay"]) as two:
         assert (np.asarray(one)[:20].min(), np.asarray(two)[:20].min()) == (0, 255)
+
+
+def test_what_cannot_be_drawn_names_the_extra_of_explanations(gadolin, bare, pictures, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "gadolin.report.overlays", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    ending = gadolin("explain", pictures[0], "--model", bare, "--out", tmp_path / "out")
+    ending.refused('pip install "gadolin[explain]"')
 
 
 def test_all_methods_of_a_run_are_all(gadolin, trained, pictures, tmp_path):

@@ -110,15 +110,15 @@ def draw(table: Table, measurement: Measurement, context: ReportContext) -> dict
     return {name: Drawing(name, *_WORDS[name], alt=alt, png=png) for name, (alt, png) in drawn.items()}
 
 
-def load(module: str) -> ModuleType:
-    """Import ``module``; raise MissingExtraError where a package of the report extra is missing."""
+def load(module: str, extra: str = "report") -> ModuleType:
+    """Import ``module``; raise MissingExtraError, which names ``extra``, where a package that draws is missing."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRA:
             raise
-        raise MissingExtraError(package, "report") from error
+        raise MissingExtraError(package, extra) from error
 
 
 def inline(png: bytes) -> str:
