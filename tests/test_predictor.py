@@ -102,7 +102,7 @@ def test_it_abstains_under_the_threshold_and_says_so(differently, lit_quadrant):
     sure, unsure = differently(abstain_below=0.9).predict([lit_quadrant(0), dim])
     assert (sure.label, sure.abstained, sure.reason) == (CLASSES[0], False, None)
     assert (unsure.label, unsure.abstained) == (None, True)
-    assert unsure.reason == "no class reaches a probability of 0.90"
+    assert unsure.reason == "no class reaches a probability of 0.9"
     assert max(unsure.probabilities, key=unsure.probabilities.get) == CLASSES[0]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gadolin import lineage
 from gadolin.bundle import SHIPPED, model_place, read_bundle, require_weights
 from gadolin.phantom import CLASSES, draw_patient
 from gadolin.predictor import Predictor
@@ -61,11 +63,23 @@ def test_it_declines_noise_and_a_blank_page(shipped, rng):
         assert answer.label is None
 
 
-def test_it_is_had_by_name_unless_something_here_is_called_so(tmp_path, monkeypatch):
+def test_it_is_had_by_name_whatever_else_is_called_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert model_place(None) == model_place("shipped") == model_place(Path("shipped")) == SHIPPED
     (tmp_path / "shipped").mkdir()
-    assert model_place("shipped") == Path("shipped")
+    assert model_place(None) == model_place("shipped") == model_place(Path("shipped")) == SHIPPED
+    assert model_place(tmp_path / "shipped") == tmp_path / "shipped"
+
+
+def test_what_it_learned_from_is_known_by_its_weights():
+    assert list(lineage.SHIPPED)[-1] == read_bundle(SHIPPED).weights_digest
+
+
+@pytest.mark.parametrize("before", [None, 5, "abc", []])
+def test_a_lineage_is_what_the_bundle_lists(before, make_bundle):
+    bundle = make_bundle()
+    told = replace(bundle, facts=bundle.facts | {"went_on_from": before})
+    assert lineage.lineage(told) == (bundle.weights_digest,)
+    assert lineage.shipped_learned(lineage.lineage(told)) == ""
 
 
 def test_its_evaluation_says_what_it_learned_from_and_lies_where_one_works(tmp_path, monkeypatch, small_phantoms):
@@ -74,6 +88,8 @@ def test_its_evaluation_says_what_it_learned_from_and_lies_where_one_works(tmp_p
 
     assert page.resolve() == tmp_path / f"evaluation-{small_phantoms.name}" / "report.html"
     assert "learned from Figshare 1512427 (folds 0 to 3)" in page.read_text(encoding="utf-8")
+    (note,) = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))["notes"]
+    assert note.startswith("The model of the package, which this is or goes on from, learned from Figshare")
 
 
 def test_training_may_start_from_it():

@@ -86,10 +86,8 @@ def write_bundle(bundle: Bundle) -> None:
 
 
 def model_place(model: Path | str | None) -> Path:
-    """Return where a model lies: for None, or "shipped" where nothing here is called so, in the package."""
-    if model is None or (str(model) == "shipped" and not Path(model).exists()):
-        return SHIPPED
-    return Path(model)
+    """Return where a model lies: for None and "shipped" in the package, whatever else is called so here."""
+    return SHIPPED if model is None or str(model) == "shipped" else Path(model)
 
 
 def read_bundle(model: Path) -> Bundle:

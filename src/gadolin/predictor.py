@@ -94,7 +94,7 @@ class Predictor:
         elif strange:
             reason = "the picture looks like nothing that the model was trained on"
         elif likely[best] < self.bundle.abstain_below:
-            reason = f"no class reaches a probability of {self.bundle.abstain_below:.2f}"
+            reason = f"no class reaches a probability of {self.bundle.abstain_below:.4g}"
         classes = self.bundle.classes
         return Prediction(
             path=name,

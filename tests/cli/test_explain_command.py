@@ -156,6 +156,18 @@ def test_slices_that_cannot_be_explained_are_told_and_the_rest_go_on(gadolin, ba
     assert [each["path"] for each in ending.json["explained"]] == [str(pictures[0])]
 
 
+def test_gradients_of_a_run_are_had_from_within_its_bundle(gadolin, trained, pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(trained[1] / "bundle")
+    ending = gadolin("explain", pictures[0], "--model", ".", "--method", "gradcam", "--out", tmp_path / "out")
+    assert ending.code == 0
+
+
+def test_methods_to_score_that_need_a_run_folder_are_refused_at_once(gadolin, bare, outlined, tmp_path):
+    asked = ("score-explanations", bare, outlined, "--methods", "evidence,gradcam", "--out", tmp_path / "o")
+    gadolin(*asked).refused("gradcam needs the run folder that the model was trained in", "use evidence, lime, shap")
+    assert not (tmp_path / "o").exists()
+
+
 def test_too_few_samples_for_the_superpixels_are_told(gadolin, bare, pictures, tmp_path):
     ending = gadolin("explain", pictures[0], "--model", bare, "--method", "lime", "--samples", "20", "--out", tmp_path)
 

@@ -124,6 +124,12 @@ def test_nothing_is_named_below_where_those_above_are_right_but_nine_of_ten_are_
     assert bound_of(sure, np.arange(200) >= 0) == 0
 
 
+@given(st.lists(st.tuples(st.floats(0.5, 1), st.booleans()), min_size=1, max_size=300))
+def test_nine_of_ten_at_least_are_named_above_that_bound(rows):
+    sure, right = (np.array(each) for each in zip(*rows, strict=True))
+    assert (sure >= bound_of(sure, right)).mean() >= 0.9
+
+
 def make_selective_table(sure, correct):
     rows = len(sure)
     names = tuple(map(str, range(rows)))

@@ -101,7 +101,7 @@ def test_one_of_several_series_may_be_chosen(tmp_path):
     assert in_order(found, series="7") == others
 
 
-def test_one_number_chooses_a_series_of_each_folder(tmp_path):
+def test_one_number_chooses_a_series_of_each_folder(tmp_path, caplog):
     for patient in ("p1", "p2"):
         for number in (5, 6):
             facts = DicomFacts(series=f"{patient[1]}.{number}", more={"SeriesNumber": number})
@@ -109,6 +109,11 @@ def test_one_number_chooses_a_series_of_each_folder(tmp_path):
             (tmp_path / patient / f"{number}.dcm").write_bytes(dicom_bytes(SLICES[0], facts))
     files = sorted(tmp_path.rglob("*.dcm"))
     assert in_order(files, series="5") == [tmp_path / "p1" / "5.dcm", tmp_path / "p2" / "5.dcm"]
+    assert not caplog.text
+    (tmp_path / "p2" / "5.dcm").unlink()
+    assert in_order([path for path in files if path.is_file()], series="5") == [tmp_path / "p1" / "5.dcm"]
+    assert f"left out {tmp_path / 'p2'}: it holds series 6 (1 file)" in caplog.text
+    files[2].write_bytes(files[0].read_bytes())
     with pytest.raises(RequestError) as caught:
         in_order(files, series="7")
     there = "series 5 (1 file), series 6 (1 file) in"

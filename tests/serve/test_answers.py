@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gadolin.explanations import Options, explain
 from gadolin.files import predict_files
@@ -73,6 +74,16 @@ def test_the_picture_comes_back_as_it_was_and_the_evidence_on_its_pixels(client,
     wanted = explain(predictor, image)
     assert one["evidence"]["class"] == wanted.label
     np.testing.assert_allclose(heat_of(one["evidence"]), wanted.heat, atol=np.abs(wanted.heat).max() / 100)
+    assert f"points at the lesion of a slice named {wanted.label} was not measured" in one["evidence"]["trust"]
+
+
+def test_evidence_that_is_zero_everywhere_is_said_to_show_nothing(client, sent):
+    black = io.BytesIO()
+    Image.new("L", (64, 64)).save(black, format="PNG")
+    files = sent(("black.png", black.getvalue()))
+    (one,) = client.post("/v1/predict", files=files, data={"include": "picture,evidence"}).json()["predictions"]
+    assert one["evidence"]["scale"] == 0
+    assert one["evidence"]["trust"].startswith("evidence shows nothing here: no place of this slice")
 
 
 @pytest.mark.parametrize("method", ["evidence", "lime", "shap"])

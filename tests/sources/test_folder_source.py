@@ -148,14 +148,16 @@ def test_progress_counts_every_file(folder):
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_pictures_in_no_class_folder_are_told(folder):
+def test_pictures_in_no_class_folder_are_told(folder, caplog):
     root = folder("a.png", "Training/b.png", "Training/glioma/c.png")
     (root / "README.txt").write_text("no slice")
     (root / ".hidden.png").write_bytes((root / "a.png").read_bytes())
+    (root / "_SUCCESS").touch()
     found = scan_folder(root)
     why = "it lies in no class folder"
     assert found.omitted == ((root / "a.png", why), (root / "Training" / "b.png", why))
     assert [record.path.name for record in found.records] == ["c.png"]
+    assert f"left out 2 slices that lie in no class folder, such as {root / 'a.png'}" in caplog.text
 
     alone = root / "Training" / "glioma"
     with pytest.raises(DataError, match=f"none of 1 could be used in {alone}, not c.png: {why}; see the README"):

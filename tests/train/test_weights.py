@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 
 from gadolin.bundle import SHIPPED, read_bundle, write_bundle
 from gadolin.errors import WeightsError
-from gadolin.lineage import SHIPPED_LEARNED
 from gadolin.manifest import file_digest
 from gadolin.network import NetworkConfig, build_classifier
 from gadolin.train import weights
@@ -284,7 +283,7 @@ def test_frozen_weights_that_were_transferred_stay_through_a_step_and_the_others
 )
 def test_what_the_shipped_model_learned_from_is_told_where_a_run_starts_from_it(caplog, named, told):
     weights.require_unseen(named, [])
-    assert (SHIPPED_LEARNED in caplog.text) is told
+    assert ("learned from Figshare 1512427" in caplog.text) is told
 
 
 def test_it_is_told_too_where_a_run_starts_from_one_that_started_from_it(caplog, source, tmp_path, make_bundle):
@@ -295,5 +294,14 @@ def test_it_is_told_too_where_a_run_starts_from_one_that_started_from_it(caplog,
 
     own = read_bundle(bundle.folder)
     write_bundle(replace(own, facts=own.facts | {"went_on_from": ["0" * 64, read_bundle(SHIPPED).weights_digest]}))
-    weights.require_unseen(str(bundle.folder), [])
-    assert SHIPPED_LEARNED in caplog.text
+    for start in (bundle.folder, bundle.weights):
+        caplog.clear()
+        weights.require_unseen(str(start), [])
+        assert "learned from Figshare 1512427" in caplog.text
+        facts = start_from(network_of(1), "compact", str(start))
+        assert facts["went_on_from"] == [own.weights_digest, "0" * 64, read_bundle(SHIPPED).weights_digest]
+
+    save_file(state_of(network_of(3)), bundle.weights)  # no longer those that the bundle names
+    caplog.clear()
+    weights.require_unseen(str(bundle.weights), [])
+    assert not caplog.text

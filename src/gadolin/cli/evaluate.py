@@ -32,8 +32,6 @@ def evaluate(
     Intervals resample patients (or groups of copies) and not slices. Where the model is a run folder, slices that it
     was trained on, or copies of them, are counted apart, and this reading is recorded in the run.
     """
-    from gadolin.bundle import model_place, read_bundle
-    from gadolin.lineage import SHIPPED_LEARNED, knows_shipped, lineage
     from gadolin.report.evaluation import evaluate_model
 
     with progress_bar("evaluating") as advance:
@@ -50,9 +48,7 @@ def evaluate(
         print_json({"report": str(page), "metrics": metrics})
     else:
         print(summary(metrics))
-        say(f"report: {page}")
-    if knows_shipped(lineage(read_bundle(model_place(model)))):
-        say(f"gadolin: {SHIPPED_LEARNED}")
+        say("\n".join([*(f"note: {note}" for note in metrics["notes"]), f"report: {page}"]))
 
 
 def summary(metrics: dict[str, Any]) -> str:

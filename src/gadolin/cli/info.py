@@ -37,7 +37,7 @@ def info(
         "classes": ", ".join(bundle.classes),
         "preparation": ", ".join(f"{key} {value}" for key, value in bundle.preparation.as_json().items()),
         "temperature": f"{bundle.temperature:.3f}",
-        "abstains below": f"{bundle.abstain_below:.2f}" if bundle.abstain_below else "never",
+        "abstains below": f"{bundle.abstain_below:.4g}" if bundle.abstain_below else "never",
         "abstains above a strangeness of": f"{bundle.strange_above:.2f}" if bundle.strange_above else "never",
         **({"licence and origin": bundle.licence} if bundle.licence else {}),
         **{

@@ -26,9 +26,7 @@ def predict(
     model: Model = None,
     runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
     threads: Annotated[int, typer.Option(help="Threads to compute with; 0 for one per core.")] = 0,
-    series: Annotated[
-        str | None, typer.Option(help="The number of the DICOM series to take from folders that hold several.")
-    ] = None,
+    series: Annotated[str | None, typer.Option(help="The number of the DICOM series to take of each folder.")] = None,
     plane: Annotated[
         str, typer.Option(help="Cut NIfTI volumes as 'acquired', 'axial', 'coronal' or 'sagittal'.")
     ] = "acquired",

@@ -60,11 +60,15 @@ def score_explanations(
 
 def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the methods and priors to score, and those of "all" that this model cannot be asked by."""
+    from gadolin.explanations.methods import METHODS
     from gadolin.explanations.score import Wish
     from gadolin.report.explained import methods_for
 
     if methods != "all":
-        return tuple(name.strip() for name in methods.split(",")), ()
+        names = tuple(name.strip() for name in methods.split(","))
+        for name in METHODS.keys() & set(names):
+            methods_for(name, predictor)
+        return names, ()
     _, left = methods_for("all", predictor)
     return tuple(name for name in Wish().methods if name not in left), left
 

@@ -58,7 +58,7 @@ def naming_bound(likely: NDArray[np.floating], truth: NDArray[np.integer]) -> fl
     accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(accuracy >= AIMED_ACCURACY)
     named = max(int(enough[-1]) + 1 if len(enough) else 0, math.ceil(ANSWERED * len(order)))
-    return 0.0 if named == len(order) else round(float(sure[order][named - 1]), 4)
+    return 0.0 if named == len(order) else math.floor(1e4 * float(sure[order][named - 1])) / 1e4
 
 
 def selective_statistic(table: Table) -> Statistic:

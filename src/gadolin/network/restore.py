@@ -20,7 +20,7 @@ def restored(bundle: Bundle) -> Classifier:
 
     Raises BundleError where the bundle does not lie in its run folder or has no weights.
     """
-    return _restored(bundle.folder, len(bundle.classes), require_weights(bundle))
+    return _restored(bundle.folder.resolve(), len(bundle.classes), require_weights(bundle))
 
 
 @lru_cache(maxsize=2)

@@ -99,6 +99,8 @@ def _chosen(kept: Mapping[Path, Place], folders: Mapping[Path, list[Path]], seri
     for folder, members in folders.items():
         names = _names(kept[path] for path in members)
         chosen[folder] = [path for path in members if names[kept[path].series] == series]
+        if not chosen[folder]:
+            _LOG.warning("left out %s: it holds %s", folder, _told(kept[path] for path in members))
     if not any(chosen.values()):
         there = [(folder, _told(kept[path] for path in members)) for folder, members in folders.items()]
         told = there[0][1] if len(there) == 1 else "; ".join(f"{told} in {folder}" for folder, told in there[:_TOLD])

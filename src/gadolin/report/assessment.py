@@ -16,7 +16,7 @@ from gadolin.cache import Prepared
 from gadolin.errors import OutputError
 from gadolin.evaluate import Measurement, Table, measure
 from gadolin.evaluate.assess import assess
-from gadolin.lineage import SHIPPED_LEARNED, knows_shipped, lineage
+from gadolin.lineage import lineage, shipped_learned
 from gadolin.manifest import manifest_digest
 from gadolin.predictor import Predictor
 from gadolin.records import Record
@@ -25,7 +25,7 @@ from gadolin.report.page import write_report
 
 _NAMED = 20  # slices, in a note
 
-__all__ = ["Assessment", "assess_and_report", "run_facts", "run_history"]
+__all__ = ["Assessment", "assess_and_report", "known_of", "run_facts", "run_history"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,15 @@ def assess_and_report(
         facts=facts | {"temperature": f"{predictor.bundle.temperature:.3f}", "Gadolin": __version__},
         history=run_history(assessment.run) if assessment.run else (),
         mistakes=_mistakes(table, prepared),
-        notes=(*assessment.notes, *_known(predictor), *_notes(prepared, table.paths)),
+        notes=(*assessment.notes, *known_of(lineage(predictor.bundle)), *_notes(prepared, table.paths)),
     )
     return measurement, write_report(assessment.out, table, measurement, context=context)
 
 
-def _known(predictor: Predictor) -> tuple[str, ...]:
-    """Return the note that slices may have been learned from, where a model knows those of the packaged one."""
-    if not knows_shipped(lineage(predictor.bundle)):
-        return ()
-    return (f"{SHIPPED_LEARNED[0].upper()}{SHIPPED_LEARNED[1:]}.",)
+def known_of(digests: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the note on what was learned from where a packaged model is in a lineage, else none."""
+    told = shipped_learned(digests)
+    return (f"{told[0].upper()}{told[1:]}.",) if told else ()
 
 
 def run_facts(run: Path) -> dict[str, str]:

@@ -39,7 +39,7 @@ def methods_for(wanted: str, predictor: Predictor) -> tuple[tuple[str, ...], tup
     Gradient methods need the run folder and torch. Raises RequestError for an unknown method, and for one of gradients
     where the model lies in no run folder.
     """
-    folder = predictor.bundle.folder
+    folder = predictor.bundle.folder.resolve()
     bare = not (folder.parent / "run.json").is_file()
     if wanted != "all":
         if method_of(wanted).torch and bare:

@@ -49,7 +49,7 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
     load("jinja2")
     drawings = draw(table, measurement, context)
     page = _render(table, measurement, context, drawings)
-    write_json(folder / "metrics.json", measurement.as_json())
+    write_json(folder / "metrics.json", measurement.as_json() | {"notes": list(context.notes)})
     write_table(folder / "predictions.csv", table)
     for drawing in drawings.values():
         write_bytes(folder / "figures" / f"{drawing.name}.png", drawing.png)

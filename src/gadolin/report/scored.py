@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gadolin.atomic import write_bytes, write_json
+from gadolin.bundle import SHIPPED
 from gadolin.errors import DataError
 from gadolin.evaluate.assess import tested_records
 from gadolin.explanations.journal import Journal
@@ -36,12 +37,14 @@ def score_model(
     """Score the explanations of ``model`` on the outlined slices of ``data`` and return the folder and the lines.
 
     Interrupted, it goes on where it stood when asked the same again.
-    Writes ``explanations.json``, ``by-class.json``, ``rows.csv`` and ``explanations.html`` to ``out``; of a run
-    folder, the means by class also to its bundle.
+    Writes ``explanations.json``, ``by-class.json``, ``rows.csv`` and ``explanations.html`` to ``out``, by default
+    beside the model, of the package's own to the working folder; of a run folder, the means by class also to its
+    bundle.
     Raises DataError where no slice has an outline.
     """
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
-    out = out or model / f"explanations-{name}"
+    beside = Path() if predictor.bundle.folder == SHIPPED else model
+    out = out or beside / f"explanations-{name}"
     if (out / "run.json").is_file() or (out / "bundle.json").is_file():
         msg = f"scores need a folder of their own, {out} holds a run or a bundle; choose another --out"
         raise DataError(msg)

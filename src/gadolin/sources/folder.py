@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ PART_NAMES = {
 }  # fmt: skip
 
 
+_LOG = logging.getLogger("gadolin")
 _LOOSE = "it lies in no class folder"
 
 
@@ -42,6 +44,8 @@ def scan_folder(
     records: list[Record] = []
     skipped: list[tuple[Path, str]] = []
     omitted = [(path, _LOOSE) for base in dict.fromkeys((root, *(base for _, base in parts))) for path in _loose(base)]
+    if omitted:
+        _LOG.warning("left out %d slices that lie in no class folder, such as %s", len(omitted), omitted[0][0])
     for done, (part, name, path) in enumerate(files, start=1):
         try:
             contents, digest = _opened(path)
@@ -96,8 +100,10 @@ def _files(folder: Path) -> Iterator[Path]:
 def _loose(base: Path) -> Iterator[Path]:
     """Return the files that lie where folders of classes should and are slices by their name or their first bytes."""
     for path in sorted(base.iterdir()):
-        if path.is_file() and not path.name.startswith(".") and not is_other(path.name, _head(path)):
-            yield path
+        if path.is_file() and not path.name.startswith("."):
+            head = _head(path)
+            if head and not is_other(path.name, head):
+                yield path
 
 
 def _head(path: Path) -> bytes:

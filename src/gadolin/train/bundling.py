@@ -73,8 +73,8 @@ def make_bundle(
     enough = len(validation) >= ENOUGH
     if not enough:
         _LOG.warning(
-            "%d slices of the validation part are too few to say when to decline: this model will name whatever grey "
-            "picture it is shown; from %d on it would not",
+            "%d slices of the validation part are too few to say when to decline, and this model will name whatever "
+            "grey picture it is shown; hold out %d or more, with a larger --validation or more slices",
             len(validation),
             ENOUGH,
         )

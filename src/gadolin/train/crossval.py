@@ -20,6 +20,7 @@ from gadolin.evaluate import measure
 from gadolin.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.predictions import Table, read_table
 from gadolin.records import Record
+from gadolin.report.assessment import known_of
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes
 from gadolin.report.page import write_report
 from gadolin.sources import require_trainable, scan
@@ -216,6 +217,7 @@ def _report(plan: Plan, records: Sequence[Record], table: Table) -> Path:
         for row, picture in zip(rows, wrong.slices, strict=True)
     ]
     folds = sorted({record.fold for record in records if record.fold is not None})
+    begun = json.loads((plan.out / f"fold-{folds[0]}" / "run.json").read_text(encoding="utf-8"))
     context = ReportContext(
         title=f"{plan.recipe.name} on {plan.data.stem}, {len(folds)} folds pooled",
         model="one model for each fold",
@@ -229,6 +231,9 @@ def _report(plan: Plan, records: Sequence[Record], table: Table) -> Path:
             "Gadolin": __version__,
         },
         mistakes=mistakes,
-        notes=("Each slice was answered for by the one model of its fold, which learned from the other folds alone.",),
+        notes=(
+            "Each slice was answered for by the one model of its fold, which was trained on the other folds alone.",
+            *known_of(tuple(begun.get("went_on_from", []))),
+        ),
     )
     return write_report(plan.out / "evaluation", table, measure(table), context=context)

@@ -117,7 +117,8 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         require_unseen(plan.weights, parts.records)
         facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
         _open_run(plan, parts.records, facts)
-        _warn_of_few_steps(plan.recipe, len(parts.train))
+        if not plan.resume:
+            _warn_of_few_steps(plan.recipe, len(parts.train))
     _tell_lesions(network, plan.recipe.network.healthy, parts)
     return parts, plan, network, facts
 
@@ -125,12 +126,13 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
 def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
     """Say so where a training is too short to learn much, and how many epochs would take ``_ENOUGH_STEPS``."""
     each = steps_per_epoch(slices, recipe.batch_size)
+    enough = math.ceil(_ENOUGH_STEPS / each)
     if recipe.epochs * each < _FEW_STEPS:
         _LOG.warning(
             "a training of %d steps is short; --set epochs=%d takes %d",
             recipe.epochs * each,
-            math.ceil(_ENOUGH_STEPS / each),
-            _ENOUGH_STEPS,
+            enough,
+            enough * each,
         )
 
 

@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gadolin.bundle import SHIPPED, read_bundle, require_weights
+from gadolin.bundle import model_place, read_bundle, require_weights
 from gadolin.errors import BundleError, DataError, WeightsError
-from gadolin.lineage import SHIPPED_LEARNED, knows_shipped, lineage
+from gadolin.lineage import lineage, shipped_learned
 from gadolin.manifest import file_digest, read_manifest
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
@@ -49,7 +49,7 @@ def start_from(network: Classifier, backbone_name: str, weights: str, classes: t
         name, state = _from_hub(backbone_name)
         _load(network, state, f"the hub's {name}")
         return {"weights": "imagenet", "weights_source": name}
-    place = _place(weights)
+    place = model_place(weights)
     path = _file(place)
     state = _read(path)
     _load(network, _of_backbone(state), str(path))
@@ -62,7 +62,7 @@ def localise(weights: str) -> bool:
     """Tell whether ``weights`` are of a network that learned from outlines where lesions are."""
     if weights in ("none", "imagenet"):
         return False
-    path = _file(_place(weights))
+    path = _file(model_place(weights))
     try:
         with safe_open(path, "pt") as content:
             return any(name.startswith(_DECODER) for name in content.keys())  # noqa: SIM118  # it is no dictionary
@@ -87,8 +87,8 @@ def require_unseen(weights: str, records: Iterable[Record]) -> None:
     What the shipped model learned from is not listed with it: where weights are its own, or go on from it, a warning
     says what it was.
     """
-    if knows_shipped(_lineage(weights)):
-        _LOG.warning(SHIPPED_LEARNED)
+    if told := shipped_learned(_lineage(weights)):
+        _LOG.warning(told)
     listed = _manifest_of(weights)
     if listed is None:
         return
@@ -121,16 +121,20 @@ def _lineage(weights: str) -> tuple[str, ...]:
     """Return the digests of the weights that training starts from, and of what these went on from; newest first."""
     if weights in ("none", "imagenet"):
         return ()
-    place = _place(weights)
-    path = _file(place)
-    return (file_digest(path),) if place.is_file() else lineage(read_bundle(place))
+    path = _file(model_place(weights))
+    digest = file_digest(path)
+    try:
+        own = lineage(read_bundle(path.parent))
+    except BundleError:  # a file alone
+        return (digest,)
+    return own if own[0] == digest else (digest,)
 
 
 def weights_facts(weights: str) -> dict[str, str]:
     """Return what a run records of where it starts from: the name, and of a file its digest; raises WeightsError."""
     if weights in ("none", "imagenet"):
         return {"weights": weights}
-    return {"weights": Path(weights).name, "weights_digest": file_digest(_file(_place(weights)))}
+    return {"weights": Path(weights).name, "weights_digest": file_digest(_file(model_place(weights)))}
 
 
 def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
@@ -160,10 +164,6 @@ def _require_answer(address: str) -> None:
             pass
     except HTTPError:
         return  # an answer all the same
-
-
-def _place(weights: str) -> Path:
-    return SHIPPED if weights == "shipped" else Path(weights)
 
 
 def _file(path: Path) -> Path:

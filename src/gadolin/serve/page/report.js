@@ -51,7 +51,7 @@ export function report(items, { classes, model, notice, pictures }) {
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Gadolin: report</title><style>${STYLE}</style>
 <h1>Gadolin: answers for ${items.length} slices</h1><p class="notice">${escaped(notice)}</p>
 <p>Model ${escaped(model)}, ${escaped(new Date().toISOString().slice(0, 16).replace("T", " "))} UTC. Probabilities are calibrated on slices
-like those that were learned from; a series has no verdict, for none was ever validated. Over each picture lies what speaks for its
+like those that were learned from; a series has no verdict, for none was ever validated. Over each picture lies what, if anything, speaks for its
 most probable class, with the outline that this implies.${few}</p>
 <table><thead><tr>${head.map((name) => `<th>${escaped(name)}</th>`).join("")}</tr></thead>
 <tbody>${items.map((item) => row(item, classes, pictures.get(item))).join("")}</tbody></table><p class="notice">${escaped(notice)}</p></html>`;
