@@ -32,6 +32,7 @@ def info(
     if as_json:
         print_json(bundle.as_json())
         return
+    facts = {key: value for key, value in bundle.facts.items() if key != _LONG}
     shown = {
         "model": bundle.digest,
         "classes": ", ".join(bundle.classes),
@@ -40,9 +41,7 @@ def info(
         "abstains below": f"{bundle.abstain_below:.4g}" if bundle.abstain_below else "never",
         "abstains above a strangeness of": f"{bundle.strange_above:.2f}" if bundle.strange_above else "never",
         **({"licence and origin": bundle.licence} if bundle.licence else {}),
-        **{
-            _NAMES.get(key, key.replace("_", " ")): _words(value) for key, value in bundle.facts.items() if key != _LONG
-        },
+        **{_NAMES.get(key, key.replace("_", " ")): _words(value) for key, value in facts.items()},
         **{f"{part} part": _words(value) for part, value in bundle.metrics.items()},
     }
     width = max(map(len, shown))
