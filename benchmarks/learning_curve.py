@@ -1,12 +1,13 @@
 """What starting from learned weights is worth on a folder of one's own, by the number of its slices.
 
-    python benchmarks/learning_curve.py MANIFEST [--sizes 50 200 1000] [--seeds 0] [--work FOLDER] [--write]
+    python benchmarks/learning_curve.py MANIFEST [--sizes 50 200 1000] [--seeds 0] [--longer 3] [--work F] [--write]
 
 MANIFEST is crossval.py's, of four classes in five folds. One network learns from folds 1 and 2 and their outlines as
 the one that ships did: by the recipe ``robust``, then on by ``hardened``. The folder of one's own is folds 0 and 3, of
 which a third of the persons is the test; of the others so many slices are taken (a tenth of them the validation part),
-from labels alone by the recipe ``default``: once from random weights, once from the network's, at a rate of a fifth.
-The latter keeps the decoder and the head, as ``--weights`` does. Fold 4 is not read.
+from labels alone by the recipe ``default``: from random weights; from random weights for ``--longer`` times as many
+epochs, for they learn more slowly; and from the network's, at a rate of a fifth. The last keeps the decoder and the
+head, as ``--weights`` does. Fold 4 is not read.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[50, 200, 1000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--longer", type=int, default=3, help="times as many epochs from random weights")
     parser.add_argument("--work", type=Path, default=Path("runs/learning-curve"))
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
@@ -54,34 +56,44 @@ def main() -> None:
     learn(named_recipe("hardened"), read_manifest(first / "manifest.csv", verify=False), source, str(first))
     own = [replace(one, split="", outline="") for one in records if one.fold in OWN]
     parted = cut(own, 1 / 3, part="test", seed=0)
-    rows = [row(parted, size, source, arguments) for size in arguments.sizes]
+    rows = [one for size in arguments.sizes for one in compared(parted, size, source, arguments)]
     test = [one for one in parted if one.split == "test"]
     persons = {one.patient for one in test if one.patient}
     without = sum(not one.patient for one in test)
-    head = ["slices learned from", "from random weights", "from learned weights", "gain (paired, 95 %)"]
+    head = ["slices learned from", "weights", "epochs", "accuracy", "gain of learned weights (paired, 95 %)"]
     if len(arguments.seeds) > 1:
-        head[1:3] = [f"{start}: median (each seed; 95 % of all answers)" for start in head[1:3]]
+        head[3] = "accuracy: median (each seed; 95 % of all answers)"
     told = (
         f"Accuracy on {len(test) - without} slices of {len(persons)} persons and {without} pictures without a tumour, "
         f"four classes; seeds {', '.join(map(str, arguments.seeds))}, each with slices drawn anew; the gain is of all "
-        f"their answers. By the recipe `default` as it is, but no less than {STEPS} steps."
+        f"their answers. By the recipe `default` as it is, but no less than {STEPS} steps; from "
+        f"random weights for {arguments.longer} times as many epochs too."
     )
     publish("learning-curve", "Starting from learned weights", [*markdown(head, rows), "", told], write=arguments.write)
 
 
-def row(parted: Sequence[Record], size: int, source: Path, arguments: argparse.Namespace) -> list[str]:
-    """Return the accuracies from random and from learned weights after learning from ``size`` slices."""
-    tables: dict[str, list[Table]] = {"none": [], str(source): []}
+def compared(parted: Sequence[Record], size: int, source: Path, arguments: argparse.Namespace) -> list[list[str]]:
+    """Return a row for each way to learn from ``size`` slices: its worth, and what learned weights gain over it."""
+    ways = {"random": "none", "long": "none", "learned": str(source)}
+    recipes = {start: own_recipe(size, start, arguments.longer) for start in ways}
+    answers: dict[str, list[Table]] = {start: [] for start in ways}
     for seed in arguments.seeds:
         chosen = some(parted, size, seed)
-        for weights, answers in tables.items():
-            start = "random" if weights == "none" else "learned"
-            recipe = own_recipe(size, start)
-            answers.append(learn(recipe, chosen, arguments.work / f"{start}-{size}-{seed}", weights, seed))
-    scratch, learned = (joined_tables(answers) for answers in tables.values())
-    gain = compare(scratch, learned).accuracy
-    told = [each_seed(answers) for answers in tables.values()]
-    return [str(size), *told, f"{100 * gain.value:+.1f} ({100 * gain.low:.1f} to {100 * gain.high:.1f})"]
+        for start, weights in ways.items():
+            out = arguments.work / f"{start}-{size}-{seed}"
+            answers[start].append(learn(recipes[start], chosen, out, weights, seed))
+    rows = []
+    for start in ways:
+        told = [str(size), "learned" if start == "learned" else "random", str(recipes[start].epochs)]
+        gain = "" if start == "learned" else over(answers[start], answers["learned"])
+        rows.append([*told, each_seed(answers[start]), gain])
+    return rows
+
+
+def over(scratch: Sequence[Table], learned: Sequence[Table]) -> str:
+    """Return how many points the learned weights gain, with the interval over persons."""
+    gain = compare(joined_tables(scratch), joined_tables(learned)).accuracy
+    return f"{100 * gain.value:+.1f} ({100 * gain.low:.1f} to {100 * gain.high:.1f})"
 
 
 def each_seed(answers: Sequence[Table]) -> str:
@@ -101,11 +113,12 @@ def some(parted: Sequence[Record], size: int, seed: int) -> list[Record]:
     return [one for one in parted if one.split == "test"] + [train[place] for place in sorted(chosen.tolist())]
 
 
-def own_recipe(size: int, start: str) -> Recipe:
+def own_recipe(size: int, start: str, longer: int) -> Recipe:
     """Return ``default``, of so many epochs that few slices are learned from as long as many."""
     plain = named_recipe("default")
     steps = steps_per_epoch(round(0.9 * size), plain.batch_size)
-    settings = [f"epochs={max(plain.epochs, math.ceil(STEPS / steps))}"]
+    epochs = max(plain.epochs, math.ceil(STEPS / steps)) * (longer if start == "long" else 1)
+    settings = [f"epochs={epochs}"]
     if start == "learned":
         settings.append(f"optimizer.lr={plain.optimizer.lr / 5}")
     return with_settings(plain, settings)
