@@ -6,8 +6,8 @@ MANIFEST is crossval.py's, of four classes in five folds. One network learns fro
 the one that ships did: by the recipe ``robust``, then on by ``hardened``. The folder of one's own is folds 0 and 3, of
 which a third of the persons is the test; of the others so many slices are taken (a tenth of them the validation part),
 from labels alone by the recipe ``default``: from random weights; from random weights for ``--longer`` times as many
-epochs, for they learn more slowly; and from the network's, at a rate of a fifth. The last keeps the decoder and the
-head, as ``--weights`` does. Fold 4 is not read.
+epochs, where few slices do not have more of them anyway; and from the network's, at a rate of a fifth. The last keeps
+the decoder and the head, as ``--weights`` does. Fold 4 is not read.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def main() -> None:
     told = (
         f"Accuracy on {len(test) - without} slices of {len(persons)} persons and {without} pictures without a tumour, "
         f"four classes; seeds {', '.join(map(str, arguments.seeds))}, each with slices drawn anew; the gain is of all "
-        f"their answers. By the recipe `default` as it is, but no less than {STEPS} steps; from "
-        f"random weights for {arguments.longer} times as many epochs too."
+        f"their answers. By the recipe `default` as it is, but no less than {STEPS} steps; where "
+        f"these are its own epochs, from random weights for {arguments.longer} times as many too."
     )
     publish("learning-curve", "Starting from learned weights", [*markdown(head, rows), "", told], write=arguments.write)
 
@@ -76,6 +76,8 @@ def compared(parted: Sequence[Record], size: int, source: Path, arguments: argpa
     """Return a row for each way to learn from ``size`` slices: its worth, and what learned weights gain over it."""
     ways = {"random": "none", "long": "none", "learned": str(source)}
     recipes = {start: own_recipe(size, start, arguments.longer) for start in ways}
+    if recipes["random"].epochs > named_recipe("default").epochs:
+        del ways["long"]
     answers: dict[str, list[Table]] = {start: [] for start in ways}
     for seed in arguments.seeds:
         chosen = some(parted, size, seed)
