@@ -157,7 +157,7 @@ def test_pictures_in_no_class_folder_are_told(folder, caplog):
     why = "it lies in no class folder"
     assert found.omitted == ((root / "a.png", why), (root / "Training" / "b.png", why))
     assert [record.path.name for record in found.records] == ["c.png"]
-    assert f"left out 2 slices that lie in no class folder, such as {root / 'a.png'}" in caplog.text
+    assert f"left out what lies in no class folder: 2, such as {root / 'a.png'}" in caplog.text
 
     alone = root / "Training" / "glioma"
     with pytest.raises(DataError, match=f"none of 1 could be used in {alone}, not c.png: {why}; see the README"):

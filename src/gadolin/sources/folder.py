@@ -45,7 +45,7 @@ def scan_folder(
     skipped: list[tuple[Path, str]] = []
     omitted = [(path, _LOOSE) for base in dict.fromkeys((root, *(base for _, base in parts))) for path in _loose(base)]
     if omitted:
-        _LOG.warning("left out %d slices that lie in no class folder, such as %s", len(omitted), omitted[0][0])
+        _LOG.warning("left out what lies in no class folder: %d, such as %s", len(omitted), omitted[0][0])
     for done, (part, name, path) in enumerate(files, start=1):
         try:
             contents, digest = _opened(path)
