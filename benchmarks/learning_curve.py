@@ -34,7 +34,7 @@ from gadolin.train.plan import Plan
 from gadolin.train.recipe import Recipe, with_settings
 from gadolin.train.recipes import named_recipe
 from gadolin.train.run import train_model
-from publish import markdown, percent, publish, say, shown
+from publish import keep, markdown, percent, publish, say, shown
 
 SOURCE, OWN = (1, 2), (0, 3)
 STEPS = 400  # at least, however few slices there are
@@ -86,6 +86,8 @@ def compared(parted: Sequence[Record], size: int, source: Path, arguments: argpa
             answers[start].append(learn(recipes[start], chosen, out, weights, seed))
     rows = []
     for start in ways:
+        if arguments.write:
+            keep(f"learning-curve-{start}-{size}", joined_tables(answers[start]))
         told = [str(size), "learned" if start == "learned" else "random", str(recipes[start].epochs)]
         gain = "" if start == "learned" else over(answers[start], answers["learned"])
         rows.append([*told, each_seed(answers[start]), gain])
