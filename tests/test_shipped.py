@@ -71,7 +71,7 @@ def test_it_is_had_by_name_whatever_else_is_called_so(tmp_path, monkeypatch):
 
 
 def test_what_it_learned_from_is_known_by_its_weights():
-    assert list(lineage.SHIPPED)[-1] == read_bundle(SHIPPED).weights_digest
+    assert list(lineage.SHIPPED_LEARNED)[-1] == read_bundle(SHIPPED).weights_digest
 
 
 @pytest.mark.parametrize("before", [None, 5, "abc", []])

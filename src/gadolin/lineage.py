@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gadolin.bundle import Bundle
 
-__all__ = ["SHIPPED", "lineage", "shipped_learned"]
+__all__ = ["SHIPPED_LEARNED", "lineage", "shipped_learned"]
 
-SHIPPED = {
+SHIPPED_LEARNED = {
     "0f3c16ecffcd0db28c4c559c8b0020aa7f1ed664201e5392ad319b1d6617679c": (
         "Figshare 1512427 (folds 0 to 3) and the Kaggle set's pictures without a tumour"
     ),
@@ -25,7 +25,7 @@ def shipped_learned(digests: tuple[str, ...]) -> str:
 
     Which slices it learned from is not listed with it.
     """
-    learned = next((SHIPPED[one] for one in digests if one in SHIPPED), "")
+    learned = next((SHIPPED_LEARNED[one] for one in digests if one in SHIPPED_LEARNED), "")
     if not learned:
         return ""
     return (
