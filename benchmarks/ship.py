@@ -8,8 +8,8 @@ learned from: first by the recipe ``robust``, then on by ``hardened``. A validat
 thresholds. Fold 4 is the test part: it chooses nothing. OTHER holds folders of pictures that show no head; every second
 one of each sets the gate. Run again after an interruption, it goes on. The cross-validations' runs of fold 4 learn
 from the same slices: ``--first`` takes that by ``robust`` and ``--second`` that by ``hardened``, which went on from it,
-in place of training again. ``--put`` copies the bundle into the package, ``--write`` puts what is told of it into
-docs/results.md and the card.
+in place of training again. ``--put`` copies the bundle into the package, where gadolin/lineage.py is to name what its
+weights learned from; ``--write`` puts what is told of it into docs/results.md and the card.
 """
 
 from __future__ import annotations
