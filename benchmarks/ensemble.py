@@ -4,13 +4,15 @@
 
 Each slice is answered for by the networks of its fold, none of which learned from its person: the geometric mean of
 their probabilities, each calibrated on its own validation part; no temperature is fitted after it. Each
-cross-validation alone stands beside it, and the median of a recipe's seeds. ``--folds`` looks at some folds alone; all
+cross-validation alone stands beside it, the median of a recipe's seeds and how many mistakes these share, and what
+other orders of confidence than the probability are worth. ``--folds`` looks at some folds alone; all
 five are written.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +21,7 @@ import numpy as np
 
 from crossval import FOLDS, rows, ways
 from gadolin.evaluate import measure
+from gadolin.evaluate.selective import ANSWERED
 from gadolin.predictions import Table, read_table
 from gadolin.train.crossval import joined_tables
 from publish import kept_at, markdown, percent, publish, shown
@@ -36,7 +39,9 @@ def main() -> None:
         parser.error("only the answers of all folds are written")
     answers = [[answered(name, fold) for fold in arguments.folds] for name in arguments.names]
     means = [mean(of_one_fold) for of_one_fold in zip(*answers, strict=True)]
-    lines = [*rows(means), "", *alone(arguments.names, [joined_tables(folds) for folds in answers])]
+    tables = [joined_tables(folds) for folds in answers]
+    lines = [*rows(means), "", *alone(arguments.names, tables), "", *shared(arguments.names, tables)]
+    lines += ["", ordered(joined_tables(means), tables)]
     title = f"Person-grouped folds {', '.join(map(str, arguments.folds))}: the mean of {len(answers)} networks for each"
     publish("crossval-ensemble", title, lines, write=arguments.write)
 
@@ -54,6 +59,40 @@ def alone(names: Sequence[str], tables: Sequence[Table]) -> list[str]:
             cells.append([f"{recipe}, median of {len(values)} seeds", *map(percent, np.median(values, axis=0))])
     head = ["alone", "four classes (95 %)", "three answers", "macro F1", "surest 90 %", "ECE (15 bins)"]
     return markdown(head, cells)
+
+
+def shared(names: Sequence[str], tables: Sequence[Table]) -> list[str]:
+    """Return how many mistakes the seeds of each recipe have in common."""
+    wrong = defaultdict(list)
+    for name, table in zip(names, tables, strict=True):
+        wrong[name.partition("-seed")[0]].append(~table.correct)
+    return [
+        f"Wrong with any of {len(seeds)} seeds of {recipe}: {int(np.any(seeds, axis=0).sum())} slices; with all of "
+        f"them: {int(np.all(seeds, axis=0).sum())}."
+        for recipe, seeds in wrong.items()
+        if len(seeds) > 1
+    ]
+
+
+def ordered(whole: Table, tables: Sequence[Table]) -> str:
+    """Return what the surest of the mean's answers are worth where something else than its probability orders them."""
+    rows = np.arange(len(whole))
+    likely = np.sort(whole.probabilities, axis=1)
+    orders = {
+        "the margin": likely[:, -1] - likely[:, -2],
+        "the entropy": (likely * np.log(np.maximum(likely, 1e-12))).sum(axis=1),
+        "the least that any network gives": np.min([each.probabilities[rows, whole.predicted] for each in tables], 0),
+    }
+    surest = math.ceil(ANSWERED * len(whole))
+    told = [
+        f"{percent(float(whole.correct[np.argsort(-order, kind='stable')[:surest]].mean()))} by {name}"
+        for name, order in orders.items()
+    ]
+    sure = [int((~whole.correct & (whole.confidence > bound)).sum()) for bound in (0.9, 0.99)]
+    return (
+        f"The surest 90 % of the mean's answers by another order: {', '.join(told)}. Of its "
+        f"{int((~whole.correct).sum())} mistakes {sure[0]} have p above 0.9, {sure[1]} above 0.99."
+    )
 
 
 def answered(name: str, fold: int) -> Table:

@@ -16,7 +16,16 @@ from gadolin.errors import BundleError, DataError, RequestError, suggestion
 from gadolin.manifest import file_digest
 from gadolin.prepare import Preparation
 
-__all__ = ["FORMAT_VERSION", "SHIPPED", "Bundle", "model_place", "read_bundle", "require_weights", "write_bundle"]
+__all__ = [
+    "FORMAT_VERSION",
+    "SHIPPED",
+    "Bundle",
+    "beside",
+    "model_place",
+    "read_bundle",
+    "require_weights",
+    "write_bundle",
+]
 
 FORMAT_VERSION = 1
 _GRAPH = "model.onnx"
@@ -90,11 +99,18 @@ def model_place(model: Path | str | None) -> Path:
     return SHIPPED if model is None or str(model) == "shipped" else Path(model)
 
 
-def read_bundle(model: Path) -> Bundle:
-    """Read a bundle from its folder, or from the run folder that holds it; the graph's digest is verified.
+def beside(model: Path | str | None) -> Path:
+    """Return where reports on a model go by default: into its folder, of the packaged one into the working folder."""
+    place = model_place(model)
+    return Path() if place == SHIPPED else place
+
+
+def read_bundle(model: Path | str | None) -> Bundle:
+    """Read a bundle from where :func:`model_place` says, or from the run folder there; the graph's digest is verified.
 
     Raises BundleError where it is missing, damaged or of another format.
     """
+    model = model_place(model)
     if not model.exists():
         msg = f"a model must be a run folder or a bundle, {model} does not exist; check the path"
         raise BundleError(msg)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle, model_place, read_bundle
+from gadolin.bundle import Bundle, read_bundle
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
 from gadolin.runtime import Answer, Runtime, open_runtime
@@ -32,7 +32,7 @@ class Predictor:
 
         Raises BundleError where it is missing or damaged.
         """
-        bundle = read_bundle(model_place(model))
+        bundle = read_bundle(model)
         return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads))
 
     def predict(self, slices: Sequence[Slice], paths: Sequence[str] | None = None) -> list[Prediction]:

@@ -93,11 +93,13 @@ class Prediction:
             "path": self.path,
             "frame": self.frame,
             "probabilities": self.probabilities,
-            "label": self.label,
-            "abstained": self.abstained,
-            "reason": self.reason,
+            **self.verdict_json(),
             "model": self.model,
         }
+
+    def verdict_json(self) -> dict[str, object]:
+        """Return the class that is named, or why none is, as it stands in JSON."""
+        return {"label": self.label, "abstained": self.abstained, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)

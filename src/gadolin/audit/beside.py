@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle, model_place, read_bundle
+from gadolin.bundle import Bundle, read_bundle
 from gadolin.errors import DataError
 from gadolin.predictions import read_table
 from gadolin.records import Record
@@ -26,7 +26,7 @@ class Beside:
 
     def bundle(self) -> Bundle | None:
         """Return the model, None where none was given; raises BundleError where it cannot be read."""
-        return None if self.model is None else read_bundle(model_place(self.model))
+        return None if self.model is None else read_bundle(self.model)
 
     def probabilities(self, records: Sequence[Record]) -> NDArray[np.float64] | None:
         """Return the predictions of ``records`` as (N, K) float64, NaN where there is none; None where none were given.

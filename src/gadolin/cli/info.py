@@ -23,10 +23,10 @@ def info(
 
     What the training slices were like in numbers, which the audit compares with, is told with --json alone.
     """
-    from gadolin.bundle import model_place, read_bundle, require_weights
+    from gadolin.bundle import read_bundle, require_weights
     from gadolin.records import NOTICE
 
-    bundle = read_bundle(model_place(model))
+    bundle = read_bundle(model)
     if bundle.weights.is_file():
         require_weights(bundle)
     if as_json:

@@ -66,8 +66,9 @@ def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[s
 
     if methods != "all":
         names = tuple(name.strip() for name in methods.split(","))
-        for name in METHODS.keys() & set(names):
-            methods_for(name, predictor)
+        for name in names:
+            if name in METHODS:
+                methods_for(name, predictor)
         return names, ()
     _, left = methods_for("all", predictor)
     return tuple(name for name in Wish().methods if name not in left), left

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -78,19 +77,12 @@ def _tell(out: Path, page: Path, *, as_json: bool) -> None:
 
 @contextmanager
 def _told_once() -> Iterator[None]:
-    """Print each of the library's warnings once; of an error of several processes let one print it and all end."""
+    """Print the library's warnings; of an error that several processes have, let one print it and the others end."""
     from gadolin.errors import GadolinError, RequestError
     from gadolin.train.processes import told_elsewhere
 
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("gadolin: %(message)s"))
-    said: Counter[str] = Counter()
-
-    def new(record: logging.LogRecord) -> bool:
-        said[record.getMessage()] += 1
-        return said[record.getMessage()] == 1
-
-    handler.addFilter(new)
     logger = logging.getLogger("gadolin")
     logger.addHandler(handler)
     try:

@@ -10,9 +10,8 @@ import numpy as np
 
 from gadolin.bundle import Bundle
 from gadolin.explanations.explanation import Explanation
-from gadolin.explanations.subject import Heat
 
-__all__ = ["SCORES_FILE", "told", "trust", "trust_in"]
+__all__ = ["SCORES_FILE", "nothing", "told", "trust"]
 
 SCORES_FILE = "explanations.json"
 FEW = 10
@@ -29,14 +28,12 @@ def told(bundle: Bundle, one: Explanation) -> dict[str, Any]:
         "samples": one.samples,
         "settings": one.settings,
         "hottest": [row, column] if one.heat.any() else None,
-        "trust": trust_in(bundle, one.method, one.label, one.heat),
+        "trust": trust(bundle, one.method, one.label) if one.heat.any() else nothing(one.method, one.label),
     }
 
 
-def trust_in(bundle: Bundle, method: str, label: str, heat: Heat) -> str:
-    """Return :func:`trust` for a map (H, W) that shows something, else one sentence that it shows nothing."""
-    if heat.any():
-        return trust(bundle, method, label)
+def nothing(method: str, label: str) -> str:
+    """Return what stands in place of :func:`trust` for a map that is 0 everywhere."""
     said = f"{method} shows nothing here: no place of this slice speaks for or against {label} by itself."
     return f"{said} Such a class is named where little speaks for the others." if method == "evidence" else said
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gadolin.bundle import SHIPPED, model_place
+from gadolin.bundle import beside, model_place
 from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
 from gadolin.errors import DataError
@@ -44,8 +44,7 @@ def evaluate_model(
     found = scan(data, patient_from=patient_from)
     run = next((folder for folder in (model, model.parent) if (folder / "run.json").is_file()), None)
     name = _name_of(data)
-    beside = Path() if model == SHIPPED else run or model
-    out = out or beside / f"evaluation-{name}"
+    out = out or beside(run or model) / f"evaluation-{name}"
     _refuse_other_folder(out)
     records = _with_known_facts(tested_records(found.records), run) if run else tested_records(found.records)
     assessment = Assessment(

@@ -89,8 +89,7 @@ def explain_slices(
             _written(predictor, overlays.overlay(image, one, declined=why), one, out / f"{stem}-{one.method}")
             for one in found
         ]
-        answer = {"label": verdict.label, "abstained": verdict.abstained, "reason": why}
-        record: dict[str, object] = {"path": path, "frame": frame, **answer, "explanations": written}
+        record = {"path": path, "frame": frame, **verdict.verdict_json(), "explanations": written}
         if len(found) > 1:
             write_bytes(out / f"{stem}-panel.png", overlays.panel(image, found, declined=why))
             record["panel"] = str(out / f"{stem}-panel.png")

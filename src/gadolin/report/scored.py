@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gadolin.atomic import write_bytes, write_json
-from gadolin.bundle import SHIPPED
+from gadolin.bundle import beside, model_place
 from gadolin.errors import DataError
 from gadolin.evaluate.assess import tested_records
 from gadolin.explanations.journal import Journal
@@ -42,9 +42,9 @@ def score_model(
     bundle.
     Raises DataError where no slice has an outline.
     """
+    model = model_place(model)
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
-    beside = Path() if predictor.bundle.folder == SHIPPED else model
-    out = out or beside / f"explanations-{name}"
+    out = out or beside(model) / f"explanations-{name}"
     if (out / "run.json").is_file() or (out / "bundle.json").is_file():
         msg = f"scores need a folder of their own, {out} holds a run or a bundle; choose another --out"
         raise DataError(msg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.explanations.subject import onto_slice
-from gadolin.explanations.trust import trust_in
+from gadolin.explanations.trust import nothing
 from gadolin.predictor import Predictor, probabilities
 from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
@@ -46,12 +46,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What answers: one model, the processes that decode for it, and the limits of a request."""
+    """What answers: one model, the processes that decode for it, and the limits of a request.
+
+    ``trust`` says of each class how far the evidence for it can be trusted.
+    """
 
     predictor: Predictor
     decoders: Decoders
     batcher: Batcher
     limits: Limits
+    trust: Mapping[str, str]
 
     async def slices(self, files: Sequence[Upload], wanted: Wanted, only: str = "") -> list[Asked]:
         """Decode the files of a request, the DICOM files of one series in anatomical order; ``only`` the one so named.
@@ -104,7 +108,7 @@ class Engine:
             box = find_frame(found.picture, self.predictor.bundle.preparation).box
             heat = onto_slice(said.evidence[0, best], box, found.picture.pixels.shape)
             label = self.predictor.bundle.classes[best]
-            trusted = trust_in(self.predictor.bundle, "evidence", label, heat)
+            trusted = self.trust[label] if heat.any() else nothing("evidence", label)
             told["evidence"] = {"class": label, **heat_json(heat), "outline": _outline(heat), "trust": trusted}
         return told
 

@@ -45,7 +45,8 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         decoders, batcher = Decoders(settings, predictor.bundle.preparation), Batcher(predictor)
-        app.state.engine = Engine(predictor, decoders, batcher, settings.limits)
+        trusted = {name: trust(predictor.bundle, "evidence", name) for name in predictor.bundle.classes}
+        app.state.engine = Engine(predictor, decoders, batcher, settings.limits, trusted)
         app.state.jobs = Jobs(settings.limits.max_jobs)
         yield
         app.state.jobs.close()

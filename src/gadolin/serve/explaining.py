@@ -115,8 +115,7 @@ def explain(
             continue
         except MissingExtraError as error:
             raise ProblemError(422, str(error)) from error
-        answer = {"label": verdict.label, "abstained": verdict.abstained, "reason": verdict.reason}
-        explained.append({"path": one.path, "frame": one.found.frame, **answer, "explanations": [said]})
+        explained.append({"path": one.path, "frame": one.found.frame, **verdict.verdict_json(), "explanations": [said]})
     return {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained, "errors": failures}
 
 

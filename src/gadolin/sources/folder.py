@@ -43,9 +43,8 @@ def scan_folder(
     patients = PatientRule(root, patient_from)
     records: list[Record] = []
     skipped: list[tuple[Path, str]] = []
-    omitted = [(path, _LOOSE) for base in dict.fromkeys((root, *(base for _, base in parts))) for path in _loose(base)]
-    if omitted:
-        _LOG.warning("left out what lies in no class folder: %d, such as %s", len(omitted), omitted[0][0])
+    loose = [(path, _LOOSE) for base in dict.fromkeys((root, *(base for _, base in parts))) for path in _loose(base)]
+    omitted = [*loose]
     for done, (part, name, path) in enumerate(files, start=1):
         try:
             contents, digest = _opened(path)
@@ -77,6 +76,8 @@ def scan_folder(
             f"{found}; see the README on how to lay it out"
         )
         raise DataError(msg)
+    if loose:
+        _LOG.warning("left out what lies in no class folder: %d, such as %s", len(loose), loose[0][0])
     kind = "classes" if parts[0][0] == "" else "parts"
     return Scan(root, kind, tuple(records), renamed, tuple(skipped), tuple(omitted))
 

@@ -31,6 +31,7 @@ __all__ = ["make_bundle"]
 _LOG = logging.getLogger(__name__)
 
 _FACTS = ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
+_FACTS_OF_SOME = ("went_on_from",)
 _PARITY_SLICES = 32  # spread over the validation part, so that every class is among them
 _GATE_SLICES = 4096  # of the training part, at most, whose features the gate is made from
 
@@ -63,7 +64,8 @@ def make_bundle(
         graph_digest=digest,
         manifest_digest=facts["manifest_digest"],
         weights_digest=file_digest(folder / "weights.safetensors"),
-        facts={key: facts[key] for key in (*_FACTS, "went_on_from") if key in facts}
+        facts={key: facts[key] for key in _FACTS}
+        | {key: facts[key] for key in _FACTS_OF_SOME if key in facts}
         | {"statistics": _statistics(parts)},
     )
     asking = Predictor(plain, open_runtime(plain.graph))

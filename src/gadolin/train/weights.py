@@ -50,7 +50,7 @@ def start_from(network: Classifier, backbone_name: str, weights: str, classes: t
         _load(network, state, f"the hub's {name}")
         return {"weights": "imagenet", "weights_source": name}
     place = model_place(weights)
-    path = _file(place)
+    path = _file(weights)
     state = _read(path)
     _load(network, _of_backbone(state), str(path))
     same = not place.is_file() and read_bundle(place).classes == classes
@@ -62,7 +62,7 @@ def localise(weights: str) -> bool:
     """Tell whether ``weights`` are of a network that learned from outlines where lesions are."""
     if weights in ("none", "imagenet"):
         return False
-    path = _file(model_place(weights))
+    path = _file(weights)
     try:
         with safe_open(path, "pt") as content:
             return any(name.startswith(_DECODER) for name in content.keys())  # noqa: SIM118  # it is no dictionary
@@ -121,7 +121,7 @@ def _lineage(weights: str) -> tuple[str, ...]:
     """Return the digests of the weights that training starts from, and of what these went on from; newest first."""
     if weights in ("none", "imagenet"):
         return ()
-    path = _file(model_place(weights))
+    path = _file(weights)
     digest = file_digest(path)
     try:
         own = lineage(read_bundle(path.parent))
@@ -134,7 +134,7 @@ def weights_facts(weights: str) -> dict[str, str]:
     """Return what a run records of where it starts from: the name, and of a file its digest; raises WeightsError."""
     if weights in ("none", "imagenet"):
         return {"weights": weights}
-    return {"weights": Path(weights).name, "weights_digest": file_digest(_file(model_place(weights)))}
+    return {"weights": Path(weights).name, "weights_digest": file_digest(_file(weights))}
 
 
 def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
@@ -166,7 +166,8 @@ def _require_answer(address: str) -> None:
         return  # an answer all the same
 
 
-def _file(path: Path) -> Path:
+def _file(weights: str) -> Path:
+    path = model_place(weights)
     if path.is_file():
         return path
     if not path.exists():
