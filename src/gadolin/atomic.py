@@ -80,8 +80,12 @@ def require_fresh(folder: Path, remedy: str = "choose another folder or empty th
     What a killed process left behind counts as nothing.
     """
     if folder.is_file() or (folder.is_dir() and not all(is_leftover(path) for path in folder.iterdir())):
-        msg = f"the output folder must be new or empty, {folder} is not; {remedy}"
-        raise DataError(msg)
+        raise DataError(
+            code="output_not_empty",
+            rule="the output folder must be new or empty",
+            got=f"{folder} is not",
+            remedy=f"{remedy}",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -121,4 +125,8 @@ def clear_leftovers(folder: Path, *, older_seconds: float = 0.0) -> None:
 def unwritable(path: Path, error: OSError) -> OutputError:
     """Return the error that says why ``path`` cannot be written and what to do."""
     why = error.strerror or str(error)
-    return OutputError(f"cannot write {path}: {why}; free space or choose a folder that you may write to")
+    return OutputError(
+        code="unwritable",
+        rule=f"cannot write {path}: {why}",
+        remedy="free space or choose a folder that you may write to",
+    )

@@ -112,82 +112,118 @@ def read_bundle(model: Path | str | None) -> Bundle:
     """
     model = model_place(model)
     if not model.exists():
-        msg = f"a model must be a run folder or a bundle, {model} does not exist; check the path"
-        raise BundleError(msg)
+        raise BundleError(
+            code="model_not_found",
+            rule="a model must be a run folder or a bundle",
+            got=f"{model} does not exist",
+            remedy="check the path",
+        )
     folder = next((each for each in (model, model / "bundle") if (each / _FACTS).is_file()), None)
     if folder is None:
-        msg = (
-            f"a model must be a run folder or a bundle, {model} holds no {_FACTS}; "
-            "if it is an unfinished run, resume it"
+        raise BundleError(
+            code="model_incomplete",
+            rule="a model must be a run folder or a bundle",
+            got=f"{model} holds no {_FACTS}",
+            remedy="if it is an unfinished run, resume it",
         )
-        raise BundleError(msg)
     try:
         content = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
         return _bundle(folder, content)
     except BundleError:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = (
-            f"{folder / _FACTS}: a bundle must be whole, this one is damaged ({error}); "
-            "fetch it again or export it anew"
-        )
-        raise BundleError(msg) from error
+        raise BundleError(
+            code="bundle_damaged",
+            rule="a bundle must be whole",
+            got=f"this one is damaged ({error})",
+            remedy="fetch it again or export it anew",
+            path=folder / _FACTS,
+        ) from error
 
 
 def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
     version = content.pop("format")
     if version != FORMAT_VERSION:
-        msg = (
-            f"{folder}: a bundle must be of format {FORMAT_VERSION}, this one is {version}; "
-            "install the Gadolin that wrote it"
+        raise BundleError(
+            code="bundle_format_unknown",
+            rule=f"a bundle must be of format {FORMAT_VERSION}",
+            got=f"this one is {version}",
+            remedy="install the Gadolin that wrote it",
+            path=folder,
         )
-        raise BundleError(msg)
     written = content.pop("digest")
     known = [item.name for item in fields(Bundle)]
     for key in content:
         if key not in known:
-            msg = f"{folder}: unknown bundle key {key!r}{suggestion(key, known)}; fetch the bundle again"
-            raise BundleError(msg)
+            raise BundleError(
+                code="bundle_key_unknown",
+                rule=f"unknown bundle key {key!r}{suggestion(key, known)}",
+                remedy="fetch the bundle again",
+                path=folder,
+            )
     try:
         preparation = Preparation.from_json(content.pop("preparation"))
     except RequestError as error:
-        msg = f"{folder}: {error}"
-        raise BundleError(msg) from error
+        raise BundleError(**error.fields()).at(folder) from error
     classes = tuple(content.pop("classes"))
     bundle = Bundle(folder=folder, classes=classes, preparation=preparation, **content)
     _check_values(bundle)
     _check_graph(bundle)
     if bundle.digest != written:
-        msg = f"{folder / _FACTS}: a bundle must be as it was written, its digest differs; fetch or export it again"
-        raise BundleError(msg)
+        raise BundleError(
+            code="bundle_changed",
+            rule="a bundle must be as it was written",
+            got="its digest differs",
+            remedy="fetch or export it again",
+            path=folder / _FACTS,
+        )
     return bundle
 
 
 def _check_values(bundle: Bundle) -> None:
     if not isinstance(bundle.facts, dict) or not all(isinstance(part, dict) for part in bundle.metrics.values()):
-        msg = f"{bundle.folder}: a bundle's facts and metrics must be JSON objects, these are not; fetch it again"
-        raise BundleError(msg)
+        raise BundleError(
+            code="bundle_invalid",
+            rule="a bundle's facts and metrics must be JSON objects",
+            got="these are not",
+            remedy="fetch it again",
+            path=bundle.folder,
+        )
     if len(set(bundle.classes)) < max(2, len(bundle.classes)):
-        msg = f"{bundle.folder}: a bundle must have two different classes or more; fetch it again"
-        raise BundleError(msg)
+        raise BundleError(
+            code="bundle_invalid",
+            rule="a bundle must have two different classes or more",
+            remedy="fetch it again",
+            path=bundle.folder,
+        )
     if not bundle.temperature > 0 or not 0 <= bundle.abstain_below <= 1 or not bundle.strange_above >= 0:
         got = f"{bundle.temperature}, {bundle.abstain_below} and {bundle.strange_above}"
-        msg = (
-            f"{bundle.folder}: a bundle must have a positive temperature, a threshold in 0 to 1 and a bound of "
-            f"0 or more, got {got}; "
-            "fetch it again"
+        raise BundleError(
+            code="bundle_invalid",
+            rule=("a bundle must have a positive temperature, a threshold in 0 to 1 and a bound of 0 or more"),
+            got=f"got {got}",
+            remedy="fetch it again",
+            path=bundle.folder,
         )
-        raise BundleError(msg)
 
 
 def require_weights(bundle: Bundle) -> Path:
     """Return the path of the bundle's weights; raises BundleError where they are missing or not those it names."""
     if not bundle.weights.is_file():
-        msg = f"a bundle to start from must hold weights.safetensors, {bundle.folder} does not; choose another"
-        raise BundleError(msg)
+        raise BundleError(
+            code="bundle_without_weights",
+            rule="a bundle to start from must hold weights.safetensors",
+            got=f"{bundle.folder} does not",
+            remedy="choose another",
+        )
     if file_digest(bundle.weights) != bundle.weights_digest:
-        msg = f"{bundle.weights}: the weights must be those that the bundle names, their digest differs; fetch it again"
-        raise BundleError(msg)
+        raise BundleError(
+            code="bundle_changed",
+            rule="the weights must be those that the bundle names",
+            got="their digest differs",
+            remedy="fetch it again",
+            path=bundle.weights,
+        )
     return bundle.weights
 
 
@@ -195,11 +231,18 @@ def _check_graph(bundle: Bundle) -> None:
     try:
         digest = file_digest(bundle.graph)
     except DataError as error:
-        msg = f"{bundle.graph}: a bundle must hold its network, this one does not; fetch the bundle again"
-        raise BundleError(msg) from error
+        raise BundleError(
+            code="bundle_without_network",
+            rule="a bundle must hold its network",
+            got="this one does not",
+            remedy="fetch the bundle again",
+            path=bundle.graph,
+        ) from error
     if digest != bundle.graph_digest:
-        msg = (
-            f"{bundle.graph}: the network must be the one that the bundle names, its digest differs; "
-            "fetch the bundle again"
+        raise BundleError(
+            code="bundle_changed",
+            rule="the network must be the one that the bundle names",
+            got="its digest differs",
+            remedy="fetch the bundle again",
+            path=bundle.graph,
         )
-        raise BundleError(msg)

@@ -1,10 +1,14 @@
 """Every error that Gadolin raises on purpose.
 
-Each message states the rule, what was got, and what to do about it::
+Each carries what a program needs (``code``, ``path``) and what a person needs (``rule``, ``got``, ``remedy``); its text
+is made of these. HTTP status, exit code and JSON follow from the type and the code, never from the text::
 
     GadolinError
     |-- RequestError (ValueError)        the request was wrong; the command line exits with 2
     |   |-- ReadError                    a file is no picture that can be read
+    |   |   |-- TooLargeError            a file or what it unpacks to exceeds a limit
+    |   |   |-- UnknownFormatError       a file of no known format
+    |   |   `-- DamagedFileError         a file of a known format that is not whole or not consistent
     |   |-- DataError                    a folder or manifest cannot be used as asked
     |   |-- RecipeError                  an unknown recipe, key or value
     |   |-- WeightsError                 weights that cannot be had or do not fit
@@ -13,15 +17,20 @@ Each message states the rule, what was got, and what to do about it::
     |-- DownloadError (ConnectionError)  a remote file cannot be fetched; exits with 1
     |-- ParityError (RuntimeError)       an export that does not compute what was trained; exits with 1
     `-- MissingExtraError (ImportError)  an optional package is not installed; exits with 2
+
+The codes are listed in ``docs/codes.md``, which is made from the source.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 __all__ = [
     "BundleError",
+    "DamagedFileError",
     "DataError",
     "DownloadError",
     "GadolinError",
@@ -31,21 +40,93 @@ __all__ = [
     "ReadError",
     "RecipeError",
     "RequestError",
+    "TooLargeError",
+    "UnknownFormatError",
     "WeightsError",
+    "error_from_json",
     "suggestion",
 ]
 
 
 class GadolinError(Exception):
-    """Base of all errors raised on purpose; catch this one to catch them all."""
+    """Base of all errors raised on purpose; catch this one to catch them all.
+
+    ``code`` is a stable snake_case name of what went wrong. ``rule`` says what must hold, ``got`` what was found
+    instead, ``remedy`` what to do; each is a part of a sentence and may be empty but the rule. ``path`` is the file or
+    folder that it is about, or None.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self, *, code: str, rule: str, got: str = "", remedy: str = "", path: Path | str | None = None
+    ) -> None:
+        super().__init__()
+        self.code = code
+        self.rule = rule
+        self.got = got
+        self.remedy = remedy
+        self.path = None if path is None else str(path)
+
+    @property
+    def reason(self) -> str:
+        """The sentence without the path."""
+        return f"{self.statement}; {self.remedy}" if self.remedy else self.statement
+
+    @property
+    def statement(self) -> str:
+        """What must hold and what was got, without the remedy."""
+        return ", ".join(part for part in (self.rule, self.got) if part)
+
+    def __str__(self) -> str:
+        """Return the path, where there is one, and the reason."""
+        return self.reason if self.path is None else f"{self.path}: {self.reason}"
+
+    def __repr__(self) -> str:
+        """Return the type, the code and the text."""
+        return f"{type(self).__name__}(code={self.code!r}, {str(self)!r})"
+
+    def at(self, path: Path | str) -> Self:
+        """Return the same error about ``path``; one that names a path already is returned as it is."""
+        if self.path is not None:
+            return self
+        named = self.__class__.__new__(self.__class__)
+        GadolinError.__init__(named, code=self.code, rule=self.rule, got=self.got, remedy=self.remedy, path=path)
+        return named
+
+    def fields(self) -> dict[str, Any]:
+        """Return code, rule, got, remedy and path, as JSON takes them."""
+        return {"code": self.code, "rule": self.rule, "got": self.got, "remedy": self.remedy, "path": self.path}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields and the name of the type, for ``error_from_json`` in another process."""
+        return {"type": type(self).__name__, **self.fields()}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes with every field."""
+        return _restored, (type(self), self.fields())
 
 
 class RequestError(GadolinError, ValueError):
     """What was asked for cannot be done as asked."""
 
+    exit_code = 2
+
 
 class ReadError(RequestError):
     """A file is not a picture that can be read."""
+
+
+class TooLargeError(ReadError):
+    """A file, or what it unpacks to, is larger than a limit."""
+
+
+class UnknownFormatError(ReadError):
+    """A file is of no format that can be read."""
+
+
+class DamagedFileError(ReadError):
+    """A file of a known format is not whole, or contradicts itself."""
 
 
 class DataError(RequestError):
@@ -77,13 +158,29 @@ class ParityError(GadolinError, RuntimeError):
 
 
 class MissingExtraError(GadolinError, ImportError):
-    """An optional package is not installed; the message holds the install command."""
+    """An optional package is not installed; the remedy is the install command."""
+
+    exit_code = 2
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
-            f"this needs the package {package!r}, which is not installed; "
-            f'install it with: pip install "gadolin[{extra}]"'
+            code="missing_package",
+            rule=f"this needs the package {package!r}",
+            got="which is not installed",
+            remedy=f'install it with: pip install "gadolin[{extra}]"',
         )
+
+
+def error_from_json(content: dict[str, Any]) -> GadolinError:
+    """Return the error that ``as_json`` described; raises KeyError where it is none of these."""
+    kinds = {name: kind for name, kind in globals().items() if name in __all__ and isinstance(kind, type)}
+    return _restored(kinds[content["type"] or ""], {name: one for name, one in content.items() if name != "type"})
+
+
+def _restored(kind: type[GadolinError], fields: dict[str, Any]) -> GadolinError:
+    error = kind.__new__(kind)
+    GadolinError.__init__(error, **fields)
+    return error
 
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:

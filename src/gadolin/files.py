@@ -64,16 +64,15 @@ def slices_of(paths: Iterable[str], *, plane: str = "acquired") -> Iterator[tupl
     """Yield path, frame (None in a file of one) and slice of each slice of the files, or what is wrong with it."""
     with thread_pool() as pool:
         for job in _jobs(paths, plane, pool):
-            found = _try_decode(job)
-            yield job.path, job.frame, Failure(job.path, found, job.frame) if isinstance(found, str) else found
+            yield job.path, job.frame, _try_decode(job)
 
 
 class _Job(NamedTuple):
-    """A slice to answer for: ``frame`` is None in a file of one; ``contents`` is what is wrong with the file, or it."""
+    """A slice to answer for: ``frame`` is None in a file of one."""
 
     path: str
     frame: int | None
-    contents: Contents | str
+    contents: Contents | Failure
 
 
 def _jobs(paths: Iterable[str], plane: str, pool: ThreadPoolExecutor) -> Iterator[_Job]:
@@ -81,7 +80,7 @@ def _jobs(paths: Iterable[str], plane: str, pool: ThreadPoolExecutor) -> Iterato
     while chunk := list(islice(waiting, _OPENED)):
         opened = pool.map(lambda path: _try_open(path, plane), chunk)
         for path, contents in zip(chunk, opened, strict=True):
-            if isinstance(contents, str) or contents.slices == 1:
+            if isinstance(contents, Failure) or contents.slices == 1:
                 yield _Job(path, None, contents)
             else:
                 yield from (_Job(path, frame, contents) for frame in range(contents.slices))
@@ -92,26 +91,26 @@ def _answers(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -
     good = [(job, one) for job, one in zip(jobs, decoded, strict=True) if isinstance(one, Slice)]
     predictions = predictor.predict([one for _, one in good], [job.path for job, _ in good])
     answers = iter([replace(each, frame=job.frame) for each, (job, _) in zip(predictions, good, strict=True)])
-    for job, one in zip(jobs, decoded, strict=True):
-        yield next(answers) if isinstance(one, Slice) else Failure(path=job.path, error=one, frame=job.frame)
+    for one in decoded:
+        yield next(answers) if isinstance(one, Slice) else one
 
 
-def _try_open(path: str, plane: str) -> Contents | str:
+def _try_open(path: str, plane: str) -> Contents | Failure:
     try:
         if path == "-":
             return open_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), plane=plane)
         return open_file(Path(path), plane=plane)
     except ReadError as error:
-        return str(error)
+        return Failure(path, error)
 
 
-def _try_decode(job: _Job) -> Slice | str:
-    if isinstance(job.contents, str):
+def _try_decode(job: _Job) -> Slice | Failure:
+    if isinstance(job.contents, Failure):
         return job.contents
     try:
         return job.contents.decode(job.frame or 0)
     except ReadError as error:
-        return str(error) if job.path == "-" else f"{job.path}: {error}"
+        return Failure(job.path, error, job.frame)
 
 
 def _hidden(path: Path) -> bool:
@@ -120,6 +119,10 @@ def _hidden(path: Path) -> bool:
 
 def _some(found: list[str], path: str) -> list[str]:
     if not found:
-        msg = f"a path must name one file or more, {path} names none; check it"
-        raise RequestError(msg)
+        raise RequestError(
+            code="path_names_nothing",
+            rule="a path must name one file or more",
+            got=f"{path} names none",
+            remedy="check it",
+        )
     return found

@@ -31,19 +31,32 @@ def read_manifest(path: Path, *, verify: bool = True) -> list[Record]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"a manifest must be a readable UTF-8 CSV, {path} is not ({error}); check the path"
-        raise DataError(msg) from error
+        raise DataError(
+            code="manifest_unreadable",
+            rule="a manifest must be a readable UTF-8 CSV",
+            got=f"{path} is not ({error})",
+            remedy="check the path",
+        ) from error
     rows = csv.DictReader(io.StringIO(text))
     try:
         _check_columns(path, rows.fieldnames or ())
         digest = cache(file_digest) if verify else None
         records = [_record(path, rows.line_num, row, digest) for row in rows]
     except csv.Error as error:
-        msg = f"{path}, row {rows.line_num + 1}: every row must be CSV, this one is not ({error}); check its quotes"
-        raise DataError(msg) from error
+        raise DataError(
+            code="manifest_not_csv",
+            rule=f"row {rows.line_num + 1}: every row must be CSV",
+            path=path,
+            got=f"this one is not ({error})",
+            remedy="check its quotes",
+        ) from error
     if not records:
-        msg = f"a manifest must have one row or more, {path} has none; add rows"
-        raise DataError(msg)
+        raise DataError(
+            code="manifest_empty",
+            rule="a manifest must have one row or more",
+            got=f"{path} has none",
+            remedy="add rows",
+        )
     return records
 
 
@@ -73,8 +86,12 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        msg = f"{path}: cannot be opened ({error.strerror or error}); check the path and its permissions"
-        raise DataError(msg) from error
+        raise DataError(
+            code="cannot_open",
+            rule=f"cannot be opened ({error.strerror or error})",
+            remedy="check the path and its permissions",
+            path=path,
+        ) from error
 
 
 def manifest_digest(records: Iterable[Record]) -> str:
@@ -92,13 +109,21 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         got = ", ".join(columns) or "nothing"
-        msg = f"a manifest must have the columns path and label, {path} has {got}; add {' and '.join(missing)}"
-        raise DataError(msg)
+        raise DataError(
+            code="manifest_column_missing",
+            rule="a manifest must have the columns path and label",
+            got=f"{path} has {got}",
+            remedy=f"add {' and '.join(missing)}",
+        )
     for name in columns:
         if name not in COLUMNS:
             known = ", ".join(COLUMNS)
-            msg = f"{path}: unknown column {name!r}{suggestion(name, COLUMNS)}; a manifest may have {known}"
-            raise DataError(msg)
+            raise DataError(
+                code="manifest_column_unknown",
+                rule=f"unknown column {name!r}{suggestion(name, COLUMNS)}",
+                remedy=f"a manifest may have {known}",
+                path=path,
+            )
 
 
 def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[Path], str] | None) -> Record:
@@ -106,30 +131,48 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     where = path.parent / values["path"]
     if not values["path"] or (digest_of and not where.is_file()):
-        msg = (
-            f"{path}, row {number}: every path must be a file, {values['path']!r} is not; correct it or remove the row"
+        raise DataError(
+            code="manifest_file_missing",
+            rule=f"row {number}: every path must be a file",
+            path=path,
+            got=f"{values['path']!r} is not",
+            remedy="correct it or remove the row",
         )
-        raise DataError(msg)
     if not values["label"]:
-        msg = f"{path}, row {number}: every row must have a label, this one has none; add it or remove the row"
-        raise DataError(msg)
-    if values["split"] not in SPLITS:
-        msg = (
-            f"{path}, row {number}: split must be train, validation, test or empty, got {values['split']!r}; correct it"
+        raise DataError(
+            code="manifest_value_invalid",
+            rule=f"row {number}: every row must have a label",
+            path=path,
+            got="this one has none",
+            remedy="add it or remove the row",
         )
-        raise DataError(msg)
+    if values["split"] not in SPLITS:
+        raise DataError(
+            code="manifest_value_invalid",
+            rule=f"row {number}: split must be train, validation, test or empty",
+            path=path,
+            got=f"got {values['split']!r}",
+            remedy="correct it",
+        )
     for name in ("fold", "frame"):
         if values[name] and not values[name].isdecimal():
             got = values[name]
-            msg = f"{path}, row {number}: {name} must be a whole number from 0 or empty, got {got!r}; correct it"
-            raise DataError(msg)
+            raise DataError(
+                code="manifest_value_invalid",
+                rule=f"row {number}: {name} must be a whole number from 0 or empty",
+                path=path,
+                got=f"got {got!r}",
+                remedy="correct it",
+            )
     digest = digest_of(where) if digest_of else values["digest"]
     if values["digest"] and values["digest"] != digest:
-        msg = (
-            f"{path}, row {number}: every file must match its digest, {where} has changed since it was written; "
-            "fetch it again or clear the digest"
+        raise DataError(
+            code="file_changed",
+            rule=f"row {number}: every file must match its digest",
+            path=path,
+            got=f"{where} has changed since it was written",
+            remedy="fetch it again or clear the digest",
         )
-        raise DataError(msg)
     return Record(
         path=where,
         label=values["label"],
@@ -150,9 +193,11 @@ def _outline(path: Path, number: int, outline: str, *, verify: bool) -> str:
         return outline
     where = path.parent / outline
     if verify and not where.is_file():
-        msg = (
-            f"{path}, row {number}: every outline must be a file, {outline!r} is not; "
-            f"correct it, leave it empty, or write {NO_LESION!r} where the slice shows no lesion"
+        raise DataError(
+            code="manifest_file_missing",
+            rule=f"row {number}: every outline must be a file",
+            path=path,
+            got=f"{outline!r} is not",
+            remedy=f"correct it, leave it empty, or write {NO_LESION!r} where the slice shows no lesion",
         )
-        raise DataError(msg)
     return str(where)

@@ -86,8 +86,10 @@ def _mask(contents: Contents, frame: int | None) -> NDArray[np.bool_]:
 
 def _check_size(record: Record, image: Slice, mask: NDArray[np.bool_]) -> None:
     if image.pixels.shape != mask.shape:
-        msg = (
-            f"{record.outline}: an outline must have the size of its slice, it has {mask.shape} "
-            f"and {record.name} has {image.pixels.shape}; draw it on the same grid"
+        raise DataError(
+            code="outline_size_differs",
+            rule="an outline must have the size of its slice",
+            got=f"it has {mask.shape} and {record.name} has {image.pixels.shape}",
+            remedy="draw it on the same grid",
+            path=record.outline,
         )
-        raise DataError(msg)

@@ -15,7 +15,7 @@ from gadolin.copies import Copies, find_copies
 from gadolin.errors import DataError, ReadError, RequestError, suggestion
 from gadolin.prepare import Preparation
 from gadolin.readers.each import unreadable
-from gadolin.records import Record
+from gadolin.records import Failure, Record
 from gadolin.sources import Scan, require_trainable, scan
 from gadolin.splits import assign_folds, carry_patients, conflicts_against, conflicts_within, cut, join_copies
 
@@ -43,30 +43,46 @@ class Wish:
     def __post_init__(self) -> None:
         """Refuse what cannot be divided by."""
         if (self.folds is None) == (self.test is None):
-            msg = f"a split needs either folds or a test share, got {self.folds} and {self.test}; give one of them"
-            raise RequestError(msg)
+            raise RequestError(
+                code="options_exclude_each_other",
+                rule="a split needs either folds or a test share",
+                got=f"got {self.folds} and {self.test}",
+                remedy="give one of them",
+            )
         if self.folds is not None and self.folds < 2:
-            msg = f"folds must be two or more, got {self.folds}; 5 is usual"
-            raise RequestError(msg)
+            raise RequestError(
+                code="folds_out_of_range",
+                rule="folds must be two or more",
+                got=f"got {self.folds}",
+                remedy="5 is usual",
+            )
         if self.test is not None and not 0 < self.test < 1:
-            msg = f"the test share must lie between 0 and 1, got {self.test}; 0.2 is usual"
-            raise RequestError(msg)
+            raise RequestError(
+                code="share_out_of_range",
+                rule="the test share must lie between 0 and 1",
+                got=f"got {self.test}",
+                remedy="0.2 is usual",
+            )
         if self.by not in BY:
-            msg = f"a split is by patient or by copies, got {self.by!r}{suggestion(self.by, BY)}; choose one"
-            raise RequestError(msg)
+            raise RequestError(
+                code="split_rule_unknown",
+                rule="a split is by patient or by copies",
+                got=f"got {self.by!r}{suggestion(self.by, BY)}",
+                remedy="choose one",
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
     """The divided records, and what was done on the way.
 
-    ``dropped`` holds (slice name, reason); ``merged`` the names of the slices that are copies of one another, group
-    by group; slices are named as in an audit. ``carried`` is how many have their patient from the collection compared
-    against.
+    ``dropped`` names the slices left out and says why; ``merged`` the names of the slices that are copies of one
+    another, group by group; slices are named as in an audit. ``carried`` is how many have their patient from the
+    collection compared against.
     """
 
     records: tuple[Record, ...]
-    dropped: tuple[tuple[str, str], ...]
+    dropped: tuple[Failure, ...]
     merged: tuple[tuple[str, ...], ...]
     carried: int
 
@@ -81,7 +97,7 @@ class Partition:
             "parts": {part: {label: places.count((part, label)) for label in labels} for part in parts},
             "patients": len({record.patient for record in self.records if record.patient}) or None,
             "carried": self.carried,
-            "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped],
+            "dropped": [{"name": one.path, "code": one.code, "reason": one.reason} for one in self.dropped],
             "merged": [list(names) for names in self.merged],
         }
 
@@ -112,7 +128,7 @@ def partition(
         read, slices, unread = _read(other, cache, told)
         known = [replace(one, group=one.group and f"{against.name}:{one.group}") for one in read]  # names of its own
         stacks.append(slices)
-        lost += [((other.folder / name).as_posix(), reason) for name, reason in unread]
+        lost += [replace(one, path=(other.folder / one.path).as_posix()) for one in unread]
     copies = find_copies(*stacks, progress=progress)
     carried = carry_patients(own, known, copies)
     joined = join_copies([*carried, *known], copies.joined)[: len(own)]
@@ -121,8 +137,8 @@ def partition(
     if wish.one_each:
         dropped |= _repeated(names[: len(own)], copies, dropped)
     kept = [record for row, record in enumerate(joined) if row not in dropped]
-    reasons = [*lost, *((names[row], reason) for row, reason in sorted(dropped.items()))]
-    _require_classes(found, kept, dict(reasons))
+    reasons = [*lost, *(Failure(names[row], error) for row, error in sorted(dropped.items()))]
+    _require_classes(found, kept, {one.path: one.reason for one in reasons})
     if wish.by == "patient":
         _require_patients(kept)
     return Partition(
@@ -135,37 +151,45 @@ def partition(
 
 def _read(
     found: Scan, cache: Path | None, progress: Callable[[int, int], None] | None
-) -> tuple[Sequence[Record], NDArray[np.uint8], list[tuple[str, str]]]:
-    """Return the records that can be read, their prepared slices (N, 256, 256), and (name, reason) of what cannot."""
-    lost = [(found.below(path).as_posix(), reason) for path, reason in found.skipped]
+) -> tuple[Sequence[Record], NDArray[np.uint8], list[Failure]]:
+    """Return the records that can be read, their prepared slices (N, 256, 256), and what cannot be read."""
+    lost = [replace(one, path=found.below(Path(one.path)).as_posix()) for one in found.skipped]
     try:
         return found.records, prepared_slices(found.records, Preparation(), cache, progress=progress).slices, lost
     except ReadError:
         wrong = unreadable(found.records)
-    lost += [(found.name_of(found.records[row]), reason) for row, reason in wrong.items()]
+    lost += [Failure(found.name_of(found.records[row]), error) for row, error in wrong.items()]
     kept = [record for row, record in enumerate(found.records) if row not in wrong]
     if not kept:
-        msg = f"a data set must hold pictures that can be read, {found.root} holds none; {lost[0][0]}: {lost[0][1]}"
-        raise DataError(msg)
+        raise DataError(
+            code="no_readable_slice",
+            rule="a data set must hold pictures that can be read",
+            got=f"{found.root} holds none",
+            remedy=str(lost[0]),
+        )
     return kept, prepared_slices(kept, Preparation(), cache, progress=progress).slices, lost
 
 
-def _contradicted(records: Sequence[Record], names: Sequence[str], copies: Copies, own: int) -> dict[int, str]:
+def _contradicted(records: Sequence[Record], names: Sequence[str], copies: Copies, own: int) -> dict[int, DataError]:
     """Return the rows under a label that a copy contradicts, here or in the other data set, and which copy does."""
     found = conflicts_against(records, own, copies) | conflicts_within(records, own, copies)
     return {
-        row: f"labelled {records[row].label}, its copy {names[other]} {records[other].label}: at least one is wrong"
+        row: DataError(
+            code="label_conflict",
+            rule=f"labelled {records[row].label}",
+            got=f"its copy {names[other]} {records[other].label}: at least one is wrong",
+        )
         for row, (other, *_) in found.items()
     }
 
 
-def _repeated(names: Sequence[str], copies: Copies, dropped: Mapping[int, str]) -> dict[int, str]:
+def _repeated(names: Sequence[str], copies: Copies, dropped: Mapping[int, DataError]) -> dict[int, DataError]:
     """Return the rows that show the slice of an earlier row that is kept, and which that is."""
     first: dict[int, int] = {}
     repeated = {}
     for row, group in enumerate(copies.groups.tolist()[: len(names)]):
         if row not in dropped and first.setdefault(group, row) != row:
-            repeated[row] = f"a copy of {names[first[group]]}"
+            repeated[row] = DataError(code="duplicate", rule=f"a copy of {names[first[group]]}")
     return repeated
 
 
@@ -174,22 +198,26 @@ def _require_classes(found: Scan, kept: Sequence[Record], reasons: Mapping[str, 
     for label in found.classes:
         if label not in left:
             gone = [found.name_of(record) for record in found.records if record.label == label]
-            msg = (
-                f"every class must keep slices, all {len(gone)} of {label!r} would be dropped, such as {gone[0]} "
-                f"({reasons[gone[0]]}); correct the labels, mend the files or take another --against"
+            raise DataError(
+                code="class_vanishes",
+                rule="every class must keep slices",
+                got=(f"all {len(gone)} of {label!r} would be dropped, such as {gone[0]} ({reasons[gone[0]]})"),
+                remedy="correct the labels, mend the files or take another --against",
             )
-            raise DataError(msg)
 
 
 def _require_patients(records: Sequence[Record]) -> None:
     without = [record.name for record in records if not record.patient]
     if without:
-        msg = (
-            f"a split by patient needs the patient of every slice, {len(without)} of {len(records)} have none, such as "
-            f"{without[0]}; name them with --patient-from, find them with --against, or split --by copies, which "
-            "cannot promise that no patient stands in two parts"
+        raise DataError(
+            code="patients_unknown",
+            rule="a split by patient needs the patient of every slice",
+            got=f"{len(without)} of {len(records)} have none, such as {without[0]}",
+            remedy=(
+                "name them with --patient-from, find them with --against, or split --by copies, "
+                "which cannot promise that no patient stands in two parts"
+            ),
         )
-        raise DataError(msg)
 
 
 def _with_test(records: Sequence[Record], wish: Wish) -> list[Record]:

@@ -43,10 +43,12 @@ def _key(path: Path) -> bytes:
             _make(path)
         except OSError as error:
             why = error.strerror or error
-            msg = (
-                f"patient ids need a local key, {path} cannot be made ({why}); set GADOLIN_PATIENT_KEY to another file"
-            )
-            raise OutputError(msg) from error
+            raise OutputError(
+                code="patient_key_unwritable",
+                rule="patient ids need a local key",
+                got=f"{path} cannot be made ({why})",
+                remedy="set GADOLIN_PATIENT_KEY to another file",
+            ) from error
     return _stored(path)
 
 
@@ -68,9 +70,17 @@ def _stored(path: Path) -> bytes:
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
-        msg = f"a patient key must be a readable file of hex digits, {path} is not; restore or remove it"
-        raise RequestError(msg) from error
+        raise RequestError(
+            code="patient_key_invalid",
+            rule="a patient key must be a readable file of hex digits",
+            got=f"{path} is not",
+            remedy="restore or remove it",
+        ) from error
     if len(key) != _KEY_BYTES:
-        msg = f"a patient key must have {_KEY_BYTES} bytes, {path} has {len(key)}; restore or remove it"
-        raise RequestError(msg)
+        raise RequestError(
+            code="patient_key_invalid",
+            rule=f"a patient key must have {_KEY_BYTES} bytes",
+            got=f"{path} has {len(key)}",
+            remedy="restore or remove it",
+        )
     return key

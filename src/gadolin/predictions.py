@@ -48,8 +48,12 @@ class Table:
         """Copy and check everything."""
         truth = np.array(self.truth)
         if truth.size and not np.issubdtype(truth.dtype, np.integer):
-            msg = f"truth must hold indices of classes, got {truth.dtype}; give integers from 0"
-            raise DataError(msg)
+            raise DataError(
+                code="truth_out_of_range",
+                rule="truth must hold indices of classes",
+                got=f"got {truth.dtype}",
+                remedy="give integers from 0",
+            )
         probabilities = np.array(self.probabilities, dtype=np.float64)
         truth = truth.astype(np.int64)
         for array in (probabilities, truth):
@@ -98,8 +102,12 @@ class Table:
         """Return the rows of the part ``name``; DataError if there is none."""
         if name not in self.parts:
             known = ", ".join(repr(part) for part in sorted(set(self.parts)))
-            msg = f"a part must have rows, {name!r} has none; choose one of {known}"
-            raise DataError(msg)
+            raise DataError(
+                code="part_empty",
+                rule="a part must have rows",
+                got=f"{name!r} has none",
+                remedy=f"choose one of {known}",
+            )
         return self.only(np.asarray([part == name for part in self.parts]))
 
 
@@ -139,8 +147,12 @@ def read_table(path: Path) -> Table:
     numbers, truth = [], []
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != len(rows[0]):
-            msg = f"a row must have {len(rows[0])} fields, row {line} of {path} has {len(row)}; write it anew"
-            raise DataError(msg)
+            raise DataError(
+                code="predictions_row_incomplete",
+                rule=f"a row must have {len(rows[0])} fields",
+                got=f"row {line} of {path} has {len(row)}",
+                remedy="write it anew",
+            )
         probabilities, label = _read_row(f"row {line} of {path}", row, classes)
         numbers.append(probabilities)
         truth.append(label)
@@ -156,8 +168,7 @@ def read_table(path: Path) -> Table:
             digests=columns[1],
         )
     except DataError as error:
-        msg = f"{path}: {error}"
-        raise DataError(msg) from error
+        raise error.at(path) from error
 
 
 def _quoting(table: Table) -> Literal[0, 1]:
@@ -175,18 +186,23 @@ def _read_rows(path: Path) -> list[list[str]]:
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         why = getattr(error, "strerror", None) or str(error)
-        msg = f"predictions are read from a CSV table, {path} cannot be read ({why}); write it anew"
-        raise DataError(msg) from error
+        raise DataError(
+            code="predictions_unreadable",
+            rule="predictions are read from a CSV table",
+            got=f"{path} cannot be read ({why})",
+            remedy="write it anew",
+        ) from error
 
 
 def _read_classes(path: Path, header: list[str]) -> tuple[str, ...]:
     fixed, rest = tuple(header[: len(_COLUMNS)]), header[len(_COLUMNS) :]
     if fixed != _COLUMNS or not rest or not all(name.startswith(_PREFIX) for name in rest):
-        msg = (
-            f"a table of predictions has the columns {', '.join(_COLUMNS)}, {_PREFIX}<class>..., "
-            f"{path} has {', '.join(header) or 'none'}; write it anew with evaluate"
+        raise DataError(
+            code="predictions_column_missing",
+            rule=f"a table of predictions has the columns {', '.join(_COLUMNS)}",
+            got=f"{_PREFIX}<class>..., {path} has {', '.join(header) or 'none'}",
+            remedy="write it anew with evaluate",
         )
-        raise DataError(msg)
     return tuple(name.removeprefix(_PREFIX) for name in rest)
 
 
@@ -194,46 +210,75 @@ def _read_row(where: str, row: list[str], classes: tuple[str, ...]) -> tuple[lis
     label, predicted = row[4:6]
     for name in (label, predicted):
         if name not in classes:
-            msg = f"a label must be one of {', '.join(classes)}, {where} has {name!r}; correct it"
-            raise DataError(msg)
+            raise DataError(
+                code="class_unknown",
+                rule=f"a label must be one of {', '.join(classes)}",
+                got=f"{where} has {name!r}",
+                remedy="correct it",
+            )
     try:
         numbers = [float(field) for field in row[len(_COLUMNS) :]]
     except ValueError as error:
-        msg = f"probabilities must be numbers, {where} has {', '.join(row[len(_COLUMNS) :])}; write it anew"
-        raise DataError(msg) from error
+        raise DataError(
+            code="not_probabilities",
+            rule="probabilities must be numbers",
+            got=f"{where} has {', '.join(row[len(_COLUMNS) :])}",
+            remedy="write it anew",
+        ) from error
     if numbers.index(max(numbers)) != classes.index(predicted):
-        msg = f"'predicted' must be the most probable class, {where} has {predicted!r}; write it anew"
-        raise DataError(msg)
+        raise DataError(
+            code="predictions_inconsistent",
+            rule="'predicted' must be the most probable class",
+            got=f"{where} has {predicted!r}",
+            remedy="write it anew",
+        )
     return numbers, classes.index(label)
 
 
 def _check_classes(classes: tuple[str, ...]) -> None:
     if len(classes) < 2 or len(set(classes)) != len(classes) or not all(classes):
-        msg = f"classes must be at least two different names, got {classes!r}; name each class once"
-        raise DataError(msg)
+        raise DataError(
+            code="classes_not_distinct",
+            rule="classes must be at least two different names",
+            got=f"got {classes!r}",
+            remedy="name each class once",
+        )
 
 
 def _check_shapes(table: Table) -> None:
     rows = len(table.paths)
     if rows == 0:
-        msg = "a table of predictions needs at least one row, got none; check which slices were chosen"
-        raise DataError(msg)
+        raise DataError(
+            code="predictions_empty",
+            rule="a table of predictions needs at least one row",
+            got="got none",
+            remedy="check which slices were chosen",
+        )
     wanted = (rows, len(table.classes))
     if table.probabilities.shape != wanted or table.truth.shape != (rows,):
-        msg = (
-            f"probabilities must be (rows, classes) {wanted} and truth ({rows},), "
-            f"got {table.probabilities.shape} and {table.truth.shape}; give one row of each per path"
+        raise DataError(
+            code="shape_mismatch",
+            rule=f"probabilities must be (rows, classes) {wanted} and truth ({rows},)",
+            got=f"got {table.probabilities.shape} and {table.truth.shape}",
+            remedy="give one row of each per path",
         )
-        raise DataError(msg)
     for name in ("groups", "parts", "digests"):
         count = len(getattr(table, name))
         if count != rows:
-            msg = f"{name} must have one entry per row, got {count} for {rows} rows; give '' where unknown"
-            raise DataError(msg)
+            raise DataError(
+                code="shape_mismatch",
+                rule=f"{name} must have one entry per row",
+                got=f"got {count} for {rows} rows",
+                remedy="give '' where unknown",
+            )
     if not all(table.groups):
         row = table.groups.index("")
-        msg = f"each row needs a group, row {row} has none; give its patient, else copy group, else path"
-        raise DataError(msg)
+        raise DataError(
+            code="predictions_group_missing",
+            rule="each row needs a group",
+            got=f"row {row} has none",
+            remedy="give its patient, else copy group, else path",
+        )
 
 
 def _check_numbers(table: Table) -> None:
@@ -243,13 +288,18 @@ def _check_numbers(table: Table) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         got = ", ".join(f"{value:.6g}" for value in values[row])
-        msg = f"probabilities must lie in [0, 1] and sum to 1, row {row} has {got}; give softmax outputs"
-        raise DataError(msg)
+        raise DataError(
+            code="not_probabilities",
+            rule="probabilities must lie in [0",
+            got=f"1] and sum to 1, row {row} has {got}",
+            remedy="give softmax outputs",
+        )
     outside = (table.truth < 0) | (table.truth >= len(table.classes))
     if outside.any():
         row = int(outside.argmax())
-        msg = (
-            f"truth must be an index from 0 to {len(table.classes) - 1}, row {row} has {table.truth[row]}; "
-            "use the order of classes"
+        raise DataError(
+            code="truth_out_of_range",
+            rule=f"truth must be an index from 0 to {len(table.classes) - 1}",
+            got=f"row {row} has {table.truth[row]}",
+            remedy="use the order of classes",
         )
-        raise DataError(msg)

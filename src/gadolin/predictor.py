@@ -88,20 +88,21 @@ class Predictor:
 
     def _verdict(self, likely: NDArray[np.float32], name: str, *, coloured: bool, strange: bool) -> Prediction:
         best = int(likely.argmax())
-        reason = None
+        code, reason = None, None
         if coloured:
-            reason = "the picture shows true colours, which no MRI slice does"
+            code, reason = "colour_image", "the picture shows true colours, which no MRI slice does"
         elif strange:
-            reason = "the picture looks like nothing that the model was trained on"
+            code, reason = "out_of_distribution", "the picture looks like nothing that the model was trained on"
         elif likely[best] < self.bundle.abstain_below:
-            reason = f"no class reaches a probability of {self.bundle.abstain_below:.4g}"
+            code, reason = "low_confidence", f"no class reaches a probability of {self.bundle.abstain_below:.4g}"
         classes = self.bundle.classes
         return Prediction(
             path=name,
             probabilities={label: round(float(p), 6) for label, p in zip(classes, likely, strict=True)},
-            label=None if reason else classes[best],
-            abstained=reason is not None,
+            label=None if code else classes[best],
+            abstained=code is not None,
             reason=reason,
+            reason_code=code,
             model=self.bundle.digest,
         )
 

@@ -47,17 +47,26 @@ class Preparation:
     def __post_init__(self) -> None:
         """Refuse values that no picture can be prepared with."""
         if not 16 <= self.size <= 2048:
-            msg = f"preparation.size must lie in 16 to 2048 pixels, got {self.size}; 256 is the usual choice"
-            raise RequestError(msg)
-        if not 0 <= self.margin <= 0.5:
-            msg = f"preparation.margin must lie in 0 to 0.5, got {self.margin}; 0.02 is the usual choice"
-            raise RequestError(msg)
-        if not 0 <= self.low_percentile < self.high_percentile <= 100:
-            msg = (
-                "preparation's percentiles must satisfy 0 <= low < high <= 100, "
-                f"got {self.low_percentile} and {self.high_percentile}; 0.5 and 99.9 are the usual choice"
+            raise RequestError(
+                code="preparation_out_of_range",
+                rule="preparation.size must lie in 16 to 2048 pixels",
+                got=f"got {self.size}",
+                remedy="256 is the usual choice",
             )
-            raise RequestError(msg)
+        if not 0 <= self.margin <= 0.5:
+            raise RequestError(
+                code="preparation_out_of_range",
+                rule="preparation.margin must lie in 0 to 0.5",
+                got=f"got {self.margin}",
+                remedy="0.02 is the usual choice",
+            )
+        if not 0 <= self.low_percentile < self.high_percentile <= 100:
+            raise RequestError(
+                code="preparation_out_of_range",
+                rule="preparation's percentiles must satisfy 0 <= low < high <= 100",
+                got=f"got {self.low_percentile} and {self.high_percentile}",
+                remedy="0.5 and 99.9 are the usual choice",
+            )
 
     def as_json(self) -> dict[str, object]:
         """Return the fields as a JSON object."""
@@ -69,8 +78,11 @@ class Preparation:
         known = [field.name for field in fields(cls)]
         for key in content:
             if key not in known:
-                msg = f"unknown preparation key {key!r}{suggestion(key, known)}; known are {', '.join(known)}"
-                raise RequestError(msg)
+                raise RequestError(
+                    code="preparation_key_unknown",
+                    rule=f"unknown preparation key {key!r}{suggestion(key, known)}",
+                    remedy=f"known are {', '.join(known)}",
+                )
         return cls(**content)  # type: ignore[arg-type]  # the values are checked in __post_init__
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.errors import GadolinError
+
 __all__ = ["NOTICE", "NO_LESION", "Failure", "Finding", "Prediction", "Record", "Slice", "slice_name"]
 
 NOTICE = "For research only. Not a medical device; not for diagnosis."
@@ -75,7 +77,8 @@ class Prediction:
     """The answer for one slice.
 
     ``probabilities`` maps each class, in the order of the bundle, to a calibrated float in [0, 1]; they sum to 1.
-    ``label`` is the most probable class, or None where the model abstains; ``reason`` then says why.
+    ``label`` is the most probable class, or None where the model abstains; ``reason`` then says why and ``reason_code``
+    names it: "colour_image", "several_slices", "out_of_distribution" or "low_confidence".
     ``model`` is the digest of the bundle that answered; ``frame`` numbers the slice in a file of several.
     """
 
@@ -84,6 +87,7 @@ class Prediction:
     label: str | None
     abstained: bool
     reason: str | None
+    reason_code: str | None
     model: str
     frame: int | None = None
 
@@ -99,20 +103,42 @@ class Prediction:
 
     def verdict_json(self) -> dict[str, object]:
         """Return the class that is named, or why none is, as it stands in JSON."""
-        return {"label": self.label, "abstained": self.abstained, "reason": self.reason}
+        return {
+            "label": self.label,
+            "abstained": self.abstained,
+            "reason_code": self.reason_code,
+            "reason": self.reason,
+        }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Failure:
-    """A file, or one slice of it, that could not be answered for; ``error`` says why and what to do."""
+    """A file, or one slice of it, in whose place stands what is wrong with it.
+
+    ``path`` is the name that was asked for, ``frame`` the slice in a file of several, ``error`` what went wrong.
+    """
 
     path: str
-    error: str
+    error: GadolinError
     frame: int | None = None
+
+    @property
+    def code(self) -> str:
+        """The stable name of what went wrong."""
+        return self.error.code
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, without the path."""
+        return self.error.reason
+
+    def __str__(self) -> str:
+        """Return the path and what went wrong."""
+        return f"{self.path}: {self.reason}"
 
     def as_json(self) -> dict[str, object]:
         """Return the failure as the documented JSON object (``docs/prediction.md``)."""
-        return {"path": self.path, "frame": self.frame, "error": self.error}
+        return {"path": self.path, "frame": self.frame, "code": self.code, "error": str(self)}
 
 
 def slice_name(path: str, frame: int | None) -> str:

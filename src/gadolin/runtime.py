@@ -51,8 +51,12 @@ class OnnxRuntime:
         try:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            msg = f"{graph}: the network cannot be loaded ({error}); fetch the bundle again"
-            raise BundleError(msg) from error
+            raise BundleError(
+                code="network_unloadable",
+                rule=f"the network cannot be loaded ({error})",
+                remedy="fetch the bundle again",
+                path=graph,
+            ) from error
         told = any(output.name == STRANGENESS for output in self._session.get_outputs())
         self._outputs = (*OUTPUTS, STRANGENESS) if told else OUTPUTS
 
@@ -73,8 +77,12 @@ class OpenVino:
         try:
             self._compiled = openvino.Core().compile_model(str(graph), "CPU", options)
         except Exception as error:
-            msg = f"{graph}: the network cannot be loaded ({error}); fetch the bundle again"
-            raise BundleError(msg) from error
+            raise BundleError(
+                code="network_unloadable",
+                rule=f"the network cannot be loaded ({error})",
+                remedy="fetch the bundle again",
+                path=graph,
+            ) from error
         told = any(STRANGENESS in output.get_names() for output in self._compiled.outputs)
         self._outputs = (*OUTPUTS, STRANGENESS) if told else OUTPUTS
 
@@ -94,9 +102,16 @@ def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0) ->
     runtime is not installed, BundleError where the graph cannot be loaded.
     """
     if name not in RUNTIMES:
-        msg = f"the runtime must be one of {', '.join(RUNTIMES)}, got {name!r}{suggestion(name, RUNTIMES)}"
-        raise RequestError(msg)
+        raise RequestError(
+            code="runtime_unknown",
+            rule=f"the runtime must be one of {', '.join(RUNTIMES)}",
+            got=f"got {name!r}{suggestion(name, RUNTIMES)}",
+        )
     if not 0 <= threads <= _MOST_THREADS:
-        msg = f"threads must lie in 0 to {_MOST_THREADS}, got {threads}; take 0 for one per core"
-        raise RequestError(msg)
+        raise RequestError(
+            code="threads_out_of_range",
+            rule=f"threads must lie in 0 to {_MOST_THREADS}",
+            got=f"got {threads}",
+            remedy="take 0 for one per core",
+        )
     return RUNTIMES[name](graph, threads or os.cpu_count() or 1)

@@ -78,11 +78,12 @@ def group_weights(groups: Sequence[str], *, resamples: int = RESAMPLES, seed: in
         RequestError: No row, or a negative number of resamples.
     """
     if resamples < 0 or not groups:
-        msg = (
-            "resampling needs at least one row and no negative number of draws, "
-            f"got {len(groups)} rows and {resamples} draws; check both"
+        raise RequestError(
+            code="resamples_out_of_range",
+            rule="resampling needs at least one row and no negative number of draws",
+            got=f"got {len(groups)} rows and {resamples} draws",
+            remedy="check both",
         )
-        raise RequestError(msg)
     names, member = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
     count = len(names)
     chunk = max(1, _CHUNK_CELLS // len(member))
@@ -152,8 +153,12 @@ def unanimous_interval(value: float, groups: int) -> Interval:
         RequestError: Another value.
     """
     if value not in (0.0, 1.0):
-        msg = f"only a share of 0 or 1 is unanimous, got {value}; resample groups instead"
-        raise RequestError(msg)
+        raise RequestError(
+            code="share_out_of_range",
+            rule="only a share of 0 or 1 is unanimous",
+            got=f"got {value}",
+            remedy="resample groups instead",
+        )
     if groups < MINIMUM_GROUPS:
         return Interval(value)
     bound = _TAIL ** (1 / groups)
@@ -174,8 +179,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
         RequestError: A negative count.
     """
     if min(only_first, only_second) < 0:
-        msg = f"counts of pairs are at least 0, got {only_first} and {only_second}; count the discordant pairs"
-        raise RequestError(msg)
+        raise RequestError(
+            code="value_out_of_range",
+            rule="counts of pairs are at least 0",
+            got=f"got {only_first} and {only_second}",
+            remedy="count the discordant pairs",
+        )
     trials = only_first + only_second
     term = tail = 1
     for hits in range(min(only_first, only_second)):

@@ -106,7 +106,9 @@ def read_summary(content: object) -> tuple[dict[str, float], dict[str, dict[str,
         }
         return groups, read
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = (
-            f"a bundle's statistics must be quantiles as training writes them, these are not ({error}); fetch it again"
-        )
-        raise BundleError(msg) from error
+        raise BundleError(
+            code="bundle_statistics_invalid",
+            rule="a bundle's statistics must be quantiles as training writes them",
+            got=f"these are not ({error})",
+            remedy="fetch it again",
+        ) from error

@@ -40,16 +40,22 @@ class Beside:
         classes = sorted({record.label for record in records})
         if sorted(table.classes) != classes:
             got, wanted = ", ".join(sorted(table.classes)), ", ".join(classes)
-            msg = (
-                f"predictions must be of the classes of the data, {wanted}; {self.predictions} has {got}; choose others"
+            raise DataError(
+                code="predictions_of_other_classes",
+                rule="predictions must be of the classes of the data",
+                got=f"{wanted}; {self.predictions} has {got}",
+                remedy="choose others",
             )
-            raise DataError(msg)
         columns = [table.classes.index(name) for name in classes]
         rows = {digest: row for row, digest in enumerate(table.digests) if digest}
         found = [rows.get(record.key, -1) for record in records]
         if max(found) < 0:
-            msg = f"predictions must be of the slices of the data, {self.predictions} has none of them; choose others"
-            raise DataError(msg)
+            raise DataError(
+                code="predictions_of_other_slices",
+                rule="predictions must be of the slices of the data",
+                got=f"{self.predictions} has none of them",
+                remedy="choose others",
+            )
         told = np.asarray(table.probabilities[found][:, columns], np.float64)
         told[np.asarray(found) < 0] = np.nan
         return told

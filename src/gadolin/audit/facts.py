@@ -56,7 +56,7 @@ class FileFacts:
 
 def file_facts(
     records: Sequence[Record], *, progress: Callable[[int, int], None] | None = None
-) -> tuple[dict[int, FileFacts], dict[int, str]]:
+) -> tuple[dict[int, FileFacts], dict[int, ReadError]]:
     """Return the facts of every record that can be read, and why the others cannot be, both by row.
 
     Every file is read once, several at a time. ``progress`` is called with (done, total) files.
@@ -65,26 +65,26 @@ def file_facts(
     for row, record in enumerate(records):
         files.setdefault(record.path, []).append(row)
 
-    def look(path: Path) -> list[tuple[int, FileFacts | str]]:
+    def look(path: Path) -> list[tuple[int, FileFacts | ReadError]]:
         try:
             contents = open_file(path)
             header = _header(path, contents.kind)
         except ReadError as error:
-            return [(row, str(error).removeprefix(f"{path}: ")) for row in files[path]]
-        told: list[tuple[int, FileFacts | str]] = []
+            return [(row, error) for row in files[path]]
+        told: list[tuple[int, FileFacts | ReadError]] = []
         for row in files[path]:
             try:
                 told.append((row, _facts(one_of(contents, records[row].frame), header)))
             except ReadError as error:
-                told.append((row, str(error)))
+                told.append((row, error))
         return told
 
     facts: dict[int, FileFacts] = {}
-    reasons: dict[int, str] = {}
+    reasons: dict[int, ReadError] = {}
     with thread_pool() as pool:
         for done, told in enumerate(pool.map(look, files), start=1):
             for row, one in told:
-                if isinstance(one, str):
+                if isinstance(one, ReadError):
                     reasons[row] = one
                 else:
                     facts[row] = one

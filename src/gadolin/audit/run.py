@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gadolin.audit.beneath import beneath
@@ -18,7 +18,7 @@ from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
 from gadolin.errors import DataError
 from gadolin.prepare import Preparation
-from gadolin.records import NOTICE, Finding, Record
+from gadolin.records import NOTICE, Failure, Finding, Record
 from gadolin.sources import Scan, scan
 
 __all__ = ["SEVERITIES", "Audit", "audit", "look_at", "subject_of"]
@@ -126,14 +126,14 @@ def subject_of(
         scans.append(scan(against, progress=lambda done, total: told(done, total, "scanning")))
     records: list[Record] = []
     facts: list[FileFacts] = []
-    unreadable: list[tuple[str, str]] = []
+    unreadable: list[Failure] = []
     kept: list[int] = []
     for found in scans:
         other = found is not scans[0]
         readable, seen, broken = _readable(found, lambda done, total: told(done, total, "reading"))
         records += readable
         facts += seen
-        unreadable += sorted((called(path, found.root, other=other), reason) for path, reason in broken)
+        unreadable += _called(broken, found.root, other=other)
         kept.append(len(readable))
     unlisted, failed = _unlisted(data, scans[0])
     probabilities = beside.probabilities(records[: kept[0]])
@@ -156,25 +156,31 @@ def subject_of(
     )
 
 
-def _unlisted(data: Path, found: Scan) -> tuple[tuple[str, ...] | None, list[tuple[str, str]]]:
+def _unlisted(data: Path, found: Scan) -> tuple[tuple[str, ...] | None, list[Failure]]:
     """Return the pictures in a folder that its manifest does not name, None where there is none, and damaged ones."""
     if not data.is_dir() or found.kind != "manifest":
         return None, []
     pictures, failed = beneath(data, found)
     names = tuple(called(path, found.root) for path in pictures)
-    return names, [(called(path, found.root), reason) for path, reason in failed]
+    return names, _called(failed, found.root)
 
 
-def _readable(
-    found: Scan, progress: Callable[[int, int], None]
-) -> tuple[list[Record], list[FileFacts], list[tuple[Path, str]]]:
-    """Return the records that can be read, their facts, and (file, reason) of all that cannot."""
+def _called(failed: Sequence[Failure], root: Path, *, other: bool = False) -> list[Failure]:
+    named = [replace(one, path=called(Path(one.path), root, other=other)) for one in failed]
+    return sorted(named, key=lambda one: one.path)
+
+
+def _readable(found: Scan, progress: Callable[[int, int], None]) -> tuple[list[Record], list[FileFacts], list[Failure]]:
+    """Return the records that can be read, their facts, and all that cannot be."""
     facts, reasons = file_facts(found.records, progress=progress)
-    failed = [*found.skipped, *((Path(found.records[row].name), reason) for row, reason in reasons.items())]
+    failed = [*found.skipped, *(Failure(found.records[row].name, error) for row, error in reasons.items())]
     rows = sorted(facts)
     if not rows:
-        path, reason = min(failed)
-        name = called(path, found.root)
-        msg = f"a data set must hold pictures that can be read, {found.root} holds none; {name}: {reason}"
-        raise DataError(msg)
+        first = min(failed, key=lambda one: one.path)
+        raise DataError(
+            code="no_readable_slice",
+            rule="a data set must hold pictures that can be read",
+            got=f"{found.root} holds none",
+            remedy=f"{called(Path(first.path), found.root)}: {first.reason}",
+        )
     return [found.records[row] for row in rows], [facts[row] for row in rows], failed

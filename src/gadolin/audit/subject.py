@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gadolin.audit.facts import FileFacts
 from gadolin.bundle import Bundle
 from gadolin.copies import Copies
-from gadolin.records import Record, slice_name
+from gadolin.records import Failure, Record, slice_name
 from gadolin.sources import Scan
 from gadolin.splits import carry_patients
 
@@ -25,7 +25,7 @@ class Subject:
 
     The first ``own`` of the N ``records`` are of the data set under audit, the others of the one it is compared with;
     ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` number them the same way. Only slices that could be
-    read are among them: ``unreadable`` lists (file, reason) of the others, ``unlisted`` the pictures in the folder that
+    read are among them: ``unreadable`` lists the others, ``unlisted`` the pictures in the folder that
     its manifest does not name, None where there is none. ``whole`` are the rows in which no head was
     found. ``scan`` and ``against`` are what was recognised in the two folders.
 
@@ -41,7 +41,7 @@ class Subject:
     scan: Scan
     against: Scan | None = None
     whole: tuple[int, ...] = ()
-    unreadable: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[Failure, ...] = ()
     unlisted: tuple[str, ...] | None = None
     probabilities: NDArray[np.float64] | None = None
     bundle: Bundle | None = None

@@ -70,8 +70,12 @@ def _require_page(report: Path) -> None:
 
     load("jinja2")
     if report.is_dir():
-        msg = f"the report must be a file, {report} is a folder; name a file in it, such as {report / 'audit.html'}"
-        raise RequestError(msg)
+        raise RequestError(
+            code="output_is_a_folder",
+            rule="the report must be a file",
+            got=f"{report} is a folder",
+            remedy=f"name a file in it, such as {report / 'audit.html'}",
+        )
     try:
         report.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=report.parent):

@@ -44,8 +44,12 @@ def predict(
     from gadolin.records import NOTICE, Failure, Prediction
 
     if as_json and as_csv:
-        msg = "the answer must be JSON or CSV, got --json and --csv; give one"
-        raise RequestError(msg)
+        raise RequestError(
+            code="options_exclude_each_other",
+            rule="the answer must be JSON or CSV",
+            got="got --json and --csv",
+            remedy="give one",
+        )
     files = expand(paths, series=series)
     predictor = Predictor.load(model, runtime=runtime, threads=threads)
     answers = _with_progress(predict_files(predictor, files, plane=plane), len(files))

@@ -59,6 +59,6 @@ def _words(found: Scan) -> str:
     lines += [f"patients: {len(patients)}" if patients else "patients: unknown (see --patient-from)"]
     lines += [f"class {old!r} is counted as {new!r}" for old, new in sorted(found.renamed.items())]
     for what, files in (("skipped", found.skipped), ("left out", found.omitted)):
-        lines += [f"{what} {path}: {reason}" for path, reason in files[:_SHOWN]]
+        lines += [f"{what} {one}" for one in files[:_SHOWN]]
         lines += [f"... and {len(files) - _SHOWN} more"] if len(files) > _SHOWN else []
     return "\n".join(lines)

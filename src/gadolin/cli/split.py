@@ -47,8 +47,12 @@ def split(
 
     wish = Wish(folds, 0.2 if folds is None and test is None else test, by=by, one_each=one_each, seed=seed)
     if out.exists():
-        msg = f"a split is written to a new file, {out} exists; remove it or choose another --out"
-        raise RequestError(msg)
+        raise RequestError(
+            code="output_exists",
+            rule="a split is written to a new file",
+            got=f"{out} exists",
+            remedy="remove it or choose another --out",
+        )
     require_writable(out)
     with progress_bar("splitting") as advance:
         divided = partition(data, wish, against=against, patient_from=patient_from, cache=cache, progress=advance)
@@ -74,7 +78,7 @@ def _words(divided: Partition) -> str:
     lines += [f"patients carried over through matched slices: {divided.carried} slices"] if divided.carried else []
     lines += [f"kept together: {copies} pictures that are copies, in {len(divided.merged)} groups"] if copies else []
     lines += [f"dropped: {len(divided.dropped)}"] if divided.dropped else []
-    lines += [f"  {name}: {reason}" for name, reason in divided.dropped[:_SHOWN]]
+    lines += [f"  {one}" for one in divided.dropped[:_SHOWN]]
     lines += (
         [f"  ... and {len(divided.dropped) - _SHOWN} more (--json lists all)"] if len(divided.dropped) > _SHOWN else []
     )

@@ -41,11 +41,12 @@ def assess(
     for record in records:
         if record.label not in classes:
             known = ", ".join(classes)
-            msg = (
-                f"every label must be a class of the model ({known}), {record.name} has "
-                f"{record.label!r}{suggestion(record.label, classes)}; evaluate on data with the same classes"
+            raise DataError(
+                code="label_unknown_to_model",
+                rule=f"every label must be a class of the model ({known})",
+                got=f"{record.name} has {record.label!r}{suggestion(record.label, classes)}",
+                remedy="evaluate on data with the same classes",
             )
-            raise DataError(msg)
     if not isinstance(prepared, Prepared):
         prepared = prepared_slices(records, predictor.bundle.preparation, prepared, progress=progress)
     likely = []
@@ -74,5 +75,9 @@ def predictions_of(run: Path) -> Path:
     for folder in folders:
         if (folder / "predictions.csv").is_file():
             return folder / "predictions.csv"
-    msg = f"a comparison needs predictions, {run} holds no evaluation/predictions.csv; evaluate the model first"
-    raise DataError(msg)
+    raise DataError(
+        code="predictions_not_found",
+        rule="a comparison needs predictions",
+        got=f"{run} holds no evaluation/predictions.csv",
+        remedy="evaluate the model first",
+    )

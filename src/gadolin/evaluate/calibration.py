@@ -46,8 +46,12 @@ def reliability(table: Table, *, bins: int = BINS) -> tuple[ReliabilityBin, ...]
     Raises DataError where ``bins`` is under 1.
     """
     if bins < 1:
-        msg = f"a reliability diagram needs at least one bin, got {bins}; choose 15, as is usual"
-        raise DataError(msg)
+        raise DataError(
+            code="bins_out_of_range",
+            rule="a reliability diagram needs at least one bin",
+            got=f"got {bins}",
+            remedy="choose 15, as is usual",
+        )
     edges = np.linspace(0.0, 1.0, bins + 1)
     place = np.clip(np.searchsorted(edges, table.confidence, side="left") - 1, 0, bins - 1)
     counts = np.bincount(place, minlength=bins)
@@ -123,17 +127,23 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> f
 
 def _check_logits(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> None:
     if logits.ndim != 2 or logits.shape[1] < 2 or truth.shape != (len(logits),) or not len(logits):
-        msg = (
-            f"logits must be (N, K) with K at least 2 and truth (N,) with N at least 1, "
-            f"got {logits.shape} and {truth.shape}; give one row of logits for each label"
+        raise DataError(
+            code="shape_mismatch",
+            rule="logits must be (N, K) with K at least 2 and truth (N,) with N at least 1",
+            got=f"got {logits.shape} and {truth.shape}",
+            remedy="give one row of logits for each label",
         )
-        raise DataError(msg)
     if not np.isfinite(logits).all():
-        msg = "logits must be finite, got NaN or infinity; look for the network's overflow first"
-        raise DataError(msg)
-    if truth.min() < 0 or truth.max() >= logits.shape[1]:
-        msg = (
-            f"truth must lie in 0 to {logits.shape[1] - 1}, got {truth.min()} to {truth.max()}; "
-            "use the order of classes of the network"
+        raise DataError(
+            code="logits_not_finite",
+            rule="logits must be finite",
+            got="got NaN or infinity",
+            remedy="look for the network's overflow first",
         )
-        raise DataError(msg)
+    if truth.min() < 0 or truth.max() >= logits.shape[1]:
+        raise DataError(
+            code="truth_out_of_range",
+            rule=f"truth must lie in 0 to {logits.shape[1] - 1}",
+            got=f"got {truth.min()} to {truth.max()}",
+            remedy="use the order of classes of the network",
+        )

@@ -125,11 +125,12 @@ def compare(a: Table, b: Table, *, resamples: int = RESAMPLES, seed: int = 0) ->
 
 def _reordered(table: Table, classes: tuple[str, ...]) -> Table:
     if set(table.classes) != set(classes):
-        msg = (
-            f"two tables need the same classes, got {', '.join(classes)} and {', '.join(table.classes)}; "
-            "compare models of one task"
+        raise DataError(
+            code="classes_differ",
+            rule="two tables need the same classes",
+            got=f"got {', '.join(classes)} and {', '.join(table.classes)}",
+            remedy="compare models of one task",
         )
-        raise DataError(msg)
     place = np.asarray([classes.index(name) for name in table.classes])
     columns = [table.classes.index(name) for name in classes]
     return Table(
@@ -148,22 +149,27 @@ def _align(a: Table, b: Table) -> tuple[Table, Table, str]:
     rows_a, rows_b = _keys(a, matched_by), _keys(b, matched_by)
     common = sorted(rows_a.keys() & rows_b.keys())
     if not common:
-        msg = (
-            f"two tables must share slices, the {len(a)} and {len(b)} rows have no {matched_by} in common; "
-            "evaluate both models on the same folder"
+        raise DataError(
+            code="no_common_slices",
+            rule="two tables must share slices",
+            got=f"the {len(a)} and {len(b)} rows have no {matched_by} in common",
+            remedy="evaluate both models on the same folder",
         )
-        raise DataError(msg)
     first = a.only(np.asarray([rows_a[key] for key in common]))
     second = b.only(np.asarray([rows_b[key] for key in common]))
     disagree = np.flatnonzero(first.truth != second.truth)
     if disagree.size:
         row = int(disagree[0])
         labels = (first.classes[first.truth[row]], second.classes[second.truth[row]])
-        msg = (
-            f"both tables must agree on the truth, {disagree.size} of {len(first)} common slices do not: "
-            f"{first.paths[row]} is {labels[0]!r} and {labels[1]!r}; evaluate both on the same labels"
+        raise DataError(
+            code="truth_differs",
+            rule="both tables must agree on the truth",
+            got=(
+                f"{disagree.size} of {len(first)} common slices do not: {first.paths[row]} is "
+                f"{labels[0]!r} and {labels[1]!r}"
+            ),
+            remedy="evaluate both on the same labels",
         )
-        raise DataError(msg)
     return first, second, matched_by
 
 

@@ -159,8 +159,12 @@ def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measu
     """
     named = {name for name in table.parts if name}
     if named & {ALL, UNNAMED}:
-        msg = f"a part may not be called {ALL!r} or {UNNAMED!r}, got {sorted(named)}; choose another name"
-        raise DataError(msg)
+        raise DataError(
+            code="part_name_reserved",
+            rule=f"a part may not be called {ALL!r} or {UNNAMED!r}",
+            got=f"got {sorted(named)}",
+            remedy="choose another name",
+        )
     overall = _scores(table, resamples, seed)
     parts: dict[str, Scores | Unscored] = {ALL: overall}
     if named:

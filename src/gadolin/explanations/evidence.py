@@ -16,8 +16,12 @@ def evidence(subject: Subject, _: Options) -> tuple[Heat, int]:
     Raises RequestError where only a callable is known.
     """
     if subject.predictor is None:
-        msg = "evidence is an output of a Gadolin model, got a callable; give a Predictor, or use lime or shap"
-        raise RequestError(msg)
+        raise RequestError(
+            code="method_needs_predictor",
+            rule="evidence is an output of a Gadolin model",
+            got="got a callable",
+            remedy="give a Predictor, or use lime or shap",
+        )
     prepared = prepare(subject.image, subject.predictor.bundle.preparation, subject.frame)
     found = subject.predictor.evidence(prepared[None])[0, subject.target]
     return onto_slice(found, subject.frame.box, subject.image.pixels.shape), 1

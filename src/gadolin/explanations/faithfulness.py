@@ -39,11 +39,19 @@ def deletion_and_insertion(subject: Subject, heat: Heat, *, fill: str = "blur", 
     """
     shown = subject.image.pixels
     if heat.shape != shown.shape:
-        msg = f"heat must lie on the slice's {shown.shape} pixels, got {heat.shape}; give the map of this slice"
-        raise RequestError(msg)
+        raise RequestError(
+            code="shape_mismatch",
+            rule=f"heat must lie on the slice's {shown.shape} pixels",
+            got=f"got {heat.shape}",
+            remedy="give the map of this slice",
+        )
     if steps < 2:
-        msg = f"a curve needs 2 steps or more, got {steps}; 20 is the usual choice"
-        raise RequestError(msg)
+        raise RequestError(
+            code="steps_out_of_range",
+            rule="a curve needs 2 steps or more",
+            got=f"got {steps}",
+            remedy="20 is the usual choice",
+        )
     head = head_mask(subject)
     without = filled(subject, head, fill)
     places = np.flatnonzero(head)

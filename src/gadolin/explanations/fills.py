@@ -54,8 +54,11 @@ def filled(subject: Subject, head: NDArray[np.bool_], fill: str) -> Picture:
     head's rim continues into (Telea 2004). Raises RequestError for another name.
     """
     if fill not in FILLS:
-        msg = f"the fill must be one of {', '.join(FILLS)}, got {fill!r}{suggestion(fill, FILLS)}"
-        raise RequestError(msg)
+        raise RequestError(
+            code="fill_unknown",
+            rule=f"the fill must be one of {', '.join(FILLS)}",
+            got=f"got {fill!r}{suggestion(fill, FILLS)}",
+        )
     box = subject.frame.box
     return np.asarray(FILLS[fill](subject.image.pixels, head, _BLUR * max(box.height, box.width)), np.float32)
 

@@ -72,8 +72,12 @@ def occlusion(subject: Subject, _: Options) -> tuple[Heat, int]:
 def _mirrored_too(subject: Subject, attribute: Attribute) -> Heat:
     """Return the heat of the slice, and of its mirror image mirrored back where the model answers with both."""
     if subject.predictor is None:
-        msg = "gradients need a Gadolin model, got a callable; give a Predictor of a run folder, or use lime or shap"
-        raise RequestError(msg)
+        raise RequestError(
+            code="method_needs_predictor",
+            rule="gradients need a Gadolin model",
+            got="got a callable",
+            remedy="give a Predictor of a run folder, or use lime or shap",
+        )
     bundle = subject.predictor.bundle
     network = restored(bundle)
     prepared = prepare(subject.image, bundle.preparation, subject.frame)

@@ -76,13 +76,22 @@ def _average_precision(heat: NDArray[np.float32], inside: NDArray[np.bool_]) -> 
 def _flat(heat: Maps, outline: Masks) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return both as (N, H * W); DataError where they do not fit, or an outline is empty."""
     if heat.ndim != 3 or heat.shape != outline.shape:
-        msg = f"heat and outlines must be (N, H, W) alike, got {heat.shape} and {outline.shape}; lay both on one grid"
-        raise DataError(msg)
+        raise DataError(
+            code="shape_mismatch",
+            rule="heat and outlines must be (N, H, W) alike",
+            got=f"got {heat.shape} and {outline.shape}",
+            remedy="lay both on one grid",
+        )
     inside = outline.reshape(len(outline), -1).astype(bool)
     if not inside.any(axis=1).all():
-        msg = "an outline must cover a pixel or more, one covers none; leave its slice out"
-        raise DataError(msg)
+        raise DataError(
+            code="outline_empty",
+            rule="an outline must cover a pixel or more",
+            got="one covers none",
+            remedy="leave its slice out",
+        )
     if not np.isfinite(heat).all():
-        msg = "heat must be finite, got NaN or infinity; leave that map out"
-        raise DataError(msg)
+        raise DataError(
+            code="heat_not_finite", rule="heat must be finite", got="got NaN or infinity", remedy="leave that map out"
+        )
     return np.asarray(heat.reshape(len(heat), -1), np.float32), inside

@@ -42,6 +42,9 @@ METHODS = {
 def method(name: str) -> Method:
     """Return a method by name; raises RequestError with a suggestion where there is none."""
     if name not in METHODS:
-        msg = f"the method must be one of {', '.join(METHODS)}, got {name!r}{suggestion(name, METHODS)}"
-        raise RequestError(msg)
+        raise RequestError(
+            code="method_unknown",
+            rule=f"the method must be one of {', '.join(METHODS)}",
+            got=f"got {name!r}{suggestion(name, METHODS)}",
+        )
     return METHODS[name]

@@ -27,11 +27,23 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse values that no map can be made with."""
         if self.samples < 2:
-            msg = f"a map is made from 2 samples or more, got {self.samples}; 1000 is the usual choice"
-            raise RequestError(msg)
+            raise RequestError(
+                code="samples_out_of_range",
+                rule="a map is made from 2 samples or more",
+                got=f"got {self.samples}",
+                remedy="1000 is the usual choice",
+            )
         if not 1 <= self.grids <= 64:
-            msg = f"a head is cut in 1 to 64 ways, got {self.grids}; 4 is the usual choice"
-            raise RequestError(msg)
+            raise RequestError(
+                code="grids_out_of_range",
+                rule="a head is cut in 1 to 64 ways",
+                got=f"got {self.grids}",
+                remedy="4 is the usual choice",
+            )
         if self.seed < 0:
-            msg = f"the seed must be 0 or more, got {self.seed}; 0 is the usual choice"
-            raise RequestError(msg)
+            raise RequestError(
+                code="seed_out_of_range",
+                rule="the seed must be 0 or more",
+                got=f"got {self.seed}",
+                remedy="0 is the usual choice",
+            )

@@ -65,11 +65,12 @@ def _over_grids(subject: Subject, options: Options, worth: Worth) -> tuple[Heat,
     for grid in range(grids):
         cut = _cut(subject, options, _SPREAD * (2 * grid / (grids - 1) - 1) if grids > 1 else 0.0)
         if samples < cut.count + 2:
-            msg = (
-                f"a map over {cut.count} superpixels needs {cut.count + 2} samples or more, got {options.samples}; "
-                "ask for more samples or fewer superpixels"
+            raise RequestError(
+                code="samples_out_of_range",
+                rule=f"a map over {cut.count} superpixels needs {cut.count + 2} samples or more",
+                got=f"got {options.samples}",
+                remedy="ask for more samples or fewer superpixels",
             )
-            raise RequestError(msg)
         found, count = worth(cut, samples, random)
         maps.append(cut.heat(found))
         taken += count

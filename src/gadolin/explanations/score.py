@@ -119,8 +119,12 @@ def score_explanations(
     wish = wish or Wish()
     outlined = [record for record in records if record.outlined]
     if not outlined:
-        msg = "explanations are scored against outlines, the data name none; give a manifest with an outline column"
-        raise DataError(msg)
+        raise DataError(
+            code="no_outlines",
+            rule="explanations are scored against outlines",
+            got="the data name none",
+            remedy="give a manifest with an outline column",
+        )
     groups = grouping_keys(outlined)
     few = set(_evenly(outlined, groups, wish.slices, wish.seed)) if wish.slices else set(range(len(outlined)))
     rows = []

@@ -52,14 +52,22 @@ def subject(
     preparation = predictor.bundle.preparation if predictor else Preparation()
     frame = find_frame(image, preparation)
     if preparation.crop and not frame.found:
-        msg = "an explanation needs a slice with a head, none was found in this one; give another slice"
-        raise RequestError(msg)
+        raise RequestError(
+            code="no_head_found",
+            rule="an explanation needs a slice with a head",
+            got="none was found in this one",
+            remedy="give another slice",
+        )
     predict = predictor.at(image) if predictor else model
     likely = _asked(predict, image)  # type: ignore[arg-type]  # a Predictor is no Predict, and was replaced
     names = predictor.bundle.classes if predictor else tuple(classes) or tuple(map(str, range(len(likely))))
     if len(names) != len(likely):
-        msg = f"classes must name each of the {len(likely)} probabilities, got {len(names)} names; name all"
-        raise RequestError(msg)
+        raise RequestError(
+            code="shape_mismatch",
+            rule=f"classes must name each of the {len(likely)} probabilities",
+            got=f"got {len(names)} names",
+            remedy="name all",
+        )
     target = int(likely.argmax()) if label is None else class_index(label, names)
     prepared = predictor.probabilities if predictor else None
     return Subject(image, predict, target, names[target], float(likely[target]), frame, predictor, prepared)  # type: ignore[arg-type]
@@ -83,17 +91,21 @@ def onto_slice(heat: Heat, box: Box, shape: tuple[int, int], *, smooth: bool = T
 def _asked(predict: Callable[[Heat], Heat], image: Slice) -> Heat:
     likely = np.asarray(predict(image.pixels[None]))
     if likely.ndim != 2 or len(likely) != 1 or not np.isfinite(likely).all() or abs(float(likely.sum()) - 1) > 1e-3:
-        msg = (
-            "a model to explain must return probabilities (N, K) that sum to 1 for pixels (N, H, W), "
-            f"got {likely.shape} with the sum {float(likely.sum()):.3f} for one slice; wrap it"
+        raise RequestError(
+            code="not_probabilities",
+            rule=("a model to explain must return probabilities (N, K) that sum to 1 for pixels (N, H, W)"),
+            got=f"got {likely.shape} with the sum {float(likely.sum()):.3f} for one slice",
+            remedy="wrap it",
         )
-        raise RequestError(msg)
     return np.asarray(likely[0], np.float32)
 
 
 def class_index(label: str, names: Sequence[str]) -> int:
     """Return the place of a class among those of a model; raises RequestError with a suggestion where it has none."""
     if label not in names:
-        msg = f"the class must be one of {', '.join(names)}, got {label!r}{suggestion(label, names)}"
-        raise RequestError(msg)
+        raise RequestError(
+            code="class_unknown",
+            rule=f"the class must be one of {', '.join(names)}",
+            got=f"got {label!r}{suggestion(label, names)}",
+        )
     return list(names).index(label)

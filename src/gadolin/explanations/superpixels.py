@@ -74,8 +74,12 @@ def superpixels(subject: Subject, *, count: int = 60, fill: str = "blur") -> Sup
     unknown fill, MissingExtraError without scikit-image.
     """
     if count < 2:
-        msg = f"a head is cut into 2 superpixels or more, got {count}; 60 is the usual choice"
-        raise RequestError(msg)
+        raise RequestError(
+            code="pieces_out_of_range",
+            rule="a head is cut into 2 superpixels or more",
+            got=f"got {count}",
+            remedy="60 is the usual choice",
+        )
     try:
         from skimage.segmentation import slic
     except ImportError as error:

@@ -54,8 +54,11 @@ def backbone(name: str) -> Backbone:
     """Return a backbone by name; raises RecipeError with a suggestion where there is none."""
     if name not in BACKBONES:
         known = ", ".join(sorted(BACKBONES))
-        msg = f"network.backbone must be one of {known}, got {name!r}{suggestion(name, BACKBONES)}"
-        raise RecipeError(msg)
+        raise RecipeError(
+            code="backbone_unknown",
+            rule=f"network.backbone must be one of {known}",
+            got=f"got {name!r}{suggestion(name, BACKBONES)}",
+        )
     return BACKBONES[name]
 
 

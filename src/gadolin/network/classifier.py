@@ -49,24 +49,40 @@ class NetworkConfig:
         backbone(self.backbone)
         for key, value, known in (("evidence", self.evidence, _EVIDENCE), ("healthy", self.healthy, _HEALTHY)):
             if value not in known:
-                msg = f"network.{key} must be one of {', '.join(known)}, got {value!r}{suggestion(value, known)}"
-                raise RecipeError(msg)
+                raise RecipeError(
+                    code="recipe_value_unknown",
+                    rule=f"network.{key} must be one of {', '.join(known)}",
+                    got=f"got {value!r}{suggestion(value, known)}",
+                )
         if self.evidence == "outlines" and self.hidden:
-            msg = f"network.evidence=outlines needs network.hidden=0, got {self.hidden}; set one of them"
-            raise RecipeError(msg)
-        if self.healthy == "absence" and (self.hidden or self.evidence == "map"):
-            msg = (
-                f"network.healthy=absence needs evidence from outlines, got network.evidence={self.evidence} and "
-                f"network.hidden={self.hidden}; set network.healthy=auto"
+            raise RecipeError(
+                code="recipe_values_conflict",
+                rule="network.evidence=outlines needs network.hidden=0",
+                got=f"got {self.hidden}",
+                remedy="set one of them",
             )
-            raise RecipeError(msg)
+        if self.healthy == "absence" and (self.hidden or self.evidence == "map"):
+            raise RecipeError(
+                code="recipe_values_conflict",
+                rule="network.healthy=absence needs evidence from outlines",
+                got=f"got network.evidence={self.evidence} and network.hidden={self.hidden}",
+                remedy="set network.healthy=auto",
+            )
         if self.input_size % 32 or not 32 <= self.input_size <= 1024:
-            msg = f"network.input_size must be a multiple of 32 from 32 to 1024, got {self.input_size}; try 160"
-            raise RecipeError(msg)
+            raise RecipeError(
+                code="recipe_value_out_of_range",
+                rule="network.input_size must be a multiple of 32 from 32 to 1024",
+                got=f"got {self.input_size}",
+                remedy="try 160",
+            )
         if not 0 <= self.dropout < 1 or self.hidden < 0:
             got = f"{self.dropout} and {self.hidden}"
-            msg = f"network.dropout must lie in [0, 1) and network.hidden be 0 or more, got {got}; try 0.2 and 0"
-            raise RecipeError(msg)
+            raise RecipeError(
+                code="recipe_value_out_of_range",
+                rule="network.dropout must lie in [0, 1) and network.hidden be 0 or more",
+                got=f"got {got}",
+                remedy="try 0.2 and 0",
+            )
 
 
 class Output(NamedTuple):

@@ -31,6 +31,10 @@ def _restored(folder: Path, classes: int, weights: Path) -> Classifier:
         network = build_classifier(config, classes)
         network.load_state_dict(load_file(weights))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        msg = f"gradients need the run folder around {folder}, with its run.json; this one cannot be used ({error})"
-        raise BundleError(msg) from error
+        raise BundleError(
+            code="run_folder_needed",
+            rule=f"gradients need the run folder around {folder}",
+            got="with its run.json",
+            remedy=f"this one cannot be used ({error})",
+        ) from error
     return network.eval()

@@ -156,8 +156,12 @@ def _compressed(frame: NDArray[Any], syntax: str, dataset: Dataset) -> bytes:
         return bytes(RLELosslessEncoder.encode(frame, **_rle_options(dataset)))
     deep = int(dataset.BitsStored)
     if frame.dtype.kind == "i" and syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
-        msg = "a JPEG stream with losses must hold unsigned pixels, these are signed; choose another syntax"
-        raise RequestError(msg)
+        raise RequestError(
+            code="transfer_syntax_unfit",
+            rule="a JPEG stream with losses must hold unsigned pixels",
+            got="these are signed",
+            remedy="choose another syntax",
+        )
     if frame.dtype.kind == "i" and syntax not in (uid.JPEG2000Lossless, uid.JPEG2000):
         frame = frame.view(f"u{frame.dtype.itemsize}")  # the other code streams know no sign, the header does
     encoders: dict[str, Callable[[], bytes | bytearray]] = {

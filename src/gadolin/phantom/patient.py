@@ -95,10 +95,17 @@ def _draw_slice(
 
 def _check(label: str, patient: int, *, seed: int, slices: int, size: int) -> None:
     if label not in CLASSES:
-        msg = f"a label is one of {', '.join(CLASSES)}; got {label!r}{suggestion(label, CLASSES)}"
-        raise RequestError(msg)
+        raise RequestError(
+            code="class_unknown",
+            rule=f"a label is one of {', '.join(CLASSES)}",
+            remedy=f"got {label!r}{suggestion(label, CLASSES)}",
+        )
     least = {"patient": 0, "seed": 0, "slices": 1, "size": SMALLEST_SIZE}
     for (name, bound), value in zip(least.items(), (patient, seed, slices, size), strict=True):
         if value < bound:
-            msg = f"{name} must be at least {bound}, got {value}; ask for {bound} or more"
-            raise RequestError(msg)
+            raise RequestError(
+                code="value_out_of_range",
+                rule=f"{name} must be at least {bound}",
+                got=f"got {value}",
+                remedy=f"ask for {bound} or more",
+            )

@@ -53,16 +53,27 @@ class PhantomPlan:
         for name, bound in least.items():
             value = getattr(self, name)
             if value < bound:
-                msg = f"{name} must be at least {bound}, got {value}; ask for {bound} or more"
-                raise RequestError(msg)
+                raise RequestError(
+                    code="value_out_of_range",
+                    rule=f"{name} must be at least {bound}",
+                    got=f"got {value}",
+                    remedy=f"ask for {bound} or more",
+                )
         if not 0 < self.test_fraction < 1:
-            msg = f"test_fraction must lie between 0 and 1, got {self.test_fraction}; 0.25 is usual"
-            raise RequestError(msg)
+            raise RequestError(
+                code="share_out_of_range",
+                rule="test_fraction must lie between 0 and 1",
+                got=f"got {self.test_fraction}",
+                remedy="0.25 is usual",
+            )
         for fault in self.faults:
             if fault not in FAULTS:
                 known = ", ".join(FAULTS)
-                msg = f"a fault is one of {known}; got {fault!r}{suggestion(fault, FAULTS)}"
-                raise RequestError(msg)
+                raise RequestError(
+                    code="fault_unknown",
+                    rule=f"a fault is one of {known}",
+                    remedy=f"got {fault!r}{suggestion(fault, FAULTS)}",
+                )
 
 
 @dataclass(frozen=True, slots=True)

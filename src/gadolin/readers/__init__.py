@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gadolin.errors import ReadError, RequestError, suggestion
+from gadolin.errors import DamagedFileError, ReadError, RequestError, TooLargeError, UnknownFormatError, suggestion
 from gadolin.readers.contents import Contents
 from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.readers.raster import open_raster
@@ -56,41 +56,60 @@ def open_file(path: Path | str, *, plane: str = "acquired") -> Contents:
 def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
     """Open the bytes of a file, as ``open_file`` does; raises ReadError without a file name."""
     if plane not in PLANES:
-        msg = f"the plane must be one of {', '.join(PLANES)}, got {plane!r}{suggestion(plane, PLANES)}"
-        raise RequestError(msg)
+        raise RequestError(
+            code="plane_unknown",
+            rule=f"the plane must be one of {', '.join(PLANES)}",
+            got=f"got {plane!r}{suggestion(plane, PLANES)}",
+        )
     if not content:
-        msg = "a file must hold bytes, this one is empty; remove it or fetch it again"
-        raise ReadError(msg)
+        raise DamagedFileError(
+            code="empty_file",
+            rule="a file must hold bytes",
+            got="this one is empty",
+            remedy="remove it or fetch it again",
+        )
     if len(content) > MAX_BYTES:
-        msg = f"a file may hold at most {MAX_BYTES:,} bytes, this one holds more; cut it down"
-        raise ReadError(msg)
+        raise TooLargeError(
+            code="file_too_large",
+            rule=f"a file may hold at most {MAX_BYTES:,} bytes",
+            got="this one holds more",
+            remedy="cut it down",
+        )
     kind = file_kind(content[:HEAD])
     if kind is None:
-        msg = f"a file must be {_KNOWN}, this one is none of them; convert it"
-        raise ReadError(msg)
+        raise UnknownFormatError(
+            code="unknown_format", rule=f"a file must be {_KNOWN}", got="this one is none of them", remedy="convert it"
+        )
     return _opened(kind, content, plane)
 
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Put the file's name before what a ReadError inside the block says."""
+    """Let a ReadError of the block name the file."""
     try:
         yield
     except ReadError as error:
-        msg = f"{path}: {error}"
-        raise ReadError(msg) from error
+        raise error.at(path) from error
 
 
 def one_of(contents: Contents, frame: int | None) -> Slice:
     """Decode the only slice of a file, or the one numbered ``frame``; raises ReadError where there is no such slice."""
-    if contents.omit:
-        raise ReadError(contents.omit)
+    if contents.omit is not None:
+        raise contents.omit
     if frame is None and contents.slices != 1:
-        msg = f"one slice is asked for, this {contents.kind} file holds {contents.slices}; say which with its frame"
-        raise ReadError(msg)
+        raise ReadError(
+            code="frame_needed",
+            rule="one slice is asked for",
+            got=f"this {contents.kind} file holds {contents.slices}",
+            remedy="say which with its frame",
+        )
     if frame is not None and not 0 <= frame < contents.slices:
-        msg = f"a frame must lie in 0 to {contents.slices - 1} in this {contents.kind} file, got {frame}; correct it"
-        raise ReadError(msg)
+        raise ReadError(
+            code="frame_out_of_range",
+            rule=f"a frame must lie in 0 to {contents.slices - 1} in this {contents.kind} file",
+            got=f"got {frame}",
+            remedy="correct it",
+        )
     return contents.decode(frame or 0)
 
 
@@ -116,8 +135,9 @@ def require_utf8(path: Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        msg = "a file name must be UTF-8, this one is not; rename the file"
-        raise ReadError(msg) from error
+        raise ReadError(
+            code="file_name_not_utf8", rule="a file name must be UTF-8", got="this one is not", remedy="rename the file"
+        ) from error
 
 
 def _content(path: Path) -> bytes:
@@ -127,5 +147,8 @@ def _content(path: Path) -> bytes:
             size = os.fstat(file.fileno()).st_size or MAX_BYTES  # nothing is known of what is no plain file
             return file.read(min(size, MAX_BYTES) + 1)
     except OSError as error:
-        msg = f"cannot be opened ({error.strerror or error}); check the path and its permissions"
-        raise ReadError(msg) from error
+        raise ReadError(
+            code="cannot_open",
+            rule=f"cannot be opened ({error.strerror or error})",
+            remedy="check the path and its permissions",
+        ) from error

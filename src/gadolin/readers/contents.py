@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gadolin.errors import ReadError
+from gadolin.errors import ReadError, TooLargeError
 from gadolin.patients import pseudonym
 from gadolin.records import Slice
 
@@ -68,7 +68,7 @@ class Contents:
     label: str = ""
     outline: Callable[[int], NDArray[np.bool_]] | None = None
     place: Place | None = None
-    omit: str = ""
+    omit: ReadError | None = None
     patient_id: str = field(default="", repr=False)
     clinical: bool = field(default=False, repr=False)
 
@@ -83,11 +83,11 @@ class Contents:
         return pseudonym(self.patient_id) if self.clinical and self.patient_id else self.patient_id
 
 
-def left_out(kind: str, why: str) -> Contents:
+def left_out(kind: str, why: ReadError) -> Contents:
     """Return the contents of a file that holds no slice to judge: folders omit it, and to decode it is a ReadError."""
 
     def refuse(_number: int) -> Slice:
-        raise ReadError(why)
+        raise why
 
     return Contents(kind=kind, slices=1, decode=refuse, omit=why)
 
@@ -106,18 +106,30 @@ def check_size(width: int, height: int) -> None:
     """Raise ReadError for a picture smaller than MIN_SIDE a side or larger than MAX_PIXELS, or than ``at_most``."""
     most = _MOST.get()
     if width * height > most:
-        msg = f"a picture may have at most {most:,} pixels, this one has {width:,} x {height:,}; scale it down"
-        raise ReadError(msg)
+        raise TooLargeError(
+            code="too_many_pixels",
+            rule=f"a picture may have at most {most:,} pixels",
+            got=f"this one has {width:,} x {height:,}",
+            remedy="scale it down",
+        )
     if min(width, height) < MIN_SIDE:
-        msg = f"a picture must measure at least {MIN_SIDE} pixels a side, this one has {width} x {height}; remove it"
-        raise ReadError(msg)
+        raise ReadError(
+            code="too_few_pixels",
+            rule=f"a picture must measure at least {MIN_SIDE} pixels a side",
+            got=f"this one has {width} x {height}",
+            remedy="remove it",
+        )
 
 
 def require_finite(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return ``pixels`` as they are; raise ReadError where one is NaN or infinite."""
     if not np.isfinite(pixels).all():
-        msg = "pixels must be finite numbers, this picture holds NaN or infinity; export it again"
-        raise ReadError(msg)
+        raise ReadError(
+            code="pixels_not_finite",
+            rule="pixels must be finite numbers",
+            got="this picture holds NaN or infinity",
+            remedy="export it again",
+        )
     return pixels
 
 

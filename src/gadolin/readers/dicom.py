@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 
-from gadolin.errors import ReadError
+from gadolin.errors import DamagedFileError, ReadError, TooLargeError
 from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, Place, check_size, left_out
 from gadolin.readers.dicom_pixels import Geometry, decode_slice, geometry_of
 from gadolin.readers.inflate import inflate
@@ -39,17 +39,32 @@ def open_dicom(content: bytes) -> Contents:
     try:
         dataset = _parse(content)
         if dataset.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR:
-            return left_out("DICOM", "a DICOMDIR lists files and holds no slice; name the files or their folder")
+            return left_out(
+                "DICOM",
+                ReadError(
+                    code="dicomdir",
+                    rule="a DICOMDIR lists files and holds no slice",
+                    remedy="name the files or their folder",
+                ),
+            )
         _require_mr(dataset)
         _require_pixels(dataset)
         if _is_localiser(dataset):
-            return left_out("DICOM", "a localiser plans a scan and shows no slice to judge; leave it out")
+            return left_out(
+                "DICOM",
+                ReadError(
+                    code="localiser", rule="a localiser plans a scan and shows no slice to judge", remedy="leave it out"
+                ),
+            )
         return _opened(dataset)
     except ReadError:
         raise
     except Exception as error:
-        msg = f"the DICOM file is damaged ({type(error).__name__}: {error}); export it again or remove it"
-        raise ReadError(_one_line(msg)) from error
+        raise DamagedFileError(
+            code="damaged_file",
+            rule=_one_line(f"the DICOM file is damaged ({type(error).__name__}: {error})"),
+            remedy="export it again or remove it",
+        ) from error
 
 
 def _parse(content: bytes) -> Dataset:
@@ -61,8 +76,12 @@ def _parse(content: bytes) -> Dataset:
         meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if content[4:6].isupper() else uid.ImplicitVRLittleEndian
     syntax = meta.get("TransferSyntaxUID")
     if not syntax:
-        msg = "a DICOM file must name its transfer syntax, this one does not; export it again"
-        raise ReadError(msg)
+        raise DamagedFileError(
+            code="transfer_syntax_missing",
+            rule="a DICOM file must name its transfer syntax",
+            got="this one does not",
+            remedy="export it again",
+        )
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         file = io.BytesIO(inflate(content[file.tell() :], wbits=-15))
     little = syntax != uid.ExplicitVRBigEndian
@@ -75,37 +94,55 @@ def _require_mr(dataset: Dataset) -> None:
     modality = _one_line(str(dataset.get("Modality") or ""))
     if modality != "MR":
         got = f"its modality is {modality}" if modality else "it names no modality"
-        msg = f"a DICOM file must come from MR, this one does not: {got}; leave it out"
-        raise ReadError(msg)
+        raise ReadError(
+            code="not_mr", rule="a DICOM file must come from MR", got=f"this one does not: {got}", remedy="leave it out"
+        )
 
 
 def _require_pixels(dataset: Dataset) -> None:
     """Raise ReadError unless the pixels are there and as many as the header says, before any memory is taken."""
     if not any(tag in dataset for tag in _PIXELS):
         kind = _one_line(uid.UID(str(dataset.get("SOPClassUID", ""))).name) or "unknown"
-        msg = f"a DICOM file must hold pixels, this one ({kind}) holds none; leave it out"
-        raise ReadError(msg)
+        raise ReadError(
+            code="no_pixels",
+            rule="a DICOM file must hold pixels",
+            got=f"this one ({kind}) holds none",
+            remedy="leave it out",
+        )
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     check_size(columns, rows)
     frames, samples = _frames(dataset), int(dataset.get("SamplesPerPixel", 1))
     total = rows * columns * frames * samples * int(dataset.BitsAllocated) // 8
     if not 1 <= frames <= _MAX_FRAMES or samples not in (1, 3) or total > MAX_VOLUME_BYTES:
-        msg = (
-            f"a DICOM file may unpack to {MAX_VOLUME_BYTES:,} bytes in {_MAX_FRAMES:,} frames of 1 or 3 samples, this "
-            f"one claims {total:,} bytes in {frames:,} frames of {samples}; it is damaged or must be split"
+        raise TooLargeError(
+            code="unpacks_too_large",
+            rule=(f"a DICOM file may unpack to {MAX_VOLUME_BYTES:,} bytes in {_MAX_FRAMES:,} frames of 1 or 3 samples"),
+            got=f"this one claims {total:,} bytes in {frames:,} frames of {samples}",
+            remedy="it is damaged or must be split",
         )
-        raise ReadError(msg)
     there = max(len(dataset[tag].value or b"") for tag in _PIXELS if tag in dataset)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         if there > _MAX_EXPANSION * total + 65536:
-            msg = f"compressed pixels should be smaller than plain ones, got {there:,} for {total:,} bytes; export anew"
-            raise ReadError(msg)
+            raise DamagedFileError(
+                code="compressed_too_long",
+                rule="compressed pixels should be smaller than plain ones",
+                got=f"got {there:,} for {total:,} bytes",
+                remedy="export anew",
+            )
         if frames * 8 > there:
-            msg = f"every frame must be in the file, {there:,} bytes cannot hold {frames:,}; export it again"
-            raise ReadError(msg)
+            raise DamagedFileError(
+                code="file_not_whole",
+                rule="every frame must be in the file",
+                got=f"{there:,} bytes cannot hold {frames:,}",
+                remedy="export it again",
+            )
     elif there < total * (2 if str(dataset.get("PhotometricInterpretation")) == "YBR_FULL_422" else 3) // 3:
-        msg = f"the pixels must be whole, the file holds {there:,} of {total:,} bytes; fetch it again"
-        raise ReadError(msg)
+        raise DamagedFileError(
+            code="file_not_whole",
+            rule="the pixels must be whole",
+            got=f"the file holds {there:,} of {total:,} bytes",
+            remedy="fetch it again",
+        )
 
 
 def _frames(dataset: Dataset) -> int:

@@ -16,7 +16,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.tag import BaseTag, Tag
 
-from gadolin.errors import ReadError
+from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers import codecs
 from gadolin.readers.contents import require_finite, to_grey
 from gadolin.records import Slice
@@ -67,8 +67,11 @@ def decode_slice(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
         raise
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        msg = f"the pixels of the DICOM file cannot be decoded ({why}); export it uncompressed or remove it"
-        raise ReadError(msg) from error
+        raise DamagedFileError(
+            code="pixels_undecodable",
+            rule=f"the pixels of the DICOM file cannot be decoded ({why})",
+            remedy="export it uncompressed or remove it",
+        ) from error
 
 
 def _decode(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
@@ -79,8 +82,12 @@ def _decode(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
         grey, colour = to_grey(Image.fromarray((pixels >> max(0, depth - 8)).astype(np.uint8)))
         return Slice(grey, bits=8, colour=colour, spacing_mm=spacing)
     if pixels.ndim != 2:
-        msg = f"a grey picture must have one sample a pixel, this one has the shape {pixels.shape}; export it again"
-        raise ReadError(msg)
+        raise ReadError(
+            code="samples_per_pixel_unfit",
+            rule="a grey picture must have one sample a pixel",
+            got=f"this one has the shape {pixels.shape}",
+            remedy="export it again",
+        )
     facts = _facts(dataset, frame)
     stored = int(dataset.get("BitsStored", 16))
     signed = bool(dataset.get("PixelRepresentation", 0))

@@ -46,21 +46,21 @@ def _decoded(contents: Contents, record: Record) -> Slice:
         return one_of(contents, record.frame)
 
 
-def unreadable(records: Sequence[Record]) -> dict[int, str]:
+def unreadable(records: Sequence[Record]) -> dict[int, ReadError]:
     """Return the numbers of the records whose slice cannot be read, and why; decodes every one, file by file."""
     files = _by_file(records)
 
-    def reasons(path: Path) -> dict[int, str]:
+    def reasons(path: Path) -> dict[int, ReadError]:
         found = {}
         try:
             contents = open_file(path)
         except ReadError as error:
-            return dict.fromkeys(files[path], str(error).removeprefix(f"{path}: "))
+            return dict.fromkeys(files[path], error)
         for index in files[path]:
             try:
                 one_of(contents, records[index].frame)
             except ReadError as error:
-                found[index] = str(error)
+                found[index] = error
         return found
 
     with thread_pool() as pool:

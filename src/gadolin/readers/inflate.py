@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from gadolin.errors import ReadError
+from gadolin.errors import DamagedFileError, TooLargeError
 from gadolin.readers.contents import MAX_VOLUME_BYTES
 
 __all__ = ["inflate", "inflated_head", "most_unpacked"]
@@ -49,15 +49,24 @@ def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
             rest = stream.unconsumed_tail
             total += len(piece)
             if total > bound:
-                msg = (
-                    f"compressed data may unpack to at most {bound:,} bytes here, {len(content):,} bytes unpack to "
-                    "more; do not trust this file, or unpack it yourself"
+                raise TooLargeError(
+                    code="unpacks_too_large",
+                    rule=f"compressed data may unpack to at most {bound:,} bytes here",
+                    got=f"{len(content):,} bytes unpack to more",
+                    remedy="do not trust this file, or unpack it yourself",
                 )
-                raise ReadError(msg)
             if not piece and not rest and place >= len(content) and not stream.eof:
-                msg = "compressed data must be whole, this ends early; fetch the file again"
-                raise ReadError(msg)
+                raise DamagedFileError(
+                    code="file_not_whole",
+                    rule="compressed data must be whole",
+                    got="this ends early",
+                    remedy="fetch the file again",
+                )
             yield piece
     except zlib.error as error:
-        msg = f"compressed data must be whole, this is damaged ({error}); fetch the file again"
-        raise ReadError(msg) from error
+        raise DamagedFileError(
+            code="compressed_data_damaged",
+            rule="compressed data must be whole",
+            got=f"this is damaged ({error})",
+            remedy="fetch the file again",
+        ) from error

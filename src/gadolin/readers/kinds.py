@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from pathlib import PurePath
 
+from gadolin.errors import UnknownFormatError
 from gadolin.readers.inflate import inflated_head
 
-__all__ = ["FOREIGN", "HEAD", "file_kind", "is_other"]
+__all__ = ["HEAD", "file_kind", "foreign", "is_other"]
 
-FOREIGN = "it is none of the formats that are read"
 HEAD = 4096  # bytes that tell, of a gzipped volume too
 
 _FIRST_VRS = (b"UL", b"CS", b"OB", b"DA", b"UI", b"TM")
@@ -23,6 +23,13 @@ _PICTURES = {
 }
 _MATLAB = (b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file", b"\x89HDF\r\n\x1a\n")
 _GZIP = b"\x1f\x8b"
+
+
+def foreign() -> UnknownFormatError:
+    """Return why a folder leaves out a file that neither is a slice nor passes for one."""
+    return UnknownFormatError(
+        code="not_a_picture", rule="a slice must be of a format that is read", got="this file is of none"
+    )
 
 
 def file_kind(head: bytes) -> str | None:

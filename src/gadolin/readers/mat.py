@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import ReadError
+from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, check_size, require_finite
 from gadolin.readers.hdf5 import read_group
 from gadolin.readers.mat5 import read_struct
@@ -44,19 +44,30 @@ def open_mat(content: bytes) -> Contents:
     except ReadError:
         raise
     except Exception as error:
-        msg = f"the .mat file is damaged ({' '.join(str(error).split())[:300]}); fetch it again or remove it"
-        raise ReadError(msg) from error
+        raise DamagedFileError(
+            code="damaged_file",
+            rule=f"the .mat file is damaged ({' '.join(str(error).split())[:300]})",
+            remedy="fetch it again or remove it",
+        ) from error
     if found.image.ndim != 2 or found.image.dtype.kind not in "iuf":
-        msg = f"cjdata.image must be a matrix of numbers, got {found.image.shape} {found.image.dtype}; fetch it again"
-        raise ReadError(msg)
+        raise DamagedFileError(
+            code="mat_image_invalid",
+            rule="cjdata.image must be a matrix of numbers",
+            got=f"got {found.image.shape} {found.image.dtype}",
+            remedy="fetch it again",
+        )
     check_size(found.image.shape[1], found.image.shape[0])
     bits = 8 if found.image.dtype == np.uint8 else 16
     with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
         pixels = require_finite(np.ascontiguousarray(found.image, np.float32))
     mask = found.mask
     if mask is not None and mask.shape != pixels.shape:
-        msg = f"cjdata.tumorMask must have the size of the image, got {mask.shape} and {pixels.shape}; fetch it again"
-        raise ReadError(msg)
+        raise DamagedFileError(
+            code="outline_size_differs",
+            rule="cjdata.tumorMask must have the size of the image",
+            got=f"got {mask.shape} and {pixels.shape}",
+            remedy="fetch it again",
+        )
     return Contents(
         kind="Figshare .mat",
         slices=1,
@@ -86,11 +97,20 @@ def _figshare(content: bytes) -> _Figshare:
 def _label(value: NDArray[Any]) -> str:
     number = int(value.ravel()[0])
     if number not in LABELS:
-        msg = f"cjdata.label must be one of {LABELS}, got {number}; fetch the file again"
-        raise ReadError(msg)
+        raise DamagedFileError(
+            code="mat_label_unknown",
+            rule=f"cjdata.label must be one of {LABELS}",
+            got=f"got {number}",
+            remedy="fetch the file again",
+        )
     return LABELS[number]
 
 
 def _no_slice(names: list[str]) -> ReadError:
     held = " ".join(", ".join(names[:5]).split())[:300] or "nothing"
-    return ReadError(f"a .mat file must hold cjdata with an image, this one holds {held}; leave it out")
+    return ReadError(
+        code="mat_without_slice",
+        rule="a .mat file must hold cjdata with an image",
+        got=f"this one holds {held}",
+        remedy="leave it out",
+    )

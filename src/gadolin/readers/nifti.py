@@ -13,7 +13,7 @@ from nibabel.nifti2 import Nifti2Header
 from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 
-from gadolin.errors import ReadError
+from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import MAX_VOLUME_BYTES, Contents, check_size, require_finite
 from gadolin.readers.inflate import inflate
 from gadolin.records import Slice
@@ -41,8 +41,11 @@ def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
     except ReadError:
         raise
     except Exception as error:
-        msg = f"the NIfTI file is damaged ({' '.join(str(error).split())[:300]}); export it again or remove it"
-        raise ReadError(msg) from error
+        raise DamagedFileError(
+            code="damaged_file",
+            rule=f"the NIfTI file is damaged ({' '.join(str(error).split())[:300]})",
+            remedy="export it again or remove it",
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,26 +68,39 @@ def _volume(content: bytes) -> _Volume:
     header = _header(content)
     shape, kind = header.get_data_shape(), header.get_data_dtype()
     if not 2 <= len(shape) <= 7 or min(shape) < 1:
-        msg = f"a NIfTI volume must have 2 to 7 dimensions of 1 or more, this one has {shape}; export it again"
-        raise ReadError(msg)
+        raise DamagedFileError(
+            code="nifti_shape_invalid",
+            rule="a NIfTI volume must have 2 to 7 dimensions of 1 or more",
+            got=f"this one has {shape}",
+            remedy="export it again",
+        )
     if kind.kind not in "iuf":
-        msg = f"a NIfTI volume must hold plain numbers, this one holds {kind}; export it as grey values"
-        raise ReadError(msg)
+        raise ReadError(
+            code="nifti_type_unfit",
+            rule="a NIfTI volume must hold plain numbers",
+            got=f"this one holds {kind}",
+            remedy="export it as grey values",
+        )
     count = int(np.prod([int(side) for side in shape], dtype=object))
     start = int(header["vox_offset"])
     there = len(content) - start
     if count * kind.itemsize > min(there, MAX_VOLUME_BYTES) or start < 348:
-        msg = (
-            f"a volume must be whole and at most {MAX_VOLUME_BYTES:,} bytes, the header tells of "
-            f"{count * kind.itemsize:,} and the file holds {max(there, 0):,}; fetch it again or cut it down"
+        raise DamagedFileError(
+            code="file_not_whole",
+            rule=f"a volume must be whole and at most {MAX_VOLUME_BYTES:,} bytes",
+            got=(f"the header tells of {count * kind.itemsize:,} and the file holds {max(there, 0):,}"),
+            remedy="fetch it again or cut it down",
         )
-        raise ReadError(msg)
     stored = np.frombuffer(content, kind, count, start)
     if kind.kind == "f" and not all(
         np.isfinite(stored[first : first + _STEP]).all() for first in range(0, count, _STEP)
     ):
-        msg = "voxels must be finite numbers, this volume holds NaN or infinity; export it again"
-        raise ReadError(msg)
+        raise ReadError(
+            code="pixels_not_finite",
+            rule="voxels must be finite numbers",
+            got="this volume holds NaN or infinity",
+            remedy="export it again",
+        )
     stored = stored.reshape(shape, order="F")
     while stored.ndim < 3:
         stored = stored[..., np.newaxis]
@@ -92,8 +108,12 @@ def _volume(content: bytes) -> _Volume:
     slope, intercept = header.get_slope_inter()
     affine = header.get_best_affine()
     if not np.isfinite(affine).all():
-        msg = "a NIfTI volume must say how it lies, this one's affine is not finite; export it again"
-        raise ReadError(msg)
+        raise DamagedFileError(
+            code="nifti_affine_invalid",
+            rule="a NIfTI volume must say how it lies",
+            got="this one's affine is not finite",
+            remedy="export it again",
+        )
     turn = io_orientation(affine)
     steps = np.linalg.norm(affine[:3, :3], axis=0)
     spacing = [0.0] * 3
@@ -107,8 +127,12 @@ def _volume(content: bytes) -> _Volume:
 def _header(content: bytes) -> Any:
     kind = Nifti2Header if content[4:7] in (b"n+2", b"ni2") else Nifti1Header
     if content[344:347] == b"ni1" or content[4:7] == b"ni2":
-        msg = "a NIfTI volume must be one file, this is a header without its voxels; convert the pair to .nii.gz"
-        raise ReadError(msg)
+        raise ReadError(
+            code="nifti_header_alone",
+            rule="a NIfTI volume must be one file",
+            got="this is a header without its voxels",
+            remedy="convert the pair to .nii.gz",
+        )
     return kind.from_fileobj(io.BytesIO(content))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gadolin.errors import ReadError
+from gadolin.errors import DamagedFileError, ReadError, TooLargeError, UnknownFormatError
 from gadolin.readers.contents import MAX_PIXELS, Contents, check_size, require_finite, to_grey
 from gadolin.readers.inflate import most_unpacked
 from gadolin.records import Slice
@@ -35,27 +35,46 @@ def decode(content: bytes) -> Slice:
             check_size(image.width, image.height)
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format != "MPO":
-                msg = f"a picture must hold one frame, this one holds {frames}; save them apart"
-                raise ReadError(msg)
+                raise ReadError(
+                    code="several_frames",
+                    rule="a picture must hold one frame",
+                    got=f"this one holds {frames}",
+                    remedy="save them apart",
+                )
             size = image.width * image.height * 4  # bytes of float32, the least that is taken
             if size > most_unpacked(len(content)):
                 claimed = f"{image.width:,} x {image.height:,}"
-                msg = f"a picture must be in its file, {len(content):,} bytes cannot hold {claimed}; fetch it again"
-                raise ReadError(msg)
+                raise DamagedFileError(
+                    code="file_not_whole",
+                    rule="a picture must be in its file",
+                    got=f"{len(content):,} bytes cannot hold {claimed}",
+                    remedy="fetch it again",
+                )
             ImageOps.exif_transpose(image, in_place=True)
             pixels, colour = _pixels(image)
             bits = 16 if image.mode in _DEEP_MODES else 8
     except ReadError:
         raise
     except UnidentifiedImageError as error:
-        msg = f"a picture must be one of {', '.join(FORMATS)}, this file is none of them; convert it"
-        raise ReadError(msg) from error
+        raise UnknownFormatError(
+            code="unknown_format",
+            rule=f"a picture must be one of {', '.join(FORMATS)}",
+            got="this file is none of them",
+            remedy="convert it",
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        msg = f"a picture may have at most {MAX_PIXELS:,} pixels, this one has far more; scale it down"
-        raise ReadError(msg) from error
+        raise TooLargeError(
+            code="too_many_pixels",
+            rule=f"a picture may have at most {MAX_PIXELS:,} pixels",
+            got="this one has far more",
+            remedy="scale it down",
+        ) from error
     except Exception as error:
-        msg = f"the picture is damaged ({' '.join(str(error).split())[:300]}); fetch it again or remove it"
-        raise ReadError(msg) from error
+        raise DamagedFileError(
+            code="damaged_file",
+            rule=f"the picture is damaged ({' '.join(str(error).split())[:300]})",
+            remedy="fetch it again or remove it",
+        ) from error
     return Slice(pixels=pixels if bits == 8 else require_finite(pixels), bits=bits, colour=colour)
 
 

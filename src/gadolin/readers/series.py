@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import Place
-from gadolin.readers.kinds import FOREIGN, HEAD, file_kind, is_other
+from gadolin.readers.kinds import HEAD, file_kind, foreign, is_other
 
 __all__ = ["by_place", "in_order"]
 
@@ -23,7 +23,7 @@ _TOLD = 5  # folders, in an error
 class _Found(NamedTuple):
     """What is kept of a file while a folder is put in order; its pixels are let go."""
 
-    omit: str
+    omit: ReadError | None
     place: Place
 
 
@@ -52,8 +52,12 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
     for folder, members in folders.items():
         if len({kept[path].series for path in members}) > 1:
             told = _told(kept[path] for path in members)
-            msg = f"a folder must hold one series, {folder} holds {told}; choose one with --series or sort them apart"
-            raise RequestError(msg)
+            raise RequestError(
+                code="several_series",
+                rule="a folder must hold one series",
+                got=f"{folder} holds {told}",
+                remedy="choose one with --series or sort them apart",
+            )
     sorted_files = {folder: iter(by_place({path: kept[path] for path in each})) for folder, each in folders.items()}
     return [next(sorted_files[path.parent]) if path in kept else path for path in paths if path not in left_out]
 
@@ -84,7 +88,7 @@ def _look(path: Path) -> _Found | None:
         with path.open("rb") as file:
             head = file.read(HEAD)
         if is_other(path.name, head):
-            return _Found(FOREIGN, _NOWHERE)
+            return _Found(foreign(), _NOWHERE)
         if file_kind(head) != "DICOM":
             return None
         opened = open_file(path)
@@ -105,8 +109,12 @@ def _chosen(kept: Mapping[Path, Place], folders: Mapping[Path, list[Path]], seri
         there = [(folder, _told(kept[path] for path in members)) for folder, members in folders.items()]
         told = there[0][1] if len(there) == 1 else "; ".join(f"{told} in {folder}" for folder, told in there[:_TOLD])
         more = f"; and {len(there) - _TOLD} more folders" if len(there) > _TOLD else ""
-        msg = f"--series must be the number of a series that is there, got {series}; there are {told}{more}"
-        raise RequestError(msg)
+        raise RequestError(
+            code="series_unknown",
+            rule="--series must be the number of a series that is there",
+            got=f"got {series}",
+            remedy=f"there are {told}{more}",
+        )
     return chosen
 
 

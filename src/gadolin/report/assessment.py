@@ -128,8 +128,11 @@ def _record_reading(assessment: Assessment, model: str, measurement: Measurement
         with path.open("a", encoding="utf-8") as file:
             file.write(("" if whole else "\n") + json.dumps(reading) + "\n")
     except OSError as error:
-        msg = f"cannot record this reading in {run}: {error.strerror or error}; make the run folder writable"
-        raise OutputError(msg) from error
+        raise OutputError(
+            code="unwritable",
+            rule=f"cannot record this reading in {run}: {error.strerror or error}",
+            remedy="make the run folder writable",
+        ) from error
 
 
 def _mistakes(table: Table, prepared: Prepared) -> tuple[Mistake, ...]:

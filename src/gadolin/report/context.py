@@ -31,11 +31,12 @@ class Mistake:
     def __post_init__(self) -> None:
         """Check the picture."""
         if self.picture.ndim != 2 or self.picture.dtype != np.uint8 or not self.picture.size:
-            msg = (
-                f"a picture must be (H, W) uint8, got {self.picture.shape} {self.picture.dtype} "
-                f"for {self.path}; scale it to 0 to 255 first"
+            raise DataError(
+                code="shape_mismatch",
+                rule="a picture must be (H, W) uint8",
+                got=f"got {self.picture.shape} {self.picture.dtype} for {self.path}",
+                remedy="scale it to 0 to 255 first",
             )
-            raise DataError(msg)
 
 
 @dataclass(frozen=True, slots=True)

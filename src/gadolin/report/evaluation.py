@@ -54,7 +54,7 @@ def evaluate_model(
         run=run,
         parts=_parts(records, run, predictor, cache) if run else {},
         prepared=cache,
-        notes=tuple(f"Left out: {path} ({reason})." for path, reason in found.skipped),
+        notes=tuple(f"Left out: {one.path} ({one.reason})." for one in found.skipped),
     )
     _, page = assess_and_report(predictor, assessment, progress=progress)
     return page
@@ -70,8 +70,12 @@ def _refuse_other_folder(out: Path) -> None:
     """Raise DataError where ``out`` is a run or a bundle, whose own files a report must not lie among."""
     for name in ("run.json", "bundle.json"):
         if (out / name).is_file():
-            msg = f"a report needs a folder of its own, {out} holds {name}; choose another --out"
-            raise DataError(msg)
+            raise DataError(
+                code="output_not_empty",
+                rule="a report needs a folder of its own",
+                got=f"{out} holds {name}",
+                remedy="choose another --out",
+            )
 
 
 def _with_known_facts(records: list[Record], run: Path) -> list[Record]:

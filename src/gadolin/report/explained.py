@@ -44,8 +44,12 @@ def methods_for(wanted: str, predictor: Predictor) -> tuple[tuple[str, ...], tup
     if wanted != "all":
         if method_of(wanted).torch and bare:
             others = ", ".join(name for name, one in METHODS.items() if not one.torch)
-            msg = f"{wanted} needs the run folder that the model was trained in, {folder} is in none; use {others}"
-            raise RequestError(msg)
+            raise RequestError(
+                code="run_folder_needed",
+                rule=f"{wanted} needs the run folder that the model was trained in",
+                got=f"{folder} is in none",
+                remedy=f"use {others}",
+            )
         return (wanted,), ()
     left = tuple(name for name, one in METHODS.items() if one.torch and (bare or not _has_torch()))
     return tuple(name for name in METHODS if name not in left), left
@@ -80,7 +84,7 @@ def explain_slices(
                 for name in question.methods
             ]
         except RequestError as error:
-            yield Failure(path, f"{slice_name(path, frame)}: {error}", frame)
+            yield Failure(path, error, frame)
             continue
         stem = _stem(path, frame, taken)
         (verdict,) = predictor.predict([image])

@@ -41,11 +41,12 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
         OutputError: The folder cannot be written.
     """
     if measurement.classes != table.classes or measurement.overall.n != len(table):
-        msg = (
-            f"a report needs the measurement of its own table, got one of {measurement.overall.n} rows for "
-            f"{len(table)} rows; measure this table"
+        raise DataError(
+            code="measurement_of_other_table",
+            rule="a report needs the measurement of its own table",
+            got=f"got one of {measurement.overall.n} rows for {len(table)} rows",
+            remedy="measure this table",
         )
-        raise DataError(msg)
     load("jinja2")
     drawings = draw(table, measurement, context)
     page = _render(table, measurement, context, drawings)

@@ -46,8 +46,12 @@ def score_model(
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
     out = out or beside(model) / f"explanations-{name}"
     if (out / "run.json").is_file() or (out / "bundle.json").is_file():
-        msg = f"scores need a folder of their own, {out} holds a run or a bundle; choose another --out"
-        raise DataError(msg)
+        raise DataError(
+            code="output_not_empty",
+            rule="scores need a folder of their own",
+            got=f"{out} holds a run or a bundle",
+            remedy="choose another --out",
+        )
     load("gadolin.report.figures")  # tell of a missing package before the work, not after
     records = tested_records(scan(data).records)
     facts = {

@@ -24,9 +24,9 @@ from gadolin.records import NOTICE, Failure, Prediction, Slice
 from gadolin.runtime import Answer
 from gadolin.serve.archives import unpacked
 from gadolin.serve.batcher import Batcher
-from gadolin.serve.decoder import Decoded, Found, Wanted
+from gadolin.serve.decoder import Damaged, Decoded, Found, Wanted
 from gadolin.serve.decoders import Decoders
-from gadolin.serve.problems import ProblemError
+from gadolin.serve.problems import ProblemError, problem_of
 from gadolin.serve.settings import Limits
 from gadolin.serve.uploads import Upload
 
@@ -41,7 +41,7 @@ class Asked:
     """A slice of an upload: its file's name, and what was found in its place."""
 
     path: str
-    found: Found | tuple[int | None, str]
+    found: Found | Damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +65,51 @@ class Engine:
         files = await asyncio.to_thread(unpacked, list(files), self.limits)
         files = [one for one in files if not only or one.name == only]
         if not files:
-            raise ProblemError(422, "a request must hold one file or more in the field 'files', this one holds none")
+            raise ProblemError(
+                422,
+                code="no_files",
+                rule="a request must hold one file or more in the field 'files'",
+                got="this one holds none",
+            )
         jobs = [_decoded(self.decoders.submit(upload.content, wanted)) for upload in files]
         decoded = await asyncio.gather(*jobs)
         _refuse_all_bad(decoded)
         asked = [
-            Asked(upload.name, one if isinstance(one, Found) else (one[0], f"{upload.name}: {one[1]}"))
+            Asked(upload.name, one)
             for upload, told in _in_order(files, decoded)
-            for one in (told.slices or ((None, told.error),))
+            for one in ((Damaged(None, told.error),) if told.error is not None else told.slices)
             if not _left_out(upload, told)
         ]
         if len(asked) > self.limits.max_slices:
-            msg = f"a request may hold {self.limits.max_slices} slices, these files hold {len(asked)}; send fewer"
-            raise ProblemError(413, msg)
+            raise ProblemError(
+                413,
+                code="too_many_slices",
+                rule=f"a request may hold {self.limits.max_slices} slices",
+                got=f"these files hold {len(asked)}",
+                remedy="send fewer",
+            )
         return asked
 
     async def predict(self, asked: Sequence[Asked], include: frozenset[str] = frozenset()) -> dict[str, Any]:
         """Return the document of ``gadolin predict --json``, with pictures and evidence where they are wanted."""
         good = [(one.path, one.found) for one in asked if isinstance(one.found, Found)]
         if include and len(good) > _MOST_PICTURES:
-            msg = f"pictures and evidence are sent of {_MOST_PICTURES} slices at most, got {len(good)}; ask for fewer"
-            raise ProblemError(422, msg)
+            raise ProblemError(
+                422,
+                code="too_many_pictures",
+                rule=f"pictures and evidence are sent of {_MOST_PICTURES} slices at most",
+                got=f"got {len(good)}",
+                remedy="ask for fewer",
+            )
         waiting = [asyncio.wrap_future(self.batcher.submit(found.prepared)) for _, found in good]
         told = []
         for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True):
             (answer,) = self.predictor.verdicts(said, [found.colour], [path])
             told.append(self._document(replace(answer, frame=found.frame), found, said, include))
         failures = [
-            Failure(one.path, one.found[1], one.found[0]).as_json() for one in asked if isinstance(one.found, tuple)
+            Failure(one.path, one.found.error, one.found.frame).as_json()
+            for one in asked
+            if isinstance(one.found, Damaged)
         ]
         return {"notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told, "errors": failures}
 
@@ -149,18 +166,19 @@ async def _decoded(answer: Future[Decoded]) -> Decoded:
     try:
         return await asyncio.wrap_future(answer)
     except ProblemError as problem:
-        return Decoded(status=problem.status, error=problem.detail)
+        return Decoded(error=problem)
 
 
 def _refuse_all_bad(decoded: Sequence[Decoded]) -> None:
     """Raise ProblemError where not one file can be read: for the reason of the first."""
-    if all(one.error for one in decoded):
-        raise ProblemError(decoded[0].status, decoded[0].error, retry_seconds=int(decoded[0].status == 503))
+    errors = [one.error for one in decoded if one.error is not None]
+    if len(errors) == len(decoded):
+        raise problem_of(errors[0])
 
 
 def _left_out(upload: Upload, told: Decoded) -> bool:
     """Return whether a folder, or an archive, is answered for without this file, as on the command line."""
-    foreign = told.omit or (bool(told.error) and is_other(upload.name, upload.content[:HEAD]))
+    foreign = told.omit or (told.error is not None and is_other(upload.name, upload.content[:HEAD]))
     return "/" in upload.name and foreign
 
 

@@ -74,11 +74,15 @@ async def _told(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is registered for these alone"
-    detail = {
-        404: "a path must be one of the service's, this one is not; see /openapi.json",
-        405: "a path must be asked by its own method, this one was not; see /openapi.json",
-    }.get(error.status_code, str(error.detail))
-    return problem_response(ProblemError(error.status_code, detail))
+    rules = {404: "a path must be one of the service's", 405: "a path must be asked by its own method"}
+    status = error.status_code
+    code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
+    rule = rules.get(status, str(error.detail))
+    return problem_response(
+        ProblemError(status, code=code, rule=rule, got="this one is not", remedy="see /openapi.json")
+        if status in rules
+        else ProblemError(status, code=code, rule=rule)
+    )
 
 
 def _add_state(app: FastAPI) -> None:
@@ -89,7 +93,13 @@ def _add_state(app: FastAPI) -> None:
     @app.get("/ready", tags=["state"], summary="Whether the service can answer")
     async def ready(request: Request) -> dict[str, str]:
         if getattr(request.app.state, "engine", None) is None:
-            raise ProblemError(503, "the service must be ready to answer, it is still starting", retry_seconds=1)
+            raise ProblemError(
+                503,
+                code="starting",
+                rule="the service must be ready to answer",
+                got="it is still starting",
+                retry_seconds=1,
+            )
         return {"status": "ready"}
 
 
@@ -143,7 +153,13 @@ def _add_jobs(app: FastAPI) -> None:
         elif kind == "explain":
             work = partial(_explain, engine, form, question(form.fields, engine.predictor))
         else:
-            raise ProblemError(422, f"kind must be predict or explain, got {kind[:40]!r}; correct it")
+            raise ProblemError(
+                422,
+                code="field_invalid",
+                rule="kind must be predict or explain",
+                got=f"got {kind[:40]!r}",
+                remedy="correct it",
+            )
         return JSONResponse(request.app.state.jobs.start(kind, work).as_json(), 202)
 
     @app.get("/v1/jobs/{name}", openapi_extra=GET_JOB, tags=["jobs"], summary="How far long work is, or its answer")
@@ -167,7 +183,13 @@ async def _predict(engine: Engine, form: Form) -> dict[str, Any]:
     include = frozenset(filter(None, form.fields.get("include", "").split(",")))
     if not include <= _INCLUDES:
         unknown = ", ".join(sorted(include - _INCLUDES))[:60]
-        raise ProblemError(422, f"include may name picture and evidence, got {unknown!r}; correct it")
+        raise ProblemError(
+            422,
+            code="field_invalid",
+            rule="include may name picture and evidence",
+            got=f"got {unknown!r}",
+            remedy="correct it",
+        )
     wanted = _wanted(engine, form, pictures=bool(include))
     asked = await engine.slices(form.files, wanted, form.fields.get("only", ""))
     return await engine.predict(asked, include)
@@ -189,8 +211,20 @@ def _wanted(engine: Engine, form: Form, *, pictures: bool) -> Wanted:
     """Return what the fields of a form want of each file; raises ProblemError (422) for what cannot be wanted."""
     plane, frame = form.fields.get("plane", "acquired"), form.fields.get("frame")
     if plane not in PLANES:
-        raise ProblemError(422, f"plane must be one of {', '.join(PLANES)}, got {plane[:40]!r}; correct it")
+        raise ProblemError(
+            422,
+            code="field_invalid",
+            rule=f"plane must be one of {', '.join(PLANES)}",
+            got=f"got {plane[:40]!r}",
+            remedy="correct it",
+        )
     if frame is not None and not (frame.isascii() and frame.isdecimal() and len(frame) < 9):
-        raise ProblemError(422, f"frame must be a whole number from 0, got {frame[:40]!r}; correct it")
+        raise ProblemError(
+            422,
+            code="field_invalid",
+            rule="frame must be a whole number from 0",
+            got=f"got {frame[:40]!r}",
+            remedy="correct it",
+        )
     limits, number = engine.limits, None if frame is None else int(frame)
     return Wanted(plane, number, most=limits.max_slices, max_pixels=limits.max_pixels, pictures=pictures)

@@ -34,12 +34,24 @@ def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
             out.append(upload)
             continue
         if upload.content.count(_ENTRY) > _ENTRIES * limits.max_files:
-            raise ProblemError(413, f"a request may hold {limits.max_files} files, its archives hold more; send fewer")
+            raise ProblemError(
+                413,
+                code="too_many_files",
+                rule=f"a request may hold {limits.max_files} files",
+                got="its archives hold more",
+                remedy="send fewer",
+            )
         for member in _members(upload, left):
             left -= len(member.content)
             out.append(member)
         if len(out) > limits.max_files:
-            raise ProblemError(413, f"a request may hold {limits.max_files} files, its archives hold more; send fewer")
+            raise ProblemError(
+                413,
+                code="too_many_files",
+                rule=f"a request may hold {limits.max_files} files",
+                got="its archives hold more",
+                remedy="send fewer",
+            )
     return out
 
 
@@ -53,12 +65,23 @@ def _members(upload: Upload, most: int) -> list[Upload]:
                     continue
                 content = _bounded(archive, entry, most)
                 if content.startswith(_ZIP):
-                    raise ProblemError(415, "an archive must hold slices, this one holds an archive; unpack it first")
+                    raise ProblemError(
+                        415,
+                        code="archive_in_archive",
+                        rule="an archive must hold slices",
+                        got="this one holds an archive",
+                        remedy="unpack it first",
+                    )
                 most -= len(content)
                 found.append(Upload(f"{upload.name}/{inner}", content))
     except _DAMAGED as error:
-        msg = f"an archive must be whole and not encrypted, this one is not ({str(error)[:60]}); pack it again"
-        raise ProblemError(422, msg) from error
+        raise ProblemError(
+            422,
+            code="archive_damaged",
+            rule="an archive must be whole and not encrypted",
+            got=f"this one is not ({str(error)[:60]})",
+            remedy="pack it again",
+        ) from error
     return found
 
 
@@ -72,5 +95,10 @@ def _bounded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> byt
         while block := file.read(_BLOCK):
             content += block
             if len(content) > most:
-                raise ProblemError(413, "archives hold more bytes than a request may unpack; send fewer files at once")
+                raise ProblemError(
+                    413,
+                    code="unpacks_too_large",
+                    rule="archives hold more bytes than a request may unpack",
+                    remedy="send fewer files at once",
+                )
     return bytes(content)

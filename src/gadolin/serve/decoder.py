@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -22,19 +21,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import GadolinError
+from gadolin.errors import (
+    DamagedFileError,
+    GadolinError,
+    ReadError,
+    TooLargeError,
+    UnknownFormatError,
+    error_from_json,
+)
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import open_bytes
 from gadolin.readers.contents import Contents, Place, at_most
 from gadolin.records import Slice
 from gadolin.serve.suspicious import is_something_else
 
-__all__ = ["Decoded", "Found", "Wanted", "decode", "serve_files"]
-
-_TOO_LARGE = re.compile(r"\bmay (?:have|hold|unpack to)\b|must be whole and at most")
-_NO_PICTURE = (
-    "a file must be a picture, DICOM file, volume or .mat file and nothing else, this one is not; export it anew"
-)
+__all__ = ["Damaged", "Decoded", "Found", "Wanted", "decode", "serve_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +60,37 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decoded:
-    """What a file holds: slices, or why not, as an HTTP status and a sentence; ``place`` is where it lies in a series.
+class Damaged:
+    """What stands in the place of a slice that cannot be decoded: its number, and what is wrong with it."""
 
-    A slice that is damaged is told as its frame and what is wrong. ``omit``: a folder leaves such a file out.
+    frame: int | None
+    error: GadolinError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """What a file holds: slices, or the error that says why not; ``place`` is where it lies in a series.
+
+    ``omit``: a folder leaves such a file out.
     """
 
-    slices: tuple[Found | tuple[int | None, str], ...] = ()
+    slices: tuple[Found | Damaged, ...] = ()
     place: Place | None = None
-    status: int = 200
-    error: str = ""
+    error: GadolinError | None = None
     omit: bool = False
 
 
 def decode(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
-    """Decode the bytes of a file; a slice that is damaged stands in its place as its frame and what is wrong."""
+    """Decode the bytes of a file; where a slice is damaged, that stands in its place."""
     if is_something_else(content):
-        return Decoded(status=415, error=_NO_PICTURE)
+        return Decoded(
+            error=UnknownFormatError(
+                code="hides_something_else",
+                rule="a file must be a picture, DICOM file, volume or .mat file and nothing else",
+                got="this one is not",
+                remedy="export it anew",
+            )
+        )
     with at_most(wanted.max_pixels):
         return _decoded(content, wanted, preparation)
 
@@ -84,36 +99,43 @@ def _decoded(content: bytes, wanted: Wanted, preparation: Preparation) -> Decode
     try:
         contents = open_bytes(content, plane=wanted.plane)
     except GadolinError as error:
-        return Decoded(status=415 if "must be a PNG" in str(error) else _status(str(error)), error=str(error))
-    if contents.omit:
-        return Decoded(status=422, error=contents.omit, omit=True)
+        return Decoded(error=error)
+    if contents.omit is not None:
+        return Decoded(error=contents.omit, omit=True)
     count = contents.slices
     if wanted.frame is not None and not 0 <= wanted.frame < count:
-        msg = f"a frame must lie in 0 to {count - 1} in this {contents.kind} file, got {wanted.frame}; correct it"
-        return Decoded(status=422, error=msg)
+        return Decoded(
+            error=ReadError(
+                code="frame_out_of_range",
+                rule=f"a frame must lie in 0 to {count - 1} in this {contents.kind} file",
+                got=f"got {wanted.frame}",
+                remedy="correct it",
+            )
+        )
     if wanted.frame is None and count > wanted.most:
-        msg = f"a request may hold {wanted.most} slices, this file holds {count}; ask for one frame at a time"
-        return Decoded(status=413, error=msg)
+        return Decoded(
+            error=TooLargeError(
+                code="too_many_slices",
+                rule=f"a request may hold {wanted.most} slices",
+                got=f"this file holds {count}",
+                remedy="ask for one frame at a time",
+            )
+        )
     numbers = range(count) if wanted.frame is None else (wanted.frame,)
     found = tuple(_slice(contents, number, wanted, preparation) for number in numbers)
-    errors = [one for _, one in found if isinstance(one, str)]
-    if len(errors) == len(found):
-        return Decoded(status=_status(errors[0]), error=errors[0])
-    return Decoded(tuple((frame, one) if isinstance(one, str) else one for frame, one in found), place=contents.place)
+    damaged = [one for one in found if isinstance(one, Damaged)]
+    if len(damaged) == len(found):
+        return Decoded(error=damaged[0].error)
+    return Decoded(found, place=contents.place)
 
 
-def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Preparation) -> tuple[int | None, Found | str]:
+def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Preparation) -> Found | Damaged:
     frame = None if contents.slices == 1 else number
     try:
         image = contents.decode(number)
     except GadolinError as error:
-        return frame, str(error)
-    return frame, Found(frame, image.colour, prepare(image, preparation), image if wanted.pictures else None)
-
-
-def _status(error: str) -> int:
-    """Return the HTTP status of a file that cannot be read: whether it is too large, or damaged."""
-    return 413 if _TOO_LARGE.search(error) else 422
+        return Damaged(frame, error)
+    return Found(frame, image.colour, prepare(image, preparation), image if wanted.pictures else None)
 
 
 def serve_files(pipe: Connection, preparation: dict[str, object], max_memory_bytes: int) -> None:
@@ -133,19 +155,32 @@ def serve_files(pipe: Connection, preparation: dict[str, object], max_memory_byt
             try:
                 answer = decode(content, wanted, made)
             except MemoryError:
-                answer = Decoded(status=413, error="a file must fit into the memory of a decoder, this one does not")
+                answer = Decoded(
+                    error=TooLargeError(
+                        code="out_of_memory",
+                        rule="a file must fit into the memory of a decoder",
+                        got="this one does not",
+                    )
+                )
             except Exception as error:  # noqa: BLE001 -- whatever a file does to a decoder, the service goes on
-                answer = Decoded(status=422, error=f"a file must be readable, this one is not ({type(error).__name__})")
+                answer = Decoded(
+                    error=DamagedFileError(
+                        code="damaged_file",
+                        rule="a file must be readable",
+                        got=f"this one is not ({type(error).__name__})",
+                    )
+                )
             for piece in packed(answer):
                 pipe.send_bytes(piece)
 
 
 def packed(answer: Decoded) -> Iterator[bytes]:
     """Yield an answer as messages: a JSON header, then the bytes of each array."""
-    slices, arrays = [], []
+    slices: list[dict[str, Any]] = []
+    arrays = []
     for one in answer.slices:
         if not isinstance(one, Found):
-            slices.append({"frame": one[0], "error": one[1]})
+            slices.append({"frame": one.frame, "error": one.error.as_json()})
             continue
         facts: dict[str, Any] = {"frame": one.frame, "colour": one.colour, "size": len(one.prepared)}
         arrays.append(one.prepared.tobytes())
@@ -158,7 +193,7 @@ def packed(answer: Decoded) -> Iterator[bytes]:
             arrays.append(pixels.tobytes())
         slices.append(facts)
     place = None if answer.place is None else answer.place._asdict()
-    told = {"status": answer.status, "error": answer.error, "omit": answer.omit}
+    told = {"error": None if answer.error is None else answer.error.as_json(), "omit": answer.omit}
     yield json.dumps({"slices": slices, "place": place, **told}).encode()
     yield from arrays
 
@@ -166,10 +201,10 @@ def packed(answer: Decoded) -> Iterator[bytes]:
 def unpacked(pipe: Connection) -> Decoded:
     """Read what ``packed`` wrote; raises ValueError where it is something else."""
     told = json.loads(pipe.recv_bytes())
-    found: list[Found | tuple[int | None, str]] = []
+    found: list[Found | Damaged] = []
     for one in told["slices"]:
         if "error" in one:
-            found.append((one["frame"], str(one["error"])))
+            found.append(Damaged(one["frame"], error_from_json(one["error"])))
             continue
         size = int(one["size"])
         prepared = np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(size, size)
@@ -182,7 +217,8 @@ def unpacked(pipe: Connection) -> Decoded:
         found.append(Found(one["frame"], bool(one["colour"]), prepared, picture))
     place = told["place"]
     where = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
-    return Decoded(tuple(found), where, int(told["status"]), str(told["error"]), bool(told["omit"]))
+    error = told["error"] and error_from_json(told["error"])
+    return Decoded(tuple(found), where, error, bool(told["omit"]))
 
 
 def as_request(wanted: Wanted) -> bytes:

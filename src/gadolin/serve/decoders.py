@@ -111,8 +111,14 @@ class Decoders:
             _LOG.warning("a decoder was replaced: %s", "out of time" if late else "it died")
             worker = self._replaced(worker)
             why = f"it took longer than {self._limits.max_seconds:g} s" if late else "its decoder died"
-            msg = f"a file must be decoded in time, this one was not ({why}); check it, or send it again"
-            raise ProblemError(503, msg, retry_seconds=1) from error
+            raise ProblemError(
+                503,
+                code="decoder_died",
+                rule="a file must be decoded in time",
+                got=f"this one was not ({why})",
+                remedy="check it, or send it again",
+                retry_seconds=1,
+            ) from error
         finally:
             self._idle.put(worker)
         return found

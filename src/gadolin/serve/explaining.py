@@ -17,10 +17,10 @@ from gadolin.explanations.options import Options
 from gadolin.explanations.subject import class_index, subject
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
-from gadolin.records import NOTICE, Failure, Slice, slice_name
+from gadolin.records import NOTICE, Failure, Slice
 from gadolin.serve.answers import Asked, heat_json
-from gadolin.serve.decoder import Found
-from gadolin.serve.problems import ProblemError
+from gadolin.serve.decoder import Damaged, Found
+from gadolin.serve.problems import problem_of
 
 __all__ = ["CancelledError", "Question", "explain", "methods_told", "question"]
 
@@ -58,18 +58,26 @@ def question(fields: dict[str, str], predictor: Predictor) -> Question:
     try:
         if method(name).torch:
             usable = ", ".join(key for key, one in METHODS.items() if not one.torch)
-            msg = f"the service explains by {usable}, got {name!r}; use gadolin explain for the others"
-            raise RequestError(msg)
+            raise RequestError(
+                code="method_unknown",
+                rule=f"the service explains by {usable}",
+                got=f"got {name!r}",
+                remedy="use gadolin explain for the others",
+            )
         label = fields.get("class") or None
         if label is not None:
             class_index(label, predictor.bundle.classes)
         numbers = {key: _whole(fields, key) for key in ("samples", "seed", "pieces", "grids") if key in fields}
         options = Options(**numbers, **({"fill": fields["fill"]} if "fill" in fields else {}))  # type: ignore[arg-type]
         if options.samples > _MOST_SAMPLES or options.pieces > _MOST_PIECES:
-            msg = f"samples must be at most {_MOST_SAMPLES} and pieces {_MOST_PIECES}, got more; ask for fewer"
-            raise RequestError(msg)
+            raise RequestError(
+                code="samples_out_of_range",
+                rule=f"samples must be at most {_MOST_SAMPLES} and pieces {_MOST_PIECES}",
+                got="got more",
+                remedy="ask for fewer",
+            )
     except GadolinError as error:
-        raise ProblemError(422, str(error)) from error
+        raise problem_of(error) from error
     return Question(name, label, options)
 
 
@@ -77,8 +85,12 @@ def _whole(fields: dict[str, str], key: str) -> int:
     try:
         return int(fields[key])
     except ValueError as error:
-        msg = f"{key} must be a whole number, got {fields[key][:40]!r}; correct it"
-        raise RequestError(msg) from error
+        raise RequestError(
+            code="field_not_a_number",
+            rule=f"{key} must be a whole number",
+            got=f"got {fields[key][:40]!r}",
+            remedy="correct it",
+        ) from error
 
 
 def explain(
@@ -94,8 +106,8 @@ def explain(
     expected = wanted.options.samples if METHODS[wanted.method].often else 1
     for number, one in enumerate(asked):
         if not isinstance(one.found, Found) or one.found.picture is None:
-            frame, error = (one.found.frame, "") if isinstance(one.found, Found) else one.found
-            failures.append(Failure(one.path, error, frame).as_json())
+            assert isinstance(one.found, Damaged), "an explanation wants pictures"
+            failures.append(Failure(one.path, one.found.error, one.found.frame).as_json())
             continue
 
         def advance(done: int, number: int = number) -> None:
@@ -109,12 +121,10 @@ def explain(
             said = _one(predictor, one.found.picture, wanted, advance)
             (verdict,) = predictor.predict([one.found.picture])
         except RequestError as error:
-            failures.append(
-                Failure(one.path, f"{slice_name(one.path, one.found.frame)}: {error}", one.found.frame).as_json()
-            )
+            failures.append(Failure(one.path, error, one.found.frame).as_json())
             continue
         except MissingExtraError as error:
-            raise ProblemError(422, str(error)) from error
+            raise problem_of(error) from error
         explained.append({"path": one.path, "frame": one.found.frame, **verdict.verdict_json(), "explanations": [said]})
     return {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained, "errors": failures}
 

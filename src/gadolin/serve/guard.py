@@ -80,7 +80,12 @@ class Guard:
             place = extract_tb(error.__traceback__)[-1]
             _LOG.error("a request failed: %s in %s:%s", type(error).__name__, Path(place.filename).name, place.lineno)
             if not begun:
-                problem = ProblemError(500, "the service failed at this request; please report what was sent")
+                problem = ProblemError(
+                    500,
+                    code="internal_error",
+                    rule="the service failed at this request",
+                    remedy="please report what was sent",
+                )
                 await problem_response(problem)(scope, receive, sending)
 
     def _refused(self, scope: Scope) -> Response | None:
@@ -100,10 +105,13 @@ class Guard:
     def _check_host(self, headers: Headers) -> None:
         name = _host(headers.get("host", ""))
         if name not in self._settings.allowed_hosts and (self._settings.local or not _is_address(name)):
-            msg = (
-                "a request must be addressed to this service's own name, this one is not; pass --allow-host for others"
+            raise ProblemError(
+                421,
+                code="host_not_allowed",
+                rule="a request must be addressed to this service's own name",
+                got="this one is not",
+                remedy="pass --allow-host for others",
             )
-            raise ProblemError(421, msg)
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
         """Let no page of another site ask in a visitor's name."""
@@ -112,7 +120,12 @@ class Guard:
         site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin")
         foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
         if foreign or site not in ("same-origin", "none"):
-            raise ProblemError(403, "a page of another site may not ask this service; open the service's own page")
+            raise ProblemError(
+                403,
+                code="foreign_origin",
+                rule="a page of another site may not ask this service",
+                remedy="open the service's own page",
+            )
 
     def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
         """Refuse a request without the token; a link to the page that has it gets a cookie in its place."""
@@ -128,21 +141,42 @@ class Guard:
             answer = RedirectResponse("/", 303)
             answer.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
             return answer
-        msg = "this service answers those who have its token; send it as Authorization: Bearer, or open /?token=..."
-        raise ProblemError(401, msg)
+        raise ProblemError(
+            401,
+            code="token_missing",
+            rule="this service answers those who have its token",
+            remedy="send it as Authorization: Bearer, or open /?token=...",
+        )
 
     def _check_size(self, scope: Scope, headers: Headers) -> None:
         limits = self._settings.limits
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > limits.max_request_bytes:
-            msg = f"a request may hold {limits.max_request_bytes:,} bytes, this one holds more; send fewer files"
-            raise ProblemError(413, msg)
+            raise ProblemError(
+                413,
+                code="request_too_large",
+                rule=f"a request may hold {limits.max_request_bytes:,} bytes",
+                got="this one holds more",
+                remedy="send fewer files",
+            )
         if scope["method"] == "POST" and self._working >= limits.max_queue:
-            msg = f"at most {limits.max_queue} requests are worked on or wait, as many do; ask again in a moment"
-            raise ProblemError(429, msg, retry_seconds=1)
+            raise ProblemError(
+                429,
+                code="too_many_requests",
+                rule=f"at most {limits.max_queue} requests are worked on or wait",
+                got="as many do",
+                remedy="ask again in a moment",
+                retry_seconds=1,
+            )
         if self._bytes and self._bytes + self._size(scope) > limits.max_waiting_bytes:
-            msg = f"at most {limits.max_waiting_bytes:,} bytes are worked on or wait, and do; ask again in a moment"
-            raise ProblemError(429, msg, retry_seconds=1)
+            raise ProblemError(
+                429,
+                code="too_many_bytes_waiting",
+                rule=f"at most {limits.max_waiting_bytes:,} bytes are worked on or wait",
+                got="and do",
+                remedy="ask again in a moment",
+                retry_seconds=1,
+            )
 
     def _size(self, scope: Scope) -> int:
         """Return how many bytes a request may turn out to hold."""

@@ -47,7 +47,7 @@ class Job:
         if self.result is not None:
             told["result"] = self.result
         if self.problem is not None:
-            told["problem"] = {"status": self.problem.status, "detail": self.problem.detail}
+            told["problem"] = {"status": self.problem.status, "code": self.problem.code, "detail": str(self.problem)}
         return told
 
 
@@ -66,8 +66,14 @@ class Jobs:
         if len(self._jobs) >= self._most:
             self._forget_ended()
         if len(self._jobs) >= self._most:
-            msg = f"at most {self._most} jobs are kept, as many are waiting; cancel one, or ask again later"
-            raise ProblemError(429, msg, retry_seconds=5)
+            raise ProblemError(
+                429,
+                code="too_many_jobs",
+                rule=f"at most {self._most} jobs are kept",
+                got="as many are waiting",
+                remedy="cancel one, or ask again later",
+                retry_seconds=5,
+            )
         job = Job(kind)
         self._jobs[job.id] = job
         task = asyncio.create_task(self._run(job, work))
@@ -80,8 +86,13 @@ class Jobs:
         self._forget_old()
         if name not in self._jobs:
             minutes = _KEPT_SECONDS // 60
-            msg = f"a job must be one of the last {minutes} minutes, there is none of this name; start it anew"
-            raise ProblemError(404, msg)
+            raise ProblemError(
+                404,
+                code="job_not_found",
+                rule=f"a job must be one of the last {minutes} minutes",
+                got="there is none of this name",
+                remedy="start it anew",
+            )
         return self._jobs[name]
 
     def cancel(self, name: str) -> None:
@@ -113,7 +124,12 @@ class Jobs:
             except ProblemError as error:
                 job.status, job.problem = "failed", error
             except Exception:  # noqa: BLE001 -- told to the one who asks for the job
-                job.status, job.problem = "failed", ProblemError(500, "the service failed at this; please report it")
+                job.status, job.problem = (
+                    "failed",
+                    ProblemError(
+                        500, code="internal_error", rule="the service failed at this", remedy="please report it"
+                    ),
+                )
             job.ended = time.monotonic()
 
     def _forget_old(self) -> None:

@@ -31,8 +31,12 @@ def listen(predictor: Predictor, settings: Settings, *, opened: bool, told: Call
     except OSError as error:
         listener.close()
         where = f"{settings.host}:{settings.port}"
-        msg = f"a service needs a port to itself, {where} cannot be had ({error.strerror}); choose another --port"
-        raise RequestError(msg) from error
+        raise RequestError(
+            code="port_unavailable",
+            rule="a service needs a port to itself",
+            got=f"{where} cannot be had ({error.strerror})",
+            remedy="choose another --port",
+        ) from error
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     name = f"[{shown}]" if family == socket.AF_INET6 else shown
     address = f"http://{name}:{listener.getsockname()[1]}/" + (f"?token={settings.token}" if settings.token else "")

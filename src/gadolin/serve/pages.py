@@ -36,7 +36,9 @@ def add_page(app: FastAPI) -> None:
 
 def _answer(request: Request, name: str, files: dict[str, bytes]) -> Response:
     if name not in files:
-        raise ProblemError(404, "a path must be one of the service's, this one is not; open /")
+        raise ProblemError(
+            404, code="not_found", rule="a path must be one of the service's", got="this one is not", remedy="open /"
+        )
     tag = f'"{hashlib.sha256(files[name]).hexdigest()[:16]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == tag:

@@ -24,9 +24,20 @@ def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
     """
     if label not in CLASSES:
         near = suggestion(label[:40], CLASSES)
-        raise ProblemError(422, f"label must be one of {', '.join(CLASSES)}, got {label[:40]!r}{near}; correct it")
+        raise ProblemError(
+            422,
+            code="field_invalid",
+            rule=f"label must be one of {', '.join(CLASSES)}",
+            got=f"got {label[:40]!r}{near}",
+            remedy="correct it",
+        )
     if not 0 <= series <= _MOST or not 0 <= seed < 2**31:
-        raise ProblemError(422, f"series must lie in 0 to {_MOST} and seed in 0 to 2147483647; correct them")
+        raise ProblemError(
+            422,
+            code="field_invalid",
+            rule=f"series must lie in 0 to {_MOST} and seed in 0 to 2147483647",
+            remedy="correct them",
+        )
     stack = draw_patient(label, seed, slices=max(series, 1), size=_SIDE)
     if not series:
         return _png(stack[len(stack) // 2]), "image/png"

@@ -37,8 +37,12 @@ class Limits:
         """Refuse limits under which nothing could be asked."""
         for name, value in asdict(self).items():
             if not value > 0:
-                msg = f"{name} must be above 0, got {value}; leave it out for the usual limit"
-                raise RequestError(msg)
+                raise RequestError(
+                    code="setting_out_of_range",
+                    rule=f"{name} must be above 0",
+                    got=f"got {value}",
+                    remedy="leave it out for the usual limit",
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,27 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse to listen to other computers without a token, and a token that can be guessed."""
         if not self.local and not self.token:
-            msg = f"a service that other computers can reach needs a token, {self.host} is one; pass --token"
-            raise RequestError(msg)
+            raise RequestError(
+                code="token_needed",
+                rule="a service that other computers can reach needs a token",
+                got=f"{self.host} is one",
+                remedy="pass --token",
+            )
         if self.token and (len(self.token) < _SHORTEST_TOKEN or not self.token.isascii()):
-            msg = f"a token has {_SHORTEST_TOKEN} ASCII characters or more, got {len(self.token)}; take a longer one"
-            raise RequestError(msg)
+            raise RequestError(
+                code="token_too_short",
+                rule=f"a token has {_SHORTEST_TOKEN} ASCII characters or more",
+                got=f"got {len(self.token)}",
+                remedy="take a longer one",
+            )
         if not 0 <= self.port < 65536 or not 1 <= self.workers <= 64:
             got = f"{self.port} and {self.workers}"
-            msg = f"port must lie in 0 to 65535 and workers in 1 to 64, got {got}; try 8000 and 2"
-            raise RequestError(msg)
+            raise RequestError(
+                code="setting_out_of_range",
+                rule="port must lie in 0 to 65535 and workers in 1 to 64",
+                got=f"got {got}",
+                remedy="try 8000 and 2",
+            )
 
     @property
     def local(self) -> bool:

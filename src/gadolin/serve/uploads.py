@@ -79,7 +79,13 @@ class _Collector:
         if filename is None:
             self._keep_field(name)
         elif name != b"files":
-            raise ProblemError(422, f"files must be sent as the field 'files', got {_text(name)[:40]!r}; rename it")
+            raise ProblemError(
+                422,
+                code="field_unknown",
+                rule="files must be sent as the field 'files'",
+                got=f"got {_text(name)[:40]!r}",
+                remedy="rename it",
+            )
         else:
             self._keep_file(filename)
 
@@ -88,14 +94,24 @@ class _Collector:
 
     def _keep_field(self, name: bytes) -> None:
         if len(self.part.content) > _LONGEST_FIELD or len(self.form.fields) >= _MOST_FIELDS:
-            msg = f"a form may hold {_MOST_FIELDS} fields of {_LONGEST_FIELD} bytes, this one holds more; shorten it"
-            raise ProblemError(413, msg)
+            raise ProblemError(
+                413,
+                code="form_too_large",
+                rule=f"a form may hold {_MOST_FIELDS} fields of {_LONGEST_FIELD} bytes",
+                got="this one holds more",
+                remedy="shorten it",
+            )
         self.form.fields[_text(name)] = _text(bytes(self.part.content))
 
     def _keep_file(self, filename: bytes) -> None:
         if len(self.form.files) >= self.limits.max_files:
-            msg = f"a request may hold {self.limits.max_files} files, this one holds more; send them in several"
-            raise ProblemError(413, msg)
+            raise ProblemError(
+                413,
+                code="too_many_files",
+                rule=f"a request may hold {self.limits.max_files} files",
+                got="this one holds more",
+                remedy="send them in several",
+            )
         self.form.files.append(Upload(_text(filename)[:_LONGEST_NAME] or "unnamed", bytes(self.part.content)))
         self.part = _Part()
 
@@ -105,10 +121,13 @@ async def read_form(content_type: str, body: AsyncIterator[bytes], limits: Limit
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        msg = (
-            f"a request must be multipart/form-data with a boundary, got {_text(kind)[:60]!r}; send the files as a form"
+        raise ProblemError(
+            415,
+            code="not_a_form",
+            rule="a request must be multipart/form-data with a boundary",
+            got=f"got {_text(kind)[:60]!r}",
+            remedy="send the files as a form",
         )
-        raise ProblemError(415, msg)
     collector = _Collector(limits)
     names = ("part_begin", "header_field", "header_value", "header_end", "part_data", "part_end", "end")
     parser = MultipartParser(boundary, {f"on_{name}": getattr(collector, f"on_{name}") for name in names})  # type: ignore[arg-type]  # a TypedDict, made by names
@@ -116,15 +135,31 @@ async def read_form(content_type: str, body: AsyncIterator[bytes], limits: Limit
         async for chunk in _in_time(body):
             collector.total += len(chunk)
             if collector.total > limits.max_request_bytes:
-                msg = f"a request may hold {limits.max_request_bytes:,} bytes, this one holds more; send fewer files"
-                raise ProblemError(413, msg)
+                raise ProblemError(
+                    413,
+                    code="request_too_large",
+                    rule=f"a request may hold {limits.max_request_bytes:,} bytes",
+                    got="this one holds more",
+                    remedy="send fewer files",
+                )
             parser.write(chunk)
         parser.finalize()
     except ValueError as error:
-        msg = f"the form must be whole multipart/form-data, this one is damaged ({str(error)[:80]}); send it again"
-        raise ProblemError(422, msg) from error
+        raise ProblemError(
+            422,
+            code="form_damaged",
+            rule="the form must be whole multipart/form-data",
+            got=f"this one is damaged ({str(error)[:80]})",
+            remedy="send it again",
+        ) from error
     if not collector.ended:
-        raise ProblemError(422, "the form must be whole multipart/form-data, this one is cut short; send it again")
+        raise ProblemError(
+            422,
+            code="form_damaged",
+            rule="the form must be whole multipart/form-data",
+            got="this one is cut short",
+            remedy="send it again",
+        )
     return collector.form
 
 
@@ -138,8 +173,13 @@ async def _in_time(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            msg = f"a request must arrive at {_SLOWEST:,} bytes a second or faster, this one does not; send it again"
-            raise ProblemError(408, msg) from error
+            raise ProblemError(
+                408,
+                code="request_too_slow",
+                rule=f"a request must arrive at {_SLOWEST:,} bytes a second or faster",
+                got="this one does not",
+                remedy="send it again",
+            ) from error
         total += len(piece)
         yield piece
 

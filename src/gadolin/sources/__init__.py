@@ -27,8 +27,12 @@ def scan(data: Path, *, patient_from: str | None = None, progress: Progress | No
     Raises DataError where nothing usable is found, or only half a fetch.
     """
     if not data.exists():
-        msg = f"the data must be a folder or a manifest CSV, {data} does not exist; check the path"
-        raise DataError(msg)
+        raise DataError(
+            code="data_not_found",
+            rule="the data must be a folder or a manifest CSV",
+            got=f"{data} does not exist",
+            remedy="check the path",
+        )
     if data.is_file():
         return _from_manifest(data, patient_from)
     refuse_unfinished(data)
@@ -37,21 +41,33 @@ def scan(data: Path, *, patient_from: str | None = None, progress: Progress | No
         return _from_manifest(inside, patient_from)
     if figshare.slice_files(data):
         if patient_from is not None:
-            msg = f"these slices name their own patients, {data} holds such .mat files; leave --patient-from out"
-            raise DataError(msg)
+            raise DataError(
+                code="patient_rule_not_needed",
+                rule="these slices name their own patients",
+                got=f"{data} holds such .mat files",
+                remedy="leave --patient-from out",
+            )
         return recognise(figshare.scan_mats(data, progress=progress))
     if annotated.is_annotated(data):
         if patient_from is not None:
-            msg = f"annotations name patients in their own column, {data} has some; leave --patient-from out"
-            raise DataError(msg)
+            raise DataError(
+                code="patient_rule_not_needed",
+                rule="annotations name patients in their own column",
+                got=f"{data} has some",
+                remedy="leave --patient-from out",
+            )
         return recognise(annotated.scan_annotated(data, progress=progress))
     return recognise(folder.scan_folder(data, patient_from=patient_from, progress=progress))
 
 
 def _from_manifest(path: Path, patient_from: str | None) -> Scan:
     if patient_from is not None:
-        msg = f"a manifest names patients in its own column, {path} is one; leave --patient-from out"
-        raise DataError(msg)
+        raise DataError(
+            code="patient_rule_not_needed",
+            rule="a manifest names patients in its own column",
+            got=f"{path} is one",
+            remedy="leave --patient-from out",
+        )
     read = read_manifest(path)
     renamed = {one.label: canonical(one.label) for one in read if canonical(one.label) != one.label}
     records = tuple(replace(one, label=renamed.get(one.label, one.label)) for one in read)

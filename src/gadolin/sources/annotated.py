@@ -10,7 +10,7 @@ from pathlib import Path
 from gadolin.errors import DataError, ReadError
 from gadolin.manifest import file_digest
 from gadolin.readers import open_file
-from gadolin.records import Record
+from gadolin.records import Failure, Record
 from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
 
@@ -36,22 +36,33 @@ def scan_annotated(root: Path, *, progress: Callable[[int, int], None] | None = 
     pictures = {path.stem: path for path in sorted((root / _IMAGES).iterdir()) if path.is_file()}
     renamed: dict[str, str] = {}
     records: list[Record] = []
-    skipped: list[tuple[Path, str]] = []
+    skipped: list[Failure] = []
     for done, row in enumerate(rows, start=1):
         path = pictures.get(row["number"])
         label, fold = row["label"], row.get("fold") or ""
         if not label or (fold and not fold.isdecimal()):
-            msg = f"{table}: every row must have a label, and a whole fold or none, {row['number']} has not; correct it"
-            raise DataError(msg)
+            raise DataError(
+                code="annotations_row_invalid",
+                rule="every row must have a label, and a whole fold or none",
+                got=f"{row['number']} has not",
+                remedy="correct it",
+                path=table,
+            )
         if canonical(label) != label:
             renamed[label] = canonical(label)
         if path is None:
-            skipped.append((root / _IMAGES / row["number"], f"{_TABLE} names it and it is not there; add the picture"))
+            missing = ReadError(
+                code="file_missing",
+                rule=f"every picture that {_TABLE} names must be there",
+                got="this one is not",
+                remedy="add it",
+            )
+            skipped.append(Failure(str(root / _IMAGES / row["number"]), missing))
             continue
         try:
             open_file(path)
         except ReadError as error:
-            skipped.append((path, str(error).removeprefix(f"{path}: ")))
+            skipped.append(Failure(str(path), error))
             continue
         patient = row.get("person") or row.get("patient") or ""
         fold_number = int(fold) if fold else None
@@ -59,8 +70,12 @@ def scan_annotated(root: Path, *, progress: Callable[[int, int], None] | None = 
         if progress is not None:
             progress(done, len(rows))
     if not records:
-        msg = f"{table} must name pictures of {root / _IMAGES}, none of its {len(rows)} rows does; check the numbers"
-        raise DataError(msg)
+        raise DataError(
+            code="annotations_match_nothing",
+            rule=f"{table} must name pictures of {root / _IMAGES}",
+            got=f"none of its {len(rows)} rows does",
+            remedy="check the numbers",
+        )
     return Scan(root, "annotations", tuple(records), renamed, tuple(skipped))
 
 
@@ -70,9 +85,17 @@ def _rows(table: Path) -> list[dict[str, str]]:
         missing = [name for name in _REQUIRED if name not in (rows.fieldnames or ())]
         if missing:
             got = ", ".join(rows.fieldnames or ()) or "nothing"
-            msg = f"{table} must have the columns number and label, it has {got}; add {' and '.join(missing)}"
-            raise DataError(msg)
+            raise DataError(
+                code="annotations_column_missing",
+                rule=f"{table} must have the columns number and label",
+                got=f"it has {got}",
+                remedy=f"add {' and '.join(missing)}",
+            )
         return [{name: (value or "").strip() for name, value in row.items() if name is not None} for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        msg = f"{table} must be a readable UTF-8 CSV, it is not ({error}); check its encoding and quotes"
-        raise DataError(msg) from error
+        raise DataError(
+            code="annotations_unreadable",
+            rule=f"{table} must be a readable UTF-8 CSV",
+            got=f"it is not ({error})",
+            remedy="check its encoding and quotes",
+        ) from error

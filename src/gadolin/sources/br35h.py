@@ -43,5 +43,5 @@ def without_extras(found: Scan, release: Release = RELEASE) -> Scan:
     if not set(top.values()) - set(_FOLDERS) <= _EXTRAS or not release.holds(kept):
         return found
     renamed = {old: new for old, new in found.renamed.items() if old in _FOLDERS}
-    skipped = tuple(each for each in found.skipped if each[0].relative_to(found.root).parts[0] in _FOLDERS)
+    skipped = tuple(each for each in found.skipped if Path(each.path).relative_to(found.root).parts[0] in _FOLDERS)
     return replace(found, records=kept, renamed=renamed, skipped=skipped)

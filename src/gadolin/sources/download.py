@@ -72,11 +72,12 @@ def download(
             break
         except _BrokenOffError as error:
             if attempt == tries:
-                msg = (
-                    f"{remote.name} must arrive whole, {_size(part):,} of {remote.size:,} bytes did after {tries} "
-                    f"tries ({error}); {_LATER}"
-                )
-                raise DownloadError(msg) from error
+                raise DownloadError(
+                    code="download_incomplete",
+                    rule=f"{remote.name} must arrive whole",
+                    got=f"{_size(part):,} of {remote.size:,} bytes did after {tries} tries ({error})",
+                    remedy=f"{_LATER}",
+                ) from error
             time.sleep(pause_seconds * 2 ** (attempt - 1))
     _check(remote, part)
     try:
@@ -93,14 +94,22 @@ def fetch_json(url: str, *, tries: int = 3, pause_seconds: float = 1.0) -> objec
             break
         except _BrokenOffError as error:
             if attempt == tries:
-                msg = f"{url} must answer, it did not in {tries} tries ({error}); {_LATER}"
-                raise DownloadError(msg) from error
+                raise DownloadError(
+                    code="download_no_answer",
+                    rule=f"{url} must answer",
+                    got=f"it did not in {tries} tries ({error})",
+                    remedy=f"{_LATER}",
+                ) from error
             time.sleep(pause_seconds * 2 ** (attempt - 1))
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        msg = f"a listing must be JSON, {url} sends something else; try again later or look at the page"
-        raise DownloadError(msg) from error
+        raise DownloadError(
+            code="listing_not_json",
+            rule="a listing must be JSON",
+            got=f"{url} sends something else",
+            remedy="try again later or look at the page",
+        ) from error
 
 
 def _read_listing(url: str) -> bytes:
@@ -111,8 +120,12 @@ def _read_listing(url: str) -> bytes:
             raise _BrokenOffError(_reason(error)) from error
         told = response.headers.get("Content-Length", "")
     if len(content) > _MAX_LISTING_BYTES:
-        msg = f"a listing may hold at most {_MAX_LISTING_BYTES:,} bytes, {url} sends more; report it"
-        raise DownloadError(msg)
+        raise DownloadError(
+            code="listing_too_large",
+            rule=f"a listing may hold at most {_MAX_LISTING_BYTES:,} bytes",
+            got=f"{url} sends more",
+            remedy="report it",
+        )
     if told.isdecimal() and len(content) < int(told):
         msg = f"the connection ended after {len(content):,} bytes"
         raise _BrokenOffError(msg)
@@ -129,11 +142,12 @@ def _go_on(remote: Remote, part: Path, progress: Progress | None) -> None:
             have = 0
         told = response.headers.get("Content-Length", "")
         if told.isdecimal() and int(told) != remote.size - have:
-            msg = (
-                f"{remote.name} must have the {remote.size:,} bytes that its listing names, the server announces "
-                f"{have + int(told):,}; try again later, and report it where that stays so"
+            raise DownloadError(
+                code="download_size_differs",
+                rule=f"{remote.name} must have the {remote.size:,} bytes that its listing names",
+                got=f"the server announces {have + int(told):,}",
+                remedy="try again later, and report it where that stays so",
             )
-            raise DownloadError(msg)
         try:
             file = part.open("ab" if have else "wb")
         except OSError as error:
@@ -157,11 +171,12 @@ def _copy(
         if not chunk:
             return have
         if have + len(chunk) > remote.size:
-            msg = (
-                f"{remote.name} must have the {remote.size:,} bytes that its listing names, the server sends more; "
-                "try again later, and report it where that stays so"
+            raise DownloadError(
+                code="download_size_differs",
+                rule=f"{remote.name} must have the {remote.size:,} bytes that its listing names",
+                got="the server sends more",
+                remedy="try again later, and report it where that stays so",
             )
-            raise DownloadError(msg)
         try:
             file.write(chunk)
             file.flush()
@@ -176,8 +191,12 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
     """Ask for ``url`` from byte ``start`` on; raises _BrokenOffError where another try may help, else DownloadError."""
     address = urllib.parse.urlsplit(url)
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost")):
-        msg = f"a file must be fetched over https, its listing names {url!r}; report it"
-        raise DownloadError(msg)
+        raise DownloadError(
+            code="download_not_https",
+            rule="a file must be fetched over https",
+            got=f"its listing names {url!r}",
+            remedy="report it",
+        )
     headers = {"User-Agent": "gadolin", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -189,8 +208,12 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
         error.close()
         if error.code in _AGAIN:
             raise _BrokenOffError(_reason(error)) from error
-        msg = f"{url} must be there, the server answers {error.code} {error.reason}; look at the data set's page"
-        raise DownloadError(msg) from error
+        raise DownloadError(
+            code="download_refused",
+            rule=f"{url} must be there",
+            got=f"the server answers {error.code} {error.reason}",
+            remedy="look at the data set's page",
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenOffError(_reason(error)) from error
     if response.status not in (200, 206):
@@ -217,11 +240,12 @@ def _check(remote: Remote, part: Path) -> None:
         got = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if got != remote.md5.lower():
         part.unlink()
-        msg = (
-            f"{remote.name} must have the published checksum {remote.md5}, what arrived has {got} and was deleted; "
-            "run the same command again"
+        raise DownloadError(
+            code="download_checksum_differs",
+            rule=f"{remote.name} must have the published checksum {remote.md5}",
+            got=f"what arrived has {got} and was deleted",
+            remedy="run the same command again",
         )
-        raise DownloadError(msg)
 
 
 def _size(part: Path) -> int:
@@ -234,4 +258,4 @@ def _reason(error: Exception) -> str:
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
     why = error.strerror or str(error)
-    return OutputError(f"cannot write {path}: {why}; free space, then {_LATER}")
+    return OutputError(code="unwritable", rule=f"cannot write {path}: {why}", remedy=f"free space, then {_LATER}")

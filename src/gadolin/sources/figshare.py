@@ -14,7 +14,7 @@ from gadolin.errors import DataError, DownloadError, ReadError
 from gadolin.manifest import file_digest, write_manifest
 from gadolin.readers import open_file
 from gadolin.readers.hdf5 import read_group
-from gadolin.records import Record
+from gadolin.records import Failure, Record
 from gadolin.sources.download import Progress, Remote, download, fetch_json
 from gadolin.sources.found import Scan
 from gadolin.sources.release import Release
@@ -64,12 +64,13 @@ def fetch(out: Path, *, progress: Progress | None = None, api: str = API, releas
             archive.unlink()
     found = scan_mats(out, progress=None if progress is None else lambda d, t: progress(d, t, "checking"))
     if found.skipped or not release.holds(found.records):
-        wrong = release.difference(found.records) or f"{found.skipped[0][0]}: {found.skipped[0][1]}"
-        msg = (
-            f"{release.name} must hold {release.slices:,} slices, what was unpacked has {wrong}; "
-            f"look at {release.url}, or empty {out} and fetch it again"
+        wrong = release.difference(found.records) or str(found.skipped[0])
+        raise DownloadError(
+            code="release_differs",
+            rule=f"{release.name} must hold {release.slices:,} slices",
+            got=f"what was unpacked has {wrong}",
+            remedy=f"look at {release.url}, or empty {out} and fetch it again",
         )
-        raise DownloadError(msg)
     write_json(out / "source.json", release.as_json())
     write_manifest(out / "manifest.csv", found.records)
     finish(out)
@@ -93,27 +94,32 @@ def scan_mats(root: Path, *, progress: Callable[[int, int], None] | None = None)
     files = slice_files(root)
     folds = read_folds(root / _FOLDS) if (root / _FOLDS).is_file() else ()
     if folds and files and len(folds) < int(files[-1].stem):
-        msg = (
-            f"{root / _FOLDS} must tell the fold of every slice, it holds {len(folds)} and there is {files[-1].name}; "
-            "fetch it again or remove it"
+        raise DataError(
+            code="folds_incomplete",
+            rule=f"{root / _FOLDS} must tell the fold of every slice",
+            got=f"it holds {len(folds)} and there is {files[-1].name}",
+            remedy="fetch it again or remove it",
         )
-        raise DataError(msg)
     records: list[Record] = []
-    skipped: list[tuple[Path, str]] = []
+    skipped: list[Failure] = []
     for done, path in enumerate(files, start=1):
         number = int(path.stem)
         try:
             record = _record(path, folds[number - 1] if number <= len(folds) else None)
         except ReadError as error:
-            skipped.append((path, str(error).removeprefix(f"{path}: ")))
+            skipped.append(Failure(str(path), error))
         else:
             records.append(record)
         if progress is not None:
             progress(done, len(files))
     if not records:
-        why = f"; the first: {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
-        msg = f"a folder of slices must hold files such as 1.mat, {root} has none that can be read{why}; fetch it again"
-        raise DataError(msg)
+        why = f"; the first: {skipped[0]}" if skipped else ""
+        raise DataError(
+            code="no_readable_slice",
+            rule="a folder of slices must hold files such as 1.mat",
+            got=f"{root} has none that can be read{why}",
+            remedy="fetch it again",
+        )
     return Scan(root, "mat", tuple(records), skipped=tuple(skipped))
 
 
@@ -126,11 +132,19 @@ def read_folds(path: Path) -> tuple[int, ...]:
             fields, _ = read_group(file.read(_MOST_FOLDS), "", ["cvind"])
         table = (fields or {})["cvind"].ravel()
     except (OSError, LookupError, ValueError, struct.error) as error:
-        msg = f"{path} must hold the folds as a table cvind, it does not ({error}); fetch it again or remove it"
-        raise DataError(msg) from error
+        raise DataError(
+            code="folds_unreadable",
+            rule=f"{path} must hold the folds as a table cvind",
+            got=f"it does not ({error})",
+            remedy="fetch it again or remove it",
+        ) from error
     if not np.isin(table, range(1, 6)).all():
-        msg = f"{path} must hold folds from 1 to 5, it holds others; fetch it again or remove it"
-        raise DataError(msg)
+        raise DataError(
+            code="folds_out_of_range",
+            rule=f"{path} must hold folds from 1 to 5",
+            got="it holds others",
+            remedy="fetch it again or remove it",
+        )
     return tuple(int(fold) - 1 for fold in table)
 
 
@@ -138,8 +152,13 @@ def _record(path: Path, fold: int | None) -> Record:
     """Return the record of a slice; ids that differ by a last letter are taken for visits of one person, a group."""
     opened = open_file(path)
     if not opened.label:
-        msg = f"{path}: a slice must name its class, this one does not; fetch it again"
-        raise ReadError(msg)
+        raise ReadError(
+            code="mat_label_missing",
+            rule="a slice must name its class",
+            got="this one does not",
+            remedy="fetch it again",
+            path=path,
+        )
     return Record(
         path=path,
         label=opened.label,
@@ -164,11 +183,12 @@ def _listing(url: str) -> list[Remote]:
             listed[str(name)] = Remote(str(name), address, size, md5)
     missing = [name for name in (_FOLDS, *_ARCHIVES) if name not in listed]
     if missing:
-        msg = (
-            f"{url} must list {missing[0]} with its address, size and checksum, it does not; "
-            f"look at {RELEASE.url}, the article may have changed"
+        raise DownloadError(
+            code="listing_incomplete",
+            rule=f"{url} must list {missing[0]} with its address, size and checksum",
+            got="it does not",
+            remedy=f"look at {RELEASE.url}, the article may have changed",
         )
-        raise DownloadError(msg)
     return [listed[name] for name in (_FOLDS, *_ARCHIVES)]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from gadolin.errors import DataError, ReadError
 from gadolin.readers import MAX_BYTES, open_bytes, require_utf8
 from gadolin.readers.contents import Contents, left_out
-from gadolin.readers.kinds import FOREIGN, HEAD, is_other
-from gadolin.records import Record
+from gadolin.readers.kinds import HEAD, foreign, is_other
+from gadolin.records import Failure, Record
 from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
 from gadolin.sources.patient_rule import PatientRule
@@ -27,7 +27,6 @@ PART_NAMES = {
 
 
 _LOG = logging.getLogger("gadolin")
-_LOOSE = "it lies in no class folder"
 
 
 def scan_folder(
@@ -42,17 +41,21 @@ def scan_folder(
     renamed = {name: canonical(name) for _, name, _ in files if canonical(name) != name}
     patients = PatientRule(root, patient_from)
     records: list[Record] = []
-    skipped: list[tuple[Path, str]] = []
-    loose = [(path, _LOOSE) for base in dict.fromkeys((root, *(base for _, base in parts))) for path in _loose(base)]
+    skipped: list[Failure] = []
+    loose = [
+        Failure(str(path), _in_no_class())
+        for base in dict.fromkeys((root, *(base for _, base in parts)))
+        for path in _loose(base)
+    ]
     omitted = [*loose]
     for done, (part, name, path) in enumerate(files, start=1):
         try:
             contents, digest = _opened(path)
         except ReadError as error:
-            skipped.append((path, str(error)))
+            skipped.append(Failure(str(path), error))
         else:
-            if contents.omit:
-                omitted.append((path, contents.omit))
+            if contents.omit is not None:
+                omitted.append(Failure(str(path), contents.omit))
             else:
                 record = Record(
                     path=path,
@@ -69,17 +72,23 @@ def scan_folder(
         left = [*skipped, *omitted]
         found = f"no picture was found in {root}"
         if left:
-            path, why = left[0]
-            found = f"none of {len(left)} could be used in {root}, not {path.name}: {why.removeprefix(f'{path}: ')}"
-        msg = (
-            "a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders; "
-            f"{found}; see the README on how to lay it out"
+            found = f"none of {len(left)} could be used in {root}, not {Path(left[0].path).name}: {left[0].reason}"
+        raise DataError(
+            code="layout_unknown",
+            rule="a data folder must hold one folder of pictures per class",
+            got=f"or Training/ and Testing/ with such folders; {found}",
+            remedy="see the README on how to lay it out",
         )
-        raise DataError(msg)
     if loose:
-        _LOG.warning("left out what lies in no class folder: %d, such as %s", len(loose), loose[0][0])
+        _LOG.warning("left out what lies in no class folder: %d, such as %s", len(loose), loose[0].path)
     kind = "classes" if parts[0][0] == "" else "parts"
     return Scan(root, kind, tuple(records), renamed, tuple(skipped), tuple(omitted))
+
+
+def _in_no_class() -> DataError:
+    return DataError(
+        code="in_no_class_folder", rule="a slice must lie in the folder of its class", got="this one lies in none"
+    )
 
 
 def _parts(root: Path) -> list[tuple[str, Path]]:
@@ -125,11 +134,15 @@ def _opened(path: Path) -> tuple[Contents, str]:
         with path.open("rb") as file:
             content = file.read(HEAD)
             if is_other(path.name, content):
-                return left_out("other", FOREIGN), ""
+                return left_out("other", foreign()), ""
             content += file.read(MAX_BYTES + 1 - len(content))
     except OSError as error:
-        msg = f"{path}: cannot be opened ({error.strerror or error}); check its permissions"
-        raise DataError(msg) from error
+        raise DataError(
+            code="cannot_open",
+            rule=f"cannot be opened ({error.strerror or error})",
+            remedy="check its permissions",
+            path=path,
+        ) from error
     return open_bytes(content), hashlib.sha256(content).hexdigest()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gadolin.errors import DataError
-from gadolin.records import Record
+from gadolin.records import Failure, Record
 from gadolin.sources.release import Release
 
 __all__ = ["Scan", "require_trainable"]
@@ -19,8 +19,8 @@ class Scan:
 
     ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class), "mat"
     (MATLAB files that name their own class) or "annotations" (pictures in one folder, a table beside it). ``renamed``
-    maps class names as found to the name they were folded into; ``skipped`` lists (path, reason) of what should be a
-    picture and is not, ``omitted`` of what is left out without fault; ``release`` is the public release that this is,
+    maps class names as found to the name they were folded into; ``skipped`` lists what should be a picture and
+    is not, ``omitted`` what is left out without fault; ``release`` is the public release that this is,
     where it is a known one.
     """
 
@@ -28,8 +28,8 @@ class Scan:
     kind: str
     records: tuple[Record, ...]
     renamed: dict[str, str] = field(default_factory=dict)
-    skipped: tuple[tuple[Path, str], ...] = ()
-    omitted: tuple[tuple[Path, str], ...] = ()
+    skipped: tuple[Failure, ...] = ()
+    omitted: tuple[Failure, ...] = ()
     release: Release | None = None
 
     @property
@@ -64,21 +64,30 @@ class Scan:
             "patients": len({record.patient for record in self.records if record.patient}) or None,
             "slices_without_patient": sum(not record.patient for record in self.records),
             "renamed": self.renamed,
-            "skipped": [{"path": str(path), "reason": reason} for path, reason in self.skipped],
-            "omitted": [{"path": str(path), "reason": reason} for path, reason in self.omitted],
+            "skipped": [_told(one) for one in self.skipped],
+            "omitted": [_told(one) for one in self.omitted],
         }
+
+
+def _told(one: Failure) -> dict[str, object]:
+    return {"path": one.path, "code": one.code, "reason": one.reason}
 
 
 def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
     """Raise DataError unless there are two classes or more and no file had to be skipped (or that is allowed)."""
     if len(found.classes) < 2:
-        msg = (
-            f"training needs two classes or more, {found.root} holds one, {found.classes[0]!r}; "
-            "give each class a folder of its own"
+        raise DataError(
+            code="too_few_classes",
+            rule="training needs two classes or more",
+            got=f"{found.root} holds one, {found.classes[0]!r}",
+            remedy="give each class a folder of its own",
         )
-        raise DataError(msg)
     if found.skipped and not skip_unreadable:
-        path, reason = found.skipped[0]
+        first = found.skipped[0]
         more = f" and {len(found.skipped) - 1} more files like it" if len(found.skipped) > 1 else ""
-        msg = f"{path}: {reason}{more}; remove what is no picture or pass --skip-unreadable"
-        raise DataError(msg)
+        raise DataError(
+            code="unreadable_files",
+            rule=f"{first.reason}{more}",
+            remedy="remove what is no picture or pass --skip-unreadable",
+            path=first.path,
+        )

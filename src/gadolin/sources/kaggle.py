@@ -82,11 +82,12 @@ def fetch_pinned(
         raise _unwritable(out, error) from error
     seen = scan_folder(fresh, progress=None if progress is None else lambda d, t: progress(d, t, "checking"))
     if not release.holds(seen.records):
-        msg = (
-            f"{release.pinned} must hold the {release.slices:,} slices of {release.name}, what Kaggle sent has "
-            f"{release.difference(seen.records)}; clear kagglehub's cache at {cached} and fetch it again"
+        raise DownloadError(
+            code="release_differs",
+            rule=f"{release.pinned} must hold the {release.slices:,} slices of {release.name}",
+            got=f"what Kaggle sent has {release.difference(seen.records)}",
+            remedy=f"clear kagglehub's cache at {cached} and fetch it again",
         )
-        raise DownloadError(msg)
     try:
         for name in folders:
             shutil.rmtree(out / name, ignore_errors=True)
@@ -127,11 +128,12 @@ def _ask(download: Callable[[str], str], release: Release) -> Path:
             where = error.filename or "kagglehub's cache"
             raise _unwritable(Path(where), error) from error
         why = " ".join(str(error).split())[:300] or type(error).__name__
-        msg = (
-            f"{release.pinned} must come from Kaggle, it did not ({why}); run the same command again, it goes on "
-            f"where it stopped, or look at {release.url}"
-        )
-        raise DownloadError(msg) from error
+        raise DownloadError(
+            code="download_incomplete",
+            rule=f"{release.pinned} must come from Kaggle",
+            got=f"it did not ({why})",
+            remedy=f"run the same command again, it goes on where it stopped, or look at {release.url}",
+        ) from error
     finally:
         log.setLevel(level)
 
@@ -141,13 +143,16 @@ def _inside(cached: Path, folders: Sequence[str], release: Release) -> Path:
     for base in (cached, *(sorted(each for each in cached.iterdir() if each.is_dir()))):
         if all((base / name).is_dir() for name in folders):
             return base
-    msg = (
-        f"{release.pinned} must hold the folders {', '.join(folders)}, what Kaggle sent does not; "
-        f"clear kagglehub's cache at {cached} and fetch it again"
+    raise DownloadError(
+        code="release_differs",
+        rule=f"{release.pinned} must hold the folders {', '.join(folders)}",
+        got="what Kaggle sent does not",
+        remedy=f"clear kagglehub's cache at {cached} and fetch it again",
     )
-    raise DownloadError(msg)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
     first = error.args[0][0] if isinstance(error, shutil.Error) else ("", "", error.strerror or error)  # of all copies
-    return OutputError(f"cannot write {path}: {first[2]}; free space, then run the same command again")
+    return OutputError(
+        code="unwritable", rule=f"cannot write {path}: {first[2]}", remedy="free space, then run the same command again"
+    )

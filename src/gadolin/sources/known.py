@@ -40,8 +40,11 @@ def fetch(name: str, out: Path, *, progress: Progress | None = None) -> Scan:
     """
     if name not in SOURCES:
         known = ", ".join(SOURCES)
-        msg = f"a source must be one of {known}, got {name!r}{suggestion(name.lower(), SOURCES)}"
-        raise DataError(msg)
+        raise DataError(
+            code="source_unknown",
+            rule=f"a source must be one of {known}",
+            got=f"got {name!r}{suggestion(name.lower(), SOURCES)}",
+        )
     return SOURCES[name].fetch(out, progress=progress)
 
 

@@ -35,22 +35,31 @@ class PatientRule:
         if self.given == "dicom":
             if contents.kind != "DICOM" or not contents.patient:
                 got = "no DICOM file" if contents.kind != "DICOM" else "one without it"
-                msg = f"--patient-from dicom needs DICOM files with a PatientID, {path} is {got}; choose another rule"
-                raise DataError(msg)
+                raise DataError(
+                    code="patient_rule_unfit",
+                    rule="--patient-from dicom needs DICOM files with a PatientID",
+                    got=f"{path} is {got}",
+                    remedy="choose another rule",
+                )
             return contents.patient
         if self.given == "parent":
             if path.parent.name == class_folder:
-                msg = (
-                    f"--patient-from parent needs a folder per patient in {class_folder}/, {path} lies directly in it; "
-                    "choose another rule"
+                raise DataError(
+                    code="patient_rule_unfit",
+                    rule=f"--patient-from parent needs a folder per patient in {class_folder}/",
+                    got=f"{path} lies directly in it",
+                    remedy="choose another rule",
                 )
-                raise DataError(msg)
             return self._written(path.parent.name, contents)
         found = self._pattern.search(path.relative_to(self.root).as_posix())
         if found is None or self._pattern.groups != 1 or not found.group(1):
             what = "sub-XX" if self.given == "bids" else repr(self.given)
-            msg = f"--patient-from must match every path with one group, {what} finds no patient in {path}; correct it"
-            raise DataError(msg)
+            raise DataError(
+                code="patient_rule_matches_nothing",
+                rule="--patient-from must match every path with one group",
+                got=f"{what} finds no patient in {path}",
+                remedy="correct it",
+            )
         return self._written(found.group(1), contents)
 
     def _written(self, name: str, contents: Contents) -> str:
@@ -63,5 +72,6 @@ class PatientRule:
             return re.compile(_BIDS if self.given == "bids" else self.given or "")
         except re.error as error:
             rule = "--patient-from must be parent, dicom, bids or a regular expression"
-            msg = f"{rule}, got {self.given!r} ({error}); correct it"
-            raise DataError(msg) from error
+            raise DataError(
+                code="patient_rule_invalid", rule=f"{rule}", got=f"got {self.given!r} ({error})", remedy="correct it"
+            ) from error

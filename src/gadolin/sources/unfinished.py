@@ -27,8 +27,12 @@ def begin(out: Path, source: str) -> Path:
         require_fresh(out, "choose another folder; a fetch that is done is not repeated")
         write_json(work / _STATE, {"source": source})
     elif begun != source:
-        msg = f"a fetch goes on in its own folder, {out} holds one of {begun!r} that broke off; choose another folder"
-        raise DataError(msg)
+        raise DataError(
+            code="fetch_of_other_source",
+            rule="a fetch goes on in its own folder",
+            got=f"{out} holds one of {begun!r} that broke off",
+            remedy="choose another folder",
+        )
     return work
 
 
@@ -40,19 +44,23 @@ def finish(out: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(work)
     except OSError as error:
-        msg = f"cannot write {work}: {error.strerror or error}; remove it by hand, the data set is whole"
-        raise OutputError(msg) from error
+        raise OutputError(
+            code="unwritable",
+            rule=f"cannot write {work}: {error.strerror or error}",
+            remedy="remove it by hand, the data set is whole",
+        ) from error
 
 
 def refuse_unfinished(folder: Path) -> None:
     """Raise DataError where ``folder`` holds a fetch that broke off."""
     source = _begun(folder / WORK)
     if source is not None:
-        msg = (
-            f"a data set must be whole, the fetch of {source} into {folder} broke off; "
-            f"go on with: gadolin fetch {source} {folder}"
+        raise DataError(
+            code="fetch_unfinished",
+            rule="a data set must be whole",
+            got=f"the fetch of {source} into {folder} broke off",
+            remedy=f"go on with: gadolin fetch {source} {folder}",
         )
-        raise DataError(msg)
 
 
 def _begun(work: Path) -> str | None:

@@ -23,11 +23,12 @@ def carry_patients(records: Sequence[Record], known: Sequence[Record], copies: C
     """
     count = len(records)
     if len(copies.groups) != count + len(known):
-        msg = (
-            f"patients are carried over copies among all {count + len(known):,} slices, got those of "
-            f"{len(copies.groups):,}; look for copies in both data sets at once"
+        raise DataError(
+            code="copies_incomplete",
+            rule=f"patients are carried over copies among all {count + len(known):,} slices",
+            got=f"got those of {len(copies.groups):,}",
+            remedy="look for copies in both data sets at once",
         )
-        raise DataError(msg)
     told: dict[int, dict[str, str]] = defaultdict(dict)  # of each group of copies the patients and their sources
     for number, one in zip(copies.groups[count:].tolist(), known, strict=True):
         if one.patient:

@@ -42,11 +42,12 @@ def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> 
             taken.update(records[index].label for index in smallest)
     for label, count in there.items():
         if taken[label] == count:
-            msg = (
-                f"a split needs two groups or more of each class, {label!r} cannot be divided by patient and copy; "
-                "add slices of other patients or mark the parts in a manifest"
+            raise DataError(
+                code="too_few_groups",
+                rule="a split needs two groups or more of each class",
+                got=f"{label!r} cannot be divided by patient and copy",
+                remedy="add slices of other patients or mark the parts in a manifest",
             )
-            raise DataError(msg)
     return [
         replace(record, split=part if index in moved else "train") if record.split in ("", "train") else record
         for index, record in enumerate(records)

@@ -44,11 +44,12 @@ def assign_folds(records: Sequence[Record], count: int, *, seed: int) -> list[Re
         _place(records, members, int(lack.argmax()), folds, (there, place))
     used = len(set(folds))
     if used < count:
-        msg = (
-            f"each of {count} folds needs slices of its own, patients and copies held together reach for {used} only; "
-            f"ask for {used} folds or add slices of other patients"
+        raise DataError(
+            code="too_few_groups",
+            rule=f"each of {count} folds needs slices of its own",
+            got=f"patients and copies held together reach for {used} only",
+            remedy=f"ask for {used} folds or add slices of other patients",
         )
-        raise DataError(msg)
     told = [replace(record, fold=fold) for record, fold in zip(records, folds, strict=True)]
     check_folds(told)
     return told
@@ -59,20 +60,25 @@ def check_folds(records: Sequence[Record]) -> None:
     folds = sorted({record.fold for record in records if record.fold is not None})
     unplaced = sum(record.fold is None for record in records)
     if len(folds) < 2 or unplaced:
-        msg = (
-            f"cross-validation needs a fold for every slice and two folds or more, {unplaced} slices have none and "
-            f"{len(folds)} folds are named; make them with gadolin split --folds"
+        raise DataError(
+            code="folds_incomplete",
+            rule="cross-validation needs a fold for every slice and two folds or more",
+            got=f"{unplaced} slices have none and {len(folds)} folds are named",
+            remedy="make them with gadolin split --folds",
         )
-        raise DataError(msg)
     counts = Counter((record.fold, record.label) for record in records)
     for label in sorted({record.label for record in records}):
         empty = [fold for fold in folds if not counts[fold, label]]
         if empty:
-            msg = (
-                f"every fold needs slices of every class, {label!r} has none in fold {empty[0]}: its slices are held "
-                "together by patient and copy in too few groups; make fewer folds or add slices of other patients"
+            raise DataError(
+                code="too_few_groups",
+                rule="every fold needs slices of every class",
+                got=(
+                    f"{label!r} has none in fold {empty[0]}: its slices are held together by patient and "
+                    "copy in too few groups"
+                ),
+                remedy="make fewer folds or add slices of other patients",
             )
-            raise DataError(msg)
     for members in kept_together(records):
         _check_given(records, members, sorted({fold for row in members if (fold := records[row].fold) is not None}))
 
@@ -82,14 +88,19 @@ def _check_given(
 ) -> None:
     if len(given) > 1:
         first, second = (next(row for row in members if records[row].fold == fold) for fold in given[:2])
-        msg = (
-            f"slices of one patient or copies of one slice must stand in one fold, {records[first].name} is in "
-            f"{given[0]} and {records[second].name} in {given[1]}; clear the fold column to have it made"
+        raise DataError(
+            code="group_in_two_folds",
+            rule="slices of one patient or copies of one slice must stand in one fold",
+            got=f"{records[first].name} is in {given[0]} and {records[second].name} in {given[1]}",
+            remedy="clear the fold column to have it made",
         )
-        raise DataError(msg)
     if count is not None and given and given[0] >= count:
-        msg = f"folds are numbered from 0 to {count - 1}, {records[members[0]].name} has {given[0]}; ask for more folds"
-        raise DataError(msg)
+        raise DataError(
+            code="folds_out_of_range",
+            rule=f"folds are numbered from 0 to {count - 1}",
+            got=f"{records[members[0]].name} has {given[0]}",
+            remedy="ask for more folds",
+        )
 
 
 def _place(

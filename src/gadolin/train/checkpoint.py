@@ -54,8 +54,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             facts: dict[str, Any] = json.loads(file.metadata()["gadolin"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a mapping
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        msg = f"a checkpoint must be one that this version wrote, {path} is not ({error}); start the run anew"
-        raise DataError(msg) from error
+        raise DataError(
+            code="checkpoint_unreadable",
+            rule="a checkpoint must be one that this version wrote",
+            got=f"{path} is not ({error})",
+            remedy="start the run anew",
+        ) from error
     checkpoint = Checkpoint(facts["epoch"], facts["history"], facts["best_epoch"])
     for key, tensor in tensors.items():
         role, _, name = key.partition("/")

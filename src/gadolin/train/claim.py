@@ -40,8 +40,12 @@ def claimed(plan: Plan) -> Iterator[Plan]:
             plan = replace(plan, resume=False)
         if plan.resume and begun(plan.out).get("finished"):
             (plan.out / "checkpoint.safetensors").unlink(missing_ok=True)
-            msg = f"--resume needs an unfinished run, the one in {plan.out} is finished; choose another folder"
-            raise DataError(msg)
+            raise DataError(
+                code="run_finished",
+                rule="--resume needs an unfinished run",
+                got=f"the one in {plan.out} is finished",
+                remedy="choose another folder",
+            )
         yield plan
 
 
@@ -50,8 +54,12 @@ def begun(run: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((run / "run.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        msg = f"--resume needs a folder that holds an unfinished run, {run} holds none; leave --resume out"
-        raise DataError(msg) from error
+        raise DataError(
+            code="run_not_found",
+            rule="--resume needs a folder that holds an unfinished run",
+            got=f"{run} holds none",
+            remedy="leave --resume out",
+        ) from error
 
 
 def require_same(run: Path, facts: Mapping[str, Any]) -> None:
@@ -64,10 +72,12 @@ def require_same(run: Path, facts: Mapping[str, Any]) -> None:
         before["recipe"] = _completed(before["recipe"], Recipe(name="", epochs=1).as_json())
     for key, value in facts.items():
         if before.get(key) != value:
-            msg = (
-                f"--resume needs the settings that the run began with, {key} differs from {run}/run.json; use the same"
+            raise DataError(
+                code="run_settings_differ",
+                rule="--resume needs the settings that the run began with",
+                got=f"{key} differs from {run}/run.json",
+                remedy="use the same",
             )
-            raise DataError(msg)
 
 
 def _completed(recipe: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
@@ -96,11 +106,12 @@ def _locked(run: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        msg = (
-            f"a run folder may be written by one training at a time, {run} is in use by another process; "
-            "wait for it to end, or choose another folder"
-        )
-        raise DataError(msg) from None
+        raise DataError(
+            code="run_in_use",
+            rule="a run folder may be written by one training at a time",
+            got=f"{run} is in use by another process",
+            remedy="wait for it to end, or choose another folder",
+        ) from None
     except OSError as error:
         raise unwritable(run, error) from error
     try:

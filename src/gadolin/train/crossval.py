@@ -56,8 +56,12 @@ def cross_validate(
     check_folds(records)
     numbers = sorted({record.fold for record in records if record.fold is not None})
     if not set(only) <= set(numbers):
-        msg = f"only must name folds of {', '.join(map(str, numbers))}, got {', '.join(map(str, only))}; correct it"
-        raise RequestError(msg)
+        raise RequestError(
+            code="fold_unknown",
+            rule=f"only must name folds of {', '.join(map(str, numbers))}",
+            got=f"got {', '.join(map(str, only))}",
+            remedy="correct it",
+        )
     _require_starts(plan, only or numbers)
     listed = plan.out / "folds.csv"
     if plan.resume and listed.is_file():
@@ -96,11 +100,12 @@ def folded_records(plan: Plan, folds: Path | None) -> list[Record]:
     there = {record.key for record in found.records}
     gone = [record.name for record in given if record.key not in there]
     if gone:
-        msg = (
-            f"every row of {folds} must be a slice of {plan.data}, {len(gone)} are not, such as {gone[0]}; "
-            "give the data that the folds were made of"
+        raise DataError(
+            code="folds_of_other_data",
+            rule=f"every row of {folds} must be a slice of {plan.data}",
+            got=f"{len(gone)} are not, such as {gone[0]}",
+            remedy="give the data that the folds were made of",
         )
-        raise DataError(msg)
     rows = _matched(found.records, given)
     if len(rows) < len(found.records):
         _LOG.warning("%d slices have no row in %s and are left out", len(found.records) - len(rows), folds)
@@ -143,8 +148,12 @@ def joined_tables(tables: Sequence[Table]) -> Table:
 
 def _require_same(records: Sequence[Record], listed: Path) -> None:
     if manifest_digest(read_manifest(listed, verify=False)) != manifest_digest(records):
-        msg = f"--resume needs the data and folds that were begun with, {listed} differs; choose another folder"
-        raise DataError(msg)
+        raise DataError(
+            code="run_settings_differ",
+            rule="--resume needs the data and folds that were begun with",
+            got=f"{listed} differs",
+            remedy="choose another folder",
+        )
 
 
 def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> None:
@@ -171,11 +180,12 @@ def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
     """Raise WeightsError where what is started from is not there: of another cross-validation, a finished fold."""
     left = unfinished(Path(plan.weights), numbers) if _goes_on(plan) else []
     if left:
-        msg = (
-            f"a cross-validation to go on from must have finished the same folds, {', '.join(map(str, left))} of "
-            f"{plan.weights} are not; finish it with --resume, or name a run folder"
+        raise WeightsError(
+            code="crossval_unfinished",
+            rule="a cross-validation to go on from must have finished the same folds",
+            got=f"{', '.join(map(str, left))} of {plan.weights} are not",
+            remedy="finish it with --resume, or name a run folder",
         )
-        raise WeightsError(msg)
     for weights in {_weights(plan, number) for number in numbers}:
         weights_facts(weights)
 

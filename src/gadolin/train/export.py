@@ -74,8 +74,9 @@ def check_parity(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -
     got = probabilities(open_runtime(graph)(np.array(examples))[0])
     difference = float(np.abs(wanted - got).max())
     if not difference <= TOLERANCE:
-        msg = (
-            f"the exported network must agree with the trained one within {TOLERANCE} in probability, "
-            f"it differs by {difference:.2e}; report this with the versions of torch and onnxruntime"
+        raise ParityError(
+            code="export_differs",
+            rule=(f"the exported network must agree with the trained one within {TOLERANCE} in probability"),
+            got=f"it differs by {difference:.2e}",
+            remedy="report this with the versions of torch and onnxruntime",
         )
-        raise ParityError(msg)

@@ -95,11 +95,12 @@ def _resumed(learner: Learner, run: Path) -> Checkpoint:
 
     def require_same() -> None:
         if state.epoch != first:
-            msg = (
-                f"every process must see the same run folder, {path} is at epoch {state.epoch} here and at {first} "
-                "for the first; put the run folder where all machines share it"
+            raise DataError(
+                code="run_folders_differ",
+                rule="every process must see the same run folder",
+                got=f"{path} is at epoch {state.epoch} here and at {first} for the first",
+                remedy="put the run folder where all machines share it",
             )
-            raise DataError(msg)
 
     agreed(fabric, require_same)
     _restore(learner, state)
@@ -126,11 +127,12 @@ def _restore(learner: Learner, state: Checkpoint) -> None:
 def _require_finite(row: dict[str, float]) -> None:
     for name in ("train_loss", "validation_loss"):
         if not math.isfinite(row[name]):
-            msg = (
-                f"the loss must stay a finite number, {name} is {row[name]} after epoch {row['epoch']:.0f}; "
-                "train anew with a smaller optimizer.lr"
+            raise RecipeError(
+                code="loss_not_finite",
+                rule="the loss must stay a finite number",
+                got=f"{name} is {row[name]} after epoch {row['epoch']:.0f}",
+                remedy="train anew with a smaller optimizer.lr",
             )
-            raise RecipeError(msg)
 
 
 def _advance(state: Checkpoint, learner: Learner, row: dict[str, float]) -> None:

@@ -44,15 +44,26 @@ class Machine:
             ("precision", self.precision, _PRECISIONS),
         ):
             if value not in known:
-                msg = f"{key} must be one of {', '.join(known)}, got {value!r}{suggestion(value, known)}"
-                raise RequestError(msg)
+                raise RequestError(
+                    code="option_unknown",
+                    rule=f"{key} must be one of {', '.join(known)}",
+                    got=f"got {value!r}{suggestion(value, known)}",
+                )
         if not 0 <= self.seed < _SEEDS:
-            msg = f"seed must lie in 0 to {_SEEDS - 1}, got {self.seed}; 0 is the usual choice"
-            raise RequestError(msg)
+            raise RequestError(
+                code="seed_out_of_range",
+                rule=f"seed must lie in 0 to {_SEEDS - 1}",
+                got=f"got {self.seed}",
+                remedy="0 is the usual choice",
+            )
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         if not there.get(self.device, True):
-            msg = f"the device must be there, torch sees no {self.device} on this machine; use auto or cpu"
-            raise RequestError(msg)
+            raise RequestError(
+                code="device_not_found",
+                rule="the device must be there",
+                got=f"torch sees no {self.device} on this machine",
+                remedy="use auto or cpu",
+            )
 
     @property
     def bfloat16(self) -> bool:
@@ -75,11 +86,12 @@ class Machine:
             return Fabric(accelerator=self.device, devices=1, precision=precision)
         gpus = torch.cuda.device_count() if self.device in ("auto", "cuda") else 0
         if self.device == "mps" or 0 < gpus < here:
-            msg = (
-                f"each process needs a GPU of its own, got {here} processes for {gpus or 1}; "
-                "give torchrun fewer with --nproc-per-node, or gadolin --device cpu"
+            raise RequestError(
+                code="too_few_gpus",
+                rule="each process needs a GPU of its own",
+                got=f"got {here} processes for {gpus or 1}",
+                remedy="give torchrun fewer with --nproc-per-node, or gadolin --device cpu",
             )
-            raise RequestError(msg)
         fabric = Fabric(
             accelerator="cuda" if gpus else "cpu",
             devices=here,

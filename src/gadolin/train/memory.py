@@ -57,17 +57,19 @@ class Memory:
         """
         parts = self.parts(step)
         if self.processes > 1:
-            msg = (
-                f"a process's share of a batch must fit into its memory, {count} slices did not; "
-                "set a smaller batch_size, or start more processes"
+            raise RecipeError(
+                code="out_of_memory",
+                rule="a process's share of a batch must fit into its memory",
+                got=f"{count} slices did not",
+                remedy="set a smaller batch_size, or start more processes",
             )
-            raise RecipeError(msg)
         if parts >= count:
-            msg = (
-                "a batch of one slice must fit into memory, it did not; set a smaller network.input_size or another "
-                "network.backbone, or free memory"
+            raise RecipeError(
+                code="out_of_memory",
+                rule="a batch of one slice must fit into memory",
+                got="it did not",
+                remedy="set a smaller network.input_size or another network.backbone, or free memory",
             )
-            raise RecipeError(msg)
         _copy(self._live, self._kept)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -98,8 +100,12 @@ def must_fit(what: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        msg = f"{what} must fit into memory, it did not; set a smaller batch_size or network, or free memory"
-        raise RecipeError(msg) from error
+        raise RecipeError(
+            code="out_of_memory",
+            rule=f"{what} must fit into memory",
+            got="it did not",
+            remedy="set a smaller batch_size or network, or free memory",
+        ) from error
 
 
 def _copy(to: list[Tensor], source: list[Tensor]) -> None:

@@ -96,8 +96,9 @@ def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:
     for part in ("train", "validation"):
         for label in classes:
             if not counts[part, label]:
-                msg = (
-                    f"every class needs slices in the {part} part, {label!r} has none; "
-                    "add some, or correct the manifest's split column"
+                raise DataError(
+                    code="class_missing_in_part",
+                    rule=f"every class needs slices in the {part} part",
+                    got=f"{label!r} has none",
+                    remedy="add some, or correct the manifest's split column",
                 )
-                raise DataError(msg)

@@ -37,5 +37,9 @@ class Plan:
         for name in ("validation", "test"):
             share = getattr(self, name)
             if not 0 < share < 1:
-                msg = f"the {name} share must lie between 0 and 1, got {share}; 0.2 is usual"
-                raise RequestError(msg)
+                raise RequestError(
+                    code="share_out_of_range",
+                    rule=f"the {name} share must lie between 0 and 1",
+                    got=f"got {share}",
+                    remedy="0.2 is usual",
+                )

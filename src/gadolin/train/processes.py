@@ -11,8 +11,7 @@ from typing import TypeVar
 from lightning_fabric import Fabric
 from torch import distributed
 
-from gadolin import errors
-from gadolin.errors import DataError, GadolinError, OutputError, RequestError
+from gadolin.errors import GadolinError, OutputError, error_from_json
 
 __all__ = [
     "ElsewhereError",
@@ -82,16 +81,17 @@ def agreed(fabric: Fabric, work: Callable[[], Result]) -> Result:
     except GadolinError as error:
         own = error
     except OSError as error:
-        own = OutputError(f"the work could not go on: {error}; free space or check the path")
-    told: list[tuple[str, str] | None] = [None] * fabric.world_size
-    distributed.all_gather_object(told, None if own is None else (type(own).__name__, str(own)))
+        own = OutputError(
+            code="work_stopped", rule=f"the work could not go on: {error}", remedy="free space or check the path"
+        )
+    told: list[dict[str, str | None] | None] = [None] * fabric.world_size
+    distributed.all_gather_object(told, None if own is None else own.as_json())
     failed = [number for number, each in enumerate(told) if each is not None]
     if not failed:
         return result  # type: ignore[return-value]  # there was no error, so there is a result
     if own is not None and failed[0] == fabric.global_rank:
         raise own
-    name, text = told[failed[0]] or ("", "")
-    raise _same(name, text) from ElsewhereError(f"in process {failed[0]}")
+    raise error_from_json(told[failed[0]] or {}) from ElsewhereError(f"in process {failed[0]}")
 
 
 def by_turns(fabric: Fabric, work: Callable[[], Result]) -> Result:
@@ -118,14 +118,9 @@ def joined(fabric: Fabric) -> Iterator[None]:
         lost = isinstance(error, distributed.DistError) or any(words in str(error) for words in _LOST)
         if isinstance(error, GadolinError) or fabric.world_size == 1 or not lost:
             raise
-        msg = "all processes must go on together, one of the others ended; see what it told"
-        raise OutputError(msg) from ElsewhereError(str(error))
-
-
-def _same(name: str, text: str) -> GadolinError:
-    """Return the error of that name, or the nearest one that is made of a text alone."""
-    kind = getattr(errors, name, DataError)
-    if issubclass(kind, errors.MissingExtraError):
-        return RequestError(text)
-    error: GadolinError = kind(text)
-    return error
+        raise OutputError(
+            code="process_ended",
+            rule="all processes must go on together",
+            got="one of the others ended",
+            remedy="see what it told",
+        ) from ElsewhereError(str(error))

@@ -133,11 +133,19 @@ class Recipe:
             ("disturb.invert", self.disturb.invert, 0, 1),
         ):
             if not low <= value <= high:
-                msg = f"{key} must lie in {low} to {high}, got {value}; correct it with --set {key}=..."
-                raise RecipeError(msg)
+                raise RecipeError(
+                    code="recipe_value_out_of_range",
+                    rule=f"{key} must lie in {low} to {high}",
+                    got=f"got {value}",
+                    remedy=f"correct it with --set {key}=...",
+                )
         if self.patience and self.choose == "last":
-            msg = f"patience waits for a better validation loss, got {self.patience} and choose=last; set one of them"
-            raise RecipeError(msg)
+            raise RecipeError(
+                code="recipe_values_conflict",
+                rule="patience waits for a better validation loss",
+                got=f"got {self.patience} and choose=last",
+                remedy="set one of them",
+            )
 
     def as_json(self) -> dict[str, Any]:
         """Return every field, nested, as a JSON object."""
@@ -152,8 +160,12 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
-            msg = f"a setting must read key=value, got {setting!r}; for example --set optimizer.lr=3e-4"
-            raise RecipeError(msg)
+            raise RecipeError(
+                code="setting_invalid",
+                rule="a setting must read key=value",
+                got=f"got {setting!r}",
+                remedy="for example --set optimizer.lr=3e-4",
+            )
         recipe = _changed(recipe, key.strip().split("."), text.strip(), key.strip())
     return recipe
 
@@ -164,27 +176,39 @@ def _changed(config: Any, path: list[str], text: str, key: str) -> Any:
     if name not in known or (name == "name" and isinstance(config, Recipe)):
         group = key.removesuffix(".".join(path))
         every = [group + each for each in _keys(config)]
-        msg = f"unknown recipe key {key!r}{suggestion(key, every)}; known are {', '.join(every)}"
-        raise RecipeError(msg)
+        raise RecipeError(
+            code="recipe_key_unknown",
+            rule=f"unknown recipe key {key!r}{suggestion(key, every)}",
+            remedy=f"known are {', '.join(every)}",
+        )
     value = getattr(config, name)
     if is_dataclass(value):
         if not rest:
-            msg = (
-                f"{key!r} is a group of settings, not one; name one of {', '.join(f'{key}.{k}' for k in _keys(value))}"
+            raise RecipeError(
+                code="recipe_key_unknown",
+                rule=f"{key!r} is a group of settings",
+                got="not one",
+                remedy=f"name one of {', '.join(f'{key}.{k}' for k in _keys(value))}",
             )
-            raise RecipeError(msg)
         return replace(config, **{name: _changed(value, rest, text, key)})
     if rest:
-        msg = f"unknown recipe key {key!r}; {name!r} holds one value and no {'.'.join(rest)!r}"
-        raise RecipeError(msg)
+        raise RecipeError(
+            code="recipe_key_unknown",
+            rule=f"unknown recipe key {key!r}",
+            remedy=f"{name!r} holds one value and no {'.'.join(rest)!r}",
+        )
     try:
         return replace(config, **{name: _parsed(text, get_type_hints(type(config))[name])})
     except GadolinError:
         raise
     except ValueError as error:
         wanted = get_type_hints(type(config))[name].__name__
-        msg = f"{key} must be a value of type {wanted}, got {text!r}; for example --set {key}={value}"
-        raise RecipeError(msg) from error
+        raise RecipeError(
+            code="recipe_value_invalid",
+            rule=f"{key} must be a value of type {wanted}",
+            got=f"got {text!r}",
+            remedy=f"for example --set {key}={value}",
+        ) from error
 
 
 def _keys(config: Any) -> list[str]:
@@ -205,5 +229,8 @@ def _parsed(text: str, kind: type) -> object:
 
 def _require(key: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        msg = f"{key} must be one of {', '.join(known)}, got {value!r}{suggestion(value, known)}"
-        raise RecipeError(msg)
+        raise RecipeError(
+            code="recipe_value_unknown",
+            rule=f"{key} must be one of {', '.join(known)}",
+            got=f"got {value!r}{suggestion(value, known)}",
+        )

@@ -76,6 +76,9 @@ RECIPES = {
 def named_recipe(name: str) -> Recipe:
     """Return a recipe by name; raises RecipeError with a suggestion where there is none."""
     if name not in RECIPES:
-        msg = f"the recipe must be one of {', '.join(RECIPES)}, got {name!r}{suggestion(name, RECIPES)}"
-        raise RecipeError(msg)
+        raise RecipeError(
+            code="recipe_unknown",
+            rule=f"the recipe must be one of {', '.join(RECIPES)}",
+            got=f"got {name!r}{suggestion(name, RECIPES)}",
+        )
     return RECIPES[name]

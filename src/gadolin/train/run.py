@@ -77,11 +77,12 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
 def _require_divisible(recipe: Recipe, processes: int) -> None:
     if recipe.batch_size % processes:
         best = max(processes, round(recipe.batch_size / processes) * processes)
-        msg = (
-            f"batch_size counts the slices of all processes and must divide by their number, got {recipe.batch_size} "
-            f"for {processes}; set batch_size={best}"
+        raise RequestError(
+            code="batch_not_divisible",
+            rule="batch_size counts the slices of all processes and must divide by their number",
+            got=f"got {recipe.batch_size} for {processes}",
+            remedy=f"set batch_size={best}",
         )
-        raise RequestError(msg)
 
 
 def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Path:
@@ -193,8 +194,12 @@ def _resolved(plan: Plan, parts: Parts, *, knows: bool) -> Plan:
     outlines = parts.train.outlines
     outlined = outlines is not None and bool(outlines.known[parts.train.rows].any())
     if plan.recipe.network.evidence == "outlines" and not outlined and not knows:
-        msg = "network.evidence=outlines needs outlines in the manifest, got none for training; set it to auto or map"
-        raise DataError(msg)
+        raise DataError(
+            code="no_outlines",
+            rule="network.evidence=outlines needs outlines in the manifest",
+            got="got none for training",
+            remedy="set it to auto or map",
+        )
     return replace(plan, recipe=with_evidence(plan.recipe, outlined=outlined or knows))
 
 

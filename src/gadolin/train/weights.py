@@ -78,7 +78,12 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"weights must be a safetensors file, {path} is not or is damaged ({error}); {OTHER_CHOICES}")
+    return WeightsError(
+        code="weights_unreadable",
+        rule="weights must be a safetensors file",
+        got=f"{path} is not or is damaged ({error})",
+        remedy=f"{OTHER_CHOICES}",
+    )
 
 
 def require_unseen(weights: str, records: Iterable[Record]) -> None:
@@ -100,12 +105,16 @@ def require_unseen(weights: str, records: Iterable[Record]) -> None:
         or (one.split == "validation" and seen.get(one.key) == "train")
     ]
     if wrong:
-        msg = (
-            f"what is held out must be new to the weights, {len(wrong)} slices are not, such as {wrong[0]}; "
-            f"give {listed} as the data, whose parts are those that the weights were learned with, or to a "
-            "cross-validation the folds, seed and share of validation of that before"
+        raise DataError(
+            code="held_out_was_learned",
+            rule="what is held out must be new to the weights",
+            got=f"{len(wrong)} slices are not, such as {wrong[0]}",
+            remedy=(
+                f"give {listed} as the data, whose parts are those that the weights were learned "
+                "with, or to a cross-validation the folds, seed and share of validation of that "
+                "before"
+            ),
         )
-        raise DataError(msg)
 
 
 def _manifest_of(weights: str) -> Path | None:
@@ -140,8 +149,11 @@ def weights_facts(weights: str) -> dict[str, str]:
 def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
     name = backbone(backbone_name).imagenet
     if name is None:
-        msg = f"the backbone {backbone_name!r} has no ImageNet weights; {OTHER_CHOICES}, or --recipe resnet50"
-        raise WeightsError(msg)
+        raise WeightsError(
+            code="weights_not_available",
+            rule=f"the backbone {backbone_name!r} has no ImageNet weights",
+            remedy=f"{OTHER_CHOICES}, or --recipe resnet50",
+        )
     import timm
     from huggingface_hub import constants, try_to_load_from_cache
 
@@ -152,8 +164,11 @@ def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
             _require_answer(constants.ENDPOINT)
         model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=where, num_classes=0, global_pool="")
     except Exception as error:
-        msg = f"the weights {name} could not be fetched from the hub ({type(error).__name__}); {OTHER_CHOICES}"
-        raise WeightsError(msg) from error
+        raise WeightsError(
+            code="weights_not_fetched",
+            rule=f"the weights {name} could not be fetched from the hub ({type(error).__name__})",
+            remedy=f"{OTHER_CHOICES}",
+        ) from error
     return name, model.state_dict()
 
 
@@ -171,12 +186,16 @@ def _file(weights: str) -> Path:
     if path.is_file():
         return path
     if not path.exists():
-        msg = f"weights must be none, imagenet, shipped or a path, {path} does not exist; {OTHER_CHOICES}"
-        raise WeightsError(msg)
+        raise WeightsError(
+            code="weights_not_found",
+            rule="weights must be none",
+            got=f"imagenet, shipped or a path, {path} does not exist",
+            remedy=f"{OTHER_CHOICES}",
+        )
     try:
         return require_weights(read_bundle(path))
     except BundleError as error:
-        raise WeightsError(str(error)) from error
+        raise WeightsError(**error.fields()) from error
 
 
 def _of_backbone(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -193,12 +212,15 @@ def _load(network: Classifier, state: dict[str, Tensor], where: str) -> None:
     wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
     if missing or unknown or wrong:
         first = (missing + unknown + wrong)[0]
-        msg = (
-            f"weights must fit the recipe's backbone, those of {where} do not: {len(missing)} tensors missing, "
-            f"{len(unknown)} unknown, {len(wrong)} of another shape (first: {first}); "
-            "use the recipe they were made with"
+        raise WeightsError(
+            code="weights_do_not_fit",
+            rule="weights must fit the recipe's backbone",
+            got=(
+                f"those of {where} do not: {len(missing)} tensors missing, {len(unknown)} unknown, "
+                f"{len(wrong)} of another shape (first: {first})"
+            ),
+            remedy="use the recipe they were made with",
         )
-        raise WeightsError(msg)
     with torch.no_grad():
         network.backbone.load_state_dict({**wanted, **state})
 

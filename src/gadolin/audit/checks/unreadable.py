@@ -13,18 +13,18 @@ def check(subject: Subject) -> list[Finding]:
     """Return a warning with the files that cannot be read, and why the first cannot."""
     if not subject.unreadable:
         return []
-    name, reason = subject.unreadable[0]
+    first = subject.unreadable[0]
     count = len(subject.unreadable)
     return [
         Finding(
             kind="unreadable",
             severity="warning",
             message=f"{counted(count, 'file')} cannot be read and {'is' if count == 1 else 'are'} left out of every "
-            f"other check; {name}: {reason.partition(';')[0]}.",
+            f"other check; {first.path}: {first.error.statement}.",
             rule="Every file that is named like a picture, or stands in the manifest, is decoded once, also where a "
             "manifest beside it does not name it; the score is the number of those that fail.",
             remedy="Fetch them again or remove them; training refuses them unless told to skip them.",
-            members=tuple((name,) for name, _ in subject.unreadable),
+            members=tuple((one.path,) for one in subject.unreadable),
             score=float(count),
         )
     ]
