@@ -82,7 +82,7 @@ _MEANING = (
     "`/etc/resolv.conf` opened, a name server connected to, a question sent. Files elsewhere: neither in the folder "
     "that the command was given nor in a place that SECURITY.md names, or left behind in the temporary folder. A "
     "control is the same command in a program that imported onnxruntime or openvino before Gadolin could switch its "
-    "telemetry off."
+    "telemetry off; it is seen to try, and none of its connections is made."
 )
 
 
@@ -91,9 +91,12 @@ def command(*words: str, before: str = "") -> list[str]:
     return [sys.executable, "-c", f"import {before}\n{_MAIN}" if before else _MAIN, *words]
 
 
-def watch(root: Path, name: str, words: Sequence[str]) -> Seen:
-    """Run a command in ``root``/work under strace, in a home of its own; return what it did. It must succeed."""
-    with started(root, name, words) as (process, finish):
+def watch(root: Path, name: str, words: Sequence[str], *, cut_off: bool = False) -> Seen:
+    """Run a command in ``root``/work under strace, in a home of its own; return what it did. It must succeed.
+
+    Where it is ``cut_off``, it is seen to connect and none of its connections is made: controls report to nobody.
+    """
+    with started(root, name, words, cut_off=cut_off) as (process, finish):
         errors = process.communicate()[1]
         if process.returncode:
             sys.exit(f"{name} failed, which proves nothing:\n{errors[-2000:]}")
@@ -101,9 +104,12 @@ def watch(root: Path, name: str, words: Sequence[str]) -> Seen:
 
 
 def watch_service(root: Path, name: str, seconds: float, *, content: bytes, before: str = "") -> Seen:
-    """Let a service answer for some seconds under strace; return what it and its decoders did."""
+    """Let a service answer for some seconds under strace; return what it and its decoders did.
+
+    It runs in a program that imports the package ``before`` first where one is named, and is cut off then.
+    """
     words = command("serve", "--port", "0", "--no-browser", before=before)
-    with started(root, name, words) as (process, finish):
+    with started(root, name, words, cut_off=bool(before)) as (process, finish):
         assert process.stderr is not None, "it was asked for"
         line = next((line for line in process.stderr if "answers at" in line), "")
         if not line:
@@ -135,7 +141,9 @@ def ask(port: int, content: bytes) -> bool:
 
 
 @contextmanager
-def started(root: Path, name: str, words: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], Callable[[], Seen]]]:
+def started(
+    root: Path, name: str, words: Sequence[str], *, cut_off: bool
+) -> Iterator[tuple[subprocess.Popen[str], Callable[[], Seen]]]:
     """Start a command under strace; yield its process and what reads the trace once it has ended."""
     home, work, trace = root / "homes" / name, root / "work", root / f"{name}.trace"
     home.mkdir(parents=True)
@@ -144,6 +152,7 @@ def started(root: Path, name: str, words: Sequence[str]) -> Iterator[tuple[subpr
     variables = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": "1"}
     calls = ",".join(("network", *_OPENED, *_MADE))
     strace = ["strace", "-f", "-y", "-qq", "--seccomp-bpf", "-s", "256", "-e", f"trace={calls}", "-o", str(trace)]
+    strace += ["-e", "inject=connect:error=ENETUNREACH"] if cut_off else []
     with subprocess.Popen(
         [*strace, *words],
         cwd=work,
@@ -176,10 +185,10 @@ def read_trace(text: str, *, home: Path, work: Path) -> Seen:
             look_ups += questions(call)
             for port, address in _ADDRESS.findall(call):
                 if int(port) == _NAME_SERVICE:
-                    look_ups.append(f"{address}:{port}")
+                    look_ups.append("a name server")
                 elif not _LOCAL.match(address):
                     connections.append(f"{address}:{port}")
-            look_ups += ["systemd-resolved"] if "systemd/resolve" in call else []
+            look_ups += ["a name server"] if "systemd/resolve" in call else []
     return Seen(tuple(look_ups), tuple(connections), tuple(dict.fromkeys(files)))
 
 
@@ -233,9 +242,9 @@ def elsewhere(path: Path, home: Path, work: Path) -> bool:
 
 
 def shown(seen: Seen) -> list[str]:
-    """Return the cells of a row: how many of each, and which."""
-    names = [name for name in dict.fromkeys((*seen.look_ups, *seen.connections)) if name[0] != "/"]
-    which = ", ".join(f"`{name}`" for name in (*names, *seen.files))
+    """Return the cells of a row: how many of each, and which; of files in a folder that was made, the folder."""
+    folders = [path for path in seen.files if not any(path.startswith(f"{other}/") for other in seen.files)]
+    which = ", ".join(f"`{name}`" for name in dict.fromkeys((*seen.look_ups, *seen.connections, *folders)))
     return [str(len(seen.look_ups)), str(len(seen.connections)), str(len(seen.files)), which]
 
 
@@ -256,7 +265,7 @@ def _measured(root: Path, seconds: float) -> tuple[dict[str, Seen], dict[str, Se
     seen["serve"] = watch_service(root, "serve", seconds, content=content)
     for before, options in (("onnxruntime", ""), ("openvino", " --runtime openvino")):
         words = f"predict data/Testing{options}"
-        controls[words] = watch(root, f"control-{before}", command(*words.split(), before=before))
+        controls[words] = watch(root, f"control-{before}", command(*words.split(), before=before), cut_off=True)
     controls["serve"] = watch_service(root, "control-serve", seconds, content=content, before="onnxruntime")
     return seen, controls
 
