@@ -287,7 +287,7 @@ _COMMANDS = (
     "predict data/Testing",
     "predict data/Testing --runtime openvino",
     "explain data/Testing/glioma --method all --model run --samples 100 --out explanations",
-    "score-explanations run data/manifest.csv --samples 100 --slices 4 --out scores",
+    "score-explanations run data/manifest.csv --samples 100 --slices 2 --no-faithfulness --out scores",
     "compare run again",
     "info run",
 )

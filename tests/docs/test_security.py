@@ -23,16 +23,6 @@ TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 COMMANDS = typer.main.get_command(app).commands
 DISTRIBUTIONS = {"PIL": "Pillow"}
 CLIENTS = {"urllib.request", "http.client", "requests", "httpx", "socket", "ssl", "kagglehub", "huggingface_hub"}
-    "urllib.request",
-    "http.client",
-    "requests",
-    "httpx",
-    "socket",
-    "ssl",
-    "ftplib",
-    "kagglehub",
-    "huggingface_hub",
-}
 
 
 def section(heading):
