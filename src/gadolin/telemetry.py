@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from threading import Lock
 from typing import Any
 
 __all__ = ["SWITCHES", "import_onnxruntime", "import_openvino", "switch_off"]
@@ -22,8 +23,9 @@ SWITCHES = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 _ON = {"1", "true", "yes", "on", "y"}  # what onnxruntime takes for yes
 _REPORTER = "openvino_telemetry"
-_WARNED: set[str] = set()
-_OURS: list[Any] = []
+_SETTLED: set[str] = set()
+"""Packages that were warned of, or imported here."""
+_IMPORTING = Lock()
 
 
 def switch_off() -> None:
@@ -54,27 +56,25 @@ def import_openvino() -> Any:
 
     Raises ImportError where it is not installed.
     """
-    if "openvino" in sys.modules and not _OURS and sys.modules.get(_REPORTER) is not None:
-        _warn("openvino", "load the model first, or run opt_in_out --opt_out once")
-    absent = object()
-    before: Any = sys.modules.get(_REPORTER, absent)
     modules: dict[str, Any] = sys.modules
-    modules[_REPORTER] = None  # an import of it fails, and openvino goes on with a stub
-    try:
-        import openvino
-    finally:
-        if before is absent:
+    with _IMPORTING:
+        if "openvino" in modules and modules.get(_REPORTER) is not None:
+            _warn("openvino", "load the model first, or run opt_in_out --opt_out once")
+        before = {_REPORTER: modules[_REPORTER]} if _REPORTER in modules else {}
+        modules[_REPORTER] = None  # an import of it fails, and openvino goes on with a stub
+        try:
+            import openvino
+        finally:
             del modules[_REPORTER]
-        else:
-            modules[_REPORTER] = before
-    _OURS.append(openvino)
+            modules.update(before)
+        _SETTLED.add("openvino")
     return openvino
 
 
 def _warn(package: str, remedy: str) -> None:
-    if package in _WARNED:
+    if package in _SETTLED:
         return
-    _WARNED.add(package)
+    _SETTLED.add(package)
     import logging  # not before it is needed: importing gadolin costs next to nothing
 
     logging.getLogger("gadolin").warning(
