@@ -81,6 +81,19 @@ def test_openvino_is_imported_without_what_it_reports_with_which_others_may_stil
     assert fresh(f"{code}\nassert sys.modules['openvino_telemetry']", stubs) == (["cannot report"], "")
 
 
+def test_two_threads_may_load_openvino_at_once(stubs):
+    (stubs / "openvino.py").write_text(f"{STUBS['openvino']}\nimport time\ntime.sleep(0.2)", encoding="utf-8")
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from gadolin.telemetry import import_openvino
+with ThreadPoolExecutor(2) as pool:
+    one, other = (pool.submit(import_openvino) for _ in range(2))
+assert one.result() is other.result()
+import openvino_telemetry
+"""
+    assert fresh(code, stubs) == (["cannot report"], "")
+
+
 @pytest.mark.parametrize("package", sorted(REPORTING))
 def test_a_package_that_was_imported_before_is_warned_of_once_with_what_to_do(package, stubs):
     code = f"""
