@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gadolin._version import __version__
+from gadolin.telemetry import switch_off
 
 if TYPE_CHECKING:
     from gadolin.bundle import Bundle, read_bundle
@@ -80,6 +81,9 @@ _HOMES = {
     "train_model": "train.run",
     "write_phantoms": "phantom",
 }
+
+
+switch_off()  # before any other module of ours, or of a program that imports us first, loads a package that reports
 
 
 def __getattr__(name: str) -> object:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import BundleError, MissingExtraError, RequestError, suggestion
+from gadolin.telemetry import import_onnxruntime, import_openvino
 
 __all__ = ["OUTPUTS", "RUNTIMES", "STRANGENESS", "Answer", "Runtime", "open_runtime"]
 
@@ -43,8 +44,7 @@ class OnnxRuntime:
     """The graph on onnxruntime's CPU provider."""
 
     def __init__(self, graph: Path, threads: int) -> None:
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -70,7 +70,7 @@ class OpenVino:
 
     def __init__(self, graph: Path, threads: int) -> None:
         try:
-            import openvino
+            openvino = import_openvino()
         except ImportError as error:
             raise MissingExtraError(package="openvino", extra="openvino") from error
         options = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})

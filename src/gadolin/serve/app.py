@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -54,7 +55,13 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
         decoders.close()
 
     app = FastAPI(
-        title="Gadolin", version=__version__, description=NOTICE, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Gadolin",
+        version=__version__,
+        description=NOTICE,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        **_without_telemetry(),
     )
     app.add_middleware(Guard, settings=settings)
     app.add_exception_handler(ProblemError, _told)
@@ -65,6 +72,12 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
     _add_work(app)
     _add_jobs(app)
     return app
+
+
+def _without_telemetry() -> dict[str, Any]:
+    """Return what keeps FastAPI (from 0.142) from spans and logs of requests, which variables can send elsewhere."""
+    parts = ("tracing", "metrics", "logs", "operation_spans", "auto_configure")
+    return {"telemetry": dict.fromkeys(parts, False)} if "telemetry" in signature(FastAPI).parameters else {}
 
 
 async def _told(_: Request, error: Exception) -> Response:
