@@ -18,6 +18,7 @@ from gadolin.audit.checks import (
     label_errors,
     mixed,
     near_copies,
+    outlines,
     patient_conflicts,
     patient_labels,
     pixel_identical,
@@ -68,6 +69,7 @@ CHECKS: dict[str, Check] = {
     "inverted": inverted.check,
     "coloured": coloured.check,
     "tiny": tiny.check,
+    "outlines": outlines.check,
     "release": release.check,
 }
 """Every check by its name, which is that of its file and of its findings' kind."""

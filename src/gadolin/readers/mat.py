@@ -109,7 +109,7 @@ def _patient(value: NDArray[Any]) -> str:
         return "".join(map(str, value))
     if not value.size or not np.isfinite(value).all():
         return ""
-    letters = value.dtype.kind in "iu" and 32 <= value.min() and value.max() < 127
+    letters = value.dtype.kind in "iu" and value.min() >= 32 and value.max() < 127
     return "".join(chr(int(each)) for each in value) if letters else str(int(value[0])) if value.size == 1 else ""
 
 
