@@ -122,7 +122,7 @@ def check_size(width: int, height: int) -> None:
             code="too_few_pixels",
             rule=f"a picture must measure at least {MIN_SIDE} pixels a side",
             got=f"this one has {width} x {height}",
-            remedy="remove it",
+            remedy="use the original",
         )
 
 

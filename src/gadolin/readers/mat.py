@@ -47,7 +47,7 @@ def open_mat(content: bytes) -> Contents:
         raise DamagedFileError(
             code="damaged_file",
             rule=f"the .mat file is damaged ({' '.join(str(error).split())[:300]})",
-            remedy="fetch it again or remove it",
+            remedy="fetch it again",
         ) from error
     if found.image.ndim != 2 or found.image.dtype.kind not in "iuf":
         raise DamagedFileError(

@@ -23,6 +23,7 @@ _KEPT = {
     *(_BELOW, _EXTRA, _FORMAT, _THUMBNAIL),
 }
 _FORMS = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_WITHOUT_PREDICTOR = (1, 32773)  # what is not packed, or by PackBits, is never subtracted from its neighbour
 _MOST_PAGES, _MOST_ENTRIES, _MOST_VALUES = 1000, 4096, 1 << 20
 
 
@@ -207,7 +208,7 @@ def _layout(place: int, tags: _Tags, order: str) -> Layout:
         form=forms.pop() if len(forms) == 1 else 0,
         shown=shown,
         compression=one(_COMPRESSION, 1),
-        predictor=one(_PREDICTOR, 1),
+        predictor=one(_PREDICTOR, 1) if one(_COMPRESSION, 1) not in _WITHOUT_PREDICTOR else 1,
         planar=one(_PLANAR, 1) == 2 and samples > 1,
         extra=((*extra, *(usual,) * beside)[:beside]),
         reversed_bits=one(_ORDER, 1) == 2,

@@ -31,7 +31,9 @@ def is_plain(layout: Layout) -> bool:
 def is_deep_grey(layout: Layout) -> bool:
     """Return whether Pillow keeps every bit of a deep layout: one sample, bright is more."""
     known = (layout.bits[0], layout.form) in _DEEP_GREY and len(layout.bits) == 1
-    return known and layout.shown not in (WHITE_IS_ZERO, PALETTE)
+    return (
+        known and layout.shown not in (WHITE_IS_ZERO, PALETTE) and layout.predictor in (1, 3 if layout.form == 3 else 2)
+    )
 
 
 def can_unpack(layout: Layout) -> bool:
@@ -79,8 +81,8 @@ def decode_tiff(content: bytes, layout: Layout) -> Slice:
 
 
 def turned_over(values: NDArray[Any], layout: Layout) -> NDArray[Any]:
-    """Return ``values`` of which less is brighter such that more is: within their type, or their own range if real."""
-    if layout.form == 3:
+    """Return ``values`` of which less is brighter such that more is: within their type, or their own range if wide."""
+    if layout.form == 3 or (layout.form == 1 and layout.bits[0] > 24):  # float32 would not hold what is so far from 0
         finite = values[np.isfinite(values)].astype(np.float64)
         ends = finite.min() + finite.max() if finite.size else 0.0
         return np.asarray(ends - values, np.float64)
