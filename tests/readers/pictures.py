@@ -89,7 +89,7 @@ def _page(samples, shown, order, given, **layout):
         kinds |= {322: (4, [across]), 323: (4, [down]), 324: (4, blocks), 325: (4, [len(one) for one in blocks])}
     else:
         kinds |= {278: (4, [down]), 273: (4, blocks), 279: (4, [len(one) for one in blocks])}
-    return {tag: value for tag, value in (kinds | given).items() if value is not None}
+    return {tag: value for tag, value in (kinds | given).items() if value}
 
 
 def _stored(block, order, bits, compression, predictor, reverse):

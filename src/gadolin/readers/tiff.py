@@ -215,6 +215,6 @@ def _layout(place: int, tags: _Tags, order: str) -> Layout:
         turned=one(_TURNED, 1),
         tiled=tiled,
         block=block,
-        blocks=tuple(zip(starts, lengths, strict=False)) or tuple((start, 1 << 40) for start in starts[:1]),
+        blocks=tuple(zip(starts, (*lengths, *(1 << 40,) * (len(starts) - len(lengths))), strict=False)),
         table=tags.get(_MAP, ()),
     )

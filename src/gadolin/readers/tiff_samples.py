@@ -20,7 +20,8 @@ from gadolin.readers.tiff import Layout
 
 __all__ = ["COMPRESSIONS", "FORMS", "samples_of"]
 
-COMPRESSIONS = frozenset({1, 5, 8, 32946, 32773, 34925, 50000})
+_PLAIN = 1
+COMPRESSIONS = frozenset({_PLAIN, 5, 8, 32946, 32773, 34925, 50000})
 """None, LZW, deflate (two numbers), PackBits, LZMA, Zstandard: those of bytes, not of pictures."""
 
 FORMS = {1: "u", 2: "i", 3: "f"}
@@ -64,9 +65,17 @@ def _lines(content: bytes, layout: Layout, blocks: tuple[tuple[int, int], ...], 
     rows, columns = layout.block
     height = layout.height if columns == layout.width and not layout.tiled else rows * len(blocks)
     width = -(-columns * samples * layout.bits[0] // 8)
+    sizes = [width * min(rows, height - top) for top in range(0, height, rows)]
+    if layout.compression == _PLAIN:  # the lengths that are written down are not needed, and often wrong
+        blocks = tuple((start, size) for (start, _), size in zip(blocks, sizes, strict=True))
     stored = [content[start : start + length] for start, length in blocks]
     if layout.reversed_bits:
         stored = [one.translate(_MIRRORED) for one in stored]
+    if layout.compression == _PLAIN:
+        whole = b"".join(stored)
+        if len(whole) < sum(sizes):
+            raise _not_whole(sum(sizes), len(whole))
+        return np.frombuffer(whole, np.uint8).reshape(height, width)
     file = _of_bytes(stored, (height, width), rows, layout.compression)
     with Image.open(io.BytesIO(file), formats=("TIFF",)) as image:
         return np.asarray(image)
