@@ -118,7 +118,7 @@ def _append(file, directory, order, pointer, *, big):
     size, kinds = struct.calcsize(order + address), {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q"}
     entries = b""
     for tag, (kind, numbers) in sorted(directory.items()):
-        if kind == 4 and isinstance(numbers[0], bytes):
+        if kind == 4 and numbers and isinstance(numbers[0], bytes):
             numbers = [_placed(file, block) for block in numbers]
         values = struct.pack(f"{order}{len(numbers)}{kinds[kind]}", *numbers)
         if len(values) > size:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DamagedFileError, UnknownFormatError
 
-__all__ = ["Frame", "decode_unusual", "frame_of", "is_usual", "without_marks"]
+__all__ = ["Frame", "decode_unusual", "exif_of", "frame_of", "is_usual", "without_marks"]
 
 _EXTENDED, _LOSSLESS, _LS = (0xC0, 0xC1, 0xC2), 0xC3, 0xF7
 _SCAN, _RESTARTS = 0xDA, range(0xD0, 0xD8)
@@ -47,6 +47,14 @@ def frame_of(content: bytes) -> Frame | None:
         if marker == _SCAN:
             return None
     return None
+
+
+def exif_of(content: bytes) -> bytes:
+    """Return what the file holds of EXIF, empty where it holds none."""
+    for marker, start, end in _segments(content):
+        if marker == 0xE1 and content.startswith(b"Exif\0\0", start + 4):
+            return content[start + 4 : end]
+    return b""
 
 
 def is_usual(frame: Frame) -> bool:
@@ -82,14 +90,19 @@ def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
     return pixels.astype(np.float32)
 
 
-def without_marks(content: bytes) -> bytes:
-    """Return the file without comments and application segments but those that say how to show it, if whole."""
+def without_marks(content: bytes, *, exif: bool = True) -> bytes:
+    """Return the file without comments and application segments but those that say how to show it, if whole.
+
+    ``exif`` tells whether that of EXIF is among them.
+    """
     kept, rest = [content[:2]], 2
     for marker, start, end in _segments(content):
         rest = start
         if marker == _SCAN:
             break
         rest = end
+        if marker == 0xE1 and not exif:
+            continue
         if 0xE0 <= marker <= 0xEF or marker == 0xFE:
             name, least = _NEEDED.get(marker, (b"-", 1 << 16))
             if not content.startswith(name, start + 4) or end - start - 4 < least:

@@ -62,7 +62,7 @@ def _is_bmp(head: bytes) -> bool:
 def _is_matlab(head: bytes) -> bool:
     """Return whether a file begins with MATLAB's words and then as a file of it does, not only as a text may."""
     known = head[126:128] in (b"IM", b"MI") or head[512:520] == _HDF5
-    return head.startswith(_MATLAB) and (known or len(head) < 128)
+    return head.startswith(_MATLAB) and known
 
 
 def _bare_dicom(head: bytes) -> bool:

@@ -16,7 +16,7 @@ from gadolin.readers import tiff_picture
 from gadolin.readers.channels import flattened, hidden, turned
 from gadolin.readers.contents import MAX_PIXELS, Contents, background_for_nan, check_size, to_grey
 from gadolin.readers.inflate import most_unpacked
-from gadolin.readers.jpeg import decode_unusual, frame_of, is_usual, without_marks
+from gadolin.readers.jpeg import decode_unusual, exif_of, frame_of, is_usual, without_marks
 from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.readers.png import byte_planes, open_png
 from gadolin.readers.tiff import at_page, layout_of
@@ -97,9 +97,12 @@ def _decode_jpeg(content: bytes) -> Slice:
     if frame is not None:
         check_size(frame.width, frame.height)
         if not is_usual(frame):
-            pixels = turned(decode_unusual(content, frame), _orientation(content))
+            orientation = Image.Exif()
+            with suppress(Exception):
+                orientation.load(exif_of(content))
+            pixels = turned(decode_unusual(content, frame), orientation.get(_ORIENTATION, 1))
             return Slice(pixels, bits=8 if frame.bits <= 8 else 16)
-    return _first_that_opens(content, lambda: without_marks(content))
+    return _first_that_opens(content, lambda: without_marks(content), lambda: without_marks(content, exif=False))
 
 
 def _decode_tiff(content: bytes) -> Slice:
@@ -120,17 +123,16 @@ def _decode_tiff(content: bytes) -> Slice:
     return tiff_picture.decode_tiff(content, layout)
 
 
-def _first_that_opens(content: bytes, bare: Callable[[], bytes]) -> Slice:
-    """Decode a picture, or where that fails what is left of it without all that is not the picture."""
+def _first_that_opens(content: bytes, *bare: Callable[[], bytes]) -> Slice:
+    """Decode a picture, or where that fails what is left of it without more and more of what is not the picture."""
     try:
         return _by_pillow(content)
     except ReadError:
         raise
     except Exception:
-        left = bare()
-        if left == content:
+        if not bare:
             raise
-        return _by_pillow(left)
+        return _first_that_opens(bare[0](), *bare[1:])
 
 
 def _by_pillow(content: bytes, *, several: bool = False) -> Slice:

@@ -54,7 +54,7 @@ TITLES = {
     "inverted": "Bright backgrounds",
     "coloured": "Coloured pictures",
     "tiny": "Tiny pictures",
-    "outlines": "Outlines that do not fit",
+    "bad_outlines": "Outlines that do not fit",
     "release": "A known release",
     "shortcuts": "Shortcuts to the answer",
     "plane": "Planes may tell the class",

@@ -69,7 +69,7 @@ def check(subject: Subject) -> list[Finding] | Unasked:
 
 def _finding(message: str, rule: str, remedy: str, *, severity: str = "warning") -> Finding:
     return Finding(
-        kind="outlines",
+        kind="bad_outlines",
         severity=severity,
         message=message,
         rule=f"{rule}; the score is the number of slices.",
