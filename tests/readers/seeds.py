@@ -77,7 +77,7 @@ def _raster() -> list[Seed]:
         ("WEBP", {"lossless": clear}, {"lossless": True}),
         ("TIFF", {"8": grey, "16": deep, "colour": colour, "float": floats, "32": whole}, {}),
         ("TIFF", {"deflated": deep}, {"compression": "tiff_adobe_deflate"}),
-        ("TIFF", {"LZW": colour}, {"compression": "tiff_lzw"}),
+        ("TIFF", {"LZW": colour, "LZW of 16": deep, "LZW of 32": floats}, {"compression": "tiff_lzw"}),
         ("TIFF", {"packbits": grey}, {"compression": "packbits"}),
         ("TIFF", {"JPEG": colour}, {"compression": "jpeg"}),
         ("TIFF", {"group 4": grey.convert("1")}, {"compression": "group4"}),

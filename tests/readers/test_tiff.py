@@ -73,6 +73,30 @@ def test_few_bits_fill_the_range_of_eight_whichever_end_is_white(bits, shown):
     np.testing.assert_array_equal(image.pixels, bright if shown == 1 else 255 - bright)
 
 
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+@pytest.mark.parametrize("shown", [0, 1])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_one_plane_is_one_picture_even_where_planes_are_announced(bits, shown, tile):
+    values = (np.arange(24 * 33).reshape(24, 33) % (1 << bits)).astype(np.uint8)
+    bright = values * (255 // ((1 << bits) - 1))
+    content = tiff_bytes(values, bits=bits, shown=shown, tile=tile, planar=True)
+    np.testing.assert_array_equal(decode(content).pixels, bright if shown == 1 else 255 - bright)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate", "raw"])
+@pytest.mark.parametrize("values", [GREY, DEEP, SIGNED.astype(np.int32), REAL], ids=lambda each: each.dtype.name)
+def test_what_pillow_packs_is_unpacked(values, compression):
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "TIFF", compression=compression)
+    np.testing.assert_array_equal(decode(file.getvalue()).pixels, values)
+
+
+def test_a_colour_map_with_alpha_is_looked_up_and_laid_over_black():
+    table = [value * 257 for value in range(256)] * 3
+    content = tiff_bytes(np.dstack([GREY, np.full_like(GREY, 128)]), shown=3, tags={320: (3, table), 338: (3, [2])})
+    np.testing.assert_array_equal(decode(content).pixels, np.rint(GREY * (128 / 255)))
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", ["i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"])
 def test_where_white_is_zero_the_picture_is_turned_over(kind, order):

@@ -108,19 +108,14 @@ def _decode_jpeg(content: bytes) -> Slice:
 def _decode_tiff(content: bytes) -> Slice:
     layout = layout_of(content)
     check_size(layout.width, layout.height)
-    unpacked = tiff_picture.can_unpack(layout)
-    plain = tiff_picture.is_plain(layout)
-    if plain or (tiff_picture.is_deep_grey(layout) and not unpacked):
-        try:
-            return _by_pillow(at_page(content, layout), several=True)
-        except ReadError:
-            raise
-        except Exception as error:
-            if not unpacked and not isinstance(error, UnidentifiedImageError):
-                raise
-    if not unpacked:
+    if tiff_picture.can_unpack(layout):
+        return tiff_picture.decode_tiff(content, layout)
+    if not tiff_picture.is_plain(layout) and not tiff_picture.is_deep_grey(layout):
         raise tiff_picture.not_read(layout)
-    return tiff_picture.decode_tiff(content, layout)
+    try:
+        return _by_pillow(at_page(content, layout), several=True)
+    except UnidentifiedImageError as error:
+        raise tiff_picture.not_read(layout) from error
 
 
 def _first_that_opens(content: bytes, *bare: Callable[[], bytes]) -> Slice:

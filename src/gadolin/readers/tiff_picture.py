@@ -21,11 +21,10 @@ _DEEP_GREY = {(16, 1), (16, 2), (32, 1), (32, 2), (32, 3)}  # bits and form that
 
 
 def is_plain(layout: Layout) -> bool:
-    """Return whether Pillow reads a layout as it is meant: up to 8 bits, no signs, nothing beside grey but alpha."""
-    grey = layout.colours == 1 and layout.shown != PALETTE
+    """Return whether Pillow reads as it is meant what ``can_unpack`` does not: 8 bits or less, packed as a picture."""
     small = set(layout.bits) <= ({1, 2, 4, 8} if len(layout.bits) == 1 else {8})
     old_map = layout.shown == PALETTE and max(layout.table, default=0) < 256
-    return small and layout.form == 1 and not (grey and 0 in layout.extra) and not old_map
+    return small and layout.form == 1 and not (layout.colours == 1 and 0 in layout.extra) and not old_map
 
 
 def is_deep_grey(layout: Layout) -> bool:
@@ -73,7 +72,7 @@ def decode_tiff(content: bytes, layout: Layout) -> Slice:
         colours = turned_over(colours, layout)
     pixels, colour = flattened(
         colours,
-        None if alpha is None or layout.shown in (PALETTE, SEPARATED) else beside[..., alpha],
+        None if alpha is None or layout.shown == SEPARATED else beside[..., alpha],
         top=top if bits == 16 else float(2 ** layout.bits[0] - 1),
         multiplied=alpha is not None and layout.extra[alpha] == _ALPHA_MULTIPLIED,
     )
