@@ -83,7 +83,7 @@ def prepared_slices(
     try:
         _build(records, preparation, (array, facts), progress)
     except OutputError as error:
-        _warn(folder, error.rule)
+        _warn(folder, getattr(error.__cause__, "strerror", None) or error.rule)
         return _made_for_once(records, preparation, progress)
     found = _open(array, facts)
     assert found is not None, "a cache just written must open"
