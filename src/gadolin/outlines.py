@@ -23,6 +23,7 @@ __all__ = ["OUTLINE_SIZE", "Outlines", "prepared_outlines", "slice_and_mask"]
 OUTLINE_SIZE = 64
 _LOG = logging.getLogger("gadolin")
 _FEW = 8  # numbers, zero among them, that a map of labels holds at most, unless each of its things is of one number
+_NEAR = 0.001  # how far a number may lie from a whole one, since volumes are rescaled
 _DIM = 32  # of 255: what is stored with loss and darker than this is no white on black
 
 
@@ -44,17 +45,18 @@ class Outlines:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Drawn:
-    """A file of one mask or several; ``level`` is where it is cut, None where all that is not zero is lesion."""
+    """A file of one mask or several, in which what is above ``level`` is lesion; ``cut`` where that is half of it."""
 
     contents: Contents
-    level: float | None = None
+    level: float = 0.0
+    cut: bool = False
 
     def mask(self, frame: int | None) -> NDArray[np.bool_]:
         """Return (H, W) bool of a slice: the mask beside it in its own file, else the picture that this file holds."""
         if self.contents.outline is not None:
             return self.contents.outline(frame or 0)
         pixels = one_of(self.contents, frame if self.contents.slices > 1 else None).pixels
-        return pixels != 0 if self.level is None else pixels > self.level
+        return pixels > self.level if self.cut else np.abs(pixels) > self.level
 
 
 def prepared_outlines(
@@ -87,14 +89,14 @@ def prepared_outlines(
     def make(place: int, image: Slice) -> None:
         row = drawn[place]
         try:
-            mask, level = _mask_of(records[row], image, opened)
+            mask, halved = _mask_of(records[row], image, opened)
         except (DataError, ReadError) as error:
             if not skip:
                 raise
             failed[row], known[row] = error, False
             return
         empty.extend(() if mask.any() else (row,))
-        cut.extend(() if level is None else (row,))
+        cut.extend((row,) if halved else ())
         frame = replace(find_frame(image, preparation), black=0.0, white=255.0)
         inside = Slice(np.where(mask, np.float32(255), np.float32(0)), spacing_mm=image.spacing_mm)
         coverage[row] = prepare(inside, small, frame)
@@ -114,13 +116,13 @@ def slice_and_mask(record: Record) -> tuple[Slice, NDArray[np.bool_]]:
     return image, _mask_of(record, image, _opened)[0]
 
 
-def _mask_of(record: Record, image: Slice, opened: Callable[[Path], _Drawn]) -> tuple[NDArray[np.bool_], float | None]:
+def _mask_of(record: Record, image: Slice, opened: Callable[[Path], _Drawn]) -> tuple[NDArray[np.bool_], bool]:
     path = Path(record.outline)
     with naming(path):
         drawn = opened(path)
         mask = drawn.mask(record.frame)
     _check_size(record, image, mask)
-    return mask, drawn.level
+    return mask, drawn.cut
 
 
 def _opened(path: Path) -> _Drawn:
@@ -131,11 +133,11 @@ def _opened(path: Path) -> _Drawn:
     if contents.slices == 1:  # decoded once
         only = contents.decode(0)
         contents = replace(contents, decode=lambda _: only)
-    return _Drawn(contents, _level(contents))
+    return _Drawn(contents, *_level(contents))
 
 
-def _level(contents: Contents) -> float | None:
-    """Return half of the maximum where a file has many grey levels, None where it is a map of labels.
+def _level(contents: Contents) -> tuple[float, bool]:
+    """Return above what the numbers of a file are lesion, and whether that is half of its maximum.
 
     Raises ReadError where it was stored with loss and is so dark that neither can be told from noise.
     """
@@ -145,9 +147,11 @@ def _level(contents: Contents) -> float | None:
         if len(values) <= _FEW:
             values |= set(_numbers(pixels)[: _FEW + 1])
     with_loss = contents.kind == "JPEG" or (contents.kind == "WEBP" and top >= _DIM)
-    few = len(values) <= _FEW and all(value.is_integer() for value in values)
-    if len(values) <= 2 or (not with_loss and (few or all(map(_is_flat, _pictures(contents))))):
-        return None
+    if len(values) <= 2:
+        return 0.0, False
+    few = len(values) <= _FEW and all(abs(value - round(value)) <= _NEAR for value in values)
+    if not with_loss and (few or all(map(_is_flat, _pictures(contents)))):
+        return 0.5, False
     if with_loss and top < _DIM:
         raise ReadError(
             code="outline_unclear",
@@ -155,7 +159,7 @@ def _level(contents: Contents) -> float | None:
             got=f"the brightest pixel of this one has {top:.0f} of 255",
             remedy="save it as PNG",
         )
-    return top / 2
+    return top / 2, True
 
 
 def _pictures(contents: Contents) -> Iterator[NDArray[np.float32]]:
@@ -163,18 +167,19 @@ def _pictures(contents: Contents) -> Iterator[NDArray[np.float32]]:
 
 
 def _numbers(pixels: NDArray[np.float32]) -> list[float]:
-    """Return the numbers that occur, in order; of 8 bits by counting, which is faster than sorting."""
+    """Return the numbers that occur, in order, about; of 8 bits by counting, which is faster than sorting."""
     if pixels.min() >= 0 and pixels.max() <= 255:
         small = pixels.astype(np.uint8)
         if np.array_equal(small, pixels):
             return [float(value) for value in np.flatnonzero(np.bincount(small.ravel()))]
-    return [float(value) for value in np.unique(pixels)]
+    return [float(value) for value in np.unique(np.round(pixels, 3) if pixels.max() > 0.5 else pixels)]
 
 
 def _is_flat(pixels: NDArray[np.float32]) -> bool:
     """Return whether every connected thing in (H, W) is of one value, as lesions are that are numbered one by one."""
-    if not (pixels == np.rint(pixels)).all():
+    if np.abs(pixels - np.rint(pixels)).max() > _NEAR:
         return False
+    pixels = np.rint(pixels)
     marked = (pixels != 0).astype(np.uint8)
     across = (pixels[:, 1:] != pixels[:, :-1]) & (marked[:, 1:] & marked[:, :-1] > 0)
     down = (pixels[1:] != pixels[:-1]) & (marked[1:] & marked[:-1] > 0)

@@ -322,6 +322,14 @@ def test_a_jpeg_in_colours_of_12_bits_is_refused_as_not_read():
     assert caught.value.code == "variant_not_read"
 
 
+def test_a_reserved_frame_before_a_lossless_one_is_refused():
+    """A second library, which is tried where the first fails, crashed on it."""
+    content = bytes(imagecodecs.jpeg8_encode(GREY, lossless=True))
+    assert content[2:4] == b"\xff\xe0"
+    with pytest.raises(DamagedFileError):
+        decode(content[:2] + b"\xff\xc8" + content[4:])
+
+
 def test_inks_of_a_jpeg_are_read_where_it_says_how_they_are_stored_and_refused_where_not():
     inks = Image.fromarray(np.dstack([GREY * 0] * 3 + [255 - GREY]), "CMYK")
     content = encoded(inks, "JPEG", quality=100)

@@ -64,7 +64,7 @@ def is_usual(frame: Frame) -> bool:
 
 def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
     """Return (H, W) of a grey frame of 12 bits, lossless or JPEG-LS; raises ReadError where it is none or damaged."""
-    single = _OTHER_FRAMES.search(content, frame.end) is None  # the native decoder may crash on a second one
+    single = _OTHER_FRAMES.search(content, frame.end) is None  # a native decoder may crash on a second one
     if frame.components != 1 or not single or frame.marker not in (*_EXTENDED, _LOSSLESS, _LS):
         raise UnknownFormatError(
             code="variant_not_read",
@@ -79,7 +79,7 @@ def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
     else:
         import imagecodecs
 
-        pixels = np.asarray(imagecodecs.jpeg_decode(content))
+        pixels = np.asarray(imagecodecs.jpeg8_decode(content))  # which, unlike jpeg_decode, tries no other library
     if pixels.shape != (frame.height, frame.width):
         raise DamagedFileError(
             code="damaged_file",

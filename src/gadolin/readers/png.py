@@ -24,7 +24,7 @@ _TEXTS = (b"iTXt", b"tEXt", b"zTXt")
 _LONGEST_TEXT = 65_536  # bytes of such a text
 _MOST_CHUNKS = 100_000
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+_CHANNELS = {2: 3, 4: 2, 6: 4}
 
 
 class Png(NamedTuple):
@@ -48,7 +48,7 @@ class Png(NamedTuple):
     @property
     def flattened(self) -> bool:
         """Whether Pillow would drop the lower half of its bits."""
-        return self.depth == 16 and self.colour != 0
+        return self.depth == 16 and self.colour in (2, 4, 6)
 
 
 def open_png(content: bytes) -> Png:
@@ -100,7 +100,7 @@ def byte_planes(png: Png) -> tuple[bytes, bytes]:
     unpack to the size of the picture.
     """
     packed = b"".join(png.bare[start + 8 : end - 4] for kind, start, end in _chunks(png.bare) if kind == b"IDAT")
-    samples = _CHANNELS.get(png.colour, 1)
+    samples = _CHANNELS[png.colour]
     shapes = list(_lines(png))
     size = sum(rows * (1 + 2 * samples * columns) for rows, columns in shapes)
     stored = np.frombuffer(inflate(packed, wbits=15, max_bytes=size + 65_536)[:size], np.uint8)

@@ -25,7 +25,7 @@ from gadolin.records import Slice
 __all__ = ["FORMATS", "decode", "open_raster"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I", "F"}
+_DEEP = ("I", "F")  # how the modes of Pillow begin that hold more than 8 bits
 _ORIENTATION = 0x0112  # of EXIF
 
 
@@ -148,13 +148,13 @@ def _by_pillow(content: bytes, *, several: bool = False) -> Slice:
         with suppress(Exception):  # a broken note of how it is turned is none
             ImageOps.exif_transpose(image, in_place=True)
         pixels, colour = _pixels(image)
-        bits = 16 if image.mode in _DEEP_MODES else 8
+        bits = 16 if image.mode.startswith(_DEEP) else 8
     return Slice(pixels if bits == 8 else background_for_nan(pixels), bits=bits, colour=colour)
 
 
 def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
     """Return (H, W) float32 in the file's units, and whether the picture shows true colours."""
-    if image.mode in _DEEP_MODES or (image.mode == "L" and not image.has_transparency_data):
+    if image.mode.startswith(_DEEP) or (image.mode == "L" and not image.has_transparency_data):
         return np.asarray(image, np.float32), False
     if image.mode == "1":
         return np.asarray(image.convert("L"), np.float32), False
