@@ -213,6 +213,21 @@ def test_nan_is_background_and_infinity_is_refused():
     assert refused(tiff_bytes(np.full_like(REAL, np.nan))) == "pixels_not_finite"
 
 
+def test_a_number_beyond_the_type_is_refused():
+    values = REAL.astype(np.float64)
+    values[2, 2] = 1e300
+    assert refused(tiff_bytes(values)) == "pixels_not_finite"
+    assert refused(tiff_bytes(np.dstack([values] * 3), shown=2)) == "pixels_not_finite"
+
+
+def test_nan_in_colours_is_background_and_hides_no_colours():
+    values = np.dstack([REAL + 200, (REAL + 200) / 3, REAL + 200])
+    values[:4] = np.nan
+    image = decode(tiff_bytes(values, shown=2))
+    assert image.colour
+    assert (image.pixels[:4] == 0).all()
+
+
 def test_nan_is_the_darkest_where_numbers_lie_below_zero():
     values = REAL.copy()
     values[0, :5] = np.nan

@@ -163,7 +163,8 @@ def deep_to_grey(colours: NDArray[Any]) -> tuple[NDArray[np.float32], bool]:
         weighed = colours[differs].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
         luma[differs] = np.rint(weighed) if colours.dtype.kind in "iu" else weighed
     spread = high.astype(np.float64) - low
-    bound = _COLOURED / 255 * max(abs(float(high.max())), abs(float(low.min())))
+    known = high[np.isfinite(high)]
+    bound = _COLOURED / 255 * float(known.max(initial=0))
     coloured = bool(np.count_nonzero(spread > bound) > _COLOURED_SHARE * spread.size)
     return luma.astype(np.float32), coloured
 

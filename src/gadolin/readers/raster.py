@@ -109,7 +109,8 @@ def _decode_tiff(content: bytes) -> Slice:
     layout = layout_of(content)
     check_size(layout.width, layout.height)
     if tiff_picture.can_unpack(layout):
-        return tiff_picture.decode_tiff(content, layout)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, which is refused
+            return tiff_picture.decode_tiff(content, layout)
     if not tiff_picture.is_plain(layout) and not tiff_picture.is_deep_grey(layout):
         raise tiff_picture.not_read(layout)
     try:
