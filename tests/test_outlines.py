@@ -214,6 +214,10 @@ def test_a_mask_that_was_cut_is_said_so_once_and_labels_are_not(tmp_path, caplog
     caplog.clear()
     assert prepared_outlines(records[2:], WHOLE).cut == ()
     assert not caplog.records
+    for _ in range(2):
+        slice_and_mask(records[0])
+        slice_and_mask(records[2])
+    assert len(caplog.records) == 1
 
 
 def test_a_dark_jpeg_is_refused_as_an_outline_since_it_may_be_noise(tmp_path):

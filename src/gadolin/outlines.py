@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +113,16 @@ def prepared_outlines(
 def slice_and_mask(record: Record) -> tuple[Slice, NDArray[np.bool_]]:
     """Read one slice and its outline as a mask (H, W) bool on the same grid, by the rules of ``prepared_outlines``."""
     image = read(record.path, record.frame)
-    return image, _mask_of(record, image, _opened)[0]
+    mask, halved = _mask_of(record, image, _opened)
+    if halved:
+        _say_cut(Path(record.outline).parent)
+    return image, mask
+
+
+@cache
+def _say_cut(folder: Path) -> None:
+    """Say once of a folder how its masks were read."""
+    _LOG.warning("%s: outlines of many grey levels are cut at half of their maximum", folder)
 
 
 def _mask_of(record: Record, image: Slice, opened: Callable[[Path], _Drawn]) -> tuple[NDArray[np.bool_], bool]:

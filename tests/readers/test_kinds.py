@@ -56,6 +56,8 @@ TEXTS = [
     b"BM25 ranks documents by the words that they share with a query.\n" * 9,
     b"MATLAB 5.0 MAT-file is how the data come\n" * 99,
     b"MATLAB 7.3 MAT-file\n",
+    b"RIFF and WEBP are containers\n",
+    b"RIFFlog WEBP",
     b"MM\nII*\n",
 ]
 

@@ -112,6 +112,7 @@ ASIDE = {
     "a raw profile that is none": png_chunk(b"zTXt", b"Raw profile type exif\0\0junk"),
     "an animation of nothing": png_chunk(b"acTL", struct.pack(">II", 1, 0)),
     "a cut animation": png_chunk(b"acTL", b"x"),
+    "frames of no animation": png_chunk(b"fcTL", bytes(26)) * 3,
 }
 
 

@@ -58,8 +58,8 @@ def exif_of(content: bytes) -> bytes:
 
 
 def is_usual(frame: Frame) -> bool:
-    """Return whether Pillow decodes a frame: 8 bits, not lossless."""
-    return frame.bits == 8 and frame.marker not in (_LOSSLESS, _LS)
+    """Return whether Pillow decodes a frame: 8 bits, baseline, extended or progressive, also with arithmetic codes."""
+    return frame.bits == 8 and frame.marker in (*_EXTENDED, 0xC9, 0xCA)
 
 
 def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:

@@ -43,7 +43,7 @@ def file_kind(head: bytes) -> str | None:
     for kind, starts in _PICTURES.items():
         if head.startswith(starts):
             return kind
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+    if head[:4] == b"RIFF" and head[8:15] == b"WEBPVP8":
         return "WEBP"
     if _is_bmp(head):
         return "BMP"

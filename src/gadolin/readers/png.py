@@ -57,7 +57,8 @@ def open_png(content: bytes) -> Png:
     Raises DamagedFileError where its header is missing.
     """
     file, bare = [_SIGNATURE], [_SIGNATURE]
-    header, clear, begun = b"", b"", False
+    header, clear = b"", b""
+    begun = animated = False
     controls, leading = 0, 0
     for kind, start, end in _chunks(content):
         body = content[start + 8 : end - 4]
@@ -65,6 +66,7 @@ def open_png(content: bytes) -> Png:
             header = body
         controls += kind == b"fcTL"
         leading += kind == b"fcTL" and not begun
+        animated = animated or (kind == b"acTL" and not begun)
         begun = begun or kind == b"IDAT"
         if kind == b"tRNS" and (header[9:10] == b"\0" or header[8:10] == b"\x10\2"):
             clear = body
@@ -87,7 +89,7 @@ def open_png(content: bytes) -> Png:
         depth=depth,
         colour=colour,
         interlaced=interlaced == 1,
-        frames=max(1, controls + (controls > 0 and leading == 0)),
+        frames=max(1, controls + (controls > 0 and leading == 0)) if animated else 1,
         clear=struct.unpack(f">{len(clear) // 2}H", clear[: len(clear) // 2 * 2]),
     )
 
