@@ -140,9 +140,9 @@ def _made_for_once(
             slices = np.memmap(file, np.uint8, "r+", shape=shape)
     except (OSError, ValueError):
         slices = np.empty(shape, np.uint8)
-    whole, coloured = _fill(slices, records, preparation, progress)
+    noted = _fill(slices, records, preparation, progress)
     slices.setflags(write=False)
-    return Prepared(slices, tuple(whole), tuple(coloured))
+    return Prepared(slices, *map(tuple, noted.values()))
 
 
 def _build(
@@ -158,10 +158,10 @@ def _build(
         slices = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
         with temporary.open("r+b") as opened:
             _reserve(opened.fileno(), temporary.stat().st_size)
-        whole, coloured = _fill(slices, records, preparation, progress)
+        noted = _fill(slices, records, preparation, progress)
         slices.flush()
         checksum = _checksum(slices)
-    write_json(facts, {"checksum": checksum, "whole": whole, "coloured": coloured})
+    write_json(facts, {"checksum": checksum, **noted})
 
 
 def _fill(
@@ -169,19 +169,18 @@ def _fill(
     records: Sequence[Record],
     preparation: Preparation,
     progress: Callable[[int, int], None] | None,
-) -> tuple[list[int], list[int]]:
-    """Prepare every record into its place; return the rows in which no head was found, and the coloured ones."""
-    whole: list[int] = []
-    coloured: list[int] = []
+) -> dict[str, list[int]]:
+    """Prepare every record into its place; return the rows that ``Prepared`` lists, in the order of its fields."""
+    noted: dict[str, list[int]] = {"whole": [], "coloured": []}
 
-    def make(index: int, image: Slice) -> tuple[int, bool, bool]:
+    def make(index: int, image: Slice) -> tuple[int, tuple[bool, ...]]:
         frame = find_frame(image, preparation)
         slices[index] = prepare(image, preparation, frame)
-        return index, frame.found, image.colour
+        return index, (not frame.found, image.colour)
 
-    for done, (index, found, colour) in enumerate(each_slice(records, make), start=1):
-        whole.extend(() if found else (index,))
-        coloured.extend((index,) if colour else ())
+    for done, (index, facts) in enumerate(each_slice(records, make), start=1):
+        for rows, is_so in zip(noted.values(), facts, strict=True):
+            rows.extend((index,) if is_so else ())
         if progress is not None:
             progress(done, len(records))
-    return sorted(whole), sorted(coloured)
+    return {name: sorted(rows) for name, rows in noted.items()}

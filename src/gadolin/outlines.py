@@ -23,7 +23,7 @@ __all__ = ["OUTLINE_SIZE", "Outlines", "prepared_outlines", "slice_and_mask"]
 OUTLINE_SIZE = 64
 _LOG = logging.getLogger("gadolin")
 _FEW = 8  # numbers, zero among them, that a map of labels holds at most, unless each of its things is of one number
-_NEAR = 0.001  # how far a number may lie from a whole one, since volumes are rescaled
+_NEAR = 0.01  # how far a number may lie from a whole one, since volumes are rescaled
 _DIM = 32  # of 255: what is stored with loss and darker than this is no white on black
 
 
