@@ -206,6 +206,79 @@ def test_the_cache_lies_where_the_environment_says(tmp_path, records, monkeypatc
     assert {path.suffix for path in (tmp_path / "chosen").iterdir()} == {".npy", ".json"}
 
 
+def test_what_older_readers_read_is_not_used(tmp_path, records, counted, monkeypatch):
+    prepared_slices(records, SMALL, tmp_path)
+    counted.clear()
+    monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
+    prepared_slices(records, SMALL, tmp_path)
+    assert len(counted) == len(records)
+
+
+@pytest.fixture
+def forgotten():
+    """Let the cache warn again."""
+    cache._warn.cache_clear()
+    yield
+    cache._warn.cache_clear()
+
+
+def no_folder(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    return tmp_path / "file" / "cache"
+
+
+def no_right(monkeypatch, tmp_path):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("gadolin.atomic.tempfile.mkstemp", refuse)
+    return tmp_path / "cache"
+
+
+def no_space(monkeypatch, tmp_path):
+    def refuse(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache.os, "posix_fallocate", refuse, raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("trouble", [no_folder, no_right, no_space])
+def test_without_a_writable_cache_the_work_goes_on_with_one_warning(
+    tmp_path, records, forgotten, monkeypatch, caplog, trouble
+):
+    expected = np.array(prepared_slices(records, SMALL, tmp_path / "good").slices)
+    folder = trouble(monkeypatch, tmp_path)
+    told = []
+    for _ in range(2):
+        prepared = prepared_slices(records, SMALL, folder, progress=lambda done, total: told.append(done))
+        np.testing.assert_array_equal(prepared.slices, expected)
+        assert not prepared.slices.flags.writeable
+    assert told == [*range(1, len(records) + 1)] * 2
+    assert len(caplog.records) == 1
+    assert str(folder) in caplog.text
+    assert "GADOLIN_CACHE" in caplog.text
+
+
+def test_an_unreadable_picture_is_named_without_a_cache_too(tmp_path, records, forgotten, monkeypatch):
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+    with pytest.raises(ReadError) as caught:
+        prepared_slices([*records, Record(bad, "glioma", digest="a")], SMALL, no_folder(monkeypatch, tmp_path))
+    assert caught.value.path == str(bad)
+
+
+def test_a_user_without_a_home_has_no_cache_and_no_error(tmp_path, records, forgotten, monkeypatch, caplog):
+    def homeless():
+        raise RuntimeError
+
+    for name in ("GADOLIN_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cache.Path, "home", homeless)
+    assert len(prepared_slices(records, SMALL).slices) == len(records)
+    assert len(caplog.records) == 1
+
+
 def test_without_a_choice_the_cache_lies_in_the_users_cache_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("GADOLIN_CACHE")
     monkeypatch.delenv("LOCALAPPDATA", raising=False)

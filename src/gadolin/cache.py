@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.atomic import clear_leftovers, replacing, write_json
+from gadolin.errors import OutputError
 from gadolin.manifest import file_digest
 from gadolin.prepare import Preparation, find_frame, prepare
+from gadolin.readers.contents import VERSION
 from gadolin.readers.each import each_slice
 from gadolin.records import Record, Slice, slice_name
 
 __all__ = ["Prepared", "default_cache_folder", "prepared_slices"]
 
-_FORMAT = 1
+_FORMAT = 2
+_LOG = logging.getLogger("gadolin")
 _A_DAY = 86_400  # seconds, after which a temporary file is no longer being written
 
 
@@ -49,7 +55,10 @@ def default_cache_folder() -> Path:
     if chosen:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".cache") / "gadolin"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "gadolin"
+    except RuntimeError:  # a user without a home folder
+        return Path(os.devnull) / "gadolin"  # where nothing can be kept
 
 
 def prepared_slices(
@@ -61,23 +70,29 @@ def prepared_slices(
 ) -> Prepared:
     """Return the prepared slices of ``records``, from the cache where it holds them, else made and kept there.
 
-    The cache is keyed by the pictures' digests and the preparation, written whole or not at all, and verified by a
-    checksum at every opening; a stale or damaged one is made again. Raises ReadError naming an unreadable picture.
+    The cache is keyed by the pictures' digests, the preparation and the version of the readers, written whole or not at
+    all, and verified by a checksum at every opening; a stale or damaged one is made again. Where it cannot be written
+    the slices are made for this once, with one warning. Raises ReadError naming an unreadable picture.
     """
     folder = folder or default_cache_folder()
     key = _key(records, preparation)
     array, facts = folder / f"{key}.npy", folder / f"{key}.json"
     found = _open(array, facts)
-    if found is None:
+    if found is not None:
+        return found
+    try:
         _build(records, preparation, (array, facts), progress)
-        found = _open(array, facts)
-        assert found is not None, "a cache just written must open"
+    except OutputError as error:
+        _warn(folder, getattr(error.__cause__, "strerror", None) or error.rule)
+        return _made_for_once(records, preparation, progress)
+    found = _open(array, facts)
+    assert found is not None, "a cache just written must open"
     return found
 
 
 def _key(records: Sequence[Record], preparation: Preparation) -> str:
     slices = [slice_name(record.digest or file_digest(record.path), record.frame) for record in records]
-    content = json.dumps([_FORMAT, preparation.as_json(), slices])
+    content = json.dumps([_FORMAT, VERSION, preparation.as_json(), slices])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -99,11 +114,35 @@ def _checksum(slices: NDArray[np.uint8]) -> str:
     return total.hexdigest()
 
 
-def _reserve(file: Path) -> None:
+@cache
+def _warn(folder: Path, why: str) -> None:
+    """Say once that nothing is kept."""
+    _LOG.warning(
+        "%s: prepared slices are not kept there (%s); set GADOLIN_CACHE to a folder that can be written", folder, why
+    )
+
+
+def _reserve(file: int, size: int) -> None:
     """Take the disk space of a sparse file now: a full disk is an error here, and a crash under a memory map."""
     if hasattr(os, "posix_fallocate"):
-        with file.open("r+b") as opened:
-            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        os.posix_fallocate(file, 0, size)
+
+
+def _made_for_once(
+    records: Sequence[Record], preparation: Preparation, progress: Callable[[int, int], None] | None
+) -> Prepared:
+    """Return prepared slices in a temporary file, which goes with the process, or in memory where there is none."""
+    shape = (len(records), preparation.size, preparation.size)
+    slices: NDArray[np.uint8]
+    try:
+        with tempfile.TemporaryFile() as file:
+            _reserve(file.fileno(), max(1, len(records)) * preparation.size**2)
+            slices = np.memmap(file, np.uint8, "r+", shape=shape)
+    except (OSError, ValueError):
+        slices = np.empty(shape, np.uint8)
+    noted = _fill(slices, records, preparation, progress)
+    slices.setflags(write=False)
+    return Prepared(slices, *map(tuple, noted.values()))
 
 
 def _build(
@@ -114,23 +153,34 @@ def _build(
 ) -> None:
     array, facts = paths
     clear_leftovers(array.parent, older_seconds=_A_DAY)
-    whole: list[int] = []
-    coloured: list[int] = []
     shape = (len(records), preparation.size, preparation.size)
     with replacing(array) as temporary:
         slices = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        _reserve(temporary)
-
-        def make(index: int, image: Slice) -> tuple[int, bool, bool]:
-            frame = find_frame(image, preparation)
-            slices[index] = prepare(image, preparation, frame)
-            return index, frame.found, image.colour
-
-        for done, (index, found, colour) in enumerate(each_slice(records, make), start=1):
-            whole.extend(() if found else (index,))
-            coloured.extend((index,) if colour else ())
-            if progress is not None:
-                progress(done, len(records))
+        with temporary.open("r+b") as opened:
+            _reserve(opened.fileno(), temporary.stat().st_size)
+        noted = _fill(slices, records, preparation, progress)
         slices.flush()
         checksum = _checksum(slices)
-    write_json(facts, {"checksum": checksum, "whole": sorted(whole), "coloured": sorted(coloured)})
+    write_json(facts, {"checksum": checksum, **noted})
+
+
+def _fill(
+    slices: NDArray[np.uint8],
+    records: Sequence[Record],
+    preparation: Preparation,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, list[int]]:
+    """Prepare every record into its place; return the rows that ``Prepared`` lists, in the order of its fields."""
+    noted: dict[str, list[int]] = {"whole": [], "coloured": []}
+
+    def make(index: int, image: Slice) -> tuple[int, tuple[bool, ...]]:
+        frame = find_frame(image, preparation)
+        slices[index] = prepare(image, preparation, frame)
+        return index, (not frame.found, image.colour)
+
+    for done, (index, facts) in enumerate(each_slice(records, make), start=1):
+        for rows, is_so in zip(noted.values(), facts, strict=True):
+            rows.extend((index,) if is_so else ())
+        if progress is not None:
+            progress(done, len(records))
+    return {name: sorted(rows) for name, rows in noted.items()}

@@ -32,6 +32,7 @@ def facts(**given):
         "deviation": 0.2,
         "black": 0.4,
         "white": 0.0,
+        "used": 1.0,
         "colour": False,
         "inverted": False,
         "pixels": "",

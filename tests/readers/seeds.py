@@ -10,8 +10,10 @@ from functools import partial
 from itertools import product
 
 import h5py
+import imagecodecs
 import numpy as np
 from mutations import Seed
+from pictures import png_bytes, png_chunk, tiff_bytes
 from PIL import Image
 from pydicom import uid
 from pydicom.encaps import generate_fragments
@@ -75,7 +77,7 @@ def _raster() -> list[Seed]:
         ("WEBP", {"lossless": clear}, {"lossless": True}),
         ("TIFF", {"8": grey, "16": deep, "colour": colour, "float": floats, "32": whole}, {}),
         ("TIFF", {"deflated": deep}, {"compression": "tiff_adobe_deflate"}),
-        ("TIFF", {"LZW": colour}, {"compression": "tiff_lzw"}),
+        ("TIFF", {"LZW": colour, "LZW of 16": deep, "LZW of 32": floats}, {"compression": "tiff_lzw"}),
         ("TIFF", {"packbits": grey}, {"compression": "packbits"}),
         ("TIFF", {"JPEG": colour}, {"compression": "jpeg"}),
         ("TIFF", {"group 4": grey.convert("1")}, {"compression": "group4"}),
@@ -85,6 +87,7 @@ def _raster() -> list[Seed]:
         for form, images, options in files
         for name, image in images.items()
     ]
+    seeds += [Seed(name, file) for name, file in _by_hand().items()]
     for seed in [each for each in seeds if each.name.startswith("PNG")]:
         chunks = seed.content[8:]
         start = chunks.index(b"IDAT") - 4
@@ -93,6 +96,43 @@ def _raster() -> list[Seed]:
         seeds.append(Seed(f"{seed.name} chunks", chunks, png_of_chunks))
         seeds.append(Seed(f"{seed.name} lines", lines, partial(_png_of_lines, chunks[:start])))
     return seeds
+
+
+def _by_hand() -> dict[str, bytes]:
+    """Return pictures of kinds that Pillow flattens, refuses or turns into a negative."""
+    deep, signed, real = _grey("u2", 4095), _grey("i2", 4000) - np.int16(900), _grey("f4") / np.float32(99)
+    colours, alpha = np.dstack([deep, deep[::-1], deep]), np.dstack([deep, deep[::-1] * 16])
+    real[0, :5] = np.nan
+    table = {320: (3, [*range(0, 65536, 256)] * 3)}
+    text = png_chunk(b"tEXt", b"Comment\0" + bytes(300))
+    clear = png_chunk(b"tRNS", struct.pack(">H", 0))
+    files = {
+        "TIFF white is zero": tiff_bytes(deep, shown=0, order=">", compression=8, rows=7),
+        "TIFF signed bytes": tiff_bytes(signed.astype("i1"), rows=6),
+        "TIFF signed, tiled": tiff_bytes(signed, tile=(16, 16), compression=8, predictor=2),
+        "TIFF RGB of 16": tiff_bytes(colours, shown=2, compression=8, predictor=2),
+        "TIFF RGB of 16 in planes": tiff_bytes(colours, shown=2, planar=True, rows=9),
+        "TIFF grey and alpha of 16": tiff_bytes(alpha, tags={338: (3, [2])}),
+        "TIFF CMYK of 16": tiff_bytes(np.dstack([colours, deep]), shown=5),
+        "TIFF of half floats": tiff_bytes(real.astype("f2"), shown=0),
+        "TIFF of doubles, predicted": tiff_bytes(real.astype("f8"), compression=8, predictor=3, order=">"),
+        "TIFF of 12 bits": tiff_bytes(deep, bits=12, reverse=True),
+        "TIFF, big": tiff_bytes(deep, big=True, rows=5),
+        "TIFF with a smaller page": tiff_bytes(deep, more=[(deep[::2, ::2], {254: (4, [1])})]),
+        "TIFF with a map of bytes": tiff_bytes(_grey(), shown=3, tags={320: (3, [*range(256)] * 3)}),
+        "TIFF with a map": tiff_bytes(_grey(), shown=3, tags=table),
+        "PNG of 16, RGB": png_bytes(colours, more=text),
+        "PNG of 16, alpha": png_bytes(alpha, filtered=True),
+        "PNG of 16, interlaced": png_bytes(np.dstack([colours, deep]), interlaced=True),
+        "PNG of 4, clear": png_bytes(_grey() // 16, depth=4, more=clear),
+    }
+    for name, stream in {
+        "JPEG of 12": imagecodecs.jpeg8_encode(deep, bitspersample=12),
+        "JPEG, lossless": imagecodecs.jpeg8_encode(_grey(), lossless=True),
+        "JPEG-LS of 16": imagecodecs.jpegls_encode(deep),
+    }.items():
+        files[name] = bytes(stream)
+    return files
 
 
 def _facts(syntax: str, **more: object) -> DicomFacts:
@@ -226,7 +266,7 @@ def _mat() -> list[Seed]:
     plain = io.BytesIO()
     savemat(plain, {"cjdata": {"image": pixels, "label": 2.0, "PID": "7"}, "more": {"a": [1, 2]}})
     hdf5 = mat_bytes(pixels, mask, label=3, patient="MR01")
-    start = b"MATLAB 7.3 MAT-file".ljust(512)
+    start = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(384)
     variants = {
         "contiguous": {},
         "chunked": {"chunks": (8, 8), "compression": "gzip", "shuffle": True},

@@ -51,6 +51,26 @@ def test_a_file_is_read_whatever_it_is_called(name, tmp_path):
     assert open_file(path).decode(0).pixels.shape == (32, 32)
 
 
+TEXTS = [
+    b"BMI of the patients\n",
+    b"BM25 ranks documents by the words that they share with a query.\n" * 9,
+    b"MATLAB 5.0 MAT-file is how the data come\n" * 99,
+    b"MATLAB 7.3 MAT-file\n",
+    b"RIFF and WEBP are containers\n",
+    b"RIFFlog WEBP",
+    b"MM\nII*\n",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_that_begins_like_a_picture_is_of_no_kind(text):
+    assert file_kind(text[:HEAD]) is None
+
+
+def test_a_tiff_of_more_than_four_gigabytes_is_a_tiff():
+    assert file_kind(b"II+\0\x08\0\0\0" + bytes(8)) == file_kind(b"MM\0+\0\x08\0\0" + bytes(8)) == "TIFF"
+
+
 @pytest.mark.parametrize(
     "head", [b"", b"\x1f\x8b", b"hello", bytes(4096), b"DICM", b"\x1f\x8b" + bytes(4000), b"MATLAB 4.2", b"GIF89a"]
 )

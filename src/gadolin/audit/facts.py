@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ class FileFacts:
     for formats without one; ``format`` such as "JPEG" or "DICOM"; ``quality`` the JPEG quality, 1 to 100, estimated
     from the quantisation table, None for other formats; ``size_bytes`` of the file. ``mean``, ``border`` (mean of the
     outermost 4 %) and ``deviation`` are intensities in [0, 1]: of 255 for 8 bits, of the slice's own range for more.
-    ``black`` and ``white`` are the shares of pixels at the bottom and at the top of that range. ``colour``: true
+    ``black`` and ``white`` are the shares of pixels at the bottom and at the top of that range, ``used`` how much of it
+    lies between the darkest and the brightest pixel. ``colour``: true
     colours are shown. ``inverted``: the rim is bright and brighter than the rest, as in a negative or on a white page.
     ``pixels`` is a digest of the decoded picture.
     """
@@ -49,6 +51,7 @@ class FileFacts:
     deviation: float
     black: float
     white: float
+    used: float
     colour: bool
     inverted: bool
     pixels: str
@@ -105,12 +108,10 @@ def _header(path: Path, kind: str) -> _Header:
     size = path.stat().st_size
     if kind not in _RASTER:
         return _Header("", kind, None, size)
-    try:
-        with Image.open(path) as image:
-            tables = getattr(image, "quantization", None)
-            return _Header(image.mode, image.format or kind, jpeg_quality(tables) if tables else None, size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # decoding tells what is wrong
-        return _Header("", kind, None, size)
+    with suppress(Exception), Image.open(path) as image:  # decoding tells what is wrong
+        tables = getattr(image, "quantization", None)
+        return _Header(image.mode, image.format or kind, jpeg_quality(tables) if tables else None, size)
+    return _Header("", kind, None, size)
 
 
 def jpeg_quality(tables: dict[int, list[int]]) -> float:
@@ -143,6 +144,7 @@ def _facts(image: Slice, header: _Header) -> FileFacts:
         deviation=spread / span,
         black=np.count_nonzero(pixels <= low) / pixels.size,
         white=np.count_nonzero(pixels >= low + span) / pixels.size,
+        used=float(pixels.max() - pixels.min()) / span,
         colour=image.colour,
         inverted=border > _BRIGHT_RIM and border > mean,
         pixels=_digest(image),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gadolin.audit.checks import (
+    bad_outlines,
     balance,
     blank,
     byte_identical,
@@ -68,6 +69,7 @@ CHECKS: dict[str, Check] = {
     "inverted": inverted.check,
     "coloured": coloured.check,
     "tiny": tiny.check,
+    "bad_outlines": bad_outlines.check,
     "release": release.check,
 }
 """Every check by its name, which is that of its file and of its findings' kind."""

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gadolin.audit.facts import FileFacts
 from gadolin.bundle import Bundle
 from gadolin.copies import Copies
+from gadolin.outlines import Outlines, prepared_outlines
+from gadolin.prepare import Preparation
 from gadolin.records import Failure, Record, slice_name
 from gadolin.sources import Scan
 from gadolin.splits import carry_patients
@@ -60,6 +62,11 @@ class Subject:
     def carried(self) -> tuple[Record, ...]:
         """The records under audit, with the patients of the slices that they are copies of in the other data set."""
         return tuple(carry_patients(self.mine, self.records[self.own :], self.copies))
+
+    @cached_property
+    def outlines(self) -> Outlines | None:
+        """The outlines of the slices under audit, read once; None where none is named."""
+        return prepared_outlines(self.mine, Preparation(), skip=True)
 
     @cached_property
     def parts(self) -> tuple[str, ...]:

@@ -78,7 +78,8 @@ def _backgrounds(small: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
             continue
         low, middle, high, brightest = np.percentile(outside, (5, 50, 95, 99))
         filled = np.where(head, np.float32(middle), one.astype(np.float32) / 255).astype(np.float32)
-        grain = float(np.abs(np.diff(filled, axis=1))[~head[:, 1:]].mean())
+        steps = np.abs(np.diff(filled, axis=1))[~head[:, 1:]]
+        grain = float(steps.mean()) if steps.size else 0.0
         tones = (outside.mean(), outside.std(), low, middle, high, brightest, (outside == 0).mean(), grain)
         patches = cv2.resize(filled, (_PATCHES, _PATCHES), interpolation=cv2.INTER_AREA)
         yield np.concatenate([np.asarray(tones, np.float32), patches.ravel()])

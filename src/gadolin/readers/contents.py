@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,20 @@ __all__ = [
     "MAX_PIXELS",
     "MAX_VOLUME_BYTES",
     "MIN_SIDE",
+    "VERSION",
     "Contents",
     "Place",
     "at_most",
+    "background_for_nan",
     "check_size",
+    "deep_to_grey",
     "left_out",
     "require_finite",
     "to_grey",
 ]
 
+VERSION = 2
+"""Of all readers: raised whenever a file gives other pixels than before, so that nothing kept of them lives on."""
 MAX_PIXELS = 64_000_000  # of one slice
 MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
 MIN_SIDE = 16  # pixels
@@ -117,7 +122,7 @@ def check_size(width: int, height: int) -> None:
             code="too_few_pixels",
             rule=f"a picture must measure at least {MIN_SIDE} pixels a side",
             got=f"this one has {width} x {height}",
-            remedy="remove it",
+            remedy="use the original",
         )
 
 
@@ -131,6 +136,37 @@ def require_finite(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
             remedy="export it again",
         )
     return pixels
+
+
+def background_for_nan(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``pixels`` with NaN, which marks what lies outside, as background: zero, or the least number if below.
+
+    Raises ReadError where a pixel is infinite, which is an overflow, or none is a number.
+    """
+    missing = np.isnan(pixels)
+    if not missing.any() or missing.all():
+        return require_finite(pixels)
+    return require_finite(np.where(missing, np.minimum(np.float32(0), np.nanmin(pixels)), pixels))
+
+
+def deep_to_grey(colours: NDArray[Any]) -> tuple[NDArray[np.float32], bool]:
+    """Return (H, W) float32 luma of colours (H, W, 3) of more than 8 bits, in their units, and whether they are true.
+
+    Where the channels agree the result is exactly what they hold. Channels differ where they do by more than the same
+    share of the brightest value as in ``to_grey``, since a file may use less than the depth that it declares.
+    """
+    red, green, blue = (colours[..., band] for band in range(3))
+    low, high = np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
+    luma = low.astype(np.float64)
+    differs = high > low
+    if differs.any():
+        weighed = colours[differs].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+        luma[differs] = np.rint(weighed) if colours.dtype.kind in "iu" else weighed
+    spread = high.astype(np.float64) - low
+    known = high[np.isfinite(high)]
+    bound = _COLOURED / 255 * float(known.max(initial=0))
+    coloured = bool(np.count_nonzero(spread > bound) > _COLOURED_SHARE * spread.size)
+    return luma.astype(np.float32), coloured
 
 
 def to_grey(picture: Image.Image) -> tuple[NDArray[np.float32], bool]:

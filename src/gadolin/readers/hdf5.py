@@ -203,6 +203,8 @@ def _values(file: _File, layout: _Layout) -> NDArray[Any]:
     if count > MAX_PIXELS or size > most_unpacked(len(file.all)):
         msg = f"a data set may hold {MAX_PIXELS:,} numbers that its file can unpack to, got {layout.shape}"
         raise ValueError(msg)
+    if not size:
+        return np.zeros(layout.shape, layout.kind)
     version, way = layout.layout[0], layout.layout[1]
     if version != 3 or way > 2:
         msg = f"data sets of layout {version}.{way} are not read"

@@ -18,10 +18,11 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", 
 _PICTURES = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
     "JPEG": (b"\xff\xd8\xff",),
-    "BMP": (b"BM",),
-    "TIFF": (b"II*\x00", b"MM\x00*"),
+    "TIFF": (b"II*\x00", b"MM\x00*", b"II+\x00\x08\x00", b"MM\x00+\x00\x08"),
 }
-_MATLAB = (b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file", b"\x89HDF\r\n\x1a\n")
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes
+_MATLAB = (b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _GZIP = b"\x1f\x8b"
 
 
@@ -42,12 +43,26 @@ def file_kind(head: bytes) -> str | None:
     for kind, starts in _PICTURES.items():
         if head.startswith(starts):
             return kind
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+    if head[:4] == b"RIFF" and head[8:15] == b"WEBPVP8":
         return "WEBP"
-    if head.startswith(_MATLAB):
+    if _is_bmp(head):
+        return "BMP"
+    if head.startswith(_HDF5) or _is_matlab(head):
         return "MATLAB"
     volume = inflated_head(head, 544, wbits=31) if head.startswith(_GZIP) else head
     return "NIfTI" if volume[344:347] in (b"n+1", b"ni1") or volume[4:7] in (b"n+2", b"ni2") else None
+
+
+def _is_bmp(head: bytes) -> bool:
+    """Return whether a file begins as BMP does, not only as a text may: "BM", sizes, then a header of a known size."""
+    whole = int.from_bytes(head[14:18], "little") in _BMP_HEADERS if len(head) >= 18 else b"\0" in head
+    return head[:2] == b"BM" and whole
+
+
+def _is_matlab(head: bytes) -> bool:
+    """Return whether a file begins with MATLAB's words and then as a file of it does, not only as a text may."""
+    known = head[126:128] in (b"IM", b"MI") or head[512:520] == _HDF5
+    return head.startswith(_MATLAB) and known
 
 
 def _bare_dicom(head: bytes) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DamagedFileError, ReadError
-from gadolin.readers.contents import Contents, check_size, require_finite
+from gadolin.readers.contents import Contents, background_for_nan, check_size
 from gadolin.readers.hdf5 import read_group
 from gadolin.readers.mat5 import read_struct
 from gadolin.records import Slice
@@ -47,7 +47,7 @@ def open_mat(content: bytes) -> Contents:
         raise DamagedFileError(
             code="damaged_file",
             rule=f"the .mat file is damaged ({' '.join(str(error).split())[:300]})",
-            remedy="fetch it again or remove it",
+            remedy="fetch it again",
         ) from error
     if found.image.ndim != 2 or found.image.dtype.kind not in "iuf":
         raise DamagedFileError(
@@ -59,21 +59,25 @@ def open_mat(content: bytes) -> Contents:
     check_size(found.image.shape[1], found.image.shape[0])
     bits = 8 if found.image.dtype == np.uint8 else 16
     with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
-        pixels = require_finite(np.ascontiguousarray(found.image, np.float32))
+        pixels = background_for_nan(np.ascontiguousarray(found.image, np.float32))
     mask = found.mask
-    if mask is not None and mask.shape != pixels.shape:
-        raise DamagedFileError(
-            code="outline_size_differs",
-            rule="cjdata.tumorMask must have the size of the image",
-            got=f"got {mask.shape} and {pixels.shape}",
-            remedy="fetch it again",
-        )
+
+    def outline(_number: int) -> NDArray[np.bool_]:
+        if mask is None or mask.shape != pixels.shape:
+            raise DamagedFileError(
+                code="outline_size_differs",
+                rule="cjdata.tumorMask must have the size of the image",
+                got=f"got {() if mask is None else mask.shape} and {pixels.shape}",
+                remedy="fetch it again",
+            )
+        return mask
+
     return Contents(
         kind="Figshare .mat",
         slices=1,
         decode=lambda _: Slice(pixels, bits=bits, spacing_mm=(_SPACING_MM, _SPACING_MM)),
         label=found.label,
-        outline=None if mask is None else lambda _: mask,
+        outline=None if mask is None else outline,
         patient_id=found.patient,
     )
 
@@ -85,25 +89,28 @@ def _figshare(content: bytes) -> _Figshare:
     if fields is None or "image" not in fields:
         raise _no_slice(names)
     image, mask = fields["image"], fields.get("tumorMask")
-    letters = fields["PID"].ravel()[:64] if "PID" in fields else ()
     return _Figshare(
         image=image if old else image.T,
         mask=None if mask is None else (mask if old else mask.T) > 0,
         label=_label(fields["label"]) if "label" in fields else "",
-        patient="".join(str(each) if old else chr(int(each)) for each in letters),
+        patient=_patient(fields["PID"].ravel()[:64]) if "PID" in fields else "",
     )
 
 
 def _label(value: NDArray[Any]) -> str:
-    number = int(value.ravel()[0])
-    if number not in LABELS:
-        raise DamagedFileError(
-            code="mat_label_unknown",
-            rule=f"cjdata.label must be one of {LABELS}",
-            got=f"got {number}",
-            remedy="fetch the file again",
-        )
-    return LABELS[number]
+    """Return the class of a number, empty where it is none of the three: the slice can be read all the same."""
+    numbers = value.ravel()[:1]
+    return LABELS.get(numbers[0], "") if numbers.size and numbers.dtype.kind in "iuf" else ""
+
+
+def _patient(value: NDArray[Any]) -> str:
+    """Return a patient's id that is stored as letters, as their codes, or as one number; empty where it is none."""
+    if value.dtype.kind == "U":
+        return "".join(map(str, value))
+    if not value.size or not np.isfinite(value).all():
+        return ""
+    letters = value.dtype.kind in "iu" and value.min() >= 32 and value.max() < 127
+    return "".join(chr(int(each)) for each in value) if letters else str(int(value[0])) if value.size == 1 else ""
 
 
 def _no_slice(names: list[str]) -> ReadError:

@@ -1,22 +1,32 @@
-"""PNG, JPEG, BMP, TIFF and WebP through Pillow."""
+"""PNG, JPEG, BMP, TIFF and WebP: through Pillow, and by hand where Pillow would give other pixels than are meant."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gadolin.errors import DamagedFileError, ReadError, TooLargeError, UnknownFormatError
-from gadolin.readers.contents import MAX_PIXELS, Contents, check_size, require_finite, to_grey
+from gadolin.readers import tiff_picture
+from gadolin.readers.channels import flattened, hidden, turned
+from gadolin.readers.contents import MAX_PIXELS, Contents, background_for_nan, check_size, to_grey
 from gadolin.readers.inflate import most_unpacked
+from gadolin.readers.jpeg import decode_unusual, exif_of, frame_of, is_usual, without_marks
+from gadolin.readers.kinds import HEAD, file_kind
+from gadolin.readers.png import byte_planes, open_png
+from gadolin.readers.tiff import at_page, layout_of
 from gadolin.records import Slice
 
 __all__ = ["FORMATS", "decode", "open_raster"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I", "F"}
+_DEEP = ("I", "F")  # how the modes of Pillow begin that hold more than 8 bits
+_ORIENTATION = 0x0112  # of EXIF
 
 
 def open_raster(content: bytes, kind: str) -> Contents:
@@ -25,43 +35,22 @@ def open_raster(content: bytes, kind: str) -> Contents:
 
 
 def decode(content: bytes) -> Slice:
-    """Decode one picture: 8 or 16 bits, palette, alpha over black, turned upright by its EXIF tag.
+    """Decode one picture: any depth, sign and polarity, palette, alpha over black, turned upright by its EXIF tag.
 
-    A picture whose channels agree is grey; one that shows true colours is marked ``colour``.
-    Raises ReadError where the bytes are no such picture, or one too small, too large, damaged or of many frames.
+    A picture whose channels agree is grey; one that shows true colours is marked ``colour``. Raises ReadError where the
+    bytes are no such picture, or one too small, too large, damaged, of many frames, or of a variant that is not read.
     """
+    kind = file_kind(content[:HEAD])
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            check_size(image.width, image.height)
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":
-                raise ReadError(
-                    code="several_frames",
-                    rule="a picture must hold one frame",
-                    got=f"this one holds {frames}",
-                    remedy="save them apart",
-                )
-            size = image.width * image.height * 4  # bytes of float32, the least that is taken
-            if size > most_unpacked(len(content)):
-                claimed = f"{image.width:,} x {image.height:,}"
-                raise DamagedFileError(
-                    code="file_not_whole",
-                    rule="a picture must be in its file",
-                    got=f"{len(content):,} bytes cannot hold {claimed}",
-                    remedy="fetch it again",
-                )
-            ImageOps.exif_transpose(image, in_place=True)
-            pixels, colour = _pixels(image)
-            bits = 16 if image.mode in _DEEP_MODES else 8
+        if kind == "PNG":
+            return _decode_png(content)
+        if kind == "JPEG":
+            return _decode_jpeg(content)
+        if kind == "TIFF":
+            return _decode_tiff(content)
+        return _by_pillow(content)
     except ReadError:
         raise
-    except UnidentifiedImageError as error:
-        raise UnknownFormatError(
-            code="unknown_format",
-            rule=f"a picture must be one of {', '.join(FORMATS)}",
-            got="this file is none of them",
-            remedy="convert it",
-        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooLargeError(
             code="too_many_pixels",
@@ -70,23 +59,144 @@ def decode(content: bytes) -> Slice:
             remedy="scale it down",
         ) from error
     except Exception as error:
+        if isinstance(error, UnidentifiedImageError) and kind not in FORMATS:
+            raise UnknownFormatError(
+                code="unknown_format",
+                rule=f"a picture must be one of {', '.join(FORMATS)}",
+                got="this file is none of them",
+                remedy="convert it",
+            ) from error
+        why = "its header" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())[:300]
         raise DamagedFileError(
-            code="damaged_file",
-            rule=f"the picture is damaged ({' '.join(str(error).split())[:300]})",
-            remedy="fetch it again or remove it",
+            code="damaged_file", rule=f"the picture is damaged ({why})", remedy="fetch it again"
         ) from error
-    return Slice(pixels=pixels if bits == 8 else require_finite(pixels), bits=bits, colour=colour)
+
+
+def _decode_png(content: bytes) -> Slice:
+    png = open_png(content)
+    check_size(png.width, png.height)
+    _require_one_frame(png.frames)
+    if not png.flattened:
+        image = _first_that_opens(png.file, lambda: png.bare)
+        if not png.clear:
+            return image
+        scale = 255 // (2**png.depth - 1) if png.depth < 8 else 1
+        return replace(image, pixels=np.where(image.pixels == png.clear[0] * scale, np.float32(0), image.pixels))
+    high, low = (_channels(file) for file in byte_planes(png))
+    samples = high.astype(np.uint16) << 8 | low
+    colours = samples[..., : 1 if png.colour == 4 else 3]
+    alpha = samples[..., -1] if png.colour in (4, 6) else None
+    if len(png.clear) == 3:
+        alpha = np.where((colours == np.array(png.clear, np.uint16)).all(axis=2), 0, 65_535)
+    pixels, colour = flattened(colours, alpha, top=65_535)
+    return Slice(turned(pixels, _orientation(png.file)), bits=16, colour=colour)
+
+
+def _decode_jpeg(content: bytes) -> Slice:
+    frame = frame_of(content)
+    if frame is not None:
+        check_size(frame.width, frame.height)
+        if not is_usual(frame):
+            orientation = Image.Exif()
+            with suppress(Exception):
+                orientation.load(exif_of(content))
+            pixels = turned(decode_unusual(content, frame), orientation.get(_ORIENTATION, 1))
+            return Slice(pixels, bits=8 if frame.bits <= 8 else 16)
+    return _first_that_opens(content, lambda: without_marks(content), lambda: without_marks(content, exif=False))
+
+
+def _decode_tiff(content: bytes) -> Slice:
+    layout = layout_of(content)
+    check_size(layout.width, layout.height)
+    if tiff_picture.can_unpack(layout):
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, which is refused
+            return tiff_picture.decode_tiff(content, layout)
+    if not tiff_picture.is_plain(layout) and not tiff_picture.is_deep_grey(layout):
+        raise tiff_picture.not_read(layout)
+    try:
+        return _by_pillow(at_page(content, layout), several=True)
+    except UnidentifiedImageError as error:
+        raise tiff_picture.not_read(layout) from error
+
+
+def _first_that_opens(content: bytes, *bare: Callable[[], bytes]) -> Slice:
+    """Decode a picture, or where that fails what is left of it without more and more of what is not the picture."""
+    try:
+        return _by_pillow(content)
+    except ReadError:
+        raise
+    except Exception:
+        if not bare:
+            raise
+        return _first_that_opens(bare[0](), *bare[1:])
+
+
+def _by_pillow(content: bytes, *, several: bool = False) -> Slice:
+    """Decode what Pillow reads rightly; of ``several`` frames the first is meant."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        check_size(image.width, image.height)
+        if not several and image.format != "MPO":
+            _require_one_frame(getattr(image, "n_frames", 1))
+        size = image.width * image.height * 4  # bytes of float32, the least that is taken
+        if size > most_unpacked(len(content)):
+            raise DamagedFileError(
+                code="file_not_whole",
+                rule="a picture must be in its file",
+                got=f"{len(content):,} bytes cannot hold {image.width:,} x {image.height:,}",
+                remedy="fetch it again",
+            )
+        image.load()
+        with suppress(Exception):  # a broken note of how it is turned is none
+            ImageOps.exif_transpose(image, in_place=True)
+        pixels, colour = _pixels(image)
+        bits = 16 if image.mode.startswith(_DEEP) else 8
+    return Slice(pixels if bits == 8 else background_for_nan(pixels), bits=bits, colour=colour)
 
 
 def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
     """Return (H, W) float32 in the file's units, and whether the picture shows true colours."""
-    if image.mode in _DEEP_MODES or (image.mode == "L" and not image.has_transparency_data):
+    if image.mode.startswith(_DEEP) or (image.mode == "L" and not image.has_transparency_data):
         return np.asarray(image, np.float32), False
     if image.mode == "1":
         return np.asarray(image.convert("L"), np.float32), False
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        raise UnknownFormatError(
+            code="variant_not_read",
+            rule="a JPEG of four channels must say which colours they are",
+            got="this one does not",
+            remedy="save it in grey",
+        )
     if image.has_transparency_data:
         layered = image.convert("RGBA")
+        *colours, alpha = (band.getextrema() for band in layered.split())
+        if alpha == (0, 0) and any(ends[0] != ends[1] for ends in colours):
+            if image.format != "BMP":  # where the fourth byte is mostly of no use
+                raise hidden()
+            layered.putalpha(255)
         flat = Image.new("RGBA", layered.size, (0, 0, 0, 255))
         flat.alpha_composite(layered)
         image = flat
     return to_grey(image.convert("RGB"))
+
+
+def _channels(content: bytes) -> NDArray[np.uint8]:
+    """Return (H, W, C) of a PNG of 8 bits."""
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        return np.atleast_3d(np.asarray(image))
+
+
+def _orientation(content: bytes) -> int:
+    """Return how the picture is turned, 1 to 8; 1 where its notes are damaged or say nothing."""
+    with suppress(Exception), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    return 1
+
+
+def _require_one_frame(frames: int) -> None:
+    if frames > 1:
+        raise ReadError(
+            code="several_frames",
+            rule="a picture must hold one frame",
+            got=f"this one holds {frames}",
+            remedy="save them apart",
+        )

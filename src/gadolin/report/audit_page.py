@@ -6,6 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -53,6 +54,7 @@ TITLES = {
     "inverted": "Bright backgrounds",
     "coloured": "Coloured pictures",
     "tiny": "Tiny pictures",
+    "bad_outlines": "Outlines that do not fit",
     "release": "A known release",
     "shortcuts": "Shortcuts to the answer",
     "plane": "Planes may tell the class",
@@ -204,12 +206,10 @@ def _prepared(subject: Subject, row: int) -> Image.Image:
 
 def _stored(subject: Subject, row: int) -> Image.Image:
     """Return the picture as its file shows it, or as it was prepared where that is no picture of 8 bits."""
-    try:
-        with Image.open(subject.records[row].path) as file:
+    if subject.facts[row].bits == 8:
+        with suppress(Exception), Image.open(subject.records[row].path) as file:
             if file.mode in ("L", "P", "RGB", "RGBA"):
                 return ImageOps.pad(ImageOps.exif_transpose(file).convert("RGB"), (_SIDE, _SIDE))
-    except OSError:
-        pass
     return _prepared(subject, row)
 
 

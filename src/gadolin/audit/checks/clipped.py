@@ -23,6 +23,7 @@ def check(subject: Subject) -> list[Finding]:
         severity="warning",
         message="are clipped: what was brighter than white is lost in them.",
         rule=f"More than {100 * _SHARE:.0f} % of the pixels have the highest value; the score is the number of slices.",
-        remedy="Export them again with a wider window; remove what is no MRI: a skull that is white all over is CT.",
+        remedy="Look at them. Export them again with a wider window; a skull that is white all over is CT, which "
+        "does not belong here.",
     )
     return flagged(subject, rows, template)

@@ -18,6 +18,7 @@ def check(subject: Subject) -> list[Finding]:
         message="have a bright background: they are negatives, or cut from a printed page.",
         rule="The outermost 4 % of the picture are brighter than 60 % of white and brighter than the rest, where MRI "
         "shows air, which is black; the score is the number of slices.",
-        remedy="Look at them; invert the negatives and cut the pages, or remove them.",
+        remedy="Look at them in a viewer too. Invert what is a negative there as well, and cut the pages; where a "
+        "viewer shows a dark background, the file is read wrongly: keep it and report it.",
     )
     return flagged(subject, rows, template)

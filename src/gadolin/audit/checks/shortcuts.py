@@ -13,8 +13,6 @@ from gadolin.audit.subject import Subject
 from gadolin.audit.unasked import Unasked
 from gadolin.audit.views import BACKGROUND, background, painted_out, shrunk, thumbnails
 from gadolin.audit.words import counted
-from gadolin.outlines import prepared_outlines
-from gadolin.prepare import Preparation
 from gadolin.records import Finding
 
 __all__ = ["check", "file_columns", "tone_columns"]
@@ -121,17 +119,18 @@ def _shortcut(found: Probe, weight: str, claim: str, *, rule: str, remedy: str) 
 
 def _without_tumour(subject: Subject, asked: Asked) -> list[Finding]:
     """Compare pictures with and without their tumour, where outlines are known and enough of them."""
-    known = [row for row, record in enumerate(subject.mine) if record.outlined]
+    outlines = subject.outlines
+    if outlines is None:
+        return []
+    known = [row for row, record in enumerate(subject.mine) if record.outlined and outlines.known[row]]
     outlined = asked.take(known)
     if outlined.missing:
         return []
     chosen = [known[place] for place in outlined.drawn]
-    outlines = prepared_outlines([subject.mine[row] for row in chosen], Preparation())
-    assert outlines is not None, "every chosen record names an outline"
     some = asked.take(chosen)
     small = shrunk(subject.slices, chosen)
     whole = probe(thumbnails(small), some)
-    without = probe(thumbnails(painted_out(small, outlines.coverage)), some)
+    without = probe(thumbnails(painted_out(small, outlines.coverage[chosen])), some)
     if without.above <= 0:
         return []
     lost = difference(without, whole, some)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from gadolin.audit.subject import Subject
 from gadolin.audit.words import counted
 from gadolin.records import Finding
 
 __all__ = ["check"]
+
+
+def _remedies(subject: Subject) -> str:
+    """Return what each kind of trouble asks for, the most frequent first, as sentences."""
+    counts = Counter(one.error.remedy for one in subject.unreadable if one.error.remedy)
+    return " ".join(
+        f"{remedy[0].upper()}{remedy[1:]} ({counted(count, 'file')})." for remedy, count in counts.most_common(3)
+    )
 
 
 def check(subject: Subject) -> list[Finding]:
@@ -23,7 +33,8 @@ def check(subject: Subject) -> list[Finding]:
             f"other check; {first.path}: {first.error.statement}.",
             rule="Every file that is named like a picture, or stands in the manifest, is decoded once, also where a "
             "manifest beside it does not name it; the score is the number of those that fail.",
-            remedy="Fetch them again or remove them; training refuses them unless told to skip them.",
+            remedy=f"{_remedies(subject)} Leave out only what no other program opens either; training refuses them "
+            "unless told to skip them.",
             members=tuple((one.path,) for one in subject.unreadable),
             score=float(count),
         )

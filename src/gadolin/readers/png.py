@@ -1,0 +1,155 @@
+"""PNG files without what is not the picture, and those of 16 bits, which Pillow would cut down to 8.
+
+The format is "Portable Network Graphics" (W3C, third edition; ISO/IEC 15948).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DamagedFileError
+from gadolin.readers.inflate import inflate
+
+__all__ = ["Png", "byte_planes", "open_png"]
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TURNS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # texts that may say how the picture is turned
+_TEXTS = (b"iTXt", b"tEXt", b"zTXt")
+_LONGEST_TEXT = 65_536  # bytes of such a text
+_MOST_CHUNKS = 100_000
+_PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+_CHANNELS = {2: 3, 4: 2, 6: 4}
+
+
+class Png(NamedTuple):
+    """A PNG file taken apart.
+
+    ``file`` holds the picture and what tells how it is turned, ``bare`` the picture alone; neither holds the value that
+    stands for transparent in a grey or deep picture without alpha, which is ``clear``: one number a channel, empty
+    where there is none. ``colour`` is the type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
+    """
+
+    file: bytes
+    bare: bytes
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+    frames: int
+    clear: tuple[int, ...]
+
+    @property
+    def flattened(self) -> bool:
+        """Whether Pillow would drop the lower half of its bits."""
+        return self.depth == 16 and self.colour in (2, 4, 6)
+
+
+def open_png(content: bytes) -> Png:
+    """Take a PNG file apart; what is not needed for the picture is neither looked at nor kept.
+
+    Raises DamagedFileError where its header is missing.
+    """
+    file, bare = [_SIGNATURE], [_SIGNATURE]
+    header, clear = b"", b""
+    begun = animated = False
+    controls, leading = 0, 0
+    for kind, start, end in _chunks(content):
+        body = content[start + 8 : end - 4]
+        if kind == b"IHDR" and not header:
+            header = body
+        controls += kind == b"fcTL"
+        leading += kind == b"fcTL" and not begun
+        animated = animated or (kind == b"acTL" and not begun)
+        begun = begun or kind == b"IDAT"
+        if kind == b"tRNS" and (header[9:10] == b"\0" or header[8:10] == b"\x10\2"):
+            clear = body
+            continue
+        if kind in (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"):
+            file.append(content[start:end])
+            bare.append(content[start:end])
+        elif len(body) <= _LONGEST_TEXT and (kind == b"eXIf" or (kind in _TEXTS and body.startswith(_TURNS))):
+            file.append(_chunk(kind, body))
+    if len(header) != 13:
+        raise DamagedFileError(
+            code="damaged_file", rule="a PNG file must begin with a header of 13 bytes", remedy="fetch it again"
+        )
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    return Png(
+        file=b"".join(file),
+        bare=b"".join(bare),
+        width=width,
+        height=height,
+        depth=depth,
+        colour=colour,
+        interlaced=interlaced == 1,
+        frames=max(1, controls + (controls > 0 and leading == 0)) if animated else 1,
+        clear=struct.unpack(f">{len(clear) // 2}H", clear[: len(clear) // 2 * 2]),
+    )
+
+
+def byte_planes(png: Png) -> tuple[bytes, bytes]:
+    """Return two PNG files of 8 bits that hold the high and the low bytes of one of 16.
+
+    The filters of the format work on each byte of a pixel apart from the others, and whole lines have one filter, so
+    that the lines need only be sorted. Raises ReadError where the compressed data is damaged, ends early or does not
+    unpack to the size of the picture.
+    """
+    packed = b"".join(png.bare[start + 8 : end - 4] for kind, start, end in _chunks(png.bare) if kind == b"IDAT")
+    samples = _CHANNELS[png.colour]
+    shapes = list(_lines(png))
+    size = sum(rows * (1 + 2 * samples * columns) for rows, columns in shapes)
+    stored = np.frombuffer(inflate(packed, wbits=15, max_bytes=size + 65_536)[:size], np.uint8)
+    if stored.size < size:
+        raise DamagedFileError(
+            code="file_not_whole",
+            rule="a picture must be in its file",
+            got=f"{stored.size:,} bytes of {size:,} are there",
+            remedy="fetch it again",
+        )
+    high, low, place = [], [], 0
+    for rows, columns in shapes:
+        length = rows * (1 + 2 * samples * columns)
+        lines = stored[place : place + length].reshape(rows, -1)
+        place += length
+        high.append(np.concatenate([lines[:, :1], lines[:, 1::2]], axis=1).ravel())
+        low.append(np.concatenate([lines[:, :1], lines[:, 2::2]], axis=1).ravel())
+    return _of_bytes(png, high), _of_bytes(png, low)
+
+
+def _of_bytes(png: Png, lines: list[NDArray[np.uint8]]) -> bytes:
+    header = struct.pack(">IIBBBBB", png.width, png.height, 8, png.colour, 0, 0, int(png.interlaced))
+    data = zlib.compress(np.concatenate(lines).tobytes(), 0)
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def _lines(png: Png) -> Iterator[tuple[int, int]]:
+    """Yield the rows and columns of each pass of an interlaced picture, or of the picture."""
+    for top, left, down, right in _PASSES if png.interlaced else ((0, 0, 1, 1),):
+        rows, columns = -(-(png.height - top) // down), -(-(png.width - left) // right)
+        if rows > 0 and columns > 0:
+            yield rows, columns
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of every chunk, and where it begins and ends; the last one may be cut."""
+    place = 8
+    for _ in range(_MOST_CHUNKS):
+        if place + 8 > len(content):
+            return
+        (length,) = struct.unpack_from(">I", content, place)
+        kind, end = content[place + 4 : place + 8], min(place + 12 + length, len(content))
+        yield kind, place, end
+        if kind == b"IEND":
+            return
+        place = end
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
