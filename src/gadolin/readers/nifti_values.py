@@ -1,0 +1,168 @@
+"""What the voxels of a volume are: where its background is, how dark it is, and whether they are a picture at all."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DamagedFileError, ReadError
+
+__all__ = ["Background", "background_of", "no_picture", "require_numbers"]
+
+_STEP: Final = 1 << 22  # voxels looked at in one go
+_SAMPLE: Final = 400_000  # voxels that stand for all
+_EDGE: Final = 100_000  # voxels of the sides
+_THIN: Final = 16  # voxels: the sides across a thinner axis show the head
+_CONSTANT: Final = 0.5  # of the sides: a background of one value covers more
+_DARK: Final = 0.02  # of the range inside: how far above the darkest a background still is dark
+_FEW: Final = 16  # values: fewer than any picture has
+_LABELS: Final = 3000  # values that an atlas has at most
+_ALIKE: Final = 0.8  # of neighbours that an atlas has the same label for; pictures stay below 0.5
+_PAIRS: Final = 200
+_LABEL_INTENTS: Final = (1002, 1004)
+_STATISTICS: Final = range(2, 25)
+_VECTORS: Final = range(1003, 1012)
+
+
+class Background(NamedTuple):
+    """The stored value that lies outside of the head, NaN or one that is not dark, and what to show in its place."""
+
+    stored: float
+    shown: float
+
+
+def require_numbers(stored: NDArray[Any]) -> bool:
+    """Return whether there are voxels that are no numbers; raise ReadError where one is infinite, or none a number."""
+    if stored.dtype.kind != "f":
+        return False
+    flat = stored.reshape(-1, order="F")
+    missing = 0
+    for first in range(0, flat.size, _STEP):
+        piece = flat[first : first + _STEP]
+        if np.isfinite(piece).all():
+            continue
+        if np.isinf(piece).any():
+            raise ReadError(
+                code="pixels_not_finite",
+                rule="voxels must be finite numbers, or NaN outside of the head",
+                got="this volume holds infinity",
+                remedy="export it again",
+            )
+        missing += int(np.isnan(piece).sum())
+    if missing == flat.size:
+        raise DamagedFileError(
+            code="pixels_not_finite",
+            rule="a volume must hold numbers",
+            got="all voxels of this one are NaN",
+            remedy="export it again",
+        )
+    return missing > 0
+
+
+def background_of(stored: NDArray[Any], slope: float, intercept: float, *, holes: bool) -> list[Background]:
+    """Return what to show as black: NaN where there are ``holes``, and a constant background that is not dark.
+
+    ``stored`` is (X, Y, Z, N). A constant background covers most of the sides of the volume.
+    """
+    sample = _sample(stored)
+    if holes:
+        sample = sample[~np.isnan(sample)]
+    constant = _constant(stored)
+    inside = sample if constant is None else sample[sample != constant]
+    if inside.size == 0:
+        return [Background(np.nan, float(constant or 0) * slope + intercept)] if holes else []
+    shown = inside.astype(np.float64) * slope + intercept
+    low, high = np.percentile(shown, (0.5, 99.5))
+    dark = max(float(shown.min()), float(low - (high - low)))  # one voxel far below all others does not decide
+    found = []
+    if constant is not None:
+        value = constant * slope + intercept
+        if value - low > _DARK * (high - low):
+            found.append(Background(constant, dark))
+        else:
+            dark = min(dark, value)
+    return [*found, Background(np.nan, dark)] if holes else found
+
+
+def no_picture(stored: NDArray[Any], intent: int) -> ReadError | None:
+    """Return why a volume is no picture but labels, a statistic or a field of vectors; None where it is one."""
+    if intent in _STATISTICS:
+        return ReadError(
+            code="statistic_map",
+            rule="a volume must be a picture of the head",
+            got=f"its header says that this is a map of a statistic (intent {intent})",
+            remedy="leave it out",
+        )
+    if intent in _VECTORS and intent not in _LABEL_INTENTS:
+        return ReadError(
+            code="vector_field",
+            rule="a volume must be a picture of the head",
+            got=f"its header says that this is a field of vectors (intent {intent})",
+            remedy="leave it out",
+        )
+    if intent in _LABEL_INTENTS or _are_labels(stored):
+        return ReadError(
+            code="label_map",
+            rule="a volume must be a picture of the head",
+            got="this one holds labels",
+            remedy="give it as an outline, or leave it out",
+        )
+    return None
+
+
+def _are_labels(stored: NDArray[Any]) -> bool:
+    """Return whether a volume holds few values, or whole numbers that neighbours share nearly everywhere."""
+    sample = _sample(stored)
+    values = np.unique(sample[:: max(1, sample.size // 20_000)])
+    if values.size > _FEW and (sample.dtype.kind == "f" and (values != np.rint(values)).any()):
+        return False
+    values = np.unique(sample)
+    if values.size == 1:  # a small lesion may be in no sample
+        others = stored[stored != values[0]]
+        return others.size > 0 and np.unique(others[: 1 << 20]).size < _FEW
+    if values.size <= _FEW:
+        return True
+    return values.size <= _LABELS and (values == np.rint(values)).all() and _alike(stored) > _ALIKE
+
+
+def _alike(stored: NDArray[Any]) -> float:
+    """Return the share of neighbours with the same value in slices through the middle, where there is something."""
+    same = pairs = 0
+    for axis in range(3):
+        if min(stored.shape[:3]) < 2 and stored.shape[axis] > 1:
+            continue
+        plane = np.take(stored[..., 0], stored.shape[axis] // 2, axis=axis)
+        most = _most_frequent(plane.ravel())[0]
+        for one, other in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
+            there = (one != most) & (other != most)
+            pairs += int(np.count_nonzero(there))
+            same += int(np.count_nonzero(there & (one == other)))
+    return same / pairs if pairs >= _PAIRS else 0.0
+
+
+def _sample(stored: NDArray[Any]) -> NDArray[Any]:
+    """Return voxels that stand for all, the same ones every time."""
+    if stored.size <= _SAMPLE:
+        return stored.reshape(-1, order="F")
+    chosen = np.random.default_rng(0).integers(0, stored.size, _SAMPLE)
+    return stored.reshape(-1, order="F")[np.sort(chosen)]
+
+
+def _constant(stored: NDArray[Any]) -> float | None:
+    """Return the one value that covers most of the sides of a volume, or None."""
+    sides = [
+        np.take(stored, end, axis=axis).ravel() for axis in range(3) if stored.shape[axis] >= _THIN for end in (0, -1)
+    ]
+    if not sides:
+        return None
+    edge = np.concatenate([side[:: max(1, sum(map(len, sides)) // _EDGE)] for side in sides])
+    value, count = _most_frequent(edge)
+    return value if count > _CONSTANT * edge.size and not np.isnan(value) else None
+
+
+def _most_frequent(values: NDArray[Any]) -> tuple[float, int]:
+    there, counts = np.unique(values, return_counts=True)
+    most = int(np.argmax(counts))
+    return float(there[most]), int(counts[most])
