@@ -11,7 +11,7 @@ import io
 
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filereader import read_dataset
+from pydicom.filereader import data_element_generator, read_dataset
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, Place, left_out
@@ -72,9 +72,22 @@ def _parse(content: bytes) -> Dataset:
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         file = io.BytesIO(inflate(content[file.tell() :], wbits=-15))
     little = syntax != uid.ExplicitVRBigEndian
-    dataset = read_dataset(file, syntax == uid.ImplicitVRLittleEndian, little)
+    dataset = _dataset(file, implicit=syntax == uid.ImplicitVRLittleEndian, little=little)
     dataset.file_meta = meta
     return dataset
+
+
+def _dataset(file: io.BytesIO, *, implicit: bool, little: bool) -> Dataset:
+    """Parse a data set; where its character set makes no sense, which only texts need, without it."""
+    start = file.tell()
+    try:
+        return read_dataset(file, implicit, little)
+    except Exception:  # pydicom raises what it meets
+        file.seek(start)
+        elements = {each.tag: each for each in data_element_generator(file, implicit, little)}
+        if elements.pop(tag_of("SpecificCharacterSet"), None) is None:
+            raise
+        return Dataset(elements)
 
 
 def _require_mr(dataset: Dataset) -> None:

@@ -106,6 +106,16 @@ def _stream(dataset: Dataset, layout: Layout, frame: int) -> bytes:
 
 def _plain(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
     """Return the words of a frame that is not compressed, or by runs: (H, W), or (H, W, 3) as RGB."""
+    little = bool(layout.syntax.is_little_endian)
+    if layout.samples == 1 and not layout.syntax.is_encapsulated and (little or layout.allocated > 8):
+        count, size = layout.rows * layout.columns, layout.allocated // 8
+        kind = f"{'<' if little else '>'}{'u' if layout.element == 'PixelData' else 'f'}{size}"
+        words = np.frombuffer(pixels_of(dataset, layout), kind, count, frame * count * size)
+        return words.reshape(layout.rows, layout.columns).astype(words.dtype.newbyteorder("="), copy=False)
+    return _by_pydicom(dataset, layout, frame)
+
+
+def _by_pydicom(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
     clean = Dataset()
     clean.file_meta = dataset.file_meta
     clean.Rows, clean.Columns, clean.NumberOfFrames = layout.rows, layout.columns, layout.frames

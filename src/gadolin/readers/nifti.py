@@ -49,14 +49,22 @@ def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
 
 @dataclass(frozen=True, eq=False)
 class _Volume:
-    """A volume in canonical order: ``values`` (X, Y, Z, N) as stored, ``spacing_mm`` along X, Y and Z or None."""
+    """A volume: ``stored`` as in the file, ``values`` (X, Y, Z, N) in canonical order, both not rescaled.
 
+    ``spacing_mm`` is along X, Y and Z, or None; with ``holes`` some voxels are NaN.
+    """
+
+    stored: NDArray[Any]
     values: NDArray[Any]
     slope: float
     intercept: float
     spacing_mm: tuple[float, float, float] | None
-    backgrounds: tuple[Background, ...]
+    holes: bool
     omit: ReadError | None
+
+    @cached_property
+    def backgrounds(self) -> list[Background]:
+        return background_of(self.stored, self.slope, self.intercept, holes=self.holes)
 
     @cached_property
     def thick_axis(self) -> int:
@@ -80,11 +88,12 @@ def _volume(content: bytes) -> _Volume:
     for axis, (target, _) in enumerate(turn):
         spacing[int(target)] = lie.steps_mm[axis] if lie.steps_mm else 0.0
     return _Volume(
+        stored=stored,
         values=apply_orientation(stored, turn),
         slope=slope,
         intercept=intercept,
         spacing_mm=(spacing[0], spacing[1], spacing[2]) if lie.steps_mm else None,
-        backgrounds=tuple(background_of(stored, slope, intercept, holes=holes)),
+        holes=holes,
         omit=no_picture(stored, int(header["intent_code"])),
     )
 

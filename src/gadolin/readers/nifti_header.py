@@ -40,7 +40,7 @@ def read_header(content: bytes) -> Any:
             got="this is a header without its voxels",
             remedy="convert the pair to .nii.gz",
         )
-    kind = Nifti2Header if second else Nifti1Header
+    kind: Any = Nifti2Header if second else Nifti1Header
     return kind(_with_offset(content, second=second))  # extensions, which stand behind it, are not needed
 
 

@@ -12,8 +12,9 @@ from gadolin.errors import DamagedFileError, ReadError
 __all__ = ["Background", "background_of", "no_picture", "require_numbers"]
 
 _STEP: Final = 1 << 22  # voxels looked at in one go
-_SAMPLE: Final = 400_000  # voxels that stand for all
-_EDGE: Final = 100_000  # voxels of the sides
+_SAMPLE: Final = 50_000  # voxels that stand for all
+_GLANCE: Final = 2_000
+_EDGE: Final = 20_000  # voxels of the sides
 _THIN: Final = 16  # voxels: the sides across a thinner axis show the head
 _CONSTANT: Final = 0.5  # of the sides: a background of one value covers more
 _DARK: Final = 0.02  # of the range inside: how far above the darkest a background still is dark
@@ -66,23 +67,17 @@ def background_of(stored: NDArray[Any], slope: float, intercept: float, *, holes
 
     ``stored`` is (X, Y, Z, N). A constant background covers most of the sides of the volume.
     """
-    sample = _sample(stored)
-    if holes:
-        sample = sample[~np.isnan(sample)]
+    sample = _sample(stored, _SAMPLE)
     constant = _constant(stored)
-    inside = sample if constant is None else sample[sample != constant]
+    inside = sample[~np.isnan(sample) & (sample != constant)] if holes else sample[sample != constant]
     if inside.size == 0:
-        return [Background(np.nan, float(constant or 0) * slope + intercept)] if holes else []
-    shown = inside.astype(np.float64) * slope + intercept
-    low, high = np.percentile(shown, (0.5, 99.5))
-    dark = max(float(shown.min()), float(low - (high - low)))  # one voxel far below all others does not decide
-    found = []
-    if constant is not None:
-        value = constant * slope + intercept
-        if value - low > _DARK * (high - low):
-            found.append(Background(constant, dark))
-        else:
-            dark = min(dark, value)
+        return [Background(np.nan, _darkest(stored, slope, intercept))] if holes else []
+    low, high = np.percentile(inside.astype(np.float64) * slope + intercept, (0.5, 99.5))
+    bright = constant is not None and constant * slope + intercept - low > _DARK * (high - low)
+    if not bright and not holes:
+        return []
+    dark = max(_darkest(stored, slope, intercept), float(low - (high - low)))  # one voxel far below does not decide
+    found = [Background(constant, dark)] if constant is not None and bright else []
     return [*found, Background(np.nan, dark)] if holes else found
 
 
@@ -113,56 +108,64 @@ def no_picture(stored: NDArray[Any], intent: int) -> ReadError | None:
 
 
 def _are_labels(stored: NDArray[Any]) -> bool:
-    """Return whether a volume holds few values, or whole numbers that neighbours share nearly everywhere."""
-    sample = _sample(stored)
-    values = np.unique(sample[:: max(1, sample.size // 20_000)])
-    if values.size > _FEW and (sample.dtype.kind == "f" and (values != np.rint(values)).any()):
+    """Return whether a volume holds 0 and few other values, or whole numbers that neighbours nearly always share."""
+    few = np.unique(_sample(stored, _GLANCE))
+    if few.size > _FEW and ((stored.dtype.kind == "f" and (few != np.rint(few)).any()) or _alike(stored) < _ALIKE):
         return False
-    values = np.unique(sample)
+    values = np.unique(_sample(stored, _SAMPLE))
+    if not (values == 0).any():
+        return False
     if values.size == 1:  # a small lesion may be in no sample
-        others = stored[stored != values[0]]
+        others = stored[stored != 0]
         return others.size > 0 and np.unique(others[: 1 << 20]).size < _FEW
-    if values.size <= _FEW:
-        return True
-    return values.size <= _LABELS and (values == np.rint(values)).all() and _alike(stored) > _ALIKE
+    return values.size <= _FEW or (values.size <= _LABELS and bool((values == np.rint(values)).all()))
 
 
 def _alike(stored: NDArray[Any]) -> float:
     """Return the share of neighbours with the same value in slices through the middle, where there is something."""
     same = pairs = 0
     for axis in range(3):
-        if min(stored.shape[:3]) < 2 and stored.shape[axis] > 1:
-            continue
-        plane = np.take(stored[..., 0], stored.shape[axis] // 2, axis=axis)
-        most = _most_frequent(plane.ravel())[0]
+        plane = _plane(stored, axis, stored.shape[axis] // 2)[..., 0]
         for one, other in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
-            there = (one != most) & (other != most)
+            there = (one != 0) & (other != 0)
             pairs += int(np.count_nonzero(there))
             same += int(np.count_nonzero(there & (one == other)))
     return same / pairs if pairs >= _PAIRS else 0.0
 
 
-def _sample(stored: NDArray[Any]) -> NDArray[Any]:
+def _plane(stored: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
+    """Return what lies at a place of an axis, a view."""
+    return stored[(slice(None),) * axis + (place,)]
+
+
+def _darkest(stored: NDArray[Any], slope: float, intercept: float) -> float:
+    ends = (
+        [float(np.nanmin(stored)), float(np.nanmax(stored))]
+        if stored.dtype.kind == "f"
+        else [stored.min(), stored.max()]
+    )
+    return min(float(each) * slope + intercept for each in ends)
+
+
+def _sample(stored: NDArray[Any], count: int) -> NDArray[Any]:
     """Return voxels that stand for all, the same ones every time."""
-    if stored.size <= _SAMPLE:
-        return stored.reshape(-1, order="F")
-    chosen = np.random.default_rng(0).integers(0, stored.size, _SAMPLE)
-    return stored.reshape(-1, order="F")[np.sort(chosen)]
+    flat = stored.reshape(-1, order="F")
+    if flat.size <= count:
+        return flat
+    return flat[np.random.default_rng(0).integers(0, flat.size, count)]
 
 
 def _constant(stored: NDArray[Any]) -> float | None:
     """Return the one value that covers most of the sides of a volume, or None."""
     sides = [
-        np.take(stored, end, axis=axis).ravel() for axis in range(3) if stored.shape[axis] >= _THIN for end in (0, -1)
+        _plane(stored, axis, end).ravel(order="K")
+        for axis in range(3)
+        if stored.shape[axis] >= _THIN
+        for end in (0, -1)
     ]
     if not sides:
         return None
     edge = np.concatenate([side[:: max(1, sum(map(len, sides)) // _EDGE)] for side in sides])
-    value, count = _most_frequent(edge)
-    return value if count > _CONSTANT * edge.size and not np.isnan(value) else None
-
-
-def _most_frequent(values: NDArray[Any]) -> tuple[float, int]:
-    there, counts = np.unique(values, return_counts=True)
-    most = int(np.argmax(counts))
-    return float(there[most]), int(counts[most])
+    middle = np.partition(edge, edge.size // 2)[edge.size // 2]  # what covers more than half is the median
+    constant = np.count_nonzero(edge == middle) > _CONSTANT * edge.size
+    return float(middle) if constant else None
