@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filereader import data_element_generator, read_dataset
+from pydicom.filereader import read_dataset
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, Place, left_out
@@ -26,6 +28,7 @@ from gadolin.records import Slice
 __all__ = ["open_dicom"]
 
 _PREAMBLE = 128
+_FIRST_ELEMENTS = 4096  # bytes in which a character set stands
 _MOST_NUMBER = 2**31 - 1
 
 
@@ -84,10 +87,25 @@ def _dataset(file: io.BytesIO, *, implicit: bool, little: bool) -> Dataset:
         return read_dataset(file, implicit, little)
     except Exception:  # pydicom raises what it meets
         file.seek(start)
-        elements = {each.tag: each for each in data_element_generator(file, implicit, little)}
-        if elements.pop(tag_of("SpecificCharacterSet"), None) is None:
+        blanked = _without_character_set(file.read(), implicit=implicit, little=little)
+        if blanked is None:
             raise
-        return Dataset(elements)
+        return read_dataset(io.BytesIO(blanked), implicit, little)
+
+
+def _without_character_set(content: bytes, *, implicit: bool, little: bool) -> bytes | None:
+    """Return a data set whose character set is blank, or None where it names none in its first elements."""
+    order = "<" if little else ">"
+    place = content.find(struct.pack(f"{order}HH", 0x0008, 0x0005), 0, _FIRST_ELEMENTS)
+    if place < 0 or len(content) < place + 12:
+        return None
+    if implicit or content[place + 4 : place + 6].decode("latin-1") in EXPLICIT_VR_LENGTH_32:
+        first = place + (8 if implicit else 12)
+        length = struct.unpack_from(f"{order}I", content, first - 4)[0]
+    else:
+        first, length = place + 8, struct.unpack_from(f"{order}H", content, place + 6)[0]
+        content = content[: place + 4] + b"CS" + content[place + 6 :]
+    return content[:first] + b" " * length + content[first + length :] if length < _FIRST_ELEMENTS else None
 
 
 def _require_mr(dataset: Dataset) -> None:
