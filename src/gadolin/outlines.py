@@ -81,8 +81,7 @@ def _mask(contents: Contents, frame: int | None) -> NDArray[np.bool_]:
     """Return (H, W) bool: the mask that the file holds beside its slice, else where the slice itself is not zero."""
     if contents.outline is not None:
         return contents.outline(frame or 0)
-    labels = replace(contents, omit=None)  # no picture, and so left out of folders, but a mask
-    return one_of(labels, frame if labels.slices > 1 else None).pixels > 0
+    return one_of(contents, frame if contents.slices > 1 else None).pixels > 0
 
 
 def _check_size(record: Record, image: Slice, mask: NDArray[np.bool_]) -> None:

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_fragments, parse_basic_offsets
 
 from gadolin.errors import DamagedFileError, ReadError, TooLargeError
+from gadolin.readers.codecs import DECODER_DEPENDENCIES
 from gadolin.readers.contents import MAX_VOLUME_BYTES, check_size
 from gadolin.readers.dicom_values import numbers, tag_of, texts, whole_number
 
@@ -17,6 +18,10 @@ __all__ = ["PIXELS", "Layout", "layout_of", "padding_of", "pixels_of"]
 MAX_FRAMES: Final = 20_000
 PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _MAX_EXPANSION: Final = 4  # how much longer than its pixels an encapsulated element may be; bounds run lengths too
+_READ: Final = frozenset((
+    uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian, uid.DeflatedExplicitVRLittleEndian,
+    uid.RLELossless, *DECODER_DEPENDENCIES,
+))  # fmt: skip
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP")  # of a code stream
@@ -55,6 +60,13 @@ def layout_of(dataset: Dataset) -> Layout:
     samples = whole_number(dataset, "SamplesPerPixel")
     samples = 1 if samples is None else samples
     syntax = uid.UID(dataset.file_meta.TransferSyntaxUID)
+    if syntax not in _READ:
+        raise ReadError(
+            code="transfer_syntax_unknown",
+            rule="the pixels of a DICOM file must be plain, or compressed by runs, JPEG, JPEG-LS or JPEG 2000",
+            got=f"this file's are {syntax.name[:80]}",
+            remedy="export it uncompressed",
+        )
     frames = _frames(dataset, rows * columns * samples * allocated // 8, syntax)
     total = rows * columns * frames * samples * allocated // 8
     if not 1 <= frames <= MAX_FRAMES or samples not in (1, 3) or total > MAX_VOLUME_BYTES:

@@ -225,12 +225,24 @@ def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> t
     A slope that is 0 or no number is as good as none: what is shown is the same whatever it is.
     """
     if items(dataset, "ModalityLUTSequence"):
-        return np.asarray(apply_modality_lut(pixels, dataset), np.float32), False
+        return _by_table(pixels, dataset), False
     slope, intercept = fact(facts, "RescaleSlope", 1), fact(facts, "RescaleIntercept", 1)
     factor, shift = slope[0] if slope and slope[0] else 1.0, intercept[0] if intercept else 0.0
     if (factor, shift) == (1.0, 0.0):
         return pixels.astype(np.float32), True
     return np.asarray(pixels.astype(np.float64) * factor + shift, np.float32), False
+
+
+def _by_table(pixels: NDArray[Any], dataset: Dataset) -> NDArray[np.float32]:
+    try:
+        return np.asarray(apply_modality_lut(pixels, dataset), np.float32)
+    except Exception as error:
+        raise DamagedFileError(
+            code="modality_table_damaged",
+            rule="a table of modality values must tell what each stored value is",
+            got=one_line(f"this file's cannot be read ({type(error).__name__}: {error})")[:300],
+            remedy="export it again",
+        ) from error
 
 
 def _window(dataset: Dataset, facts: list[Dataset]) -> tuple[float, float] | None:

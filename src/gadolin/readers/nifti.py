@@ -120,4 +120,17 @@ def _contents(volume: _Volume, axis: int) -> Contents:
             spacing_mm=(spacing[down], spacing[across]) if spacing else None,
         )
 
-    return Contents(kind="NIfTI", slices=shape[axis] * shape[3], decode=decode, omit=volume.omit)
+    slices = shape[axis] * shape[3]
+
+    def outline(number: int) -> NDArray[np.bool_]:
+        if number >= slices:
+            raise ReadError(
+                code="frame_out_of_range",
+                rule=f"a frame must lie in 0 to {slices - 1} in this NIfTI file",
+                got=f"got {number}",
+                remedy="correct it",
+            )
+        return np.asarray(decode(number).pixels != 0)
+
+    labels = volume.omit is not None and volume.omit.code == "label_map"
+    return Contents("NIfTI", slices, decode, outline=outline if labels else None, omit=volume.omit)
