@@ -7,28 +7,21 @@ the patient's id, which is hashed before anything sees it.
 from __future__ import annotations
 
 import hashlib
-import io
-import struct
 
-from pydicom import uid
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filereader import read_dataset
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
+from pydicom.dataset import Dataset
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, Place, left_out
 from gadolin.readers.dicom_frames import Geometry, geometry_of, in_order
 from gadolin.readers.dicom_header import PIXELS, Layout, layout_of
 from gadolin.readers.dicom_kinds import accompanying, localiser, no_slice_of, require_one_slice, without_pixels
+from gadolin.readers.dicom_parse import parse
 from gadolin.readers.dicom_pixels import decode_slice
 from gadolin.readers.dicom_values import one_line, tag_of, texts, whole_number
-from gadolin.readers.inflate import inflate
 from gadolin.records import Slice
 
 __all__ = ["open_dicom"]
 
-_PREAMBLE = 128
-_FIRST_ELEMENTS = 4096  # bytes in which a character set stands
 _MOST_NUMBER = 2**31 - 1
 
 
@@ -39,7 +32,7 @@ def open_dicom(content: bytes) -> Contents:
     Raises ReadError for what is damaged, no MR, several slices in one picture, or larger than any slice may be.
     """
     try:
-        dataset = _parse(content)
+        dataset = parse(content)
         beside = accompanying(dataset)
         if beside is not None:
             return left_out("DICOM", beside)
@@ -57,59 +50,8 @@ def open_dicom(content: bytes) -> Contents:
         ) from error
 
 
-def _parse(content: bytes) -> Dataset:
-    """Parse the file without ``dcmread``, which would inflate a deflated data set without bound."""
-    file = io.BytesIO(content)
-    file.seek(_PREAMBLE + 4 if content[_PREAMBLE : _PREAMBLE + 4] == b"DICM" else 0)
-    meta = FileMetaDataset(read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2))
-    if not meta and file.tell() == 0:  # neither preamble nor meta group, as old archives keep them
-        meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if content[4:6].isupper() else uid.ImplicitVRLittleEndian
-    syntax = meta.get("TransferSyntaxUID")
-    if not syntax:
-        raise DamagedFileError(
-            code="transfer_syntax_missing",
-            rule="a DICOM file must name its transfer syntax",
-            got="this one does not",
-            remedy="export it again",
-        )
-    if syntax == uid.DeflatedExplicitVRLittleEndian:
-        file = io.BytesIO(inflate(content[file.tell() :], wbits=-15))
-    little = syntax != uid.ExplicitVRBigEndian
-    dataset = _dataset(file, implicit=syntax == uid.ImplicitVRLittleEndian, little=little)
-    dataset.file_meta = meta
-    return dataset
-
-
-def _dataset(file: io.BytesIO, *, implicit: bool, little: bool) -> Dataset:
-    """Parse a data set; where its character set makes no sense, which only texts need, without it."""
-    start = file.tell()
-    try:
-        return read_dataset(file, implicit, little)
-    except Exception:  # pydicom raises what it meets
-        file.seek(start)
-        blanked = _without_character_set(file.read(), implicit=implicit, little=little)
-        if blanked is None:
-            raise
-        return read_dataset(io.BytesIO(blanked), implicit, little)
-
-
-def _without_character_set(content: bytes, *, implicit: bool, little: bool) -> bytes | None:
-    """Return a data set whose character set is blank, or None where it names none in its first elements."""
-    order = "<" if little else ">"
-    place = content.find(struct.pack(f"{order}HH", 0x0008, 0x0005), 0, _FIRST_ELEMENTS)
-    if place < 0 or len(content) < place + 12:
-        return None
-    if implicit or content[place + 4 : place + 6].decode("latin-1") in EXPLICIT_VR_LENGTH_32:
-        first = place + (8 if implicit else 12)
-        length = struct.unpack_from(f"{order}I", content, first - 4)[0]
-    else:
-        first, length = place + 8, struct.unpack_from(f"{order}H", content, place + 6)[0]
-        content = content[: place + 4] + b"CS" + content[place + 6 :]
-    return content[:first] + b" " * length + content[first + length :] if length < _FIRST_ELEMENTS else None
-
-
 def _require_mr(dataset: Dataset) -> None:
-    modality = one_line(" ".join(texts(dataset, "Modality"))).upper()
+    modality = one_line(" ".join(dict.fromkeys(texts(dataset, "Modality")))).upper()
     if modality != "MR":
         got = f"its modality is {modality}" if modality else "it names no modality"
         raise ReadError(

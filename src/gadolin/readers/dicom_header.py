@@ -23,7 +23,7 @@ _READ: Final = frozenset((
     uid.RLELossless, *DECODER_DEPENDENCIES,
 ))  # fmt: skip
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
-_COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
 _STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP")  # of a code stream
 _EXCESS: Final = 0.25  # of a frame: what may stand behind the pixels and is no sign that the header errs
 

@@ -25,6 +25,7 @@ __all__ = ["decode_slice"]
 
 _OVERLAYS = range(0x6000, 0x6020, 2)  # the groups of overlays
 _OVERLAY_BIT, _OVERLAY_DATA = 0x0102, 0x3000
+_HUGE = 1e20  # beyond it a slope or an intercept cannot be meant
 _COLOURED, _COLOURED_SHARE = 24 / 255, 0.02  # as for pictures of 8 bits
 
 
@@ -227,7 +228,8 @@ def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> t
     if items(dataset, "ModalityLUTSequence"):
         return _by_table(pixels, dataset), False
     slope, intercept = fact(facts, "RescaleSlope", 1), fact(facts, "RescaleIntercept", 1)
-    factor, shift = slope[0] if slope and slope[0] else 1.0, intercept[0] if intercept else 0.0
+    factor = slope[0] if slope and 1 / _HUGE < abs(slope[0]) < _HUGE else 1.0
+    shift = intercept[0] if intercept and abs(intercept[0]) < _HUGE else 0.0
     if (factor, shift) == (1.0, 0.0):
         return pixels.astype(np.float32), True
     return np.asarray(pixels.astype(np.float64) * factor + shift, np.float32), False
