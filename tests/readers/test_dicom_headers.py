@@ -190,3 +190,55 @@ def test_a_character_set_may_be_unknown(form, value):
     contents = open_bytes(content.replace(before, after))
     np.testing.assert_array_equal(contents.decode(0).pixels, DEEP)
     assert contents.patient_id.startswith("P")
+
+
+@pytest.mark.parametrize("form", [b"ds", b"??", b"\0\0", b"  ", b"XX"])
+def test_a_type_that_there_is_not_is_a_text(form):
+    content = dicom_bytes(DEEP, WHOLE)
+    place = content.index(b"\x28\x00\x30\x00DS") + 4
+    read = read_bytes(content[:place] + form + content[place + 2 :])
+    np.testing.assert_array_equal(read.pixels, DEEP)
+    assert read.spacing_mm == (0.5, 0.5)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@pytest.mark.parametrize("trailer", [bytes(100), b"\xff" * 20, b"a text behind the file\n", b"\xfc\xff\xfc\xffOB\0\0"])
+def test_what_stands_behind_the_pixels_is_not_needed(trailer):
+    np.testing.assert_array_equal(read_bytes(dicom_bytes(DEEP, WHOLE) + trailer).pixels, DEEP)
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.JPEG2000Lossless])
+def test_a_transfer_syntax_may_go_unnamed_where_nothing_is_compressed(syntax):
+    content = dicom_bytes(DEEP, DicomFacts(syntax))
+    place = content.index(b"\x02\x00\x10\x00UI")
+    content = content[:place] + content[place + 8 + content[place + 6] :]
+    if syntax == uid.JPEG2000Lossless:
+        with pytest.raises(DamagedFileError) as caught:
+            open_bytes(content)
+        assert caught.value.code == "transfer_syntax_missing"
+    else:
+        np.testing.assert_array_equal(read_bytes(content).pixels, DEEP)
+
+
+def test_an_unknown_compression_is_no_damage():
+    content = dicom_bytes(DEEP, DicomFacts(uid.JPEG2000Lossless))
+    with pytest.raises(ReadError) as caught:
+        open_bytes(content.replace(b"1.2.840.10008.1.2.4.90", b"1.2.840.10008.1.2.4.99"))
+    assert caught.value.code == "transfer_syntax_unknown"
+    assert not isinstance(caught.value, DamagedFileError)
+
+
+def test_a_table_of_modality_values_that_is_broken_is_refused():
+    table = pydicom.Dataset()
+    table.LUTDescriptor = [4096, 0, 16]
+    table["LUTDescriptor"].VR = "US"
+    with pytest.raises(DamagedFileError) as caught:
+        read_bytes(dicom_bytes(DEEP, DicomFacts(more={"ModalityLUTSequence": [table]})))
+    assert caught.value.code == "modality_table_damaged"
+
+
+@pytest.mark.parametrize("value", [b"1e300", b"1e-300", b"0 ", b"-0.0"])
+def test_a_slope_that_cannot_be_is_none(value):
+    np.testing.assert_array_equal(
+        read_bytes(with_raw(dicom_bytes(DEEP, WHOLE), "RescaleSlope", "DS", value)).pixels, DEEP
+    )

@@ -70,6 +70,12 @@ def test_a_scored_volume_prepares_as_the_one_that_it_was_made_of():
         assert np.abs(difference).mean() < 3
 
 
+def test_a_background_that_is_constant_but_for_rounding_becomes_black(rng):
+    scored = np.where(INSIDE, (HEADS - 100.0) / 30, rng.normal(0, 1e-8, HEADS.shape)).astype(np.float32)
+    for number, read in enumerate(slices_of(nifti_bytes(scored))):
+        assert set(np.unique(read.pixels[~shown(INSIDE, number)])) == {scored[INSIDE].min()}
+
+
 def test_one_voxel_far_below_all_others_does_not_decide_how_dark_black_is():
     volume = np.where(INSIDE, HEADS / 255.0 - 0.5, 0).astype(np.float32)
     volume[tuple(np.argwhere(INSIDE)[0])] = -1e6
@@ -149,9 +155,10 @@ def test_metres_and_micrometres_are_millimetres_in_the_end():
         assert slices_of(image.to_bytes())[0].spacing_mm == pytest.approx((1.1, 0.9), rel=1e-5)
 
 
-def test_an_offset_of_none_is_the_least():
+@pytest.mark.parametrize("offset", [0, np.nan, 348])
+def test_an_offset_that_cannot_be_is_the_least(offset):
     content = bytearray(nifti_bytes(HEADS.astype(np.int16), compress=False))
-    struct.pack_into("<f", content, 108, 0)
+    struct.pack_into("<f", content, 108, offset)
     np.testing.assert_array_equal(slices_of(bytes(content))[1].pixels, shown(HEADS, 1))
 
 
@@ -191,6 +198,14 @@ def test_labels_are_no_picture_but_can_be_read_as_an_outline(kind, form):
     np.testing.assert_array_equal(contents.decode(5).pixels, shown(labels(kind), 5))
 
 
+@pytest.mark.parametrize(("background", "scale"), [(np.nan, 1), (-1, 1), (1, 1), (0, 0.5), (0, 255)])
+def test_labels_may_have_any_background(background, scale):
+    volume = np.where(labels() > 0, labels() * scale + 2, background).astype(np.float32)
+    contents = open_bytes(nifti_bytes(volume))
+    assert contents.omit is not None
+    assert contents.omit.code == "label_map"
+
+
 def test_labels_are_not_answered_as_a_slice():
     with pytest.raises(ReadError) as caught:
         read_bytes(nifti_bytes(labels()[:, :, 9]))
@@ -212,3 +227,37 @@ def test_what_the_header_calls_no_picture_is_left_out(intent, code):
     struct.pack_into("<h", content, 68, intent)
     omit = open_bytes(bytes(content)).omit
     assert (omit and omit.code) == code
+
+
+@pytest.mark.parametrize("code", [-1, 7, 300])
+def test_a_transform_of_an_unknown_code_is_one(code):
+    content = bytearray(with_transforms(codes=(0, 1)))
+    struct.pack_into("<h", content, 254, code)
+    np.testing.assert_array_equal(slices_of(bytes(content))[1].pixels, slices_of(with_transforms())[1].pixels)
+
+
+def test_voxels_behind_a_header_without_room_for_extensions_are_read():
+    plain = nifti_bytes(HEADS.astype(np.int16), compress=False)
+    content = bytearray(plain[:348] + plain[352:])
+    struct.pack_into("<f", content, 108, 348)
+    np.testing.assert_array_equal(slices_of(bytes(content))[1].pixels, shown(HEADS, 1))
+
+
+@pytest.mark.parametrize(
+    ("form", "place", "values"),
+    [("h", 72, [99]), ("80s", 148, [b"\xff" * 80]), ("2f", 124, [np.nan, np.nan]), ("B", 123, [255]), ("B", 122, [99]),
+     ("f", 136, [np.inf]), ("f", 76, [np.nan]), ("f", 76, [0]), ("3f", 80, [1e30] * 3), ("f", 92, [np.nan])],
+)  # fmt: skip
+def test_what_is_not_needed_of_a_header_may_be_anything(form, place, values):
+    content = bytearray(with_transforms(codes=(0, 1)))
+    struct.pack_into(f"<{form}", content, place, *values)
+    read = slices_of(bytes(content))[1]
+    np.testing.assert_array_equal(read.pixels, shown(HEADS, 1))
+    assert read.spacing_mm == pytest.approx((1.1, 0.9))
+
+
+def test_a_header_that_is_put_right_is_no_noise(capfd):
+    content = bytearray(with_transforms())
+    struct.pack_into("<3f", content, 80, -0.9, -1.1, -6.0)
+    slices_of(bytes(content))
+    assert capfd.readouterr() == ("", "")

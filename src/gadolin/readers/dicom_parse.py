@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filereader import read_dataset
+from pydicom.filereader import data_element_generator, read_dataset
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, VR
 
 from gadolin.errors import DamagedFileError
@@ -60,7 +61,11 @@ def _dataset(file: io.BytesIO, *, implicit: bool, little: bool) -> Dataset:
         dataset = read_dataset(file, implicit, little, stop_when=_after_pixels())
     except Exception:  # pydicom raises what it meets
         file.seek(start)
-        mended = _mended(file.read(), implicit=implicit, little=little)
+        content = file.read()
+        found = _as_far_as_pixels(content, implicit=implicit, little=little)
+        if found is not None:
+            return found
+        mended = _mended(content, implicit=implicit, little=little)
         if mended is None:
             raise
     else:
@@ -71,6 +76,17 @@ def _dataset(file: io.BytesIO, *, implicit: bool, little: bool) -> Dataset:
         if mended is None:
             return dataset
     return read_dataset(io.BytesIO(mended), implicit, little, stop_when=_after_pixels())
+
+
+def _as_far_as_pixels(content: bytes, *, implicit: bool, little: bool) -> Dataset | None:
+    """Return the elements up to the pixels, where only what stands behind these is broken, else None."""
+    elements = {}
+    with suppress(Exception):  # pydicom raises what it meets
+        for each in data_element_generator(io.BytesIO(content), implicit, little):
+            elements[each.tag] = each
+            if each.tag in _PIXELS:
+                return Dataset(elements)
+    return None
 
 
 def _after_pixels() -> Callable[[int, str | None, int], bool]:
@@ -86,9 +102,9 @@ def _after_pixels() -> Callable[[int, str | None, int], bool]:
 
 
 def _is_plain(dataset: Dataset) -> bool:
-    """Return whether the pixels are not compressed: their length is told, and so the syntax may go unnamed."""
+    """Return whether no pixels are compressed: their length is told, and so the syntax may go unnamed."""
     there = [dataset.get_item(tag) for tag in _PIXELS if tag in dataset]
-    return bool(there) and all(getattr(each, "length", _UNDEFINED) != _UNDEFINED for each in there)
+    return all(getattr(each, "length", _UNDEFINED) != _UNDEFINED for each in there)
 
 
 def _mended(content: bytes, *, implicit: bool, little: bool) -> bytes | None:

@@ -112,8 +112,8 @@ def _contents(volume: _Volume, axis: int) -> Contents:
         with np.errstate(all="ignore"):  # what is too large becomes infinite, which is refused
             scaled = flipped if plain else flipped * volume.slope + volume.intercept
             pixels = np.ascontiguousarray(scaled, np.float32)
-        for stored, shown in volume.backgrounds:
-            pixels = np.where(np.isnan(flipped) if np.isnan(stored) else flipped == stored, np.float32(shown), pixels)
+        for each in volume.backgrounds:
+            pixels = np.where(each.mask(flipped), np.float32(each.shown), pixels)
         return Slice(
             pixels=pixels if plain and flipped.dtype.kind in "iu" else require_finite(pixels),
             bits=8 if eight else 16,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,10 @@ from gadolin.readers.contents import MAX_VOLUME_BYTES
 
 __all__ = ["Lie", "lie_of", "read_header", "scale_of", "stored_of"]
 
+_QUIET: Final = logging.getLogger("gadolin.nibabel")
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
+_CODES: Final = ("sform_code", "qform_code")
 _UNITS_MM: Final = {1: 1000.0, 3: 0.001}  # metres and micrometres; all else is taken for millimetres
 _SPACING_MM: Final = (0.01, 100.0)
 _LONGEST_VOXEL: Final = 20.0  # how much longer than wide one may be
@@ -41,7 +46,14 @@ def read_header(content: bytes) -> Any:
             remedy="convert the pair to .nii.gz",
         )
     kind: Any = Nifti2Header if second else Nifti1Header
-    return kind(_with_offset(content, second=second))  # extensions, which stand behind it, are not needed
+    header = kind(
+        _with_offset(content, second=second), check=False
+    )  # extensions, which stand behind it, are not needed
+    codes = {name: int(header[name]) for name in _CODES}
+    header.check_fix(logger=_QUIET)
+    for name, code in codes.items():  # one that is not known still says that there is a transform
+        header[name] = min(abs(code), 1)
+    return header
 
 
 def stored_of(content: bytes, header: Any) -> NDArray[Any]:
@@ -63,6 +75,8 @@ def stored_of(content: bytes, header: Any) -> NDArray[Any]:
         )
     count = int(np.prod([int(side) for side in shape], dtype=object))
     start = int(header["vox_offset"])
+    if start == 352 and len(content) == 348 + count * kind.itemsize:
+        start = 348  # as old programs write it, without the bytes that announce extensions
     there = len(content) - start
     if count * kind.itemsize > min(there, MAX_VOLUME_BYTES) or start < 348:
         raise DamagedFileError(
@@ -139,6 +153,7 @@ def _with_offset(content: bytes, *, second: bool) -> bytes:
     little = content[:4] in (struct.pack("<i", 348), struct.pack("<i", 540))
     order = "<" if little else ">"
     head = content[:size]
-    if len(content) <= least or struct.unpack_from(order + form, content, place)[0] != 0:
-        return head
-    return head[:place] + struct.pack(order + form, least) + head[place + struct.calcsize(form) :]
+    named = struct.unpack_from(order + form, head, place)[0] if len(head) == size else least
+    if named in (0, size) or named != named:
+        return head[:place] + struct.pack(order + form, least) + head[place + struct.calcsize(form) :]
+    return head

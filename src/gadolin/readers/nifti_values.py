@@ -22,16 +22,29 @@ _FEW: Final = 16  # values: fewer than any picture has
 _LABELS: Final = 3000  # values that an atlas has at most
 _ALIKE: Final = 0.8  # of neighbours that an atlas has the same label for; pictures stay below 0.5
 _PAIRS: Final = 200
+_NO_DIFFERENCE: Final = 1e-6  # of the range of values
 _LABEL_INTENTS: Final = (1002, 1004)
 _STATISTICS: Final = range(2, 25)
 _VECTORS: Final = range(1003, 1012)
 
 
 class Background(NamedTuple):
-    """The stored value that lies outside of the head, NaN or one that is not dark, and what to show in its place."""
+    """The stored value that lies outside of the head, NaN or one that is not dark, and what to show in its place.
+
+    ``within`` is how far from it a value still is the same.
+    """
 
     stored: float
     shown: float
+    within: float = 0.0
+
+    def mask(self, stored: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where the background is."""
+        if np.isnan(self.stored):
+            return np.asarray(np.isnan(stored))
+        if self.within == 0:
+            return np.asarray(stored == self.stored)
+        return np.asarray(np.abs(stored - self.stored) <= self.within)
 
 
 def require_numbers(stored: NDArray[Any]) -> bool:
@@ -69,7 +82,10 @@ def background_of(stored: NDArray[Any], slope: float, intercept: float, *, holes
     """
     sample = _sample(stored, _SAMPLE)
     constant = _constant(stored)
-    inside = sample[~np.isnan(sample) & (sample != constant)] if holes else sample[sample != constant]
+    inside = sample[~np.isnan(sample)] if holes else sample
+    within = _rounding(inside)
+    if constant is not None:
+        inside = inside[np.abs(inside - constant) > within] if within else inside[inside != constant]
     if inside.size == 0:
         return [Background(np.nan, _darkest(stored, slope, intercept))] if holes else []
     low, high = np.percentile(inside.astype(np.float64) * slope + intercept, (0.5, 99.5))
@@ -77,7 +93,7 @@ def background_of(stored: NDArray[Any], slope: float, intercept: float, *, holes
     if not bright and not holes:
         return []
     dark = max(_darkest(stored, slope, intercept), float(low - (high - low)))  # one voxel far below does not decide
-    found = [Background(constant, dark)] if constant is not None and bright else []
+    found = [Background(constant, dark, within)] if constant is not None and bright else []
     return [*found, Background(np.nan, dark)] if holes else found
 
 
@@ -108,43 +124,54 @@ def no_picture(stored: NDArray[Any], intent: int) -> ReadError | None:
 
 
 def _are_labels(stored: NDArray[Any]) -> bool:
-    """Return whether a volume holds 0 and few other values, or whole numbers that neighbours nearly always share."""
-    few = np.unique(_sample(stored, _GLANCE))
-    if few.size > _FEW and ((stored.dtype.kind == "f" and (few != np.rint(few)).any()) or _alike(stored) < _ALIKE):
+    """Return whether a volume holds a background and few other values, or whole numbers that neighbours share."""
+    few = _values(_sample(stored, _GLANCE))
+    if few.size > _FEW and stored.dtype.kind == "f" and (few != np.rint(few)).any():
         return False
-    values = np.unique(_sample(stored, _SAMPLE))
-    if not (values == 0).any():
+    background = _constant(stored)
+    if few.size > _FEW and _alike(stored, background or 0.0) < _ALIKE:
         return False
-    if values.size == 1:  # a small lesion may be in no sample
-        others = stored[stored != 0]
-        return others.size > 0 and np.unique(others[: 1 << 20]).size < _FEW
+    sample = _sample(stored, _SAMPLE)
+    values = _values(sample)
+    if background is None and not (values == 0).any() and values.size == np.unique(sample).size:
+        return False  # neither 0 nor NaN nor one value around it
+    if values.size == 1 and background == values[0]:  # a small lesion may be in no sample
+        others = stored[stored != background]
+        return others.size > 0 and _values(others[: 1 << 20]).size < _FEW
+    if values.size == 1:
+        return background is not None or values.size < np.unique(sample).size
     return values.size <= _FEW or (values.size <= _LABELS and bool((values == np.rint(values)).all()))
 
 
-def _alike(stored: NDArray[Any]) -> float:
+def _values(voxels: NDArray[Any]) -> NDArray[Any]:
+    """Return which numbers there are."""
+    found: NDArray[Any] = np.unique(voxels)
+    return found[~np.isnan(found)] if found.dtype.kind == "f" else found
+
+
+def _alike(stored: NDArray[Any], background: float) -> float:
     """Return the share of neighbours with the same value in slices through the middle, where there is something."""
     same = pairs = 0
     for axis in range(3):
         plane = _plane(stored, axis, stored.shape[axis] // 2)[..., 0]
         for one, other in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
-            there = (one != 0) & (other != 0)
+            there = (one != background) & (other != background)
             pairs += int(np.count_nonzero(there))
             same += int(np.count_nonzero(there & (one == other)))
     return same / pairs if pairs >= _PAIRS else 0.0
 
 
-def _plane(stored: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
-    """Return what lies at a place of an axis, a view."""
-    return stored[(slice(None),) * axis + (place,)]
-
-
 def _darkest(stored: NDArray[Any], slope: float, intercept: float) -> float:
-    ends = (
-        [float(np.nanmin(stored)), float(np.nanmax(stored))]
-        if stored.dtype.kind == "f"
-        else [stored.min(), stored.max()]
-    )
+    ends = [np.nanmin(stored), np.nanmax(stored)] if stored.dtype.kind == "f" else [stored.min(), stored.max()]
     return min(float(each) * slope + intercept for each in ends)
+
+
+def _rounding(values: NDArray[Any]) -> float:
+    """Return what values of floating point differ by without a meaning; 0 of whole numbers."""
+    if values.dtype.kind != "f" or values.size == 0:
+        return 0.0
+    low, high = np.percentile(values.astype(np.float64), (0.5, 99.5))
+    return _NO_DIFFERENCE * float(high - low)
 
 
 def _sample(stored: NDArray[Any], count: int) -> NDArray[Any]:
@@ -153,6 +180,11 @@ def _sample(stored: NDArray[Any], count: int) -> NDArray[Any]:
     if flat.size <= count:
         return flat
     return flat[np.random.default_rng(0).integers(0, flat.size, count)]
+
+
+def _plane(stored: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
+    """Return what lies at a place of an axis, a view."""
+    return stored[(slice(None),) * axis + (place,)]
 
 
 def _constant(stored: NDArray[Any]) -> float | None:
@@ -167,5 +199,7 @@ def _constant(stored: NDArray[Any]) -> float | None:
         return None
     edge = np.concatenate([side[:: max(1, sum(map(len, sides)) // _EDGE)] for side in sides])
     middle = np.partition(edge, edge.size // 2)[edge.size // 2]  # what covers more than half is the median
-    constant = np.count_nonzero(edge == middle) > _CONSTANT * edge.size
-    return float(middle) if constant else None
+    if np.isnan(middle):  # as of a partition that holds NaN
+        return None
+    same = np.abs(edge - middle) <= _rounding(_sample(stored, _SAMPLE)) if edge.dtype.kind == "f" else edge == middle
+    return float(middle) if np.count_nonzero(same) > _CONSTANT * edge.size else None
