@@ -11,7 +11,7 @@ from pydicom.encaps import generate_fragments, parse_basic_offsets
 from gadolin.errors import DamagedFileError, ReadError, TooLargeError
 from gadolin.readers.codecs import DECODER_DEPENDENCIES
 from gadolin.readers.contents import MAX_VOLUME_BYTES, check_size
-from gadolin.readers.dicom_values import numbers, tag_of, texts, whole_number
+from gadolin.readers.dicom_values import numbers, one_line, tag_of, texts, whole_number
 
 __all__ = ["PIXELS", "Layout", "layout_of", "padding_of", "pixels_of"]
 
@@ -64,7 +64,7 @@ def layout_of(dataset: Dataset) -> Layout:
         raise ReadError(
             code="transfer_syntax_unknown",
             rule="the pixels of a DICOM file must be plain, or compressed by runs, JPEG, JPEG-LS or JPEG 2000",
-            got=f"this file's are {syntax.name[:80]}",
+            got=f"this file's are {one_line(syntax.name)[:80]}",
             remedy="export it uncompressed",
         )
     frames = _frames(dataset, rows * columns * samples * allocated // 8, syntax)
@@ -163,7 +163,7 @@ def _planar(dataset: Dataset, samples: int, syntax: uid.UID) -> int:
 
 def _photometric(dataset: Dataset, samples: int) -> str:
     """Return what the samples mean; raise ReadError where it is not told, or of a kind that is not read."""
-    found = " ".join(" ".join(texts(dataset, "PhotometricInterpretation")).upper().split())
+    found = one_line(" ".join(texts(dataset, "PhotometricInterpretation"))).upper()
     found = {"MONOCHROME 1": "MONOCHROME1", "MONOCHROME 2": "MONOCHROME2", "PALETTE_COLOR": "PALETTE COLOR"}.get(
         found, found
     )

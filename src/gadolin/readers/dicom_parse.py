@@ -38,7 +38,7 @@ def parse(content: bytes) -> Dataset:
     if not named:  # as in old archives, which keep neither preamble nor meta group
         there = content[file.tell() + 4 : file.tell() + 6]
         meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if there.isupper() else uid.ImplicitVRLittleEndian
-    syntax = meta.TransferSyntaxUID
+    meta.TransferSyntaxUID = syntax = uid.UID(str(meta.TransferSyntaxUID).strip(" \0"))
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         file = io.BytesIO(inflate(content[file.tell() :], wbits=-15))
     little = syntax != uid.ExplicitVRBigEndian

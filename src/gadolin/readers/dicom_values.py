@@ -78,8 +78,8 @@ def items(dataset: Dataset, name: str) -> list[Dataset]:
 
 
 def one_line(text: str) -> str:
-    """Return a text without its line breaks, cut off where it is long."""
-    return " ".join(text.split())[:400]
+    """Return a text without line breaks and other characters that cannot be seen, cut off where it is long."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:400]
 
 
 def _text(value: str | bytes) -> str:
