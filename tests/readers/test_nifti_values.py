@@ -195,7 +195,11 @@ def test_labels_are_no_picture_but_can_be_read_as_an_outline(kind, form):
     contents = open_bytes(nifti_bytes(labels(kind).astype(form)), plane="axial")
     assert contents.omit is not None
     assert contents.omit.code == "label_map"
-    np.testing.assert_array_equal(contents.decode(5).pixels, shown(labels(kind), 5))
+    np.testing.assert_array_equal(contents.outline(5), shown(labels(kind), 5) != 0)
+    for refused, code in ((contents.decode, "label_map"), (contents.outline, "frame_out_of_range")):
+        with pytest.raises(ReadError) as caught:
+            refused(20)
+        assert caught.value.code == code
 
 
 @pytest.mark.parametrize(("background", "scale"), [(np.nan, 1), (-1, 1), (1, 1), (0, 0.5), (0, 255)])

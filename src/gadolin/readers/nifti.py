@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 
 from gadolin.errors import DamagedFileError, ReadError
-from gadolin.readers.contents import Contents, check_size, require_finite
+from gadolin.readers.contents import Contents, check_size, left_out, require_finite
 from gadolin.readers.inflate import inflate
 from gadolin.readers.nifti_header import lie_of, read_header, scale_of, stored_of
 from gadolin.readers.nifti_values import Background, background_of, no_picture, require_numbers
@@ -106,9 +106,12 @@ def _contents(volume: _Volume, axis: int) -> Contents:
     plain = (volume.slope, volume.intercept) == (1.0, 0.0)
     eight = volume.values.dtype == np.uint8 and plain
 
-    def decode(number: int) -> Slice:
+    def cut(number: int) -> NDArray[Any]:
         place = (slice(None),) * axis + (number % shape[axis], ..., number // shape[axis])
-        flipped = volume.values[place].T[::-1, ::-1]  # head or front up; the patient's right on the left
+        return volume.values[place].T[::-1, ::-1]  # head or front up; the patient's right on the left
+
+    def decode(number: int) -> Slice:
+        flipped = cut(number)
         with np.errstate(all="ignore"):  # what is too large becomes infinite, which is refused
             scaled = flipped if plain else flipped * volume.slope + volume.intercept
             pixels = np.ascontiguousarray(scaled, np.float32)
@@ -130,7 +133,10 @@ def _contents(volume: _Volume, axis: int) -> Contents:
                 got=f"got {number}",
                 remedy="correct it",
             )
-        return np.asarray(decode(number).pixels != 0)
+        labels = cut(number)
+        return np.asarray((labels != 0) & (labels == labels))  # NaN is none
 
-    labels = volume.omit is not None and volume.omit.code == "label_map"
-    return Contents("NIfTI", slices, decode, outline=outline if labels else None, omit=volume.omit)
+    if volume.omit is None:
+        return Contents("NIfTI", slices, decode)
+    nothing = left_out("NIfTI", volume.omit)
+    return replace(nothing, outline=outline) if volume.omit.code == "label_map" else nothing
