@@ -198,6 +198,16 @@ def test_stacks_come_one_after_the_other():
     np.testing.assert_array_equal(shown(frames(SLICES, *groups)), SLICES[[0, 2, 1, 3]])
 
 
+def test_frames_without_positions_come_by_their_number_in_the_stack():
+    groups = [
+        [("FrameContentSequence", "StackID", stack), ("FrameContentSequence", "InStackPositionNumber", number)]
+        for stack, number in (("2", 1), ("1", 2), ("2", 2), ("1", 1))
+    ]
+    np.testing.assert_array_equal(shown(frames(SLICES, *groups)), SLICES[[3, 1, 0, 2]])
+    groups[2].pop()
+    np.testing.assert_array_equal(shown(frames(SLICES, *groups)), SLICES)
+
+
 def test_two_planes_come_one_after_the_other():
     groups = [at((0, 0, 6)), at((0, 6, 0), CORONAL), at((0, 0, 0)), at((0, 0, 0), CORONAL)]
     np.testing.assert_array_equal(shown(frames(SLICES, *groups)), SLICES[[2, 0, 1, 3]])

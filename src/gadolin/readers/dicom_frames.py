@@ -68,20 +68,23 @@ def in_order(dataset: Dataset, geometry: Sequence[Geometry], last: Sequence[bool
     """Return the frames in the order of their slices: plane by plane, stack by stack, volume by volume, by position.
 
     Of frames at one position the echoes, times and weightings tell to which volume each belongs, else the order in
-    which they are stored. Frames that are ``last`` come last, frames without a position as they are stored.
+    which they are stored. Frames that are ``last`` come last. Frames without a position come by their number in the
+    stack, where all tell it, else as they are stored.
     """
     if len(geometry) == 1:
         return [0]
     planes = planes_of([each.direction for each in geometry if each.position is not None])
     alike: dict[tuple[int, str, float], list[int]] = defaultdict(list)
     keys: dict[int, tuple[bool, int, str, float]] = {}
+    within = _places_in_stacks(dataset, len(geometry)) if not planes else []
     for frame, each in enumerate(geometry):
         if each.position is None:
-            keys[frame] = (last[frame], len(planes), "", 0.0)
+            keys[frame] = (last[frame], len(planes), *(within[frame] if within else ("", 0.0)))
+            alike[len(planes), *(within[frame] if within else (str(frame), 0.0))].append(frame)
             continue
         plane = next(index for index, one in enumerate(planes) if abs(cosine(one, each.direction)) > SAME_PLANE)
         position = each.position if cosine(planes[plane], each.direction) > 0 else -each.position
-        stack = next(iter(told(facts_of(dataset, frame), "StackID")), "").rjust(8)
+        stack = _stack(facts_of(dataset, frame))
         keys[frame] = (last[frame], plane, stack, position)
         alike[plane, stack, round(position, 2)].append(frame)
     volume = dict.fromkeys(keys, 0)
@@ -91,6 +94,22 @@ def in_order(dataset: Dataset, geometry: Sequence[Geometry], last: Sequence[bool
         )
         volume |= {frame: rank for rank, frame in enumerate(ranked)}
     return sorted(keys, key=lambda frame: (*keys[frame][:3], volume[frame], keys[frame][3], frame))
+
+
+def _places_in_stacks(dataset: Dataset, frames: int) -> list[tuple[str, float]]:
+    """Return the stack and the number in it of every frame, or nothing where one does not tell its number."""
+    found = []
+    for frame in range(frames):
+        facts = facts_of(dataset, frame)
+        number = fact(facts, "InStackPositionNumber", 1)
+        if number is None:
+            return []
+        found.append((_stack(facts), number[0]))
+    return found
+
+
+def _stack(facts: list[Dataset]) -> str:
+    return next(iter(told(facts, "StackID")), "").rjust(16)
 
 
 def _contrast(dataset: Dataset, frame: int) -> tuple[float, ...]:

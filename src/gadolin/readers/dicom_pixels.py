@@ -43,10 +43,11 @@ def decode_slice(dataset: Dataset, layout: Layout, frame: int, spacing_mm: tuple
     is kept beside the pixels. Raises ReadError where these are damaged or of a kind that cannot be decoded.
     """
     try:
-        stored = _stored(dataset, layout, frame)
-        if stored.coloured:
-            return _coloured(stored.values, spacing_mm)
-        return _grey(dataset, layout, frame, stored.values, spacing_mm)
+        with np.errstate(all="ignore"):  # what is too large becomes infinite, which is refused
+            stored = _stored(dataset, layout, frame)
+            if stored.coloured:
+                return _coloured(stored.values, spacing_mm)
+            return _grey(dataset, layout, frame, stored.values, spacing_mm)
     except ReadError:
         raise
     except Exception as error:
