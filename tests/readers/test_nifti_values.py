@@ -265,3 +265,21 @@ def test_a_header_that_is_put_right_is_no_noise(capfd):
     struct.pack_into("<3f", content, 80, -0.9, -1.1, -6.0)
     slices_of(bytes(content))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("volume", "rescale"),
+    [(HEADS * 1e-300, None), (HEADS + 1e12, None), (HEADS.astype(np.int16), (1.0, 1e12)),
+     (HEADS.astype(np.int32) + 2**30, None)],
+    ids=["tiny", "far", "shifted", "whole"],
+)  # fmt: skip
+def test_values_that_single_precision_cannot_tell_apart_are_refused(volume, rescale):
+    with pytest.raises(ReadError) as caught:
+        open_bytes(nifti_bytes(volume, rescale=rescale))
+    assert caught.value.code == "values_too_close"
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-3, 1e6, 1e30])
+def test_values_of_any_size_are_read(scale):
+    read = slices_of(nifti_bytes(HEADS * scale))[1]
+    np.testing.assert_allclose(read.pixels, shown(HEADS, 1) * np.float64(scale), rtol=1e-6)

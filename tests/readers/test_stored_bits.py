@@ -242,3 +242,16 @@ def floats(values, name):
     file = BytesIO()
     dataset.save_as(file)
     return file.getvalue()
+
+
+def test_values_that_single_precision_cannot_tell_apart_are_refused():
+    for content in (
+        dicom_bytes(DEEP.astype(np.uint32) + np.uint32(2**31)),
+        dicom_bytes(DEEP, DicomFacts(rescale=(1, 1e12))),
+        floats(DEEP * 1e-300, "DoubleFloatPixelData"),
+    ):
+        with pytest.raises(ReadError) as caught:
+            read_bytes(content)
+        assert caught.value.code == "values_too_close"
+    whole = read_bytes(dicom_bytes(DEEP.astype(np.uint32) * np.uint32(2**19)))
+    np.testing.assert_array_equal(whole.pixels, DEEP * np.float32(2**19))

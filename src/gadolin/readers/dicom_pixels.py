@@ -18,6 +18,7 @@ from gadolin.readers.contents import require_finite, to_grey
 from gadolin.readers.dicom_groups import fact, facts_of
 from gadolin.readers.dicom_header import Layout, padding_of, pixels_of
 from gadolin.readers.dicom_values import items, numbers, one_line, tag_of, whole_number
+from gadolin.readers.grey_levels import require_levels
 from gadolin.readers.stored_bits import Values, stored_values
 from gadolin.records import Slice
 
@@ -231,9 +232,12 @@ def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> t
     slope, intercept = fact(facts, "RescaleSlope", 1), fact(facts, "RescaleIntercept", 1)
     factor = slope[0] if slope and 1 / _HUGE < abs(slope[0]) < _HUGE else 1.0
     shift = intercept[0] if intercept and abs(intercept[0]) < _HUGE else 0.0
-    if (factor, shift) == (1.0, 0.0):
+    plain = (factor, shift) == (1.0, 0.0)
+    if plain and pixels.dtype.itemsize <= 2:  # finer than these float32 is
         return pixels.astype(np.float32), True
-    return np.asarray(pixels.astype(np.float64) * factor + shift, np.float32), False
+    wide = pixels.astype(np.float64) * factor + shift
+    require_levels(float(np.nanmin(wide)), float(np.nanmax(wide)))
+    return wide.astype(np.float32), plain
 
 
 def _by_table(pixels: NDArray[Any], dataset: Dataset) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, check_size, left_out, require_finite
 from gadolin.readers.inflate import inflate
 from gadolin.readers.nifti_header import lie_of, read_header, scale_of, stored_of
-from gadolin.readers.nifti_values import Background, background_of, no_picture, require_numbers
+from gadolin.readers.nifti_values import Background, background_of, no_picture, require_grey, require_numbers
 from gadolin.records import Slice
 
 __all__ = ["open_nifti"]
@@ -82,6 +82,9 @@ def _volume(content: bytes) -> _Volume:
     stored = stored_of(content, header)
     holes = require_numbers(stored)
     slope, intercept = scale_of(header)
+    omit = no_picture(stored, int(header["intent_code"]))
+    if omit is None:
+        require_grey(stored, slope, intercept)
     lie = lie_of(header)
     turn = io_orientation(lie.affine)
     spacing = [0.0] * 3
@@ -94,7 +97,7 @@ def _volume(content: bytes) -> _Volume:
         intercept=intercept,
         spacing_mm=(spacing[0], spacing[1], spacing[2]) if lie.steps_mm else None,
         holes=holes,
-        omit=no_picture(stored, int(header["intent_code"])),
+        omit=omit,
     )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DamagedFileError, ReadError
+from gadolin.readers.grey_levels import require_levels
 
-__all__ = ["Background", "background_of", "no_picture", "require_numbers"]
+__all__ = ["Background", "background_of", "no_picture", "require_grey", "require_numbers"]
 
 _STEP: Final = 1 << 22  # voxels looked at in one go
 _SAMPLE: Final = 50_000  # voxels that stand for all
@@ -95,6 +96,15 @@ def background_of(stored: NDArray[Any], slope: float, intercept: float, *, holes
     dark = max(_darkest(stored, slope, intercept), float(low - (high - low)))  # one voxel far below does not decide
     found = [Background(constant, dark, within)] if constant is not None and bright else []
     return [*found, Background(np.nan, dark)] if holes else found
+
+
+def require_grey(stored: NDArray[Any], slope: float, intercept: float) -> None:
+    """Raise ReadError where voxels, rescaled, lie too close together for float32."""
+    if stored.dtype.itemsize <= 2 and (slope, intercept) == (1.0, 0.0):
+        return
+    shown = _sample(stored, _SAMPLE).astype(np.float64) * slope + intercept
+    if not np.isnan(shown).all():
+        require_levels(float(np.nanmin(shown)), float(np.nanmax(shown)))
 
 
 def no_picture(stored: NDArray[Any], intent: int) -> ReadError | None:
