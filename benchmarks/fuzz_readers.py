@@ -189,7 +189,7 @@ def outcome(content: bytes) -> str:
     try:
         opened = open_bytes(content)
         if opened.omit:
-            return REFUSED if "\n" not in str(opened.omit) else "an omission of several lines"
+            return REFUSED if "\n" not in opened.omit else "an omission of several lines"
         for number in range(min(opened.slices, MOST_SLICES)):
             pixels = opened.decode(number).pixels
             if (
