@@ -14,10 +14,11 @@ from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, Place, left_out
 from gadolin.readers.dicom_frames import Geometry, geometry_of, in_order
 from gadolin.readers.dicom_header import PIXELS, Layout, layout_of
-from gadolin.readers.dicom_kinds import accompanying, localiser, no_slice_of, require_one_slice, without_pixels
+from gadolin.readers.dicom_kinds import accompanying, is_localiser, no_slice_of, require_one_slice, without_pixels
 from gadolin.readers.dicom_parse import parse
 from gadolin.readers.dicom_pixels import decode_slice
 from gadolin.readers.dicom_values import one_line, tag_of, texts, whole_number
+from gadolin.readers.planes import localiser
 from gadolin.records import Slice
 
 __all__ = ["open_dicom"]
@@ -62,9 +63,8 @@ def _require_mr(dataset: Dataset) -> None:
 def _opened(dataset: Dataset, layout: Layout) -> Contents:
     frames = layout.frames
     geometry = [geometry_of(dataset, frame) for frame in range(frames)]
-    plan = localiser(dataset, geometry)
-    if plan is not None:
-        return left_out("DICOM", plan)
+    if is_localiser(dataset, geometry):
+        return left_out("DICOM", localiser())
     require_one_slice(dataset)
     no_slice = [no_slice_of(dataset, frame) for frame in range(frames)]
     if no_slice[0] is not None and all(no_slice):

@@ -14,7 +14,7 @@ from gadolin.readers.dicom_groups import facts_of, told
 from gadolin.readers.dicom_values import numbers, one_line, texts
 from gadolin.readers.planes import are_three_planes
 
-__all__ = ["accompanying", "localiser", "no_slice_of", "require_one_slice", "without_pixels"]
+__all__ = ["accompanying", "is_localiser", "no_slice_of", "require_one_slice", "without_pixels"]
 
 _DICOMDIR: Final = "1.2.840.10008.1.3.10"
 _BESIDE: Final = (  # beginnings of SOP classes (PS3.6, A) that describe, prescribe or measure, and show no slice
@@ -83,14 +83,11 @@ def require_one_slice(dataset: Dataset) -> None:
         )
 
 
-def localiser(dataset: Dataset, geometry: Sequence[Geometry]) -> ReadError | None:
-    """Return why a file that plans a scan is left out: by its image type, or by planes in all three directions."""
-    planes = are_three_planes([each.direction for each in geometry]) if len(geometry) > 2 else False
-    if not planes and not _kinds(dataset, 0) & _LOCALISERS:
-        return None
-    return ReadError(
-        code="localiser", rule="a localiser plans a scan and shows no slice to judge", remedy="leave it out"
-    )
+def is_localiser(dataset: Dataset, geometry: Sequence[Geometry]) -> bool:
+    """Return whether a file plans a scan: by its image type, or by planes in all three directions."""
+    if len(geometry) > 2 and are_three_planes(each.direction for each in geometry):
+        return True
+    return bool(_kinds(dataset, 0) & _LOCALISERS)
 
 
 def no_slice_of(dataset: Dataset, frame: int) -> ReadError | None:

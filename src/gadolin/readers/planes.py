@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from itertools import combinations
 from typing import Final
 
-__all__ = ["NOWHERE", "SAME_PLANE", "Direction", "are_three_planes", "cosine", "planes_of"]
+from gadolin.errors import ReadError
+
+__all__ = ["NOWHERE", "SAME_PLANE", "Direction", "are_three_planes", "cosine", "localiser", "planes_of"]
 
 Direction = tuple[float, float, float]
 """A unit normal (x, y, z) in the patient's coordinates, or ``NOWHERE``."""
@@ -31,6 +33,13 @@ def are_three_planes(directions: Iterable[Direction]) -> bool:
     return any(
         all(abs(cosine(one, other)) < _ACROSS for one, other in combinations(three, 2))
         for three in combinations(planes_of(directions)[:_MOST], 3)
+    )
+
+
+def localiser() -> ReadError:
+    """Return why slices that plan a scan are left out."""
+    return ReadError(
+        code="localiser", rule="a localiser plans a scan and shows no slice to judge", remedy="leave it out"
     )
 
 
