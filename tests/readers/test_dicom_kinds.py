@@ -217,6 +217,12 @@ def test_three_planes_at_right_angles_are_a_localiser():
     assert left_out(frames(SLICES[:3], at((0, 0, 0)), at((0, 0, 0), CORONAL), at((0, 0, 0), SAGITTAL))) == "localiser"
 
 
+def test_whole_stacks_in_three_planes_are_none():
+    groups = [at((0, 0, 6.0 * z)) for z in range(24)]
+    groups += [at((0, 6.0 * y, 0), CORONAL) for y in range(20)] + [at((6.0 * x, 0, 0), SAGITTAL) for x in range(20)]
+    assert len(shown(frames([GREY] * len(groups), *groups))) == len(groups)
+
+
 def test_a_localiser_is_known_by_the_type_of_its_frames():
     kind = ("MRImageFrameTypeSequence", "FrameType", ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"])
     assert left_out(frames(SLICES[:2], at((0, 0, 0)), at((0, 0, 6)), shared=[kind])) == "localiser"

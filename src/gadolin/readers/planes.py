@@ -17,6 +17,7 @@ NOWHERE: Final = (0.0, 0.0, 0.0)
 SAME_PLANE: Final = 0.999  # of the cosine between two normals
 _ACROSS: Final = 0.25  # of the cosine between the normals of two planes of a localiser
 _MOST: Final = 9  # planes that are compared
+_MOST_SLICES: Final = 60
 
 
 def planes_of(directions: Iterable[Direction]) -> list[Direction]:
@@ -29,10 +30,14 @@ def planes_of(directions: Iterable[Direction]) -> list[Direction]:
 
 
 def are_three_planes(directions: Iterable[Direction]) -> bool:
-    """Return whether slices lie in planes at right angles in all three directions, as those do that plan a scan."""
-    return any(
+    """Return whether slices lie in planes at right angles in all three directions, as those do that plan a scan.
+
+    More than 60 are no plan but whole stacks.
+    """
+    there = list(directions)
+    return len(there) <= _MOST_SLICES and any(
         all(abs(cosine(one, other)) < _ACROSS for one, other in combinations(three, 2))
-        for three in combinations(planes_of(directions)[:_MOST], 3)
+        for three in combinations(planes_of(there)[:_MOST], 3)
     )
 
 
