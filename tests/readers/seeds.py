@@ -13,6 +13,7 @@ import h5py
 import imagecodecs
 import numpy as np
 from mutations import Seed
+from odd_files import odd_dicom_files, odd_volumes
 from pictures import png_bytes, png_chunk, tiff_bytes
 from PIL import Image
 from pydicom import uid
@@ -166,6 +167,7 @@ def _dicom_files() -> dict[str, bytes]:
         "JPEG baseline colour": dicom_bytes(colour, DicomFacts(uid.JPEGBaseline8Bit, photometric="YBR_FULL")),
         "JPEG extended": dicom_bytes(deep, DicomFacts(uid.JPEGExtended12Bit, bits_stored=12)),
     }
+    files |= odd_dicom_files(deep, grey, colour)
     lossless = (
         "JPEGLossless",
         "JPEGLosslessSV1",
@@ -221,6 +223,7 @@ def _nifti() -> list[Seed]:
         "4-D": nifti_bytes(random.integers(0, 99, (16, 16, 16, 2), np.uint8), compress=False),
         "2-D": nifti_bytes(random.integers(0, 99, (16, 18), np.uint8), compress=False),
     }
+    volumes |= odd_volumes()
     seeds = [Seed(name, file) for name, file in volumes.items()]
     seeds += [
         Seed(f"{name} header", file[:352], lambda head, rest=file[352:]: head + rest) for name, file in volumes.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 import zlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -84,3 +85,19 @@ def test_the_head_of_a_stream_is_had_without_the_rest():
     content = gzip.compress(bytes(range(256)) * 4000)
     assert inflated_head(content[:4096], 544, wbits=31) == (bytes(range(256)) * 3)[:544]
     assert inflated_head(b"\x1f\x8bno stream", 544, wbits=31) == b""
+
+
+@pytest.mark.parametrize("cuts", [(10,), (1, 2, 3), (4096, 8192)])
+def test_members_of_gzip_that_follow_one_another_are_one_stream(cuts):
+    content = bytes(range(256)) * 64
+    places = [0, *cuts, len(content)]
+    members = [gzip.compress(content[first:last]) for first, last in pairwise(places)]
+    assert inflate(b"".join(members), wbits=31) == content
+    assert inflate(b"".join(members) + b"and a trailer", wbits=31) == content
+
+
+def test_members_of_gzip_are_bounded_together():
+    member = gzip.compress(bytes(40 << 20))
+    with pytest.raises(ReadError) as caught:
+        inflate(member * 3, wbits=31)
+    assert caught.value.code == "unpacks_too_large"

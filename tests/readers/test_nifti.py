@@ -161,12 +161,13 @@ def test_a_gzip_bomb_is_refused():
     assert "do not trust this file" in told
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_volume_that_holds_no_numbers_is_refused_once(value):
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_a_volume_that_is_infinite_somewhere_is_refused_once(value):
     volume = VOLUME.astype(np.float32)
     volume[3, 4, 5] = value
-    with pytest.raises(ReadError, match="voxels must be finite numbers, this volume holds NaN or infinity"):
+    with pytest.raises(ReadError) as caught:
         open_bytes(nifti_bytes(volume))
+    assert caught.value.code == "pixels_not_finite"
 
 
 def test_a_slice_that_is_too_large_for_float32_is_refused_and_the_others_are_read():

@@ -205,11 +205,3 @@ def test_a_series_in_two_planes_comes_plane_by_plane(tmp_path):
     ordered = [NAMES.index(path.stem) for path in in_order(sorted(tmp_path.iterdir()))]
     assert [number % 2 for number in ordered] in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0])
     assert [number for number in ordered if number % 2] == [1, 3, 5]
-
-
-@pytest.mark.parametrize("name", ["AAHead_Scout", "3-plane localizer", "Survey"])
-def test_a_localiser_is_known_by_the_name_of_its_series_too(tmp_path, name):
-    files = written(tmp_path)
-    plan = DicomFacts(series="1.2.9", more={"SeriesDescription": name, "SeriesNumber": 9})
-    (tmp_path / "0.dcm").write_bytes(dicom_bytes(SLICES[0], plan))
-    assert in_order(sorted(tmp_path.iterdir())) == files

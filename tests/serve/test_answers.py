@@ -133,7 +133,9 @@ def test_errors_are_those_of_the_command_line_word_for_word(client, predictor, p
 
 
 def test_a_folder_is_answered_for_without_what_is_no_slice_of_it(client, png, sent):
-    localiser = dicom_bytes(np.zeros((32, 32), np.uint16), DicomFacts(more={"SeriesDescription": "localizer"}))
+    localiser = dicom_bytes(
+        np.zeros((32, 32), np.uint16), DicomFacts(more={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]})
+    )
     files = {"a/README.txt": b"read me", "a/1.png": png(), "a/0.dcm": localiser, "a/cut.png": png()[:200]}
 
     told = client.post("/v1/predict", files=sent(*files.items())).json()

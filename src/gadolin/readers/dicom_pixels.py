@@ -1,72 +1,58 @@
-"""One frame of a DICOM file: where it lies, and its pixels in the units of the scanner."""
+"""One frame of a DICOM file: its pixels in the units of the scanner."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-from pydicom.tag import BaseTag, Tag
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers import codecs
 from gadolin.readers.contents import require_finite, to_grey
+from gadolin.readers.dicom_groups import fact, facts_of
+from gadolin.readers.dicom_header import Layout, padding_of, pixels_of
+from gadolin.readers.dicom_values import items, numbers, one_line, tag_of, whole_number
+from gadolin.readers.grey_levels import require_levels
+from gadolin.readers.stored_bits import Values, stored_values
 from gadolin.records import Slice
 
-__all__ = ["Geometry", "decode_slice", "geometry_of"]
+__all__ = ["decode_slice"]
 
-_GROUPS = (Tag("PerFrameFunctionalGroupsSequence"), Tag("SharedFunctionalGroupsSequence"))
-_MODALITY_TABLE, _VOI_TABLE = Tag("ModalityLUTSequence"), Tag("VOILUTSequence")
-_tag = cache(Tag)  # to look for a name costs pydicom as much as to convert a value
-
-
-class Geometry(NamedTuple):
-    """Where a frame lies.
-
-    ``position`` (mm) grows towards the patient's right, front or head, whichever the slices are stacked along;
-    ``direction`` is the unit normal (x, y, z) in the patient's coordinates; ``spacing_mm`` is (rows, columns).
-    """
-
-    position: float | None
-    direction: tuple[float, float, float]
-    spacing_mm: tuple[float, float] | None
+_OVERLAYS = range(0x6000, 0x6020, 2)  # the groups of overlays
+_OVERLAY_BIT, _OVERLAY_DATA = 0x0102, 0x3000
+_HUGE = 1e20  # beyond it a slope or an intercept cannot be meant
+_COLOURED, _COLOURED_SHARE = 24 / 255, 0.02  # as for pictures of 8 bits
 
 
-def geometry_of(dataset: Dataset, frame: int) -> Geometry:
-    """Return the geometry of a frame (PS3.3, C.7.6.2); without position or orientation it is None."""
-    facts = _facts(dataset, frame)
-    spacing = _numbers(facts, "PixelSpacing", 2)
-    spacing_mm = (spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None
-    place, axes = _numbers(facts, "ImagePositionPatient", 3), _numbers(facts, "ImageOrientationPatient", 6)
-    if place is None or axes is None:
-        return Geometry(None, (0.0, 0.0, 0.0), spacing_mm)
-    (a, b, c), (d, e, f) = axes[:3], axes[3:]
-    x, y, z = b * f - c * e, c * d - a * f, a * e - b * d  # the normal, that of the vectors of rows and columns
-    if max((-x, -y, z), key=abs) < 0:  # DICOM's x and y grow to the left and back
-        x, y, z = -x, -y, -z
-    return Geometry(x * place[0] + y * place[1] + z * place[2], (x, y, z), spacing_mm)
+class _Stored(NamedTuple):
+    """A frame as it is stored: the values, and whether they are colours (H, W, 3)."""
+
+    values: Values
+    coloured: bool
 
 
-def decode_slice(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
+def decode_slice(dataset: Dataset, layout: Layout, frame: int, spacing_mm: tuple[float, float] | None) -> Slice:
     """Decode a frame: decompressed, rescaled by slope and intercept or table, MONOCHROME1 turned over, not windowed.
 
-    The window (centre, width) of the file, or the range of its table, is kept beside it. Raises ReadError where the
-    pixels are damaged or of a kind that cannot be decoded.
+    Padding is as dark as the darkest of the rest. The window (centre, width) of the file, or the range of its table,
+    is kept beside the pixels. Raises ReadError where these are damaged or of a kind that cannot be decoded.
     """
     try:
-        return _decode(dataset, frame, geometry)
+        with np.errstate(all="ignore"):  # what is too large becomes infinite, which is refused
+            stored = _stored(dataset, layout, frame)
+            if stored.coloured:
+                return _coloured(stored.values, spacing_mm)
+            return _grey(dataset, layout, frame, stored.values, spacing_mm)
     except ReadError:
         raise
     except Exception as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        why = one_line(f"{type(error).__name__}: {error}")[:300]
         raise DamagedFileError(
             code="pixels_undecodable",
             rule=f"the pixels of the DICOM file cannot be decoded ({why})",
@@ -74,97 +60,202 @@ def decode_slice(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
         ) from error
 
 
-def _decode(dataset: Dataset, frame: int, geometry: Geometry) -> Slice:
-    pixels, kind = _stored(dataset, frame)
-    spacing = geometry.spacing_mm
-    if kind in ("RGB", "PALETTE COLOR"):
-        depth = int(dataset.BitsStored) if kind == "RGB" else 8 * pixels.dtype.itemsize
-        grey, colour = to_grey(Image.fromarray((pixels >> max(0, depth - 8)).astype(np.uint8)))
-        return Slice(grey, bits=8, colour=colour, spacing_mm=spacing)
-    if pixels.ndim != 2:
-        raise ReadError(
-            code="samples_per_pixel_unfit",
-            rule="a grey picture must have one sample a pixel",
-            got=f"this one has the shape {pixels.shape}",
-            remedy="export it again",
+def _stored(dataset: Dataset, layout: Layout, frame: int) -> _Stored:
+    """Return the values of a frame, decompressed, without the bits that are none of theirs."""
+    if layout.syntax not in codecs.DECODER_DEPENDENCIES:
+        return _meant(dataset, layout, _plain(dataset, layout, frame), layout.stored, layout.high)
+    size = (layout.rows, layout.columns, layout.samples)
+    pixels, bits, signed = codecs.decode_stream(
+        _stream(dataset, layout, frame), layout.syntax, size, layout.photometric
+    )
+    if signed:
+        return _Stored(Values(pixels, bits, True), layout.samples == 3)
+    if bits != layout.allocated:  # the code stream knows better
+        return _meant(dataset, layout, pixels, bits, bits - 1)
+    return _meant(dataset, layout, pixels, layout.stored, layout.high)
+
+
+def _meant(dataset: Dataset, layout: Layout, pixels: NDArray[Any], stored: int, high: int) -> _Stored:
+    """Return the values of whole words, of which ``stored`` bits up to the bit ``high`` are meant."""
+    if pixels.dtype.kind == "f":
+        return _Stored(Values(pixels, 8 * pixels.dtype.itemsize, True), False)
+    if layout.samples == 3:
+        words = pixels.view(f"u{pixels.dtype.itemsize}")
+        if stored < 8 * words.dtype.itemsize:
+            words = (words >> (high + 1 - stored)) & ((1 << stored) - 1)
+        return _Stored(Values(words, stored, False), True)
+    overlaid = _is_overlaid(dataset, high)
+    values = stored_values(pixels, stored, high, signed=layout.signed, overlaid=overlaid)
+    if layout.photometric == "PALETTE COLOR":
+        return _Stored(_looked_up(values.pixels, dataset), True)
+    return _Stored(values, False)
+
+
+def _stream(dataset: Dataset, layout: Layout, frame: int) -> bytes:
+    names = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+    tables = [dataset.get_item(tag_of(name)) for name in names]
+    offsets = tuple(each.value for each in tables if each is not None and isinstance(each.value, bytes))
+    return bytes(
+        get_frame(
+            pixels_of(dataset, layout),
+            frame,
+            number_of_frames=layout.frames,
+            extended_offsets=(offsets[0], offsets[1])
+            if len(offsets) == 2 and len(offsets[0]) == len(offsets[1])
+            else None,
         )
-    facts = _facts(dataset, frame)
-    stored = int(dataset.get("BitsStored", 16))
-    signed = bool(dataset.get("PixelRepresentation", 0))
+    )
+
+
+def _plain(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
+    """Return the words of a frame that is not compressed, or by runs: (H, W), or (H, W, 3) as RGB."""
+    little = bool(layout.syntax.is_little_endian)
+    if layout.samples == 1 and not layout.syntax.is_encapsulated and (little or layout.allocated > 8):
+        count, size = layout.rows * layout.columns, layout.allocated // 8
+        kind = f"{'<' if little else '>'}{'u' if layout.element == 'PixelData' else 'f'}{size}"
+        words = np.frombuffer(pixels_of(dataset, layout), kind, count, frame * count * size)
+        return words.reshape(layout.rows, layout.columns).astype(words.dtype.newbyteorder("="), copy=False)
+    return _by_pydicom(dataset, layout, frame)
+
+
+def _by_pydicom(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
+    clean = Dataset()
+    clean.file_meta = dataset.file_meta
+    clean.Rows, clean.Columns, clean.NumberOfFrames = layout.rows, layout.columns, layout.frames
+    clean.SamplesPerPixel, clean.PhotometricInterpretation = layout.samples, layout.photometric
+    clean.BitsAllocated, clean.BitsStored, clean.HighBit = layout.allocated, layout.stored, layout.high
+    clean.PixelRepresentation = int(layout.signed)
+    if layout.samples == 3:
+        clean.PlanarConfiguration = layout.planar
+    raw = dataset.get_item(tag_of(layout.element))
+    clean.add_new(tag_of(layout.element), "OB" if raw.VR == "OB" else "OW", pixels_of(dataset, layout))
+    if layout.element != "PixelData":
+        clean[layout.element].VR = "OF" if layout.element == "FloatPixelData" else "OD"
+    options: Any = {"correct_unused_bits": False}
+    pixels, facts = get_decoder(layout.syntax).as_array(clean, index=frame, **options)
+    if layout.samples == 3 and str(facts["photometric_interpretation"]) != "RGB":
+        raise ReadError(
+            code="photometric_unfit",
+            rule="colours that are not compressed must be RGB, YBR_FULL or YBR_FULL_422",
+            got=f"this file's are {layout.photometric}",
+            remedy="export it again in grey",
+        )
+    return np.asarray(pixels, pixels.dtype.newbyteorder("="))
+
+
+def _is_overlaid(dataset: Dataset, high: int) -> bool:
+    """Return whether the header says that bits beside the stored ones hold an overlay (retired, but in use)."""
+    for group in _OVERLAYS:
+        place = (group, _OVERLAY_BIT)
+        if place in dataset and (group, _OVERLAY_DATA) not in dataset:
+            bit = whole_number(dataset, place)
+            if bit is not None and (bit > high or bit > 0):
+                return True
+    return False
+
+
+def _looked_up(pixels: NDArray[Any], dataset: Dataset) -> Values:
+    """Return the colours of a palette; one whose entries have 8 bits in 16 is one of 8."""
+    colours = apply_color_lut(pixels, dataset)[..., :3]
+    deep = colours.dtype.itemsize == 2 and int(colours.max()) > 255
+    return Values((colours >> 8 if deep else colours).astype(np.uint8), 8, False)
+
+
+def _coloured(values: Values, spacing_mm: tuple[float, float] | None) -> Slice:
+    """Return the brightness of colours: in 8 bits, and at their own depth where they are deeper and agree."""
+    words = values.pixels
+    grey, colour = to_grey(Image.fromarray((words >> max(0, values.bits - 8)).astype(np.uint8)))
+    if values.bits <= 8 or colour:
+        return Slice(grey, bits=8, colour=colour, spacing_mm=spacing_mm)
+    deep = words.astype(np.float32)
+    spread, top = deep.max(axis=2) - deep.min(axis=2), float(deep.max())
+    if np.count_nonzero(spread > _COLOURED * top) > _COLOURED_SHARE * spread.size:  # dark, and so not seen in 8 bits
+        grey, colour = to_grey(Image.fromarray(np.rint(deep * (255 / top)).astype(np.uint8)))
+        return Slice(grey, bits=8, colour=colour, spacing_mm=spacing_mm)
+    luma = np.rint(deep @ np.array([0.299, 0.587, 0.114], np.float32))  # ITU-R BT.601
+    return Slice(luma, bits=16, colour=False, spacing_mm=spacing_mm)
+
+
+def _grey(
+    dataset: Dataset, layout: Layout, frame: int, values: Values, spacing_mm: tuple[float, float] | None
+) -> Slice:
+    pixels = values.pixels
+    facts = facts_of(dataset, frame)
+    outside = _padding(dataset, values)
     rescaled, plain = _rescaled(pixels, dataset, facts)
     window = _window(dataset, facts)
-    if kind == "MONOCHROME1":
-        ends = _rescaled(np.array([[-(2 ** (stored - 1)) * signed, 2 ** (stored - signed) - 1]]), dataset, facts)[0]
-        mirror = np.float32(ends.sum())
+    if layout.photometric == "MONOCHROME1":
+        ends = np.array([[pixels.min(), pixels.max()]])
+        if pixels.dtype.kind != "f":
+            ends = np.array([[-(2 ** (values.bits - 1)) * values.signed, 2 ** (values.bits - values.signed) - 1]])
+        mirror = np.float32(_rescaled(ends, dataset, facts)[0].sum())
         rescaled = mirror - rescaled
         window = window and (float(mirror) - window[0], window[1])
-    eight = plain and not signed and stored <= 8 and pixels.dtype.kind == "u"
+    if outside is not None:
+        rescaled = np.where(outside, rescaled[~outside].min(), rescaled)
+    eight = plain and not values.signed and values.bits <= 8 and pixels.dtype.kind == "u"
     whole = plain and pixels.dtype.kind in "iu"  # and so finite
     shown = rescaled if whole else require_finite(rescaled)
-    return Slice(shown, bits=8 if eight else 16, spacing_mm=spacing, window=window)
+    return Slice(shown, bits=8 if eight else 16, spacing_mm=spacing_mm, window=window)
 
 
-def _stored(dataset: Dataset, frame: int) -> tuple[NDArray[Any], str]:
-    """Return the stored values of a frame, (H, W) or (H, W, 3), and their photometric interpretation."""
-    codecs.register()
-    syntax = dataset.file_meta.TransferSyntaxUID
-    decoder = get_decoder(syntax)
-    plugin = codecs.PLUGIN if codecs.is_available(syntax) else ""
-    pixels, facts = decoder.as_array(dataset, index=frame, decoding_plugin=plugin)
-    kind = str(facts["photometric_interpretation"])
-    if kind == "PALETTE COLOR":
-        pixels = apply_color_lut(pixels, dataset)
-    return pixels, kind
+def _padding(dataset: Dataset, values: Values) -> NDArray[np.bool_] | None:
+    """Return where there is no picture: padding, and what is no number; None where there is picture everywhere."""
+    pixels = values.pixels
+    outside = np.isnan(pixels) if pixels.dtype.kind == "f" else None
+    told = padding_of(dataset)
+    if told is not None:
+        low, high = sorted(_as_stored(each, values) for each in told) if pixels.dtype.kind != "f" else told
+        padded = (pixels >= low) & (pixels <= high)
+        outside = padded if outside is None else outside | padded
+    return outside if outside is not None and outside.any() and not outside.all() else None
+
+
+def _as_stored(value: float, values: Values) -> float:
+    """Return a value of the padding, which may be written with the other sign, as the pixels have it."""
+    span = 2.0**values.bits
+    least = -(span // 2) if values.signed else 0
+    if least <= value < least + span:
+        return value
+    words = 2.0 ** (8 * values.pixels.dtype.itemsize)  # the sign bit may have been spread over the whole word
+    turned = (value - least) % words + least
+    return turned if turned < least + span else (value - least) % span + least
 
 
 def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> tuple[NDArray[np.float32], bool]:
-    """Return pixels in the file's units, float32, and whether they are the stored values."""
-    if _MODALITY_TABLE in dataset:
-        return np.asarray(apply_modality_lut(pixels, dataset), np.float32), False
-    slope, intercept = _numbers(facts, "RescaleSlope", 1), _numbers(facts, "RescaleIntercept", 1)
-    if slope is None or intercept is None or (slope[0] == 1 and intercept[0] == 0):
+    """Return pixels in the file's units, float32, and whether they are the stored values.
+
+    A slope that is 0 or no number is as good as none: what is shown is the same whatever it is.
+    """
+    if items(dataset, "ModalityLUTSequence"):
+        return _by_table(pixels, dataset), False
+    slope, intercept = fact(facts, "RescaleSlope", 1), fact(facts, "RescaleIntercept", 1)
+    factor = slope[0] if slope and 1 / _HUGE < abs(slope[0]) < _HUGE else 1.0
+    shift = intercept[0] if intercept and abs(intercept[0]) < _HUGE else 0.0
+    plain = (factor, shift) == (1.0, 0.0)
+    if plain and pixels.dtype.itemsize <= 2:  # finer than these float32 is
         return pixels.astype(np.float32), True
-    return np.asarray(pixels.astype(np.float64) * slope[0] + intercept[0], np.float32), False
+    wide = pixels.astype(np.float64) * factor + shift
+    require_levels(float(np.nanmin(wide)), float(np.nanmax(wide)))
+    return wide.astype(np.float32), plain
+
+
+def _by_table(pixels: NDArray[Any], dataset: Dataset) -> NDArray[np.float32]:
+    try:
+        return np.asarray(apply_modality_lut(pixels, dataset), np.float32)
+    except Exception as error:
+        raise DamagedFileError(
+            code="modality_table_damaged",
+            rule="a table of modality values must tell what each stored value is",
+            got=one_line(f"this file's cannot be read ({type(error).__name__}: {error})")[:300],
+            remedy="export it again",
+        ) from error
 
 
 def _window(dataset: Dataset, facts: list[Dataset]) -> tuple[float, float] | None:
     """Return (centre, width) of the first window, or of the range that the first VOI table covers (PS3.3, C.11.2)."""
-    tables = dataset[_VOI_TABLE].value if _VOI_TABLE in dataset else None
-    if tables:
-        entries, first = (int(value) for value in list(tables[0].LUTDescriptor)[:2])
+    for table in items(dataset, "VOILUTSequence"):
+        entries, first, *_ = *numbers(table, "LUTDescriptor"), 0.0, 0.0
         return first + (entries or 65536) / 2, float(entries or 65536)
-    centre, width = _numbers(facts, "WindowCenter", 1), _numbers(facts, "WindowWidth", 1)
+    centre, width = fact(facts, "WindowCenter", 1), fact(facts, "WindowWidth", 1)
     return (centre[0], width[0]) if centre and width and width[0] > 0 else None
-
-
-def _facts(dataset: Dataset, frame: int) -> list[Dataset]:
-    """Return the data sets that may describe a frame: its own groups, the shared ones, then the whole file's."""
-    own, shared = (dataset[tag].value or [] if tag in dataset else [] for tag in _GROUPS)
-    groups = [*own[frame : frame + 1], *shared[:1]]
-    return [inner for group in groups for inner in _inside(group)] + [dataset]
-
-
-def _inside(group: Dataset) -> Iterator[Dataset]:
-    for element in group:
-        if element.VR == "SQ" and element.value:
-            yield element.value[0]
-
-
-def _numbers(facts: list[Dataset], name: str, count: int) -> list[float] | None:
-    """Return the first ``count`` finite numbers of the first data set that has the element, or None."""
-    for each in facts:
-        values = _numbers_of(each, _tag(name)) if _tag(name) in each else []
-        if len(values) >= count and all(map(isfinite, values[:count])):
-            return values[:count]
-    return None
-
-
-def _numbers_of(dataset: Dataset, tag: BaseTag) -> list[float]:
-    """Return the numbers of an element; decimal strings are taken as they stand, pydicom's are made slowly."""
-    raw = dataset.get_item(tag)
-    if isinstance(raw, RawDataElement) and raw.VR == "DS" and raw.value:
-        return [float(one.strip(b" \0")) for one in raw.value.split(b"\\")] if raw.value.strip(b" \0") else []
-    value = dataset[tag].value
-    if value is None or value == "":
-        return []
-    return [float(one) for one in (value if hasattr(value, "__len__") and not isinstance(value, str) else [value])]

@@ -11,6 +11,7 @@ from gadolin.readers.contents import MAX_VOLUME_BYTES
 __all__ = ["inflate", "inflated_head", "most_unpacked"]
 
 _STEP = 1 << 20
+_GZIP, _MEMBER = 31, b"\x1f\x8b"
 _FREE = 64 * 1024 * 1024  # bytes that may come out of anything
 _MAX_RATIO = 250  # beyond that: how much larger than what went in; segmentations reach 200
 
@@ -38,6 +39,7 @@ def most_unpacked(stored: int, max_bytes: int = MAX_VOLUME_BYTES) -> int:
 
 
 def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
+    """Yield what comes out of a stream, and of the gzip members that follow it, as parallel programs write them."""
     bound = most_unpacked(len(content), max_bytes)
     stream = zlib.decompressobj(wbits)
     total, place, rest = 0, 0, b""
@@ -63,6 +65,11 @@ def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
                     remedy="fetch the file again",
                 )
             yield piece
+            if stream.eof and wbits == _GZIP:
+                rest = stream.unused_data or content[place : place + 2]
+                if rest.startswith(_MEMBER):
+                    place += 0 if stream.unused_data else 2
+                    stream = zlib.decompressobj(wbits)
     except zlib.error as error:
         raise DamagedFileError(
             code="compressed_data_damaged",

@@ -1,0 +1,215 @@
+"""What the voxels of a volume are: where its background is, how dark it is, and whether they are a picture at all."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DamagedFileError, ReadError
+from gadolin.readers.grey_levels import require_levels
+
+__all__ = ["Background", "background_of", "no_picture", "require_grey", "require_numbers"]
+
+_STEP: Final = 1 << 22  # voxels looked at in one go
+_SAMPLE: Final = 50_000  # voxels that stand for all
+_GLANCE: Final = 2_000
+_EDGE: Final = 20_000  # voxels of the sides
+_THIN: Final = 16  # voxels: the sides across a thinner axis show the head
+_CONSTANT: Final = 0.5  # of the sides: a background of one value covers more
+_DARK: Final = 0.02  # of the range inside: how far above the darkest a background still is dark
+_FEW: Final = 16  # values: fewer than any picture has
+_LABELS: Final = 3000  # values that an atlas has at most
+_ALIKE: Final = 0.8  # of neighbours that an atlas has the same label for; pictures stay below 0.5
+_PAIRS: Final = 200
+_NO_DIFFERENCE: Final = 1e-6  # of the range of values
+_LABEL_INTENTS: Final = (1002, 1004)
+_STATISTICS: Final = range(2, 25)
+_VECTORS: Final = range(1003, 1012)
+
+
+class Background(NamedTuple):
+    """The stored value that lies outside of the head, NaN or one that is not dark, and what to show in its place.
+
+    ``within`` is how far from it a value still is the same.
+    """
+
+    stored: float
+    shown: float
+    within: float = 0.0
+
+    def mask(self, stored: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where the background is."""
+        if np.isnan(self.stored):
+            return np.asarray(np.isnan(stored))
+        if self.within == 0:
+            return np.asarray(stored == self.stored)
+        return np.asarray(np.abs(stored - self.stored) <= self.within)
+
+
+def require_numbers(stored: NDArray[Any]) -> bool:
+    """Return whether there are voxels that are no numbers; raise ReadError where one is infinite, or none a number."""
+    if stored.dtype.kind != "f":
+        return False
+    flat = stored.reshape(-1, order="F")
+    missing = 0
+    for first in range(0, flat.size, _STEP):
+        piece = flat[first : first + _STEP]
+        if np.isfinite(piece).all():
+            continue
+        if np.isinf(piece).any():
+            raise ReadError(
+                code="pixels_not_finite",
+                rule="voxels must be finite numbers, or NaN outside of the head",
+                got="this volume holds infinity",
+                remedy="export it again",
+            )
+        missing += int(np.isnan(piece).sum())
+    if missing == flat.size:
+        raise DamagedFileError(
+            code="pixels_not_finite",
+            rule="a volume must hold numbers",
+            got="all voxels of this one are NaN",
+            remedy="export it again",
+        )
+    return missing > 0
+
+
+def background_of(stored: NDArray[Any], slope: float, intercept: float, *, holes: bool) -> list[Background]:
+    """Return what to show as black: NaN where there are ``holes``, and a constant background that is not dark.
+
+    ``stored`` is (X, Y, Z, N). A constant background covers most of the sides of the volume.
+    """
+    sample = _sample(stored, _SAMPLE)
+    constant = _constant(stored)
+    inside = sample[~np.isnan(sample)] if holes else sample
+    within = _rounding(inside)
+    if constant is not None:
+        inside = inside[np.abs(inside - constant) > within] if within else inside[inside != constant]
+    if inside.size == 0:
+        return [Background(np.nan, _darkest(stored, slope, intercept))] if holes else []
+    low, high = np.percentile(inside.astype(np.float64) * slope + intercept, (0.5, 99.5))
+    bright = constant is not None and constant * slope + intercept - low > _DARK * (high - low)
+    if not bright and not holes:
+        return []
+    dark = max(_darkest(stored, slope, intercept), float(low - (high - low)))  # one voxel far below does not decide
+    found = [Background(constant, dark, within)] if constant is not None and bright else []
+    return [*found, Background(np.nan, dark)] if holes else found
+
+
+def require_grey(stored: NDArray[Any], slope: float, intercept: float) -> None:
+    """Raise ReadError where voxels, rescaled, lie too close together for float32."""
+    if stored.dtype.itemsize <= 2 and (slope, intercept) == (1.0, 0.0):
+        return
+    shown = _sample(stored, _SAMPLE).astype(np.float64) * slope + intercept
+    if not np.isnan(shown).all():
+        require_levels(float(np.nanmin(shown)), float(np.nanmax(shown)))
+
+
+def no_picture(stored: NDArray[Any], intent: int) -> ReadError | None:
+    """Return why a volume is no picture but labels, a statistic or a field of vectors; None where it is one."""
+    if intent in _STATISTICS:
+        return ReadError(
+            code="statistic_map",
+            rule="a volume must be a picture of the head",
+            got=f"its header says that this is a map of a statistic (intent {intent})",
+            remedy="leave it out",
+        )
+    if intent in _VECTORS and intent not in _LABEL_INTENTS:
+        return ReadError(
+            code="vector_field",
+            rule="a volume must be a picture of the head",
+            got=f"its header says that this is a field of vectors (intent {intent})",
+            remedy="leave it out",
+        )
+    if intent in _LABEL_INTENTS or _are_labels(stored):
+        return ReadError(
+            code="label_map",
+            rule="a volume must be a picture of the head",
+            got="this one holds labels",
+            remedy="give it as an outline, or leave it out",
+        )
+    return None
+
+
+def _are_labels(stored: NDArray[Any]) -> bool:
+    """Return whether a volume holds a background and few other values, or whole numbers that neighbours share."""
+    few = _values(_sample(stored, _GLANCE))
+    if few.size > _FEW and stored.dtype.kind == "f" and (few != np.rint(few)).any():
+        return False
+    background = _constant(stored)
+    if few.size > _FEW and _alike(stored, background or 0.0) < _ALIKE:
+        return False
+    sample = _sample(stored, _SAMPLE)
+    values = _values(sample)
+    if background is None and not (values == 0).any() and values.size == np.unique(sample).size:
+        return False  # neither 0 nor NaN nor one value around it
+    if values.size == 1 and background == values[0]:  # a small lesion may be in no sample
+        others = stored[stored != background]
+        return others.size > 0 and _values(others[: 1 << 20]).size < _FEW
+    if values.size == 1:
+        return background is not None or values.size < np.unique(sample).size
+    return values.size <= _FEW or (values.size <= _LABELS and bool((values == np.rint(values)).all()))
+
+
+def _values(voxels: NDArray[Any]) -> NDArray[Any]:
+    """Return which numbers there are."""
+    found: NDArray[Any] = np.unique(voxels)
+    return found[~np.isnan(found)] if found.dtype.kind == "f" else found
+
+
+def _alike(stored: NDArray[Any], background: float) -> float:
+    """Return the share of neighbours with the same value in slices through the middle, where there is something."""
+    same = pairs = 0
+    for axis in range(3):
+        plane = _plane(stored, axis, stored.shape[axis] // 2)[..., 0]
+        for one, other in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
+            there = (one != background) & (other != background)
+            pairs += int(np.count_nonzero(there))
+            same += int(np.count_nonzero(there & (one == other)))
+    return same / pairs if pairs >= _PAIRS else 0.0
+
+
+def _darkest(stored: NDArray[Any], slope: float, intercept: float) -> float:
+    ends = [np.nanmin(stored), np.nanmax(stored)] if stored.dtype.kind == "f" else [stored.min(), stored.max()]
+    return min(float(each) * slope + intercept for each in ends)
+
+
+def _rounding(values: NDArray[Any]) -> float:
+    """Return what values of floating point differ by without a meaning; 0 of whole numbers."""
+    if values.dtype.kind != "f" or values.size == 0:
+        return 0.0
+    low, high = np.percentile(values.astype(np.float64), (0.5, 99.5))
+    return _NO_DIFFERENCE * float(high - low)
+
+
+def _sample(stored: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return voxels that stand for all, the same ones every time."""
+    flat = stored.reshape(-1, order="F")
+    if flat.size <= count:
+        return flat
+    return flat[np.random.default_rng(0).integers(0, flat.size, count)]
+
+
+def _plane(stored: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
+    """Return what lies at a place of an axis, a view."""
+    return stored[(slice(None),) * axis + (place,)]
+
+
+def _constant(stored: NDArray[Any]) -> float | None:
+    """Return the one value that covers most of the sides of a volume, or None."""
+    sides = [
+        _plane(stored, axis, end).ravel(order="K")
+        for axis in range(3)
+        if stored.shape[axis] >= _THIN
+        for end in (0, -1)
+    ]
+    if not sides:
+        return None
+    edge = np.concatenate([side[:: max(1, sum(map(len, sides)) // _EDGE)] for side in sides])
+    middle = np.partition(edge, edge.size // 2)[edge.size // 2]  # what covers more than half is the median
+    if np.isnan(middle):  # as of a partition that holds NaN
+        return None
+    same = np.abs(edge - middle) <= _rounding(_sample(stored, _SAMPLE)) if edge.dtype.kind == "f" else edge == middle
+    return float(middle) if np.count_nonzero(same) > _CONSTANT * edge.size else None
