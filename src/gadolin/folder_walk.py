@@ -56,12 +56,22 @@ class Walk:
 class Walker:
     """Walks several folders of one data set; each is entered once, however many links lead to it.
 
-    ``failures`` and ``left_out`` grow with every folder that is entered.
+    ``failures`` grows with every folder that is entered.
     """
 
     failures: list[Failure] = field(default_factory=list)
-    left_out: list[Failure] = field(default_factory=list)
+    _aside: list[Failure] = field(default_factory=list)
+    _housekeeping: list[tuple[Path, bool]] = field(default_factory=list)
     _entered: set[Identity] = field(default_factory=set)
+
+    def left_out(self) -> list[Failure]:
+        """Return what was left alone so far; of housekeeping every file, but those that a link led to."""
+        while self._housekeeping:
+            path, is_folder = self._housekeeping.pop()
+            plain_hidden = path.name.startswith(".") and path.name.lower() not in _HOUSEKEEPING
+            error = _HIDDEN if plain_hidden else _KEPT_HOUSE
+            self._aside += [Failure(each, error) for each in self._inside(str(path), is_folder=is_folder)]
+        return self._aside
 
     def listing(self, folder: Path) -> Listing:
         """Enter a folder and return what lies directly in it; one that was entered before holds nothing more."""
@@ -71,7 +81,7 @@ class Walker:
         for entry in sorted(self._entries(folder), key=lambda each: each.name):
             path = folder / entry.name
             if is_housekeeping(entry.name):
-                self._leave_out(entry, path)
+                self._housekeeping.append((path, _is_real_folder(entry)))
                 continue
             kind = self._kind(entry, path)
             if kind == stat.S_IFDIR:
@@ -100,10 +110,9 @@ class Walker:
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         try:
-            facts = os.stat(folder)  # noqa: PTH116  # of a name that pathlib may refuse
-            identity: Identity = (facts.st_dev, facts.st_ino) if facts.st_ino else os.path.realpath(folder)
+            identity = _identity(str(folder))
             if identity in self._entered:
-                self.left_out.append(Failure(str(folder), _ENTERED_BEFORE))
+                self._aside.append(Failure(str(folder), _ENTERED_BEFORE))
                 return []
             with os.scandir(folder) as entries:
                 found = list(entries)
@@ -126,13 +135,23 @@ class Walker:
             self.failures.append(Failure(str(path), _cannot_follow(path, error)))
             return 0
         if kind not in (stat.S_IFDIR, stat.S_IFREG):
-            self.left_out.append(Failure(str(path), _SPECIAL))
+            self._aside.append(Failure(str(path), _SPECIAL))
         return kind
 
-    def _leave_out(self, entry: os.DirEntry[str], path: Path) -> None:
-        """Note a housekeeping entry, and every file in it; nothing of it is opened, no link followed."""
-        error = _HIDDEN if entry.name.startswith(".") and entry.name.lower() not in _HOUSEKEEPING else _KEPT_HOUSE
-        self.left_out += [Failure(each, error) for each in _files_inside(entry, path)]
+    def _inside(self, path: str, *, is_folder: bool) -> Iterator[str]:
+        """Yield a file, or the files in a folder that no link led to; the folder itself where it cannot be entered."""
+        waiting = [(path, is_folder)]
+        while waiting:
+            name, is_folder = waiting.pop()
+            if not is_folder:
+                yield name
+                continue
+            try:
+                if _identity(name) not in self._entered:
+                    with os.scandir(name) as entries:
+                        waiting += [(each.path, _is_real_folder(each)) for each in entries]
+            except (OSError, ValueError):
+                yield name
 
 
 def walk(folder: Path) -> Walk:
@@ -142,7 +161,7 @@ def walk(folder: Path) -> Walk:
     """
     walker = Walker()
     (files,) = walker.files(folder)
-    return Walk(tuple(files), tuple(walker.failures), tuple(walker.left_out))
+    return Walk(tuple(files), tuple(walker.failures), tuple(walker.left_out()))
 
 
 def is_housekeeping(name: str) -> bool:
@@ -168,19 +187,10 @@ def describe(what: str, failures: Sequence[Failure], *, shown: int = 3) -> list[
     return lines
 
 
-def _files_inside(entry: os.DirEntry[str], path: Path) -> Iterator[str]:
-    """Yield an entry, or what lies in it where it is a folder that can be entered."""
-    waiting: list[tuple[str, bool]] = [(str(path), _is_real_folder(entry))]
-    while waiting:
-        name, is_folder = waiting.pop()
-        if not is_folder:
-            yield name
-            continue
-        try:
-            with os.scandir(name) as entries:
-                waiting += [(each.path, _is_real_folder(each)) for each in entries]
-        except (OSError, ValueError):
-            yield name
+def _identity(folder: str) -> Identity:
+    """Return what a folder is known by, whatever leads to it; raises OSError or ValueError."""
+    facts = os.stat(folder)  # noqa: PTH116  # of a name that pathlib may refuse
+    return (facts.st_dev, facts.st_ino) if facts.st_ino else os.path.realpath(folder)
 
 
 def _is_real_folder(entry: os.DirEntry[str]) -> bool:

@@ -88,7 +88,7 @@ def find_layout(root: Path) -> Layout:
         loose=tuple(loose),
         outside=tuple(path for each in outside for path in each),
         failures=tuple(walker.failures),
-        left_out=tuple(walker.left_out),
+        left_out=tuple(walker.left_out()),
     )
 
 
