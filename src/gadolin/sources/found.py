@@ -109,10 +109,11 @@ def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
         )
     if found.skipped and not skip_unreadable:
         first = found.skipped[0]
-        more = f" and {len(found.skipped) - 1} more files like it" if len(found.skipped) > 1 else ""
+        counts = ", ".join(f"{code} {count}" for code, count in count_by_code(found.skipped).items())
         raise DataError(
             code="unreadable_files",
-            rule=f"{first.reason}{more}",
+            rule="every file of the data must be one that can be entered and read",
+            got=f"{len(found.skipped)} cannot ({counts}), this one because: {first.error.statement}",
             remedy="remove what cannot be read or pass --skip-unreadable",
             path=first.path,
         )
