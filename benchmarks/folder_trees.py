@@ -58,12 +58,13 @@ class Tree:
         return True
 
     def drop_tables(self) -> bool:
-        """Remove the files called like tables; return whether there were some."""
-        tables = [each for each in self.made if Path(each).name in TABLES]
-        for each in tables:
-            Path(each).unlink()
-        self.made = [each for each in self.made if each not in tables]
-        return bool(tables)
+        """Remove the files called like tables that may be removed; return whether there were some."""
+        before = len(self.made)
+        for each in [each for each in self.made if Path(each).name in TABLES]:
+            with contextlib.suppress(OSError):
+                Path(each).unlink()
+                self.made.remove(each)
+        return len(self.made) < before
 
 
 def content_pool(folder: Path) -> Path:
