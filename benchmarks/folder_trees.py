@@ -104,7 +104,7 @@ def grow(root: Path, pool: Path, seed: str) -> Tree:
         for _ in range(rng.choice((0, 1, 1, 2, 3))):
             _file(tree, rng, folder)
     for _ in range(rng.choice((0, 1, 2, 2, 3, 4))):
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(OSError):  # another of its kind, or one without rights, is there
             rng.choice(ODDITIES)(tree, rng, rng.choice([root, *folders]))
     if rng.random() < 0.35:
         _close(tree, rng, folders)
@@ -228,13 +228,15 @@ def _deep(tree: Tree, rng: random.Random, folder: Path) -> None:
     """Go down, sometimes beyond the longest path that the system takes."""
     names = [rng.choice(("d", "patient", "n" * 200))] * rng.choice((5, 20, 60))
     path, at = str(folder), os.open(folder, os.O_RDONLY)
-    for name in names:
-        os.mkdir(name, dir_fd=at)
-        below = os.open(name, os.O_RDONLY, dir_fd=at)
+    try:
+        for name in names:
+            os.mkdir(name, dir_fd=at)
+            below = os.open(name, os.O_RDONLY, dir_fd=at)
+            os.close(at)
+            path, at = f"{path}/{name}", below
+        os.close(os.open("s.png", os.O_WRONLY | os.O_CREAT, dir_fd=at))
+    finally:
         os.close(at)
-        path, at = f"{path}/{name}", below
-    os.close(os.open("s.png", os.O_WRONLY | os.O_CREAT, dir_fd=at))
-    os.close(at)
     tree.made.append(f"{path}/s.png")
     tree.features.add("deep folders")
 
