@@ -241,3 +241,26 @@ def test_scan_finishes_and_exits_with_1_where_a_folder_may_not_be_entered(shared
         assert json.loads(out)["classes"] == ["glioma", "notumor"]
     else:
         assert "skipped: 1 (cannot_enter 1)" in out
+
+
+def test_a_row_whose_file_is_gone_does_not_end_the_others_and_is_told_once(folder):
+    root = folder("a.png", "b.png")
+    (root / "gone.png").symlink_to("nowhere.png")
+    (root / "folder.png").mkdir()
+    rows = ["a.png,glioma", "gone.png,glioma", "folder.png,notumor", f"{'x' * 300}.png,notumor", "b.png,notumor"]
+    (root / "manifest.csv").write_text("\n".join(["path,label", *rows]))
+    found = scan(root)
+    assert [record.path.name for record in found.records] == ["a.png", "b.png"]
+    assert by_code(found) == ({"manifest_file_missing": 3}, {})
+    assert "row 3" in found.skipped[0].reason
+    with pytest.raises(DataError) as caught:
+        require_trainable(found)
+    assert caught.value.code == "unreadable_files"
+
+
+def test_a_manifest_none_of_whose_files_is_there_is_refused(folder):
+    root = folder("a.png")
+    (root / "manifest.csv").write_text("path,label\ngone.png,glioma\nmissing.png,notumor\n")
+    with pytest.raises(DataError) as caught:
+        scan(root)
+    assert caught.value.code == "manifest_file_missing"

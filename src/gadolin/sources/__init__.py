@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gadolin.errors import DataError
 from gadolin.manifest import read_manifest
+from gadolin.records import Failure
 from gadolin.sources import annotated, figshare, folder
 from gadolin.sources.found import Scan, not_taken_json, require_trainable
 from gadolin.sources.known import SOURCES, fetch, recognise
@@ -95,7 +96,8 @@ def _from_manifest(path: Path, patient_from: str | None) -> Scan:
             got=f"{path} is one",
             remedy="leave --patient-from out",
         )
-    read = read_manifest(path)
+    failures: list[Failure] = []
+    read = read_manifest(path, failures=failures)
     renamed = {one.label: canonical(one.label) for one in read if canonical(one.label) != one.label}
     records = tuple(replace(one, label=renamed.get(one.label, one.label)) for one in read)
-    return Scan(root=path, kind="manifest", records=records, renamed=renamed)
+    return Scan(root=path, kind="manifest", records=records, renamed=renamed, skipped=tuple(failures))
