@@ -93,6 +93,19 @@ def test_one_folder_with_parts_beside_others_without_slices_is_descended_into(fo
     assert by_code(found) == ({}, {"not_a_picture": 1})
 
 
+def test_a_picture_beside_the_only_folder_does_not_make_a_class_of_its_parts(folder):
+    found = scan(folder("cover.png", "data/train/glioma/a.png", "data/test/no/b.png"))
+    assert found.classes == ("glioma", "notumor")
+    assert by_code(found) == ({}, {"in_no_class_folder": 1})
+
+
+@pytest.mark.parametrize(
+    "names", [("a/train/x/a.png", "b/train/x/b.png"), ("a/train/x/a.png", "a/test/x/c.png", "b/b.png")]
+)
+def test_of_several_folders_with_slices_none_is_descended_into(names, folder):
+    assert scan(folder(*names)).classes == ("a", "b")
+
+
 @pytest.mark.parametrize(
     "names",
     [

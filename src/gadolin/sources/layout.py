@@ -125,21 +125,20 @@ def passes_for_slice(path: Path) -> bool:
 def _inner_folder(listing: Listing) -> Path | None:
     """Return the folder that holds all the data, or None where the folder that was listed does.
 
-    That is the only one that holds folders and no slice itself, or the only one that holds parts, where no other
-    folder holds slices or is named like a class.
+    That is the only one that holds parts, where no other folder holds slices; or the only one, where there is no slice
+    beside it and it holds folders and no slice itself. A folder that is named like a part or a class is never one.
     """
     folders = listing.all_folders
-    if any(part_of(each.name) or is_known(each.name) for each in folders) or _any_slice(listing.files):
+    if not folders or any(part_of(each.name) or is_known(each.name) for each in folders):
         return None
     inside = {each: Walker().listing(each) for each in folders}
-    holding = [
-        folder for folder, held in inside.items() if sum(bool(part_of(one.name)) for one in held.all_folders) > 1
-    ]
-    if len(folders) == 1 and inside[folders[0]].all_folders:
-        holding = [*folders]
-    if len(holding) != 1 or any(_any_slice(held.files) for held in inside.values()):
-        return None
-    return holding[0]
+    parts = {each: sum(bool(part_of(one.name)) for one in held.all_folders) for each, held in inside.items()}
+    first = max(folders, key=lambda each: parts[each])
+    others = [path for each in folders if each != first for path in inside[each].files]
+    if parts[first] > min(1, len(folders) - 1) and sum(map(bool, parts.values())) == 1 and not _any_slice(others):
+        return first
+    lonely = len(folders) == 1 and inside[first].all_folders
+    return first if lonely and not _any_slice((*listing.files, *inside[first].files)) else None
 
 
 def _any_slice(files: Iterable[Path]) -> bool:
