@@ -16,6 +16,7 @@ from gadolin.phantom import CLASSES
 from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.predictor import Predictor
 from gadolin.records import Failure, Prediction
+from nobody import as_nobody, closed, shared_folder
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +248,23 @@ def test_only_some_files_are_open_at_a_time(predictor, lit_quadrant, save_slice,
     next(answers)
     answers.close()
     assert len(opened) <= 8
+
+
+def test_a_folder_that_may_not_be_entered_is_a_failure_in_its_place_and_the_rest_is_found():
+    with shared_folder() as root:
+        for name in ("shut", "open"):
+            (root / name).mkdir()
+            (root / name / "a.png").write_bytes(b"x")
+
+        def work():
+            found = expand([str(root)])
+            return [each if isinstance(each, str) else [each.path, each.code] for each in found.files]
+
+        assert work() == [str(root / "open" / "a.png"), str(root / "shut" / "a.png")]
+        with closed(root / "shut"):
+            assert as_nobody(work) == [str(root / "open" / "a.png"), [str(root / "shut"), "cannot_enter"]]
+
+
+def test_a_folder_that_matches_a_pattern_is_told_but_of_a_search_in_depth(tree):
+    assert left_out(expand([f"{tree}/*"]), tree) == [("sub", "folder_matches_pattern")]
+    assert not expand([f"{tree}/**"]).left_out
