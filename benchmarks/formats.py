@@ -131,7 +131,7 @@ def series_trip() -> Trip:
             place = tuple(float(value) for value in normal * number * SPACING[2])
             facts = DicomFacts(bits_stored=bits, position=place, axes=axes, spacing_mm=SPACING)
             Path(folder, f"{names[number]}.dcm").write_bytes(dicom_bytes(pixels, facts))
-        files = in_order(sorted(Path(folder).iterdir()))
+        files = in_order(sorted(Path(folder).iterdir())).files
         slices = [decoded(path.read_bytes())[0] for path in files]
         return Trip("DICOM, a tilted series in shuffled files", "12", volume, slices)
 

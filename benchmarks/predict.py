@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--collection", type=Path)
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
-    files = expand([str(arguments.data)])[:200]
+    files = list(expand([str(arguments.data)]).files)[:200]
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "slice.png"
         pixels = cv2.resize(read(files[0]).pixels, (512, 512), interpolation=cv2.INTER_LINEAR)
@@ -114,7 +114,7 @@ def collection(arguments: argparse.Namespace) -> list[str]:
     """Time the command on a whole collection, and measure its memory."""
     words = [sys.executable, "-m", "gadolin", "predict", str(arguments.collection), "--model", str(arguments.model)]
     cost = measured([*words, "--json", "--runtime", arguments.runtime])
-    count = len(expand([str(arguments.collection)]))
+    count = len(expand([str(arguments.collection)]).files)
     return [f"gadolin predict, {count:,} pictures", f"{cost.seconds:.0f} s, {cost.mebibytes:.0f} MiB", "", ""]
 
 

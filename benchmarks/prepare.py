@@ -81,7 +81,7 @@ def throughput(data: Path, pictures: int, folder: Path) -> list[str]:
 
 def cold_start(data: Path, model: Path) -> list[str]:
     """Time whole processes, from start to exit."""
-    picture = expand([str(data)])
+    picture = expand([str(data)]).files
     picture = [each for each in picture if each.endswith((".jpg", ".png"))][:1]
     commands = {
         "python -c pass": [sys.executable, "-c", "pass"],

@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
-    files = expand([str(arguments.data)])[:100]
+    files = list(expand([str(arguments.data)]).files)[:100]
     messages = [message(Path(path).read_bytes()) for path in files]
     if "load" in arguments.parts:
         lines = load(arguments.model, files, messages)

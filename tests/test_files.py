@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from gadolin.errors import RequestError
-from gadolin.files import expand, predict_files
+from gadolin.files import Omitted, expand, predict_files
 from gadolin.phantom import CLASSES
 from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.predictor import Predictor
 from gadolin.records import Failure, Prediction
+from nobody import as_nobody, closed, shared_folder
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +35,21 @@ def tree(tmp_path):
 
 
 def names(found, root):
-    return [os.path.relpath(each, root) for each in found]
+    return [os.path.relpath(each, root) for each in found.files]
+
+
+def left_out(found, root):
+    return [(os.path.relpath(one.path, root), one.code) for one in found.left_out]
 
 
 def test_a_folder_names_its_files_in_depth_and_in_order_without_hidden_ones(tree):
-    assert names(expand([str(tree)]), tree) == ["a.png", "b.png", "notes.txt", "sub/c.png"]
+    found = expand([str(tree)])
+    assert names(found, tree) == ["a.png", "b.png", "notes.txt", "sub/c.png"]
+    assert left_out(found, tree) == [
+        (".cache/d.png", "hidden"),
+        (".hidden.png", "hidden"),
+        ("sub/.hidden.png", "hidden"),
+    ]
 
 
 def test_a_folder_inside_a_hidden_one_may_be_named_itself(tree):
@@ -53,7 +64,7 @@ def test_a_pattern_names_the_files_that_match(tree):
 def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tree):
     odd = tree / "slice[1].png"
     odd.touch()
-    assert expand([str(odd)]) == [str(odd)]
+    assert expand([str(odd)]).files == (str(odd),)
 
 
 def test_paths_keep_the_order_in_which_they_were_given(tree):
@@ -62,13 +73,13 @@ def test_paths_keep_the_order_in_which_they_were_given(tree):
 
 
 def test_a_plain_path_that_does_not_exist_stays(tree):
-    assert expand([f"{tree}/gone.png"]) == [f"{tree}/gone.png"]
+    assert expand([f"{tree}/gone.png"]).files == (f"{tree}/gone.png",)
 
 
 def test_a_dash_stays_even_where_a_folder_bears_the_name(tree, monkeypatch):
     (tree / "-").mkdir()
     monkeypatch.chdir(tree)
-    assert expand(["-"]) == ["-"]
+    assert expand(["-"]).files == ("-",)
 
 
 @pytest.mark.parametrize("path", ["*.jpg", "empty"])
@@ -81,8 +92,10 @@ def test_a_pattern_or_folder_that_names_nothing_is_refused(tree, path):
 
 def test_a_folder_of_hidden_files_names_nothing(tree):
     (tree / "sub" / "c.png").unlink()
-    with pytest.raises(RequestError, match="names none; check it"):
+    with pytest.raises(RequestError) as caught:
         expand([f"{tree}/sub"])
+    assert caught.value.code == "path_names_nothing"
+    assert "1 hidden" in caught.value.got
 
 
 def test_every_file_has_one_answer_in_order(predictor, lit_quadrant, save_slice, tmp_path):
@@ -102,9 +115,10 @@ def test_a_bad_file_among_good_ones_is_a_failure_in_its_place(predictor, lit_qua
     assert [type(answer) for answer in answers] == [Prediction, Failure, Prediction, Failure]
     assert [answer.path for answer in answers] == [good, str(bad), good, str(gone)]
     assert answers[0] == answers[2]
-    assert answers[1].error.startswith(f"{bad}: a file must be a PNG")
-    assert answers[3].error.startswith(f"{gone}: cannot be opened")
-    assert answers[1].as_json() == {"path": str(bad), "frame": None, "error": answers[1].error}
+    assert [answers[1].code, answers[3].code] == ["unknown_format", "cannot_open"]
+    assert answers[1].as_json() == {
+        "path": str(bad), "frame": None, "code": "unknown_format", "error": str(answers[1].error)
+    }  # fmt: skip
 
 
 def test_bad_files_alone_are_failures_and_no_error(predictor, tmp_path):
@@ -141,7 +155,8 @@ def test_a_dash_reads_one_picture_from_standard_input(predictor, lit_quadrant, s
 def test_an_empty_standard_input_is_a_failure(predictor, monkeypatch):
     feed(monkeypatch, b"")
     (answer,) = predict_files(predictor, ["-"])
-    assert answer == Failure("-", "a file must hold bytes, this one is empty; remove it or fetch it again")
+    assert isinstance(answer, Failure)
+    assert (answer.path, answer.code) == ("-", "empty_file")
 
 
 def lit_volume(lit_quadrant, order):
@@ -183,8 +198,8 @@ def test_a_damaged_slice_of_a_volume_is_a_failure_with_its_number(predictor, lit
     answers = list(predict_files(predictor, [str(path)]))
     assert [type(answer) for answer in answers] == [Prediction, Failure, Prediction]
     assert answers[1].frame == 1
-    assert answers[1].error.startswith(f"{path}: pixels must be finite numbers")
-    assert answers[1].error.count(str(path)) == 1
+    assert str(answers[1]).startswith(f"{path}: ")
+    assert str(answers[1]).count(str(path)) == 1
 
 
 def test_a_plane_is_cut_as_asked(predictor, tmp_path):
@@ -196,25 +211,25 @@ def test_a_plane_is_cut_as_asked(predictor, tmp_path):
     assert counts == [24, 20, 16]
 
 
-def test_a_series_is_answered_in_anatomical_order_and_its_localiser_is_left_out(predictor, series, caplog):
-    answers = list(predict_files(predictor, expand([str(series)])))
+def test_a_series_is_answered_in_anatomical_order_and_its_localiser_is_left_out(predictor, series):
+    found = expand([str(series)])
+    answers = list(predict_files(predictor, found.files))
     assert [answer.label for answer in answers] == [CLASSES[number] for number in range(4)]
     assert [answer.frame for answer in answers] == [None] * 4
-    (record,) = caplog.records
-    assert record.getMessage() == (
-        f"left out {series / '0.dcm'}: a localiser plans a scan and shows no slice to judge; leave it out"
-    )
+    assert left_out(found, series) == [("0.dcm", "localiser")]
 
 
-def test_a_localiser_named_alone_is_a_failure(predictor, series):
+def test_a_localiser_that_is_named_itself_is_told_apart_from_what_is_wrong(predictor, series):
     (answer,) = predict_files(predictor, [str(series / "0.dcm")])
-    assert answer.error == (f"{series / '0.dcm'}: a localiser plans a scan and shows no slice to judge; leave it out")
+    assert isinstance(answer, Omitted)
+    assert (answer.path, answer.code) == (str(series / "0.dcm"), "localiser")
 
 
 def test_a_series_is_chosen_by_its_number(series):
     assert names(expand([str(series)], series="3"), series) == ["c.dcm", "a.dcm", "d.dcm", "b.dcm"]
-    with pytest.raises(RequestError, match=r"--series must be .*, got 1; there are series 3 \(4 files\)"):
+    with pytest.raises(RequestError, match=r"got 1; there are series 3 \(4 files\)") as caught:
         expand([str(series)], series="1")
+    assert caught.value.code == "series_unknown"
 
 
 def test_only_some_files_are_open_at_a_time(predictor, lit_quadrant, save_slice, tmp_path, monkeypatch):
@@ -233,3 +248,23 @@ def test_only_some_files_are_open_at_a_time(predictor, lit_quadrant, save_slice,
     next(answers)
     answers.close()
     assert len(opened) <= 8
+
+
+def test_a_folder_that_may_not_be_entered_is_a_failure_in_its_place_and_the_rest_is_found():
+    with shared_folder() as root:
+        for name in ("shut", "open"):
+            (root / name).mkdir()
+            (root / name / "a.png").write_bytes(b"x")
+
+        def work():
+            found = expand([str(root)])
+            return [each if isinstance(each, str) else [each.path, each.code] for each in found.files]
+
+        assert work() == [str(root / "open" / "a.png"), str(root / "shut" / "a.png")]
+        with closed(root / "shut"):
+            assert as_nobody(work) == [str(root / "open" / "a.png"), [str(root / "shut"), "cannot_enter"]]
+
+
+def test_a_folder_that_matches_a_pattern_is_told_but_of_a_search_in_depth(tree):
+    assert left_out(expand([f"{tree}/*"]), tree) == [("sub", "folder_matches_pattern")]
+    assert not expand([f"{tree}/**"]).left_out

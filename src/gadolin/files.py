@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from gadolin.errors import ReadError, RequestError
+from gadolin.errors import GadolinError, ReadError, RequestError
+from gadolin.folder_walk import count_by_code, walk
 from gadolin.pool import thread_pool
 from gadolin.predictor import Predictor
 from gadolin.readers import MAX_BYTES, open_bytes, open_file
@@ -19,39 +22,83 @@ from gadolin.readers.contents import Contents
 from gadolin.readers.series import in_order
 from gadolin.records import Failure, Prediction, Slice
 
-__all__ = ["expand", "predict_files", "slices_of"]
+__all__ = ["Expanded", "Omitted", "expand", "predict_files", "slices_of"]
 
 _CHUNK = 32  # slices answered for at a time
 _OPENED = 2  # files opened at a time; a volume may be large
 
 
-def expand(paths: Sequence[str], *, series: str | None = None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The files that paths name.
+
+    ``files`` are in the order of the paths, a Failure in the place of what could not be entered or followed and of a
+    path that names nothing. ``left_out`` is what was seen in folders and not taken, without fault.
+    """
+
+    files: tuple[str | Failure, ...]
+    left_out: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Omitted(Failure):
+    """A file that holds no slice to answer for, without fault: a localiser, an object that accompanies a series."""
+
+
+def expand(paths: Sequence[str], *, series: str | None = None) -> Expanded:
     """Return the files that ``paths`` name: files, folders (searched in depth), glob patterns, and "-" as it is.
 
-    What is hidden inside a folder is left out, and so are localisers; the DICOM files of a folder come in anatomical
-    order. A folder must hold one series, or ``series`` gives the number of the one to take of each. Raises
-    RequestError for a pattern or folder that names nothing or several series; a plain path that does not exist stays,
-    to be reported in its place.
+    Housekeeping inside a folder is left out, and so are localisers and objects that accompany a series; the DICOM
+    files of a folder come in anatomical order. A folder must hold one series, or ``series`` gives the number of the
+    one to take of each. A plain path that does not exist stays, to be reported in its place, and so does a pattern or
+    folder that names nothing; RequestError is raised where no path names a file, or no file is of the series.
     """
-    found: list[str] = []
+    found: list[str | Failure] = []
+    left_out: list[Failure] = []
     for path in paths:
-        if path != "-" and Path(path).is_dir():
-            inside = sorted(each for each in Path(path).rglob("*") if each.is_file())
-            shown = [each for each in inside if not _hidden(each.relative_to(path))]
-            found += _some([str(each) for each in in_order(shown, series=series)], path)
-        elif glob.has_magic(path) and not Path(path).exists():
-            matches = sorted(each for each in glob.glob(path, recursive=True) if Path(each).is_file())  # noqa: PTH207
-            found += _some(matches, path)
-        else:
-            found.append(path)
-    return found
+        named = _named(path, series)
+        found += named.files
+        left_out += named.left_out
+    wrong = [one.error for one in found if isinstance(one, Failure)]
+    refused = [one for one in wrong if one.code in ("path_names_nothing", "series_unknown", "several_series")]
+    if refused and len(refused) == len(found):
+        raise refused[0]
+    return Expanded(tuple(found), tuple(left_out))
+
+
+def _named(path: str, series: str | None) -> Expanded:
+    if path != "-" and os.path.isdir(path):  # noqa: PTH112  # which refuses no name
+        seen = walk(Path(path))
+        try:
+            ordered = in_order(seen.files, series=series)
+        except RequestError as error:
+            return Expanded((Failure(path, error), *seen.failures), seen.left_out)
+        files = [each if isinstance(each, Failure) else str(each) for each in ordered.files]
+        left_out = sorted((*seen.left_out, *ordered.left_out), key=lambda one: one.path)
+        return _some([*files, *seen.failures], path, left_out)
+    if glob.has_magic(path) and not os.path.lexists(path):
+        return _matching(path)
+    return Expanded((path,), ())
+
+
+def _matching(pattern: str) -> Expanded:
+    """Return the files that match a pattern; a folder that matches is left out, and told but of a search in depth."""
+    try:
+        matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    except (OSError, ValueError, re.error):
+        matches = []
+    folders = [each for each in matches if os.path.isdir(each)]  # noqa: PTH112
+    files = [each for each in matches if not os.path.isdir(each)]  # noqa: PTH112
+    left_out = [] if "**" in pattern else [Failure(each, _FOLDER) for each in folders]
+    return _some(files, pattern, left_out)
 
 
 def predict_files(
-    predictor: Predictor, paths: Iterable[str], *, plane: str = "acquired"
+    predictor: Predictor, paths: Iterable[str | Failure], *, plane: str = "acquired"
 ) -> Iterator[Prediction | Failure]:
     """Yield a prediction, or what was wrong, for each slice of each file, in order; "-" reads standard input.
 
+    A Failure among the paths stays in its place; a file that holds no slice to answer for is an ``Omitted``.
     ``plane`` says which way NIfTI volumes are cut: acquired, axial, coronal or sagittal.
     """
     with thread_pool() as pool:
@@ -60,7 +107,9 @@ def predict_files(
             yield from _answers(predictor, chunk, pool)
 
 
-def slices_of(paths: Iterable[str], *, plane: str = "acquired") -> Iterator[tuple[str, int | None, Slice | Failure]]:
+def slices_of(
+    paths: Iterable[str | Failure], *, plane: str = "acquired"
+) -> Iterator[tuple[str, int | None, Slice | Failure]]:
     """Yield path, frame (None in a file of one) and slice of each slice of the files, or what is wrong with it."""
     with thread_pool() as pool:
         for job in _jobs(paths, plane, pool):
@@ -75,11 +124,12 @@ class _Job(NamedTuple):
     contents: Contents | Failure
 
 
-def _jobs(paths: Iterable[str], plane: str, pool: ThreadPoolExecutor) -> Iterator[_Job]:
+def _jobs(paths: Iterable[str | Failure], plane: str, pool: ThreadPoolExecutor) -> Iterator[_Job]:
     waiting = iter(paths)
     while chunk := list(islice(waiting, _OPENED)):
         opened = pool.map(lambda path: _try_open(path, plane), chunk)
-        for path, contents in zip(chunk, opened, strict=True):
+        for named, contents in zip(chunk, opened, strict=True):
+            path = named.path if isinstance(named, Failure) else named
             if isinstance(contents, Failure) or contents.slices == 1:
                 yield _Job(path, None, contents)
             else:
@@ -95,13 +145,20 @@ def _answers(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -
         yield next(answers) if isinstance(one, Slice) else one
 
 
-def _try_open(path: str, plane: str) -> Contents | Failure:
+def _try_open(path: str | Failure, plane: str) -> Contents | Failure:
+    if isinstance(path, Failure):
+        return path
     try:
         if path == "-":
             return open_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), plane=plane)
-        return open_file(Path(path), plane=plane)
+        contents = open_file(Path(path), plane=plane)
     except ReadError as error:
         return Failure(path, error)
+    except (OSError, ValueError) as error:
+        if isinstance(error, GadolinError):
+            raise
+        return Failure(path, _refused_name(error))
+    return contents if contents.omit is None else Omitted(path, contents.omit.at(path))
 
 
 def _try_decode(job: _Job) -> Slice | Failure:
@@ -110,19 +167,32 @@ def _try_decode(job: _Job) -> Slice | Failure:
     try:
         return job.contents.decode(job.frame or 0)
     except ReadError as error:
-        return Failure(job.path, error, job.frame)
+        return Failure(job.path, error.at(job.path), job.frame)
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _refused_name(error: Exception) -> ReadError:
+    return ReadError(
+        code="cannot_open", rule=f"cannot be opened ({error})", remedy="check the path and its permissions"
+    )
 
 
-def _some(found: list[str], path: str) -> list[str]:
-    if not found:
-        raise RequestError(
+def _some(files: Sequence[str | Failure], path: str, left_out: Sequence[Failure]) -> Expanded:
+    """Return files that a path names, or what is wrong where it names none."""
+    if not files:
+        counts = ", ".join(f"{count} {code}" for code, count in count_by_code(left_out).items())
+        nothing = RequestError(
             code="path_names_nothing",
             rule="a path must name one file or more",
-            got=f"{path} names none",
+            got=f"{path} names none" + (f" but what is left out ({counts})" if counts else ""),
             remedy="check it",
         )
-    return found
+        files = [Failure(path, nothing)]
+    return Expanded(tuple(files), tuple(left_out))
+
+
+_FOLDER = RequestError(
+    code="folder_matches_pattern",
+    rule="a pattern names files",
+    got="this is a folder",
+    remedy="name the folder itself, or search in depth with **",
+)

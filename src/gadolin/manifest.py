@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from functools import cache
@@ -12,21 +13,23 @@ from pathlib import Path
 
 from gadolin.atomic import write_text
 from gadolin.errors import DataError, suggestion
-from gadolin.records import NO_LESION, Record, slice_name
+from gadolin.records import NO_LESION, Failure, Record, slice_name
 
 __all__ = ["COLUMNS", "SPLITS", "file_digest", "manifest_digest", "read_manifest", "write_manifest"]
 
 COLUMNS = tuple(field.name for field in fields(Record))
 SPLITS = ("", "train", "validation", "test")
 _REQUIRED = ("path", "label")
+_OF_ONE_FILE = ("manifest_file_missing", "cannot_open")
 
 
-def read_manifest(path: Path, *, verify: bool = True) -> list[Record]:
+def read_manifest(path: Path, *, verify: bool = True, failures: list[Failure] | None = None) -> list[Record]:
     """Read a manifest; relative paths count from its folder.
 
     Columns: ``path,label,patient,group,source,split,fold,outline,digest,frame``, the first two required. A digest that
     is given is compared with the file, one that is not is computed; without ``verify`` the files are not looked at.
-    Raises DataError naming row and rule.
+    Raises DataError naming row and rule. A row whose file is missing or cannot be opened is added to ``failures``
+    instead, where that is given and another row is good.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -41,7 +44,14 @@ def read_manifest(path: Path, *, verify: bool = True) -> list[Record]:
     try:
         _check_columns(path, rows.fieldnames or ())
         digest = cache(file_digest) if verify else None
-        records = [_record(path, rows.line_num, row, digest) for row in rows]
+        records = []
+        for row in rows:
+            try:
+                records.append(_record(path, rows.line_num, row, digest))
+            except DataError as error:
+                if failures is None or error.code not in _OF_ONE_FILE or not row["path"]:
+                    raise
+                failures.append(Failure(str(path.parent / row["path"].strip()), error))
     except csv.Error as error:
         raise DataError(
             code="manifest_not_csv",
@@ -50,6 +60,8 @@ def read_manifest(path: Path, *, verify: bool = True) -> list[Record]:
             got=f"this one is not ({error})",
             remedy="check its quotes",
         ) from error
+    if not records and failures:
+        raise failures[0].error
     if not records:
         raise DataError(
             code="manifest_empty",
@@ -130,7 +142,7 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
     """Return a row as a record; the file and its digest are looked at where there is a ``digest_of``."""
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     where = path.parent / values["path"]
-    if not values["path"] or (digest_of and not where.is_file()):
+    if not values["path"] or (digest_of and not os.path.isfile(where)):  # noqa: PTH113  # which never raises
         raise DataError(
             code="manifest_file_missing",
             rule=f"row {number}: every path must be a file",
@@ -192,7 +204,7 @@ def _outline(path: Path, number: int, outline: str, *, verify: bool) -> str:
     if outline in ("", NO_LESION):
         return outline
     where = path.parent / outline
-    if verify and not where.is_file():
+    if verify and not os.path.isfile(where):  # noqa: PTH113
         raise DataError(
             code="manifest_file_missing",
             rule=f"row {number}: every outline must be a file",

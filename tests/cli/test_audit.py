@@ -66,6 +66,26 @@ def test_names_in_the_page_are_text_and_never_markup(gadolin, spoilt, tmp_path):
     assert "&lt;b&gt;&amp;x.png" in html
 
 
+def test_what_is_not_taken_is_counted_and_what_cannot_be_entered_or_read_ends_with_1(gadolin, class_folders):
+    shutil.copytree(class_folders / "glioma", class_folders / "glioma" / "@eaDir")
+    (class_folders / "README.txt").write_text("hello")
+    whole = gadolin("audit", class_folders, "--json")
+    (class_folders / "glioma" / "gone.png").symlink_to(".git/annex/objects/aa")
+    broken, words = gadolin("audit", class_folders, "--json"), gadolin("audit", class_folders)
+
+    assert whole.code == 0
+    assert (whole.json["skipped_by_code"], whole.json["omitted_by_code"]) == (
+        {},
+        {"housekeeping": 3, "not_a_picture": 1},
+    )
+    assert broken.code == words.code == 1
+    assert broken.json["skipped_by_code"] == {"broken_link": 1}
+    assert [(one["path"], one["code"]) for one in broken.json["skipped"]] == [("glioma/gone.png", "broken_link")]
+    assert broken.json["slices"] == whole.json["slices"]
+    assert "cannot be read: 1 (broken_link 1)" in words.out
+    assert "left out: 4 (housekeeping 3, not_a_picture 1)" in words.out
+
+
 def test_another_data_set_is_compared(gadolin, spoilt, class_folders):
     told = gadolin("audit", class_folders, "--against", spoilt, "--json").json
     assert told["against"].startswith(str(spoilt))
@@ -94,7 +114,7 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(gadolin, spoil
 
 def test_the_verdict_is_told_where_the_page_cannot_be_written_in_the_end(gadolin, spoilt, tmp_path, monkeypatch):
     def fail(_path, _content):
-        raise OutputError("cannot write: No space left on device; free space")
+        raise OutputError(code="unwritable", rule="cannot write: No space left on device", remedy="free space")
 
     monkeypatch.setattr("gadolin.report.audit_page.write_bytes", fail)
     ending = gadolin("audit", spoilt, "--report", tmp_path / "audit.html")

@@ -94,6 +94,7 @@ def test_train_answers_in_json_alone(trained, small_phantoms):
     said = ending.json
     assert (said["run"], said["bundle"]) == (str(run), str(run / "bundle"))
     assert said["report"] == str(run / "evaluation" / "report.html")
+    assert said["left_out_by_code"] == {}
     assert said["metrics"] == json.loads((run / "evaluation" / "metrics.json").read_text())
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+import unicodedata
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from gadolin.manifest import write_manifest
 from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import NOTICE
+from gadolin.report.explained import OutputNames
 from gadolin.sources import scan
 
 FEW = ("--samples", "60", "--pieces", "12")
@@ -87,6 +89,51 @@ def test_a_picture_that_the_model_declines_is_explained_and_said_to_be_declined(
     assert ending.out.count("no answer") == 1
     with Image.open(told["explanations"][0]["overlay"]) as one, Image.open(plain["explanations"][0]["overlay"]) as two:
         assert (np.asarray(one)[:20].min(), np.asarray(two)[:20].min()) == (0, 255)
+
+
+def test_no_slice_is_written_over_the_files_of_another(gadolin, bare, pictures, tmp_path):
+    names = (
+        "a/s.png",
+        "b/s.png",
+        "b/S.png",
+        "b/s-2.png",
+        "b/s.bmp",
+        "c/\u00e9.png",
+        "c/e\u0301.png",
+        f"c/{'y' * 240}.png",
+    )
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pictures[0], tmp_path / "in" / name)
+
+    said = gadolin("explain", tmp_path / "in", "--model", bare, "--out", tmp_path / "out", "--json").json
+
+    overlays = [one["explanations"][0]["overlay"] for one in said["explained"]]
+    assert len(overlays) == len(names)
+    assert len({unicodedata.normalize("NFC", each.casefold()) for each in overlays}) == len(names)
+    for one in said["explained"]:
+        beside = one["explanations"][0]["overlay"].removesuffix("-evidence.png")
+        with open(f"{beside}.json", encoding="utf-8") as file:  # noqa: PTH123
+            assert json.load(file)["path"] == one["path"]
+
+
+def test_a_frame_and_a_file_called_like_one_are_written_apart(tmp_path):
+    names = OutputNames(tmp_path)
+    asked = [("d/a.nii", 1), ("d/a-001.png", None), ("d/a#1.png", None), ("-", None), ("stdin.png", None)]
+    assert len({names.of(path, frame, ("evidence",)) for path, frame in asked}) == len(asked)
+
+
+def test_what_is_written_is_never_one_of_the_inputs(tmp_path):
+    names = OutputNames(tmp_path, inputs=[str(tmp_path / "a.png"), str(tmp_path / "a-evidence.png")])
+    assert names.of(str(tmp_path / "a.png"), None, ("evidence",)) == str(tmp_path / "a-2")
+
+
+@pytest.mark.parametrize("name", ["new\nline", "a:b", "dot.. ", "\x1b[31m", "..."])
+def test_what_a_file_system_may_refuse_stands_in_no_name(name, tmp_path):
+    (tmp_path / "out").mkdir()
+    base = OutputNames(tmp_path / "out").of(f"{name}.png", None, ("evidence",))
+    assert not set(base.rpartition("/")[2]) & set('\n\x1b:?*<>"|')
+    assert not base.endswith((".", " "))
 
 
 def test_what_cannot_be_drawn_names_the_extra_of_explanations(gadolin, bare, pictures, tmp_path, monkeypatch):

@@ -33,12 +33,14 @@ def test_predict_answers_in_json_as_python_does(gadolin, trained, pictures):
 
     assert (ending.code, ending.err) == (0, "")
     said = ending.json
-    assert list(said) == ["notice", "model", "predictions", "errors"]
+    assert list(said) == ["notice", "model", "predictions", "errors", "left_out", "left_out_by_code"]
     assert (said["notice"], said["model"], said["errors"]) == (NOTICE, predictor.bundle.digest, [])
     answers = predictor.predict([read(path) for path in pictures], [str(path) for path in pictures])
     assert said["predictions"] == [answer.as_json() for answer in answers]
     for answer in said["predictions"]:
-        assert list(answer) == ["path", "frame", "probabilities", "label", "abstained", "reason", "model"]
+        assert list(answer) == [
+            "path", "frame", "probabilities", "label", "abstained", "reason_code", "reason", "model"
+        ]  # fmt: skip
         assert tuple(answer["probabilities"]) == CLASSES_IN_ORDER
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
@@ -70,7 +72,7 @@ def test_predict_answers_for_the_rest_where_a_file_is_bad(form, gadolin, trained
 
     assert ending.code == 1
     told = [line for line in ending.err.splitlines() if line.startswith("gadolin: ")]
-    assert [path.name in line for path, line in zip((bad, tmp_path / "absent.png"), told, strict=True)] == [True, True]
+    assert [name in line for name, line in zip((bad.name, "absent.png", "2 errors"), told, strict=True)] == [True] * 3
     assert "Traceback" not in ending.err
     assert all(str(path) in ending.out for path in pictures[:2])
     if form == ("--json",):
@@ -86,6 +88,46 @@ def test_predict_takes_folders_and_patterns(gadolin, trained, small_phantoms):
     expected = [str(path) for path in sorted(folder.iterdir())]
     assert paths(folder) == expected
     assert paths(f"{folder}/*.png") == expected
+
+
+def test_a_path_that_names_nothing_does_not_end_the_others(gadolin, trained, pictures, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "gone.png").symlink_to("nowhere.png")
+    refused = "x" * 300 + ".png"
+
+    ending = gadolin(
+        "predict", tmp_path / "empty", pictures[0], tmp_path / "*.none", tmp_path / "linked", tmp_path / refused,
+        "a\0b.png", pictures[1], "--model", trained[1], "--json",
+    )  # fmt: skip
+
+    assert ending.code == 1
+    assert [each["path"] for each in ending.json["predictions"]] == [str(path) for path in pictures[:2]]
+    assert [(each["path"].rpartition("/")[2], each["code"]) for each in ending.json["errors"]] == [
+        ("empty", "path_names_nothing"),
+        ("*.none", "path_names_nothing"),
+        ("gone.png", "broken_link"),
+        (refused, "cannot_open"),
+        ("a\0b.png", "cannot_open"),
+    ]
+
+
+def test_predict_counts_what_it_leaves_out_of_a_folder(gadolin, trained, pictures, tmp_path):
+    for name in ("a.png", "@eaDir/a.png", ".hidden.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(pictures[0], tmp_path / name)
+    (tmp_path / "notes.txt").write_text("hello")
+
+    said = gadolin("predict", tmp_path, "--model", trained[1], "--json")
+    words = gadolin("predict", tmp_path, "--model", trained[1])
+
+    assert said.code == words.code == 0
+    assert [each["path"] for each in said.json["predictions"]] == [str(tmp_path / "a.png")]
+    assert said.json["left_out_by_code"] == {"hidden": 1, "housekeeping": 1, "not_a_picture": 1}
+    assert {each["path"] for each in said.json["left_out"]} == {
+        str(tmp_path / name) for name in (".hidden.png", "@eaDir/a.png", "notes.txt")
+    }
+    assert "left out: 3 (hidden 1, housekeeping 1, not_a_picture 1)" in words.err
 
 
 def test_predict_says_when_nothing_is_named(gadolin, trained, tmp_path):
@@ -155,7 +197,7 @@ def scans(tmp_path, pictures):
     return tmp_path
 
 
-def test_predict_answers_for_every_slice_of_a_series_and_a_volume(gadolin, trained, scans, caplog):
+def test_predict_answers_for_every_slice_of_a_series_and_a_volume(gadolin, trained, scans):
     ending = gadolin("predict", scans / "series", scans / "brain.nii.gz", "--model", trained[1], "--json")
 
     assert ending.code == 0
@@ -163,8 +205,23 @@ def test_predict_answers_for_every_slice_of_a_series_and_a_volume(gadolin, train
     told = [(each["path"].rpartition("/")[2], each["frame"]) for each in answers]
     assert told == [("b.dcm", None), ("a.dcm", None), ("brain.nii.gz", 0), ("brain.nii.gz", 1)]
     assert len({tuple(each["probabilities"].items()) for each in answers}) == 1, "it is one picture, four times"
-    assert [f"{scans / 'series' / 'plan.dcm'}" in record.getMessage() for record in caplog.records] == [True]
+    assert [(each["path"], each["code"]) for each in ending.json["left_out"]] == [
+        (str(scans / "series" / "plan.dcm"), "localiser")
+    ]
     assert "ID-4711" not in ending.out + ending.err
+
+
+def test_what_accompanies_a_series_is_left_out_where_it_is_named_and_an_error_where_nothing_else_is(
+    gadolin, trained, scans
+):
+    plan = scans / "series" / "plan.dcm"
+
+    among = gadolin("predict", scans / "series" / "a.dcm", plan, "--model", trained[1], "--json")
+    alone = gadolin("predict", plan, "--model", trained[1], "--json")
+
+    assert (among.code, len(among.json["predictions"]), among.json["errors"]) == (0, 1, [])
+    assert [each["code"] for each in among.json["left_out"]] == ["localiser"]
+    assert (alone.code, [each["code"] for each in alone.json["errors"]]) == (1, ["localiser"])
 
 
 def test_predict_names_the_slices_of_a_volume_in_words_and_in_csv(gadolin, trained, scans):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gadolin.errors import RequestError
 from gadolin.phantom import draw_patient
 from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.readers import open_bytes, read
-from gadolin.readers.series import in_order
+from gadolin.readers import series as series_module
 
 SLICES = np.stack([each.pixels for each in draw_patient("glioma", 3, seed=1, slices=6, size=64)]).astype(np.uint16) * 9
 NAMES = ["c", "f", "a", "e", "b", "d"]
@@ -25,6 +26,18 @@ PLANES = {  # how rows and columns run, and where the stack goes, from foot to h
     "steep coronal": ((1, 0, 0, 0, 0.6, -0.8), (0, -0.8, -0.6)),
     "tilted sagittal": ((0.28, 0.96, 0, 0, 0, -1), (-0.96, 0.28, 0)),
 }
+
+
+def in_order(paths, **options):
+    return series_module.in_order(paths, **options).files
+
+
+def left_out(paths, **options):
+    return [(path_of(one), one.code) for one in series_module.in_order(paths, **options).left_out]
+
+
+def path_of(failure):
+    return Path(failure.path)
 
 
 def written(folder, plane="axial", *, reversed_=False, **more):
@@ -53,14 +66,14 @@ def test_files_come_in_anatomical_order_whatever_they_are_called(plane, reversed
         np.testing.assert_array_equal(read(path).pixels, pixels)
 
 
-def test_pictures_and_damaged_files_stay_where_they_are_and_what_is_none_of_ours_is_left_out(tmp_path, caplog):
+def test_pictures_and_damaged_files_stay_where_they_are_and_what_is_none_of_ours_is_left_out(tmp_path):
     files = written(tmp_path / "series")
     (tmp_path / "series" / "a.txt").write_text("hello")
     (tmp_path / "series" / "z.png").write_text("hello")
     (tmp_path / "series" / "b2.dcm").write_bytes(files[0].read_bytes()[:300])
     shown = [path.name for path in in_order(sorted((tmp_path / "series").iterdir()))]
     assert "a.txt" not in shown
-    assert any("a.txt: it is none of the formats that are read" in text for text in caplog.messages)
+    assert left_out(sorted((tmp_path / "series").iterdir())) == [(tmp_path / "series" / "a.txt", "not_a_picture")]
     assert [name for name in shown if name in {"b2.dcm", "z.png"}] == ["b2.dcm", "z.png"]
     assert [name for name in shown if name in {path.name for path in files}] == [path.name for path in files]
 
@@ -70,25 +83,25 @@ def test_folders_are_ordered_apart(tmp_path):
     assert in_order([*sorted(first), *sorted(second)]) == [*first, *second]
 
 
-def test_a_localiser_is_left_out_with_a_warning(tmp_path, caplog):
+def test_a_localiser_is_left_out_and_told(tmp_path):
     files = written(tmp_path)
     localiser = tmp_path / "0.dcm"
     facts = DicomFacts(series="9.9", more={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"], "SeriesNumber": 9})
     localiser.write_bytes(dicom_bytes(SLICES[0], facts))
     assert in_order(sorted(tmp_path.iterdir())) == files
-    (record,) = caplog.records
-    assert record.getMessage().startswith(f"left out {localiser}: a localiser plans a scan")
-    assert record.getMessage().count(str(localiser)) == 1
+    assert left_out(sorted(tmp_path.iterdir())) == [(localiser, "localiser")]
 
 
-def test_several_series_in_a_folder_are_refused_with_their_numbers(tmp_path):
+def test_several_series_in_a_folder_are_a_failure_with_their_numbers_and_other_folders_go_on(tmp_path):
     written(tmp_path / "mri")
     for path in written(tmp_path / "more", SeriesNumber=7)[:2]:
         path.rename(tmp_path / "mri" / f"other-{path.name}")
-    with pytest.raises(RequestError) as caught:
-        in_order(sorted((tmp_path / "mri").iterdir()))
-    assert str(caught.value) == (
-        f"a folder must hold one series, {tmp_path / 'mri'} holds series 1 (6 files), series 7 (2 files); "
+    others = written(tmp_path / "one")
+    several, *rest = in_order([*sorted((tmp_path / "mri").iterdir()), *sorted((tmp_path / "one").iterdir())])
+    assert rest == others
+    assert (several.path, several.code) == (str(tmp_path / "mri"), "several_series")
+    assert str(several) == (
+        f"{tmp_path / 'mri'}: a folder must hold one series, this one holds series 1 (6 files), series 7 (2 files); "
         "choose one with --series or sort them apart"
     )
 
@@ -99,9 +112,10 @@ def test_one_of_several_series_may_be_chosen(tmp_path):
     found = sorted((tmp_path / "mri").iterdir())
     assert in_order(found, series="1") == files
     assert in_order(found, series="7") == others
+    assert left_out(found, series="7") == [(path, "other_series") for path in sorted(files)]
 
 
-def test_one_number_chooses_a_series_of_each_folder(tmp_path, caplog):
+def test_one_number_chooses_a_series_of_each_folder(tmp_path):
     for patient in ("p1", "p2"):
         for number in (5, 6):
             facts = DicomFacts(series=f"{patient[1]}.{number}", more={"SeriesNumber": number})
@@ -109,10 +123,11 @@ def test_one_number_chooses_a_series_of_each_folder(tmp_path, caplog):
             (tmp_path / patient / f"{number}.dcm").write_bytes(dicom_bytes(SLICES[0], facts))
     files = sorted(tmp_path.rglob("*.dcm"))
     assert in_order(files, series="5") == [tmp_path / "p1" / "5.dcm", tmp_path / "p2" / "5.dcm"]
-    assert not caplog.text
     (tmp_path / "p2" / "5.dcm").unlink()
     assert in_order([path for path in files if path.is_file()], series="5") == [tmp_path / "p1" / "5.dcm"]
-    assert f"left out {tmp_path / 'p2'}: it holds series 6 (1 file)" in caplog.text
+    assert (tmp_path / "p2" / "6.dcm", "other_series") in left_out(
+        [each for each in files if each.is_file()], series="5"
+    )
     files[2].write_bytes(files[0].read_bytes())
     with pytest.raises(RequestError) as caught:
         in_order(files, series="7")
@@ -180,9 +195,8 @@ def test_two_series_with_one_number_are_told_apart_and_chosen_by_what_the_error_
         facts = DicomFacts(series=series, more={"SeriesNumber": 7})
         (tmp_path / f"{letter}.dcm").write_bytes(dicom_bytes(SLICES[0], facts))
     files = sorted(tmp_path.iterdir())
-    with pytest.raises(RequestError, match="a folder must hold one series") as caught:
-        in_order(files)
-    names = re.findall(r"series (\w+) \(1 file\)", str(caught.value))
+    (several,) = in_order(files)
+    names = re.findall(r"series (\w+) \(1 file\)", str(several))
     assert len(set(names)) == 2
     assert sorted(in_order(files, series=name)[0].name for name in names) == ["a.dcm", "b.dcm"]
     with pytest.raises(RequestError, match="must be the number of a series that is there, got 7"):

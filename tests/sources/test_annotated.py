@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -40,10 +41,20 @@ def test_a_picture_that_is_missing_or_broken_is_skipped_and_said_so(annotated):
     (folder / "images" / "2.png").write_text("no picture")
     found = scan(folder)
     assert [one.path.name for one in found.records] == ["1.png"]
-    assert [(path.name, reason.partition(",")[0]) for path, reason in found.skipped] == [
-        ("2.png", "a file must be a PNG"),
-        ("9", "annotations.csv names it and it is not there; add the picture"),
+    assert [(Path(one.path).name, one.code) for one in found.skipped] == [
+        ("2.png", "unknown_format"),
+        ("9", "file_missing"),
     ]
+
+
+def test_what_the_table_does_not_name_is_told(annotated):
+    folder = annotated("1,glioma,p1,p1,0,")
+    (folder / "images" / "7.png").write_bytes((folder / "images" / "1.png").read_bytes())
+    (folder / "README.txt").write_text("where the slices come from")
+    omitted = {Path(one.path).name: one.code for one in scan(folder).omitted}
+    assert omitted["7.png"] == "not_in_annotations"
+    assert omitted["README.txt"] == "not_a_picture"
+    assert not {"1.png", "annotations.csv"} & set(omitted)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from PIL import Image
 from gadolin.errors import DataError
 from gadolin.readers.kinds import file_kind
 from gadolin.readers.raster import FORMATS
-from gadolin.sources.folder import PART_NAMES, scan_folder
+from gadolin.sources.folder import scan_folder
+from gadolin.sources.layout import PART_NAMES
 
 
 def encoded(kind="PNG", value=90):
@@ -40,6 +41,10 @@ def folder(tmp_path):
 
 def seen(found):
     return [(path_below(found, record), record.split, record.label) for record in found.records]
+
+
+def told(failures):
+    return [(Path(one.path).name, one.code) for one in failures]
 
 
 def path_below(found, record):
@@ -100,34 +105,31 @@ def test_other_content_is_no_picture(head):
 def test_an_empty_file_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.png").touch()
-    assert scan_folder(root).skipped == (
-        (root / "glioma" / "b.png", "a file must hold bytes, this one is empty; remove it or fetch it again"),
-    )
+    (one,) = scan_folder(root).skipped
+    assert (one.path, one.code) == (str(root / "glioma" / "b.png"), "empty_file")
 
 
 def test_a_text_named_like_a_picture_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.JPG").write_text("hello")
-    ((path, reason),) = scan_folder(root).skipped
-    assert path == root / "glioma" / "b.JPG"
-    assert reason == (
-        "a file must be a PNG, JPEG, BMP, TIFF or WebP picture, a DICOM file, a NIfTI volume or a .mat file of "
-        "Figshare's, this one is none of them; convert it"
-    )
+    assert told(scan_folder(root).skipped) == [("b.JPG", "unknown_format")]
 
 
-def test_other_files_beside_the_pictures_are_passed_over(folder):
+def test_other_files_beside_the_pictures_are_left_out_and_counted(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "readme.txt").write_text("hello")
     (root / "licence.txt").write_text("hello")
     found = scan_folder(root)
     assert len(found.records) == 1
     assert not found.skipped
+    assert told(found.omitted) == [("readme.txt", "not_a_picture"), ("licence.txt", "not_a_picture")]
 
 
-def test_hidden_files_and_folders_are_passed_over(folder):
-    names = ("glioma/a.png", "glioma/.b.png", ".git/c.png", "glioma/.ipynb_checkpoints/a-checkpoint.png")
-    assert [record.path.name for record in scan_folder(folder(*names)).records] == ["a.png"]
+def test_hidden_files_and_folders_are_left_out_and_each_file_is_counted(folder):
+    names = ("glioma/a.png", "glioma/.b.png", ".git/c.png", ".git/deep/d.png", "glioma/.checkpoints/a.png")
+    found = scan_folder(folder(*names))
+    assert [record.path.name for record in found.records] == ["a.png"]
+    assert found.as_json()["omitted_by_code"] == {"hidden": 4}
 
 
 def test_a_data_set_inside_a_hidden_folder_can_be_scanned(folder, tmp_path):
@@ -137,31 +139,38 @@ def test_a_data_set_inside_a_hidden_folder_can_be_scanned(folder, tmp_path):
 
 def test_the_same_folder_gives_the_same_records(folder):
     root = folder("Training/glioma/a.png", "Training/notumor/b.png", "Testing/glioma/c.png")
-    assert scan_folder(root) == scan_folder(root)
+    assert scan_folder(root).as_json() == scan_folder(root).as_json()
+    assert scan_folder(root).records == scan_folder(root).records
 
 
 def test_progress_counts_every_file(folder):
     root = folder("glioma/a.png", "glioma/b.png")
     (root / "glioma" / "notes.txt").write_text("x")
-    told = []
-    scan_folder(root, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    steps = []
+    scan_folder(root, progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_pictures_in_no_class_folder_are_told(folder, caplog):
+def test_pictures_in_no_class_folder_are_told(folder):
     root = folder("a.png", "Training/b.png", "Training/glioma/c.png")
     (root / "README.txt").write_text("no slice")
     (root / ".hidden.png").write_bytes((root / "a.png").read_bytes())
     (root / "_SUCCESS").touch()
     found = scan_folder(root)
-    why = "it lies in no class folder"
-    assert found.omitted == ((root / "a.png", why), (root / "Training" / "b.png", why))
+    assert told(found.omitted) == [
+        (".hidden.png", "hidden"),
+        ("README.txt", "not_a_picture"),
+        ("b.png", "in_no_class_folder"),
+        ("_SUCCESS", "not_a_picture"),
+        ("a.png", "in_no_class_folder"),
+    ]
     assert [record.path.name for record in found.records] == ["c.png"]
-    assert f"left out what lies in no class folder: 2, such as {root / 'a.png'}" in caplog.text
 
     alone = root / "Training" / "glioma"
-    with pytest.raises(DataError, match=f"none of 1 could be used in {alone}, not c.png: {why}; see the README"):
+    with pytest.raises(DataError) as caught:
         scan_folder(alone)
+    assert caught.value.code == "layout_unknown"
+    assert f"none of 1 could be used in {alone}, not c.png" in str(caught.value)
 
 
 def test_a_folder_without_class_folders_is_refused(tmp_path):
@@ -182,14 +191,20 @@ def test_a_folder_none_of_whose_pictures_can_be_read_names_one(folder):
         scan_folder(root)
 
 
-def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
-    def refuse(path, *_):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_taken(folder, monkeypatch):
+    opened = Path.open
 
-    root = folder("glioma/a.png")
+    def refuse(path, *arguments):
+        if path.name == "a.png":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *arguments)
+
+    root = folder("glioma/a.png", "glioma/b.png")
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(DataError, match=r"a\.png: cannot be opened \(Permission denied\); check its permissions"):
-        scan_folder(root)
+    found = scan_folder(root)
+    assert told(found.skipped) == [("a.png", "cannot_open")]
+    assert "Permission denied" in found.skipped[0].reason
+    assert [record.path.name for record in found.records] == ["b.png"]
 
 
 def test_without_a_rule_no_patient_is_guessed(folder):
@@ -235,12 +250,12 @@ def test_an_expression_that_is_none_is_refused(folder):
 def test_files_of_other_formats_are_left_out_and_told(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.nrrd").write_bytes(b"NRRD0004\n" * 9)
-    assert scan_folder(root).omitted == ((root / "glioma" / "b.nrrd", "it is none of the formats that are read"),)
+    assert told(scan_folder(root).omitted) == [("b.nrrd", "not_a_picture")]
 
 
 def test_a_file_name_that_cannot_be_written_down_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     os.rename(root / "glioma" / "a.png", os.fsencode(root / "glioma") + b"/M\xfcller.png")  # noqa: PTH104
     folder("glioma/b.png")
-    ((_, reason),) = scan_folder(root).skipped
-    assert reason == "a file name must be UTF-8, this one is not; rename the file"
+    (one,) = scan_folder(root).skipped
+    assert one.code == "file_name_not_utf8"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.errors import DataError
-from gadolin.records import Record
+from gadolin.errors import DataError, ReadError
+from gadolin.records import Failure, Record
 from gadolin.sources import SOURCES, Scan, fetch, scan
 from gadolin.sources.known import recognise
 from gadolin.sources.unfinished import begin, finish
@@ -78,10 +78,16 @@ def test_what_br35h_has_beside_its_classes_is_left_out():
         Record(root / "Br35H-Mask-RCNN" / "TRAIN" / "y1.jpg", "Br35H-Mask-RCNN"),
     )
     renamed = {"yes": "tumor", "no": "notumor"}
-    skipped = ((root / "pred" / "x.jpg", "it is empty"), (root / "no" / "x.jpg", "it is empty"))
+    empty = ReadError(code="empty_file", rule="it is empty")
+    skipped = (Failure(str(root / "pred" / "x.jpg"), empty), Failure(str(root / "no" / "x.jpg"), empty))
     slim = recognise(replace(found, records=found.records + more, renamed=renamed, skipped=skipped))
     assert slim.records == found.records
     assert slim.skipped == skipped[1:]
+    assert [(one.path, one.code) for one in slim.omitted] == [
+        (str(root / "Br35H-Mask-RCNN" / "TRAIN" / "y1.jpg"), "not_in_release"),
+        (str(root / "pred" / "pred0.jpg"), "not_in_release"),
+        (str(root / "pred" / "x.jpg"), "empty_file"),
+    ]
     assert slim.release == RELEASES["br35h"]
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.errors import DataError
+from gadolin.errors import DataError, ReadError
 from gadolin.manifest import read_manifest
 from gadolin.phantom import CLASSES
-from gadolin.records import Record
+from gadolin.records import Failure, Record
 from gadolin.sources import Scan, require_trainable, scan
 
 
@@ -75,17 +75,22 @@ def record(label, split="", patient=""):
     return Record(Path("a.png"), label, patient=patient, split=split)
 
 
+def failure(path, code):
+    return Failure(path, ReadError(code=code, rule="it is so"))
+
+
 def test_a_scan_is_told_as_counts():
     found = Scan(
         Path("data"),
         "parts",
         (record("b", "train", "1"), record("a", "train", "1"), record("b", "test"), record("b", "test", "2")),
         {"B": "b"},
-        ((Path("x.png"), "empty"),),
-        ((Path("y.dcm"), "a localiser"),),
+        (failure("x.png", "empty_file"),),
+        (failure("y.dcm", "localiser"), failure("z.dcm", "localiser"), failure("t.txt", "not_a_picture")),
     )
     assert found.as_json() == {
         "data": "data",
+        "base": ".",
         "kind": "parts",
         "release": None,
         "slices": 4,
@@ -94,8 +99,14 @@ def test_a_scan_is_told_as_counts():
         "patients": 2,
         "slices_without_patient": 1,
         "renamed": {"B": "b"},
-        "skipped": [{"path": "x.png", "reason": "empty"}],
-        "omitted": [{"path": "y.dcm", "reason": "a localiser"}],
+        "skipped": [{"path": "x.png", "code": "empty_file", "reason": "it is so"}],
+        "skipped_by_code": {"empty_file": 1},
+        "omitted": [
+            {"path": "y.dcm", "code": "localiser", "reason": "it is so"},
+            {"path": "z.dcm", "code": "localiser", "reason": "it is so"},
+            {"path": "t.txt", "code": "not_a_picture", "reason": "it is so"},
+        ],
+        "omitted_by_code": {"localiser": 2, "not_a_picture": 1},
     }
 
 
@@ -118,11 +129,14 @@ def test_one_class_cannot_be_trained_on():
     )
 
 
-@pytest.mark.parametrize(("count", "more"), [(1, ""), (3, " and 2 more files like it")])
-def test_skipped_files_stop_training_unless_it_is_allowed(count, more):
-    skipped = tuple((Path(f"{number}.png"), "it is empty") for number in range(count))
+@pytest.mark.parametrize("count", [1, 3])
+def test_skipped_files_stop_training_unless_it_is_allowed(count, caplog):
+    skipped = tuple(failure(f"{number}.png", "empty_file") for number in range(count))
     found = Scan(Path("data"), "classes", (record("a"), record("b")), skipped=skipped)
     with pytest.raises(DataError) as caught:
         require_trainable(found)
-    assert str(caught.value) == f"0.png: it is empty{more}; remove what is no picture or pass --skip-unreadable"
+    assert (caught.value.code, caught.value.path) == ("unreadable_files", "0.png")
+    assert f"{count} cannot (empty_file {count})" in caught.value.got
+    assert "--skip-unreadable" in caught.value.remedy
     require_trainable(found, skip_unreadable=True)
+    assert caplog.messages[0] == f"left out: {count} (empty_file {count})"

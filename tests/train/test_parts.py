@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gadolin.errors import ReadError
+from gadolin.errors import DataError, ReadError
 from gadolin.train.parts import divide
 
 
@@ -53,3 +53,17 @@ def test_every_phase_is_told(short_plan, tmp_path):
 
     records = divide(short_plan(tmp_path / "run", cache=tmp_path / "cache"), progress).records
     assert told["preparing slices"] == (len(records), len(records))
+
+
+def test_what_is_left_out_of_the_data_is_counted_by_reason(damaged, caplog):
+    plan, _ = damaged
+    (plan.data / "glioma" / "gone.png").symlink_to("nowhere.png")
+    (plan.data / "Thumbs.db").touch()
+    with pytest.raises(DataError) as caught:
+        divide(plan, None)
+    assert caught.value.code == "unreadable_files"
+    assert caught.value.path == str(plan.data / "glioma" / "gone.png")
+
+    parts = divide(replace(plan, skip_unreadable=True), None)
+    assert parts.left_out == {"broken_link": 1, "damaged_file": 1, "housekeeping": 1}
+    assert "left out: 2 (broken_link 1, housekeeping 1)" in caplog.messages

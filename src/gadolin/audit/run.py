@@ -19,7 +19,7 @@ from gadolin.copies import find_copies
 from gadolin.errors import DataError
 from gadolin.prepare import Preparation
 from gadolin.records import NOTICE, Failure, Finding, Record
-from gadolin.sources import Scan, scan
+from gadolin.sources import Scan, not_taken_json, scan
 
 __all__ = ["SEVERITIES", "Audit", "audit", "look_at", "subject_of"]
 
@@ -63,6 +63,7 @@ class Audit:
             "patients": len(patients) or None,
             "parts": [one.as_json() for one in self.parts],
             "checks": list(self.looked),
+            **not_taken_json(subject.unreadable, subject.left_out),
             "not_looked": [{"check": name, "reason": reason} for name, reason in self.unasked.items()],
             "findings": [one.as_json() for one in self.findings],
         }
@@ -127,6 +128,7 @@ def subject_of(
     records: list[Record] = []
     facts: list[FileFacts] = []
     unreadable: list[Failure] = []
+    left_out: list[Failure] = []
     kept: list[int] = []
     for found in scans:
         other = found is not scans[0]
@@ -134,6 +136,7 @@ def subject_of(
         records += readable
         facts += seen
         unreadable += _called(broken, found.root, other=other)
+        left_out += _called(found.omitted, found.root, other=other)
         kept.append(len(readable))
     unlisted, failed = _unlisted(data, scans[0])
     probabilities = beside.probabilities(records[: kept[0]])
@@ -150,6 +153,7 @@ def subject_of(
         against=scans[1] if against is not None else None,
         whole=prepared.whole,
         unreadable=(*unreadable, *failed),
+        left_out=tuple(left_out),
         unlisted=unlisted,
         probabilities=probabilities,
         bundle=bundle,
@@ -160,7 +164,7 @@ def _unlisted(data: Path, found: Scan) -> tuple[tuple[str, ...] | None, list[Fai
     """Return the pictures in a folder that its manifest does not name, None where there is none, and damaged ones."""
     if not data.is_dir() or found.kind != "manifest":
         return None, []
-    pictures, failed = beneath(data, found)
+    pictures, failed = beneath(found)
     names = tuple(called(path, found.root) for path in pictures)
     return names, _called(failed, found.root)
 

@@ -35,7 +35,8 @@ def audit(
 ) -> None:
     """Find what is wrong with a data set: copies across parts, shared patients, conflicting labels and more.
 
-    Nothing is changed. Files that cannot be read are told and left out.
+    Nothing is changed. What cannot be entered or read is told, and the exit code is then 1; what is left out is told
+    with the reason.
     """
     from gadolin.audit import Beside
     from gadolin.audit import audit as audit_data
@@ -60,6 +61,10 @@ def audit(
 
         sys.stdout.flush()
         say(f"report: {write_audit_page(report, found)}")
+    broken = found.subject.unreadable
+    if broken:
+        say(f"gadolin: {len(broken)} could not be entered or read, the first {broken[0]}")
+        raise typer.Exit(1)
 
 
 def _require_page(report: Path) -> None:
@@ -85,6 +90,7 @@ def _require_page(report: Path) -> None:
 
 
 def _words(found: Audit) -> str:
+    from gadolin.folder_walk import describe
     from gadolin.records import NOTICE
 
     lines = [found.verdict, ""]
@@ -106,4 +112,6 @@ def _words(found: Audit) -> str:
     for one in found.findings:
         lines += [f"{one.severity}: {one.kind}: {one.message}", f"  what to do: {one.remedy}"]
     lines += [f"not looked for: {name}: {reason}" for name, reason in found.unasked.items()]
+    lines += describe("cannot be read", found.subject.unreadable)
+    lines += describe("left out", found.subject.left_out)
     return "\n".join([*lines, "", NOTICE])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gadolin.cli.missing import left_out_json, parted, tell_what_is_missing
 from gadolin.cli.options import Model
 from gadolin.cli.output import print_json, progress_bar, say
 
@@ -37,17 +38,18 @@ def explain(
 ) -> None:
     """Show what speaks for a class in slices: heat on the pixels of each slice, and how far to trust it.
 
-    A slice that cannot be read or explained is reported and the rest go on; the exit code is then 1. For research
-    only; not a medical device.
+    What cannot be entered, read or explained is reported and the rest go on; the exit code is then 1. What is left out
+    of folders is told with the reason. For research only; not a medical device.
     """
     from gadolin.explanations import Options
     from gadolin.files import expand, slices_of
     from gadolin.predictor import Predictor
     from gadolin.records import NOTICE, Failure
-    from gadolin.report.explained import Question, explain_slices, methods_for, sentences
+    from gadolin.report.explained import OutputNames, Question, explain_slices, methods_for, sentences
 
     options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
-    files = expand(paths)
+    named = expand(paths)
+    files = named.files
     predictor = Predictor.load(model, runtime=runtime)
     methods, left = methods_for(method, predictor)
     if left:
@@ -55,18 +57,17 @@ def explain(
     done: list[dict[str, object] | Failure] = []
     with progress_bar("explaining") as advance:
         question = Question(methods, label, options)
-        for one in explain_slices(predictor, slices_of(files), question, out):
+        names = OutputNames(out, inputs=[each for each in files if isinstance(each, str)])
+        for one in explain_slices(predictor, slices_of(files), question, names):
             done.append(one)
             advance(len(done), max(len(files), len(done)), "explaining")
-    failures = [each for each in done if isinstance(each, Failure)]
     records = [each for each in done if not isinstance(each, Failure)]
+    failures, left_out = parted([each for each in done if isinstance(each, Failure)], named, answered=records)
     if as_json:
         errors = [each.as_json() for each in failures]
-        print_json({"notice": NOTICE, "model": predictor.bundle.digest, "explained": records, "errors": errors})
+        told = {"explained": records, "errors": errors, **left_out_json(left_out)}
+        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif records:
         print("\n".join(sentences(records)))
         say(NOTICE)
-    for failure in failures:
-        say(f"gadolin: {failure.error}")
-    if failures:
-        raise typer.Exit(1)
+    tell_what_is_missing(failures, left_out, as_json=as_json)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadolin.cli.missing import left_out_json, parted, tell_what_is_missing
 from gadolin.cli.options import Model
 from gadolin.cli.output import print_json, progress_bar, say, table
 
@@ -35,8 +36,8 @@ def predict(
 ) -> None:
     """Name what slices show, with the probability of each class.
 
-    A file that cannot be read is reported and the rest go on; the exit code is then 1. For research only; not a
-    medical device.
+    What cannot be entered or read is reported and the rest go on; the exit code is then 1. What is left out of folders
+    is told with the reason. For research only; not a medical device.
     """
     from gadolin.errors import RequestError
     from gadolin.files import expand, predict_files
@@ -50,15 +51,16 @@ def predict(
             got="got --json and --csv",
             remedy="give one",
         )
-    files = expand(paths, series=series)
+    named = expand(paths, series=series)
     predictor = Predictor.load(model, runtime=runtime, threads=threads)
-    answers = _with_progress(predict_files(predictor, files, plane=plane), len(files))
+    answers = _with_progress(predict_files(predictor, named.files, plane=plane), len(named.files))
     predictions = [each for each in answers if isinstance(each, Prediction)]
-    failures = [each for each in answers if isinstance(each, Failure)]
+    failures, left_out = parted([each for each in answers if isinstance(each, Failure)], named, answered=predictions)
     if as_json:
         told = {
             "predictions": [each.as_json() for each in predictions],
             "errors": [each.as_json() for each in failures],
+            **left_out_json(left_out),
         }
         print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif as_csv:
@@ -67,10 +69,7 @@ def predict(
         print(_words(predictions, predictor.bundle.classes))
     if predictions and not as_json:
         say(NOTICE)
-    for failure in failures:
-        say(f"gadolin: {failure.error}")
-    if failures:
-        raise typer.Exit(1)
+    tell_what_is_missing(failures, left_out, as_json=as_json)
 
 
 def _with_progress(answers: Iterator[Prediction | Failure], files: int) -> list[Prediction | Failure]:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gadolin.cli.options import PatientFrom
-from gadolin.cli.output import print_json, progress_bar, table
+from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
     from gadolin.sources import Scan
     from gadolin.sources.release import Release
-
-_SHOWN = 10  # files told one by one
 
 
 def scan(
@@ -22,7 +20,11 @@ def scan(
     patient_from: PatientFrom = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Show what is recognised in a data set: classes, parts, counts, patients. Nothing is changed."""
+    """Show what is recognised in a data set: classes, parts, counts, patients. Nothing is changed.
+
+    What was seen and not taken is told, counted by reason. Where something could not be entered or read, the exit
+    code is 1.
+    """
     from gadolin.sources import scan as scan_data
 
     with progress_bar("scanning") as advance:
@@ -33,6 +35,9 @@ def scan(
         print_json(found.as_json())
     else:
         print(_words(found))
+    if found.skipped:
+        say(f"gadolin: {len(found.skipped)} could not be entered or read, the first {found.skipped[0]}")
+        raise typer.Exit(1)
 
 
 def release_lines(release: Release) -> list[str]:
@@ -46,6 +51,8 @@ def release_lines(release: Release) -> list[str]:
 
 
 def _words(found: Scan) -> str:
+    from gadolin.folder_walk import describe
+
     parts = sorted({record.split for record in found.records})
     counts = {
         part: [sum(r.split == part and r.label == name for r in found.records) for name in found.classes]
@@ -53,12 +60,12 @@ def _words(found: Scan) -> str:
     }
     rows = [[part or "all", *map(str, counts[part]), str(sum(counts[part]))] for part in parts]
     lines = [f"{found.root}: {len(found.records)} slices, recognised by {found.kind}", ""]
+    lines += [f"the data lies in {found.base}", ""] if found.base and found.base != found.root else []
     lines += [*release_lines(found.release), ""] if found.release else []
     lines += [table(["part", *found.classes, "total"], rows), ""]
     patients = {record.patient for record in found.records if record.patient}
     lines += [f"patients: {len(patients)}" if patients else "patients: unknown (see --patient-from)"]
     lines += [f"class {old!r} is counted as {new!r}" for old, new in sorted(found.renamed.items())]
-    for what, files in (("skipped", found.skipped), ("left out", found.omitted)):
-        lines += [f"{what} {one}" for one in files[:_SHOWN]]
-        lines += [f"... and {len(files) - _SHOWN} more"] if len(files) > _SHOWN else []
+    lines += describe("skipped", found.skipped)
+    lines += describe("left out", found.omitted)
     return "\n".join(lines)

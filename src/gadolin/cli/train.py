@@ -68,10 +68,15 @@ def train(
 
 def _tell(out: Path, page: Path, *, as_json: bool) -> None:
     metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
+    run = page.parent.parent / "run.json"
+    left_out = json.loads(run.read_text(encoding="utf-8")).get("left_out", {})
     if as_json:
-        print_json({"run": str(out), "bundle": str(out / "bundle"), "report": str(page), "metrics": metrics})
+        told = {"run": str(out), "bundle": str(out / "bundle"), "report": str(page), "left_out_by_code": left_out}
+        print_json({**told, "metrics": metrics})
     else:
         print(summary(metrics))
+        if left_out:
+            say(f"left out: {', '.join(f'{count} {code}' for code, count in left_out.items())}")
         say(f"run: {out}\nreport: {page}")
 
 

@@ -24,6 +24,7 @@ _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes
 _MATLAB = (b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _GZIP = b"\x1f\x8b"
+_TEXT = bytes({*range(7, 14), 26, 27, *range(32, 256)})  # in the first bytes of every format that is read is another
 
 
 def foreign() -> UnknownFormatError:
@@ -36,8 +37,11 @@ def foreign() -> UnknownFormatError:
 def file_kind(head: bytes) -> str | None:
     """Return the format that the first 4,096 bytes of a file announce, or None where none is known.
 
-    One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped.
+    One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped. A text is none,
+    whatever it begins with.
     """
+    if not head.startswith(_GZIP) and not head[:512].translate(None, _TEXT):
+        return None
     if head[128:132] == b"DICM" or _bare_dicom(head):  # first, since the 128 bytes before it may be anything
         return "DICOM"
     for kind, starts in _PICTURES.items():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +11,19 @@ from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import Place
 from gadolin.readers.kinds import HEAD, file_kind, foreign, is_other
+from gadolin.records import Failure
 
-__all__ = ["by_place", "in_order"]
+__all__ = ["Ordered", "by_place", "in_order"]
 
-_LOG = logging.getLogger("gadolin")
 _SAME_PLANE = 0.999  # of the cosine between two normals
 _TOLD = 5  # folders, in an error
+
+
+class Ordered(NamedTuple):
+    """``files`` in order, a Failure in the place of a folder that holds several series; ``left_out`` the others."""
+
+    files: list[Path | Failure]
+    left_out: list[Failure]
 
 
 class _Found(NamedTuple):
@@ -30,36 +36,34 @@ class _Found(NamedTuple):
 _NOWHERE = Place("", "", None, (0.0, 0.0, 0.0), 0)
 
 
-def in_order(paths: Sequence[Path], *, series: str | None = None) -> list[Path]:
-    """Return ``paths`` with the DICOM files of each folder in anatomical order.
+def in_order(paths: Sequence[Path], *, series: str | None = None) -> Ordered:
+    """Return ``paths`` with the DICOM files of each folder in anatomical order, and what is left out of them.
 
     Files of one series come plane by plane, then by position, then as they were acquired; those without a position as
-    they were acquired. Localisers and files that neither hold a slice nor pass for one are left out, and that is
-    logged. Pictures, and files that cannot be read, stay where they are: what is wrong with them is told when they are
-    read. ``series`` names the series to keep of each folder, by its number or as the error tells. Raises RequestError
-    where a folder holds several series and none is chosen, or where no file belongs to the chosen one.
+    they were acquired. Left out are localisers and objects that accompany a series, files that neither hold a slice
+    nor pass for one, and the series that were not chosen. Pictures, and files that cannot be read, stay where they
+    are: what is wrong with them is told when they are read. ``series`` names the series to keep of each folder, by
+    its number or as the error tells. A folder that holds several series, where none is chosen, has a Failure in the
+    place of their files. Raises RequestError where no file belongs to the chosen series.
     """
     found = {path: one for path in paths if (one := _look(path)) is not None}
-    left_out = {path for path, one in found.items() if one.omit}
-    for path in sorted(left_out):
-        _LOG.warning("left out %s: %s", path, found[path].omit)
+    left_out = {path: one.omit for path, one in found.items() if one.omit is not None}
     kept = {path: one.place for path, one in found.items() if path not in left_out}
-    whole: dict[Path, list[Path]] = defaultdict(list)
+    folders: dict[Path, list[Path]] = defaultdict(list)
     for path in kept:
-        whole[path.parent].append(path)
-    folders = _chosen(kept, whole, series) if series is not None and kept else whole
-    left_out |= set(kept) - {path for members in folders.values() for path in members}
+        folders[path.parent].append(path)
+    if series is not None and kept:
+        folders, others = _chosen(kept, folders, series)
+        left_out |= others
+    places: dict[Path, Iterator[Path | Failure]] = {}
     for folder, members in folders.items():
         if len({kept[path].series for path in members}) > 1:
-            told = _told(kept[path] for path in members)
-            raise RequestError(
-                code="several_series",
-                rule="a folder must hold one series",
-                got=f"{folder} holds {told}",
-                remedy="choose one with --series or sort them apart",
-            )
-    sorted_files = {folder: iter(by_place({path: kept[path] for path in each})) for folder, each in folders.items()}
-    return [next(sorted_files[path.parent]) if path in kept else path for path in paths if path not in left_out]
+            places[folder] = iter([Failure(str(folder), _several_series(folder, [kept[path] for path in members]))])
+        else:
+            places[folder] = iter(by_place({path: kept[path] for path in members}))
+    ordered = [next(places[path.parent], None) if path in kept else path for path in paths if path not in left_out]
+    told = [Failure(str(path), error) for path, error in sorted(left_out.items())]
+    return Ordered([one for one in ordered if one is not None], told)
 
 
 def by_place(places: Mapping[Path, Place]) -> list[Path]:
@@ -97,14 +101,18 @@ def _look(path: Path) -> _Found | None:
     return _Found(opened.omit, opened.place or _NOWHERE)
 
 
-def _chosen(kept: Mapping[Path, Place], folders: Mapping[Path, list[Path]], series: str) -> dict[Path, list[Path]]:
-    """Return the files of each folder that are of the series that is called so there."""
+def _chosen(
+    kept: Mapping[Path, Place], folders: Mapping[Path, list[Path]], series: str
+) -> tuple[dict[Path, list[Path]], dict[Path, ReadError]]:
+    """Return the files of each folder that are of the series that is called so there, and why each other is not."""
     chosen: dict[Path, list[Path]] = {}
+    others: dict[Path, ReadError] = {}
     for folder, members in folders.items():
         names = _names(kept[path] for path in members)
         chosen[folder] = [path for path in members if names[kept[path].series] == series]
-        if not chosen[folder]:
-            _LOG.warning("left out %s: it holds %s", folder, _told(kept[path] for path in members))
+        others |= {
+            path: _other_series(series, name) for path in members if (name := names[kept[path].series]) != series
+        }
     if not any(chosen.values()):
         there = [(folder, _told(kept[path] for path in members)) for folder, members in folders.items()]
         told = there[0][1] if len(there) == 1 else "; ".join(f"{told} in {folder}" for folder, told in there[:_TOLD])
@@ -115,7 +123,23 @@ def _chosen(kept: Mapping[Path, Place], folders: Mapping[Path, list[Path]], seri
             got=f"got {series}",
             remedy=f"there are {told}{more}",
         )
-    return chosen
+    return chosen, others
+
+
+def _other_series(wanted: str, name: str) -> ReadError:
+    return ReadError(
+        code="other_series", rule=f"only series {wanted} of each folder was asked for", got=f"this is of series {name}"
+    )
+
+
+def _several_series(folder: Path, places: Iterable[Place]) -> RequestError:
+    return RequestError(
+        code="several_series",
+        rule="a folder must hold one series",
+        got=f"this one holds {_told(places)}",
+        remedy="choose one with --series or sort them apart",
+        path=folder,
+    )
 
 
 def _names(places: Iterable[Place]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
 from gadolin.errors import DataError
 from gadolin.evaluate.assess import tested_records
+from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
 from gadolin.predictor import Predictor
 from gadolin.records import Record
@@ -54,7 +55,10 @@ def evaluate_model(
         run=run,
         parts=_parts(records, run, predictor, cache) if run else {},
         prepared=cache,
-        notes=tuple(f"Left out: {one.path} ({one.reason})." for one in found.skipped),
+        notes=(
+            *(f"Left out: {one.path} ({one.reason})." for one in found.skipped),
+            *(f"Left out without fault: {count} {code}." for code, count in count_by_code(found.omitted).items()),
+        ),
     )
     _, page = assess_and_report(predictor, assessment, progress=progress)
     return page

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +22,9 @@ from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Failure, Slice, slice_name
 from gadolin.report.drawings import load
 
-__all__ = ["Question", "explain_slices", "methods_for", "sentences"]
+__all__ = ["OutputNames", "Question", "explain_slices", "methods_for", "sentences"]
+
+_LONGEST_STEM = 180  # bytes; most file systems take names of 255
 
 Named = tuple[str, int | None, Slice | Failure]
 
@@ -31,6 +36,44 @@ class Question:
     methods: tuple[str, ...]
     label: str | None = None
     options: Options = field(default_factory=Options)
+
+
+class OutputNames:
+    """The names of what is written into a folder: no slice is written over another's files, or over an input's.
+
+    Names that differ in case or in the composition of their letters count as one, as some file systems have it.
+    """
+
+    def __init__(self, folder: Path, *, inputs: Iterable[str] = ()) -> None:
+        self._folder = folder
+        self._taken: set[str] = set()
+        self._inputs = {_folded(os.path.abspath(each)) for each in inputs if each != "-"}  # noqa: PTH100
+
+    def of(self, path: str, frame: int | None, methods: Sequence[str]) -> str:
+        """Return what the files of a slice begin with: folder and name, to which "-method.png" and more is added."""
+        name = "stdin" if path == "-" else _plain(Path(path).stem)
+        first = name if frame is None else f"{name}-{frame:03d}"
+        stem, number = first, 1
+        while _folded(stem) in self._taken or self._is_input(stem, methods):
+            number += 1
+            stem = f"{first}-{number}"
+        self._taken.add(_folded(stem))
+        return str(self._folder / stem)
+
+    def _is_input(self, stem: str, methods: Sequence[str]) -> bool:
+        endings = [".json", "-panel.png", *(f"-{each}.{kind}" for each in methods for kind in ("png", "npy"))]
+        folder = os.path.abspath(self._folder)  # noqa: PTH100
+        return any(_folded(os.path.join(folder, stem + ending)) in self._inputs for ending in endings)  # noqa: PTH118
+
+
+def _plain(stem: str) -> str:
+    """Return a name that every file system takes: without control and reserved characters, not too long."""
+    kept = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]', "_", stem).rstrip(". ") or "slice"
+    return kept.encode()[:_LONGEST_STEM].decode(errors="ignore")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def methods_for(wanted: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -59,7 +102,7 @@ def explain_slices(
     predictor: Predictor,
     slices: Iterator[Named],
     question: Question,
-    out: Path,
+    names: OutputNames,
     *,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[dict[str, object] | Failure]:
@@ -71,7 +114,6 @@ def explain_slices(
     overlays = load("gadolin.report.overlays", "explain")
     if question.label is not None:
         class_index(question.label, predictor.bundle.classes)
-    taken: set[str] = set()
     for path, frame, image in slices:
         if isinstance(image, Failure):
             yield image
@@ -86,22 +128,22 @@ def explain_slices(
         except RequestError as error:
             yield Failure(path, error, frame)
             continue
-        stem = _stem(path, frame, taken)
+        base = names.of(path, frame, question.methods)
         (verdict,) = predictor.predict([image])
         why = verdict.reason
         written = [
-            _written(predictor, overlays.overlay(image, one, declined=why), one, out / f"{stem}-{one.method}")
+            _written(predictor, overlays.overlay(image, one, declined=why), one, f"{base}-{one.method}")
             for one in found
         ]
         record = {"path": path, "frame": frame, **verdict.verdict_json(), "explanations": written}
         if len(found) > 1:
-            write_bytes(out / f"{stem}-panel.png", overlays.panel(image, found, declined=why))
-            record["panel"] = str(out / f"{stem}-panel.png")
-        write_json(out / f"{stem}.json", {"notice": NOTICE, "model": predictor.bundle.digest, **record})
+            write_bytes(Path(f"{base}-panel.png"), overlays.panel(image, found, declined=why))
+            record["panel"] = f"{base}-panel.png"
+        write_json(Path(f"{base}.json"), {"notice": NOTICE, "model": predictor.bundle.digest, **record})
         yield record
 
 
-def _written(predictor: Predictor, picture: bytes, one: Explanation, base: Path) -> dict[str, object]:
+def _written(predictor: Predictor, picture: bytes, one: Explanation, base: str) -> dict[str, object]:
     """Write the heat and its overlay, and return what the JSON says of it."""
     buffer = io.BytesIO()
     np.save(buffer, one.heat, allow_pickle=False)
@@ -109,18 +151,6 @@ def _written(predictor: Predictor, picture: bytes, one: Explanation, base: Path)
     write_bytes(heat, buffer.getvalue())
     write_bytes(overlay, picture)
     return {**told(predictor.bundle, one), "heat": str(heat), "overlay": str(overlay)}
-
-
-def _stem(path: str, frame: int | None, taken: set[str]) -> str:
-    """Return a file name for a slice that no earlier one has."""
-    name = "stdin" if path == "-" else Path(path).stem
-    base = name if frame is None else f"{name}-{frame:03d}"
-    stem, number = base, 1
-    while stem in taken:
-        number += 1
-        stem = f"{base}-{number}"
-    taken.add(stem)
-    return stem
 
 
 def _has_torch() -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from gadolin.errors import DataError
 from gadolin.manifest import read_manifest
+from gadolin.records import Failure
 from gadolin.sources import annotated, figshare, folder
-from gadolin.sources.found import Scan, require_trainable
+from gadolin.sources.found import Scan, not_taken_json, require_trainable
 from gadolin.sources.known import SOURCES, fetch, recognise
 from gadolin.sources.labels import canonical
+from gadolin.sources.layout import inner_folders, require_open
 from gadolin.sources.unfinished import refuse_unfinished
+from gadolin.sources.unused import with_unused
 
-__all__ = ["SOURCES", "Progress", "Scan", "fetch", "require_trainable", "scan"]
+__all__ = ["SOURCES", "Progress", "Scan", "fetch", "not_taken_json", "require_trainable", "scan"]
 
 Progress = Callable[[int, int], None]
 
@@ -26,38 +30,62 @@ def scan(data: Path, *, patient_from: str | None = None, progress: Progress | No
     group, searched in the path below ``data``. ``progress`` is called with (done, total) files.
     Raises DataError where nothing usable is found, or only half a fetch.
     """
-    if not data.exists():
+    if not os.path.exists(data):  # noqa: PTH110  # which refuses no name
         raise DataError(
             code="data_not_found",
             rule="the data must be a folder or a manifest CSV",
             got=f"{data} does not exist",
             remedy="check the path",
         )
-    if data.is_file():
-        return _from_manifest(data, patient_from)
-    refuse_unfinished(data)
-    inside = data / "manifest.csv"
-    if inside.is_file():
-        return _from_manifest(inside, patient_from)
-    if figshare.slice_files(data):
+    if not data.is_dir():
+        return recognise(_from_manifest(data, patient_from))
+    require_open(data)
+    for base in inner_folders(data):
+        refuse_unfinished(base)
+        found = _from_table(data, base, patient_from, progress)
+        if found is not None:
+            return recognise(found)
+    return recognise(folder.scan_folder(data, patient_from=patient_from, progress=progress))
+
+
+def _from_table(data: Path, base: Path, patient_from: str | None, progress: Progress | None) -> Scan | None:
+    """Return the data set that a manifest, numbered MATLAB files or annotations in ``base`` make, or None.
+
+    What else lies in ``data`` is told in it.
+    """
+    inside = base / "manifest.csv"
+    if os.path.isfile(inside):  # noqa: PTH113
+        found = _from_manifest(inside, patient_from)
+        return with_unused(found, data, [inside], _unused("not_in_manifest", "its manifest", "add a row for it"))
+    if figshare.slice_files(base):
         if patient_from is not None:
             raise DataError(
                 code="patient_rule_not_needed",
                 rule="these slices name their own patients",
-                got=f"{data} holds such .mat files",
+                got=f"{base} holds such .mat files",
                 remedy="leave --patient-from out",
             )
-        return recognise(figshare.scan_mats(data, progress=progress))
-    if annotated.is_annotated(data):
+        found = figshare.scan_mats(base, progress=progress)
+        why = _unused("not_a_numbered_slice", "a file called by its number, as 1.mat, beside the others")
+        return with_unused(found, data, [base / figshare.FOLDS], why)
+    if annotated.is_annotated(base):
         if patient_from is not None:
             raise DataError(
                 code="patient_rule_not_needed",
                 rule="annotations name patients in their own column",
-                got=f"{data} has some",
+                got=f"{base} has some",
                 remedy="leave --patient-from out",
             )
-        return recognise(annotated.scan_annotated(data, progress=progress))
-    return recognise(folder.scan_folder(data, patient_from=patient_from, progress=progress))
+        found = annotated.scan_annotated(base, progress=progress)
+        why = _unused("not_in_annotations", f"a row of {annotated.TABLE}", "add a row for it")
+        return with_unused(found, data, [base / annotated.TABLE], why)
+    return None
+
+
+def _unused(code: str, where: str, remedy: str = "") -> DataError:
+    return DataError(
+        code=code, rule=f"a slice of this data set stands in {where}", got="this one does not", remedy=remedy
+    )
 
 
 def _from_manifest(path: Path, patient_from: str | None) -> Scan:
@@ -68,7 +96,8 @@ def _from_manifest(path: Path, patient_from: str | None) -> Scan:
             got=f"{path} is one",
             remedy="leave --patient-from out",
         )
-    read = read_manifest(path)
+    failures: list[Failure] = []
+    read = read_manifest(path, failures=failures)
     renamed = {one.label: canonical(one.label) for one in read if canonical(one.label) != one.label}
     records = tuple(replace(one, label=renamed.get(one.label, one.label)) for one in read)
-    return recognise(Scan(root=path, kind="manifest", records=records, renamed=renamed))
+    return Scan(root=path, kind="manifest", records=records, renamed=renamed, skipped=tuple(failures))

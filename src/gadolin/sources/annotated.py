@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from gadolin.errors import DataError, ReadError
+from gadolin.folder_walk import Walker
 from gadolin.manifest import file_digest
 from gadolin.readers import open_file
 from gadolin.records import Failure, Record
 from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
 
-__all__ = ["is_annotated", "scan_annotated"]
+__all__ = ["TABLE", "is_annotated", "scan_annotated"]
 
-_TABLE, _IMAGES = "annotations.csv", "images"
+TABLE = "annotations.csv"
+_IMAGES = "images"
 _REQUIRED = ("number", "label")
 
 
 def is_annotated(root: Path) -> bool:
     """Return whether ``root`` holds a table of annotations and the folder of its pictures."""
-    return (root / _TABLE).is_file() and (root / _IMAGES).is_dir()
+    return os.path.isfile(root / TABLE) and os.path.isdir(root / _IMAGES)  # noqa: PTH112, PTH113  # which never raise
 
 
 def scan_annotated(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Scan:
@@ -31,9 +34,9 @@ def scan_annotated(root: Path, *, progress: Callable[[int, int], None] | None = 
     The columns ``number`` and ``label`` are required, others passed over. A row whose picture is missing or
     unreadable is skipped, and said so. Raises DataError where the table is none, or names no picture that is there.
     """
-    table = root / _TABLE
+    table = root / TABLE
     rows = _rows(table)
-    pictures = {path.stem: path for path in sorted((root / _IMAGES).iterdir()) if path.is_file()}
+    pictures = {path.stem: path for path in Walker().listing(root / _IMAGES).files}
     renamed: dict[str, str] = {}
     records: list[Record] = []
     skipped: list[Failure] = []
@@ -53,7 +56,7 @@ def scan_annotated(root: Path, *, progress: Callable[[int, int], None] | None = 
         if path is None:
             missing = ReadError(
                 code="file_missing",
-                rule=f"every picture that {_TABLE} names must be there",
+                rule=f"every picture that {TABLE} names must be there",
                 got="this one is not",
                 remedy="add it",
             )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from gadolin.errors import DataError
+from gadolin.records import Failure
 from gadolin.sources.download import Progress
-from gadolin.sources.found import Scan
+from gadolin.sources.found import Scan, in_order_of_path
 from gadolin.sources.kaggle import fetch_pinned
 from gadolin.sources.release import SEE_THE_PAGE, Release
 
@@ -14,6 +16,9 @@ __all__ = ["RELEASE", "fetch", "without_extras"]
 
 _FOLDERS = ("yes", "no")
 _EXTRAS = {"pred", "Br35H-Mask-RCNN"}
+_BESIDE = DataError(
+    code="not_in_release", rule="a slice of this release lies in yes or no", got="this one lies beside them"
+)
 
 RELEASE = Release(
     name="br35h",
@@ -38,10 +43,18 @@ def without_extras(found: Scan, release: Release = RELEASE) -> Scan:
     """
     if found.kind != "classes":
         return found
-    top = {record.path: record.path.relative_to(found.root).parts[0] for record in found.records}
+    base = found.base or found.root
+    top = {record.path: record.path.relative_to(base).parts[0] for record in found.records}
     kept = tuple(record for record in found.records if top[record.path] in _FOLDERS)
     if not set(top.values()) - set(_FOLDERS) <= _EXTRAS or not release.holds(kept):
         return found
     renamed = {old: new for old, new in found.renamed.items() if old in _FOLDERS}
-    skipped = tuple(each for each in found.skipped if Path(each.path).relative_to(found.root).parts[0] in _FOLDERS)
-    return replace(found, records=kept, renamed=renamed, skipped=skipped)
+    skipped = tuple(each for each in found.skipped if not _is_extra(Path(each.path), base))
+    beside = [Failure(str(record.path), _BESIDE) for record in found.records if top[record.path] not in _FOLDERS]
+    beside += [each for each in found.skipped if each not in skipped]
+    omitted = in_order_of_path([*found.omitted, *beside])
+    return replace(found, records=kept, renamed=renamed, skipped=skipped, omitted=omitted)
+
+
+def _is_extra(path: Path, base: Path) -> bool:
+    return path.is_relative_to(base) and path.relative_to(base).parts[:1] in [(name,) for name in _EXTRAS]

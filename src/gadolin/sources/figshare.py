@@ -11,6 +11,7 @@ from string import ascii_letters
 
 from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError, DownloadError, ReadError
+from gadolin.folder_walk import Walker
 from gadolin.manifest import file_digest, write_manifest
 from gadolin.readers import open_file
 from gadolin.readers.hdf5 import read_group
@@ -21,7 +22,7 @@ from gadolin.sources.release import Release
 from gadolin.sources.unfinished import begin, finish
 from gadolin.sources.unpack import unpack
 
-__all__ = ["API", "RELEASE", "fetch", "read_folds", "scan_mats", "slice_files"]
+__all__ = ["API", "FOLDS", "RELEASE", "fetch", "read_folds", "scan_mats", "slice_files"]
 
 API = "https://api.figshare.com/v2"
 RELEASE = Release(
@@ -36,7 +37,7 @@ RELEASE = Release(
     counts={("", "meningioma"): 708, ("", "glioma"): 1426, ("", "pituitary"): 930},
 )
 _ARCHIVES = tuple(f"brainTumorDataPublic_{span}.zip" for span in ("1-766", "767-1532", "1533-2298", "2299-3064"))
-_FOLDS = "cvind.mat"
+FOLDS = "cvind.mat"
 _MOST_FOLDS = 1 << 20  # bytes of that file
 _SLICE = re.compile(r"[1-9][0-9]{0,4}\.mat")
 _MAX_BYTES = 1 << 30
@@ -52,8 +53,8 @@ def fetch(out: Path, *, progress: Progress | None = None, api: str = API, releas
     """
     work = begin(out, "figshare")
     for remote in _listing(f"{api}/articles/{release.pinned}/files"):
-        if remote.name == _FOLDS:
-            download(remote, out / _FOLDS, progress=_in_megabytes(progress))
+        if remote.name == FOLDS:
+            download(remote, out / FOLDS, progress=_in_megabytes(progress))
             continue
         done = work / f"{remote.name}.done"
         if not done.exists():
@@ -79,10 +80,11 @@ def fetch(out: Path, *, progress: Progress | None = None, api: str = API, releas
 
 def slice_files(root: Path) -> list[Path]:
     """Return the slices N.mat in ``root``, in its folder slices/ or in those of the unpacked archives, by number."""
-    if not root.is_dir():
-        return []
-    inside = [each for each in root.iterdir() if each.is_dir() and each.name.startswith(("slices", "brainTumorData"))]
-    files = [path for folder in (root, *inside) for path in folder.glob("*.mat") if _SLICE.fullmatch(path.name)]
+    walker = Walker()
+    top = walker.listing(root)
+    inside = [each for each in top.all_folders if each.name.startswith(("slices", "brainTumorData"))]
+    there = [*top.files, *(path for folder in inside for path in walker.listing(folder).files)]
+    files = [path for path in there if _SLICE.fullmatch(path.name)]
     return sorted(files, key=lambda path: (int(path.stem), path.as_posix()))
 
 
@@ -92,11 +94,11 @@ def scan_mats(root: Path, *, progress: Callable[[int, int], None] | None = None)
     Raises DataError where there is no slice.
     """
     files = slice_files(root)
-    folds = read_folds(root / _FOLDS) if (root / _FOLDS).is_file() else ()
+    folds = read_folds(root / FOLDS) if (root / FOLDS).is_file() else ()
     if folds and files and len(folds) < int(files[-1].stem):
         raise DataError(
             code="folds_incomplete",
-            rule=f"{root / _FOLDS} must tell the fold of every slice",
+            rule=f"{root / FOLDS} must tell the fold of every slice",
             got=f"it holds {len(folds)} and there is {files[-1].name}",
             remedy="fetch it again or remove it",
         )
@@ -181,7 +183,7 @@ def _listing(url: str) -> list[Remote]:
         md5 = str(fields.get("computed_md5") or fields.get("supplied_md5") or "").lower()
         if isinstance(address, str) and type(size) is int and 0 < size <= _MAX_BYTES and len(md5) == 32:
             listed[str(name)] = Remote(str(name), address, size, md5)
-    missing = [name for name in (_FOLDS, *_ARCHIVES) if name not in listed]
+    missing = [name for name in (FOLDS, *_ARCHIVES) if name not in listed]
     if missing:
         raise DownloadError(
             code="listing_incomplete",
@@ -189,7 +191,7 @@ def _listing(url: str) -> list[Remote]:
             got="it does not",
             remedy=f"look at {RELEASE.url}, the article may have changed",
         )
-    return [listed[name] for name in (_FOLDS, *_ARCHIVES)]
+    return [listed[name] for name in (FOLDS, *_ARCHIVES)]
 
 
 def _in_megabytes(progress: Progress | None) -> Progress | None:

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from gadolin.errors import DataError, ReadError
+from gadolin.errors import DataError, GadolinError, ReadError
 from gadolin.readers import MAX_BYTES, open_bytes, require_utf8
 from gadolin.readers.contents import Contents, left_out
 from gadolin.readers.kinds import HEAD, foreign, is_other
 from gadolin.records import Failure, Record
-from gadolin.sources.found import Scan
+from gadolin.sources.found import Scan, in_order_of_path
 from gadolin.sources.labels import canonical
+from gadolin.sources.layout import find_layout, passes_for_slice
 from gadolin.sources.patient_rule import PatientRule
 
-__all__ = ["PART_NAMES", "scan_folder"]
-
-PART_NAMES = {
-    "train": "train", "training": "train",
-    "test": "test", "testing": "test",
-    "val": "validation", "valid": "validation", "validation": "validation",
-}  # fmt: skip
-
-
-_LOG = logging.getLogger("gadolin")
+__all__ = ["scan_folder", "sort_out"]
 
 
 def scan_folder(
@@ -34,21 +25,16 @@ def scan_folder(
 ) -> Scan:
     """Scan ``root``; its folders are parts (Training, Testing, ...) holding classes, or the classes themselves.
 
-    Raises DataError where there is no class folder or no picture.
+    A folder that holds nothing but another one, or one folder with parts, is descended into. Raises DataError where
+    there is no class folder or no picture.
     """
-    parts = _parts(root)
-    files = [(part, folder.name, path) for part, base in parts for folder in _folders(base) for path in _files(folder)]
-    renamed = {name: canonical(name) for _, name, _ in files if canonical(name) != name}
+    layout = find_layout(root)
+    renamed = {one.folder: canonical(one.folder) for one in layout.placed if canonical(one.folder) != one.folder}
     patients = PatientRule(root, patient_from)
     records: list[Record] = []
-    skipped: list[Failure] = []
-    loose = [
-        Failure(str(path), _in_no_class())
-        for base in dict.fromkeys((root, *(base for _, base in parts)))
-        for path in _loose(base)
-    ]
-    omitted = [*loose]
-    for done, (part, name, path) in enumerate(files, start=1):
+    skipped = [*layout.failures]
+    omitted = [*layout.left_out]
+    for done, (part, name, path) in enumerate(layout.placed, start=1):
         try:
             contents, digest = _opened(path)
         except ReadError as error:
@@ -67,22 +53,52 @@ def scan_folder(
                 )
                 records += _each_frame(record, contents)
         if progress is not None:
-            progress(done, len(files))
-    if not records:
-        left = [*skipped, *omitted]
-        found = f"no picture was found in {root}"
-        if left:
-            found = f"none of {len(left)} could be used in {root}, not {Path(left[0].path).name}: {left[0].reason}"
-        raise DataError(
-            code="layout_unknown",
-            rule="a data folder must hold one folder of pictures per class",
-            got=f"or Training/ and Testing/ with such folders; {found}",
-            remedy="see the README on how to lay it out",
-        )
-    if loose:
-        _LOG.warning("left out what lies in no class folder: %d, such as %s", len(loose), loose[0].path)
-    kind = "classes" if parts[0][0] == "" else "parts"
-    return Scan(root, kind, tuple(records), renamed, tuple(skipped), tuple(omitted))
+            progress(done, len(layout.placed))
+    for files, why in ((layout.loose, _in_no_class()), (layout.outside, _in_no_part())):
+        failed, aside = sort_out(files, why)
+        skipped += failed
+        omitted += aside
+    found = Scan(
+        root=root,
+        kind="parts" if layout.has_parts else "classes",
+        records=tuple(records),
+        renamed=renamed,
+        skipped=in_order_of_path(skipped),
+        omitted=in_order_of_path(omitted),
+        base=layout.base,
+    )
+    _require_slices(found)
+    return found
+
+
+def sort_out(files: Iterable[Path], why: GadolinError) -> tuple[list[Failure], list[Failure]]:
+    """Return those of ``files`` that cannot be opened, and the others as left out.
+
+    Those that pass for slices for the reason ``why``, the rest because they are of no format that is read.
+    """
+    failed: list[Failure] = []
+    aside: list[Failure] = []
+    for path in files:
+        try:
+            aside.append(Failure(str(path), why if passes_for_slice(path) else foreign()))
+        except OSError as error:
+            failed.append(Failure(str(path), _cannot_open(error)))
+    return failed, aside
+
+
+def _require_slices(found: Scan) -> None:
+    if found.records:
+        return
+    left = [*found.skipped, *found.omitted]
+    told = f"no picture was found in {found.root}"
+    if left:
+        told = f"none of {len(left)} could be used in {found.root}, not {Path(left[0].path).name}: {left[0].reason}"
+    raise DataError(
+        code="layout_unknown",
+        rule="a data folder must hold one folder of pictures per class",
+        got=f"or Training/ and Testing/ with such folders; {told}",
+        remedy="see the README on how to lay it out",
+    )
 
 
 def _in_no_class() -> DataError:
@@ -91,43 +107,19 @@ def _in_no_class() -> DataError:
     )
 
 
-def _parts(root: Path) -> list[tuple[str, Path]]:
-    parts = [
-        (PART_NAMES[folder.name.lower()], folder) for folder in _folders(root) if folder.name.lower() in PART_NAMES
-    ]
-    return parts or [("", root)]
-
-
-def _folders(base: Path) -> list[Path]:
-    return sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    inside = sorted(path for path in folder.rglob("*") if path.is_file())
-    return (path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-
-
-def _loose(base: Path) -> Iterator[Path]:
-    """Return the files that lie where folders of classes should and are slices by their name or their first bytes."""
-    for path in sorted(base.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
-            head = _head(path)
-            if head and not is_other(path.name, head):
-                yield path
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except OSError:
-        return b""
+def _in_no_part() -> DataError:
+    return DataError(
+        code="in_no_part",
+        rule="where folders are parts, a slice must lie in one of them",
+        got="this one lies beside them",
+        remedy="call its folder train, test or validation",
+    )
 
 
 def _opened(path: Path) -> tuple[Contents, str]:
     """Return what a file holds and its digest; one that neither holds a slice nor passes for one is left out unread.
 
-    Raises ReadError for a file that should be one and is not.
+    Raises ReadError for a file that should be one and is not, or that cannot be opened.
     """
     require_utf8(path)
     try:
@@ -137,13 +129,16 @@ def _opened(path: Path) -> tuple[Contents, str]:
                 return left_out("other", foreign()), ""
             content += file.read(MAX_BYTES + 1 - len(content))
     except OSError as error:
-        raise DataError(
-            code="cannot_open",
-            rule=f"cannot be opened ({error.strerror or error})",
-            remedy="check its permissions",
-            path=path,
-        ) from error
+        raise _cannot_open(error) from error
     return open_bytes(content), hashlib.sha256(content).hexdigest()
+
+
+def _cannot_open(error: OSError) -> ReadError:
+    return ReadError(
+        code="cannot_open",
+        rule=f"cannot be opened ({error.strerror or error})",
+        remedy="check the path and its permissions",
+    )
 
 
 def _group(contents: Contents, digest: str) -> str:

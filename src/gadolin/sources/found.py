@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gadolin.errors import DataError
+from gadolin.folder_walk import count_by_code, describe
 from gadolin.records import Failure, Record
 from gadolin.sources.release import Release
 
-__all__ = ["Scan", "require_trainable"]
+__all__ = ["Scan", "in_order_of_path", "not_taken_json", "require_trainable"]
+
+_LOG = logging.getLogger("gadolin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,9 @@ class Scan:
     ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class), "mat"
     (MATLAB files that name their own class) or "annotations" (pictures in one folder, a table beside it). ``renamed``
     maps class names as found to the name they were folded into; ``skipped`` lists what should be a picture and
-    is not, ``omitted`` what is left out without fault; ``release`` is the public release that this is,
-    where it is a known one.
+    is not, and what could not be entered or opened; ``omitted`` what is left out without fault. ``release`` is the
+    public release that this is, where it is a known one; ``base`` the folder that holds parts and classes, where that
+    lies inside ``root``.
     """
 
     root: Path
@@ -31,6 +37,7 @@ class Scan:
     skipped: tuple[Failure, ...] = ()
     omitted: tuple[Failure, ...] = ()
     release: Release | None = None
+    base: Path | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -56,6 +63,7 @@ class Scan:
         counts = Counter((record.split, record.label) for record in self.records)
         return {
             "data": str(self.root),
+            "base": str(self.base or self.folder),
             "kind": self.kind,
             "release": None if self.release is None else self.release.as_json(),
             "slices": len(self.records),
@@ -64,9 +72,23 @@ class Scan:
             "patients": len({record.patient for record in self.records if record.patient}) or None,
             "slices_without_patient": sum(not record.patient for record in self.records),
             "renamed": self.renamed,
-            "skipped": [_told(one) for one in self.skipped],
-            "omitted": [_told(one) for one in self.omitted],
+            **not_taken_json(self.skipped, self.omitted),
         }
+
+
+def not_taken_json(skipped: Sequence[Failure], omitted: Sequence[Failure]) -> dict[str, object]:
+    """Return what was seen and not taken as it stands in JSON, file by file and counted by code."""
+    return {
+        "skipped": [_told(one) for one in skipped],
+        "skipped_by_code": count_by_code(skipped),
+        "omitted": [_told(one) for one in omitted],
+        "omitted_by_code": count_by_code(omitted),
+    }
+
+
+def in_order_of_path(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Return failures in the order of their paths."""
+    return tuple(sorted(failures, key=lambda one: one.path))
 
 
 def _told(one: Failure) -> dict[str, object]:
@@ -74,7 +96,10 @@ def _told(one: Failure) -> dict[str, object]:
 
 
 def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
-    """Raise DataError unless there are two classes or more and no file had to be skipped (or that is allowed)."""
+    """Raise DataError unless there are two classes or more and no file had to be skipped (or that is allowed).
+
+    What is left out is logged, counted by reason.
+    """
     if len(found.classes) < 2:
         raise DataError(
             code="too_few_classes",
@@ -84,10 +109,13 @@ def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
         )
     if found.skipped and not skip_unreadable:
         first = found.skipped[0]
-        more = f" and {len(found.skipped) - 1} more files like it" if len(found.skipped) > 1 else ""
+        counts = ", ".join(f"{code} {count}" for code, count in count_by_code(found.skipped).items())
         raise DataError(
             code="unreadable_files",
-            rule=f"{first.reason}{more}",
-            remedy="remove what is no picture or pass --skip-unreadable",
+            rule="every file of the data must be one that can be entered and read",
+            got=f"{len(found.skipped)} cannot ({counts}), this one because: {first.error.statement}",
+            remedy="remove what cannot be read or pass --skip-unreadable",
             path=first.path,
         )
+    for line in describe("left out", [*found.skipped, *found.omitted]):
+        _LOG.warning(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["canonical"]
+__all__ = ["canonical", "is_known"]
 
 _ALIASES = {
     "notumor": ("no", "none", "healthy", "normal", "notumour", "nontumor", "nontumour", "notumors"),
@@ -18,4 +18,13 @@ _NAMES = {alias: name for name, aliases in _ALIASES.items() for alias in (name, 
 
 def canonical(label: str) -> str:
     """Return the usual name of a class ("no_tumor" -> "notumor"), or the label as it is where none is known."""
-    return _NAMES.get(re.sub(r"[\s_-]", "", label.lower()), label)
+    return _NAMES.get(_plain(label), label)
+
+
+def is_known(label: str) -> bool:
+    """Return whether this is the name of a class, in one of its usual spellings."""
+    return _plain(label) in _NAMES
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"[\s_-]", "", label.lower())

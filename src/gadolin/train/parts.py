@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from gadolin.cache import Prepared, prepared_slices
 from gadolin.copies import find_copies
 from gadolin.errors import DataError, ReadError
+from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
 from gadolin.outlines import prepared_outlines
 from gadolin.readers.each import unreadable
-from gadolin.records import Record
+from gadolin.records import Failure, Record
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import cut, join_copies
 from gadolin.train.batches import Examples
+from gadolin.train.claim import begun
 from gadolin.train.learner import Progress
 from gadolin.train.plan import Plan
 
@@ -29,13 +31,17 @@ _LOG = logging.getLogger("gadolin")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All records with their groups and parts, the classes in order, and the slices of each part."""
+    """All records with their groups and parts, the classes in order, and the slices of each part.
+
+    ``left_out`` counts by code what was seen in the data and not taken.
+    """
 
     records: tuple[Record, ...]
     classes: tuple[str, ...]
     train: Examples
     validation: Examples
     test: Prepared
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def divide(plan: Plan, progress: Progress | None) -> Parts:
@@ -47,10 +53,12 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
     if plan.resume:
         records = read_manifest(plan.out / "manifest.csv")
         prepared = prepared_slices(records, preparation, plan.cache, progress=_telling(progress, "preparing slices"))
+        left_out = begun(plan.out).get("left_out", {})
     else:
         found = scan(plan.data, patient_from=plan.patient_from, progress=_telling(progress, "scanning"))
         require_trainable(found, skip_unreadable=plan.skip_unreadable)
-        prepared, kept = _prepared(plan, found.records, _telling(progress, "preparing slices"))
+        prepared, kept, wrong = _prepared(plan, found.records, _telling(progress, "preparing slices"))
+        left_out = count_by_code([*found.skipped, *found.omitted, *wrong])
         records = join_copies(kept, find_copies(prepared.slices, progress=progress).joined)
         for part, share in (("test", plan.test), ("validation", plan.validation)):
             if all(record.split != part for record in records):
@@ -67,24 +75,28 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64), outlines)
 
     test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])
-    return Parts(tuple(records), classes, examples("train"), examples("validation"), test)
+    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, left_out)
 
 
 def _prepared(
     plan: Plan, records: Sequence[Record], progress: Callable[[int, int], None] | None
-) -> tuple[Prepared, Sequence[Record]]:
-    """Prepare the slices; where that is allowed, do without those that cannot be read, and say which they are."""
+) -> tuple[Prepared, Sequence[Record], list[Failure]]:
+    """Prepare the slices; where that is allowed, do without those that cannot be read, and say which they are.
+
+    Returns the slices, their records, and what cannot be read.
+    """
     preparation = plan.recipe.preparation
     try:
-        return prepared_slices(records, preparation, plan.cache, progress=progress), records
+        return prepared_slices(records, preparation, plan.cache, progress=progress), records, []
     except ReadError:
         if not plan.skip_unreadable:
             raise
     wrong = unreadable(records)
-    for index, reason in wrong.items():
-        _LOG.warning("left out %s: %s", records[index].name, reason)
+    failed = [Failure(records[index].name, error) for index, error in wrong.items()]
+    for one in failed:
+        _LOG.warning("left out %s", one)
     kept = [record for index, record in enumerate(records) if index not in wrong]
-    return prepared_slices(kept, preparation, plan.cache, progress=progress), kept
+    return prepared_slices(kept, preparation, plan.cache, progress=progress), kept, failed
 
 
 def _telling(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:

@@ -1,0 +1,55 @@
+"""What commands tell of files that have no answer: errors, and what is left out without fault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from gadolin.cli.output import say
+
+if TYPE_CHECKING:
+    from gadolin.files import Expanded
+    from gadolin.records import Failure
+
+
+def parted(
+    failures: Sequence[Failure], named: Expanded, *, answered: Sequence[object]
+) -> tuple[list[Failure], list[Failure]]:
+    """Return the errors among ``failures``, and what is left out.
+
+    A file without a slice that was named itself is left out where others are answered, else it is an error: nothing
+    that was asked for has an answer then.
+    """
+    from gadolin.files import Omitted
+
+    errors = [each for each in failures if not (answered and isinstance(each, Omitted))]
+    aside = [each for each in failures if answered and isinstance(each, Omitted)]
+    return errors, [*named.left_out, *aside]
+
+
+def left_out_json(left_out: Sequence[Failure]) -> dict[str, object]:
+    """Return what is left out as it stands in JSON, file by file and counted by code."""
+    from gadolin.folder_walk import count_by_code
+
+    told = [{"path": one.path, "code": one.code, "reason": one.reason} for one in left_out]
+    return {"left_out": told, "left_out_by_code": count_by_code(left_out)}
+
+
+def tell_what_is_missing(failures: Sequence[Failure], left_out: Sequence[Failure], *, as_json: bool) -> None:
+    """Print errors on standard error, and what is left out unless it stands in JSON; end with 1 where there are errors.
+
+    Raises typer.Exit.
+    """
+    from gadolin.folder_walk import count_by_code, describe
+
+    for line in describe("left out", left_out) if not as_json else []:
+        say(line)
+    for failure in failures:
+        say(f"gadolin: {failure}")
+    if len(failures) > 1:
+        counts = ", ".join(f"{code} {count}" for code, count in count_by_code(failures).items())
+        say(f"gadolin: {len(failures)} errors: {counts}")
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,240 @@
+"""The one walk over folders: every file that can be reached, and why each other entry was not taken."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from gadolin.errors import DataError, ReadError
+from gadolin.records import Failure
+
+__all__ = ["Listing", "Walk", "Walker", "count_by_code", "describe", "is_housekeeping", "walk"]
+
+_HOUSEKEEPING = {
+    "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "~snapshot", "$recycle.bin",
+    "lost+found", "system volume information", "__macosx", "__pycache__", "thumbnails", "thumbs", "_thumbs",
+    ".ds_store", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r",
+}  # fmt: skip
+"""Files and folders of file servers and desktops, in lower case."""
+
+Identity = tuple[int, int] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies directly in a folder, each in order: ``files``, real ``folders``, and ``linked`` ones."""
+
+    files: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    linked: tuple[Path, ...]
+
+    @property
+    def all_folders(self) -> tuple[Path, ...]:
+        """The folders, linked ones among them, in order."""
+        return tuple(sorted((*self.folders, *self.linked)))
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What lies below a folder.
+
+    ``files`` are in order. ``failures`` are what could not be entered or followed, ``left_out`` what was left alone
+    without fault, each with its reason.
+    """
+
+    files: tuple[Path, ...]
+    failures: tuple[Failure, ...]
+    left_out: tuple[Failure, ...]
+
+
+@dataclass(slots=True)
+class Walker:
+    """Walks several folders of one data set; each is entered once, however many links lead to it.
+
+    ``failures`` grows with every folder that is entered.
+    """
+
+    failures: list[Failure] = field(default_factory=list)
+    _aside: list[Failure] = field(default_factory=list)
+    _housekeeping: list[tuple[Path, bool]] = field(default_factory=list)
+    _entered: set[Identity] = field(default_factory=set)
+
+    def left_out(self) -> list[Failure]:
+        """Return what was left alone so far; of housekeeping every file, but those that a link led to."""
+        while self._housekeeping:
+            path, is_folder = self._housekeeping.pop()
+            plain_hidden = path.name.startswith(".") and path.name.lower() not in _HOUSEKEEPING
+            error = _HIDDEN if plain_hidden else _KEPT_HOUSE
+            self._aside += [Failure(each, error) for each in self._inside(str(path), is_folder=is_folder)]
+        return self._aside
+
+    def listing(self, folder: Path) -> Listing:
+        """Enter a folder and return what lies directly in it; one that was entered before holds nothing more."""
+        files: list[Path] = []
+        folders: list[Path] = []
+        linked: list[Path] = []
+        for entry in sorted(self._entries(folder), key=lambda each: each.name):
+            path = folder / entry.name
+            if is_housekeeping(entry.name):
+                self._housekeeping.append((path, _is_real_folder(entry)))
+                continue
+            kind = self._kind(entry, path)
+            if kind == stat.S_IFDIR:
+                (linked if entry.is_symlink() else folders).append(path)
+            elif kind == stat.S_IFREG:
+                files.append(path)
+        return Listing(tuple(files), tuple(folders), tuple(linked))
+
+    def files(self, *folders: Path) -> list[list[Path]]:
+        """Return for each folder the files below it, in order.
+
+        What can be reached without a link is entered first, so that a link takes no folder out of its place.
+        """
+        found: list[list[tuple[Path, ...]]] = [[] for _ in folders]
+        waiting: deque[tuple[int, Path]] = deque()
+        links: deque[tuple[int, Path]] = deque()
+        for number, folder in enumerate(folders):
+            (links if os.path.islink(folder) else waiting).append((number, folder))  # noqa: PTH114  # refuses no name
+        while waiting or links:
+            number, folder = waiting.popleft() if waiting else links.popleft()
+            inside = self.listing(folder)
+            found[number].append(inside.files)
+            waiting += [(number, each) for each in inside.folders]
+            links += [(number, each) for each in inside.linked]
+        return [list(each[0]) if len(each) == 1 else sorted(chain.from_iterable(each)) for each in found]
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            identity = _identity(str(folder))
+            if identity in self._entered:
+                self._aside.append(Failure(str(folder), _ENTERED_BEFORE))
+                return []
+            with os.scandir(folder) as entries:
+                found = list(entries)
+        except (OSError, ValueError) as error:
+            self.failures.append(Failure(str(folder), _cannot_enter(error)))
+            return []
+        self._entered.add(identity)
+        return found
+
+    def _kind(self, entry: os.DirEntry[str], path: Path) -> int:
+        """Return the type of what an entry is or leads to; 0, and why, for what can be neither entered nor opened."""
+        try:
+            if not entry.is_symlink():
+                if entry.is_dir(follow_symlinks=False):
+                    return stat.S_IFDIR
+                if entry.is_file(follow_symlinks=False):
+                    return stat.S_IFREG
+            kind = stat.S_IFMT(entry.stat().st_mode)
+        except (OSError, ValueError) as error:
+            self.failures.append(Failure(str(path), _cannot_follow(path, error)))
+            return 0
+        if kind not in (stat.S_IFDIR, stat.S_IFREG):
+            self._aside.append(Failure(str(path), _SPECIAL))
+        return kind
+
+    def _inside(self, path: str, *, is_folder: bool) -> Iterator[str]:
+        """Yield a file, or the files in a folder that no link led to; the folder itself where it cannot be entered."""
+        waiting = [(path, is_folder)]
+        while waiting:
+            name, is_folder = waiting.pop()
+            if not is_folder:
+                yield name
+                continue
+            try:
+                if _identity(name) not in self._entered:
+                    with os.scandir(name) as entries:
+                        waiting += [(each.path, _is_real_folder(each)) for each in entries]
+            except (OSError, ValueError):
+                yield name
+
+
+def walk(folder: Path) -> Walk:
+    """Return every file below ``folder``, links followed, and what was not taken.
+
+    A folder that is named itself is entered whatever it is called. Nothing is opened.
+    """
+    walker = Walker()
+    (files,) = walker.files(folder)
+    return Walk(tuple(files), tuple(walker.failures), tuple(walker.left_out()))
+
+
+def is_housekeeping(name: str) -> bool:
+    """Return whether a file or folder belongs to a file server, a desktop or a tool: hidden ones, thumbnails."""
+    return name.startswith(".") or name.lower() in _HOUSEKEEPING
+
+
+def count_by_code(failures: Iterable[Failure]) -> dict[str, int]:
+    """Return how often each code stands among ``failures``, the most frequent first."""
+    counts = Counter(one.code for one in failures)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def describe(what: str, failures: Sequence[Failure], *, shown: int = 3) -> list[str]:
+    """Return lines that count ``failures`` by reason, each reason with its first ``shown`` files."""
+    if not failures:
+        return []
+    counts = count_by_code(failures)
+    lines = [f"{what}: {len(failures)} ({', '.join(f'{code} {count}' for code, count in counts.items())})"]
+    for code, count in counts.items():
+        lines += [f"  {what} {one}" for one in [each for each in failures if each.code == code][:shown]]
+        lines += [f"  ... and {count - shown} more of {code}"] if count > shown else []
+    return lines
+
+
+def _identity(folder: str) -> Identity:
+    """Return what a folder is known by, whatever leads to it; raises OSError or ValueError."""
+    facts = os.stat(folder)  # noqa: PTH116  # of a name that pathlib may refuse
+    return (facts.st_dev, facts.st_ino) if facts.st_ino else os.path.realpath(folder)
+
+
+def _is_real_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _cannot_enter(error: Exception) -> ReadError:
+    return ReadError(
+        code="cannot_enter",
+        rule="every folder must be one that can be entered",
+        got=f"this one cannot ({_words(error)})",
+        remedy="check its permissions",
+    )
+
+
+def _cannot_follow(path: Path, error: Exception) -> ReadError:
+    if not os.path.islink(path):  # noqa: PTH114  # of a name that pathlib may refuse
+        return ReadError(
+            code="cannot_open", rule=f"cannot be opened ({_words(error)})", remedy="check the path and its permissions"
+        )
+    return ReadError(
+        code="broken_link",
+        rule="a link must lead to a file or a folder",
+        got=f"this one leads nowhere ({_words(error)})",
+        remedy="fetch what it leads to, or remove it",
+    )
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+_HIDDEN = DataError(code="hidden", rule="hidden files and folders are not data", remedy="rename it if it is")
+_KEPT_HOUSE = DataError(
+    code="housekeeping",
+    rule="what file servers and desktops keep beside files is not data",
+    remedy="rename it if it is",
+)
+_SPECIAL = DataError(
+    code="special_file", rule="a slice must lie in a plain file", got="this is a pipe, a socket or a device"
+)
+_ENTERED_BEFORE = DataError(
+    code="folder_entered_before", rule="a folder is entered once", got="this one is entered under another name too"
+)

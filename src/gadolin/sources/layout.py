@@ -1,0 +1,151 @@
+"""How a folder is laid out: where its classes lie, which parts they are in, and what lies in neither."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from gadolin.errors import DataError
+from gadolin.folder_walk import Listing, Walker
+from gadolin.readers.kinds import HEAD, is_other
+from gadolin.records import Failure
+from gadolin.sources.labels import is_known
+
+__all__ = [
+    "PART_NAMES",
+    "Layout",
+    "Placed",
+    "find_layout",
+    "inner_folders",
+    "part_of",
+    "passes_for_slice",
+    "require_open",
+]
+
+PART_NAMES = {
+    "train": "train", "training": "train", "trainset": "train", "trainingset": "train", "traindata": "train",
+    "test": "test", "testing": "test", "testset": "test", "testingset": "test", "testdata": "test",
+    "val": "validation", "valid": "validation", "validate": "validation", "validation": "validation",
+    "validating": "validation", "valset": "validation", "validationset": "validation", "valdata": "validation",
+}  # fmt: skip
+
+
+class Placed(NamedTuple):
+    """A file in a class folder of the name ``folder``; ``part`` is "train", "test", "validation" or empty."""
+
+    part: str
+    folder: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A folder of class folders, or of parts with such folders.
+
+    ``base`` is where they lie: the folder itself, or one that it holds. ``placed`` are the files in class folders;
+    ``loose`` those that lie where class folders should, ``outside`` those in folders beside the parts. ``failures``
+    and ``left_out`` are what the walk did not take.
+    """
+
+    base: Path
+    has_parts: bool
+    placed: tuple[Placed, ...]
+    loose: tuple[Path, ...]
+    outside: tuple[Path, ...]
+    failures: tuple[Failure, ...]
+    left_out: tuple[Failure, ...]
+
+
+def find_layout(root: Path) -> Layout:
+    """Walk ``root`` and place each of its files; no file is opened but to look for slices where none belong."""
+    walker = Walker()
+    listing = walker.listing(root)
+    base, loose, beside = root, [*listing.files], list[Path]()
+    while (inner := _inner_folder(listing)) is not None:
+        beside += [each for each in listing.all_folders if each != inner]
+        base, listing = inner, walker.listing(inner)
+        loose += listing.files
+    parts = [(part, folder) for folder in listing.all_folders if (part := part_of(folder.name))]
+    classes = [("", folder) for folder in listing.all_folders]
+    if parts:
+        beside += [folder for folder in listing.all_folders if not part_of(folder.name)]
+        inside = {each: walker.listing(each) for each in (*listing.folders, *listing.linked) if part_of(each.name)}
+        classes = [(part, each) for part, folder in parts for each in inside[folder].all_folders]
+        loose += [path for _, folder in parts for path in inside[folder].files]
+    files = walker.files(*(folder for _, folder in classes))
+    outside = walker.files(*beside)
+    return Layout(
+        base=base,
+        has_parts=bool(parts),
+        placed=tuple(
+            Placed(part, folder.name, path)
+            for (part, folder), below in zip(classes, files, strict=True)
+            for path in below
+        ),
+        loose=tuple(loose),
+        outside=tuple(path for each in outside for path in each),
+        failures=tuple(walker.failures),
+        left_out=tuple(walker.left_out()),
+    )
+
+
+def part_of(name: str) -> str:
+    """Return the part that a folder's name stands for, in any case: "train", "test", "validation", or empty."""
+    return PART_NAMES.get(re.sub(r"[\s_-]", "", name.lower()), "")
+
+
+def inner_folders(root: Path) -> list[Path]:
+    """Return ``root`` and the folders inside it that hold the data where each holds nothing but the next."""
+    walker = Walker()
+    folders = [root]
+    while (inner := _inner_folder(walker.listing(folders[-1]))) is not None:
+        folders.append(inner)
+    return folders
+
+
+def require_open(folder: Path) -> None:
+    """Raise DataError for a folder that cannot be entered."""
+    walker = Walker()
+    walker.listing(folder)
+    for one in walker.failures:
+        if one.path == str(folder):
+            raise DataError(code=one.code, rule=one.error.rule, got=one.error.got, remedy=one.error.remedy, path=folder)
+
+
+def passes_for_slice(path: Path) -> bool:
+    """Return whether a file is a slice by its first bytes or its name; raises OSError where it cannot be opened."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return bool(head) and not is_other(path.name, head)
+
+
+def _inner_folder(listing: Listing) -> Path | None:
+    """Return the folder that holds all the data, or None where the folder that was listed does.
+
+    That is the only one that holds parts, where no other folder holds slices; or the only one, where there is no slice
+    beside it and it holds folders and no slice itself. A folder that is named like a part or a class is never one.
+    """
+    folders = listing.all_folders
+    if not folders or any(part_of(each.name) or is_known(each.name) for each in folders):
+        return None
+    inside = {each: Walker().listing(each) for each in folders}
+    parts = {each: sum(bool(part_of(one.name)) for one in held.all_folders) for each, held in inside.items()}
+    first = max(folders, key=lambda each: parts[each])
+    others = [path for each in folders if each != first for path in inside[each].files]
+    if parts[first] > min(1, len(folders) - 1) and sum(map(bool, parts.values())) == 1 and not _any_slice(others):
+        return first
+    lonely = len(folders) == 1 and inside[first].all_folders
+    return first if lonely and not _any_slice((*listing.files, *inside[first].files)) else None
+
+
+def _any_slice(files: Iterable[Path]) -> bool:
+    for path in files:
+        try:
+            if passes_for_slice(path):
+                return True
+        except (OSError, ValueError):
+            return True  # it may be one
+    return False
