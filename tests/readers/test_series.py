@@ -219,3 +219,19 @@ def test_a_series_in_two_planes_comes_plane_by_plane(tmp_path):
     ordered = [NAMES.index(path.stem) for path in in_order(sorted(tmp_path.iterdir()))]
     assert [number % 2 for number in ordered] in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0])
     assert [number for number in ordered if number % 2] == [1, 3, 5]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_series_of_a_few_slices_in_three_planes_at_right_angles_plans_a_scan(tmp_path, count):
+    kept = written(tmp_path, SeriesNumber=2)
+    plan = []
+    for plane in ("axial", "coronal", "sagittal"):
+        axes, upwards = PLANES[plane]
+        for number in range(count):
+            path = tmp_path / f"{plane}{number}.dcm"
+            place = tuple(9.0 * number * side for side in upwards)
+            path.write_bytes(dicom_bytes(SLICES[0], DicomFacts(position=place, axes=axes, series="9.1")))
+            plan.append(path)
+    ordered = series_module.in_order(sorted(tmp_path.iterdir()))
+    assert ordered.files == kept
+    assert [(each.path, each.code) for each in ordered.left_out] == [(str(path), "localiser") for path in sorted(plan)]

@@ -11,6 +11,7 @@ from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import Place
 from gadolin.readers.kinds import HEAD, file_kind, foreign, is_other
+from gadolin.readers.planes import are_three_planes, localiser
 from gadolin.records import Failure
 
 __all__ = ["Ordered", "by_place", "in_order"]
@@ -48,6 +49,7 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> Ordered:
     """
     found = {path: one for path in paths if (one := _look(path)) is not None}
     left_out = {path: one.omit for path, one in found.items() if one.omit is not None}
+    left_out |= _plans({path: one.place for path, one in found.items() if path not in left_out})
     kept = {path: one.place for path, one in found.items() if path not in left_out}
     folders: dict[Path, list[Path]] = defaultdict(list)
     for path in kept:
@@ -64,6 +66,21 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> Ordered:
     ordered = [next(places[path.parent], None) if path in kept else path for path in paths if path not in left_out]
     told = [Failure(str(path), error) for path, error in sorted(left_out.items())]
     return Ordered([one for one in ordered if one is not None], told)
+
+
+def _plans(places: Mapping[Path, Place]) -> dict[Path, ReadError]:
+    """Return the files of every series that lies in planes at right angles in all three directions: it plans a scan."""
+    members: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for path, place in places.items():
+        if place.series and place.position is not None:
+            members[path.parent, place.series].append(path)
+    plan = localiser()
+    return {
+        path: plan
+        for paths in members.values()
+        if are_three_planes(places[path].direction for path in paths)
+        for path in paths
+    }
 
 
 def by_place(places: Mapping[Path, Place]) -> list[Path]:
