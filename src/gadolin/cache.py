@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gadolin.atomic import clear_leftovers, replacing, write_json
 from gadolin.manifest import file_digest
+from gadolin.montage import HEAD_COUNTER, count_heads
 from gadolin.prepare import Preparation, find_frame, prepare
 from gadolin.readers.each import each_slice
 from gadolin.records import Record, Slice, slice_name
@@ -29,18 +30,20 @@ class Prepared:
     """Prepared slices in the order of their records.
 
     ``slices`` is (N, size, size) uint8, read-only; ``whole`` lists the indices of the slices whose head was not
-    found, so that the whole picture is used; ``coloured`` those that show true colours.
+    found, so that the whole picture is used; ``coloured`` those that show true colours, ``several`` several slices.
     """
 
     slices: NDArray[np.uint8]
     whole: tuple[int, ...]
     coloured: tuple[int, ...]
+    several: tuple[int, ...] = ()
 
     def take(self, rows: Sequence[int]) -> Prepared:
         """Return the slices of ``rows``, in that order."""
         places = {row: place for place, row in enumerate(rows)}
-        whole, coloured = (tuple(places[row] for row in kept if row in places) for kept in (self.whole, self.coloured))
-        return Prepared(self.slices[np.asarray(rows, np.int64)], whole, coloured)
+        facts = (self.whole, self.coloured, self.several)
+        kept = (tuple(places[row] for row in one if row in places) for one in facts)
+        return Prepared(self.slices[np.asarray(rows, np.int64)], *kept)
 
 
 def default_cache_folder() -> Path:
@@ -77,7 +80,7 @@ def prepared_slices(
 
 def _key(records: Sequence[Record], preparation: Preparation) -> str:
     slices = [slice_name(record.digest or file_digest(record.path), record.frame) for record in records]
-    content = json.dumps([_FORMAT, preparation.as_json(), slices])
+    content = json.dumps([_FORMAT, HEAD_COUNTER, preparation.as_json(), slices])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -87,7 +90,7 @@ def _open(array: Path, facts: Path) -> Prepared | None:
         slices = np.load(array, mmap_mode="r", allow_pickle=False)
         if known["checksum"] != _checksum(slices):
             return None
-        return Prepared(slices, tuple(known["whole"]), tuple(known["coloured"]))
+        return Prepared(slices, *(tuple(known[name]) for name in ("whole", "coloured", "several")))
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
 
@@ -112,25 +115,24 @@ def _build(
     paths: tuple[Path, Path],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    array, facts = paths
+    array, _ = paths
     clear_leftovers(array.parent, older_seconds=_A_DAY)
-    whole: list[int] = []
-    coloured: list[int] = []
+    noted: dict[str, list[int]] = {"whole": [], "coloured": [], "several": []}
     shape = (len(records), preparation.size, preparation.size)
     with replacing(array) as temporary:
         slices = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
         _reserve(temporary)
 
-        def make(index: int, image: Slice) -> tuple[int, bool, bool]:
+        def make(index: int, image: Slice) -> tuple[int, tuple[bool, bool, bool]]:
             frame = find_frame(image, preparation)
             slices[index] = prepare(image, preparation, frame)
-            return index, frame.found, image.colour
+            return index, (not frame.found, image.colour, count_heads(image) > 1)
 
-        for done, (index, found, colour) in enumerate(each_slice(records, make), start=1):
-            whole.extend(() if found else (index,))
-            coloured.extend((index,) if colour else ())
+        for done, (index, facts) in enumerate(each_slice(records, make), start=1):
+            for rows, is_so in zip(noted.values(), facts, strict=True):
+                rows.extend((index,) if is_so else ())
             if progress is not None:
                 progress(done, len(records))
         slices.flush()
         checksum = _checksum(slices)
-    write_json(facts, {"checksum": checksum, "whole": sorted(whole), "coloured": sorted(coloured)})
+    write_json(paths[1], {"checksum": checksum, **{name: sorted(rows) for name, rows in noted.items()}})

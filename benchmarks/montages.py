@@ -1,0 +1,295 @@
+"""How many pictures of several slices are declined, and how many of one: what the head counter is worth.
+
+    python benchmarks/montages.py DATA [--each 200] [--list FILE] [--parts montages real cost] [--write]
+
+DATA holds the collections ``kaggle``, ``figshare``, ``lgg``, ``external``, ``br35h`` and ``other``. The rule was made
+on Kaggle's Training, Figshare's folds 0 to 3, LGG without its institution CS, and Br35H; montages are made of the
+others. ``--list`` writes the path of every picture of one slice that is taken for several.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import GadolinError
+from gadolin.montage import HEAD_COUNTER, count_heads
+from gadolin.prepare import Preparation, prepare
+from gadolin.readers import read
+from gadolin.records import Slice
+from publish import markdown, publish, share
+
+PARTS = ("montages", "real", "cost")
+LAYOUTS = ((1, 2), (2, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6))
+OTHERS = ((1, 3), (3, 1), (2, 3), (3, 2), (4, 5), (8, 8))
+Grey = NDArray[np.uint8]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--each", type=int, default=200, help="montages of each layout and kind")
+    parser.add_argument("--list", type=Path, help="where to write which pictures of one slice are declined")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md and the card")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    held_out, seen = collections(arguments.data)
+    if "montages" in arguments.parts:
+        lines = montages(held_out, arguments.each)
+        publish("montages", "Pictures of several slices", lines, write=arguments.write)
+    if "real" in arguments.parts:
+        lines, declined = real(held_out, seen, arguments.data)
+        publish("montages-real", "Pictures of one slice, and the head counter", lines, write=arguments.write)
+        if arguments.list:
+            arguments.list.write_text("".join(f"{path}\n" for path in declined), encoding="utf-8")
+    if "cost" in arguments.parts:
+        lines = cost(held_out["Figshare, fold 4"])
+        publish("montages-cost", "What the head counter costs", lines, write=arguments.write)
+
+
+def collections(data: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+    """Return the pictures that the rule was not made on, by collection, and those that it was."""
+    folds = {row["number"]: row["fold"] for row in rows_of(data / "figshare" / "annotations.csv")}
+    figshare = sorted((data / "figshare" / "images").glob("*.jpg"), key=lambda path: int(path.stem))
+    lgg, external, web = (rows_of(data / name / "slices.csv") for name in ("lgg", "external", "br35h"))
+    held_out = {
+        "Kaggle, Testing": sorted((data / "kaggle" / "Testing").rglob("*.jpg")),
+        "Figshare, fold 4": [path for path in figshare if folds[path.stem] == "4"],
+        "LGG, institution CS": [data / row["path"] for row in lgg if row["institution"] == "CS"],
+        "other hospitals, tumour treated": [data / row["path"] for row in external if "progression" in row["path"]],
+        "other hospitals, multiple sclerosis": [data / row["path"] for row in external if "/ms/" in row["path"]],
+    }
+    seen = {
+        "Kaggle, Training": sorted((data / "kaggle" / "Training").rglob("*.jpg")),
+        "Figshare, folds 0 to 3": [path for path in figshare if folds[path.stem] != "4"],
+        "LGG, other institutions": [data / row["path"] for row in lgg if row["institution"] != "CS"],
+        "Br35H": [data / row["path"] for row in web],
+    }
+    return held_out, seen
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def montages(held_out: Mapping[str, Sequence[Path]], each: int) -> list[str]:
+    """Return how many of each layout and kind are declined."""
+    rows = []
+    for layout in (*LAYOUTS, *OTHERS):
+        cells, total = [], 0
+        for number, kind in enumerate(KINDS):
+            random = np.random.default_rng([*layout, number])
+            made = (KINDS[kind](chosen(held_out, layout, random), layout, random) for _ in range(each))
+            declined = sum(count_heads(Slice(one.astype(np.float32))) > 1 for one in made)
+            cells.append(f"{100 * declined / each:.1f} %")
+            total += declined
+        rows.append([f"{layout[0]} x {layout[1]}", share(total, each * len(KINDS)), *cells])
+        print(rows[-1], flush=True)
+    told = (
+        f"Rows x columns; {each} of each layout and kind, of slices of {', '.join(held_out)}: of one series, of one "
+        f"collection or mixed, a third of each. Tiles of 64 to 512 pixels, stretched or letterboxed; a third were JPEG "
+        f"of quality 60 to 95. Rule {HEAD_COUNTER}. The intervals take pictures for independent."
+    )
+    return [*markdown(["layout", "declined", *KINDS], rows), "", told]
+
+
+def real(
+    held_out: Mapping[str, Sequence[Path]], seen: Mapping[str, Sequence[Path]], data: Path
+) -> tuple[list[str], list[str]]:
+    """Return how many pictures of one slice are taken for several, by collection, and which."""
+    others = sorted(folder for folder in (data / "other").iterdir() if folder.is_dir())
+    kinds = [(name, "held out", paths) for name, paths in held_out.items()]
+    kinds += [(name, "the rule was made on it", paths) for name, paths in seen.items()]
+    kinds += [(folder.name.replace("_", " "), "no head", sorted(folder.glob("*.*"))) for folder in others]
+    rows, declined = [], []
+    for name, what, paths in kinds:
+        found = [path for path in paths if heads(path) > 1]
+        declined += [path.relative_to(data).as_posix() for path in found]
+        rows.append([name, what, share(len(found), len(paths)), f"{len(found)} of {len(paths)}"])
+        print(rows[-1], flush=True)
+    of_heads = {"held out": held_out, "all": held_out | seen}
+    for name, some in of_heads.items():
+        paths = [path.relative_to(data).as_posix() for each in some.values() for path in each]
+        count = len(set(paths) & set(declined))
+        rows.append([f"heads, {name}", "", share(count, len(paths)), f"{count} of {len(paths)}"])
+    told = f"Rule {HEAD_COUNTER}. The intervals take pictures for independent. Declined: {', '.join(declined)}."
+    return [*markdown(["pictures", "", "taken for several slices", "n"], rows), "", told], declined
+
+
+def heads(path: Path) -> int:
+    try:
+        return count_heads(read(path))
+    except GadolinError:
+        return 1
+
+
+def cost(paths: Sequence[Path]) -> list[str]:
+    """Return how long counting takes beside preparing, of slices that are decoded."""
+    pictures = [read(path) for path in paths[:200]]
+    rows = []
+    doing: tuple[tuple[str, Callable[[Slice], object]], ...] = (
+        ("counting heads", count_heads),
+        ("preparing", lambda one: prepare(one, Preparation())),
+    )
+    for name, do in doing:
+        taken = []
+        for picture in pictures:
+            begin = time.thread_time()
+            do(picture)
+            taken.append(1000 * (time.thread_time() - begin))
+        rows.append([name, f"{statistics.median(taken):.2f} ms", f"{np.percentile(taken, 99):.2f} ms"])
+    told = f"Processor time of {len(pictures)} slices of {pictures[0].pixels.shape[0]} pixels, one core."
+    return [*markdown(["what", "median", "99 %"], rows), "", told]
+
+
+def chosen(held_out: Mapping[str, Sequence[Path]], layout: tuple[int, int], random: np.random.Generator) -> list[Grey]:
+    """Return as many slices as a layout has tiles: neighbours in a list, of one collection, or of any."""
+    count, names = layout[0] * layout[1], list(held_out)
+    paths = held_out[names[random.integers(len(names))]]
+    how = random.integers(3)
+    if how == 0:
+        start = int(random.integers(len(paths) - count))
+        picked = paths[start : start + count]
+    elif how == 1:
+        picked = [paths[row] for row in random.integers(len(paths), size=count)]
+    else:
+        several = [held_out[names[row]] for row in random.integers(len(names), size=count)]
+        picked = [some[random.integers(len(some))] for some in several]
+    return [grey(path) for path in picked]
+
+
+@lru_cache(maxsize=6000)
+def grey(path: Path) -> Grey:
+    return np.clip(read(path).pixels, 0, 255).astype(np.uint8)
+
+
+def tiled(tiles: Sequence[Grey], layout: tuple[int, int], random: np.random.Generator, **how: int) -> Grey:
+    """Return tiles in a grid.
+
+    ``gap`` and ``tone`` of what lies between them, ``outer`` of it around them, ``title`` pixels of text above each,
+    ``label`` 1 with text in each, ``border`` pixels of a bright frame around each.
+    """
+    side = tile_side(layout, random) if "side" not in how else how["side"]
+    high, wide = side, how.get("wide", side)
+    gap, title, outer = how.get("gap", 0), how.get("title", 0), how.get("outer", 0)
+    rows, columns = layout
+    page = np.full(
+        (rows * (high + title + gap) - gap + 2 * outer, columns * (wide + gap) - gap + 2 * outer),
+        how.get("tone", 0),
+        np.uint8,
+    )
+    letterbox = bool(random.random() < 0.4)
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, columns)
+        top, left = outer + row * (high + title + gap) + title, outer + column * (wide + gap)
+        small = fitted(tile, high, wide, letterbox=letterbox)
+        if how.get("label"):
+            write(small, random)
+        if how.get("border"):
+            cv2.rectangle(small, (0, 0), (wide - 1, high - 1), int(random.integers(150, 256)), how["border"])
+        page[top : top + high, left : left + wide] = small
+        if title:
+            place = (left + wide // 5, top - title // 3)
+            cv2.putText(page, f"slice {number}", place, cv2.FONT_HERSHEY_SIMPLEX, title / 40, 0, 1)
+    return as_jpeg(page, random) if random.random() < 1 / 3 else page
+
+
+def tile_side(layout: tuple[int, int], random: np.random.Generator) -> int:
+    most = max(layout)
+    return int(random.integers(max(64, 384 // most), max(100, 1024 // most) + 1))
+
+
+def fitted(tile: Grey, high: int, wide: int, *, letterbox: bool) -> Grey:
+    scale = min(high / tile.shape[0], wide / tile.shape[1])
+    size = (round(tile.shape[1] * scale), round(tile.shape[0] * scale)) if letterbox else (wide, high)
+    small = cv2.resize(tile, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    above, left = (high - small.shape[0]) // 2, (wide - small.shape[1]) // 2
+    around = (above, high - small.shape[0] - above, left, wide - small.shape[1] - left)
+    return np.asarray(cv2.copyMakeBorder(small, *around, cv2.BORDER_CONSTANT, value=0))
+
+
+def write(tile: Grey, random: np.random.Generator) -> None:
+    """Put text into the corner and at the side of a tile, as viewers do."""
+    side, scale = min(tile.shape), min(tile.shape) / 400 * random.uniform(0.8, 1.6)
+    text = ("A", "Im: 12/36", "R", "T1 +C")[random.integers(4)]
+    for what, place in ((text, (0.03 * side, 0.03 * side + 22 * scale)), ("L", (0.9 * side, 0.55 * side))):
+        where = (int(place[0]), int(place[1]))
+        cv2.putText(tile, what, where, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(1, round(2 * scale)))
+
+
+def as_jpeg(page: Grey, random: np.random.Generator) -> Grey:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(60, 96))]
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", page, quality)[1], cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def with_gaps(
+    tones: Sequence[int], **how: int
+) -> Callable[[Sequence[Grey], tuple[int, int], np.random.Generator], Grey]:
+    """Return what makes montages with gaps of 1 to 12 % of a tile, of one of the tones."""
+
+    def make(tiles: Sequence[Grey], layout: tuple[int, int], random: np.random.Generator) -> Grey:
+        side = tile_side(layout, random)
+        gap = int(np.ceil(side * random.uniform(0.01, 0.12)))
+        sizes = {"outer": gap, "title": int(side * random.uniform(0.1, 0.2))} if how.get("title") else {}
+        tone = int(tones[random.integers(len(tones))])
+        return tiled(tiles, layout, random, side=side, gap=gap, tone=tone, **(how | sizes))
+
+    return make
+
+
+def oblong(tiles: Sequence[Grey], layout: tuple[int, int], random: np.random.Generator) -> Grey:
+    """Return tiles without gaps that are up to a third longer than wide, or wider than long."""
+    side = tile_side(layout, random)
+    return tiled(tiles, layout, random, side=side, wide=round(side * float(np.exp(random.uniform(-0.3, 0.3)))))
+
+
+def incomplete(tiles: Sequence[Grey], layout: tuple[int, int], random: np.random.Generator) -> Grey:
+    """Return a grid whose last row is not full, where it has rows of two or more."""
+    rows, columns = layout
+    left_out = int(random.integers(1, columns)) if rows > 1 and columns > 1 else 0
+    return tiled(tiles[: len(tiles) - left_out], layout, random)
+
+
+def barred(tiles: Sequence[Grey], layout: tuple[int, int], random: np.random.Generator) -> Grey:
+    """Return a grid below or above a bar of text, as a screenshot has it."""
+    page = tiled(tiles, layout, random)
+    high = int(page.shape[0] * random.uniform(0.04, 0.12))
+    bar = np.full((high, page.shape[1]), (0, 60, 200, 255)[random.integers(4)], np.uint8)
+    ink = 255 if bar[0, 0] < 128 else 0
+    where = (5, int(0.7 * high))
+    cv2.putText(bar, "HEAD MR 2020-01-01 W 400 L 40", where, cv2.FONT_HERSHEY_SIMPLEX, high / 50, ink, 1)
+    return np.vstack([bar, page] if random.random() < 0.5 else [page, bar])
+
+
+def everything(tiles: Sequence[Grey], layout: tuple[int, int], random: np.random.Generator) -> Grey:
+    return with_gaps((0, 60, 255), label=1, border=int(random.integers(1, 3)))(tiles, layout, random)
+
+
+KINDS: dict[str, Callable[[Sequence[Grey], tuple[int, int], np.random.Generator], Grey]] = {
+    "no gaps": tiled,
+    "dark gaps": with_gaps((0,)),
+    "grey gaps": with_gaps((60, 100, 160)),
+    "white gaps": with_gaps((255,)),
+    "labels": lambda tiles, layout, random: tiled(tiles, layout, random, label=1),
+    "borders": lambda tiles, layout, random: tiled(tiles, layout, random, border=int(random.integers(1, 4))),
+    "gaps, labels, borders": everything,
+    "white page with titles": with_gaps((255,), title=1),
+    "oblong tiles": oblong,
+    "last row not full": incomplete,
+    "a bar of text": barred,
+}
+
+
+if __name__ == "__main__":
+    main()
