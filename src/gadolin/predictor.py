@@ -48,16 +48,17 @@ class Predictor:
             return []
         names = paths or [""] * len(slices)
         said = self.ask(np.stack([prepare(image, self.bundle.preparation) for image in slices]))
-        return self.verdicts(said, [self.declines(image.colour, count_heads(image)) for image in slices], names)
+        return self.verdicts(said, [self._looked_at(image) for image in slices], names)
 
-    def declines(self, colour: bool, heads: int) -> str | None:
+    def declines(self, *, colour: bool, several: bool) -> str | None:
         """Return the reason code for which a picture is declined whatever the network says of it, or None.
 
-        ``colour``: it shows true colours; ``heads``: what ``count_heads`` says, heeded where the bundle has a counter.
+        ``colour``: it shows true colours; ``several``: ``count_heads`` sees several slices, which is heeded where the
+        bundle has a head counter.
         """
         if colour:
             return "colour_image"
-        return "several_slices" if self.bundle.head_counter and heads > 1 else None
+        return "several_slices" if self.bundle.head_counter and several else None
 
     def verdicts(self, said: Answer, declined: Sequence[str | None], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for each slice from what the graph said of it, and what ``declines`` did."""
@@ -103,6 +104,10 @@ class Predictor:
     def _prepared(self, image: Slice, pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
         changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)
         return prepare(changed, self.bundle.preparation, frame)
+
+    def _looked_at(self, image: Slice) -> str | None:
+        several = bool(self.bundle.head_counter) and count_heads(image) > 1
+        return self.declines(colour=image.colour, several=several)
 
     def _verdict(self, likely: NDArray[np.float32], name: str, code: str | None) -> Prediction:
         best = int(likely.argmax())

@@ -104,7 +104,7 @@ class Engine:
         waiting = [asyncio.wrap_future(self.batcher.submit(found.prepared)) for _, found in good]
         told = []
         for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True):
-            declined = self.predictor.declines(found.colour, found.heads)
+            declined = self.predictor.declines(colour=found.colour, several=found.several)
             (answer,) = self.predictor.verdicts(said, [declined], [path])
             told.append(self._document(replace(answer, frame=found.frame), found, said, include))
         failures = [

@@ -54,14 +54,14 @@ class Wanted:
 class Found:
     """A slice: its number in a file of several, prepared (size, size) uint8, and the picture where it was wanted.
 
-    ``colour``: it shows true colours; ``heads``: how many slices the picture shows.
+    ``colour``: it shows true colours; ``several``: it shows several slices.
     """
 
     frame: int | None
     colour: bool
     prepared: NDArray[np.uint8]
     picture: Slice | None = None
-    heads: int = 1
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,7 @@ def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Prepara
     except GadolinError as error:
         return Damaged(frame, error)
     picture = image if wanted.pictures else None
-    return Found(frame, image.colour, prepare(image, preparation), picture, count_heads(image))
+    return Found(frame, image.colour, prepare(image, preparation), picture, several=count_heads(image) > 1)
 
 
 def serve_files(pipe: Connection, preparation: dict[str, object], max_memory_bytes: int) -> None:
@@ -188,7 +188,7 @@ def packed(answer: Decoded) -> Iterator[bytes]:
         if not isinstance(one, Found):
             slices.append({"frame": one.frame, "error": one.error.as_json()})
             continue
-        facts: dict[str, Any] = {"frame": one.frame, "colour": one.colour, "heads": one.heads}
+        facts: dict[str, Any] = {"frame": one.frame, "colour": one.colour, "several": one.several}
         facts["size"] = len(one.prepared)
         arrays.append(one.prepared.tobytes())
         if one.picture is not None:
@@ -221,7 +221,7 @@ def unpacked(pipe: Connection) -> Decoded:
             pixels = np.frombuffer(pipe.recv_bytes(), np.float32).reshape(facts["shape"])
             pairs = (tuple(facts[name]) if facts[name] else None for name in ("spacing_mm", "window"))
             picture = Slice(pixels, int(facts["bits"]), bool(one["colour"]), *pairs)
-        found.append(Found(one["frame"], bool(one["colour"]), prepared, picture, int(one["heads"])))
+        found.append(Found(one["frame"], bool(one["colour"]), prepared, picture, bool(one["several"])))
     place = told["place"]
     where = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
     error = told["error"] and error_from_json(told["error"])
