@@ -155,6 +155,7 @@ def facts_of(bundle: Bundle, first: Path, run: Path) -> list[str]:
         ["temperature", f"{bundle.temperature:.3f}"],
         ["names nothing below a probability of", f"{bundle.abstain_below:.3f}"],
         ["names nothing above a strangeness of", f"{bundle.strange_above:.3f}"],
+        ["declines pictures of several slices by", bundle.head_counter],
     ]
     return markdown(["what", "of this model"], rows)
 

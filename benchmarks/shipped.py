@@ -39,6 +39,7 @@ from ship import halves
 
 PARTS = ("persons", "declined", "changed", "painted", "explanations")
 SURE = 0.9
+UNLIKE = ("colour_image", "several_slices", "out_of_distribution")
 STRENGTHS = 3
 MADE = 200
 
@@ -127,7 +128,7 @@ def declined(predictor: Predictor, tested: Sequence[Record], others: Sequence[Pa
         kinds[kind] = [Slice(none_of_it(kind, random)) for _ in range(MADE)]
     for name, pictures in kinds.items():
         answers = verdicts(predictor, pictures)
-        unlike = sum("nothing" in (one.reason or "") or "true colours" in (one.reason or "") for one in answers)
+        unlike = sum(one.reason_code in UNLIKE for one in answers)
         abstained = sum(one.abstained for one in answers)
         rows.append([name, str(len(answers)), share(unlike, len(answers)), share(abstained, len(answers))])
     head = ["pictures", "n", "declined as unlike what was learned from", "declined for any reason"]

@@ -10,6 +10,7 @@ import pytest
 from gadolin.bundle import FORMAT_VERSION, read_bundle, require_weights, write_bundle
 from gadolin.errors import BundleError
 from gadolin.manifest import file_digest
+from gadolin.montage import HEAD_COUNTER
 from gadolin.phantom import CLASSES
 from gadolin.prepare import Preparation
 
@@ -74,6 +75,23 @@ def test_the_file_tells_its_format_and_its_digest_and_not_where_it_lies(bundle):
     assert "folder" not in facts
 
 
+def test_a_bundle_of_the_format_before_has_no_head_counter_and_keeps_its_digest(bundle):
+    edited(format=1, head_counter=...)(bundle)
+
+    read = read_bundle(bundle.folder)
+
+    assert read.head_counter == ""
+    assert read.digest == bundle.digest
+
+
+def test_a_head_counter_of_another_version_is_refused(tmp_path, make_bundle):
+    bundle = make_bundle(tmp_path, head_counter="grid-99")
+
+    with pytest.raises(BundleError) as caught:
+        read_bundle(bundle.folder)
+    assert caught.value.code == "bundle_counter_unknown"
+
+
 def test_the_graph_and_the_weights_lie_beside_the_facts(bundle):
     assert bundle.graph == bundle.folder / "model.onnx"
     assert bundle.weights == bundle.folder / "weights.safetensors"
@@ -87,6 +105,7 @@ def test_the_graph_and_the_weights_lie_beside_the_facts(bundle):
         {"classes": CLASSES[::-1]},
         {"preparation": Preparation(size=64)},
         {"graph_digest": "other"},
+        {"head_counter": HEAD_COUNTER},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -135,7 +154,7 @@ DAMAGES = {
     "facts that are a word": (replaced(b'"bundle"'), "must be whole, this one is damaged"),
     "another format": (
         edited(format=99),
-        f"must be of format {FORMAT_VERSION}, this one is 99; install the Gadolin that wrote it",
+        f"must be of format 1 or {FORMAT_VERSION}, this one is 99; install the Gadolin that wrote it",
     ),
     "no format": (edited(format=...), "this one is damaged ('format'); fetch it again or export it anew"),
     "no classes": (edited(classes=...), "this one is damaged ('classes'); fetch it again or export it anew"),

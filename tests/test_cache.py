@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -187,6 +188,15 @@ def test_pictures_used_whole_and_coloured_ones_are_remembered(tmp_path, records)
         prepared = prepared_slices(chosen, SMALL, tmp_path / "cache")
         assert prepared.whole == (1,)
         assert prepared.coloured == (2,)
+
+
+def test_pictures_of_several_slices_are_remembered(tmp_path, records):
+    one = cv2.imread(str(records[0].path), cv2.IMREAD_GRAYSCALE)
+    montage = saved(tmp_path / "montage.png", np.tile(one, (2, 2)))
+    for _ in range(2):
+        prepared = prepared_slices([records[0], montage], SMALL, tmp_path / "cache")
+        assert prepared.several == (1,)
+        assert prepared.take([1]).several == (0,)
 
 
 def test_progress_counts_every_picture(tmp_path, records):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from gadolin.errors import BundleError, RequestError
+from gadolin.montage import HEAD_COUNTER
 from gadolin.phantom import CLASSES, draw_patient
 from gadolin.predictor import Predictor, probabilities
 from gadolin.prepare import Preparation
@@ -113,9 +114,34 @@ def test_it_abstains_on_true_colours_and_says_so(predictor, lit_quadrant):
     assert answer.probabilities[CLASSES[2]] == pytest.approx(SURE, abs=1e-5)
 
 
+def side_by_side(image):
+    return replace(image, pixels=np.hstack([image.pixels, image.pixels]))
+
+
+def test_it_abstains_on_several_slices_and_says_so(differently, phantoms):
+    counting = differently(head_counter=HEAD_COUNTER)
+    one, two = counting.predict([phantoms[2], side_by_side(phantoms[2])])
+    assert one.reason_code is None
+    assert (two.label, two.abstained, two.reason_code) == (None, True, "several_slices")
+    assert two.reason == "the picture shows several slices; a prediction is for one"
+    assert sum(two.probabilities.values()) == pytest.approx(1, abs=4e-6)
+
+
+def test_a_bundle_without_a_head_counter_names_several_slices_as_before(differently, phantoms):
+    (answer,) = differently().predict([side_by_side(phantoms[2])])
+    assert answer.reason_code is None
+
+
+def test_true_colours_are_the_reason_before_several_slices(differently, phantoms):
+    coloured = replace(side_by_side(phantoms[2]), colour=True)
+    (answer,) = differently(head_counter=HEAD_COUNTER).predict([coloured])
+    assert answer.reason_code == "colour_image"
+
+
 def test_an_answer_is_told_as_json_with_the_documented_keys(predictor, lit_quadrant):
     (answer,) = predictor.predict([lit_quadrant(0)], ["a.png"])
-    assert list(answer.as_json()) == ["path", "frame", "probabilities", "label", "abstained", "reason", "model"]
+    told = ["path", "frame", "probabilities", "label", "abstained", "reason_code", "reason", "model"]
+    assert list(answer.as_json()) == told
     assert "research only" in NOTICE
 
 

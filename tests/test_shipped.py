@@ -63,6 +63,16 @@ def test_it_declines_noise_and_a_blank_page(shipped, rng):
         assert answer.label is None
 
 
+def test_it_declines_a_screenshot_of_several_slices(shipped):
+    slices = [one.pixels.astype(np.float32) for one in draw_patient("meningioma", 2, slices=4)]
+    grid = np.vstack([np.hstack(slices[:2]), np.hstack(slices[2:])])
+
+    one, several = shipped.predict([Slice(slices[0]), Slice(grid)])
+
+    assert one.reason_code != "several_slices"
+    assert (several.label, several.reason_code) == (None, "several_slices")
+
+
 def test_it_is_had_by_name_whatever_else_is_called_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shipped").mkdir()

@@ -14,6 +14,7 @@ from typing import Any
 from gadolin.atomic import write_json
 from gadolin.errors import BundleError, DataError, RequestError, suggestion
 from gadolin.manifest import file_digest
+from gadolin.montage import HEAD_COUNTER
 from gadolin.prepare import Preparation
 
 __all__ = [
@@ -27,7 +28,8 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_FORMATS = (1, FORMAT_VERSION)  # 1 names no head counter
 _GRAPH = "model.onnx"
 _WEIGHTS = "weights.safetensors"
 _FACTS = "bundle.json"
@@ -43,7 +45,9 @@ class Bundle:
     ``classes`` fixes the order of the logits, here and nowhere else. The graph takes prepared slices (N, size, size)
     uint8 and returns logits (N, K), features (N, F) and evidence (N, K, h, w) float32; softmax, ``temperature`` and
     abstention (below ``abstain_below`` of probability, above ``strange_above`` of the graph's strangeness, where it
-    tells that and the bound is not 0) happen at run time. ``facts`` describe where it comes from.
+    tells that and the bound is not 0) happen at run time. ``head_counter`` names the rule by which pictures of several
+    slices are declined (``montage.HEAD_COUNTER``); where it is empty, as in bundles of format 1, none is.
+    ``facts`` describe where it comes from.
     """
 
     folder: Path
@@ -53,6 +57,7 @@ class Bundle:
     temperature: float = 1.0
     abstain_below: float = 0.0
     strange_above: float = 0.0
+    head_counter: str = ""
     licence: str = ""
     manifest_digest: str = ""
     weights_digest: str = ""
@@ -71,7 +76,7 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """A digest of everything that decides an answer: graph, classes, preparation, temperature, thresholds."""
+        """A digest of all that decides an answer: graph, classes, preparation, temperature, bounds, head counter."""
         decisive = [
             self.graph_digest,
             self.classes,
@@ -79,6 +84,7 @@ class Bundle:
             self.temperature,
             self.abstain_below,
             *([self.strange_above] if self.strange_above else []),
+            *([self.head_counter] if self.head_counter else []),
         ]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
@@ -143,10 +149,10 @@ def read_bundle(model: Path | str | None) -> Bundle:
 
 def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
     version = content.pop("format")
-    if version != FORMAT_VERSION:
+    if version not in _FORMATS:
         raise BundleError(
             code="bundle_format_unknown",
-            rule=f"a bundle must be of format {FORMAT_VERSION}",
+            rule=f"a bundle must be of format {' or '.join(map(str, _FORMATS))}",
             got=f"this one is {version}",
             remedy="install the Gadolin that wrote it",
             path=folder,
@@ -187,6 +193,14 @@ def _check_values(bundle: Bundle) -> None:
             rule="a bundle's facts and metrics must be JSON objects",
             got="these are not",
             remedy="fetch it again",
+            path=bundle.folder,
+        )
+    if bundle.head_counter not in ("", HEAD_COUNTER):
+        raise BundleError(
+            code="bundle_counter_unknown",
+            rule=f"a bundle's head counter must be {HEAD_COUNTER!r} or none",
+            got=f"this one names {bundle.head_counter!r}",
+            remedy="install the Gadolin that wrote it",
             path=bundle.folder,
         )
     if len(set(bundle.classes)) < max(2, len(bundle.classes)):

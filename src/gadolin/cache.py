@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gadolin.atomic import clear_leftovers, replacing, write_json
 from gadolin.errors import OutputError
 from gadolin.manifest import file_digest
+from gadolin.montage import HEAD_COUNTER, count_heads
 from gadolin.prepare import Preparation, find_frame, prepare
 from gadolin.readers.contents import VERSION
 from gadolin.readers.each import each_slice
@@ -35,18 +36,20 @@ class Prepared:
     """Prepared slices in the order of their records.
 
     ``slices`` is (N, size, size) uint8, read-only; ``whole`` lists the indices of the slices whose head was not
-    found, so that the whole picture is used; ``coloured`` those that show true colours.
+    found, so that the whole picture is used; ``coloured`` those that show true colours, ``several`` several slices.
     """
 
     slices: NDArray[np.uint8]
     whole: tuple[int, ...]
     coloured: tuple[int, ...]
+    several: tuple[int, ...] = ()
 
     def take(self, rows: Sequence[int]) -> Prepared:
         """Return the slices of ``rows``, in that order."""
         places = {row: place for place, row in enumerate(rows)}
-        whole, coloured = (tuple(places[row] for row in kept if row in places) for kept in (self.whole, self.coloured))
-        return Prepared(self.slices[np.asarray(rows, np.int64)], whole, coloured)
+        facts = (self.whole, self.coloured, self.several)
+        kept = (tuple(places[row] for row in one if row in places) for one in facts)
+        return Prepared(self.slices[np.asarray(rows, np.int64)], *kept)
 
 
 def default_cache_folder() -> Path:
@@ -92,7 +95,7 @@ def prepared_slices(
 
 def _key(records: Sequence[Record], preparation: Preparation) -> str:
     slices = [slice_name(record.digest or file_digest(record.path), record.frame) for record in records]
-    content = json.dumps([_FORMAT, VERSION, preparation.as_json(), slices])
+    content = json.dumps([_FORMAT, VERSION, HEAD_COUNTER, preparation.as_json(), slices])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -102,7 +105,7 @@ def _open(array: Path, facts: Path) -> Prepared | None:
         slices = np.load(array, mmap_mode="r", allow_pickle=False)
         if known["checksum"] != _checksum(slices):
             return None
-        return Prepared(slices, tuple(known["whole"]), tuple(known["coloured"]))
+        return Prepared(slices, *(tuple(known[name]) for name in ("whole", "coloured", "several")))
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
 
@@ -171,12 +174,12 @@ def _fill(
     progress: Callable[[int, int], None] | None,
 ) -> dict[str, list[int]]:
     """Prepare every record into its place; return the rows that ``Prepared`` lists, in the order of its fields."""
-    noted: dict[str, list[int]] = {"whole": [], "coloured": []}
+    noted: dict[str, list[int]] = {"whole": [], "coloured": [], "several": []}
 
     def make(index: int, image: Slice) -> tuple[int, tuple[bool, ...]]:
         frame = find_frame(image, preparation)
         slices[index] = prepare(image, preparation, frame)
-        return index, (not frame.found, image.colour)
+        return index, (not frame.found, image.colour, count_heads(image) > 1)
 
     for done, (index, facts) in enumerate(each_slice(records, make), start=1):
         for rows, is_so in zip(noted.values(), facts, strict=True):

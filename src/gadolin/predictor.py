@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.bundle import Bundle, read_bundle
+from gadolin.montage import count_heads
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
 from gadolin.runtime import Answer, Runtime, open_runtime
@@ -17,6 +18,12 @@ __all__ = ["Predict", "Predictor", "probabilities"]
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _BATCH = 16
+_REASONS = {
+    "colour_image": "the picture shows true colours, which no MRI slice does",
+    "several_slices": "the picture shows several slices; a prediction is for one",
+    "out_of_distribution": "the picture looks like nothing that the model was trained on",
+    "low_confidence": "no class reaches a probability of {:.4g}",
+}
 
 
 class Predictor:
@@ -41,13 +48,25 @@ class Predictor:
             return []
         names = paths or [""] * len(slices)
         said = self.ask(np.stack([prepare(image, self.bundle.preparation) for image in slices]))
-        return self.verdicts(said, [image.colour for image in slices], names)
+        return self.verdicts(said, [self._looked_at(image) for image in slices], names)
 
-    def verdicts(self, said: Answer, coloured: Sequence[bool], names: Sequence[str]) -> list[Prediction]:
-        """Return one prediction for each slice from what the graph said of it, and whether it shows true colours."""
+    def declines(self, *, colour: bool, several: bool) -> str | None:
+        """Return the reason code for which a picture is declined whatever the network says of it, or None.
+
+        ``colour``: it shows true colours; ``several``: ``count_heads`` sees several slices, which is heeded where the
+        bundle has a head counter.
+        """
+        if colour:
+            return "colour_image"
+        return "several_slices" if self.bundle.head_counter and several else None
+
+    def verdicts(self, said: Answer, declined: Sequence[str | None], names: Sequence[str]) -> list[Prediction]:
+        """Return one prediction for each slice from what the graph said of it, and what ``declines`` did."""
         likely = probabilities(said.logits, self.bundle.temperature)
-        facts = zip(likely, coloured, self.strange(said).tolist(), names, strict=True)
-        return [self._verdict(row, name, coloured=colour, strange=odd) for row, colour, odd, name in facts]
+        facts = zip(likely, declined, self.strange(said).tolist(), names, strict=True)
+        return [
+            self._verdict(row, name, code or ("out_of_distribution" if odd else None)) for row, code, odd, name in facts
+        ]
 
     def ask(self, prepared: NDArray[np.uint8]) -> Answer:
         """Return everything that the graph says of prepared slices (N, H, H) uint8, N at least 1."""
@@ -86,15 +105,15 @@ class Predictor:
         changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)
         return prepare(changed, self.bundle.preparation, frame)
 
-    def _verdict(self, likely: NDArray[np.float32], name: str, *, coloured: bool, strange: bool) -> Prediction:
+    def _looked_at(self, image: Slice) -> str | None:
+        several = bool(self.bundle.head_counter) and count_heads(image) > 1
+        return self.declines(colour=image.colour, several=several)
+
+    def _verdict(self, likely: NDArray[np.float32], name: str, code: str | None) -> Prediction:
         best = int(likely.argmax())
-        code, reason = None, None
-        if coloured:
-            code, reason = "colour_image", "the picture shows true colours, which no MRI slice does"
-        elif strange:
-            code, reason = "out_of_distribution", "the picture looks like nothing that the model was trained on"
-        elif likely[best] < self.bundle.abstain_below:
-            code, reason = "low_confidence", f"no class reaches a probability of {self.bundle.abstain_below:.4g}"
+        if code is None and likely[best] < self.bundle.abstain_below:
+            code = "low_confidence"
+        reason = code and _REASONS[code].format(self.bundle.abstain_below)
         classes = self.bundle.classes
         return Prediction(
             path=name,

@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gadolin.phantom import draw_patient
 from gadolin.phantom.encode import DicomFacts, dicom_bytes
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import read_bytes
+from gadolin.records import Slice
 from gadolin.serve import decoder
 from gadolin.serve.decoder import Decoded, Found, Wanted, decode, packed, unpacked
 from gadolin.serve.decoders import Decoders
@@ -48,6 +50,15 @@ def test_an_answer_comes_out_of_the_pipe_as_it_went_in(png):
     np.testing.assert_array_equal(one.prepared, other.prepared)
     np.testing.assert_array_equal(one.picture.pixels, other.picture.pixels)
     assert (one.frame, one.colour, one.picture.bits) == (other.frame, other.colour, other.picture.bits)
+
+
+def test_a_picture_of_several_slices_is_one_after_the_pipe_too(save_slice, tmp_path):
+    one = draw_patient("glioma", 0, slices=3, size=160)[1].pixels
+    path = save_slice(Slice(np.hstack([one, one]).astype(np.float32)), tmp_path / "two.png")
+
+    (found,) = travelled(decode(path.read_bytes(), Wanted(), SMALL)).slices
+
+    assert found.several
 
 
 def test_errors_and_places_come_out_of_the_pipe_too(rng):

@@ -15,6 +15,7 @@ from gadolin.bundle import read_bundle
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
 from gadolin.lineage import lineage
 from gadolin.manifest import file_digest, read_manifest, write_manifest
+from gadolin.montage import HEAD_COUNTER
 from gadolin.network import build_classifier
 from gadolin.predictor import Predictor
 from gadolin.records import NO_LESION
@@ -93,6 +94,7 @@ def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
     bundle = Predictor.load(tmp_path / "other").bundle
     assert bundle.strange_above > 0
+    assert bundle.head_counter == HEAD_COUNTER
     assert bundle.abstain_below == 0.42
 
 

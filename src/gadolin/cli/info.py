@@ -39,6 +39,7 @@ def info(
         "preparation": ", ".join(f"{key} {value}" for key, value in bundle.preparation.as_json().items()),
         "temperature": f"{bundle.temperature:.3f}",
         "abstains below": f"{bundle.abstain_below:.4g}" if bundle.abstain_below else "never",
+        "declines several slices by": bundle.head_counter or "no rule",
         "abstains above a strangeness of": f"{bundle.strange_above:.2f}" if bundle.strange_above else "never",
         **({"licence and origin": bundle.licence} if bundle.licence else {}),
         **{_NAMES.get(key, key.replace("_", " ")): _words(value) for key, value in facts.items()},

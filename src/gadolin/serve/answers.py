@@ -104,7 +104,8 @@ class Engine:
         waiting = [asyncio.wrap_future(self.batcher.submit(found.prepared)) for _, found in good]
         told = []
         for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True):
-            (answer,) = self.predictor.verdicts(said, [found.colour], [path])
+            declined = self.predictor.declines(colour=found.colour, several=found.several)
+            (answer,) = self.predictor.verdicts(said, [declined], [path])
             told.append(self._document(replace(answer, frame=found.frame), found, said, include))
         failures = [
             Failure(one.path, one.found.error, one.found.frame).as_json()

@@ -29,6 +29,7 @@ from gadolin.errors import (
     UnknownFormatError,
     error_from_json,
 )
+from gadolin.montage import count_heads
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import open_bytes
 from gadolin.readers.contents import Contents, Place, at_most
@@ -51,12 +52,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A slice: its number in a file of several, prepared (size, size) uint8, and the picture where it was wanted."""
+    """A slice: its number in a file of several, prepared (size, size) uint8, and the picture where it was wanted.
+
+    ``colour``: it shows true colours; ``several``: it shows several slices.
+    """
 
     frame: int | None
     colour: bool
     prepared: NDArray[np.uint8]
     picture: Slice | None = None
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +140,8 @@ def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Prepara
         image = contents.decode(number)
     except GadolinError as error:
         return Damaged(frame, error)
-    return Found(frame, image.colour, prepare(image, preparation), image if wanted.pictures else None)
+    picture = image if wanted.pictures else None
+    return Found(frame, image.colour, prepare(image, preparation), picture, several=count_heads(image) > 1)
 
 
 def serve_files(pipe: Connection, preparation: dict[str, object], max_memory_bytes: int) -> None:
@@ -182,7 +188,8 @@ def packed(answer: Decoded) -> Iterator[bytes]:
         if not isinstance(one, Found):
             slices.append({"frame": one.frame, "error": one.error.as_json()})
             continue
-        facts: dict[str, Any] = {"frame": one.frame, "colour": one.colour, "size": len(one.prepared)}
+        facts: dict[str, Any] = {"frame": one.frame, "colour": one.colour, "several": one.several}
+        facts["size"] = len(one.prepared)
         arrays.append(one.prepared.tobytes())
         if one.picture is not None:
             pixels = one.picture.pixels
@@ -214,7 +221,7 @@ def unpacked(pipe: Connection) -> Decoded:
             pixels = np.frombuffer(pipe.recv_bytes(), np.float32).reshape(facts["shape"])
             pairs = (tuple(facts[name]) if facts[name] else None for name in ("spacing_mm", "window"))
             picture = Slice(pixels, int(facts["bits"]), bool(one["colour"]), *pairs)
-        found.append(Found(one["frame"], bool(one["colour"]), prepared, picture))
+        found.append(Found(one["frame"], bool(one["colour"]), prepared, picture, bool(one["several"])))
     place = told["place"]
     where = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
     error = told["error"] and error_from_json(told["error"])

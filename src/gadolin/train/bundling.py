@@ -17,6 +17,7 @@ from gadolin.bundle import Bundle, write_bundle
 from gadolin.evaluate import fit_temperature
 from gadolin.evaluate.selective import naming_bound
 from gadolin.manifest import file_digest
+from gadolin.montage import HEAD_COUNTER
 from gadolin.network import Classifier, MirrorAverage
 from gadolin.predictor import Predictor, probabilities
 from gadolin.runtime import open_runtime
@@ -62,6 +63,7 @@ def make_bundle(
         classes=parts.classes,
         preparation=recipe.preparation,
         graph_digest=digest,
+        head_counter=HEAD_COUNTER,
         manifest_digest=facts["manifest_digest"],
         weights_digest=file_digest(folder / "weights.safetensors"),
         facts={key: facts[key] for key in _FACTS}
