@@ -94,7 +94,7 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(gadolin, spoil
 
 def test_the_verdict_is_told_where_the_page_cannot_be_written_in_the_end(gadolin, spoilt, tmp_path, monkeypatch):
     def fail(_path, _content):
-        raise OutputError("cannot write: No space left on device; free space")
+        raise OutputError(code="unwritable", rule="cannot write: No space left on device", remedy="free space")
 
     monkeypatch.setattr("gadolin.report.audit_page.write_bytes", fail)
     ending = gadolin("audit", spoilt, "--report", tmp_path / "audit.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -40,9 +41,9 @@ def test_a_picture_that_is_missing_or_broken_is_skipped_and_said_so(annotated):
     (folder / "images" / "2.png").write_text("no picture")
     found = scan(folder)
     assert [one.path.name for one in found.records] == ["1.png"]
-    assert [(path.name, reason.partition(",")[0]) for path, reason in found.skipped] == [
-        ("2.png", "a file must be a PNG"),
-        ("9", "annotations.csv names it and it is not there; add the picture"),
+    assert [(Path(one.path).name, one.code) for one in found.skipped] == [
+        ("2.png", "unknown_format"),
+        ("9", "file_missing"),
     ]
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.errors import DataError
+from gadolin.errors import DamagedFileError, DataError, ReadError
 from gadolin.manifest import read_manifest
 from gadolin.phantom import CLASSES
-from gadolin.records import Record
+from gadolin.records import Failure, Record
 from gadolin.sources import Scan, require_trainable, scan
+
+EMPTY = DamagedFileError(code="empty_file", rule="a file must hold bytes", remedy="remove it")
+LOCALISER = ReadError(code="localiser", rule="it plans a scan")
 
 
 @pytest.fixture
@@ -81,8 +84,8 @@ def test_a_scan_is_told_as_counts():
         "parts",
         (record("b", "train", "1"), record("a", "train", "1"), record("b", "test"), record("b", "test", "2")),
         {"B": "b"},
-        ((Path("x.png"), "empty"),),
-        ((Path("y.dcm"), "a localiser"),),
+        (Failure("x.png", EMPTY),),
+        (Failure("y.dcm", LOCALISER),),
     )
     assert found.as_json() == {
         "data": "data",
@@ -94,8 +97,8 @@ def test_a_scan_is_told_as_counts():
         "patients": 2,
         "slices_without_patient": 1,
         "renamed": {"B": "b"},
-        "skipped": [{"path": "x.png", "reason": "empty"}],
-        "omitted": [{"path": "y.dcm", "reason": "a localiser"}],
+        "skipped": [{"path": "x.png", "code": "empty_file", "reason": "a file must hold bytes; remove it"}],
+        "omitted": [{"path": "y.dcm", "code": "localiser", "reason": "it plans a scan"}],
     }
 
 
