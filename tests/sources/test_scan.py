@@ -123,9 +123,10 @@ def test_one_class_cannot_be_trained_on():
 
 @pytest.mark.parametrize(("count", "more"), [(1, ""), (3, " and 2 more files like it")])
 def test_skipped_files_stop_training_unless_it_is_allowed(count, more):
-    skipped = tuple((Path(f"{number}.png"), "it is empty") for number in range(count))
+    skipped = tuple(Failure(f"{number}.png", EMPTY) for number in range(count))
     found = Scan(Path("data"), "classes", (record("a"), record("b")), skipped=skipped)
     with pytest.raises(DataError) as caught:
         require_trainable(found)
-    assert str(caught.value) == f"0.png: it is empty{more}; remove what is no picture or pass --skip-unreadable"
+    assert caught.value.code == "unreadable_files"
+    assert str(caught.value) == (f"0.png: {EMPTY.reason}{more}; remove what is no picture or pass --skip-unreadable")
     require_trainable(found, skip_unreadable=True)

@@ -67,6 +67,6 @@ def explain(
         print("\n".join(sentences(records)))
         say(NOTICE)
     for failure in failures:
-        say(f"gadolin: {failure.error}")
+        say(f"gadolin: {failure}")
     if failures:
         raise typer.Exit(1)

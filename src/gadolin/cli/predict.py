@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadolin.cli.options import Model
-from gadolin.cli.output import print_json, progress_bar, say, table
+from gadolin.cli.output import print_csv, print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
     from gadolin.records import Failure, Prediction
@@ -68,7 +66,7 @@ def predict(
     if predictions and not as_json:
         say(NOTICE)
     for failure in failures:
-        say(f"gadolin: {failure.error}")
+        say(f"gadolin: {failure}")
     if failures:
         raise typer.Exit(1)
 
@@ -101,11 +99,12 @@ def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
 
 
 def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
-    rows = csv.writer(sys.stdout, lineterminator="\n")
-    rows.writerow(["path", "frame", "label", "abstained", "reason", "model", *(f"p_{name}" for name in classes)])
-    for each in predictions:
-        frame = "" if each.frame is None else each.frame
-        likely = [each.probabilities[name] for name in classes]
-        rows.writerow(
-            [each.path, frame, each.label or "", str(each.abstained).lower(), each.reason or "", each.model, *likely]
-        )
+    head = ["path", "frame", "label", "abstained", "reason_code", "reason", "model", *(f"p_{name}" for name in classes)]
+    print_csv(head, [_row(each, classes) for each in predictions])
+
+
+def _row(each: Prediction, classes: tuple[str, ...]) -> list[object]:
+    frame = "" if each.frame is None else each.frame
+    likely = [each.probabilities[name] for name in classes]
+    why = [each.reason_code or "", each.reason or ""]
+    return [each.path, frame, each.label or "", str(each.abstained).lower(), *why, each.model, *likely]
