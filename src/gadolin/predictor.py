@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle, read_bundle
+from gadolin.bundle import SHIPPED, Bundle, read_bundle, require_digest
+from gadolin.errors import RequestError
+from gadolin.inputs import One, Several, slices_from
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
-from gadolin.runtime import Answer, Runtime, open_runtime
+from gadolin.runtime import Answer, Opened, Runtime, open_runtime
 
 __all__ = ["Predict", "Predictor", "probabilities"]
 
@@ -20,7 +23,11 @@ _BATCH = 16
 
 
 class Predictor:
-    """Answers with one bundle; immutable, safe to share between threads."""
+    """Answers with one bundle; immutable, safe to share between threads.
+
+    It travels to other processes, forked or spawned: where the model lies and its digest are sent, and it is opened
+    again there. A model that has changed since is a BundleError.
+    """
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
         self.bundle = bundle
@@ -33,15 +40,43 @@ class Predictor:
         Raises BundleError where it is missing or damaged.
         """
         bundle = read_bundle(model)
-        return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads))
+        return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads, digest=bundle.graph_digest))
 
-    def predict(self, slices: Sequence[Slice], paths: Sequence[str] | None = None) -> list[Prediction]:
-        """Return one prediction for each slice; ``paths`` are names to answer with."""
-        if not slices:
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel as the place and the digest of the bundle; raises RequestError with a runtime of one's own."""
+        if not isinstance(self._runtime, Opened):
+            raise RequestError(
+                code="predictor_cannot_travel",
+                rule="a predictor that is sent to other processes must be loaded by Predictor.load",
+                got=f"this one answers by a {type(self._runtime).__name__}",
+                remedy="load it there",
+            )
+        place = None if self.bundle.folder == SHIPPED else str(self.bundle.folder.absolute())
+        return _loaded, (place, self.bundle.digest, self._runtime.name, self._runtime.threads)
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a string is a path, though a sequence of strings too
+        self, slices: One, paths: Sequence[str] | str | None = None
+    ) -> Prediction: ...
+
+    @overload
+    def predict(self, slices: Several, paths: Sequence[str] | None = None) -> list[Prediction]: ...
+
+    def predict(self, slices: One | Several, paths: Sequence[str] | str | None = None) -> Prediction | list[Prediction]:
+        """Return the prediction for a slice, or a list with one for each of several.
+
+        A slice is given as the path of a file that holds one, as a Slice, or as an array (H, W): uint8 from 0 to 255,
+        or another integer or floating type of any range. ``paths`` are names to answer with; a file has its own.
+        Of files that hold several slices, and where some may be damaged, ``gadolin.predict_files`` answers for all.
+
+        Raises RequestError for anything else, ReadError for a file that cannot be read and pixels that are not finite.
+        """
+        given = slices_from(slices, paths)
+        if not given.slices:
             return []
-        names = paths or [""] * len(slices)
-        said = self.ask(np.stack([prepare(image, self.bundle.preparation) for image in slices]))
-        return self.verdicts(said, [image.colour for image in slices], names)
+        said = self.ask(np.stack([prepare(image, self.bundle.preparation) for image in given.slices]))
+        answers = self.verdicts(said, [image.colour for image in given.slices], given.names)
+        return answers[0] if given.alone else answers
 
     def verdicts(self, said: Answer, coloured: Sequence[bool], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for each slice from what the graph said of it, and whether it shows true colours."""
@@ -105,6 +140,13 @@ class Predictor:
             reason_code=code,
             model=self.bundle.digest,
         )
+
+
+def _loaded(place: str | None, digest: str, runtime: str, threads: int) -> Predictor:
+    """Open a predictor that was sent from another process."""
+    predictor = Predictor.load(place, runtime=runtime, threads=threads)
+    require_digest(predictor.bundle, digest)
+    return predictor
 
 
 def probabilities(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:

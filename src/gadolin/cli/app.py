@@ -156,4 +156,4 @@ def _interrupted() -> GadolinError:
 
 
 def _usage(error: Any) -> GadolinError:
-    return RequestError(code=_USAGE, rule=" ".join(error.format_message().split()), remedy="see --help")
+    return RequestError(code=_USAGE, rule=" ".join(error.format_message().split()).rstrip("."), remedy="see --help")
