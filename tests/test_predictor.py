@@ -82,8 +82,9 @@ def test_no_slices_give_no_answers(predictor):
 
 
 def test_every_slice_needs_its_own_name(predictor, lit_quadrant):
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(RequestError) as caught:
         predictor.predict([lit_quadrant(0)], ["a", "b"])
+    assert caught.value.code == "names_differ"
 
 
 def test_slices_of_different_sizes_and_depths_go_together(predictor, lit_quadrant):

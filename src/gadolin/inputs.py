@@ -44,7 +44,9 @@ def slices_from(given: One | Several, names: Sequence[str] | str | None = None) 
         ReadError: A file cannot be read or holds several slices; an array is too small, too large, or not finite.
     """
     alone = isinstance(given, str | os.PathLike | Slice | np.ndarray)
-    if not alone and not (isinstance(given, Sequence | Iterator) and not isinstance(given, bytes | bytearray)):
+    if not alone and not (
+        isinstance(given, Sequence | Iterator) and not isinstance(given, bytes | bytearray | memoryview)
+    ):
         raise _unfit(given)
     items = [given] if alone else list(given)  # type: ignore[arg-type]  # a sequence or an iterator
     wheres = [""] if alone else [f"item {number} is " for number in range(len(items))]
@@ -84,7 +86,15 @@ def _read(path: str) -> Slice:
             remedy="download it",
             path=path,
         )
-    if os.path.isdir(path):  # noqa: PTH112  # a path that holds a null byte is none
+    if "\0" in path:
+        raise ReadError(
+            code="cannot_open",
+            rule="cannot be opened",
+            got="no file name holds a null byte",
+            remedy="check the path",
+            path=path,
+        )
+    if os.path.isdir(path):  # noqa: PTH112  # without a Path made of it
         raise ReadError(
             code="path_is_a_folder",
             rule="a path must name a file",
