@@ -93,7 +93,7 @@ def test_without_metadata_the_package_alone_is_named(monkeypatch):
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(extras.metadata, "requires", missing)
+    monkeypatch.setattr(metadata, "requires", missing)
     assert install_command("torch") == "pip install torch"
     assert install_command("torch", "train") == 'pip install "gadolin[train]"'
 

@@ -109,6 +109,15 @@ def test_a_bad_file_among_good_ones_is_a_failure_in_its_place(predictor, lit_qua
     assert told["error"].count(str(bad)) == 1
 
 
+def test_one_path_and_paths_of_pathlib_are_taken(predictor, lit_quadrant, save_slice, tmp_path):
+    path = save_slice(lit_quadrant(1), tmp_path / "a.png")
+    for given in (path, str(path), [path], iter([str(path)])):
+        (answer,) = predict_files(predictor, given)
+        assert (answer.path, answer.label) == (str(path), CLASSES[1])
+    (failure,) = predict_files(predictor, tmp_path / "gone.png")
+    assert failure.as_json()["path"] == str(tmp_path / "gone.png")
+
+
 def test_bad_files_alone_are_failures_and_no_error(predictor, tmp_path):
     (answer,) = predict_files(predictor, [str(tmp_path / "gone.png")])
     assert isinstance(answer, Failure)

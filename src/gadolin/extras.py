@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata
 
 __all__ = ["distribution_of", "install_command"]
 
@@ -55,6 +54,8 @@ def _required(package: str = "gadolin") -> tuple[dict[str, str], dict[str, set[s
 
     What it requires under conditions other than an extra counts as required.
     """
+    from importlib import metadata  # not before a package is missing: it takes a while
+
     own: dict[str, str] = {}
     extras: dict[str, set[str]] = {}
     try:

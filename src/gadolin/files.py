@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gadolin.errors import ReadError, RequestError
+from gadolin.inputs import Paths, paths_from
 from gadolin.pool import thread_pool
 from gadolin.predictor import Predictor
 from gadolin.readers import MAX_BYTES, open_bytes, open_file
@@ -47,15 +48,13 @@ def expand(paths: Sequence[str], *, series: str | None = None) -> list[str]:
     return found
 
 
-def predict_files(
-    predictor: Predictor, paths: Iterable[str], *, plane: str = "acquired"
-) -> Iterator[Prediction | Failure]:
+def predict_files(predictor: Predictor, paths: Paths, *, plane: str = "acquired") -> Iterator[Prediction | Failure]:
     """Yield a prediction, or what was wrong, for each slice of each file, in order; "-" reads standard input.
 
     ``plane`` says which way NIfTI volumes are cut: acquired, axial, coronal or sagittal.
     """
     with thread_pool() as pool:
-        jobs = _jobs(paths, plane, pool)
+        jobs = _jobs(paths_from(paths), plane, pool)
         while chunk := list(islice(jobs, _CHUNK)):
             yield from _answers(predictor, chunk, pool)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +15,11 @@ from gadolin.readers import open_file
 from gadolin.readers.contents import check_size, require_finite
 from gadolin.records import Slice
 
-__all__ = ["One", "Several", "Slices", "slices_from"]
+__all__ = ["One", "Paths", "Several", "Slices", "paths_from", "slices_from"]
 
 One = str | os.PathLike[str] | Slice | NDArray[np.generic]
 Several = Sequence[One] | Iterator[One]
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 _TAKEN = "a path, a Slice, an array (H, W) or a list of them"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -62,6 +63,12 @@ def slices_from(given: One | Several, names: Sequence[str] | str | None = None) 
             remedy="give as many as slices, or none",
         )
     return Slices(found, list(chosen), alone)
+
+
+def paths_from(given: Paths) -> Iterator[str]:
+    """Yield the paths that are given, one or several, as text; what is no path stays as it is."""
+    for one in [given] if isinstance(given, str | os.PathLike) else given:
+        yield os.fspath(one) if isinstance(one, os.PathLike) else one
 
 
 def _slice(item: object, where: str) -> Slice:
