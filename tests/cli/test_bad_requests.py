@@ -218,7 +218,7 @@ def test_predict_prints_json_or_csv_and_not_both(gadolin, pictures, trained):
 def test_a_process_ends_with_code_two_one_line_and_no_traceback(gadolin_process, class_folders, tmp_path):
     (class_folders / "glioma" / "bad.png").write_bytes(BAD_PICTURES["truncated"][0])
 
-    ending = gadolin_process("train", class_folders, "--out", tmp_path / "run", "--json")
+    ending = gadolin_process("train", class_folders, "--out", tmp_path / "run")
 
     ending.refused("bad.png", "the picture is damaged")
 
