@@ -193,6 +193,28 @@ def test_a_document_that_was_printed_is_followed_by_no_second_one(gadolin, small
     assert "No space left" in ending.err
 
 
+@pytest.mark.parametrize("words", [("info",), ("info", "--json"), ("info", "gone", "--json")], ids=" ".join)
+def test_a_reader_that_has_gone_ends_a_command_quietly(words, tmp_path):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [sys.executable, "-m", "gadolin", *words]
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, timeout=120, check=False, cwd=tmp_path)
+    os.close(theirs)
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if not line.startswith(b"gadolin: ")] == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device is always full here")  # noqa: PTH110
+@pytest.mark.parametrize("words", [("info",), ("info", "--json")], ids=" ".join)
+def test_a_disk_that_is_full_is_told_whatever_was_printed(words):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        command = [sys.executable, "-m", "gadolin", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"gadolin: the work could not go on")
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_what_stands_behind_two_dashes_is_no_option(gadolin, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert gadolin("scan", "--", "--json").out == ""

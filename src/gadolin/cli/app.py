@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +28,7 @@ from gadolin.cli import (
     split,
     train,
 )
-from gadolin.cli.output import OneLine, plain_streams, print_json, say
+from gadolin.cli.output import OneLine, Plain, plain_streams, print_json, say
 from gadolin.errors import GadolinError, MissingExtraError, OutputError, RequestError
 from gadolin.extras import distribution_of
 
@@ -90,20 +92,43 @@ def main() -> None:
     _quiet_packages()
     with plain_streams() as printed:
         try:
-            code = app(standalone_mode=False) or 0
-            failure = _interrupted() if code == _INTERRUPTED else None
-        except _REFUSED as error:
-            error.show()
-            code, failure = error.exit_code, _usage(error)
-        except (GadolinError, OSError, ImportError, typer.Abort) as error:
-            code, failure = 1, _failure(error)
-        if failure is not None:
-            code = failure.exit_code
-            if failure.code != _USAGE:
-                say(f"gadolin: {failure}")
-            if "--json" in _options_given() and not (printed and printed.used):
-                print_json({"error": {**failure.as_json(), "message": str(failure)}})
+            code = _run(printed)
+        except OSError:  # nobody reads any more, or the disk is full: there is nowhere to tell it
+            code = 1
+            _discard(printed)
     sys.exit(code)
+
+
+def _run(printed: Plain | None) -> int:
+    """Run the command that is named, tell what ended it, and return the exit code."""
+    failure = None
+    try:
+        code = int(app(standalone_mode=False) or 0)
+        if printed:
+            printed.flush()
+        if code == _INTERRUPTED:
+            failure = _interrupted()
+    except _REFUSED as error:
+        error.show()
+        code, failure = error.exit_code, _usage(error)
+    except BrokenPipeError:
+        raise
+    except (GadolinError, OSError, ImportError, typer.Abort) as error:
+        failure = _failure(error)
+    if failure is None:
+        return code
+    if failure.code != _USAGE:
+        say(f"gadolin: {failure}")
+    if "--json" in _options_given() and not (printed and printed.used):
+        print_json({"error": {**failure.as_json(), "message": str(failure)}})
+    return failure.exit_code
+
+
+def _discard(printed: Plain | None) -> None:
+    """Let what is left of standard output go nowhere, so that its end is no error either."""
+    with suppress(OSError, ValueError):
+        if printed:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), printed.fileno())
 
 
 def _quiet_packages() -> None:
