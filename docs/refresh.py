@@ -24,22 +24,23 @@ ROWS = 6  # of the predictions
 LEFT_OUT = (
     "accompanying_object",
     "complex_component",
-    "computed_map",
+    "derived_map",
     "dicomdir",
     "folder_entered_before",
     "hidden",
     "housekeeping",
     "in_no_class_folder",
     "in_no_part",
+    "label_map",
     "localiser",
+    "not_a_numbered_slice",
     "not_a_picture",
     "not_in_annotations",
     "not_in_manifest",
     "not_in_release",
-    "not_in_table",
-    "no_mr",
-    "no_pixels",
     "special_file",
+    "statistic_map",
+    "vector_field",
 )
 """Codes of what a folder leaves out without an error; those that the source has are listed."""
 
@@ -173,11 +174,16 @@ def literals(node: ast.expr, call: ast.Call, parents: dict[ast.AST, ast.AST], tr
     function: ast.AST = call
     while not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         function = parents[function]
-    set_here = [
-        each.value
-        for each in ast.walk(function)
-        if isinstance(each, ast.Assign) and [ast.unparse(one) for one in each.targets] == [node.id]
-    ]
+    set_here = []
+    for each in ast.walk(function):
+        if isinstance(each, ast.Assign):
+            target, value = each.targets[0], each.value
+            pairs = (
+                zip(target.elts, value.elts, strict=False)
+                if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+                else [(target, value)]
+            )
+            set_here += [given for one, given in pairs if ast.unparse(one) == node.id]
     names = [one.arg for one in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
     calls = [each for each in ast.walk(tree) if isinstance(each, ast.Call) and ast.unparse(each.func) == function.name]
     handed = [one.value for each in calls for one in each.keywords if one.arg == node.id]

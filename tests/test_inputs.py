@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gadolin.errors import ReadError, RequestError, TooLargeError
+from gadolin.files import predict_files
 from gadolin.phantom import CLASSES
 from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.predictor import Predictor
@@ -206,6 +207,14 @@ def test_a_path_that_is_none_is_named(predictor, path, tmp_path):
     (tmp_path / "bad.png").write_text("no picture")
     error = refused(predictor, [path, tmp_path / "bad.png"], ReadError)
     assert (error.code, error.path) == ("unknown_format", str(tmp_path / "bad.png"))
+
+
+def test_one_path_and_paths_of_pathlib_are_taken_for_many_files_too(predictor, path, tmp_path):
+    for given in (path, str(path), [path], iter([str(path)])):
+        (answer,) = predict_files(predictor, given)
+        assert (answer.path, answer.label) == (str(path), CLASSES[2])
+    (failure,) = predict_files(predictor, tmp_path / "gone.png")
+    assert failure.as_json()["path"] == str(tmp_path / "gone.png")
 
 
 def test_whatever_says_which_path_it_is_will_do(predictor, path):

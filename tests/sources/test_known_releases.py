@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.errors import DamagedFileError, DataError
-from gadolin.records import Failure, Record
+from gadolin.errors import DataError
+from gadolin.records import Record
 from gadolin.sources import SOURCES, Scan, fetch, scan
 from gadolin.sources.known import recognise
 from gadolin.sources.unfinished import begin, finish
@@ -78,8 +78,7 @@ def test_what_br35h_has_beside_its_classes_is_left_out():
         Record(root / "Br35H-Mask-RCNN" / "TRAIN" / "y1.jpg", "Br35H-Mask-RCNN"),
     )
     renamed = {"yes": "tumor", "no": "notumor"}
-    empty = DamagedFileError(code="empty_file", rule="a file must hold bytes")
-    skipped = tuple(Failure(str(root / folder / "x.jpg"), empty) for folder in ("pred", "no"))
+    skipped = ((root / "pred" / "x.jpg", "it is empty"), (root / "no" / "x.jpg", "it is empty"))
     slim = recognise(replace(found, records=found.records + more, renamed=renamed, skipped=skipped))
     assert slim.records == found.records
     assert slim.skipped == skipped[1:]

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.errors import DamagedFileError, DataError, ReadError
+from gadolin.errors import DataError
 from gadolin.manifest import read_manifest
 from gadolin.phantom import CLASSES
-from gadolin.records import Failure, Record
+from gadolin.records import Record
 from gadolin.sources import Scan, require_trainable, scan
-
-EMPTY = DamagedFileError(code="empty_file", rule="a file must hold bytes", remedy="remove it")
-LOCALISER = ReadError(code="localiser", rule="it plans a scan")
 
 
 @pytest.fixture
@@ -84,8 +81,8 @@ def test_a_scan_is_told_as_counts():
         "parts",
         (record("b", "train", "1"), record("a", "train", "1"), record("b", "test"), record("b", "test", "2")),
         {"B": "b"},
-        (Failure("x.png", EMPTY),),
-        (Failure("y.dcm", LOCALISER),),
+        ((Path("x.png"), "empty"),),
+        ((Path("y.dcm"), "a localiser"),),
     )
     assert found.as_json() == {
         "data": "data",
@@ -97,8 +94,8 @@ def test_a_scan_is_told_as_counts():
         "patients": 2,
         "slices_without_patient": 1,
         "renamed": {"B": "b"},
-        "skipped": [{"path": "x.png", "code": "empty_file", "reason": "a file must hold bytes; remove it"}],
-        "omitted": [{"path": "y.dcm", "code": "localiser", "reason": "it plans a scan"}],
+        "skipped": [{"path": "x.png", "reason": "empty"}],
+        "omitted": [{"path": "y.dcm", "reason": "a localiser"}],
     }
 
 
@@ -123,10 +120,9 @@ def test_one_class_cannot_be_trained_on():
 
 @pytest.mark.parametrize(("count", "more"), [(1, ""), (3, " and 2 more files like it")])
 def test_skipped_files_stop_training_unless_it_is_allowed(count, more):
-    skipped = tuple(Failure(f"{number}.png", EMPTY) for number in range(count))
+    skipped = tuple((Path(f"{number}.png"), "it is empty") for number in range(count))
     found = Scan(Path("data"), "classes", (record("a"), record("b")), skipped=skipped)
     with pytest.raises(DataError) as caught:
         require_trainable(found)
-    assert caught.value.code == "unreadable_files"
-    assert str(caught.value) == (f"0.png: {EMPTY.reason}{more}; remove what is no picture or pass --skip-unreadable")
+    assert str(caught.value) == f"0.png: it is empty{more}; remove what is no picture or pass --skip-unreadable"
     require_trainable(found, skip_unreadable=True)

@@ -67,6 +67,6 @@ def explain(
         print("\n".join(sentences(records)))
         say(NOTICE)
     for failure in failures:
-        say(f"gadolin: {failure}")
+        say(f"gadolin: {failure.error}")
     if failures:
         raise typer.Exit(1)

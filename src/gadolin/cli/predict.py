@@ -66,7 +66,7 @@ def predict(
     if predictions and not as_json:
         say(NOTICE)
     for failure in failures:
-        say(f"gadolin: {failure}")
+        say(f"gadolin: {failure.error}")
     if failures:
         raise typer.Exit(1)
 
