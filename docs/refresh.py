@@ -1,12 +1,13 @@
 """Put what the package says into the documents: run it from the repository root after a change to either.
 
-``python docs/refresh.py recipes`` writes the values into the table of docs/recipes.md; without an argument it then runs
-the demo and fills the session of README.md, the example of docs/prediction.md and, where Chromium is installed,
-docs/images/report.png.
+``python docs/refresh.py recipes`` writes the values into the table of docs/recipes.md, ``python docs/refresh.py codes``
+the codes of errors into docs/codes.md; without an argument it does both, runs the demo and fills the session of
+README.md, the example of docs/prediction.md and, where Chromium is installed, docs/images/report.png.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -15,16 +16,52 @@ import sys
 import tempfile
 from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SHOWN = ("phantom", "train", "evaluate", "predict")
 ROWS = 6  # of the predictions
+LEFT_OUT = (
+    "accompanying_object",
+    "complex_component",
+    "derived_map",
+    "dicomdir",
+    "folder_entered_before",
+    "hidden",
+    "housekeeping",
+    "in_no_class_folder",
+    "in_no_part",
+    "label_map",
+    "localiser",
+    "not_a_numbered_slice",
+    "not_a_picture",
+    "not_in_annotations",
+    "not_in_manifest",
+    "not_in_release",
+    "special_file",
+    "statistic_map",
+    "vector_field",
+)
+"""Codes of what a folder leaves out without an error; those that the source has are listed."""
+
+
+class Code(NamedTuple):
+    """A place of the source that makes an error: code, type, HTTP status where it names one, rule, file and line."""
+
+    code: str
+    kind: str
+    status: int | None
+    rule: str
+    where: str
 
 
 def main() -> None:
-    """Refresh everything; the demo's folder is ``demo``."""
-    tell_recipes(Path("docs/recipes.md"))
-    if sys.argv[1:] == ["recipes"]:
+    """Refresh everything, or what is named; the demo's folder is ``demo``."""
+    if sys.argv[1:] != ["codes"]:
+        tell_recipes(Path("docs/recipes.md"))
+    if sys.argv[1:] != ["recipes"]:
+        tell_codes(Path("docs/codes.md"))
+    if sys.argv[1:] in (["codes"], ["recipes"]):
         return
     os.environ["PYTHONUNBUFFERED"] = "1"  # so that messages stand where they were printed
     printed = output(sys.executable, "demo.py")
@@ -57,6 +94,136 @@ def tell_recipes(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def tell_codes(path: Path) -> None:
+    """Write the codes of errors, of reasons and of what is left out into their tables."""
+    found = codes()
+    listed = sorted({one.code for one in found})
+    rows = [f"| `{code}` | {' | '.join(told_of(code, found))} |" for code in listed]
+    head = "| code | type | exit | HTTP | the rule that it is about |\n|---|---|---|---|---|\n"
+    fill(path, "errors", head + "\n".join(rows))
+    reasons = [f"| `{code}` | {sentence} |" for code, sentence in reason_codes().items()]
+    fill(path, "reasons", "| code | sentence |\n|---|---|\n" + "\n".join(reasons))
+    left = [f"| `{code}` | {told_of(code, found)[-1]} |" for code in LEFT_OUT if code in listed]
+    fill(path, "omitted", "| code | the rule that it is about |\n|---|---|\n" + "\n".join(left))
+
+
+def told_of(code: str, found: list[Code]) -> list[str]:
+    """Return types, exit codes, HTTP statuses and rules of a code, as cells of a table."""
+    from gadolin import errors
+
+    raised = [one for one in found if one.code == code]
+    kinds = [getattr(errors, one.kind, None) for one in raised]
+    exits = {kind.exit_code for kind in kinds if kind is not None}
+    statuses = {one.status for one in raised if one.status is not None}
+    for kind in kinds:
+        if kind is not None and issubclass(kind, errors.TooLargeError):
+            statuses.add(413)
+        elif kind is not None and issubclass(kind, errors.UnknownFormatError):
+            statuses.add(415)
+        elif kind is not None and (kind is errors.RequestError or issubclass(kind, errors.ReadError)):
+            statuses.add(422)
+    cells = [sorted({one.kind for one in raised}), sorted(exits), sorted(statuses)]
+    rules = "; or: ".join(dict.fromkeys(one.rule for one in raised if one.rule))
+    return [*(", ".join(map(str, cell)) for cell in cells), rules.replace("|", "\\|")]
+
+
+def codes(root: Path = Path("src/gadolin")) -> list[Code]:
+    """Return every place of the source that makes an error with a code, in the order of files and lines."""
+    return [one for path in sorted(root.rglob("*.py")) for one in codes_of(path, root)]
+
+
+def codes_of(path: Path, root: Path) -> list[Code]:
+    """Return the places of one file; a code that a function takes is sought where it is called."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        ast.unparse(node.targets[0]): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    found = []
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        given = {one.arg: one.value for one in call.keywords}
+        given = {name: constants.get(ast.unparse(value), value) for name, value in given.items()}
+        if "code" not in given or "rule" not in given:
+            continue
+        kind, inherits = kind_of(call, parents)
+        if inherits and not isinstance(given["code"], ast.Constant):
+            continue  # handed on to the class above
+        status = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+        where = f"{path.relative_to(root).as_posix()}:{call.lineno}"
+        for code in literals(given["code"], call, parents, tree):
+            found.append(Code(code, kind, status, words(given["rule"]), where))
+    return found
+
+
+def kind_of(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> tuple[str, bool]:
+    """Return the type that a call makes, and whether it does so by the constructor of the class above."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "__init__":
+        node: ast.AST = call
+        while not isinstance(node, ast.ClassDef):
+            node = parents[node]
+        return node.name, True
+    return ast.unparse(call.func).rpartition(".")[2], False
+
+
+def literals(node: ast.expr, call: ast.Call, parents: dict[ast.AST, ast.AST], tree: ast.Module) -> list[str]:
+    """Return the codes that an expression may be: its own, a variable's, those that a function is called with."""
+    if not isinstance(node, ast.Name):
+        return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    function: ast.AST = call
+    while not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        function = parents[function]
+    set_here = []
+    for each in ast.walk(function):
+        if isinstance(each, ast.Assign):
+            target, value = each.targets[0], each.value
+            pairs = (
+                zip(target.elts, value.elts, strict=False)
+                if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+                else [(target, value)]
+            )
+            set_here += [given for one, given in pairs if ast.unparse(one) == node.id]
+    names = [one.arg for one in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    calls = [each for each in ast.walk(tree) if isinstance(each, ast.Call) and ast.unparse(each.func) == function.name]
+    handed = [one.value for each in calls for one in each.keywords if one.arg == node.id]
+    if node.id in names:
+        place = names.index(node.id)
+        handed += [each.args[place] for each in calls if len(each.args) > place]
+    return [
+        each.value
+        for value in (*set_here, *handed)
+        for each in ast.walk(value)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
+
+
+def words(rule: ast.expr) -> str:
+    """Return a rule with an ellipsis where it holds a value."""
+    if isinstance(rule, ast.Constant):
+        return str(rule.value)
+    if isinstance(rule, ast.JoinedStr):
+        return "".join(words(one) for one in rule.values)
+    if isinstance(rule, ast.BinOp):
+        return words(rule.left) + words(rule.right)
+    return "…"
+
+
+def reason_codes(path: Path = Path("src/gadolin/predictor.py")) -> dict[str, str]:
+    """Return why a prediction names no class: each code with its sentence."""
+    found = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            pair = node.value.elts
+            if ast.unparse(node.targets[0]) in ("code, reason", "(code, reason)") and words(pair[0]) != "None":
+                found[words(pair[0])] = words(pair[1])
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_REASONS":
+            assert isinstance(node.value, ast.Dict)
+            for key, value in zip(node.value.keys, node.value.values, strict=True):
+                found[words(key)] = re.sub(r"\{[^}]*\}", "…", words(value))
+    return found
+
+
 def output(*command: str, messages: bool = True) -> str:
     """Return what a command printed; it may have failed with 1, for a file that is missing on purpose."""
     errors = subprocess.STDOUT if messages else subprocess.DEVNULL
@@ -78,8 +245,8 @@ def shortened(block: str) -> str:
 def fill(path: Path, name: str, content: str) -> None:
     """Replace what stands between the marks of ``name`` in a document."""
     text = path.read_text(encoding="utf-8")
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-    path.write_text(pattern.sub(lambda found: found[1] + content + found[2], text), encoding="utf-8")
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    path.write_text(pattern.sub(lambda found: f"{found[1]}{content}\n{found[2]}", text), encoding="utf-8")
 
 
 def photograph(page: Path, picture: Path) -> None:

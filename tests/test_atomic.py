@@ -39,18 +39,28 @@ def test_the_temporary_path_has_the_suffix_and_the_folder_of_the_file(tmp_path):
         assert temporary.parent == tmp_path
 
 
-@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, OutputError, DownloadError])
-def test_a_block_that_fails_leaves_the_old_file_and_passes_its_error_on(tmp_path, kind):
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("stop here"),
+        KeyboardInterrupt(),
+        OutputError(code="unwritable", rule="stop here"),
+        DownloadError(code="download_refused", rule="stop here"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_block_that_fails_leaves_the_old_file_and_passes_its_error_on(tmp_path, error):
     path = tmp_path / "a.txt"
     path.write_text("old")
 
     def write_half():
         with replacing(path) as temporary:
             temporary.write_text("half")
-            raise kind("stop here")
+            raise error
 
-    with pytest.raises(kind, match="stop here"):
+    with pytest.raises(type(error)) as caught:
         write_half()
+    assert caught.value is error
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
 

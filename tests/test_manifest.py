@@ -102,7 +102,7 @@ def test_an_outline_counts_from_the_folder_of_the_manifest_too(table, tmp_path, 
 def test_an_outline_must_be_a_file(table):
     path = table("path,label,outline", "a.png,glioma,gone.png")
     assert message_of(path) == (
-        f"{path}, row 2: every outline must be a file, 'gone.png' is not; correct it, leave it empty, "
+        f"{path}: row 2: every outline must be a file, 'gone.png' is not; correct it, leave it empty, "
         "or write 'none' where the slice shows no lesion"
     )
     assert read_manifest(path, verify=False)[0].outline == str(path.parent / "gone.png")
@@ -164,7 +164,7 @@ def test_a_picture_is_no_manifest(tmp_path):
 def test_a_quote_that_never_closes_is_refused(table):
     path = table("path,label", 'a.png,"glioma', *["a.png,glioma" for _ in range(12_000)])
     message = message_of(path, verify=False)
-    assert message.startswith(f"{path}, row ")
+    assert message.startswith(f"{path}: row ")
     assert "every row must be CSV, this one is not (field larger than field limit" in message
     assert message.endswith("check its quotes")
 
@@ -173,20 +173,20 @@ def test_a_quote_that_never_closes_is_refused(table):
 def test_a_path_must_be_a_file(table, cell):
     path = table("path,label", "a.png,glioma", f"{cell},glioma")
     assert message_of(path) == (
-        f"{path}, row 3: every path must be a file, {cell!r} is not; correct it or remove the row"
+        f"{path}: row 3: every path must be a file, {cell!r} is not; correct it or remove the row"
     )
 
 
 def test_empty_lines_count_in_the_row_that_is_named(table):
     path = table("path,label", "", "a.png,glioma", "", "gone.png,glioma")
-    assert f"{path}, row 5: " in message_of(path)
+    assert f"{path}: row 5: " in message_of(path)
 
 
 @pytest.mark.parametrize("row", ["a.png,", "a.png", "a.png,  "])
 def test_every_row_must_have_a_label(table, row):
     path = table("path,label", row)
     assert message_of(path) == (
-        f"{path}, row 2: every row must have a label, this one has none; add it or remove the row"
+        f"{path}: row 2: every row must have a label, this one has none; add it or remove the row"
     )
 
 
@@ -194,20 +194,20 @@ def test_every_row_must_have_a_label(table, row):
 def test_a_split_must_be_a_known_one(table, split):
     path = table("path,label,split", f"a.png,glioma,{split}")
     assert message_of(path) == (
-        f"{path}, row 2: split must be train, validation, test or empty, got {split!r}; correct it"
+        f"{path}: row 2: split must be train, validation, test or empty, got {split!r}; correct it"
     )
 
 
 @pytest.mark.parametrize("fold", ["-1", "1.5", "one", "²"])
 def test_a_fold_must_be_a_whole_number(table, fold):
     path = table("path,label,fold", f"a.png,glioma,{fold}")
-    assert message_of(path) == (f"{path}, row 2: fold must be a whole number from 0 or empty, got {fold!r}; correct it")
+    assert message_of(path) == (f"{path}: row 2: fold must be a whole number from 0 or empty, got {fold!r}; correct it")
 
 
 def test_a_changed_file_is_refused(table, tmp_path):
     path = table("path,label,digest", f"a.png,glioma,{hashlib.sha256(b'other').hexdigest()}")
     assert message_of(path) == (
-        f"{path}, row 2: every file must match its digest, {tmp_path / 'a.png'} has changed since it was written; "
+        f"{path}: row 2: every file must match its digest, {tmp_path / 'a.png'} has changed since it was written; "
         "fetch it again or clear the digest"
     )
 

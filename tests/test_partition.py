@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import pytest
 
-from gadolin.errors import DataError, RequestError
+from gadolin.errors import DamagedFileError, DataError, RequestError
 from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.partition import Wish, partition
 from gadolin.phantom import PhantomPlan, write_phantoms
@@ -100,9 +100,9 @@ def test_mirror_images_stay_with_their_slices(collection, mirrored, tmp_path):
 def test_one_picture_of_each_slice_can_be_kept(collection, mirrored, tmp_path):
     data = collection(lambda records: [*records, mirrored(records[0], "again")])
     divided = partition(data, Wish(folds=2, one_each=True), cache=tmp_path)
-    ((name, reason),) = divided.dropped
-    assert name.endswith("again.png")
-    assert reason.startswith("a copy of ")
+    (dropped,) = divided.dropped
+    assert dropped.path.endswith("again.png")
+    assert dropped.code == "duplicate"
     assert len(divided.records) == 32
 
 
@@ -110,7 +110,9 @@ def test_a_slice_under_two_labels_is_dropped_with_both_names(collection, mirrore
     data = collection(lambda records: [*records, mirrored(records[0], "odd", label="pituitary", patient="other")])
     divided = partition(data, Wish(folds=2), cache=tmp_path)
     assert len(divided.dropped) == 2
-    assert "labelled pituitary" in dict(divided.dropped)["odd.png"]
+    told = {one.path: one for one in divided.dropped}
+    assert {one.code for one in divided.dropped} == {"label_conflict"}
+    assert told["odd.png"].error.rule == "labelled pituitary"
     assert not any(one.path.name == "odd.png" for one in divided.records)
 
 
@@ -150,9 +152,7 @@ def test_a_file_that_is_no_picture_is_dropped_with_its_reason(phantoms, tmp_path
         shutil.copy(one.path, folder / f"{one.patient}-{one.path.name}")
     (data / "glioma" / "broken.png").write_bytes(b"no picture")
     divided = partition(data, Wish(folds=2, by="copies"), cache=tmp_path)
-    ((name, reason),) = divided.dropped
-    assert name == "glioma/broken.png"
-    assert "picture" in reason
+    assert [(one.path, one.code) for one in divided.dropped] == [("glioma/broken.png", "unknown_format")]
 
 
 def damaged(record, path):
@@ -166,10 +166,10 @@ def test_a_damaged_picture_is_dropped_with_its_reason_in_both_data_sets(collecti
     known = collection(lambda records: [*records, damaged(records[1], tmp_path / "there.png")], "known.csv")
     data = collection(lambda records: [*records, damaged(records[0], tmp_path / "here.png")])
     divided = partition(data, Wish(folds=2), against=known, cache=tmp_path)
-    (here, reason), (there, other) = divided.dropped
-    assert (here, there) == ("here.png", (tmp_path / "there.png").as_posix())
-    assert "damaged" in reason
-    assert "damaged" in other
+    assert [(one.path, type(one.error)) for one in divided.dropped] == [
+        ("here.png", DamagedFileError),
+        ((tmp_path / "there.png").as_posix(), DamagedFileError),
+    ]
     assert len(divided.records) == 32
 
 
@@ -201,9 +201,9 @@ def test_what_the_other_collection_contradicts_is_dropped_and_what_it_contradict
 
     known = collection(change, "known.csv")
     divided = partition(collection(), Wish(folds=2), against=known, cache=tmp_path)
-    ((name, reason),) = divided.dropped
-    assert name == below(read_manifest(known)[0], tmp_path)
-    assert reason.startswith("labelled glioma, its copy ")
+    (dropped,) = divided.dropped
+    assert dropped.path == below(read_manifest(known)[0], tmp_path)
+    assert (dropped.code, dropped.error.rule) == ("label_conflict", "labelled glioma")
 
 
 def test_a_class_that_would_be_dropped_whole_is_refused(collection, tmp_path):

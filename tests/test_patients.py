@@ -72,8 +72,32 @@ def test_a_damaged_key_is_refused_and_kept(key, content):
 def test_a_key_that_cannot_be_made_is_told_with_another_way(key, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GADOLIN_PATIENT_KEY", str(tmp_path / "file" / "patients.key"))
-    with pytest.raises(OutputError, match=r"cannot be made \(.*\); set GADOLIN_PATIENT_KEY to another file"):
+    with pytest.raises(OutputError, match=r"cannot be made \(.*\); set GADOLIN_PATIENT_KEY") as caught:
         pseudonym("7")
+    assert caught.value.code == "patient_key_unwritable"
+
+
+def test_a_user_without_a_home_is_told_the_other_way(monkeypatch):
+    for name in ("GADOLIN_PATIENT_KEY", "XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.delenv(name, raising=False)
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(patients.Path, "home", homeless)
+    with pytest.raises(OutputError) as caught:
+        pseudonym("7")
+    assert caught.value.code == "patient_key_unwritable"
+
+
+def test_a_key_is_made_where_files_cannot_be_linked(key, monkeypatch):
+    def refuse(*_paths):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(patients.os, "link", refuse)
+    pseudonym("7")
+    assert len(bytes.fromhex(key.read_text())) == 32
+    assert list(key.parent.iterdir()) == [key]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_lit_quadrant_names_the_class(predictor, lit_quadrant, quadrant):
     (answer,) = predictor.predict([lit_quadrant(quadrant)], ["a.png"])
     assert answer.label == CLASSES[quadrant]
     assert answer.probabilities[CLASSES[quadrant]] == pytest.approx(SURE, abs=1e-5)
-    assert (answer.path, answer.abstained, answer.reason) == ("a.png", False, None)
+    assert (answer.path, answer.abstained, answer.reason, answer.reason_code) == ("a.png", False, None, None)
 
 
 def test_a_black_picture_gives_every_class_the_same(predictor):
@@ -83,8 +83,9 @@ def test_no_slices_give_no_answers(predictor):
 
 
 def test_every_slice_needs_its_own_name(predictor, lit_quadrant):
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(RequestError) as caught:
         predictor.predict([lit_quadrant(0)], ["a", "b"])
+    assert caught.value.code == "names_differ"
 
 
 def test_slices_of_different_sizes_and_depths_go_together(predictor, lit_quadrant):
@@ -103,14 +104,14 @@ def test_it_abstains_under_the_threshold_and_says_so(differently, lit_quadrant):
     sure, unsure = differently(abstain_below=0.9).predict([lit_quadrant(0), dim])
     assert (sure.label, sure.abstained, sure.reason) == (CLASSES[0], False, None)
     assert (unsure.label, unsure.abstained) == (None, True)
-    assert unsure.reason == "no class reaches a probability of 0.9"
+    assert (unsure.reason_code, unsure.reason) == ("low_confidence", "no class reaches a probability of 0.9")
     assert max(unsure.probabilities, key=unsure.probabilities.get) == CLASSES[0]
 
 
 def test_it_abstains_on_true_colours_and_says_so(predictor, lit_quadrant):
     (answer,) = predictor.predict([lit_quadrant(2, colour=True)])
     assert (answer.label, answer.abstained) == (None, True)
-    assert answer.reason == "the picture shows true colours, which no MRI slice does"
+    assert answer.reason_code == "colour_image"
     assert answer.probabilities[CLASSES[2]] == pytest.approx(SURE, abs=1e-5)
 
 
@@ -140,8 +141,9 @@ def test_true_colours_are_the_reason_before_several_slices(differently, phantoms
 
 def test_an_answer_is_told_as_json_with_the_documented_keys(predictor, lit_quadrant):
     (answer,) = predictor.predict([lit_quadrant(0)], ["a.png"])
-    told = ["path", "frame", "probabilities", "label", "abstained", "reason_code", "reason", "model"]
-    assert list(answer.as_json()) == told
+    assert list(answer.as_json()) == [
+        *("path", "frame", "probabilities", "label", "abstained", "reason_code", "reason", "model")
+    ]
     assert "research only" in NOTICE
 
 
@@ -245,7 +247,7 @@ def test_what_is_stranger_than_the_bound_is_declined_whatever_its_probability(bu
     declined, named = strict.predict([bright, dim])
 
     assert (declined.label, declined.abstained) == (None, True)
-    assert declined.reason == "the picture looks like nothing that the model was trained on"
+    assert declined.reason_code == "out_of_distribution"
     assert (named.label, named.abstained) == (CLASSES[0], False)
     assert not any(each.abstained for each in Predictor(bundle, runtime).predict([bright, dim])), "0 is no bound"
 

@@ -2,7 +2,7 @@
 
 >>> import gadolin
 >>> predictor = gadolin.Predictor.load("run")  # doctest: +SKIP
->>> predictor.predict([gadolin.read("slice.png")])[0].label  # doctest: +SKIP
+>>> predictor.predict("slice.png").label  # doctest: +SKIP
 'glioma'
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gadolin.predictor import Predictor
     from gadolin.prepare import Preparation
     from gadolin.readers import read
-    from gadolin.records import Prediction, Record, Slice
+    from gadolin.records import Failure, Prediction, Record, Slice
     from gadolin.report.evaluation import evaluate_model
     from gadolin.sources import scan
     from gadolin.train.plan import Plan
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bundle",
     "Explanation",
+    "Failure",
     "GadolinError",
     "PhantomPlan",
     "Plan",
@@ -60,6 +61,7 @@ __all__ = [
 _HOMES = {
     "Bundle": "bundle",
     "Explanation": "explanations",
+    "Failure": "records",
     "GadolinError": "errors",
     "PhantomPlan": "phantom",
     "Plan": "train.plan",
@@ -87,9 +89,19 @@ switch_off()  # before any other module of ours, or of a program that imports us
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used, so that ``import gadolin`` costs next to nothing."""
+    """Import a public name when it is first used, so that ``import gadolin`` costs next to nothing.
+
+    Raises MissingExtraError where the package that it needs is not installed.
+    """
     if name in _HOMES:
-        return getattr(import_module(f"gadolin.{_HOMES[name]}"), name)
+        try:
+            return getattr(import_module(f"gadolin.{_HOMES[name]}"), name)
+        except ModuleNotFoundError as error:
+            from gadolin.errors import MissingExtraError
+
+            if not error.name or error.name.partition(".")[0] == "gadolin":
+                raise
+            raise MissingExtraError(error.name) from error
     msg = f"module 'gadolin' has no attribute {name!r}"
     raise AttributeError(msg)
 

@@ -70,8 +70,12 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write ``content`` to ``path`` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write ``content`` to ``path`` as indented JSON, whole or not at all.
+
+    Bytes of a file name that are no text are written as JSON's escapes.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def require_fresh(folder: Path, remedy: str = "choose another folder or empty this one") -> None:

@@ -15,6 +15,7 @@ from gadolin.atomic import write_json
 from gadolin.errors import BundleError, DataError, RequestError, suggestion
 from gadolin.manifest import file_digest
 from gadolin.montage import HEAD_COUNTER
+from gadolin.places import FACTS, GRAPH, SHIPPED, beside, model_folder, model_place
 from gadolin.prepare import Preparation
 
 __all__ = [
@@ -24,18 +25,14 @@ __all__ = [
     "beside",
     "model_place",
     "read_bundle",
+    "require_digest",
     "require_weights",
     "write_bundle",
 ]
 
 FORMAT_VERSION = 2
 _FORMATS = (1, FORMAT_VERSION)  # 1 names no head counter
-_GRAPH = "model.onnx"
 _WEIGHTS = "weights.safetensors"
-_FACTS = "bundle.json"
-
-SHIPPED = Path(__file__).with_name("shipped")
-"""The bundle that comes with the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ class Bundle:
     @property
     def graph(self) -> Path:
         """The ONNX file."""
-        return self.folder / _GRAPH
+        return self.folder / GRAPH
 
     @property
     def weights(self) -> Path:
@@ -97,18 +94,7 @@ class Bundle:
 
 def write_bundle(bundle: Bundle) -> None:
     """Write ``bundle.json`` beside the graph; written last, it marks the bundle as whole."""
-    write_json(bundle.folder / _FACTS, bundle.as_json())
-
-
-def model_place(model: Path | str | None) -> Path:
-    """Return where a model lies: for None and "shipped" in the package, whatever else is called so here."""
-    return SHIPPED if model is None or str(model) == "shipped" else Path(model)
-
-
-def beside(model: Path | str | None) -> Path:
-    """Return where reports on a model go by default: into its folder, of the packaged one into the working folder."""
-    place = model_place(model)
-    return Path() if place == SHIPPED else place
+    write_json(bundle.folder / FACTS, bundle.as_json())
 
 
 def read_bundle(model: Path | str | None) -> Bundle:
@@ -116,24 +102,9 @@ def read_bundle(model: Path | str | None) -> Bundle:
 
     Raises BundleError where it is missing, damaged or of another format.
     """
-    model = model_place(model)
-    if not model.exists():
-        raise BundleError(
-            code="model_not_found",
-            rule="a model must be a run folder or a bundle",
-            got=f"{model} does not exist",
-            remedy="check the path",
-        )
-    folder = next((each for each in (model, model / "bundle") if (each / _FACTS).is_file()), None)
-    if folder is None:
-        raise BundleError(
-            code="model_incomplete",
-            rule="a model must be a run folder or a bundle",
-            got=f"{model} holds no {_FACTS}",
-            remedy="if it is an unfinished run, resume it",
-        )
+    folder = model_folder(model)
     try:
-        content = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        content = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         return _bundle(folder, content)
     except BundleError:
         raise
@@ -143,7 +114,7 @@ def read_bundle(model: Path | str | None) -> Bundle:
             rule="a bundle must be whole",
             got=f"this one is damaged ({error})",
             remedy="fetch it again or export it anew",
-            path=folder / _FACTS,
+            path=folder / FACTS,
         ) from error
 
 
@@ -175,15 +146,20 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
     bundle = Bundle(folder=folder, classes=classes, preparation=preparation, **content)
     _check_values(bundle)
     _check_graph(bundle)
-    if bundle.digest != written:
+    require_digest(bundle, written)
+    return bundle
+
+
+def require_digest(bundle: Bundle, digest: str) -> None:
+    """Raise BundleError where a bundle decides otherwise than the one of that digest."""
+    if bundle.digest != digest:
         raise BundleError(
             code="bundle_changed",
             rule="a bundle must be as it was written",
             got="its digest differs",
             remedy="fetch or export it again",
-            path=folder / _FACTS,
+            path=bundle.folder / FACTS,
         )
-    return bundle
 
 
 def _check_values(bundle: Bundle) -> None:

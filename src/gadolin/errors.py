@@ -28,6 +28,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from gadolin.extras import distribution_of, install_command
+
 __all__ = [
     "BundleError",
     "DamagedFileError",
@@ -44,6 +46,7 @@ __all__ = [
     "UnknownFormatError",
     "WeightsError",
     "error_from_json",
+    "printable",
     "suggestion",
 ]
 
@@ -70,17 +73,17 @@ class GadolinError(Exception):
 
     @property
     def reason(self) -> str:
-        """The sentence without the path."""
-        return f"{self.statement}; {self.remedy}" if self.remedy else self.statement
+        """The sentence without the path; one line, whatever characters are in the names that it holds."""
+        return f"{self.statement}; {printable(self.remedy)}" if self.remedy else self.statement
 
     @property
     def statement(self) -> str:
         """What must hold and what was got, without the remedy."""
-        return ", ".join(part for part in (self.rule, self.got) if part)
+        return printable(", ".join(part for part in (self.rule, self.got) if part))
 
     def __str__(self) -> str:
         """Return the path, where there is one, and the reason."""
-        return self.reason if self.path is None else f"{self.path}: {self.reason}"
+        return self.reason if self.path is None else f"{printable(self.path)}: {self.reason}"
 
     def __repr__(self) -> str:
         """Return the type, the code and the text."""
@@ -158,16 +161,21 @@ class ParityError(GadolinError, RuntimeError):
 
 
 class MissingExtraError(GadolinError, ImportError):
-    """An optional package is not installed; the remedy is the install command."""
+    """A package is not installed; the remedy is the command that installs it.
+
+    ``package`` is the module that could not be imported, or its distribution; ``extra`` the extra that the work at hand
+    needs, where it is known.
+    """
 
     exit_code = 2
 
-    def __init__(self, package: str, extra: str) -> None:
+    def __init__(self, package: str, extra: str = "") -> None:
+        distribution = distribution_of(package)
         super().__init__(
             code="missing_package",
-            rule=f"this needs the package {package!r}",
+            rule=f"this needs the package {distribution!r}",
             got="which is not installed",
-            remedy=f'install it with: pip install "gadolin[{extra}]"',
+            remedy=f"install it with: {install_command(distribution, extra)}",
         )
 
 
@@ -181,6 +189,19 @@ def _restored(kind: type[GadolinError], fields: dict[str, Any]) -> GadolinError:
     error = kind.__new__(kind)
     GadolinError.__init__(error, **fields)
     return error
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Return ``text`` with each character that a terminal would obey or hide written as an escape, as in ``\x1b``.
+
+    These are control characters, marks that turn the direction of writing, bytes that are no text, and all white space
+    but the plain one; those in ``keep`` stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one in keep else one.encode("unicode_escape").decode("ascii") for one in text
+    )
 
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:

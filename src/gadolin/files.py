@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from gadolin.errors import GadolinError, ReadError, RequestError
 from gadolin.folder_walk import count_by_code, walk
+from gadolin.inputs import Paths, paths_from
 from gadolin.pool import thread_pool
-from gadolin.predictor import Predictor
+from gadolin.predictor import Looked, Predictor
 from gadolin.readers import MAX_BYTES, open_bytes, open_file
 from gadolin.readers.contents import Contents
 from gadolin.readers.series import in_order
@@ -93,16 +94,14 @@ def _matching(pattern: str) -> Expanded:
     return _some(files, pattern, left_out)
 
 
-def predict_files(
-    predictor: Predictor, paths: Iterable[str | Failure], *, plane: str = "acquired"
-) -> Iterator[Prediction | Failure]:
+def predict_files(predictor: Predictor, paths: Paths, *, plane: str = "acquired") -> Iterator[Prediction | Failure]:
     """Yield a prediction, or what was wrong, for each slice of each file, in order; "-" reads standard input.
 
     A Failure among the paths stays in its place; a file that holds no slice to answer for is an ``Omitted``.
     ``plane`` says which way NIfTI volumes are cut: acquired, axial, coronal or sagittal.
     """
     with thread_pool() as pool:
-        jobs = _jobs(paths, plane, pool)
+        jobs = _jobs(paths_from(paths), plane, pool)
         while chunk := list(islice(jobs, _CHUNK)):
             yield from _answers(predictor, chunk, pool)
 
@@ -112,7 +111,7 @@ def slices_of(
 ) -> Iterator[tuple[str, int | None, Slice | Failure]]:
     """Yield path, frame (None in a file of one) and slice of each slice of the files, or what is wrong with it."""
     with thread_pool() as pool:
-        for job in _jobs(paths, plane, pool):
+        for job in _jobs(paths_from(paths), plane, pool):
             yield job.path, job.frame, _try_decode(job)
 
 
@@ -137,12 +136,16 @@ def _jobs(paths: Iterable[str | Failure], plane: str, pool: ThreadPoolExecutor) 
 
 
 def _answers(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -> Iterator[Prediction | Failure]:
-    decoded = list(pool.map(_try_decode, jobs))
-    good = [(job, one) for job, one in zip(jobs, decoded, strict=True) if isinstance(one, Slice)]
-    predictions = predictor.predict([one for _, one in good], [job.path for job, _ in good])
+    def look(job: _Job) -> Looked | Failure:
+        image = _try_decode(job)
+        return image if isinstance(image, Failure) else predictor.look(image)
+
+    looked = list(pool.map(look, jobs))
+    good = [(job, one) for job, one in zip(jobs, looked, strict=True) if isinstance(one, Looked)]
+    predictions = predictor.decide([one for _, one in good], [job.path for job, _ in good]) if good else []
     answers = iter([replace(each, frame=job.frame) for each, (job, _) in zip(predictions, good, strict=True)])
-    for one in decoded:
-        yield next(answers) if isinstance(one, Slice) else one
+    for one in looked:
+        yield next(answers) if isinstance(one, Looked) else one
 
 
 def _try_open(path: str | Failure, plane: str) -> Contents | Failure:

@@ -18,12 +18,18 @@ _KEY_BYTES = 32
 
 
 def key_file() -> Path:
-    """Return ``$GADOLIN_PATIENT_KEY``, else ``gadolin/patients.key`` in the user's configuration folder."""
+    """Return ``$GADOLIN_PATIENT_KEY``, else ``gadolin/patients.key`` in the user's configuration folder.
+
+    Raises OutputError where the user has no such folder.
+    """
     chosen = os.environ.get("GADOLIN_PATIENT_KEY")
     if chosen:
         return Path(chosen)
     base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
-    return (Path(base) if base else Path.home() / ".config") / "gadolin" / "patients.key"
+    try:
+        return (Path(base) if base else Path.home() / ".config") / "gadolin" / "patients.key"
+    except RuntimeError as error:
+        raise _unwritable(None, "this user has no home folder") from error
 
 
 def pseudonym(patient_id: str) -> str:
@@ -38,18 +44,21 @@ def pseudonym(patient_id: str) -> str:
 
 @cache
 def _key(path: Path) -> bytes:
-    if not path.exists():
-        try:
+    try:
+        if not path.exists():
             _make(path)
-        except OSError as error:
-            why = error.strerror or error
-            raise OutputError(
-                code="patient_key_unwritable",
-                rule="patient ids need a local key",
-                got=f"{path} cannot be made ({why})",
-                remedy="set GADOLIN_PATIENT_KEY to another file",
-            ) from error
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
     return _stored(path)
+
+
+def _unwritable(path: Path | None, why: str) -> OutputError:
+    return OutputError(
+        code="patient_key_unwritable",
+        rule="patient ids need a local key",
+        got=f"{path or 'it'} cannot be made ({why})",
+        remedy="set GADOLIN_PATIENT_KEY to a file that may be written",
+    )
 
 
 def _make(path: Path) -> None:
@@ -59,11 +68,20 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(_KEY_BYTES) + "\n")
+        _appear(Path(temporary), path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _appear(temporary: Path, path: Path) -> None:
+    """Let the file stand at ``path`` too, unless one stands there."""
+    try:
         os.link(temporary, path)
     except FileExistsError:
-        pass
-    finally:
-        Path(temporary).unlink()
+        return
+    except OSError:  # some file systems have no links
+        if not path.exists():
+            temporary.replace(path)
 
 
 def _stored(path: Path) -> bytes:

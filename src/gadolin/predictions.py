@@ -199,8 +199,8 @@ def _read_classes(path: Path, header: list[str]) -> tuple[str, ...]:
     if fixed != _COLUMNS or not rest or not all(name.startswith(_PREFIX) for name in rest):
         raise DataError(
             code="predictions_column_missing",
-            rule=f"a table of predictions has the columns {', '.join(_COLUMNS)}",
-            got=f"{_PREFIX}<class>..., {path} has {', '.join(header) or 'none'}",
+            rule=f"a table of predictions has the columns {', '.join((*_COLUMNS, f'{_PREFIX}<class>...'))}",
+            got=f"{path} has {', '.join(header) or 'none'}",
             remedy="write it anew with evaluate",
         )
     return tuple(name.removeprefix(_PREFIX) for name in rest)
@@ -238,10 +238,7 @@ def _read_row(where: str, row: list[str], classes: tuple[str, ...]) -> tuple[lis
 def _check_classes(classes: tuple[str, ...]) -> None:
     if len(classes) < 2 or len(set(classes)) != len(classes) or not all(classes):
         raise DataError(
-            code="classes_not_distinct",
-            rule="classes must be at least two different names",
-            got=f"got {classes!r}",
-            remedy="name each class once",
+            code="classes_not_distinct", rule="classes must be at least two different names", got=f"got {classes!r}"
         )
 
 
@@ -249,10 +246,7 @@ def _check_shapes(table: Table) -> None:
     rows = len(table.paths)
     if rows == 0:
         raise DataError(
-            code="predictions_empty",
-            rule="a table of predictions needs at least one row",
-            got="got none",
-            remedy="check which slices were chosen",
+            code="predictions_empty", rule="a table of predictions needs at least one row", remedy="choose other slices"
         )
     wanted = (rows, len(table.classes))
     if table.probabilities.shape != wanted or table.truth.shape != (rows,):
@@ -290,8 +284,8 @@ def _check_numbers(table: Table) -> None:
         got = ", ".join(f"{value:.6g}" for value in values[row])
         raise DataError(
             code="not_probabilities",
-            rule="probabilities must lie in [0",
-            got=f"1] and sum to 1, row {row} has {got}",
+            rule="probabilities must lie in 0 to 1 and sum to 1",
+            got=f"row {row} has {got}",
             remedy="give softmax outputs",
         )
     outside = (table.truth < 0) | (table.truth >= len(table.classes))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle, read_bundle
+from gadolin.bundle import SHIPPED, Bundle, read_bundle, require_digest
+from gadolin.errors import RequestError
+from gadolin.inputs import One, Several, slices_from
 from gadolin.montage import count_heads
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
-from gadolin.runtime import Answer, Runtime, open_runtime
+from gadolin.runtime import Answer, Opened, Runtime, open_runtime
 
-__all__ = ["Predict", "Predictor", "probabilities"]
+__all__ = ["Looked", "Predict", "Predictor", "probabilities"]
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _BATCH = 16
@@ -26,8 +29,19 @@ _REASONS = {
 }
 
 
+class Looked(NamedTuple):
+    """A prepared slice (H, H) uint8, and the reason code for which its picture is declined, or None."""
+
+    prepared: NDArray[np.uint8]
+    declined: str | None
+
+
 class Predictor:
-    """Answers with one bundle; immutable, safe to share between threads."""
+    """Answers with one bundle; immutable, safe to share between threads.
+
+    It travels to other processes, forked or spawned: where the model lies and its digest are sent, and it is opened
+    again there. A model that has changed since is a BundleError.
+    """
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
         self.bundle = bundle
@@ -40,15 +54,53 @@ class Predictor:
         Raises BundleError where it is missing or damaged.
         """
         bundle = read_bundle(model)
-        return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads))
+        return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads, digest=bundle.graph_digest))
 
-    def predict(self, slices: Sequence[Slice], paths: Sequence[str] | None = None) -> list[Prediction]:
-        """Return one prediction for each slice; ``paths`` are names to answer with."""
-        if not slices:
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel as the place and the digest of the bundle; raises RequestError with a runtime of one's own."""
+        if not isinstance(self._runtime, Opened):
+            raise RequestError(
+                code="predictor_cannot_travel",
+                rule="a predictor that is sent to other processes must be loaded by Predictor.load",
+                got=f"this one answers by a {type(self._runtime).__name__}",
+                remedy="load it there",
+            )
+        place = None if self.bundle.folder == SHIPPED else str(self.bundle.folder.absolute())
+        return _loaded, (place, self.bundle.digest, self._runtime.name, self._runtime.threads)
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a string is a path, though a sequence of strings too
+        self, slices: One, paths: Sequence[str] | str | None = None
+    ) -> Prediction: ...
+
+    @overload
+    def predict(self, slices: Several, paths: Sequence[str] | None = None) -> list[Prediction]: ...
+
+    def predict(self, slices: One | Several, paths: Sequence[str] | str | None = None) -> Prediction | list[Prediction]:
+        """Return the prediction for a slice, or a list with one for each of several.
+
+        A slice is given as the path of a file that holds one, as a Slice, or as an array (H, W): uint8 from 0 to 255,
+        or another integer or floating type of any range. ``paths`` are names to answer with; a file has its own.
+        Of files that hold several slices, and where some may be damaged, ``gadolin.predict_files`` answers for all.
+
+        Raises RequestError for anything else, ReadError for a file that cannot be read and pixels that are not finite.
+        """
+        given = slices_from(slices, paths)
+        if not given.slices:
             return []
-        names = paths or [""] * len(slices)
-        said = self.ask(np.stack([prepare(image, self.bundle.preparation) for image in slices]))
-        return self.verdicts(said, [self._looked_at(image) for image in slices], names)
+        answers = self.decide([self.look(image) for image in given.slices], given.names)
+        return answers[0] if given.alone else answers
+
+    def look(self, image: Slice) -> Looked:
+        """Return what is needed of a slice to answer for it; may be called from several threads."""
+        several = bool(self.bundle.head_counter) and count_heads(image) > 1
+        declined = self.declines(colour=image.colour, several=several)
+        return Looked(prepare(image, self.bundle.preparation), declined)
+
+    def decide(self, looked: Sequence[Looked], names: Sequence[str]) -> list[Prediction]:
+        """Return one prediction for each slice that was looked at, one or more, with its name."""
+        said = self.ask(np.stack([one.prepared for one in looked]))
+        return self.verdicts(said, [one.declined for one in looked], names)
 
     def declines(self, *, colour: bool, several: bool) -> str | None:
         """Return the reason code for which a picture is declined whatever the network says of it, or None.
@@ -105,10 +157,6 @@ class Predictor:
         changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)
         return prepare(changed, self.bundle.preparation, frame)
 
-    def _looked_at(self, image: Slice) -> str | None:
-        several = bool(self.bundle.head_counter) and count_heads(image) > 1
-        return self.declines(colour=image.colour, several=several)
-
     def _verdict(self, likely: NDArray[np.float32], name: str, code: str | None) -> Prediction:
         best = int(likely.argmax())
         if code is None and likely[best] < self.bundle.abstain_below:
@@ -124,6 +172,13 @@ class Predictor:
             reason_code=code,
             model=self.bundle.digest,
         )
+
+
+def _loaded(place: str | None, digest: str, runtime: str, threads: int) -> Predictor:
+    """Open a predictor that was sent from another process."""
+    predictor = Predictor.load(place, runtime=runtime, threads=threads)
+    require_digest(predictor.bundle, digest)
+    return predictor
 
 
 def probabilities(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:

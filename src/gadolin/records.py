@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import GadolinError
+from gadolin.errors import GadolinError, printable
 
 __all__ = ["NOTICE", "NO_LESION", "Failure", "Finding", "Prediction", "Record", "Slice", "slice_name"]
 
@@ -134,7 +134,7 @@ class Failure:
 
     def __str__(self) -> str:
         """Return the path and what went wrong."""
-        return f"{self.path}: {self.reason}"
+        return f"{printable(self.path)}: {self.reason}"
 
     def as_json(self) -> dict[str, object]:
         """Return the failure as the documented JSON object (``docs/prediction.md``)."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import BundleError, MissingExtraError, RequestError, suggestion
+from gadolin.manifest import file_digest
 from gadolin.telemetry import import_onnxruntime, import_openvino
 
-__all__ = ["OUTPUTS", "RUNTIMES", "STRANGENESS", "Answer", "Runtime", "open_runtime"]
+__all__ = ["OUTPUTS", "RUNTIMES", "STRANGENESS", "Answer", "Opened", "Runtime", "open_runtime"]
 
 OUTPUTS = ("logits", "features", "evidence")
 STRANGENESS = "strangeness"
@@ -92,11 +95,65 @@ class OpenVino:
         return Answer(*(np.array(result[name]) for name in self._outputs))
 
 
+class Opened:
+    """A graph that a named runtime has open; a process forked from this one opens it again at its first answer.
+
+    The threads of a session are not there in a forked process: it may neither be used nor, for it would wait for them,
+    be taken apart. So it is left behind as it is.
+    """
+
+    def __init__(self, graph: Path, name: str, threads: int, digest: str) -> None:
+        self.name = name
+        self.threads = threads
+        self._graph = graph
+        self._digest = digest
+        self._session: Runtime | None = self._open()
+        _OPENED.add(self)
+
+    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
+        """See ``Runtime``; raises BundleError where the graph has changed before a forked process opens it."""
+        session = self._session
+        if session is None:
+            if self._digest and file_digest(self._graph) != self._digest:
+                raise BundleError(
+                    code="bundle_changed",
+                    rule="the network must be the one that the bundle names",
+                    got="its digest differs",
+                    remedy="load the model again",
+                    path=self._graph,
+                )
+            session = self._session = self._open()
+        return session(prepared)
+
+    def leave_behind(self) -> None:
+        """Forget the session without taking it apart, in a forked process."""
+        if self._session is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+            self._session = None
+
+    def _open(self) -> Runtime:
+        return RUNTIMES[self.name](self._graph, self.threads or os.cpu_count() or 1)
+
+
+_OPENED: WeakSet[Opened] = WeakSet()
+
+
+def _leave_sessions_behind() -> None:
+    for one in list(_OPENED):
+        one.leave_behind()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_sessions_behind)
+
+
 RUNTIMES: dict[str, Callable[[Path, int], Runtime]] = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
 
 
-def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0) -> Runtime:
+def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0, digest: str = "") -> Opened:
     """Open a graph with the named runtime on ``threads`` threads, 0 for one per core.
+
+    ``digest`` is what the graph must still have where a forked process opens it again; "" is not checked.
 
     Raises RequestError for an unknown runtime or a number of threads outside 0 to 256, MissingExtraError where the
     runtime is not installed, BundleError where the graph cannot be loaded.
@@ -114,4 +171,4 @@ def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0) ->
             got=f"got {threads}",
             remedy="take 0 for one per core",
         )
-    return RUNTIMES[name](graph, threads or os.cpu_count() or 1)
+    return Opened(graph, name, threads, digest)

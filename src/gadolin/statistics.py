@@ -154,7 +154,7 @@ def unanimous_interval(value: float, groups: int) -> Interval:
     """
     if value not in (0.0, 1.0):
         raise RequestError(
-            code="share_out_of_range",
+            code="value_out_of_range",
             rule="only a share of 0 or 1 is unanimous",
             got=f"got {value}",
             remedy="resample groups instead",

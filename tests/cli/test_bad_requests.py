@@ -212,13 +212,14 @@ def test_an_unknown_runtime_is_told_with_those_there_are(command, gadolin, train
 
 
 def test_predict_prints_json_or_csv_and_not_both(gadolin, pictures, trained):
-    gadolin("predict", pictures[0], "--model", trained[1], "--json", "--csv").refused("JSON or CSV", "give one")
+    ending = gadolin("predict", pictures[0], "--model", trained[1], "--json", "--csv")
+    assert (ending.code, ending.json["error"]["code"]) == (2, "options_exclude_each_other")
 
 
 def test_a_process_ends_with_code_two_one_line_and_no_traceback(gadolin_process, class_folders, tmp_path):
     (class_folders / "glioma" / "bad.png").write_bytes(BAD_PICTURES["truncated"][0])
 
-    ending = gadolin_process("train", class_folders, "--out", tmp_path / "run", "--json")
+    ending = gadolin_process("train", class_folders, "--out", tmp_path / "run")
 
     ending.refused("bad.png", "the picture is damaged")
 

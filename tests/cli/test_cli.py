@@ -231,10 +231,10 @@ def test_an_interruption_is_one_line(gadolin, class_folders, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "code", "told"),
     [
-        (OutputError("cannot write run: No space left on device"), 1, "No space left on device"),
+        (OutputError(code="unwritable", rule="cannot write: No space left on device"), 1, "No space left on device"),
         (OSError(28, "No space left on device", "run/events"), 1, "No space left on device"),
-        (ParityError("the exported network must agree"), 1, "must agree"),
-        (DownloadError("the file cannot be fetched"), 1, "cannot be fetched"),
+        (ParityError(code="export_differs", rule="the exported network must agree"), 1, "must agree"),
+        (DownloadError(code="download_refused", rule="the file cannot be fetched"), 1, "cannot be fetched"),
         (MissingExtraError("openvino", "openvino"), 2, 'pip install "gadolin[openvino]"'),
         (ModuleNotFoundError("No module named 'timm'", name="timm"), 2, 'pip install "gadolin[train]"'),
     ],

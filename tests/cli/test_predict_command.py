@@ -39,8 +39,8 @@ def test_predict_answers_in_json_as_python_does(gadolin, trained, pictures):
     assert said["predictions"] == [answer.as_json() for answer in answers]
     for answer in said["predictions"]:
         assert list(answer) == [
-            "path", "frame", "probabilities", "label", "abstained", "reason_code", "reason", "model"
-        ]  # fmt: skip
+            *("path", "frame", "probabilities", "label", "abstained", "reason_code", "reason", "model")
+        ]
         assert tuple(answer["probabilities"]) == CLASSES_IN_ORDER
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
@@ -55,6 +55,7 @@ def test_predict_answers_in_csv(gadolin, trained, pictures):
         "frame",
         "label",
         "abstained",
+        "reason_code",
         "reason",
         "model",
         *(f"p_{name}" for name in CLASSES_IN_ORDER),

@@ -18,6 +18,7 @@ import typer.main
 
 import gadolin
 from gadolin.cli.app import app
+from gadolin.errors import BundleError, ReadError
 from gadolin.manifest import COLUMNS
 from gadolin.records import NOTICE, Failure, Prediction
 from gadolin.sources.labels import _ALIASES, canonical
@@ -109,7 +110,7 @@ def test_every_alias_of_a_class_is_told():
 
 def test_every_field_of_a_prediction_is_told_in_order():
     rows = [row[0] for row in rows_of(section(text_of("docs/prediction.md"), "One prediction"))]
-    answer = Prediction("a.png", {}, None, abstained=True, reason=None, model="")
+    answer = Prediction("a.png", {}, None, abstained=True, reason=None, reason_code=None, model="")
     assert rows[1:] == list(answer.as_json())
     assert set(rows[1:]) == {item.name for item in fields(Prediction)}
 
@@ -123,8 +124,16 @@ def test_the_example_of_a_prediction_has_the_documented_schema():
         assert Prediction(**each).as_json() == each
         assert sum(each["probabilities"].values()) == pytest.approx(1, abs=1e-5)
         assert each["model"] == document["model"]
+    error = ReadError(code="cannot_open", rule="a rule")
     for each in document["errors"]:
-        assert Failure(**each).as_json() == each
+        assert list(each) == list(Failure("a.png", error).as_json())
+        assert each["error"].startswith(f"{each['path']}: ")
+
+
+def test_every_field_of_an_error_in_json_is_told_in_order():
+    example = re.search(r"```json\n(.*?)```", text_of("docs/codes.md"), re.DOTALL).group(1)
+    error = BundleError(code="model_not_found", rule="a rule")
+    assert list(json.loads(example)["error"]) == [*error.as_json(), "message"]
 
 
 @pytest.mark.parametrize(("document", "line"), SHELL_LINES, ids=[f"{name}: {line}" for name, line in SHELL_LINES])

@@ -118,7 +118,14 @@ def test_a_process_that_loses_another_leaves_the_telling_to_it(text):
     assert told_elsewhere(caught.value)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes cannot be multiplied"), ParityError("gloo"), DataError("gloo")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes cannot be multiplied"),
+        ParityError(code="export_differs", rule="gloo"),
+        DataError(code="class_vanishes", rule="gloo"),
+    ],
+)
 def test_its_own_errors_are_told_by_each_process(error):
     with pytest.raises(type(error)) as caught, joined(Two()):
         raise error

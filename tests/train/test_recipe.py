@@ -92,7 +92,7 @@ def test_the_last_of_several_settings_holds():
         ("=1", "unknown recipe key ''"),
         ("name=mine", "unknown recipe key 'name'"),
         ("optimizer=adam", "'optimizer' is a group of settings, not one; name one of optimizer.name, optimizer.lr"),
-        ("epochs.more=1", "unknown recipe key 'epochs.more'; 'epochs' holds one value"),
+        ("epochs.more=1", "unknown recipe key 'epochs.more', 'epochs' holds one value"),
         ("epochs", "a setting must read key=value, got 'epochs'; for example --set optimizer.lr=3e-4"),
         ("epochs=many", "epochs must be a value of type int, got 'many'; for example --set epochs="),
         ("epochs=1.5", "epochs must be a value of type int, got '1.5'"),

@@ -42,8 +42,8 @@ class Beside:
             got, wanted = ", ".join(sorted(table.classes)), ", ".join(classes)
             raise DataError(
                 code="predictions_of_other_classes",
-                rule="predictions must be of the classes of the data",
-                got=f"{wanted}; {self.predictions} has {got}",
+                rule=f"predictions must be of the classes of the data ({wanted})",
+                got=f"{self.predictions} has {got}",
                 remedy="choose others",
             )
         columns = [table.classes.index(name) for name in classes]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import logging
+import os
 import sys
 import warnings
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any
 
 import typer
 
@@ -27,11 +28,15 @@ from gadolin.cli import (
     split,
     train,
 )
-from gadolin.errors import GadolinError, MissingExtraError, RequestError
+from gadolin.cli.output import OneLine, Plain, plain_streams, print_json, say
+from gadolin.errors import GadolinError, MissingExtraError, OutputError, RequestError
+from gadolin.extras import distribution_of
 
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130  # what typer turns a KeyboardInterrupt into
+_REFUSED: Any = typer.BadParameter.__mro__[2]  # the base of all that is wrong with words on the command line
+_USAGE = "usage"
 
 app = typer.Typer(
     name="gadolin",
@@ -79,32 +84,101 @@ def options(
 
 
 def main() -> None:
-    """Run a command; an error that Gadolin raises on purpose is one line on standard error, without a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name may be anything
+    """Run a command and exit with its code.
+
+    An error that Gadolin raises on purpose is one line on standard error, without a traceback; with ``--json`` it is
+    also a JSON object on standard output, where the command had written nothing yet.
+    """
+    _quiet_packages()
+    with plain_streams() as printed:
+        try:
+            code = _run(printed)
+        except OSError:  # nobody reads any more, or the disk is full: there is nowhere to tell it
+            code = 1
+            _discard(printed)
+    sys.exit(code)
+
+
+def _run(printed: Plain | None) -> int:
+    """Run the command that is named, tell what ended it, and return the exit code."""
+    failure = None
+    try:
+        code = int(app(standalone_mode=False) or 0)
+        if printed:
+            printed.flush()
+        if code == _INTERRUPTED:
+            failure = _interrupted()
+    except _REFUSED as error:
+        error.show()
+        code, failure = error.exit_code, _usage(error)
+    except BrokenPipeError:
+        raise
+    except (GadolinError, OSError, ImportError, typer.Abort) as error:
+        failure = _failure(error)
+    if failure is None:
+        return code
+    if failure.code != _USAGE:
+        say(f"gadolin: {failure}")
+    if "--json" in _options_given() and not (printed and printed.used):
+        print_json({"error": {**failure.as_json(), "message": str(failure)}})
+    return failure.exit_code
+
+
+def _discard(printed: Plain | None) -> None:
+    """Let what is left of standard output go nowhere, so that its end is no error either."""
+    with suppress(OSError, ValueError):
+        if printed:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), printed.fileno())
+
+
+def _quiet_packages() -> None:
     warnings.filterwarnings("ignore", module="pydicom")  # what matters of it is an error of ours
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it logs its warnings too
     warnings.filterwarnings("ignore", message="Image size")  # larger ones are refused in our own words
-    try:
-        app()
-    except GadolinError as error:
-        print(f"gadolin: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, RequestError | MissingExtraError) else 1)
-    except OSError as error:
-        print(f"gadolin: the work could not go on: {error}; free space or check the path", file=sys.stderr)
-        sys.exit(1)
-    except SystemExit as ending:
-        if ending.code != _INTERRUPTED:
-            raise
-        print(
-            "gadolin: interrupted; a training run goes on with --resume, a fetch when it is asked for again",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        missing = MissingExtraError((error.name or "").partition(".")[0], "train")
-        if (error.name or "").startswith("gadolin"):
-            raise
-        print(f"gadolin: {missing}", file=sys.stderr)
-        sys.exit(2)
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(OneLine())
+
+
+def _options_given() -> list[str]:
+    words = sys.argv[1:]
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _failure(error: Exception) -> GadolinError:
+    """Return what ended a command as an error of Gadolin's; raises it where it is a fault of Gadolin's own."""
+    if isinstance(error, GadolinError):
+        return error
+    if isinstance(error, ImportError):
+        return _unimportable(error)
+    return OutputError(
+        code="work_stopped",
+        rule="the work could not go on" + (f": {error}" if str(error) else ""),
+        remedy="free space or check the path",
+    )
+
+
+def _unimportable(error: ImportError) -> GadolinError:
+    package = (error.name or "").partition(".")[0]
+    if package == "gadolin":
+        raise error
+    if isinstance(error, ModuleNotFoundError) and package:
+        return MissingExtraError(package)
+    name = distribution_of(package) if package else "that is used here"
+    return RequestError(
+        code="package_unloadable",
+        rule=f"the package {name} must load",
+        got=f"it does not ({' '.join(str(error).split())})",
+        remedy="install it again, or what it needs of the system",
+    )
+
+
+def _interrupted() -> GadolinError:
+    return OutputError(
+        code="interrupted",
+        rule="interrupted",
+        remedy="a training run goes on with --resume, a fetch when it is asked for again",
+    )
+
+
+def _usage(error: Any) -> GadolinError:
+    return RequestError(code=_USAGE, rule=" ".join(error.format_message().split()).rstrip("."), remedy="see --help")

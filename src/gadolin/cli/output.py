@@ -1,20 +1,114 @@
-"""What commands print: JSON on standard output, progress and messages on standard error."""
+"""What commands print: JSON or CSV on standard output, progress and messages on standard error.
+
+What programs read is written as bytes, so that the encoding of a terminal cannot spoil it: JSON is ASCII alone, CSV is
+UTF-8. What people read passes through streams that let no character through which a terminal would obey.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import logging
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TextIO
 
-__all__ = ["print_json", "progress_bar", "say", "table"]
+from gadolin.errors import printable
+
+__all__ = ["OneLine", "Plain", "plain_streams", "print_csv", "print_json", "progress_bar", "say", "table"]
 
 Advance = Callable[[int, int, str], None]
 
 
+class Plain:
+    """A text stream that escapes what a terminal would obey; ``keep`` are control characters that stay.
+
+    ``used`` tells whether anything was written, as text or as bytes.
+    """
+
+    def __init__(self, stream: TextIO, keep: str) -> None:
+        self.raw = stream
+        self.used = False
+        self._keep = keep
+
+    def write(self, text: str) -> int:
+        """Write ``text``, made harmless; return its length."""
+        self.used = self.used or bool(text)
+        self.raw.write(printable(text, self._keep))
+        return len(text)
+
+    def writelines(self, lines: Sequence[str]) -> None:
+        """Write each of ``lines``."""
+        for line in lines:
+            self.write(line)
+
+    def write_bytes(self, content: bytes) -> None:
+        """Write bytes that are for programs, as they are, after all text so far."""
+        self.used = True
+        self.raw.flush()
+        buffer = getattr(self.raw, "buffer", None)
+        if buffer is None:
+            self.raw.write(content.decode())
+        else:
+            buffer.write(content)
+            buffer.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return whatever else the stream has."""
+        return getattr(self.raw, name)
+
+
+@contextmanager
+def plain_streams() -> Iterator[Plain | None]:
+    """Let both standard streams escape what a terminal would obey; yield standard output, None where it is closed.
+
+    Carriage returns stay on standard error, where packages draw bars with them.
+    """
+    kept = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    made = {}
+    for name, stream in kept.items():
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may be anything
+        if stream is not None:
+            made[name] = Plain(stream, "\n\t\r" if name == "stderr" else "\n\t")
+            setattr(sys, name, made[name])
+    try:
+        yield made.get("stdout")
+    finally:
+        for name, stream in kept.items():
+            if getattr(sys, name) is made.get(name):  # typer puts another where a pipe was closed, which must stay
+                setattr(sys, name, stream)
+
+
+class OneLine(logging.Formatter):
+    """Formats a message of the log as one line without characters that a terminal would obey."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name that logging calls
+        """Return the message of a record; a traceback comes after it."""
+        return printable(super().formatMessage(record))
+
+
 def print_json(content: object) -> None:
-    """Print one JSON document on standard output."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    """Print one JSON document on standard output, in ASCII; a number that is none or infinite becomes null."""
+    _write((json.dumps(_finite(content), indent=2, allow_nan=False) + "\n").encode("ascii"))
+
+
+def print_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table as CSV in UTF-8 on standard output.
+
+    File names stand in it as they are, but escaped where standard output is a terminal.
+    """
+    shown = sys.stdout is not None and sys.stdout.isatty()
+    cells = [[printable(str(cell)) if shown else str(cell) for cell in row] for row in [head, *rows]]
+    text = io.StringIO(newline="")
+    # Before Python 3.13 a lone carriage return is written unquoted, and then read as the end of a line.
+    returns = any("\r" in cell for row in cells for cell in row)
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
+    writer.writerows(cells)
+    _write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def say(text: str) -> None:
@@ -23,14 +117,15 @@ def say(text: str) -> None:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """Return rows as text in columns, the first aligned left, the others right."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    """Return rows as text in columns, the first aligned left, the others right; each row is one line."""
+    lines = [[printable(cell) for cell in row] for row in [head, *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
     def line(row: list[str]) -> str:
         first, *rest = zip(row, widths, strict=True)
         return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]).rstrip()
 
-    return "\n".join([line(head), line(["-" * width for width in widths]), *map(line, rows)])
+    return "\n".join([line(lines[0]), line(["-" * width for width in widths]), *map(line, lines[1:])])
 
 
 @contextmanager
@@ -39,13 +134,31 @@ def progress_bar(what: str) -> Iterator[Advance]:
 
     Yields a function to call with (done, total, what).
     """
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _done, _total, _what: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total, now: bar.update(task, completed=done, total=total, description=now or what)
+    described = TextColumn("{task.description}", markup=False)  # a file name may look like markup
+    console = Console(file=getattr(sys.stderr, "raw", sys.stderr))
+    columns = (described, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(printable(what), total=None)
+        yield lambda done, total, now: bar.update(
+            task, completed=done, total=total, description=printable(now) or printable(what)
+        )
+
+
+def _write(content: bytes) -> None:
+    if sys.stdout is not None:
+        (sys.stdout if isinstance(sys.stdout, Plain) else Plain(sys.stdout, "")).write_bytes(content)
+
+
+def _finite(content: object) -> object:
+    """Return JSON content with null in place of numbers that JSON does not have."""
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

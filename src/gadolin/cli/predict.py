@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +9,7 @@ import typer
 
 from gadolin.cli.missing import left_out_json, parted, tell_what_is_missing
 from gadolin.cli.options import Model
-from gadolin.cli.output import print_json, progress_bar, say, table
+from gadolin.cli.output import print_csv, print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
     from gadolin.records import Failure, Prediction
@@ -100,11 +98,12 @@ def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
 
 
 def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
-    rows = csv.writer(sys.stdout, lineterminator="\n")
-    rows.writerow(["path", "frame", "label", "abstained", "reason", "model", *(f"p_{name}" for name in classes)])
-    for each in predictions:
-        frame = "" if each.frame is None else each.frame
-        likely = [each.probabilities[name] for name in classes]
-        rows.writerow(
-            [each.path, frame, each.label or "", str(each.abstained).lower(), each.reason or "", each.model, *likely]
-        )
+    head = ["path", "frame", "label", "abstained", "reason_code", "reason", "model", *(f"p_{name}" for name in classes)]
+    print_csv(head, [_row(each, classes) for each in predictions])
+
+
+def _row(each: Prediction, classes: tuple[str, ...]) -> list[object]:
+    frame = "" if each.frame is None else each.frame
+    likely = [each.probabilities[name] for name in classes]
+    why = [each.reason_code or "", each.reason or ""]
+    return [each.path, frame, each.label or "", str(each.abstained).lower(), *why, each.model, *likely]

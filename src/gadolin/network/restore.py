@@ -33,8 +33,8 @@ def _restored(folder: Path, classes: int, weights: Path) -> Classifier:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BundleError(
             code="run_folder_needed",
-            rule=f"gradients need the run folder around {folder}",
-            got="with its run.json",
-            remedy=f"this one cannot be used ({error})",
+            rule=f"gradients need the run folder around {folder} with its run.json",
+            got=f"this one cannot be used ({error})",
+            remedy="use evidence, lime or shap",
         ) from error
     return network.eval()

@@ -98,7 +98,7 @@ def _check(label: str, patient: int, *, seed: int, slices: int, size: int) -> No
         raise RequestError(
             code="class_unknown",
             rule=f"a label is one of {', '.join(CLASSES)}",
-            remedy=f"got {label!r}{suggestion(label, CLASSES)}",
+            got=f"got {label!r}{suggestion(label, CLASSES)}",
         )
     least = {"patient": 0, "seed": 0, "slices": 1, "size": SMALLEST_SIZE}
     for (name, bound), value in zip(least.items(), (patient, seed, slices, size), strict=True):

@@ -72,7 +72,7 @@ class PhantomPlan:
                 raise RequestError(
                     code="fault_unknown",
                     rule=f"a fault is one of {known}",
-                    remedy=f"got {fault!r}{suggestion(fault, FAULTS)}",
+                    got=f"got {fault!r}{suggestion(fault, FAULTS)}",
                 )
 
 

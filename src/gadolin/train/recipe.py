@@ -195,7 +195,7 @@ def _changed(config: Any, path: list[str], text: str, key: str) -> Any:
         raise RecipeError(
             code="recipe_key_unknown",
             rule=f"unknown recipe key {key!r}",
-            remedy=f"{name!r} holds one value and no {'.'.join(rest)!r}",
+            got=f"{name!r} holds one value and no {'.'.join(rest)!r}",
         )
     try:
         return replace(config, **{name: _parsed(text, get_type_hints(type(config))[name])})

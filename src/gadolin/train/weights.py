@@ -188,8 +188,8 @@ def _file(weights: str) -> Path:
     if not path.exists():
         raise WeightsError(
             code="weights_not_found",
-            rule="weights must be none",
-            got=f"imagenet, shipped or a path, {path} does not exist",
+            rule="weights must be none, imagenet, shipped or a path",
+            got=f"{path} does not exist",
             remedy=f"{OTHER_CHOICES}",
         )
     try:

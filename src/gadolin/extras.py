@@ -1,0 +1,91 @@
+"""How a package that is missing is installed: with Gadolin itself, or with the extra that brings it."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["distribution_of", "install_command"]
+
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "faiss": "faiss-cpu",
+    "multipart": "python-multipart",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+}
+"""Packages that are imported under another name than they are installed by."""
+_EVERYTHING = ("all", "dev")
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?P<bounds>[^;]*)(?:;.*\bextra\s*==\s*[\"'](?P<extra>[\w-]+)[\"'])?")
+
+
+def distribution_of(module: str) -> str:
+    """Return the name by which the package of a module is installed: "faiss-cpu" for "faiss.contrib"."""
+    top = module.partition(".")[0]
+    return _DISTRIBUTIONS.get(top, top).replace("_", "-")
+
+
+def install_command(package: str, extra: str = "") -> str:
+    """Return the pip command that brings ``package``, a distribution.
+
+    That is the extra that was asked for, where it brings the package or nothing is known of it; else the smallest
+    extra that does, itself or through one of its packages; else the package alone.
+    """
+    own, extras = _required()
+    name = _normal(package)
+    if name in own:
+        return f'pip install "{own[name]}"'
+    if _brings(set(own), name):
+        return f"pip install {package}"
+    bringing = {each: len(names) for each, names in extras.items() if name in names and each not in _EVERYTHING}
+    if not bringing:
+        through = {each for each in extras if each not in _EVERYTHING and _brings(extras[each], name)}
+        bringing = {each: len(extras[each]) for each in through}
+    if extra and (extra in bringing or not bringing):
+        return f'pip install "gadolin[{extra}]"'
+    if bringing:
+        return f'pip install "gadolin[{min(bringing, key=lambda each: (bringing[each], each))}]"'
+    wanted = any(name in names for names in extras.values())
+    return 'pip install "gadolin[dev]"' if wanted else f"pip install {package}"
+
+
+def _required(package: str = "gadolin") -> tuple[dict[str, str], dict[str, set[str]]]:
+    """Return what a package requires, by name, and what each of its extras brings; nothing where it is not installed.
+
+    What it requires under conditions other than an extra counts as required.
+    """
+    from importlib import metadata  # not before a package is missing: it takes a while
+
+    own: dict[str, str] = {}
+    extras: dict[str, set[str]] = {}
+    try:
+        lines = metadata.requires(package) or []
+    except metadata.PackageNotFoundError:
+        return own, extras
+    for line in lines:
+        found = _REQUIREMENT.match(line)
+        assert found is not None, "a requirement begins with a name"
+        name = _normal(found["name"])
+        if found["extra"]:
+            extras.setdefault(found["extra"], set()).add(name)
+        else:
+            own[name] = found["name"] + found["bounds"].strip()
+    return own, extras
+
+
+def _brings(names: set[str], wanted: str) -> bool:
+    """Tell whether one of the packages requires ``wanted``, itself or through others that are installed."""
+    seen: set[str] = set()
+    waiting = sorted(names)
+    while waiting:
+        one = waiting.pop()
+        if one == wanted:
+            return True
+        if one not in seen:
+            seen.add(one)
+            waiting += sorted(_required(one)[0])
+    return False
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

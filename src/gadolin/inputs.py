@@ -1,0 +1,160 @@
+"""What a predictor may be given: paths, slices and arrays, one or several of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import ReadError, RequestError
+from gadolin.readers import open_file
+from gadolin.readers.contents import check_size, require_finite
+from gadolin.records import Failure, Slice
+
+__all__ = ["One", "Paths", "Several", "Slices", "paths_from", "slices_from"]
+
+One = str | os.PathLike[str] | Slice | NDArray[np.generic]
+Several = Sequence[One] | Iterator[One]
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Failure]
+
+_TAKEN = "a path, a Slice, an array (H, W) or a list of them"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+class Slices(NamedTuple):
+    """N slices and what each is called; ``alone`` where one was given and not a list."""
+
+    slices: list[Slice]
+    names: list[str]
+    alone: bool
+
+
+def slices_from(given: One | Several, names: Sequence[str] | str | None = None) -> Slices:
+    """Return the slices that ``given`` is, holds or names, and what to call them: ``names``, else their path, else "".
+
+    An array is (H, W). One of uint8 is a picture of 8 bits, 0 to 255; one of another integer or floating type is taken
+    as deeper, whatever its range, so that its grey values are set by their percentiles within the head.
+
+    Raises:
+        RequestError: It is something else, such as an array of another shape or of truth values, or ``names`` are not
+            one for each.
+        ReadError: A file cannot be read or holds several slices; an array is too small, too large, or not finite.
+    """
+    alone = isinstance(given, str | os.PathLike | Slice | np.ndarray)
+    if not alone and not (
+        isinstance(given, Sequence | Iterator) and not isinstance(given, bytes | bytearray | memoryview)
+    ):
+        raise _unfit(given)
+    items = [given] if alone else list(given)  # type: ignore[arg-type]  # a sequence or an iterator
+    wheres = [""] if alone else [f"item {number} is " for number in range(len(items))]
+    found = [_slice(item, where) for item, where in zip(items, wheres, strict=True)]
+    chosen = [names] if alone and isinstance(names, str) else names
+    if chosen is None:
+        chosen = [os.fspath(item) if isinstance(item, str | os.PathLike) else "" for item in items]
+    if isinstance(chosen, str) or len(chosen) != len(found):
+        raise RequestError(
+            code="names_differ",
+            rule="paths must name each slice",
+            got=f"got {'a single one' if isinstance(chosen, str) else len(chosen)} for {len(found)}",
+            remedy="give as many as slices, or none",
+        )
+    return Slices(found, list(chosen), alone)
+
+
+def paths_from(given: Paths) -> Iterator[str | Failure]:
+    """Yield the paths that are given, one or several, as text; what is no path stays as it is."""
+    for one in [given] if isinstance(given, str | os.PathLike) else given:
+        yield os.fspath(one) if isinstance(one, os.PathLike) else one
+
+
+def _slice(item: object, where: str) -> Slice:
+    if isinstance(item, str | os.PathLike):
+        return _read(os.fspath(item))
+    if isinstance(item, Slice):
+        pixels = _pixels(item.pixels, where)
+        if pixels is item.pixels:
+            return item
+        return Slice(pixels, item.bits, item.colour, item.spacing_mm, item.window)
+    if isinstance(item, np.ndarray):
+        return Slice(_pixels(item, where), bits=8 if item.dtype == np.uint8 else 16)
+    raise _unfit(item, where)
+
+
+def _read(path: str) -> Slice:
+    if _URL.match(path):
+        raise ReadError(
+            code="path_is_a_url",
+            rule="a path must name a file here",
+            got="this is a URL",
+            remedy="download it",
+            path=path,
+        )
+    if "\0" in path:
+        raise ReadError(
+            code="cannot_open",
+            rule="cannot be opened",
+            got="no file name holds a null byte",
+            remedy="check the path",
+            path=path,
+        )
+    if os.path.isdir(path):  # noqa: PTH112  # without a Path made of it
+        raise ReadError(
+            code="path_is_a_folder",
+            rule="a path must name a file",
+            got="this is a folder",
+            remedy="give a list of its files",
+            path=path,
+        )
+    contents = open_file(path)
+    if contents.omit is not None:
+        raise contents.omit.at(path)
+    if contents.slices != 1:
+        raise ReadError(
+            code="frame_needed",
+            rule="predict takes files of one slice",
+            got=f"this {contents.kind} file holds {contents.slices}",
+            remedy="use gadolin.predict_files for all of them, or gadolin.read(path, frame) for one",
+            path=path,
+        )
+    try:
+        return contents.decode(0)
+    except ReadError as error:
+        raise error.at(path) from error
+
+
+def _pixels(array: NDArray[np.generic], where: str) -> NDArray[np.float32]:
+    """Return the pixels of a slice, (H, W) float32; the array itself where it is that."""
+    if not isinstance(array, np.ndarray) or array.ndim != 2:
+        shape = getattr(array, "shape", type(array).__name__)
+        raise RequestError(
+            code="array_shape_unfit",
+            rule="an array must be (H, W)",
+            got=f"{where or 'this is '}{shape}",
+            remedy="give a list of slices, and colours made grey",
+        )
+    masked = isinstance(array, np.ma.MaskedArray) and bool(np.ma.is_masked(array))
+    if array.dtype.kind not in "uif" or masked:
+        raise RequestError(
+            code="array_type_unfit",
+            rule="an array must hold integers or floating numbers",
+            got=f"{where or 'this is '}{'masked' if masked else array.dtype}",
+            remedy="give the grey values of the slice",
+        )
+    check_size(array.shape[1], array.shape[0])
+    with np.errstate(over="ignore"):
+        return require_finite(np.asarray(array, np.float32))
+
+
+def _unfit(given: object, where: str = "") -> RequestError:
+    kind = type(given)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return RequestError(
+        code="input_unfit",
+        rule=f"predict takes {_TAKEN}",
+        got=f"{where or 'got '}{name}",
+        remedy="numpy.asarray makes an array of a picture in memory",
+    )

@@ -1,0 +1,193 @@
+"""Promises of the codes: each error has one, the page lists them, and no line of ours matches a sentence of ours."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import gadolin
+from gadolin import errors
+from gadolin.errors import GadolinError
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path(gadolin.__file__).parent
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+ERRORS = {name for name in errors.__all__ if name.endswith("Error")} | {"ProblemError"}
+SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+NO_ERRORS = {"MissingExtraError"}  # made of a package and an extra; its code stands in its own class
+TEXTS_OF_OTHERS = {
+    ("train/memory.py", "is_out_of_memory"): "torch tells of missing memory by RuntimeErrors of several wordings",
+    ("train/processes.py", "joined"): "torch tells of a process that is gone by RuntimeErrors of several wordings",
+}
+
+
+@pytest.fixture(scope="module")
+def refresh():
+    spec = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "refresh.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["refresh"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def found(refresh):
+    return refresh.codes(SOURCE)
+
+
+def name_of(path):
+    return path.relative_to(SOURCE).as_posix()
+
+
+def calls(name_wanted):
+    """Yield every call of a name, or of an attribute of that name, with its file."""
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in name_wanted:
+                yield path, node
+
+
+def test_every_error_is_made_with_a_code_and_a_rule(found):
+    located = {one.where for one in found}
+    wrong = []
+    for path, call in calls(ERRORS - NO_ERRORS):
+        given = {one.arg for one in call.keywords}
+        copied = any(one.arg is None and ast.unparse(one.value).endswith(".fields()") for one in call.keywords)
+        passed_on = any(one.arg == "code" and ast.unparse(one.value).endswith(".code") for one in call.keywords)
+        where = f"{name_of(path)}:{call.lineno}"
+        if not copied and not passed_on and not ({"code", "rule"} <= given and where in located):
+            wrong.append(where)
+    assert wrong == [], "the code must be a word that stands in the source"
+
+
+def test_nothing_else_of_ours_is_raised():
+    """What is raised is an error with a code, or one of Python's own that tells of a fault in the code that calls."""
+    own = {
+        node.name
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and any("Error" in ast.unparse(base) for base in node.bases)
+    }
+    assert own - ERRORS <= {"ElsewhereError"} | {name for name in own if name.startswith("_")}
+
+
+def test_every_code_is_a_snake_case_word(found):
+    assert {one.code for one in found if not SNAKE.fullmatch(one.code)} == set()
+    assert len({one.code for one in found}) > 150
+
+
+def test_a_code_has_one_exit_code(found):
+    """A code that ended one command with 1 and another with 2 would have two meanings."""
+    exits = {}
+    for one in found:
+        kind = getattr(errors, one.kind, None)
+        if kind is not None:
+            exits.setdefault(one.code, set()).add(kind.exit_code)
+    assert {code: each for code, each in exits.items() if len(each) > 1} == {}
+
+
+def test_no_rule_was_cut_within_brackets(found):
+    def opened(text):
+        return sum(text.count(one) for one in "([") - sum(text.count(one) for one in ")]")
+
+    assert [one for one in found if opened(one.rule)] == []
+
+
+@pytest.mark.parametrize("name", sorted(ERRORS - {"ProblemError"}))
+def test_every_type_says_how_a_command_ends(name):
+    kind = getattr(errors, name)
+    assert issubclass(kind, GadolinError)
+    assert kind.exit_code == (2 if issubclass(kind, ValueError | ImportError) else 1)
+
+
+def functions(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def told(node, caught):
+    """Tell whether an expression is the text of an error that was caught."""
+    text = ast.unparse(node)
+    parts = [f"str({name})" for name in caught] + [f"{name}.{part}" for name in caught for part in PARTS]
+    return any(part in text for part in parts)
+
+
+PARTS = ("reason", "rule", "got", "remedy", "statement", "args", "strerror")
+MATCHING = {
+    "startswith",
+    "endswith",
+    "match",
+    "search",
+    "fullmatch",
+    "findall",
+    "find",
+    "index",
+    "removeprefix",
+    "split",
+}
+
+
+def matching(function):
+    """Tell whether a function compares or searches the text of an error."""
+    caught = {one.name for one in ast.walk(function) if isinstance(one, ast.ExceptHandler) and one.name}
+    caught |= {"error", "failure", "one", "each", "problem"}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Compare) and any(told(side, caught) for side in [node.left, *node.comparators]):
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MATCHING:
+            given = [node.func.value, *node.args]
+            if any(told(each, caught) for each in given) and not squeezed(function):
+                return True
+    return False
+
+
+def test_no_line_of_ours_matches_the_text_of_an_error():
+    """``"words" in str(error)``, ``error.reason.startswith(...)``, ``re.search(..., str(error))`` and the like."""
+    matched = {
+        (name_of(path), function.name)
+        for path, tree in TREES.items()
+        for function in functions(tree)
+        if matching(function)
+    }
+    assert matched == set(TEXTS_OF_OTHERS), "texts of other packages are listed with the reason"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'if "large" in str(error): pass',
+        'return error.reason.startswith("a file")',
+        'return re.search("more than", str(error))',
+        'return error.got == "this one holds more"',
+        'return str(error).removeprefix("path: ")',
+    ],
+)
+def test_a_line_that_matches_a_sentence_would_be_found(line):
+    tree = ast.parse(f"def f(error):\n    {line}")
+    assert matching(functions(tree)[0])
+
+
+def squeezed(function):
+    """Tell whether the only thing that is done to a text is to put it on one line."""
+    text = ast.unparse(function)
+    return "str(error).split()" in text and not re.search(r"(with|match|search|find|index|prefix)\(", text)
+
+
+def test_the_page_of_codes_is_what_the_source_says(refresh, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
+    (tmp_path / "codes.md").write_text(page, encoding="utf-8")
+    monkeypatch.chdir(ROOT)
+    refresh.tell_codes(tmp_path / "codes.md")
+    assert page == (tmp_path / "codes.md").read_text(encoding="utf-8"), "run python docs/refresh.py codes"
+
+
+def test_every_reason_code_is_told(refresh):
+    reasons = refresh.reason_codes(SOURCE / "predictor.py")
+    assert {"colour_image", "out_of_distribution", "low_confidence"} <= set(reasons)
+    told_of = inspect.getdoc(gadolin.Prediction)
+    assert [code for code in reasons if f'"{code}"' not in told_of] == []
