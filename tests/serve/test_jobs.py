@@ -92,7 +92,7 @@ def test_a_job_whose_files_are_none_fails_with_the_reason(client, sent):
     told = waited(client, begun, "done", "failed").json()
 
     assert told["status"] == "failed"
-    assert told["problem"]["status"] == 415
+    assert (told["problem"]["status"], told["problem"]["code"]) == (415, "unknown_format")
     client.delete(f"/v1/jobs/{begun['id']}")
 
 

@@ -18,8 +18,8 @@ from gadolin.explanations.subject import class_index, subject
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Failure, Slice
-from gadolin.serve.answers import Asked, heat_json
-from gadolin.serve.decoder import Damaged, Found
+from gadolin.serve.answers import Asked, heat_json, verdict
+from gadolin.serve.decoder import Found
 from gadolin.serve.problems import problem_of
 
 __all__ = ["CancelledError", "Question", "explain", "methods_told", "question"]
@@ -101,14 +101,18 @@ def explain(
     cancelled: Event | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Return the document of an explanation of each slice; raises CancelledError soon after ``cancelled`` is set."""
+    """Return the document of an explanation of each slice; raises CancelledError soon after ``cancelled`` is set.
+
+    ``predictor`` is asked from this thread; in a service its runtime is the batcher.
+    """
     explained, failures = [], []
     expected = wanted.options.samples if METHODS[wanted.method].often else 1
     for number, one in enumerate(asked):
-        if not isinstance(one.found, Found) or one.found.picture is None:
-            assert isinstance(one.found, Damaged), "an explanation wants pictures"
-            failures.append(Failure(one.path, one.found.error, one.found.frame).as_json())
+        if one.failure is not None:
+            failures.append(one.failure.as_json())
             continue
+        assert isinstance(one.found, Found), "there is a slice where there is no failure"
+        assert one.found.picture is not None, "an explanation wants pictures"
 
         def advance(done: int, number: int = number) -> None:
             if cancelled is not None and cancelled.is_set():
@@ -119,13 +123,13 @@ def explain(
 
         try:
             said = _one(predictor, one.found.picture, wanted, advance)
-            (verdict,) = predictor.predict([one.found.picture])
+            answer = verdict(predictor, predictor.ask(one.found.prepared[None]), one.found, one.path)
         except RequestError as error:
             failures.append(Failure(one.path, error, one.found.frame).as_json())
             continue
         except MissingExtraError as error:
             raise problem_of(error) from error
-        explained.append({"path": one.path, "frame": one.found.frame, **verdict.verdict_json(), "explanations": [said]})
+        explained.append({"path": one.path, "frame": answer.frame, **answer.verdict_json(), "explanations": [said]})
     return {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained, "errors": failures}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from gadolin.serve.disposition import disposition
 from gadolin.serve.problems import ProblemError
 from gadolin.serve.settings import Limits
 
@@ -74,16 +75,16 @@ class _Collector:
         self.part.content += data[start:end]
 
     def on_part_end(self) -> None:
-        _, options = parse_options_header(self.part.headers.get("content-disposition", b""))
-        name, filename = options.get(b"name", b""), options.get(b"filename")
+        told = disposition(self.part.headers.get("content-disposition", b""))
+        name, filename = told.get("name", ""), told.get("filename")
         if filename is None:
             self._keep_field(name)
-        elif name != b"files":
+        elif name != "files":
             raise ProblemError(
                 422,
                 code="field_unknown",
                 rule="files must be sent as the field 'files'",
-                got=f"got {_text(name)[:40]!r}",
+                got=f"got {name[:40]!r}",
                 remedy="rename it",
             )
         else:
@@ -92,7 +93,7 @@ class _Collector:
     def on_end(self) -> None:
         self.ended = True
 
-    def _keep_field(self, name: bytes) -> None:
+    def _keep_field(self, name: str) -> None:
         if len(self.part.content) > _LONGEST_FIELD or len(self.form.fields) >= _MOST_FIELDS:
             raise ProblemError(
                 413,
@@ -101,9 +102,9 @@ class _Collector:
                 got="this one holds more",
                 remedy="shorten it",
             )
-        self.form.fields[_text(name)] = _text(bytes(self.part.content))
+        self.form.fields[name] = _text(bytes(self.part.content))
 
-    def _keep_file(self, filename: bytes) -> None:
+    def _keep_file(self, filename: str) -> None:
         if len(self.form.files) >= self.limits.max_files:
             raise ProblemError(
                 413,
@@ -112,7 +113,7 @@ class _Collector:
                 got="this one holds more",
                 remedy="send them in several",
             )
-        self.form.files.append(Upload(_text(filename)[:_LONGEST_NAME] or "unnamed", bytes(self.part.content)))
+        self.form.files.append(Upload(filename[:_LONGEST_NAME] or "unnamed", bytes(self.part.content)))
         self.part = _Part()
 
 
