@@ -70,7 +70,6 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        root_path=settings.root_path,
         redirect_slashes=False,
         telemetry=_SILENT,  # of newer versions of FastAPI; others take no notice of it
     )

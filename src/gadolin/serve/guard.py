@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gadolin.serve.addresses import host_name, is_address
+from gadolin.serve.addresses import host_name, is_address, is_loopback
 from gadolin.serve.problems import ProblemError, internal_error, problem_response
 from gadolin.serve.settings import Settings
 
@@ -48,9 +48,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sending = _with_headers(send)
+        scope, sending = {**scope, "root_path": self._settings.root_path}, _with_headers(send)
         if scope["method"] == "HEAD":
-            scope, sending = {**scope, "method": "GET"}, _without_body(sending)
+            scope["method"], sending = "GET", _without_body(sending)
         answer = self._at_once(scope)
         if answer is not None:
             await answer(scope, receive, sending)
@@ -118,19 +118,21 @@ class Guard:
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
         """Let no page of another site ask in a visitor's name.
 
-        A server before this one may have put another Host in the place of the one that the browser sent: an origin
-        is this service's, too, where it has one of the names that it was given.
+        A server before this one may have put another Host in the place of the one that the browser sent. So an origin
+        is this service's, too, where it has one of the names that it was given, and where it is a number and the
+        browser says that the page asks its own site.
         """
         if scope["method"] in _READING:
             return
-        site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin")
-        if site in ("same-origin", "none") and (origin is None or self._is_own(origin, headers)):
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site in (None, "same-origin", "none") and (origin is None or self._is_own(origin, headers)):
             return
+        other = origin or f"a {site} one"
         raise ProblemError(
             403,
             code="foreign_origin",
             rule="a page of another site may not ask this service",
-            got=f"this one is of {(origin or site)[:80]!r}",
+            got=f"this one is of {other[:80]!r}",
             remedy="open the service's own page; where that is it, start the service with --allow-host and its host",
         )
 
@@ -139,7 +141,10 @@ class Guard:
             netloc = urlsplit(origin).netloc.lower()
         except ValueError:
             return False
-        return bool(netloc) and (netloc == headers.get("host", "").lower() or host_name(netloc) in self._settings.hosts)
+        name, asked = host_name(netloc), headers.get("host", "").lower()
+        number = is_address(name) or is_loopback(name)
+        told = number and headers.get("sec-fetch-site") == "same-origin"
+        return bool(netloc) and (netloc == asked or name in self._settings.hosts or told)
 
     def _check_token(self, scope: Scope, headers: Headers, path: str) -> Response | None:
         """Refuse a request without the token; a link to the page that has it gets a cookie in its place.
@@ -149,16 +154,16 @@ class Guard:
         token = self._settings.token
         if not token:
             return None
-        bearer = _BEARER.fullmatch(headers.get("authorization", ""))
-        cookie = cookie_parser(headers.get("cookie", "")).get(_COOKIE, "")
-        if (bearer is not None and _same(bearer["token"], token)) or _same(cookie, token):
-            return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if path in ("", "/") and scope["method"] in _READING and _same(given, token):
             answer = RedirectResponse("./" if path else f"{self._settings.root_path}/", 303)
             safe = headers.get("x-forwarded-proto", "").lower() == "https"  # who forges it locks out no one else
             answer.set_cookie(_COOKIE, token, path=None, httponly=True, samesite="strict", secure=safe)
             return answer
+        bearer = _BEARER.fullmatch(headers.get("authorization", ""))
+        cookie = cookie_parser(headers.get("cookie", "")).get(_COOKIE, "")
+        if (bearer is not None and _same(bearer["token"], token)) or _same(cookie, token):
+            return None
         raise ProblemError(
             401,
             code="token_missing",
