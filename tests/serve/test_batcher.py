@@ -75,31 +75,38 @@ def test_predictions_overtake_what_an_explanation_asks_and_both_go_on(model, bat
     thread.join(30)
     assert told[0].logits[:, 0].tolist() == list(range(1, 13))
     assert told[0].strangeness.tolist() == list(range(1, 13))
-    assert model.asked == [[1, 2, 3, 4], [101, 102], [5, 6, 7, 8], [103], [9, 10, 11, 12]]
+    numbers = [batch for batch in model.asked if batch[0] > 100]
+    assert numbers == [[101, 102], [103]]
+    places = [model.asked.index(batch) for batch in numbers]
+    assert places[1] == places[0] + 2, "between the two an explanation has its turn"
+    assert len(model.asked[places[0] + 1]) == 1, "with one slice, for somebody waits"
+
+
+def test_without_predictions_an_explanation_is_answered_in_large_batches(model, batcher):
+    thread, told = patiently(batcher, slices(*range(1, 41)))
+    model.go.release(100)
+    thread.join(30)
+    assert told
+    assert max(map(len, model.asked)) == 8
 
 
 def test_a_stream_of_predictions_does_not_stop_an_explanation(model, batcher):
-    thread, told = patiently(batcher, slices(1, 2, 3, 4, 5, 6, 7, 8))
-    waiting = [batcher.submit(slices(100)[0]) for _ in range(100)]
+    waiting = [batcher.submit(slices(100)[0])]
+    assert model.begun.acquire(timeout=30)
+    waiting += [batcher.submit(slices(100)[0]) for _ in range(160)]
+    thread, told = patiently(batcher, slices(*range(1, 17)))
+    while len(batcher._patient) < 16:
+        time.sleep(0.001)
     model.go.release(100)
 
     for one in waiting:
         one.result(30)
     thread.join(30)
     assert told
-    places = [place for place, batch in enumerate(model.asked) if batch[0] < 100]
-    assert places[-1] <= 4, "between two batches of predictions one block has its turn"
-    assert max(map(len, model.asked)) == 16
-
-
-def test_blocks_of_several_explanations_are_never_mixed(model, batcher):
-    ways = [patiently(batcher, slices(*[number] * 6)) for number in (1, 2, 3)]
-    model.go.release(100)
-
-    for thread, _ in ways:
-        thread.join(30)
-    assert [told[0].logits[:, 0].tolist() for _, told in ways] == [[1] * 6, [2] * 6, [3] * 6]
-    assert all(len(set(batch)) == 1 for batch in model.asked)
+    kinds = ["".join(sorted({"p" if number == 100 else "e" for number in batch})) for batch in model.asked]
+    assert "pe" not in kinds
+    assert kinds[: kinds.index("e") + 7] == ["p", "p", "e", "p", "e", "p", "e", "p", "e"], "a quarter is theirs"
+    assert {len(batch) for batch in model.asked if batch[0] < 100} == {4}
 
 
 def test_a_model_that_tells_no_strangeness_is_asked_too():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from typing import NamedTuple
@@ -17,7 +18,9 @@ from gadolin.serve.problems import ProblemError
 __all__ = ["Batcher"]
 
 _MOST = 16
-_PATIENT = 4  # slices of an explanation that a prediction may have to wait for
+_PATIENT = 8  # slices of explanations at a time while nobody asks for predictions
+_SHARE = 4  # predictions for each slice of an explanation, while somebody does
+_RECENT = 1.0  # seconds
 
 
 class _Waiting(NamedTuple):
@@ -29,9 +32,9 @@ class Batcher:
     """The one place where a service asks its model; safe to call from several threads.
 
     Up to 16 slices that predictions wait for are answered at a time; what arrives meanwhile makes up the next batch.
-    After each such batch one block of 4 that an explanation asks for has its turn, so that neither waits for ever: a
-    prediction waits for one block at most. Blocks are never mixed, so that an explanation does not depend on what else
-    is asked.
+    Explanations ask about many slices and can wait: while predictions are asked for, each batch of these is followed
+    by few slices of explanations, a quarter as many and one at least, so that neither waits for ever; otherwise
+    explanations have up to 8 at a time.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -39,22 +42,23 @@ class Batcher:
         self._urgent: deque[_Waiting] = deque()
         self._patient: deque[_Waiting] = deque()
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed, self._asked = False, -_RECENT
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
 
     def submit(self, prepared: NDArray[np.uint8]) -> Future[Answer]:
         """Return the future of what the graph says of one prepared slice (H, H) uint8; it has precedence."""
-        return self._put(self._urgent, prepared[None])
+        self._asked = time.monotonic()
+        return self._put(self._urgent, prepared)
 
     def patiently(self, prepared: NDArray[np.uint8]) -> Answer:
         """Return what the graph says of prepared slices (N, H, H) uint8, N at least 1, when predictions let it.
 
         A ``Runtime``. Raises ProblemError (503) where the service ends meanwhile.
         """
-        blocks = [prepared[start : start + _PATIENT] for start in range(0, len(prepared), _PATIENT)]
-        said = [waiting.result() for waiting in [self._put(self._patient, block) for block in blocks]]
-        return _joined(said)
+        said = [waiting.result() for waiting in [self._put(self._patient, one) for one in prepared]]
+        parts = (None if part[0] is None else np.concatenate(part) for part in zip(*said, strict=True))
+        return Answer(*parts)  # type: ignore[arg-type]  # strangeness alone may be None
 
     def close(self) -> None:
         """Answer the predictions that wait, give up what explanations ask, then stop."""
@@ -76,8 +80,8 @@ class Batcher:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._urgent or self._patient or self._closed)
-                urgent = [self._urgent.popleft() for _ in range(min(_MOST, len(self._urgent)))]
-                patient = [self._patient.popleft()] if self._patient and not self._closed else []
+                urgent = _first(self._urgent, _MOST)
+                patient = [] if self._closed else _first(self._patient, self._share(len(urgent)))
                 if not urgent and not patient:
                     break
             for batch in (urgent, patient):
@@ -86,32 +90,30 @@ class Batcher:
         while self._patient:
             _refuse([self._patient.popleft()], _ending())
 
+    def _share(self, urgent: int) -> int:
+        """Return how many slices of explanations have their turn after so many predictions."""
+        return max(1, urgent // _SHARE) if time.monotonic() - self._asked < _RECENT else _PATIENT
+
     def _answer(self, batch: list[_Waiting]) -> None:
         try:
-            said = self._predictor.ask(np.concatenate([one.prepared for one in batch]))
+            said = self._predictor.ask(np.stack([one.prepared for one in batch]))
         except Exception as error:  # noqa: BLE001 -- told to those who wait
             _refuse(batch, error)
             return
-        end = 0
-        for one in batch:
-            start, end = end, end + len(one.prepared)
-            own = (None if part is None else part[start:end] for part in said)
+        for row, one in enumerate(batch):
+            alone = (None if part is None else part[row : row + 1] for part in said)
             if one.answer.set_running_or_notify_cancel():
-                one.answer.set_result(Answer(*own))  # type: ignore[arg-type]  # strangeness alone may be None
+                one.answer.set_result(Answer(*alone))  # type: ignore[arg-type]  # strangeness alone may be None
+
+
+def _first(line: deque[_Waiting], most: int) -> list[_Waiting]:
+    return [line.popleft() for _ in range(min(most, len(line)))]
 
 
 def _refuse(batch: list[_Waiting], error: Exception) -> None:
     for one in batch:
         if one.answer.set_running_or_notify_cancel():
             one.answer.set_exception(error)
-
-
-def _joined(said: list[Answer]) -> Answer:
-    """Return the answers for blocks of slices as one."""
-    if len(said) == 1:
-        return said[0]
-    parts = (None if part[0] is None else np.concatenate(part) for part in zip(*said, strict=True))
-    return Answer(*parts)  # type: ignore[arg-type]  # strangeness alone may be None
 
 
 def _ending() -> ProblemError:
