@@ -184,3 +184,12 @@ def test_explanations_take_no_thread_that_a_prediction_needs(make_client, png, s
             release.set()
         assert answer.status_code == 200
         assert {one.result(60).status_code for one in asking} == {200}
+
+
+def test_the_telemetry_of_the_web_framework_stays_off_whatever_the_surroundings_say(predictor, monkeypatch):
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+
+    told = getattr(app.create_app(predictor), "_telemetry", {})  # of versions that have it
+
+    assert not any(told.get(name) for name in ("tracing", "metrics", "logs", "auto_configure"))
