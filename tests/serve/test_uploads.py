@@ -61,3 +61,12 @@ def test_a_name_comes_back_with_the_answer(written, meant, client, png):
     ).json()
 
     assert [one["path"] for one in answer["predictions"]] == [meant]
+
+
+def test_a_name_without_end_is_refused(client):
+    name = b'; a="' * 4000
+    body = b"--xx\r\nContent-Disposition: " + HEAD + name + b"\r\n\r\nx\r\n--xx--\r\n"
+
+    answer = client.post("/v1/predict", content=body, headers={"Content-Type": "multipart/form-data; boundary=xx"})
+
+    assert (answer.status_code, answer.json()["code"]) in ((413, "form_too_large"), (422, "form_damaged"))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -42,7 +43,6 @@ __all__ = ["create_app"]
 
 _INCLUDES = frozenset({"picture", "evidence"})
 _EXPLAINERS = 4  # threads: predictions never wait for one
-_SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _LOOK_SECONDS = 0.5
 
 
@@ -71,7 +71,7 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry=_SILENT,  # of newer versions of FastAPI; others take no notice of it
+        **_without_telemetry(),
     )
     app.add_middleware(Guard, settings=settings)
     app.add_exception_handler(GadolinError, _told)
@@ -83,6 +83,12 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
     _add_work(app)
     _add_jobs(app)
     return app
+
+
+def _without_telemetry() -> dict[str, Any]:
+    """Return what keeps FastAPI (from 0.142) from spans and logs of requests, which variables can send elsewhere."""
+    parts = ("tracing", "metrics", "logs", "operation_spans", "auto_configure")
+    return {"telemetry": dict.fromkeys(parts, False)} if "telemetry" in signature(FastAPI).parameters else {}
 
 
 async def _told(_: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log
 _LONGEST_FIELD = 4096
 _MOST_FIELDS = 32
 _LONGEST_NAME = 1024
+_LONGEST_HEADER = 8192
 _PATIENCE = 20.0  # seconds, and as many more as the bytes that came take at the slowest
 _SLOWEST = 2**16  # bytes a second
 
@@ -62,9 +63,11 @@ class _Collector:
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self.part.header += data[start:end]
+        self._check_header()
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
         self.part.value += data[start:end]
+        self._check_header()
 
     def on_header_end(self) -> None:
         self.part.headers[self.part.header.decode("latin-1").lower()] = bytes(self.part.value)
@@ -92,6 +95,16 @@ class _Collector:
 
     def on_end(self) -> None:
         self.ended = True
+
+    def _check_header(self) -> None:
+        if len(self.part.header) + len(self.part.value) > _LONGEST_HEADER:
+            raise ProblemError(
+                413,
+                code="form_too_large",
+                rule=f"a header in a form may hold {_LONGEST_HEADER} bytes",
+                got="this one holds more",
+                remedy="shorten it",
+            )
 
     def _keep_field(self, name: str) -> None:
         if len(self.part.content) > _LONGEST_FIELD or len(self.form.fields) >= _MOST_FIELDS:
