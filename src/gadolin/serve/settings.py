@@ -99,5 +99,5 @@ class Settings:
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """Names that a request may be addressed to, without their port."""
-        own = () if self.host in _EVERYWHERE else (host_name(self.host),)
+        own = () if self.host in ("", *_EVERYWHERE) else (host_name(self.host),)
         return frozenset((*_LOOPBACK, *own, *self.hosts))
