@@ -105,8 +105,8 @@ def test_a_stream_of_predictions_does_not_stop_an_explanation(model, batcher):
     assert told
     kinds = ["".join(sorted({"p" if number == 100 else "e" for number in batch})) for batch in model.asked]
     assert "pe" not in kinds
-    assert kinds[: kinds.index("e") + 7] == ["p", "p", "e", "p", "e", "p", "e", "p", "e"], "a quarter is theirs"
-    assert {len(batch) for batch in model.asked if batch[0] < 100} == {4}
+    assert kinds[: kinds.index("e") + 3] == ["p", "p", "e", "p", "e"], "after each batch they have a turn"
+    assert {len(batch) for batch in model.asked if batch[0] < 100} == {8}, "of half its size"
 
 
 def test_a_model_that_tells_no_strangeness_is_asked_too():

@@ -19,7 +19,7 @@ __all__ = ["Batcher"]
 
 _MOST = 16
 _PATIENT = 8  # slices of explanations at a time while nobody asks for predictions
-_SHARE = 4  # predictions for each slice of an explanation, while somebody does
+_SHARE = 2  # predictions for each slice of an explanation, while somebody does
 _RECENT = 1.0  # seconds
 
 
@@ -33,8 +33,8 @@ class Batcher:
 
     Up to 16 slices that predictions wait for are answered at a time; what arrives meanwhile makes up the next batch.
     Explanations ask about many slices and can wait: while predictions are asked for, each batch of these is followed
-    by few slices of explanations, a quarter as many and one at least, so that neither waits for ever; otherwise
-    explanations have up to 8 at a time.
+    by few slices of explanations, half as many and one at least, so that neither waits for ever; otherwise explanations
+    have up to 8 at a time.
     """
 
     def __init__(self, predictor: Predictor) -> None:
