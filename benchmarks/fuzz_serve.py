@@ -31,6 +31,21 @@ from seeds import SEEDS
 CLIENTS = 8
 LATE = 25.0  # seconds: a decoder may take 20
 BOUNDARY = b"fuzz"
+NAMES = (
+    b'filename="a.png"',
+    b'filename="../../etc/passwd"',
+    b'filename="\xff\xfe"',
+    b'filename=""',
+    b'filename="%22%0d%0a"',
+    b'filename="' + b"x" * 3000 + b'"',
+    b'filename=""; drop"',
+    b'filename="a\\',
+    b"filename=a;;=;b",
+    b"filename*=UTF-8''%E8%84%91%00%ZZ.png",
+    b"filename*=UTF-8''",
+    b"filename*=EBCDIC''%81",
+    b"filename*0=a; filename*1=b",
+)
 PATHS = (b"/v1/predict", b"/v1/predict", b"/v1/predict", b"/v1/explain")
 
 
@@ -126,12 +141,12 @@ def upload(seeds: list[Seed], number: int, seed: int) -> bytes:
 
 
 def form(content: bytes, random: np.random.Generator) -> bytes:
-    name = random.choice([b"a.png", b"../../etc/passwd", b"\xff\xfe", b"", b"x" * 300, b'"; drop'])
+    name = NAMES[int(random.integers(len(NAMES)))]
     fields = b""
     if random.random() < 0.2:
         key, value = random.choice([b"frame", b"plane", b"include", b"method", b"samples", b"class"]), random.bytes(6)
         fields = b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="' + key + b'"\r\n\r\n' + value + b"\r\n"
-    file = b'\r\nContent-Disposition: form-data; name="files"; filename="' + name + b'"\r\n\r\n'
+    file = b'\r\nContent-Disposition: form-data; name="files"; ' + name + b"\r\n\r\n"
     return fields + b"--" + BOUNDARY + file + content + b"\r\n--" + BOUNDARY + b"--\r\n"
 
 

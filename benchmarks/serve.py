@@ -1,9 +1,11 @@
 """The service under load, beside the same model in one process: throughput, waiting, overload, recovery, memory.
 
-    python benchmarks/serve.py DATA [--model MODEL] [--requests 20000] [--parts load overload memory] [--write]
+    python benchmarks/serve.py DATA [--model MODEL] [--requests 20000] [--parts load explained overload memory]
+        [--before SOURCE] [--write]
 
 DATA is a folder of slices. The service and the clients run on this computer, in processes of their own. Each client
-sends one slice after another over a connection that it keeps.
+sends one slice after another over a connection that it keeps. SOURCE is the ``src`` folder of another version, which
+is measured in turn with this one where predictions are asked for while slices are explained.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,9 +34,10 @@ from gadolin.files import expand, predict_files
 from gadolin.predictor import Predictor
 from publish import markdown, publish
 
-PARTS = ("load", "overload", "memory")
+PARTS = ("load", "explained", "overload", "memory")
 CLIENTS = (1, 8, 64)
 SECONDS = 10.0
+LIME = {"method": "lime", "samples": "1000"}
 
 
 class Sent(NamedTuple):
@@ -64,6 +67,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
+    parser.add_argument("--before", type=Path, help="the src folder of another version")
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
     files = list(expand([str(arguments.data)]).files)[:100]
@@ -71,6 +75,10 @@ def main() -> None:
     if "load" in arguments.parts:
         lines = load(arguments.model, files, messages)
         publish("serve-load", "The service beside the model alone", lines, write=arguments.write)
+    if "explained" in arguments.parts:
+        asks = [message(Path(path).read_bytes(), "/v1/explain", LIME) for path in files[:4]]
+        lines = explained(arguments.model, messages, asks, arguments.before)
+        publish("serve-explained", "Predictions while slices are explained", lines, write=arguments.write)
     if "overload" in arguments.parts:
         lines = overload(arguments.model, messages)
         publish("serve-overload", "The service under more than it can do", lines, write=arguments.write)
@@ -80,10 +88,12 @@ def main() -> None:
 
 
 @contextmanager
-def service(model: Path, *options: str) -> Iterator[Service]:
+def service(model: Path, *options: str, source: Path | None = None) -> Iterator[Service]:
+    """Run the service; ``source`` is the src folder of another version."""
     words = [sys.executable, "-m", "gadolin", "serve", "--model", str(model), "--port", "0", "--no-browser", *options]
     begun = time.perf_counter()
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+    variables = os.environ | ({} if source is None else {"PYTHONPATH": str(source)})
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=variables) as process:
         assert process.stderr is not None, "it was asked for"
         port = 0
         while not port:
@@ -106,12 +116,16 @@ def ready(port: int) -> bool:
         return False
 
 
-def message(content: bytes) -> bytes:
-    """Return a whole HTTP request that sends one file to be answered for."""
+def message(content: bytes, path: str = "/v1/predict", fields: Mapping[str, str] | None = None) -> bytes:
+    """Return a whole HTTP request that sends one file, and fields, to be answered for."""
+    first = "".join(
+        f'--xx\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in (fields or {}).items()
+    )
     head = b'--xx\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
-    body = head + content + b"\r\n--xx--\r\n"
+    body = first.encode() + head + content + b"\r\n--xx--\r\n"
     lines = (
-        "POST /v1/predict HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         "Host: 127.0.0.1",
         "Content-Type: multipart/form-data; boundary=xx",
         f"Content-Length: {len(body)}",
@@ -175,6 +189,59 @@ def load(model: Path, files: list[str], messages: list[bytes]) -> list[str]:
         f"From the command to the first answer: {start:.2f} s. One client waits for each answer before it asks again; "
         "beside it one process does the same. Many do not wait for each other; beside them it reads ahead.",
     ]
+
+
+def explained(model: Path, messages: list[bytes], asks: list[bytes], before: Path | None) -> list[str]:
+    """Return how long predictions take alone, and while a slice is explained by LIME with 1,000 samples."""
+    versions = {"this version": None} if before is None else {"before": before, "this version": None}
+    rows = []
+    with ExitStack() as running:
+        ports = {name: running.enter_context(service(model, source=source)).port for name, source in versions.items()}
+        for count, explanations in ((1, 0), (8, 0), (1, 1), (8, 1)):
+            turns = [  # in turn, for a computer is never equally idle
+                (name, *asyncio.run(beside(port, messages, count, asks[:explanations])))
+                for _ in range(1 if explanations else 3)
+                for name, port in ports.items()
+            ]
+            for name in ports:
+                sent = together([one for each, one, _ in turns if each == name])
+                times = [seconds for each, _, found in turns if each == name for seconds in found]
+                waits = [f"{1000 * float(np.percentile(sent.seconds, share)):.0f}" for share in (50, 95, 100)]
+                lime = f"{statistics.fmean(times):.1f}" if times else ""
+                rows.append([name, str(explanations), str(count), f"{sent.rate:.1f}", *waits, lime])
+                print(*rows[-1], flush=True)
+    head = ["version", "explanations", "clients", "predictions/s", "p50 ms", "p95 ms", "longest ms", "LIME, s"]
+    return markdown(head, rows)
+
+
+async def beside(port: int, messages: list[bytes], count: int, explanations: list[bytes]) -> tuple[Sent, list[float]]:
+    """Let clients ask for predictions until explanations that begin meanwhile have ended; or for some seconds."""
+    if not explanations:
+        return await clients(port, messages, count, seconds=SECONDS / 2), []
+    asked = [asyncio.create_task(seconds_of(port, each)) for each in explanations]
+    await asyncio.sleep(0.5)
+    parts = []
+    while not any(one.done() for one in asked):
+        parts.append(await clients(port, messages, count, seconds=1.0))
+    return together(parts), await asyncio.gather(*asked)
+
+
+def together(parts: list[Sent]) -> Sent:
+    """Return what clients got at several times."""
+    seconds = [each for part in parts for each in part.seconds]
+    statuses = sum((part.statuses for part in parts), Counter[int]())
+    return Sent(seconds, statuses, sum(part.elapsed for part in parts))
+
+
+async def seconds_of(port: int, asked: bytes) -> float:
+    """Return how long one request takes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    begun = time.perf_counter()
+    writer.write(asked)
+    status = await answered(reader)
+    writer.close()
+    assert status == 200, f"the service answered {status}"
+    return time.perf_counter() - begun
 
 
 def in_process(predictor: Predictor, files: list[str]) -> float:

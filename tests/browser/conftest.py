@@ -1,44 +1,35 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 
 import pytest
+
+from behind_nginx import NAME, serving
 
 pytest.importorskip("fastapi")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def address(make_bundle):
-    """The service on a free port of this computer, over a model that looks at quadrants."""
-    import socket
-
-    import uvicorn
-
+@pytest.fixture(scope="session")
+def predictor(make_bundle):
+    """A model that looks at quadrants."""
     from gadolin.predictor import Predictor
     from gadolin.prepare import Preparation
-    from gadolin.serve.app import create_app
+
+    return Predictor.load(make_bundle(preparation=Preparation(size=64)).folder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def address(predictor):
+    """The service on a free port of this computer."""
     from gadolin.serve.settings import Settings
 
-    predictor = Predictor.load(make_bundle(preparation=Preparation(size=64)).folder, threads=1)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(predictor, Settings(workers=1)), log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with serving(predictor, Settings(workers=1)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")

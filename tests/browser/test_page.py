@@ -149,7 +149,8 @@ def test_the_table_is_sorted_filtered_and_saved(page):
     rows = list(csv.DictReader(io.StringIO(Path(saved.value.path()).read_text(encoding="utf-8"))))
     assert [row["path"] for row in rows] == ["garbage.png", "2.dcm", "1.dcm", "0.dcm"]
     assert rows[0]["error"]
-    assert set(rows[1]) >= {"path", "frame", "label", "abstained", "reason", "model", "p_glioma"}
+    assert rows[0]["code"] == "unknown_format"
+    assert set(rows[1]) >= {"path", "frame", "label", "abstained", "reason_code", "reason", "model", "p_glioma"}
     with page.expect_download() as report:
         page.click("#report")
     text = Path(report.value.path()).read_text(encoding="utf-8")
@@ -226,6 +227,31 @@ def test_garbage_is_told_in_a_sentence(page):
     page.wait_for_selector("#reason.abstained")
     assert page.locator("#verdict").inner_text() == "Not read"
     assert "nothing else" in page.locator("#reason").inner_text()
+
+
+REASONS = {
+    "colour_image": "does not look like an MRI slice",
+    "several_slices": "several slices in one picture",
+    "out_of_distribution": "does not look like the head MRI slices",
+    "low_confidence": "so none is named",
+}
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_why_no_class_is_named_is_told_by_its_code_whatever_the_words(code, page):
+    def abstaining(route):
+        told = route.fetch().json()
+        for one in told["predictions"]:
+            one |= {"label": None, "abstained": True, "reason_code": code, "reason": "words that may change"}
+        route.fulfill(json=told)
+
+    page.route("**/v1/predict", abstaining)
+    drop(page, [("a.png", picture())])
+
+    page.wait_for_selector("#maps:not([hidden])")
+    page.wait_for_selector("#reason.abstained")
+    assert REASONS[code] in page.locator("#reason").inner_text()
+    assert "words that may change" in page.locator("#reason").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

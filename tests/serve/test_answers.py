@@ -99,7 +99,7 @@ def test_explanations_are_those_of_python(method, client, predictor, saved, sent
 
     (told,) = answer.json()["explained"]
     (verdict,) = predictor.predict([read(saved[1])])
-    assert (told["label"], told["abstained"], told["reason"]) == (verdict.label, verdict.abstained, verdict.reason)
+    assert {name: told[name] for name in verdict.verdict_json()} == verdict.verdict_json()
     (one,) = told["explanations"]
     assert (one["method"], one["class"], one["samples"]) == (method, "pituitary", wanted.samples)
     assert one["probability"] == pytest.approx(wanted.probability, abs=1e-6)
@@ -117,7 +117,8 @@ def test_one_bad_file_is_told_beside_the_answers_for_the_others(client, png, sen
     assert [one["path"] for one in told["predictions"]] == ["good.png"]
     (error,) = told["errors"]
     assert (error["path"], error["frame"]) == ("cut.png", None)
-    assert "damaged" in error["error"]
+    assert error["code"] == "damaged_file"
+    assert error["error"].startswith("cut.png: ")
 
 
 def test_errors_are_those_of_the_command_line_word_for_word(client, predictor, png, sent, tmp_path, monkeypatch):
@@ -154,7 +155,7 @@ def test_a_file_that_a_decoder_dies_of_takes_no_other_with_it(client, png, sent,
     def dying(self, content, wanted):
         if content == b"deadly":
             future = Future()
-            future.set_exception(ProblemError(503, "its decoder died", retry_seconds=1))
+            future.set_exception(ProblemError(503, code="decoder_died", rule="it died", retry_seconds=1))
             return future
         return submit(self, content, wanted)
 
@@ -163,7 +164,9 @@ def test_a_file_that_a_decoder_dies_of_takes_no_other_with_it(client, png, sent,
     alone = client.post("/v1/predict", files=sent(("b.png", b"deadly")))
 
     assert [one["path"] for one in both.json()["predictions"]] == ["a.png"]
-    assert both.json()["errors"] == [{"path": "b.png", "frame": None, "error": "b.png: its decoder died"}]
+    assert both.json()["errors"] == [
+        {"path": "b.png", "frame": None, "code": "decoder_died", "error": "b.png: it died"}
+    ]
     assert (alone.status_code, alone.headers["retry-after"]) == (503, "1")
 
 
@@ -215,8 +218,10 @@ def test_a_phantom_is_a_slice_and_a_series_an_archive(client, sent):
     assert slice_.headers["content-type"] == "image/png"
     assert len(client.post("/v1/predict", files=sent(("p.png", slice_.content))).json()["predictions"]) == 1
     assert len(client.post("/v1/predict", files=sent(("p.zip", series.content))).json()["predictions"]) == 3
-    assert client.get("/v1/phantom?label=gliomma").json()["detail"].startswith("label must be one of")
-    assert client.get("/v1/phantom?series=1000").status_code == 422
+    for wrong in ("label=gliomma", "series=1000", "seed=-1", "seed=x"):
+        refused = client.get(f"/v1/phantom?{wrong}")
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert (refused.status_code, refused.json()["code"]) == (422, "field_invalid")
 
 
 def test_every_path_is_documented_with_its_answers(client):
@@ -230,6 +235,13 @@ def test_every_path_is_documented_with_its_answers(client):
         asked = told["paths"][path]["post"]
         assert "files" in asked["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
         assert {"413", "415", "422", "429", "503"} <= set(asked["responses"])
+        for status, answer in asked["responses"].items():
+            if int(status) >= 400:
+                assert "code" in answer["content"]["application/problem+json"]["schema"]["required"]
+    for path, key in (("/v1/predict", "predictions"), ("/v1/explain", "explained")):
+        schema = told["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+        assert "reason_code" in schema[key]["items"]["required"]
+        assert "code" in schema["errors"]["items"]["required"]
     assert json.dumps(told)
 
 

@@ -14,15 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gadolin.errors import TooLargeError
 from gadolin.phantom import draw_patient
 from gadolin.phantom.encode import DicomFacts, dicom_bytes
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import read_bytes
 from gadolin.records import Slice
 from gadolin.serve import decoder
-from gadolin.serve.decoder import Decoded, Found, Wanted, decode, packed, unpacked
+from gadolin.serve.decoder import Damaged, Decoded, Found, Wanted, decode, packed, unpacked
 from gadolin.serve.decoders import Decoders
-from gadolin.serve.problems import ProblemError
+from gadolin.serve.problems import ProblemError, status_of
 
 SMALL = Preparation(size=64)
 
@@ -66,16 +67,35 @@ def test_errors_and_places_come_out_of_the_pipe_too(rng):
     placed = decode(file, Wanted(), SMALL)
 
     assert travelled(placed).place == placed.place
-    mixed = Decoded(((2, "damaged"), *placed.slices), status=200)
-    assert travelled(mixed).slices[0] == (2, "damaged")
-    assert travelled(Decoded(status=415, error="no")).error == "no"
+    error = TooLargeError(code="too_many_pixels", rule="a rule", got="got more", remedy="send less")
+    first = travelled(Decoded((Damaged(2, error), *placed.slices))).slices[0]
+    assert (type(first.error), first.frame, first.error.fields()) == (TooLargeError, 2, error.fields())
+    assert type(travelled(Decoded(error=error)).error) is TooLargeError
+
+
+def test_every_fact_of_a_slice_comes_out_of_the_pipe(png):
+    (found,) = decode(png(), Wanted(), SMALL).slices
+
+    turned = replace(found, **{name: not getattr(found, name) for name in decoder._FACTS})
+
+    assert "colour" in decoder._FACTS
+    (other,) = travelled(Decoded((turned,))).slices
+    for name in decoder._FACTS:
+        assert getattr(other, name) is getattr(turned, name)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "status"), [(Wanted(frame=5), 422), (Wanted(most=0), 413), (Wanted(max_pixels=10), 413)]
+    ("wanted", "status", "code"),
+    [
+        (Wanted(frame=5), 422, "frame_out_of_range"),
+        (Wanted(most=0), 413, "too_many_slices"),
+        (Wanted(max_pixels=10), 413, "too_many_pixels"),
+    ],
 )
-def test_what_a_request_may_not_hold_is_told_with_its_status(wanted, status, png):
-    assert decode(png(), wanted, SMALL).status == status
+def test_what_a_request_may_not_hold_is_told_with_its_status(wanted, status, code, png):
+    error = decode(png(), wanted, SMALL).error
+
+    assert (status_of(error), error.code) == (status, code)
 
 
 def test_the_process_answers_until_its_pipe_is_closed(png, monkeypatch):
@@ -99,7 +119,7 @@ def test_the_process_answers_until_its_pipe_is_closed(png, monkeypatch):
             patch.setattr(decoder, "decode", fail)
             near.send_bytes(decoder.as_request(Wanted()))
             near.send_bytes(b"x")
-            assert unpacked(near).status == status
+            assert status_of(unpacked(near).error) == status
     near.close()
     working.join(10)
     assert not working.is_alive()
@@ -117,10 +137,10 @@ def test_a_decoder_that_died_is_replaced(decoders, png):
     (before,) = decoders.processes()
 
     os.kill(before, signal.SIGKILL)
-    with pytest.raises(ProblemError, match="its decoder died") as caught:
+    with pytest.raises(ProblemError) as caught:
         decoders.submit(png(), Wanted()).result(60)
 
-    assert (caught.value.status, caught.value.retry_seconds) == (503, 1)
+    assert (caught.value.status, caught.value.code, caught.value.retry_seconds) == (503, "decoder_died", 1)
     assert decoders.submit(png(), Wanted()).result(60).slices
     assert decoders.processes() != [before]
 
@@ -130,8 +150,9 @@ def test_a_file_that_takes_too_long_is_given_up(settings, png):
     try:
         assert made.submit(png(), Wanted()).result(60).slices
         os.kill(made.processes()[0], signal.SIGSTOP)
-        with pytest.raises(ProblemError, match="took longer than 2 s"):
+        with pytest.raises(ProblemError) as caught:
             made.submit(png(), Wanted()).result(60)
+        assert (caught.value.status, caught.value.code) == (503, "decoder_too_slow")
         assert made.submit(png(), Wanted()).result(60).slices
     finally:
         made.close()
@@ -159,8 +180,9 @@ def test_a_service_that_stops_gives_up_what_is_decoded_and_leaves_no_process(set
 
     made.close()
 
-    with pytest.raises(ProblemError, match="its decoder died"):
+    with pytest.raises(ProblemError) as caught:
         given_up.result(0)
+    assert caught.value.code == "decoder_died"
     assert made.processes() == [process]
     assert not Path(f"/proc/{process}").exists()
 

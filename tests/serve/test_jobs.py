@@ -10,6 +10,7 @@ import pytest
 
 from gadolin.explanations import Options
 from gadolin.phantom import draw_patient
+from gadolin.predictor import Predictor
 from gadolin.prepare import prepare
 from gadolin.records import Slice
 from gadolin.serve.answers import Asked
@@ -86,13 +87,34 @@ def test_an_explanation_tells_how_far_it_is_and_stops_at_the_next_question(metho
     assert len(told) == 4, "nothing is asked after that"
 
 
+def test_evidence_asks_about_each_slice_once_and_about_many_at_a_time(predictor):
+    pictures = [Slice(np.asarray(one.pixels, np.float32)) for one in draw_patient("glioma", 0, slices=5, size=96)]
+    found = [
+        Found(number, False, prepare(one, predictor.bundle.preparation), one) for number, one in enumerate(pictures)
+    ]
+    counted = []
+
+    def counting(prepared):
+        counted.append(len(prepared))
+        return predictor.ask(prepared)
+
+    told = explain(
+        Predictor(predictor.bundle, counting),
+        [Asked("a.nii", one) for one in found],
+        Question("evidence", None, Options()),
+    )
+
+    assert len(told["explained"]) == 5
+    assert counted == [5]
+
+
 def test_a_job_whose_files_are_none_fails_with_the_reason(client, sent):
     begun = client.post("/v1/jobs", files=sent(("a.png", b"none")), data=FEW).json()
 
     told = waited(client, begun, "done", "failed").json()
 
     assert told["status"] == "failed"
-    assert told["problem"]["status"] == 415
+    assert (told["problem"]["status"], told["problem"]["code"]) == (415, "unknown_format")
     client.delete(f"/v1/jobs/{begun['id']}")
 
 

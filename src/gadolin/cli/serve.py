@@ -24,6 +24,9 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option(help="Another name under which the service may be asked for; may be repeated.")
     ] = None,
+    root_path: Annotated[
+        str, typer.Option(help="Path below which another server has the service, such as /gadolin.")
+    ] = "",
     workers: Annotated[int, typer.Option(help="Processes that decode files.")] = 2,
     max_megabytes: Annotated[int, typer.Option(help="Of one request.")] = 256,
     max_files: Annotated[int, typer.Option(help="Of one request.")] = 1000,
@@ -40,16 +43,18 @@ def serve(
     from gadolin.records import NOTICE
 
     try:
+        from gadolin.serve.addresses import is_loopback
         from gadolin.serve.listening import listen
         from gadolin.serve.settings import Limits, Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError((error.name or "").partition(".")[0], "serve") from error
     from gadolin.predictor import Predictor
 
-    own = host in ("127.0.0.1", "localhost", "::1")
-    token = token or ("" if own else secrets.token_urlsafe(24))
+    token = token or ("" if is_loopback(host) else secrets.token_urlsafe(24))
     limits = Limits(max_megabytes * 2**20, max_files, max_seconds=max_seconds, max_queue=max_queue)
-    settings = Settings(host, port, token, tuple(allow_host or ()), workers, limits)
+    settings = Settings(
+        host, port, token, hosts=tuple(allow_host or ()), root_path=root_path, workers=workers, limits=limits
+    )
     predictor = Predictor.load(model, runtime=runtime)
     say(NOTICE)
     listen(predictor, settings, opened=browser, told=lambda address: say(f"Gadolin answers at {address}"))

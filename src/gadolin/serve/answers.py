@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from gadolin.serve.problems import ProblemError, problem_of
 from gadolin.serve.settings import Limits
 from gadolin.serve.uploads import Upload
 
-__all__ = ["Asked", "Engine", "heat_json", "picture_json"]
+__all__ = ["Asked", "Engine", "heat_json", "picture_json", "verdict"]
 
 _MOST_PICTURES = 64
 _LOWEST_AREA = 12  # pixels of an outline that is worth drawing
@@ -43,17 +43,24 @@ class Asked:
     path: str
     found: Found | Damaged
 
+    @property
+    def failure(self) -> Failure | None:
+        """What is told in the place of a slice that cannot be decoded."""
+        return Failure(self.path, self.found.error, self.found.frame) if isinstance(self.found, Damaged) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What answers: one model, the processes that decode for it, and the limits of a request.
+    """What answers: one model, the processes that decode for it, the threads that explain, the limits of a request.
 
-    ``trust`` says of each class how far the evidence for it can be trusted.
+    The model is asked through the batcher alone. ``trust`` says of each class how far the evidence for it can be
+    trusted.
     """
 
     predictor: Predictor
     decoders: Decoders
     batcher: Batcher
+    explainers: Executor
     limits: Limits
     trust: Mapping[str, str]
 
@@ -70,6 +77,7 @@ class Engine:
                 code="no_files",
                 rule="a request must hold one file or more in the field 'files'",
                 got="this one holds none",
+                remedy="send one",
             )
         jobs = [_decoded(self.decoders.submit(upload.content, wanted)) for upload in files]
         decoded = await asyncio.gather(*jobs)
@@ -77,8 +85,8 @@ class Engine:
         asked = [
             Asked(upload.name, one)
             for upload, told in _in_order(files, decoded)
-            for one in ((Damaged(None, told.error),) if told.error is not None else told.slices)
             if not _left_out(upload, told)
+            for one in ((Damaged(None, told.error),) if told.error is not None else told.slices)
         ]
         if len(asked) > self.limits.max_slices:
             raise ProblemError(
@@ -102,16 +110,11 @@ class Engine:
                 remedy="ask for fewer",
             )
         waiting = [asyncio.wrap_future(self.batcher.submit(found.prepared)) for _, found in good]
-        told = []
-        for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True):
-            declined = self.predictor.declines(colour=found.colour, several=found.several)
-            (answer,) = self.predictor.verdicts(said, [declined], [path])
-            told.append(self._document(replace(answer, frame=found.frame), found, said, include))
-        failures = [
-            Failure(one.path, one.found.error, one.found.frame).as_json()
-            for one in asked
-            if isinstance(one.found, Damaged)
+        told = [
+            self._document(verdict(self.predictor, said, found, path), found, said, include)
+            for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True)
         ]
+        failures = [one.failure.as_json() for one in asked if one.failure is not None]
         return {"notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told, "errors": failures}
 
     def _document(self, answer: Prediction, found: Found, said: Answer, include: frozenset[str]) -> dict[str, Any]:
@@ -129,6 +132,13 @@ class Engine:
             trusted = self.trust[label] if heat.any() else nothing("evidence", label)
             told["evidence"] = {"class": label, **heat_json(heat), "outline": _outline(heat), "trust": trusted}
         return told
+
+
+def verdict(predictor: Predictor, said: Answer, found: Found, path: str) -> Prediction:
+    """Return the prediction for a slice from what the graph said of it, and from what its decoder found."""
+    declined = predictor.declines(colour=found.colour, several=found.several)
+    (answer,) = predictor.verdicts(said, [declined], [path])
+    return replace(answer, frame=found.frame)
 
 
 def picture_json(image: Slice) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
@@ -11,11 +12,15 @@ from inspect import signature
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from gadolin._version import __version__
+from gadolin.errors import GadolinError
 from gadolin.explanations.trust import trust
 from gadolin.predictor import Predictor
 from gadolin.readers import PLANES
@@ -25,18 +30,20 @@ from gadolin.serve.batcher import Batcher
 from gadolin.serve.decoder import Wanted
 from gadolin.serve.decoders import Decoders
 from gadolin.serve.documented import DELETE_JOB, EXPLAIN, GET_JOB, JOBS, MODEL, PHANTOM, PREDICT
-from gadolin.serve.explaining import Question, explain, methods_told, question
+from gadolin.serve.explaining import CancelledError, Question, explain, methods_told, question
 from gadolin.serve.guard import Guard
 from gadolin.serve.jobs import Job, Jobs
 from gadolin.serve.pages import add_page
 from gadolin.serve.phantoms import phantom_picture
-from gadolin.serve.problems import ProblemError, problem_response
+from gadolin.serve.problems import ProblemError, invalid_field, problem_of, problem_response
 from gadolin.serve.settings import Settings
 from gadolin.serve.uploads import Form, read_form
 
 __all__ = ["create_app"]
 
 _INCLUDES = frozenset({"picture", "evidence"})
+_EXPLAINERS = 4  # threads: predictions never wait for one
+_LOOK_SECONDS = 0.5
 
 
 def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAPI:
@@ -47,11 +54,13 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         decoders, batcher = Decoders(settings, predictor.bundle.preparation), Batcher(predictor)
         trusted = {name: trust(predictor.bundle, "evidence", name) for name in predictor.bundle.classes}
-        app.state.engine = Engine(predictor, decoders, batcher, settings.limits, trusted)
+        explainers = ThreadPoolExecutor(_EXPLAINERS, "explain")
+        app.state.engine = Engine(predictor, decoders, batcher, explainers, settings.limits, trusted)
         app.state.jobs = Jobs(settings.limits.max_jobs)
         yield
         app.state.jobs.close()
         await asyncio.to_thread(batcher.close)
+        await asyncio.to_thread(explainers.shutdown, cancel_futures=True)
         decoders.close()
 
     app = FastAPI(
@@ -61,11 +70,13 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         **_without_telemetry(),
     )
     app.add_middleware(Guard, settings=settings)
-    app.add_exception_handler(ProblemError, _told)
+    app.add_exception_handler(GadolinError, _told)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
     add_page(app)
     _add_state(app)
     _add_model(app, predictor, settings)
@@ -81,21 +92,45 @@ def _without_telemetry() -> dict[str, Any]:
 
 
 async def _told(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError), "it is registered for these alone"
-    return problem_response(error)
+    assert isinstance(error, GadolinError), "it is registered for these alone"
+    return problem_response(problem_of(error))
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is registered for these alone"
-    rules = {404: "a path must be one of the service's", 405: "a path must be asked by its own method"}
-    status = error.status_code
-    code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
-    rule = rules.get(status, str(error.detail))
-    return problem_response(
-        ProblemError(status, code=code, rule=rule, got="this one is not", remedy="see /openapi.json")
-        if status in rules
-        else ProblemError(status, code=code, rule=rule)
+    if error.status_code == 405:
+        return _not_by_this_method(request)
+    code, rule = "http_error", str(error.detail)
+    if error.status_code == 404:
+        code, rule = "not_found", "a path must be one of the service's"
+    return problem_response(ProblemError(error.status_code, code=code, rule=rule, remedy="see openapi.json"))
+
+
+def _not_by_this_method(request: Request) -> Response:
+    """Say by which methods a path can be asked: as an answer to OPTIONS, else as a problem."""
+    ways = {
+        way
+        for route in request.app.router.routes
+        if route.matches(dict(request.scope))[0] is not Match.NONE
+        for way in getattr(route, "methods", None) or ()
+    }
+    allow = {"Allow": ", ".join(sorted(ways | {"OPTIONS"} | ({"HEAD"} if "GET" in ways else set())))}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    problem = ProblemError(
+        405,
+        code="method_not_allowed",
+        rule=f"this path must be asked by {allow['Allow']}",
+        got=f"got {request.method[:20]!r}",
+        remedy="see openapi.json",
     )
+    return problem_response(problem, allow)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError), "it is registered for these alone"
+    wrong = error.errors()[0]
+    return problem_response(invalid_field(rule=f"{wrong['loc'][-1]} must be of its kind", got=str(wrong["input"])))
 
 
 def _add_state(app: FastAPI) -> None:
@@ -111,6 +146,7 @@ def _add_state(app: FastAPI) -> None:
                 code="starting",
                 rule="the service must be ready to answer",
                 got="it is still starting",
+                remedy="ask again in a moment",
                 retry_seconds=1,
             )
         return {"status": "ready"}
@@ -151,7 +187,17 @@ def _add_work(app: FastAPI) -> None:
     @app.post("/v1/explain", openapi_extra=EXPLAIN, tags=["answers"], summary="What speaks for a class in slices")
     async def explain_slices(request: Request) -> JSONResponse:
         engine, form = request.app.state.engine, await _form(request)
-        return JSONResponse(await _explain(engine, form, question(form.fields, engine.predictor), None))
+        job = Job("explain")
+        asking = asyncio.create_task(_explain(engine, form, question(form.fields, engine.predictor), job))
+        try:
+            while not (await asyncio.wait([asking], timeout=_LOOK_SECONDS))[0]:
+                if await request.is_disconnected():
+                    job.cancelled.set()
+            return JSONResponse(await asking)
+        except CancelledError as error:
+            raise ClientDisconnect from error
+        finally:
+            job.cancelled.set()  # should this request be given up, so is what it asked for
 
 
 def _add_jobs(app: FastAPI) -> None:
@@ -166,14 +212,9 @@ def _add_jobs(app: FastAPI) -> None:
         elif kind == "explain":
             work = partial(_explain, engine, form, question(form.fields, engine.predictor))
         else:
-            raise ProblemError(
-                422,
-                code="field_invalid",
-                rule="kind must be predict or explain",
-                got=f"got {kind[:40]!r}",
-                remedy="correct it",
-            )
-        return JSONResponse(request.app.state.jobs.start(kind, work).as_json(), 202)
+            raise invalid_field(rule="kind must be predict or explain", got=kind)
+        job = request.app.state.jobs.start(kind, work)
+        return JSONResponse(job.as_json(), 202, {"Location": f"jobs/{job.id}"})
 
     @app.get("/v1/jobs/{name}", openapi_extra=GET_JOB, tags=["jobs"], summary="How far long work is, or its answer")
     async def state(name: str, request: Request) -> JSONResponse:
@@ -195,14 +236,7 @@ async def _form(request: Request) -> Form:
 async def _predict(engine: Engine, form: Form) -> dict[str, Any]:
     include = frozenset(filter(None, form.fields.get("include", "").split(",")))
     if not include <= _INCLUDES:
-        unknown = ", ".join(sorted(include - _INCLUDES))[:60]
-        raise ProblemError(
-            422,
-            code="field_invalid",
-            rule="include may name picture and evidence",
-            got=f"got {unknown!r}",
-            remedy="correct it",
-        )
+        raise invalid_field(rule="include may name picture and evidence", got=", ".join(sorted(include - _INCLUDES)))
     wanted = _wanted(engine, form, pictures=bool(include))
     asked = await engine.slices(form.files, wanted, form.fields.get("only", ""))
     return await engine.predict(asked, include)
@@ -212,32 +246,19 @@ async def _predict_job(engine: Engine, form: Form, _: Job) -> dict[str, Any]:
     return await _predict(engine, form)
 
 
-async def _explain(engine: Engine, form: Form, asks: Question, job: Job | None) -> dict[str, Any]:
+async def _explain(engine: Engine, form: Form, asks: Question, job: Job) -> dict[str, Any]:
     asked = await engine.slices(form.files, _wanted(engine, form, pictures=True), form.fields.get("only", ""))
-    doing = partial(explain, engine.predictor, asked, asks)
-    if job is None:
-        return await asyncio.to_thread(doing)
-    return await asyncio.to_thread(partial(doing, cancelled=job.cancelled, progress=job.advance))
+    patient = Predictor(engine.predictor.bundle, engine.batcher.patiently)
+    doing = partial(explain, patient, asked, asks, cancelled=job.cancelled, progress=job.advance)
+    return await asyncio.get_running_loop().run_in_executor(engine.explainers, doing)
 
 
 def _wanted(engine: Engine, form: Form, *, pictures: bool) -> Wanted:
     """Return what the fields of a form want of each file; raises ProblemError (422) for what cannot be wanted."""
     plane, frame = form.fields.get("plane", "acquired"), form.fields.get("frame")
     if plane not in PLANES:
-        raise ProblemError(
-            422,
-            code="field_invalid",
-            rule=f"plane must be one of {', '.join(PLANES)}",
-            got=f"got {plane[:40]!r}",
-            remedy="correct it",
-        )
+        raise invalid_field(rule=f"plane must be one of {', '.join(PLANES)}", got=plane)
     if frame is not None and not (frame.isascii() and frame.isdecimal() and len(frame) < 9):
-        raise ProblemError(
-            422,
-            code="field_invalid",
-            rule="frame must be a whole number from 0",
-            got=f"got {frame[:40]!r}",
-            remedy="correct it",
-        )
+        raise invalid_field(rule="frame must be a whole number from 0", got=frame)
     limits, number = engine.limits, None if frame is None else int(frame)
     return Wanted(plane, number, most=limits.max_slices, max_pixels=limits.max_pixels, pictures=pictures)

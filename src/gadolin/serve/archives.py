@@ -17,6 +17,7 @@ _ZIP = b"PK\x03\x04"
 _ENTRY = b"PK\x01\x02"
 _ENTRIES = 4  # for each file that a request may hold: folders and what is hidden have entries too
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others take memory before they tell how much
+_ENCRYPTED = 1
 _BLOCK = 1 << 20
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, OSError, EOFError, ValueError, IndexError)
 
@@ -24,8 +25,8 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, OSError,
 def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
     """Return the files with every ZIP archive among them replaced by what it holds, named archive/member.
 
-    Folders, hidden files and what systems add are left out. Raises ProblemError where an archive is damaged or
-    encrypted (422), holds archives itself (415), or where too much comes out (413).
+    Folders, hidden files and what systems add are left out. Raises ProblemError where an archive is damaged, encrypted
+    or packed by another method than deflate (422), holds archives itself (415), or where too much comes out (413).
     """
     out: list[Upload] = []
     left = limits.max_unpacked_bytes
@@ -34,25 +35,23 @@ def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
             out.append(upload)
             continue
         if upload.content.count(_ENTRY) > _ENTRIES * limits.max_files:
-            raise ProblemError(
-                413,
-                code="too_many_files",
-                rule=f"a request may hold {limits.max_files} files",
-                got="its archives hold more",
-                remedy="send fewer",
-            )
+            raise _too_many(limits)
         for member in _members(upload, left):
             left -= len(member.content)
             out.append(member)
         if len(out) > limits.max_files:
-            raise ProblemError(
-                413,
-                code="too_many_files",
-                rule=f"a request may hold {limits.max_files} files",
-                got="its archives hold more",
-                remedy="send fewer",
-            )
+            raise _too_many(limits)
     return out
+
+
+def _too_many(limits: Limits) -> ProblemError:
+    return ProblemError(
+        413,
+        code="too_many_files",
+        rule=f"a request may hold {limits.max_files} files",
+        got="its archives hold more",
+        remedy="send fewer",
+    )
 
 
 def _members(upload: Upload, most: int) -> list[Upload]:
@@ -78,7 +77,7 @@ def _members(upload: Upload, most: int) -> list[Upload]:
         raise ProblemError(
             422,
             code="archive_damaged",
-            rule="an archive must be whole and not encrypted",
+            rule="an archive must be whole",
             got=f"this one is not ({str(error)[:60]})",
             remedy="pack it again",
         ) from error
@@ -87,9 +86,14 @@ def _members(upload: Upload, most: int) -> list[Upload]:
 
 def _bounded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
     """Return what an entry holds, however large it says it is."""
-    if entry.compress_type not in _METHODS:
-        msg = "it is packed by another method than deflate"
-        raise NotImplementedError(msg)
+    if entry.compress_type not in _METHODS or entry.flag_bits & _ENCRYPTED:
+        raise ProblemError(
+            422,
+            code="archive_unsupported",
+            rule="an archive must be packed by deflate and not encrypted",
+            got="this one is not",
+            remedy="pack it again",
+        )
     content = bytearray()
     with archive.open(entry) as file:
         while block := file.read(_BLOCK):
@@ -98,7 +102,8 @@ def _bounded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> byt
                 raise ProblemError(
                     413,
                     code="unpacks_too_large",
-                    rule="archives hold more bytes than a request may unpack",
+                    rule="archives must unpack to no more bytes than a request may hold",
+                    got="these do",
                     remedy="send fewer files at once",
                 )
     return bytes(content)

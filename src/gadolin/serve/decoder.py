@@ -12,8 +12,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ class Wanted:
 class Found:
     """A slice: its number in a file of several, prepared (size, size) uint8, and the picture where it was wanted.
 
-    ``colour``: it shows true colours; ``several``: it shows several slices.
+    ``colour``: it shows true colours; ``several``: it shows several slices. Each field of type bool travels from the
+    decoder to the service.
     """
 
     frame: int | None
@@ -62,6 +63,9 @@ class Found:
     prepared: NDArray[np.uint8]
     picture: Slice | None = None
     several: bool = False
+
+
+_FACTS = tuple(each.name for each in fields(Found) if each.type in (bool, "bool"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,51 +91,51 @@ class Decoded:
 
 def decode(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
     """Decode the bytes of a file; where a slice is damaged, that stands in its place."""
-    if is_something_else(content):
-        return Decoded(
-            error=UnknownFormatError(
-                code="hides_something_else",
-                rule="a file must be a picture, DICOM file, volume or .mat file and nothing else",
-                got="this one is not",
-                remedy="export it anew",
-            )
-        )
-    with at_most(wanted.max_pixels):
-        return _decoded(content, wanted, preparation)
+    try:
+        with at_most(wanted.max_pixels):
+            return _decoded(content, wanted, preparation)
+    except GadolinError as error:
+        return Decoded(error=error)
 
 
 def _decoded(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
-    try:
-        contents = open_bytes(content, plane=wanted.plane)
-    except GadolinError as error:
-        return Decoded(error=error)
+    if is_something_else(content):
+        raise UnknownFormatError(
+            code="hides_something_else",
+            rule="a file must be a picture, DICOM file, volume or .mat file and nothing else",
+            got="this one is not",
+            remedy="export it anew",
+        )
+    contents = open_bytes(content, plane=wanted.plane)
     if contents.omit is not None:
         return Decoded(error=contents.omit, omit=True)
+    found = tuple(_slice(contents, number, wanted, preparation) for number in _numbers(contents, wanted))
+    damaged = [one for one in found if isinstance(one, Damaged)]
+    if len(damaged) == len(found):
+        return Decoded(error=damaged[0].error)
+    return Decoded(found, place=contents.place)
+
+
+def _numbers(contents: Contents, wanted: Wanted) -> Sequence[int]:
+    """Return the numbers of the slices that are wanted; raises ReadError where they are not there or too many."""
     count = contents.slices
-    if wanted.frame is not None and not 0 <= wanted.frame < count:
-        return Decoded(
-            error=ReadError(
-                code="frame_out_of_range",
-                rule=f"a frame must lie in 0 to {count - 1} in this {contents.kind} file",
-                got=f"got {wanted.frame}",
-                remedy="correct it",
-            )
-        )
-    if wanted.frame is None and count > wanted.most:
-        return Decoded(
-            error=TooLargeError(
+    if wanted.frame is None:
+        if count > wanted.most:
+            raise TooLargeError(
                 code="too_many_slices",
                 rule=f"a request may hold {wanted.most} slices",
                 got=f"this file holds {count}",
                 remedy="ask for one frame at a time",
             )
+        return range(count)
+    if not 0 <= wanted.frame < count:
+        raise ReadError(
+            code="frame_out_of_range",
+            rule=f"a frame must lie in 0 to {count - 1} in this {contents.kind} file",
+            got=f"got {wanted.frame}",
+            remedy="correct it",
         )
-    numbers = range(count) if wanted.frame is None else (wanted.frame,)
-    found = tuple(_slice(contents, number, wanted, preparation) for number in numbers)
-    damaged = [one for one in found if isinstance(one, Damaged)]
-    if len(damaged) == len(found):
-        return Decoded(error=damaged[0].error)
-    return Decoded(found, place=contents.place)
+    return (wanted.frame,)
 
 
 def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Preparation) -> Found | Damaged:
@@ -158,74 +162,85 @@ def serve_files(pipe: Connection, preparation: dict[str, object], max_memory_byt
         while True:
             wanted = Wanted(**json.loads(pipe.recv_bytes()))
             content = pipe.recv_bytes()
-            try:
-                answer = decode(content, wanted, made)
-            except MemoryError:
-                answer = Decoded(
-                    error=TooLargeError(
-                        code="out_of_memory",
-                        rule="a file must fit into the memory of a decoder",
-                        got="this one does not",
-                    )
-                )
-            except Exception as error:  # noqa: BLE001 -- whatever a file does to a decoder, the service goes on
-                answer = Decoded(
-                    error=DamagedFileError(
-                        code="damaged_file",
-                        rule="a file must be readable",
-                        got=f"this one is not ({type(error).__name__})",
-                    )
-                )
+            answer = _outlived(content, wanted, made)
             for piece in packed(answer):
                 pipe.send_bytes(piece)
+
+
+def _outlived(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
+    """Decode the bytes of a file; whatever they do to a reader is an error of the file, and the process goes on."""
+    try:
+        return decode(content, wanted, preparation)
+    except MemoryError:
+        error: ReadError = TooLargeError(
+            code="out_of_memory",
+            rule="a file must fit into the memory of a decoder",
+            got="this one does not",
+            remedy="send a smaller one",
+        )
+    except Exception as other:  # noqa: BLE001 -- readers meet whatever a file can hold
+        error = DamagedFileError(
+            code="damaged_file",
+            rule="a file must be readable",
+            got=f"this one is not ({type(other).__name__})",
+            remedy="export it anew",
+        )
+    return Decoded(error=error)
 
 
 def packed(answer: Decoded) -> Iterator[bytes]:
     """Yield an answer as messages: a JSON header, then the bytes of each array."""
     slices: list[dict[str, Any]] = []
-    arrays = []
+    arrays: list[bytes] = []
     for one in answer.slices:
-        if not isinstance(one, Found):
+        if isinstance(one, Damaged):
             slices.append({"frame": one.frame, "error": one.error.as_json()})
             continue
-        facts: dict[str, Any] = {"frame": one.frame, "colour": one.colour, "several": one.several}
-        facts["size"] = len(one.prepared)
+        told: dict[str, Any] = {"frame": one.frame, "size": len(one.prepared)}
+        told |= {name: getattr(one, name) for name in _FACTS}
         arrays.append(one.prepared.tobytes())
         if one.picture is not None:
-            pixels = one.picture.pixels
-            facts["picture"] = {
-                "shape": pixels.shape, "bits": one.picture.bits, "spacing_mm": one.picture.spacing_mm,
+            told["picture"] = {
+                "shape": one.picture.pixels.shape, "bits": one.picture.bits, "spacing_mm": one.picture.spacing_mm,
                 "window": one.picture.window,
             }  # fmt: skip
-            arrays.append(pixels.tobytes())
-        slices.append(facts)
-    place = None if answer.place is None else answer.place._asdict()
-    told = {"error": None if answer.error is None else answer.error.as_json(), "omit": answer.omit}
-    yield json.dumps({"slices": slices, "place": place, **told}).encode()
+            arrays.append(one.picture.pixels.tobytes())
+        slices.append(told)
+    header = {
+        "slices": slices,
+        "place": None if answer.place is None else answer.place._asdict(),
+        "error": None if answer.error is None else answer.error.as_json(),
+        "omit": answer.omit,
+    }
+    yield json.dumps(header).encode()
     yield from arrays
 
 
 def unpacked(pipe: Connection) -> Decoded:
-    """Read what ``packed`` wrote; raises ValueError where it is something else."""
-    told = json.loads(pipe.recv_bytes())
-    found: list[Found | Damaged] = []
-    for one in told["slices"]:
-        if "error" in one:
-            found.append(Damaged(one["frame"], error_from_json(one["error"])))
-            continue
-        size = int(one["size"])
-        prepared = np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(size, size)
-        picture = None
-        if "picture" in one:
-            facts = one["picture"]
-            pixels = np.frombuffer(pipe.recv_bytes(), np.float32).reshape(facts["shape"])
-            pairs = (tuple(facts[name]) if facts[name] else None for name in ("spacing_mm", "window"))
-            picture = Slice(pixels, int(facts["bits"]), bool(one["colour"]), *pairs)
-        found.append(Found(one["frame"], bool(one["colour"]), prepared, picture, bool(one["several"])))
-    place = told["place"]
+    """Read what ``packed`` wrote; raises ValueError, KeyError or TypeError where it is something else."""
+    header = json.loads(pipe.recv_bytes())
+    slices = tuple(_damaged(told) if "error" in told else _found(told, pipe) for told in header["slices"])
+    place = header["place"]
     where = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
-    error = told["error"] and error_from_json(told["error"])
-    return Decoded(tuple(found), where, error, bool(told["omit"]))
+    error = header["error"]
+    return Decoded(slices, where, None if error is None else error_from_json(error), bool(header["omit"]))
+
+
+def _damaged(told: dict[str, Any]) -> Damaged:
+    return Damaged(told["frame"], error_from_json(told["error"]))
+
+
+def _found(told: dict[str, Any], pipe: Connection) -> Found:
+    size = int(told["size"])
+    facts = {name: bool(told[name]) for name in _FACTS}
+    prepared = np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(size, size)
+    picture = None
+    if "picture" in told:
+        seen = told["picture"]
+        pixels = np.frombuffer(pipe.recv_bytes(), np.float32).reshape(seen["shape"])
+        spacing, window = (tuple(seen[name]) if seen[name] else None for name in ("spacing_mm", "window"))
+        picture = Slice(pixels, int(seen["bits"]), facts["colour"], spacing, window)
+    return Found(told["frame"], prepared=prepared, picture=picture, **facts)
 
 
 def as_request(wanted: Wanted) -> bytes:

@@ -107,18 +107,20 @@ class Decoders:
             if worker.files >= _FILES_EACH:
                 worker = self._replaced(worker)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            late = isinstance(error, TimeoutError)
-            _LOG.warning("a decoder was replaced: %s", "out of time" if late else "it died")
+            problem = self._given_up(late=isinstance(error, TimeoutError))
+            _LOG.warning("a decoder was replaced: %s", problem.code)
             worker = self._replaced(worker)
-            why = f"it took longer than {self._limits.max_seconds:g} s" if late else "its decoder died"
-            raise ProblemError(
-                503,
-                code="decoder_died",
-                rule="a file must be decoded in time",
-                got=f"this one was not ({why})",
-                remedy="check it, or send it again",
-                retry_seconds=1,
-            ) from error
+            raise problem from error
         finally:
             self._idle.put(worker)
         return found
+
+    def _given_up(self, *, late: bool) -> ProblemError:
+        return ProblemError(
+            503,
+            code="decoder_too_slow" if late else "decoder_died",
+            rule=f"a file must be decoded within {self._limits.max_seconds:g} s",
+            got="this one was not" if late else "its decoder died",
+            remedy="check it, or send it again",
+            retry_seconds=1,
+        )

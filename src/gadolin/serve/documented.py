@@ -8,14 +8,37 @@ from gadolin.records import NOTICE
 
 __all__ = ["DELETE_JOB", "EXPLAIN", "GET_JOB", "JOBS", "MODEL", "PHANTOM", "PREDICT"]
 
+_CODE = {"type": "string", "pattern": "^[a-z0-9_]+$", "description": "What went wrong: a stable name, for programs."}
 _PROBLEM = {
     "type": "object",
-    "required": ["type", "title", "status", "detail"],
+    "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string"},
+        "code": _CODE,
+        "detail": {"type": "string", "description": "What went wrong, for people; its words may change."},
+    },
+}
+_VERDICT = {
+    "path": {"type": "string"},
+    "frame": {"type": ["integer", "null"], "description": "The slice in a file of several, from 0."},
+    "label": {"type": ["string", "null"], "description": "The class that is named."},
+    "abstained": {"type": "boolean"},
+    "reason_code": {
+        "type": ["string", "null"],
+        "description": "Why no class is named: colour_image, several_slices, out_of_distribution or low_confidence.",
+    },
+    "reason": {"type": ["string", "null"], "description": "The same for people; its words may change."},
+}
+_FAILURE = {
+    "type": "object",
+    "required": ["path", "frame", "code", "error"],
+    "properties": {
+        "path": _VERDICT["path"],
+        "frame": _VERDICT["frame"],
+        "code": _CODE,
+        "error": {"type": "string", "description": "The path and what went wrong, for people."},
     },
 }
 _WHY = {
@@ -27,6 +50,7 @@ _WHY = {
     "415": "No form, or no file of a known format.",
     "421": "The request is addressed to another host.",
     "422": "A field or a file cannot be used.",
+    "501": "It needs a package that this service lacks.",
     "429": "Too many requests wait; ask again later.",
     "503": "A decoder died or took too long; ask again later.",
 }
@@ -37,9 +61,26 @@ def _problems(*statuses: str) -> dict[str, Any]:
     return {status: {"description": _WHY[status], "content": content} for status in (*statuses, "401", "403", "421")}
 
 
-def _answer(what: str, example: dict[str, Any], *statuses: str, status: str = "200") -> dict[str, Any]:
-    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
-    return {"responses": {status: {"description": what, "content": content}, **_problems(*statuses)}}
+def _answer(
+    what: str, example: dict[str, Any], *statuses: str, answers: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    content = {"application/json": {"schema": answers or {"type": "object"}, "example": example}}
+    return {"responses": {"200": {"description": what, "content": content}, **_problems(*statuses)}}
+
+
+def _document(key: str, more: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a document that holds an answer for each slice under ``key``, and what went wrong."""
+    slices = {"type": "object", "required": list(_VERDICT), "properties": _VERDICT | more}
+    return {
+        "type": "object",
+        "required": ["notice", "model", key, "errors"],
+        "properties": {
+            "notice": {"type": "string"},
+            "model": {"type": "string"},
+            key: {"type": "array", "items": slices},
+            "errors": {"type": "array", "items": _FAILURE},
+        },
+    }
 
 
 def _form(fields: dict[str, Any], required: tuple[str, ...] = ("files",)) -> dict[str, Any]:
@@ -75,6 +116,7 @@ _PREDICTION = {
     "probabilities": {"glioma": 0.96, "meningioma": 0.03, "notumor": 0.01, "pituitary": 0.0},
     "label": "glioma",
     "abstained": False,
+    "reason_code": None,
     "reason": None,
     "model": "0123456789abcdef",
 }
@@ -88,6 +130,7 @@ _EXPLAINED = {
             "frame": None,
             "label": "glioma",
             "abstained": False,
+            "reason_code": None,
             "reason": None,
             "explanations": [
                 {
@@ -112,12 +155,23 @@ _JOB = {
 }
 _KIND = {"kind": {"type": "string", "enum": ["predict", "explain"], "default": "explain"}, "include": _INCLUDE}
 
+_REFUSED = ("408", "413", "415", "422", "429", "501", "503")
+_AS_JOB = {
+    "Location": {"description": "Where the job is asked about, relative to this path.", "schema": {"type": "string"}}
+}
+
 MODEL = _answer("The model, its methods, and the limits of a request.", {"notice": NOTICE, "classes": ["glioma"]})
 PHANTOM = {"responses": {"200": {"description": "A PNG picture, or a ZIP archive of a series."}, **_problems("422")}}
 PREDICT = _form({"include": _INCLUDE}) | _answer(
-    "The document of gadolin predict --json.", _PREDICTED, "408", "413", "415", "422", "429", "503"
+    "The document of gadolin predict --json.",
+    _PREDICTED,
+    *_REFUSED,
+    answers=_document("predictions", {"probabilities": {"type": "object", "additionalProperties": {"type": "number"}}}),
 )
-EXPLAIN = _form(_EXPLAINING) | _answer("Heat for each slice.", _EXPLAINED, "408", "413", "415", "422", "429", "503")
-JOBS = _form(_EXPLAINING | _KIND) | _answer("The job.", _JOB, "408", "413", "415", "422", "429", "503", status="202")
-GET_JOB = _answer("The job; with its result where it is done.", _JOB, "404")
+EXPLAIN = _form(_EXPLAINING) | _answer(
+    "Heat for each slice.", _EXPLAINED, *_REFUSED, answers=_document("explained", {"explanations": {"type": "array"}})
+)
+_BEGUN = {"description": "The job.", "headers": _AS_JOB, "content": {"application/json": {"example": _JOB}}}
+JOBS = _form(_EXPLAINING | _KIND) | {"responses": {"202": _BEGUN, **_problems(*_REFUSED)}}
+GET_JOB = _answer("The job; with its result, or its problem and the code of that, where it has ended.", _JOB, "404")
 DELETE_JOB = {"responses": {"204": {"description": "It is given up."}, **_problems("404")}}

@@ -18,14 +18,16 @@ from gadolin.explanations.subject import class_index, subject
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Failure, Slice
-from gadolin.serve.answers import Asked, heat_json
-from gadolin.serve.decoder import Damaged, Found
+from gadolin.runtime import Answer
+from gadolin.serve.answers import Asked, heat_json, verdict
+from gadolin.serve.decoder import Found
 from gadolin.serve.problems import problem_of
 
 __all__ = ["CancelledError", "Question", "explain", "methods_told", "question"]
 
 _MOST_SAMPLES = 20_000
 _MOST_PIECES = 1000
+_AT_ONCE = 16
 Asks = Callable[[NDArray[Any]], NDArray[np.float32]]
 Progress = Callable[[int, int, str], None]
 
@@ -101,14 +103,19 @@ def explain(
     cancelled: Event | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Return the document of an explanation of each slice; raises CancelledError soon after ``cancelled`` is set."""
+    """Return the document of an explanation of each slice; raises CancelledError soon after ``cancelled`` is set.
+
+    ``predictor`` is asked from this thread; in a service its runtime is the batcher.
+    """
     explained, failures = [], []
+    answers = iter(_answers(predictor, [one.found for one in asked if isinstance(one.found, Found)], cancelled))
     expected = wanted.options.samples if METHODS[wanted.method].often else 1
     for number, one in enumerate(asked):
-        if not isinstance(one.found, Found) or one.found.picture is None:
-            assert isinstance(one.found, Damaged), "an explanation wants pictures"
-            failures.append(Failure(one.path, one.found.error, one.found.frame).as_json())
+        if one.failure is not None:
+            failures.append(one.failure.as_json())
             continue
+        assert isinstance(one.found, Found), "there is a slice where there is no failure"
+        assert one.found.picture is not None, "an explanation wants pictures"
 
         def advance(done: int, number: int = number) -> None:
             if cancelled is not None and cancelled.is_set():
@@ -117,16 +124,39 @@ def explain(
                 share = min(1.0, done / expected)
                 progress(round(1000 * (number + share)), 1000 * len(asked), wanted.method)
 
+        said = next(answers)
         try:
-            said = _one(predictor, one.found.picture, wanted, advance)
-            (verdict,) = predictor.predict([one.found.picture])
+            shown = _one(_knowing(predictor, one.found.prepared, said), one.found.picture, wanted, advance)
         except RequestError as error:
             failures.append(Failure(one.path, error, one.found.frame).as_json())
             continue
         except MissingExtraError as error:
             raise problem_of(error) from error
-        explained.append({"path": one.path, "frame": one.found.frame, **verdict.verdict_json(), "explanations": [said]})
+        named = verdict(predictor, said, one.found, one.path)
+        explained.append({"path": one.path, "frame": named.frame, **named.verdict_json(), "explanations": [shown]})
     return {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained, "errors": failures}
+
+
+def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[Answer]:
+    """Return what the graph says of each slice, asked about many at a time."""
+    said: list[Answer] = []
+    for start in range(0, len(slices), _AT_ONCE):
+        if cancelled is not None and cancelled.is_set():
+            raise CancelledError
+        several = predictor.ask(np.stack([one.prepared for one in slices[start : start + _AT_ONCE]]))
+        for row in range(len(several.logits)):
+            alone = (None if part is None else part[row : row + 1] for part in several)
+            said.append(Answer(*alone))  # type: ignore[arg-type]  # strangeness alone may be None
+    return said
+
+
+def _knowing(predictor: Predictor, known: NDArray[np.uint8], said: Answer) -> Predictor:
+    """Return a predictor that does not ask again what the graph says of one slice as it is."""
+
+    def runtime(prepared: NDArray[np.uint8]) -> Answer:
+        return said if len(prepared) == 1 and np.array_equal(prepared[0], known) else predictor.ask(prepared)
+
+    return Predictor(predictor.bundle, runtime)
 
 
 def _one(predictor: Predictor, image: Slice, wanted: Question, advance: Callable[[int], None]) -> dict[str, Any]:

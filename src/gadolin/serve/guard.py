@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import logging
-from http.cookies import SimpleCookie
-from pathlib import Path
-from traceback import extract_tb
+import re
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gadolin.serve.problems import ProblemError, problem_response
+from gadolin.serve.addresses import host_name, is_address, is_loopback
+from gadolin.serve.problems import ProblemError, internal_error, problem_response
 from gadolin.serve.settings import Settings
 
 __all__ = ["Guard"]
 
-_LOG = logging.getLogger("gadolin")
 _COOKIE = "gadolin_token"
-_OPEN = ("/health", "/ready")
+_OPEN = ("/health", "/ready")  # which tell nothing
+_READING = ("GET", "HEAD")
+_BEARER = re.compile(r"bearer +(?P<token>\S+) *", re.IGNORECASE)
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -46,25 +44,28 @@ class Guard:
         self._working, self._bytes = 0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
+        """Answer, or pass the request on; HEAD as GET, without what is answered."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refused = self._refused(scope)
-        if refused is not None:
-            await refused(scope, receive, _with_headers(send))
+        scope, sending = {**scope, "root_path": self._settings.root_path}, _with_headers(send)
+        if scope["method"] == "HEAD":
+            scope["method"], sending = "GET", _without_body(sending)
+        answer = self._at_once(scope)
+        if answer is not None:
+            await answer(scope, receive, sending)
             return
         counted, size = scope["method"] == "POST", self._size(scope)
         self._working += counted
         self._bytes += size
         try:
-            await self._answer(scope, receive, _with_headers(send))
+            await self._answer(scope, receive, sending)
         finally:
             self._working -= counted
             self._bytes -= size
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the service answer; of what it did not foresee only kind and place are logged, which tell of no file."""
+        """Let the service answer, also where something happens that it did not foresee."""
         begun = False
 
         async def sending(message: Message) -> None:
@@ -77,75 +78,98 @@ class Guard:
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 -- whatever it is, the service goes on
-            place = extract_tb(error.__traceback__)[-1]
-            _LOG.error("a request failed: %s in %s:%s", type(error).__name__, Path(place.filename).name, place.lineno)
+            problem = internal_error(error)
             if not begun:
-                problem = ProblemError(
-                    500,
-                    code="internal_error",
-                    rule="the service failed at this request",
-                    remedy="please report what was sent",
-                )
                 await problem_response(problem)(scope, receive, sending)
 
-    def _refused(self, scope: Scope) -> Response | None:
-        headers = Headers(scope=scope)
+    def _at_once(self, scope: Scope) -> Response | None:
+        """Return what is answered without asking the service: a problem, or the way to the page."""
+        headers, path = Headers(scope=scope), self._path(scope)
         try:
-            self._check_host(headers)
-            self._check_origin(scope, headers)
-            if scope["path"] not in _OPEN:
-                enter = self._check_token(scope, headers)
+            if path not in _OPEN:
+                self._check_host(headers)
+                self._check_origin(scope, headers)
+                enter = self._check_token(scope, headers, path)
                 if enter is not None:
                     return enter
             self._check_size(scope, headers)
         except ProblemError as problem:
             return problem_response(problem)
+        if not path and scope["method"] in _READING:
+            return RedirectResponse(f"{self._settings.root_path}/", 307)
         return None
 
+    def _path(self, scope: Scope) -> str:
+        """Return the path within the service, whether a server before it took the root path off or not."""
+        path, root = str(scope["path"]), self._settings.root_path
+        return path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path
+
     def _check_host(self, headers: Headers) -> None:
-        name = _host(headers.get("host", ""))
-        if name not in self._settings.allowed_hosts and (self._settings.local or not _is_address(name)):
+        name = host_name(headers.get("host", ""))
+        if name not in self._settings.allowed_hosts and (self._settings.local or not is_address(name)):
             raise ProblemError(
                 421,
                 code="host_not_allowed",
-                rule="a request must be addressed to this service's own name",
-                got="this one is not",
-                remedy="pass --allow-host for others",
+                rule="a request must be addressed to a name of this service",
+                got=f"this one is to {name[:80]!r}",
+                remedy="start the service with --allow-host and that name, or let the server before it send another",
             )
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
-        """Let no page of another site ask in a visitor's name."""
-        if scope["method"] in ("GET", "HEAD"):
-            return
-        site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
-        if foreign or site not in ("same-origin", "none"):
-            raise ProblemError(
-                403,
-                code="foreign_origin",
-                rule="a page of another site may not ask this service",
-                remedy="open the service's own page",
-            )
+        """Let no page of another site ask in a visitor's name.
 
-    def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
-        """Refuse a request without the token; a link to the page that has it gets a cookie in its place."""
+        A server before this one may have put another Host in the place of the one that the browser sent. So an origin
+        is this service's, too, where it has one of the names that it was given, and where it is a number and the
+        browser says that the page asks its own site.
+        """
+        if scope["method"] in _READING:
+            return
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site in (None, "same-origin", "none") and (origin is None or self._is_own(origin, headers)):
+            return
+        other = origin or f"a {site} one"
+        raise ProblemError(
+            403,
+            code="foreign_origin",
+            rule="a page of another site may not ask this service",
+            got=f"this one is of {other[:80]!r}",
+            remedy="open the service's own page; where that is it, start the service with --allow-host and its host",
+        )
+
+    def _is_own(self, origin: str, headers: Headers) -> bool:
+        try:
+            netloc = urlsplit(origin).netloc.lower()
+        except ValueError:
+            return False
+        name, asked = host_name(netloc), headers.get("host", "").lower()
+        number = is_address(name) or is_loopback(name)
+        told = number and headers.get("sec-fetch-site") == "same-origin"
+        return bool(netloc) and (netloc == asked or name in self._settings.hosts or told)
+
+    def _check_token(self, scope: Scope, headers: Headers, path: str) -> Response | None:
+        """Refuse a request without the token; a link to the page that has it gets a cookie in its place.
+
+        Cookie and way are relative, so that they hold below whatever path the browser sees.
+        """
         token = self._settings.token
         if not token:
             return None
-        bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        cookie = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
-        if _same(bearer, token) or (cookie is not None and _same(cookie.value, token)):
-            return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["path"] == "/" and _same(given, token):
-            answer = RedirectResponse("/", 303)
-            answer.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
+        if path in ("", "/") and scope["method"] in _READING and _same(given, token):
+            answer = RedirectResponse("./" if path else f"{self._settings.root_path}/", 303)
+            safe = headers.get("x-forwarded-proto", "").lower() == "https"  # who forges it locks out no one else
+            answer.set_cookie(_COOKIE, token, path=None, httponly=True, samesite="strict", secure=safe)
             return answer
+        bearer = _BEARER.fullmatch(headers.get("authorization", ""))
+        cookie = cookie_parser(headers.get("cookie", "")).get(_COOKIE, "")
+        if (bearer is not None and _same(bearer["token"], token)) or _same(cookie, token):
+            return None
         raise ProblemError(
             401,
             code="token_missing",
             rule="this service answers those who have its token",
-            remedy="send it as Authorization: Bearer, or open /?token=...",
+            got="this request has none, or another",
+            remedy="send it as Authorization: Bearer TOKEN, or open the page with ?token=TOKEN",
         )
 
     def _check_size(self, scope: Scope, headers: Headers) -> None:
@@ -173,7 +197,7 @@ class Guard:
                 429,
                 code="too_many_bytes_waiting",
                 rule=f"at most {limits.max_waiting_bytes:,} bytes are worked on or wait",
-                got="and do",
+                got="with this request there were more",
                 remedy="ask again in a moment",
                 retry_seconds=1,
             )
@@ -197,20 +221,13 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
-def _host(header: str) -> str:
-    """Return the name in a Host header, without its port."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    return header.rpartition(":")[0].lower() if ":" in header else header.lower()
+def _without_body(send: Send) -> Send:
+    """Send everything of an answer but what it holds."""
 
+    async def sending(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-def _is_address(name: str) -> bool:
-    """Return whether a host is told as a number: another site can lend its visitors a name, but no number."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return sending
 
 
 def _same(one: str, other: str) -> bool:

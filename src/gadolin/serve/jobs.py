@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
+from gadolin.errors import GadolinError
 from gadolin.serve.explaining import CancelledError
-from gadolin.serve.problems import ProblemError
+from gadolin.serve.problems import ProblemError, internal_error, problem_of
 
 __all__ = ["Job", "Jobs"]
 
@@ -121,15 +122,10 @@ class Jobs:
                 job.progress = (job.progress[1], job.progress[1], "done")
             except CancelledError:
                 job.status = "cancelled"
-            except ProblemError as error:
-                job.status, job.problem = "failed", error
-            except Exception:  # noqa: BLE001 -- told to the one who asks for the job
-                job.status, job.problem = (
-                    "failed",
-                    ProblemError(
-                        500, code="internal_error", rule="the service failed at this", remedy="please report it"
-                    ),
-                )
+            except GadolinError as error:
+                job.status, job.problem = "failed", problem_of(error)
+            except Exception as error:  # noqa: BLE001 -- told to the one who asks for the job
+                job.status, job.problem = "failed", internal_error(error)
             job.ended = time.monotonic()
 
     def _forget_old(self) -> None:

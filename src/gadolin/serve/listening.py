@@ -37,9 +37,7 @@ def listen(predictor: Predictor, settings: Settings, *, opened: bool, told: Call
             got=f"{where} cannot be had ({error.strerror})",
             remedy="choose another --port",
         ) from error
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    name = f"[{shown}]" if family == socket.AF_INET6 else shown
-    address = f"http://{name}:{listener.getsockname()[1]}/" + (f"?token={settings.token}" if settings.token else "")
+    address = _address(settings, listener.getsockname()[1])
     config = uvicorn.Config(
         create_app(predictor, settings),
         log_config=None,
@@ -54,3 +52,10 @@ def listen(predictor: Predictor, settings: Settings, *, opened: bool, told: Call
         threading.Timer(0.5, webbrowser.open, (address,)).start()
     with suppress(KeyboardInterrupt):  # which uvicorn raises anew when all is ended
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _address(settings: Settings, port: int) -> str:
+    """Return where this computer's own browser finds the page."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    name = f"[{shown}]" if ":" in shown else shown
+    return f"http://{name}:{port}{settings.root_path}/" + (f"?token={settings.token}" if settings.token else "")

@@ -9,7 +9,7 @@ import cv2
 
 from gadolin.errors import suggestion
 from gadolin.phantom import CLASSES, Phantom, draw_patient
-from gadolin.serve.problems import ProblemError
+from gadolin.serve.problems import ProblemError, invalid_field
 
 __all__ = ["phantom_picture"]
 
@@ -23,20 +23,16 @@ def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
     Raises ProblemError (422) for a class that no phantom has, or for too many slices.
     """
     if label not in CLASSES:
-        near = suggestion(label[:40], CLASSES)
         raise ProblemError(
             422,
             code="field_invalid",
             rule=f"label must be one of {', '.join(CLASSES)}",
-            got=f"got {label[:40]!r}{near}",
+            got=f"got {label[:40]!r}{suggestion(label[:40], CLASSES)}",
             remedy="correct it",
         )
     if not 0 <= series <= _MOST or not 0 <= seed < 2**31:
-        raise ProblemError(
-            422,
-            code="field_invalid",
-            rule=f"series must lie in 0 to {_MOST} and seed in 0 to 2147483647",
-            remedy="correct them",
+        raise invalid_field(
+            rule=f"series must lie in 0 to {_MOST} and seed in 0 to {2**31 - 1}", got=f"{series} and {seed}"
         )
     stack = draw_patient(label, seed, slices=max(series, 1), size=_SIDE)
     if not series:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
+from traceback import extract_tb
 
 from starlette.responses import Response
 
-from gadolin.errors import GadolinError, TooLargeError, UnknownFormatError
+from gadolin.errors import GadolinError, MissingExtraError, RequestError, TooLargeError, UnknownFormatError
 
-__all__ = ["ProblemError", "problem_of", "problem_response", "status_of"]
+__all__ = ["ProblemError", "internal_error", "invalid_field", "problem_of", "problem_response", "status_of"]
+
+_LOG = logging.getLogger("gadolin")
+_STATUS = ((TooLargeError, 413), (UnknownFormatError, 415), (MissingExtraError, 501), (RequestError, 422))
 
 
 class ProblemError(GadolinError):
@@ -31,12 +38,10 @@ class ProblemError(GadolinError):
 
 
 def status_of(error: GadolinError) -> int:
-    """Return the HTTP status of an error, which follows from its type."""
+    """Return the HTTP status of an error, which follows from its type; 500 where nobody who asks can mend it."""
     if isinstance(error, ProblemError):
         return error.status
-    if isinstance(error, TooLargeError):
-        return 413
-    return 415 if isinstance(error, UnknownFormatError) else 422
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def problem_of(error: GadolinError) -> ProblemError:
@@ -46,8 +51,27 @@ def problem_of(error: GadolinError) -> ProblemError:
     return ProblemError(status_of(error), code=error.code, rule=error.rule, got=error.got, remedy=error.remedy)
 
 
-def problem_response(problem: ProblemError) -> Response:
-    """Return the answer (application/problem+json) of a problem."""
+def invalid_field(*, rule: str, got: str) -> ProblemError:
+    """Return the problem (422) of a field whose value is none of those that ``rule`` allows."""
+    return ProblemError(422, code="field_invalid", rule=rule, got=f"got {got[:60]!r}", remedy="correct it")
+
+
+def internal_error(error: Exception) -> ProblemError:
+    """Return the problem (500) of what was not foreseen; only its kind and place are logged, which tell of no file."""
+    place = extract_tb(error.__traceback__)[-1]
+    _LOG.error("a request failed: %s in %s:%s", type(error).__name__, Path(place.filename).name, place.lineno)
+    return ProblemError(
+        500,
+        code="internal_error",
+        rule="the service must answer",
+        got="it failed at this request",
+        remedy="please report what was sent",
+    )
+
+
+def problem_response(problem: ProblemError, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer (application/problem+json) of a problem; of it only status and code are logged."""
+    _LOG.info("refused: %s %s", problem.status, problem.code)
     content = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -55,7 +79,9 @@ def problem_response(problem: ProblemError) -> Response:
         "code": problem.code,
         "detail": str(problem),
     }
-    headers = {"Retry-After": str(problem.retry_seconds)} if problem.retry_seconds else {}
+    sent = dict(headers or {})
+    if problem.retry_seconds:
+        sent["Retry-After"] = str(problem.retry_seconds)
     if problem.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(json.dumps(content), problem.status, headers, "application/problem+json")
+        sent["WWW-Authenticate"] = "Bearer"
+    return Response(json.dumps(content), problem.status, sent, "application/problem+json")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 from gadolin.errors import RequestError
+from gadolin.serve.addresses import host_name, is_loopback, named_host, root_path
 
 __all__ = ["Limits", "Settings"]
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_EVERYWHERE = ("0.0.0.0", "::")
 _SHORTEST_TOKEN = 16
 
 
@@ -50,18 +52,23 @@ class Settings:
     """Where a service listens and whom it answers.
 
     Without a ``token`` it may listen on this computer alone. ``hosts`` are names besides its own under which it may
-    be asked for. ``workers`` processes decode files.
+    be asked for, also by browsers that reach it through another server. ``root_path`` is the path below which such a
+    server has it, whether that takes the path off or not. ``workers`` processes decode files.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     token: str = ""
     hosts: tuple[str, ...] = ()
+    root_path: str = ""
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Refuse to listen to other computers without a token, and a token that can be guessed."""
+        """Refuse to listen to other computers without a token, a token that can be guessed, and names that are none."""
+        object.__setattr__(self, "host", self.host.strip("[]"))
+        object.__setattr__(self, "hosts", tuple(named_host(name) for name in self.hosts))
+        object.__setattr__(self, "root_path", root_path(self.root_path))
         if not self.local and not self.token:
             raise RequestError(
                 code="token_needed",
@@ -77,21 +84,20 @@ class Settings:
                 remedy="take a longer one",
             )
         if not 0 <= self.port < 65536 or not 1 <= self.workers <= 64:
-            got = f"{self.port} and {self.workers}"
             raise RequestError(
                 code="setting_out_of_range",
                 rule="port must lie in 0 to 65535 and workers in 1 to 64",
-                got=f"got {got}",
+                got=f"got {self.port} and {self.workers}",
                 remedy="try 8000 and 2",
             )
 
     @property
     def local(self) -> bool:
         """Whether it listens on this computer alone."""
-        return self.host in _LOOPBACK
+        return is_loopback(self.host)
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """Names that a request may be addressed to, without their port."""
-        own = () if self.host in ("0.0.0.0", "::") else (self.host,)
-        return frozenset(name.lower() for name in (*_LOOPBACK, *own, *self.hosts))
+        own = () if self.host in ("", *_EVERYWHERE) else (host_name(self.host),)
+        return frozenset((*_LOOPBACK, *own, *self.hosts))

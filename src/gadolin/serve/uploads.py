@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from gadolin.serve.disposition import disposition
 from gadolin.serve.problems import ProblemError
 from gadolin.serve.settings import Limits
 
@@ -19,6 +20,7 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log
 _LONGEST_FIELD = 4096
 _MOST_FIELDS = 32
 _LONGEST_NAME = 1024
+_LONGEST_HEADER = 8192
 _PATIENCE = 20.0  # seconds, and as many more as the bytes that came take at the slowest
 _SLOWEST = 2**16  # bytes a second
 
@@ -61,9 +63,11 @@ class _Collector:
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self.part.header += data[start:end]
+        self._check_header()
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
         self.part.value += data[start:end]
+        self._check_header()
 
     def on_header_end(self) -> None:
         self.part.headers[self.part.header.decode("latin-1").lower()] = bytes(self.part.value)
@@ -74,16 +78,16 @@ class _Collector:
         self.part.content += data[start:end]
 
     def on_part_end(self) -> None:
-        _, options = parse_options_header(self.part.headers.get("content-disposition", b""))
-        name, filename = options.get(b"name", b""), options.get(b"filename")
+        told = disposition(self.part.headers.get("content-disposition", b""))
+        name, filename = told.get("name", ""), told.get("filename")
         if filename is None:
             self._keep_field(name)
-        elif name != b"files":
+        elif name != "files":
             raise ProblemError(
                 422,
                 code="field_unknown",
                 rule="files must be sent as the field 'files'",
-                got=f"got {_text(name)[:40]!r}",
+                got=f"got {name[:40]!r}",
                 remedy="rename it",
             )
         else:
@@ -92,7 +96,17 @@ class _Collector:
     def on_end(self) -> None:
         self.ended = True
 
-    def _keep_field(self, name: bytes) -> None:
+    def _check_header(self) -> None:
+        if len(self.part.header) + len(self.part.value) > _LONGEST_HEADER:
+            raise ProblemError(
+                413,
+                code="form_too_large",
+                rule=f"a header in a form may hold {_LONGEST_HEADER} bytes",
+                got="this one holds more",
+                remedy="shorten it",
+            )
+
+    def _keep_field(self, name: str) -> None:
         if len(self.part.content) > _LONGEST_FIELD or len(self.form.fields) >= _MOST_FIELDS:
             raise ProblemError(
                 413,
@@ -101,9 +115,9 @@ class _Collector:
                 got="this one holds more",
                 remedy="shorten it",
             )
-        self.form.fields[_text(name)] = _text(bytes(self.part.content))
+        self.form.fields[name] = _text(bytes(self.part.content))
 
-    def _keep_file(self, filename: bytes) -> None:
+    def _keep_file(self, filename: str) -> None:
         if len(self.form.files) >= self.limits.max_files:
             raise ProblemError(
                 413,
@@ -112,7 +126,7 @@ class _Collector:
                 got="this one holds more",
                 remedy="send them in several",
             )
-        self.form.files.append(Upload(_text(filename)[:_LONGEST_NAME] or "unnamed", bytes(self.part.content)))
+        self.form.files.append(Upload(filename[:_LONGEST_NAME] or "unnamed", bytes(self.part.content)))
         self.part = _Part()
 
 

@@ -11,10 +11,11 @@ function close(likely) {
   return 2 * second >= first;
 }
 
-const PLAIN = [
-  [/true colours/, "This does not look like an MRI slice, so no class is named."],
-  [/nothing that the model was trained on/, "This does not look like the head MRI slices that the model knows, so no class is named."],
-];
+const PLAIN = {
+  colour_image: "This does not look like an MRI slice, so no class is named.",
+  several_slices: "This looks like several slices in one picture, so no class is named: give each by itself.",
+  out_of_distribution: "This does not look like the head MRI slices that the model knows, so no class is named.",
+};
 
 /** Say in words what an item's answer is. */
 export function words(item) {
@@ -24,10 +25,10 @@ export function words(item) {
 
 export function why(item) {
   if (item.error) return item.error;
-  const { abstained, reason, probabilities } = item.prediction;
+  const { abstained, reason, reason_code: code, probabilities } = item.prediction;
   if (!abstained) return "The most probable class. What the model was not trained on it does not know, a metastasis for one.";
   const unsure = close(probabilities) ? "Two classes or more are close, so none is named." : "No class is sure enough, so none is named.";
-  const plain = PLAIN.find(([sign]) => sign.test(reason))?.[1] ?? unsure;
+  const plain = PLAIN[code] ?? unsure;
   return `${plain} The reason: ${reason}.`;
 }
 
@@ -121,7 +122,7 @@ export class Maps {
     try {
       const fields = { method, frame: item.frame, only: item.path, plane: item.plane };
       const told = await api.explain(item.source, fields, (share) => { $("job-progress").value = share; }, this.giveUp.signal);
-      if (told.errors.length) throw new api.Problem(422, told.errors[0].error);
+      if (told.errors.length) throw new api.Problem(422, told.errors[0].error, told.errors[0].code);
       const [one] = told.explained[0].explanations;
       item.maps[method] = { ...api.heat(one.heat), class: one.class, trust: one.trust };
       this.state.say(`${method} is done: ${one.samples} questions.`);
@@ -131,7 +132,7 @@ export class Maps {
         this.show();
       }
     } catch (error) {
-      this.state.say(error.message === "cancelled" ? `${method} was cancelled.` : `${method}: ${error.message}`);
+      this.state.say(error.code === "cancelled" ? `${method} was cancelled.` : `${method}: ${error.message}`);
     } finally {
       this.giveUp = null;
       this.working(false);

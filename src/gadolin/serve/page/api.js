@@ -1,10 +1,32 @@
 /** What the service is asked, and what its answers hold. */
 
-/** An answer that is a problem: its detail is a sentence for people. */
+/** An answer that is a problem: its code is for programs, its message a sentence for people. */
 export class Problem extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, code = "") {
     super(detail);
-    this.status = status;
+    Object.assign(this, { status, code });
+  }
+}
+
+const ROOT = new URL("../", import.meta.url); // the service may lie below any path of a server before it
+const at = (path) => new URL(path, ROOT);
+
+/** What a server before the service answers in its place, without a code. */
+const BEFORE = {
+  401: "The server before the service asks who you are. Open this page anew.",
+  403: "The server before the service does not let this through.",
+  404: "The service is not where this page looks for it. Does the server before it pass on the whole path?",
+  413: "The server before the service takes no upload of this size. Whoever runs it can raise its limit (nginx: client_max_body_size).",
+  502: "The server before the service does not reach it. Is it still running?",
+  503: "The server before the service does not reach it, or has too much to do. Try again in a moment.",
+  504: "The server before the service did not wait for its answer. Whoever runs it can let it wait longer (nginx: proxy_read_timeout).",
+};
+
+async function contentOf(response) {
+  try {
+    return await response.json();
+  } catch {
+    return null;
   }
 }
 
@@ -13,14 +35,19 @@ async function answered(promise) {
   try {
     response = await promise;
   } catch {
-    throw new Problem(0, "The service does not answer. Is it still running?");
+    throw new Problem(0, "The service does not answer. Is it still running?", "no_answer");
   }
   if (response.ok) return response;
-  let detail = `The service answered ${response.status}.`;
-  try {
-    detail = (await response.json()).detail ?? detail;
-  } catch { /* no problem details: the status has to do */ }
-  throw new Problem(response.status, detail);
+  const problem = await contentOf(response);
+  if (problem?.code) throw new Problem(response.status, problem.detail, problem.code);
+  throw new Problem(response.status, BEFORE[response.status] ?? `The service answered ${response.status}.`, "not_the_service");
+}
+
+async function documentOf(promise) {
+  const response = await answered(promise);
+  const found = await contentOf(response);
+  if (found === null) throw new Problem(response.status, "Another server answered in place of the service. Open this page anew.", "not_the_service");
+  return found;
 }
 
 function form(files, fields) {
@@ -30,16 +57,14 @@ function form(files, fields) {
   return body;
 }
 
-export const model = async () => (await answered(fetch("/v1/model"))).json();
+export const model = () => documentOf(fetch(at("v1/model")));
 
 export async function phantom(label, seed, series) {
   const query = new URLSearchParams({ label, seed, series });
-  return (await answered(fetch(`/v1/phantom?${query}`))).blob();
+  return (await answered(fetch(at(`v1/phantom?${query}`)))).blob();
 }
 
-export async function predict(files, fields = {}) {
-  return (await answered(fetch("/v1/predict", { method: "POST", body: form(files, fields) }))).json();
-}
+export const predict = (files, fields = {}) => documentOf(fetch(at("v1/predict"), { method: "POST", body: form(files, fields) }));
 
 /**
  * Begin an explanation and wait for it.
@@ -49,19 +74,19 @@ export async function predict(files, fields = {}) {
  */
 export async function explain(file, fields, progress, signal) {
   const body = form([file], { kind: "explain", ...fields });
-  let job = await (await answered(fetch("/v1/jobs", { method: "POST", body }))).json();
-  const give_up = () => fetch(`/v1/jobs/${job.id}`, { method: "DELETE" });
+  let job = await documentOf(fetch(at("v1/jobs"), { method: "POST", body }));
+  const give_up = () => fetch(at(`v1/jobs/${job.id}`), { method: "DELETE" });
   while (job.status === "queued" || job.status === "running") {
     await new Promise((resolve) => setTimeout(resolve, 250));
     if (signal.aborted) {
       await give_up();
-      throw new Problem(0, "cancelled");
+      throw new Problem(0, "It was cancelled.", "cancelled");
     }
-    job = await (await answered(fetch(`/v1/jobs/${job.id}`))).json();
+    job = await documentOf(fetch(at(`v1/jobs/${job.id}`)));
     progress(job.progress.done / Math.max(job.progress.total, 1));
   }
   give_up();
-  if (job.status !== "done") throw new Problem(job.problem?.status ?? 0, job.problem?.detail ?? "It was cancelled.");
+  if (job.status !== "done") throw new Problem(job.problem?.status ?? 0, job.problem?.detail ?? "It was cancelled.", job.problem?.code ?? "cancelled");
   return job.result;
 }
 

@@ -2,19 +2,33 @@
 
 import * as api from "./api.js";
 
-/** Return what was answered for a group of files, slice by slice. */
+let most = Infinity; // bytes that were too much for a server before the service
+
+const bytesOf = (group) => group.reduce((sum, one) => sum + one.file.size, 0);
+
+async function halved(group, plane) {
+  const middle = Math.ceil(group.length / 2);
+  return [...(await answered(group.slice(0, middle), plane)), ...(await answered(group.slice(middle), plane))];
+}
+
+/** Return what was answered for a group of files, slice by slice; in halves where it is too much for a server on the way. */
 export async function answered(group, plane) {
+  if (group.length > 1 && bytesOf(group) >= most) return halved(group, plane);
   const sources = new Map(group.map((one) => [one.name, one]));
   const source = (path) => sources.get(path) ?? group.find((one) => path.startsWith(`${one.name}/`)) ?? group[0];
   try {
     const told = await api.predict(group, { plane });
     const items = [
       ...told.predictions.map((one) => ({ path: one.path, frame: one.frame, prediction: one, source: source(one.path), plane })),
-      ...told.errors.map((one) => ({ path: one.path, frame: one.frame, error: one.error, source: source(one.path), plane })),
+      ...told.errors.map((one) => ({ path: one.path, frame: one.frame, error: one.error, code: one.code, source: source(one.path), plane })),
     ];
     const of = Map.groupBy(items, (item) => item.source);
     return items.map((item) => ({ ...item, siblings: of.get(item.source).length }));
   } catch (error) {
-    return group.map((one) => ({ path: one.name, frame: null, error: error.message, source: one, plane, siblings: 1 }));
+    if (group.length > 1 && error.status === 413 && error.code === "not_the_service") {
+      most = Math.min(most, bytesOf(group));
+      return halved(group, plane);
+    }
+    return group.map((one) => ({ path: one.name, frame: null, error: error.message, code: error.code, source: one, plane, siblings: 1 }));
   }
 }

@@ -1,0 +1,72 @@
+"""Under which names and below which path a service is asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from gadolin.errors import RequestError
+
+__all__ = ["host_name", "is_address", "is_loopback", "named_host", "root_path"]
+
+_ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+_OWN = ("v1", "static", "health", "ready")
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+
+
+def host_name(netloc: str) -> str:
+    """Return the name in a Host header or an origin: without its port and final dot, addresses in their short form."""
+    text = netloc.strip().lower()
+    if text.startswith("["):
+        name = text[1:].partition("]")[0]
+    else:
+        name = text if text.count(":") > 1 else text.partition(":")[0]
+        name = name.removesuffix(".")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name
+
+
+def is_address(name: str) -> bool:
+    """Return whether a host is told as a number: another site can lend its visitors a name, but no number."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether nobody but this computer reaches a host."""
+    name = host_name(host)
+    return ipaddress.ip_address(name).is_loopback if is_address(name) else name == "localhost"
+
+
+def named_host(text: str) -> str:
+    """Return the name that a user gives as ``text``, as browsers write it; raises RequestError where it is none."""
+    try:
+        name = "" if "/" in text else host_name(text.strip().encode("idna").decode("ascii"))
+    except UnicodeError:
+        name = ""
+    if not is_address(name) and not _NAME.fullmatch(name):
+        raise RequestError(
+            code="host_invalid",
+            rule="a host must be a name or an address, without scheme and path",
+            got=f"got {text!r}",
+            remedy="give it as scans.example.org",
+        )
+    return name
+
+
+def root_path(text: str) -> str:
+    """Return the path below which the service is reached, "" for none; raises RequestError where it is no path."""
+    path = text.rstrip("/")
+    if path and (not _ROOT.fullmatch(path) or path.split("/")[1] in _OWN):
+        raise RequestError(
+            code="root_path_invalid",
+            rule=f"a root path must be /name, of letters, digits and -._~, and not begin with {' or '.join(_OWN)}",
+            got=f"got {text!r}",
+            remedy="give it as /gadolin",
+        )
+    return path

@@ -1,0 +1,49 @@
+"""Names out of a Content-Disposition header, in each of the ways in which clients write them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+__all__ = ["disposition"]
+
+_PARAMETER = re.compile(rb';[ \t]*([^=;\s]+)[ \t]*=[ \t]*(?:"((?:\\.|[^"\\])*)"|"?([^;]*))', re.DOTALL)
+_ESCAPED = re.compile(rb'\\(["\\])')
+_FORM = ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n"))  # all that browsers escape, so that all else is as it is
+_CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}
+
+
+def disposition(header: bytes) -> dict[str, str]:
+    """Return the parameters of a header such as ``form-data; name="files"; filename="a.png"``.
+
+    Understood are names in quotes with backslashes (curl) or with %22, %0D and %0A (browsers), names in raw UTF-8, and
+    ``filename*`` with its character set and percent-encoding (RFC 5987), which has precedence. Whatever is none of
+    these stays as it is, and what is no text becomes a replacement character: nothing raises.
+    """
+    plain: dict[str, str] = {}
+    extended: dict[str, str] = {}
+    for key, quoted, bare in _PARAMETER.findall(header):
+        name = key.decode("latin-1").lower()
+        if name.endswith("*"):
+            extended[name[:-1]] = _extended(bare.strip() or quoted)
+        else:
+            plain.setdefault(name, _plain(quoted) if quoted else _decoded(bare.strip()))
+    return plain | {name: value for name, value in extended.items() if value}
+
+
+def _plain(quoted: bytes) -> str:
+    text = _ESCAPED.sub(rb"\1", quoted)
+    for escaped, sign in _FORM:
+        text = text.replace(escaped, sign).replace(escaped.lower(), sign)
+    return _decoded(text)
+
+
+def _extended(value: bytes) -> str:
+    """Return charset'language'percent-encoded as text, or "" where it is something else."""
+    parts = value.decode("latin-1").split("'", 2)
+    charset = _CHARSETS.get(parts[0].lower())
+    return unquote_to_bytes(parts[2]).decode(charset, "replace") if len(parts) == 3 and charset else ""
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
