@@ -40,7 +40,7 @@ def file_kind(head: bytes) -> str | None:
     One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped. A text is none,
     whatever it begins with.
     """
-    if not head.startswith(_GZIP) and not head[:512].translate(None, _TEXT):
+    if not head.startswith(_GZIP) and head[512:520] != _HDF5 and not head[:512].translate(None, _TEXT):
         return None
     if head[128:132] == b"DICM" or _bare_dicom(head):  # first, since the 128 bytes before it may be anything
         return "DICOM"
