@@ -99,9 +99,9 @@ def _of_timm(name: str) -> Backbone:
             remedy="choose one that timm builds with features_only, such as resnet18",
         ) from error
     mean, std = _STATISTICS.get(name, (tuple(settings.mean), tuple(settings.std)))
-    return Backbone(
+    kind = Backbone(
         name=name,
-        build=lambda side: _built(name, levels, side if settings.fixed_input_size else None),
+        build=lambda side: _built(kind, side),
         features=tuple(info.channels()[level] for level in levels),
         strides=tuple(info.reduction()[level] for level in levels),
         stages=tuple(info.module_name()[level] for level in levels),
@@ -111,19 +111,36 @@ def _of_timm(name: str) -> Backbone:
         levels=levels,
         fixed_size=settings.fixed_input_size,
     )
+    return kind
 
 
-def _built(name: str, levels: tuple[int, ...], side: int | None) -> nn.Module:
-    sized: dict[str, Any] = {} if side is None else {"img_size": side}
+def _built(kind: Backbone, side: int) -> nn.Module:
+    """Return timm's model, once it has given the maps that it announces for a slice of ``side``."""
+    sized: dict[str, Any] = {"img_size": side} if kind.fixed_size else {}
     try:
-        return timm.create_model(name, pretrained=False, features_only=True, out_indices=levels, **sized)
+        body = timm.create_model(kind.name, pretrained=False, features_only=True, out_indices=kind.levels, **sized)
+        training = body.training
+        with torch.no_grad():
+            maps = body.eval()(torch.zeros(1, len(kind.mean), side, side))
+        body.train(training)
     except Exception as error:
-        raise RecipeError(
-            code="backbone_size_unfit",
-            rule=f"network.backbone={name} must be built for slices of {side} pixels",
-            got=f"timm says {' '.join(str(error).split())[:160]}",
-            remedy="choose another network.input_size or backbone",
-        ) from error
+        raise _unfit(kind, side, f"timm says {' '.join(str(error).split())[:160]}") from error
+    shapes = [tuple(each.shape[1:]) for each in maps]
+    wanted = [
+        (count, side // stride, side // stride) for count, stride in zip(kind.features, kind.strides, strict=True)
+    ]
+    if shapes != wanted:
+        raise _unfit(kind, side, f"it gives maps of {shapes}, not {wanted}")
+    return body
+
+
+def _unfit(kind: Backbone, side: int, got: str) -> RecipeError:
+    return RecipeError(
+        code="backbone_without_feature_maps",
+        rule=f"network.backbone={kind.name} must give maps (N, F, h, w) of slices of {side} pixels",
+        got=got,
+        remedy="choose another network.input_size, or another backbone such as resnet18",
+    )
 
 
 def _levels(strides: tuple[int, ...]) -> tuple[int, ...]:

@@ -29,14 +29,15 @@ def folded(body: nn.Module, *, channels: int, side: int) -> nn.Module:
     learned = [module for module in body.modules() if any(p.requires_grad for p in module.parameters(recurse=False))]
     result: nn.Module = copy.deepcopy(body, {id(module): module for module in learned})
     for module in list(result.modules()):
-        if not any(parameter.requires_grad for parameter in module.parameters()):
-            _fold_children(module)
+        _fold_children(module)
     return result if _same(body, result, (1, channels, side, side)) else body
 
 
 def _fold_children(module: nn.Module) -> None:
     for (name, first), (other, second) in pairwise(list(module.named_children())):
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and type(second) in _NORMS:
+            if any(parameter.requires_grad for each in (first, second) for parameter in each.parameters()):
+                continue
             folded_one = fuse_conv_bn_eval(first.eval(), second.eval())
             folded_one.requires_grad_(False)
             setattr(module, name, folded_one)

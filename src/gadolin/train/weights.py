@@ -199,7 +199,7 @@ def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
             rule=f"the weights {name} could not be fetched from the hub ({type(error).__name__})",
             remedy=f"{OTHER_CHOICES}",
         ) from error
-    return f"the hub's {name}", model.state_dict()
+    return name, model.state_dict()
 
 
 def _require_answer(address: str) -> None:
