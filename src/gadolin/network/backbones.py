@@ -159,16 +159,29 @@ def _hub_name(name: str, settings: PretrainedCfg) -> str | None:
     return f"{name}.{settings.tag}" if settings.tag and "." not in name else name
 
 
-def freeze_stages(body: nn.Module, kind: Backbone, count: int) -> None:
-    """Keep the first ``count`` of a backbone's stages, and what lies before them, as they are.
+def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0) -> None:
+    """Keep the first ``stages`` of a backbone, what lies before them, and ``blocks`` of the next stage as they are.
 
     A stage ends with the module that makes a map; parameters are registered in the order in which they are used.
     """
-    if not count:
-        return
-    end = kind.stages[min(count, len(kind.stages)) - 1]
-    ends = tuple(f"{prefix}." for prefix in (end, end.replace(".", "_", 1)))
     names = [name for name, _ in body.named_parameters()]
-    last = max(place for place, name in enumerate(names) if name.startswith(ends))
+    ends = [0, *(1 + _last(names, stage) for stage in kind.stages)]
+    frozen = set(names[: ends[min(stages, len(kind.stages))]])
+    if blocks and stages < len(kind.stages):
+        frozen |= _first_blocks(names[ends[stages] : ends[stages + 1]], blocks)
     for name, parameter in body.named_parameters():
-        parameter.requires_grad = name not in names[: last + 1]
+        parameter.requires_grad = name not in frozen
+
+
+def _last(names: list[str], stage: str) -> int:
+    """Return the place of the last parameter of a stage; where timm takes a model apart, dots become underscores."""
+    prefixes = tuple(f"{each}." for each in (stage, stage.replace(".", "_", 1)))
+    return max(place for place, name in enumerate(names) if name.startswith(prefixes))
+
+
+def _first_blocks(names: list[str], count: int) -> set[str]:
+    """Return the names of the first ``count`` blocks of a stage: of what its parameters' names first differ in."""
+    parts = [name.split(".") for name in names]
+    depth = next(depth for depth in range(len(parts[0])) if len({part[depth] for part in parts}) > 1)
+    blocks = list(dict.fromkeys(part[depth] for part in parts))[:count]
+    return {name for name, part in zip(names, parts, strict=True) if part[depth] in blocks}

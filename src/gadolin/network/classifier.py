@@ -29,7 +29,8 @@ class NetworkConfig:
     learned from: by "evidence" of its own, by "absence" of evidence for the others, or "auto", as the weights have it
     that training starts from and else by evidence.
     ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
-    ``freeze`` is how many of the backbone's four stages stay as the weights had them, with what lies before them.
+    ``freeze`` is how many of the backbone's four stages stay as the weights had them, with what lies before them;
+    ``freeze_blocks`` is how many blocks of the stage after these stay, too.
     ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.
     """
 
@@ -41,6 +42,7 @@ class NetworkConfig:
     dropout: float = 0.2
     normalise: bool = True
     freeze: int = 0
+    freeze_blocks: int = 0
     mirror_average: bool = True
 
     def __post_init__(self) -> None:
@@ -74,11 +76,11 @@ class NetworkConfig:
                 got=f"got {self.input_size}",
                 remedy="try 160",
             )
-        if not 0 <= self.freeze <= STAGES:
+        if not 0 <= self.freeze <= STAGES or self.freeze_blocks < 0:
             raise RecipeError(
                 code="recipe_value_out_of_range",
-                rule=f"network.freeze must lie in 0 to {STAGES} stages",
-                got=f"got {self.freeze}",
+                rule=f"network.freeze must lie in 0 to {STAGES} stages and network.freeze_blocks be 0 or more",
+                got=f"got {self.freeze} and {self.freeze_blocks}",
                 remedy="try 0",
             )
         if not 0 <= self.dropout < 1 or self.hidden < 0:
@@ -172,7 +174,7 @@ def build_classifier(config: NetworkConfig, classes: int) -> Classifier:
     else:
         head = LinearHead(kind.features[-1], classes, config.dropout)
     network = Classifier(Door(config.input_size, mean, std), kind.build(config.input_size), head)
-    freeze_stages(network.backbone, kind, config.freeze)
+    freeze_stages(network.backbone, kind, config.freeze, config.freeze_blocks)
     return network
 
 
