@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--unread", type=int, nargs="*", default=[4])
     parser.add_argument("--evidence", choices=("map", "outlines"), default="map")
     parser.add_argument("--recipe", default="default")
+    parser.add_argument("--weights", default="none", help="none, imagenet, a file or a run")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs/figshare"))
@@ -89,7 +90,10 @@ def trained(arguments: argparse.Namespace, manifest: Path, seed: int) -> dict[st
             named_recipe(arguments.recipe), [f"network.evidence={arguments.evidence}", *arguments.settings]
         )
         resume = (out / "run.json").is_file()
-        train_model(Plan(manifest, out, recipe, machine=Machine(seed=seed), resume=resume), progress=say)
+        train_model(
+            Plan(manifest, out, recipe, weights=arguments.weights, machine=Machine(seed=seed), resume=resume),
+            progress=say,
+        )
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
     return metrics | {"seconds": json.loads((out / "run.json").read_text())["training_seconds"]}
 

@@ -23,7 +23,14 @@ from gadolin.train.run import train_model
 from publish import markdown, publish, say, shown
 
 TEST = 0
-WHOLE = ("network.freeze=false", "network.hidden=0", "network.evidence=map", "label_smoothing=0.1", "patience=0")
+WHOLE = (
+    "network.freeze=0",
+    "network.freeze_blocks=0",
+    "network.hidden=0",
+    "network.evidence=map",
+    "label_smoothing=0.1",
+    "patience=0",
+)
 ADAMW = ("optimizer.name=adamw", "optimizer.lr=1e-3", "optimizer.weight_decay=0.05", "optimizer.schedule=cosine")
 
 

@@ -15,13 +15,17 @@ from gadolin.network.folded import folded
 def network():
     """Build the founding network with batch norms that are no identities."""
     torch.manual_seed(0)
-    made = build_classifier(NetworkConfig(backbone="resnet50", hidden=128, freeze=True, input_size=64), 4)
+    made = build_classifier(NetworkConfig(backbone="resnet50", hidden=128, freeze=3, freeze_blocks=1, input_size=64), 4)
     for module in made.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
     train_mode(made)
     return made
+
+
+def fused(network):
+    return folded(network.backbone, channels=3, side=64)
 
 
 def batch_norms(module):
@@ -32,23 +36,24 @@ def test_the_folded_trunk_computes_the_same(network):
     pictures = torch.rand(2, 3, 64, 64)
     network.eval()
     with torch.no_grad():
-        torch.testing.assert_close(folded(network.backbone)(pictures), network.backbone(pictures), rtol=1e-3, atol=1e-4)
+        for one, other in zip(fused(network)(pictures), network.backbone(pictures), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
     train_mode(network)
 
 
 def test_only_the_batch_norms_that_are_learned_are_left(network):
     before = batch_norms(network.backbone)
-    assert batch_norms(folded(network.backbone)) == 6  # three in each of the last two blocks
+    assert batch_norms(fused(network)) == 6  # three in each of the last two blocks
     assert batch_norms(network.backbone) == before == 53
 
 
 def test_what_is_learned_is_shared(network):
     learned = {id(each) for each in network.backbone.parameters() if each.requires_grad}
-    assert {id(each) for each in folded(network.backbone).parameters() if each.requires_grad} == learned
+    assert {id(each) for each in fused(network).parameters() if each.requires_grad} == learned
     assert learned
 
 
 def test_the_names_of_what_is_saved_stay(network):
     before = list(network.state_dict())
-    folded(network.backbone)
+    fused(network)
     assert list(network.state_dict()) == before

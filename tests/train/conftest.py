@@ -29,7 +29,7 @@ class TinyBody(nn.Module):
         self.conv2 = nn.Conv2d(TINY_FEATURES, TINY_FEATURES, 3, stride=2, padding=1)
 
     def forward(self, scaled):
-        return torch.relu(self.conv2(torch.relu(self.bn1(self.conv1(scaled)))))
+        return [torch.relu(self.conv2(torch.relu(self.bn1(self.conv1(scaled)))))]
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,16 @@ def tiny_network():
 @pytest.fixture
 def tiny_compact(monkeypatch):
     """Put the tiny body in the place of the compact backbone, where a test is about everything else."""
-    kind = backbones.Backbone(TinyBody, (TINY_FEATURES,) * 4, (0.2,), (0.2,), None, ("conv2.",))
+    kind = backbones.Backbone(
+        name="compact",
+        build=lambda _side: TinyBody(),
+        features=(TINY_FEATURES,),
+        strides=(4,),
+        stages=("conv2",),
+        mean=(0.2,),
+        std=(0.2,),
+        hub_name=None,
+    )
     monkeypatch.setitem(backbones.BACKBONES, "compact", kind)
 
 

@@ -116,7 +116,16 @@ def run(data, out, wanted=None, seconds=0.0):
 
 def main(data, folder, seed):
     torch.set_num_threads(1)
-    backbones.BACKBONES["compact"] = backbones.Backbone(TinyBody, (8, 8, 8), (0.2,), (0.2,), None, ("conv2.",))
+    backbones.BACKBONES["compact"] = backbones.Backbone(
+        name="compact",
+        build=lambda _side: TinyBody(),
+        features=(8,),
+        strides=(4,),
+        stages=("conv2",),
+        mean=(0.2,),
+        std=(0.2,),
+        hub_name=None,
+    )
     if run(data, folder / "whole"):
         raise SystemExit("the run that nobody disturbs must end well")
     chance = random.Random(seed)

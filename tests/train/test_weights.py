@@ -248,7 +248,12 @@ def test_weights_from_the_hub_arrive(founding, monkeypatch):
 
     facts = start_from(founding, "resnet50", "imagenet")
 
-    settings = {"pretrained": True, "pretrained_cfg_overlay": {}, "num_classes": 0, "global_pool": ""}
+    settings = {
+        "pretrained": True,
+        "pretrained_cfg_overlay": {},
+        "features_only": True,
+        "out_indices": (1, 2, 3, 4),
+    }
     assert asked == [("resnet50.tv_in1k", settings)]
     assert facts == {"weights": "imagenet", "weights_source": "resnet50.tv_in1k"}
     assert same(state_of(founding.backbone), state_of(hub))

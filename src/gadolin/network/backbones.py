@@ -1,71 +1,187 @@
-"""Feature extractors: each turns (N, C, s, s) into maps of features (N, F, h, w)."""
+"""Feature extractors: each turns (N, C, s, s) into maps of features, finest first.
+
+``compact`` is Gadolin's own; every other name is one of timm's models, asked for its feature maps
+(https://huggingface.co/docs/timm/feature_extraction).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import timm
+import torch
+from timm.models import PretrainedCfg
 from torch import nn
 
 from gadolin.errors import RecipeError, suggestion
 from gadolin.network.compact import WIDTHS, CompactResNet
 
-__all__ = ["BACKBONES", "Backbone", "backbone", "last_stage"]
+__all__ = ["BACKBONES", "DECODER_STRIDES", "STAGES", "Backbone", "backbone", "freeze_stages", "require_backbone"]
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+STAGES = 4
+DECODER_STRIDES = (4, 8, 16, 32)
+_TV_RESNET50 = "resnet50.tv_in1k"
+_BYTE_STATISTICS = ((127 / 255,) * 3, (128 / 255,) * 3)  # (x - 127) / 128 of 8-bit values
+_STATISTICS = {f"tf_efficientnet_lite{size}": _BYTE_STATISTICS for size in range(3)}
+_HUB_NAMES = {"resnet50": _TV_RESNET50}
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A feature extractor and what it expects: channels, statistics, and where its ImageNet weights come from.
+    """A feature extractor and what it expects.
 
-    ``features`` are the channels of the maps at strides 4, 8, 16 and 32; ``trainable_tail`` names the module
-    prefixes that stay trainable when a recipe freezes the rest.
+    ``build`` takes a side s and returns an untrained module from normalised slices (N, C, s, s) float32 to a list of
+    maps (N, F, h, w), finest first; ``features`` and ``strides`` are their channels and strides, ``stages`` the names
+    of the modules that make them. ``mean`` and ``std`` (C,) are the statistics of its ImageNet weights, ``hub_name``
+    what timm calls these on the hub, None where there are none; ``levels`` number the maps among those that timm's
+    model gives. ``fixed_size``: it takes slices of one side only.
     """
 
-    build: Callable[[], nn.Module]
-    features: tuple[int, int, int, int]
+    name: str
+    build: Callable[[int], nn.Module]
+    features: tuple[int, ...]
+    strides: tuple[int, ...]
+    stages: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    imagenet: str | None
-    trainable_tail: tuple[str, ...]
-
-
-def _resnet50() -> nn.Module:
-    return timm.create_model("resnet50.tv_in1k", pretrained=False, num_classes=0, global_pool="")
+    hub_name: str | None
+    levels: tuple[int, ...] = ()
+    fixed_size: bool = False
 
 
 BACKBONES = {
-    "resnet50": Backbone(
-        _resnet50,
-        (256, 512, 1024, 2048),
-        _IMAGENET_MEAN,
-        _IMAGENET_STD,
-        "resnet50.tv_in1k",
-        ("layer4.1.", "layer4.2."),
-    ),
-    "compact": Backbone(CompactResNet, WIDTHS, (0.19,), (0.21,), None, ("stages.3.",)),
+    "compact": Backbone(
+        name="compact",
+        build=lambda _side: CompactResNet(),
+        features=WIDTHS,
+        strides=DECODER_STRIDES,
+        stages=tuple(f"stages.{number}" for number in range(STAGES)),
+        mean=(0.19,),
+        std=(0.21,),
+        hub_name=None,
+    )
 }
+"""Gadolin's own; every other name is one of timm's."""
+
+
+def require_backbone(name: str) -> None:
+    """Raise RecipeError where no backbone has this name, without building it."""
+    if name not in BACKBONES and not timm.is_model(name):
+        known = [*BACKBONES, *timm.list_models()]
+        raise RecipeError(
+            code="backbone_unknown",
+            rule="network.backbone must be compact or the name of a timm model with feature maps",
+            got=f"got {name!r}{suggestion(name, known)}",
+        )
 
 
 def backbone(name: str) -> Backbone:
-    """Return a backbone by name; raises RecipeError with a suggestion where there is none."""
-    if name not in BACKBONES:
-        known = ", ".join(sorted(BACKBONES))
+    """Return a backbone by name; raises RecipeError where there is none, or where it gives no maps of features."""
+    require_backbone(name)
+    return BACKBONES[name] if name in BACKBONES else _of_timm(name)
+
+
+@cache
+def _of_timm(name: str) -> Backbone:
+    try:
+        with torch.device("meta"):  # shapes without memory
+            info: Any = timm.create_model(name, pretrained=False, features_only=True).feature_info
+        levels = _levels(tuple(info.reduction()))
+        settings = timm.get_pretrained_cfg(_HUB_NAMES.get(name, name)) or PretrainedCfg()
+    except Exception as error:
         raise RecipeError(
-            code="backbone_unknown",
-            rule=f"network.backbone must be one of {known}",
-            got=f"got {name!r}{suggestion(name, BACKBONES)}",
-        )
-    return BACKBONES[name]
+            code="backbone_without_feature_maps",
+            rule="a backbone must give maps of features",
+            got=f"timm's {name} does not ({' '.join(str(error).split())[:160]})",
+            remedy="choose one that timm builds with features_only, such as resnet18",
+        ) from error
+    mean, std = _STATISTICS.get(name, (tuple(settings.mean), tuple(settings.std)))
+    kind = Backbone(
+        name=name,
+        build=lambda side: _built(kind, side),
+        features=tuple(info.channels()[level] for level in levels),
+        strides=tuple(info.reduction()[level] for level in levels),
+        stages=tuple(info.module_name()[level] for level in levels),
+        mean=mean,
+        std=std,
+        hub_name=_hub_name(name, settings),
+        levels=levels,
+        fixed_size=settings.fixed_input_size,
+    )
+    return kind
 
 
-def last_stage(body: nn.Module) -> nn.Module:
-    """Return the module whose output is the last map of a backbone's body."""
-    if isinstance(body, CompactResNet):
-        return body.stages[-1]
-    stage = body.layer4
-    assert isinstance(stage, nn.Module), "timm's ResNets end in layer4"
-    return stage
+def _built(kind: Backbone, side: int) -> nn.Module:
+    """Return timm's model, once it has given the maps that it announces for a slice of ``side``."""
+    sized: dict[str, Any] = {"img_size": side} if kind.fixed_size else {}
+    try:
+        body = timm.create_model(kind.name, pretrained=False, features_only=True, out_indices=kind.levels, **sized)
+        training = body.training
+        with torch.no_grad():
+            maps = body.eval()(torch.zeros(1, len(kind.mean), side, side))
+        body.train(training)
+    except Exception as error:
+        raise _unfit(kind, side, f"timm says {' '.join(str(error).split())[:160]}") from error
+    shapes = [tuple(each.shape[1:]) for each in maps]
+    wanted = [
+        (count, side // stride, side // stride) for count, stride in zip(kind.features, kind.strides, strict=True)
+    ]
+    if shapes != wanted:
+        raise _unfit(kind, side, f"it gives maps of {shapes}, not {wanted}")
+    return body
+
+
+def _unfit(kind: Backbone, side: int, got: str) -> RecipeError:
+    return RecipeError(
+        code="backbone_without_feature_maps",
+        rule=f"network.backbone={kind.name} must give maps (N, F, h, w) of slices of {side} pixels",
+        got=got,
+        remedy="choose another network.input_size, or another backbone such as resnet18",
+    )
+
+
+def _levels(strides: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the levels at strides 4 to 32, the coarsest of each; the last level where these are not there."""
+    places = {stride: level for level, stride in enumerate(strides)}
+    if all(stride in places for stride in DECODER_STRIDES):
+        return tuple(places[stride] for stride in DECODER_STRIDES)
+    return (len(strides) - 1,)
+
+
+def _hub_name(name: str, settings: PretrainedCfg) -> str | None:
+    if name in _HUB_NAMES:
+        return _HUB_NAMES[name]
+    if not settings.has_weights:
+        return None
+    return f"{name}.{settings.tag}" if settings.tag and "." not in name else name
+
+
+def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0) -> None:
+    """Keep the first ``stages`` of a backbone, what lies before them, and ``blocks`` of the next stage as they are.
+
+    A stage ends with the module that makes a map; parameters are registered in the order in which they are used.
+    """
+    names = [name for name, _ in body.named_parameters()]
+    ends = [0, *(1 + _last(names, stage) for stage in kind.stages)]
+    frozen = set(names[: ends[min(stages, len(kind.stages))]])
+    if blocks and stages < len(kind.stages):
+        frozen |= _first_blocks(names[ends[stages] : ends[stages + 1]], blocks)
+    for name, parameter in body.named_parameters():
+        parameter.requires_grad = name not in frozen
+
+
+def _last(names: list[str], stage: str) -> int:
+    """Return the place of the last parameter of a stage; where timm takes a model apart, dots become underscores."""
+    prefixes = tuple(f"{each}." for each in (stage, stage.replace(".", "_", 1)))
+    return max(place for place, name in enumerate(names) if name.startswith(prefixes))
+
+
+def _first_blocks(names: list[str], count: int) -> set[str]:
+    """Return the names of the first ``count`` blocks of a stage: of what its parameters' names first differ in."""
+    parts = [name.split(".") for name in names]
+    depth = next(depth for depth in range(len(parts[0])) if len({part[depth] for part in parts}) > 1)
+    blocks = list(dict.fromkeys(part[depth] for part in parts))[:count]
+    return {name for name, part in zip(names, parts, strict=True) if part[depth] in blocks}

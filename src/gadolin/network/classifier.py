@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from gadolin.errors import RecipeError, suggestion
-from gadolin.network.backbones import Backbone, backbone, last_stage
+from gadolin.network.backbones import DECODER_STRIDES, STAGES, backbone, freeze_stages, require_backbone
 from gadolin.network.door import Door
 from gadolin.network.folded import folded
 from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
@@ -30,7 +29,8 @@ class NetworkConfig:
     learned from: by "evidence" of its own, by "absence" of evidence for the others, or "auto", as the weights have it
     that training starts from and else by evidence.
     ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
-    ``freeze`` keeps everything but the backbone's last blocks and the head as the weights had it.
+    ``freeze`` is how many of the backbone's four stages stay as the weights had them, with what lies before them;
+    ``freeze_blocks`` is how many blocks of the stage after these stay, too.
     ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.
     """
 
@@ -41,12 +41,13 @@ class NetworkConfig:
     healthy: str = "auto"
     dropout: float = 0.2
     normalise: bool = True
-    freeze: bool = False
+    freeze: int = 0
+    freeze_blocks: int = 0
     mirror_average: bool = True
 
     def __post_init__(self) -> None:
         """Refuse values that no network can be built with."""
-        backbone(self.backbone)
+        require_backbone(self.backbone)
         for key, value, known in (("evidence", self.evidence, _EVIDENCE), ("healthy", self.healthy, _HEALTHY)):
             if value not in known:
                 raise RecipeError(
@@ -75,6 +76,13 @@ class NetworkConfig:
                 got=f"got {self.input_size}",
                 remedy="try 160",
             )
+        if not 0 <= self.freeze <= STAGES or self.freeze_blocks < 0:
+            raise RecipeError(
+                code="recipe_value_out_of_range",
+                rule=f"network.freeze must lie in 0 to {STAGES} stages and network.freeze_blocks be 0 or more",
+                got=f"got {self.freeze} and {self.freeze_blocks}",
+                remedy="try 0",
+            )
         if not 0 <= self.dropout < 1 or self.hidden < 0:
             got = f"{self.dropout} and {self.hidden}"
             raise RecipeError(
@@ -101,6 +109,7 @@ class Classifier(nn.Module):
         self.door = door
         self.backbone = body
         self.head = head
+        self.tap = nn.Identity()
         self._folded: tuple[nn.Module, ...] = ()  # in a tuple, so that it is no part of the state
 
     @property
@@ -108,7 +117,7 @@ class Classifier(nn.Module):
         """The module whose output is the last map of features, from which the classes are scored."""
         if isinstance(self.head, OutlineHead):
             return self.head.upwards[-1]
-        return last_stage(self.backbone)
+        return self.tap
 
     def fold(self) -> None:
         """Compute faster in training mode where much is frozen; what is computed, learned and saved stays the same.
@@ -116,7 +125,7 @@ class Classifier(nn.Module):
         To be called again when other weights were loaded.
         """
         frozen = any(not parameter.requires_grad for parameter in self.backbone.parameters())
-        self._folded = (folded(self.backbone),) if frozen else ()
+        self._folded = (folded(self.backbone, channels=self.door.mean.shape[1], side=self.door.size),) if frozen else ()
 
     def classify(self, scaled: Tensor) -> Output:
         """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], as augmentation leaves them."""
@@ -136,11 +145,9 @@ class Classifier(nn.Module):
         """Return the backbone's maps at the levels that the head looks at."""
         normalised = self.door.normalise(scaled)
         body = self._folded[0] if self._folded and self.training else self.backbone
-        if self.head.levels == (-1,):
-            return [body(normalised)]
-        look: Callable[..., list[Tensor]] = body.forward_intermediates  # type: ignore[assignment]  # timm's own
-        maps = look(normalised, intermediates_only=True)
-        return [maps[level] for level in self.head.levels]
+        maps: list[Tensor] = body(normalised)
+        *finer, last = [maps[level] for level in self.head.levels]
+        return [*finer, self.tap(last)]
 
     def forward(self, prepared: Tensor) -> Output:
         """Return the output for prepared slices (N, H, H) uint8."""
@@ -156,24 +163,29 @@ def build_classifier(config: NetworkConfig, classes: int) -> Classifier:
     if config.hidden:
         head = DenseHead(kind.features[-1], classes, config.hidden, config.dropout)
     elif config.evidence == "outlines":
+        if kind.strides != DECODER_STRIDES:
+            raise RecipeError(
+                code="backbone_without_strides",
+                rule="network.evidence=outlines needs a backbone with maps at strides 4, 8, 16 and 32",
+                got=f"{config.backbone} has {', '.join(map(str, kind.strides))}",
+                remedy="set network.evidence=map or another network.backbone",
+            )
         head = OutlineHead(kind.features, classes, config.dropout)
     else:
         head = LinearHead(kind.features[-1], classes, config.dropout)
-    network = Classifier(Door(config.input_size, mean, std), kind.build(), head)
-    if config.freeze:
-        _freeze(network.backbone, kind)
+    network = Classifier(Door(config.input_size, mean, std), kind.build(config.input_size), head)
+    freeze_stages(network.backbone, kind, config.freeze, config.freeze_blocks)
     return network
 
 
-def _freeze(body: nn.Module, kind: Backbone) -> None:
-    for name, parameter in body.named_parameters():
-        parameter.requires_grad = name.startswith(kind.trainable_tail)
-
-
 def train_mode(network: Classifier) -> None:
-    """Put the network in training mode, but keep batch norm whose weights are frozen in inference mode, and fold it."""
+    """Put the network in training mode, but keep what is frozen of its backbone in inference mode, and fold it.
+
+    A module is frozen where it has parameters and none of them is learned.
+    """
     network.train()
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.weight.requires_grad:
+    for module in network.backbone.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
             module.eval()
     network.fold()

@@ -35,13 +35,8 @@ class CompactResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return the last map (N, 256, s / 32, s / 32) of normalised slices (N, 1, s, s) float32."""
-        return self.forward_intermediates(pixels)[-1]
-
-    def forward_intermediates(self, pixels: Tensor, *, intermediates_only: bool = True) -> list[Tensor]:
-        """Return the maps of all stages, finest first; named as in timm's backbones."""
-        assert intermediates_only, "the last map is the last of the intermediate ones"
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Return the maps of all stages, finest first, of normalised slices (N, 1, s, s) float32."""
         maps = [self.stem(pixels)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))

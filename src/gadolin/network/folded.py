@@ -3,37 +3,65 @@
 from __future__ import annotations
 
 import copy
+import math
 from itertools import pairwise
 
-from torch import nn
+import torch
+from timm.layers.norm_act import BatchNormAct2d
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 __all__ = ["folded"]
 
+_NORMS = (nn.BatchNorm2d, BatchNormAct2d)  # and no other kind, which may do more than normalise
+_TOLERANCE = 1e-3  # of the largest value of a map
 
-def folded(body: nn.Module) -> nn.Module:
+
+def folded(body: nn.Module, *, channels: int, side: int) -> nn.Module:
     """Return a network that computes what ``body`` does, with frozen batch norms folded into their convolutions.
 
     A frozen batch norm, in inference mode, follows its convolution directly (Jacob et al., "Quantization and Training
     of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, 3.2). Modules that are trained are shared
-    with ``body``, so that training one trains the other; the frozen ones are copies.
+    with ``body``, so that training one trains the other; the frozen ones are copies. Both are asked for the maps of
+    one picture of ``channels`` and ``side``: where the answers differ, a norm does not follow its convolution, and
+    ``body`` is returned as it is.
     """
     learned = [module for module in body.modules() if any(p.requires_grad for p in module.parameters(recurse=False))]
     result: nn.Module = copy.deepcopy(body, {id(module): module for module in learned})
     for module in list(result.modules()):
         _fold_children(module)
-    return result
+    return result if _same(body, result, (1, channels, side, side)) else body
 
 
 def _fold_children(module: nn.Module) -> None:
-    children = list(module.named_children())
-    for (name, first), (other, second) in pairwise(children):
-        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and not _learned(first, second):
+    for (name, first), (other, second) in pairwise(list(module.named_children())):
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and type(second) in _NORMS:
+            if any(parameter.requires_grad for each in (first, second) for parameter in each.parameters()):
+                continue
             folded_one = fuse_conv_bn_eval(first.eval(), second.eval())
             folded_one.requires_grad_(False)
             setattr(module, name, folded_one)
-            setattr(module, other, nn.Identity())
+            setattr(module, other, _after_norm(second))
 
 
-def _learned(*modules: nn.Module) -> bool:
-    return any(parameter.requires_grad for module in modules for parameter in module.parameters())
+def _after_norm(norm: nn.Module) -> nn.Module:
+    """Return what a norm does beside normalising: timm's holds the activation that follows."""
+    return norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
+
+
+def _same(body: nn.Module, result: nn.Module, shape: tuple[int, ...]) -> bool:
+    parameter = next(body.parameters())
+    picture = torch.linspace(-2, 2, math.prod(shape)).view(shape).to(parameter)
+    states = [(module, module.training) for each in (body, result) for module in each.modules()]
+    with torch.no_grad():
+        before, after = _maps(body.eval(), picture), _maps(result.eval(), picture)
+    for module, training in states:
+        module.training = training
+    return all(
+        float((a - b).abs().max()) <= _TOLERANCE * float(a.abs().max()) for a, b in zip(before, after, strict=True)
+    )
+
+
+def _maps(body: nn.Module, picture: Tensor) -> list[Tensor]:
+    maps = body(picture)
+    return list(maps) if isinstance(maps, list | tuple) else [maps]

@@ -24,6 +24,7 @@ from gadolin.runtime import open_runtime
 from gadolin.splits import grouping_keys
 from gadolin.train.export import export_graph
 from gadolin.train.gate import ENOUGH, Gate, add_gate, bound, fit_gate
+from gadolin.train.imagenet import BACKBONE_KEY
 from gadolin.train.parts import Parts
 from gadolin.train.recipe import Recipe
 
@@ -56,7 +57,7 @@ def make_bundle(
     answering = MirrorAverage(network) if recipe.network.mirror_average else network
     examples = validation.slices[validation.rows[:: max(1, len(validation) // _PARITY_SLICES)][:_PARITY_SLICES]]
     weights = {name: tensor.contiguous() for name, tensor in network.cpu().state_dict().items()}
-    write_bytes(folder / "weights.safetensors", save(weights))
+    write_bytes(folder / "weights.safetensors", save(weights, metadata={BACKBONE_KEY: recipe.network.backbone}))
     digest = export_graph(answering, examples, folder / "model.onnx")
     plain = Bundle(
         folder=folder,

@@ -13,6 +13,7 @@ from torch import Tensor, distributed
 from torch.optim import Optimizer
 
 from gadolin.network import Classifier
+from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
 from gadolin.train.batches import Examples, batches, class_weights, steps_per_epoch
 from gadolin.train.memory import Memory
@@ -140,8 +141,10 @@ def grown(recipe: Recipe, epoch: int) -> float:
 
 
 def slice_size(recipe: Recipe, epoch: int) -> int:
-    """Return the input size of an epoch: a multiple of 32 that grows to the whole."""
+    """Return the input size of an epoch: a multiple of 32 that grows to the whole, or the one size of a backbone."""
     whole = recipe.network.input_size
+    if backbone(recipe.network.backbone).fixed_size:
+        return whole
     share = recipe.progressive + (1 - recipe.progressive) * grown(recipe, epoch)
     return max(32, min(whole, round(whole * share / 32) * 32))
 

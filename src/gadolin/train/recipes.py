@@ -65,12 +65,13 @@ RECIPES = {
         epochs=20,
         patience=5,
         network=NetworkConfig(
-            backbone="resnet50", input_size=256, hidden=128, dropout=0.5, freeze=True, mirror_average=False
+            backbone="resnet50", input_size=256, hidden=128, dropout=0.5, mirror_average=False,
+            freeze=3, freeze_blocks=1,
         ),
         augment=AugmentConfig(rotate_degrees=30, shift=0.2, zoom=0.2, shear=0.2, flip=0.5),
         optimizer=OptimizerConfig(name="adam", lr=1e-4, weight_decay=0.0, schedule="constant", warmup_epochs=0.0),
     ),
-}
+}  # fmt: skip
 
 
 def named_recipe(name: str) -> Recipe:

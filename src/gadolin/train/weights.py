@@ -22,12 +22,14 @@ from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.heads import Head
 from gadolin.records import Record
+from gadolin.train.imagenet import BACKBONE_KEY, PACKAGES, packaged_weights
 
 __all__ = ["NAMED", "OTHER_CHOICES", "localise", "require_unseen", "start_from", "weights_facts"]
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # seconds
 _DECODER = "head.upwards."
+_CLASSIFIER = ("conv_head.", "bn2.", "classifier.", "fc.", "head.")  # of timm's models, after the last map
 
 OTHER_CHOICES = "give --weights none, shipped, a .safetensors file, a run folder or a bundle"
 NAMED = ("none", "imagenet", "shipped")
@@ -46,11 +48,12 @@ def start_from(network: Classifier, backbone_name: str, weights: str, classes: t
     if weights == "none":
         return {"weights": "none"}
     if weights == "imagenet":
-        name, state = _from_hub(backbone_name)
-        _load(network, state, f"the hub's {name}")
+        name, state = _imagenet(backbone_name)
+        _load(network, state, name)
         return {"weights": "imagenet", "weights_source": name}
     place = model_place(weights)
     path = _file(weights)
+    _require_same_backbone(path, backbone_name)
     state = _read(path)
     _load(network, _of_backbone(state), str(path))
     same = not place.is_file() and read_bundle(place).classes == classes
@@ -68,6 +71,22 @@ def localise(weights: str) -> bool:
             return any(name.startswith(_DECODER) for name in content.keys())  # noqa: SIM118  # it is no dictionary
     except (OSError, SafetensorError) as error:
         raise _damaged(path, error) from error
+
+
+def _require_same_backbone(path: Path, backbone_name: str) -> None:
+    """Raise WeightsError where a file names another backbone: names and shapes may fit and the answers be wrong."""
+    try:
+        with safe_open(path, "pt") as content:
+            named = (content.metadata() or {}).get(BACKBONE_KEY, backbone_name)
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, error) from error
+    if named != backbone_name:
+        raise WeightsError(
+            code="weights_of_another_backbone",
+            rule=f"weights must be of the backbone {backbone_name}",
+            got=f"{path} holds those of {named}",
+            remedy=f"set network.backbone={named}, or give other weights",
+        )
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -146,8 +165,17 @@ def weights_facts(weights: str) -> dict[str, str]:
     return {"weights": Path(weights).name, "weights_digest": file_digest(_file(weights))}
 
 
+def _imagenet(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
+    """Return where ImageNet weights come from, a package or the hub, and the tensors of the backbone."""
+    if backbone_name not in PACKAGES:
+        return _from_hub(backbone_name)
+    source, state = packaged_weights(backbone_name)
+    return source, {name: tensor for name, tensor in state.items() if not name.startswith(_CLASSIFIER)}
+
+
 def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
-    name = backbone(backbone_name).imagenet
+    kind = backbone(backbone_name)
+    name = kind.hub_name
     if name is None:
         raise WeightsError(
             code="weights_not_available",
@@ -162,7 +190,9 @@ def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
     try:
         if not where:
             _require_answer(constants.ENDPOINT)
-        model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=where, num_classes=0, global_pool="")
+        model = timm.create_model(
+            name, pretrained=True, pretrained_cfg_overlay=where, features_only=True, out_indices=kind.levels
+        )
     except Exception as error:
         raise WeightsError(
             code="weights_not_fetched",
@@ -201,7 +231,7 @@ def _file(weights: str) -> Path:
 def _of_backbone(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the backbone's tensors under its own names, whichever way the file names them."""
     own = {name.removeprefix("backbone."): tensor for name, tensor in state.items() if name.startswith("backbone.")}
-    return own or {name: tensor for name, tensor in state.items() if not name.startswith(("fc.", "head."))}
+    return own or {name: tensor for name, tensor in state.items() if not name.startswith(_CLASSIFIER)}
 
 
 def _load(network: Classifier, state: dict[str, Tensor], where: str) -> None:
