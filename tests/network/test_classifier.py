@@ -184,8 +184,12 @@ def test_a_backbone_whose_maps_are_not_as_announced_is_refused(name):
     assert refused.value.code == "backbone_without_feature_maps"
 
 
-def test_a_backbone_of_one_stride_works_by_the_map_and_not_by_outlines():
-    network = build_classifier(NetworkConfig(backbone="test_vit", input_size=64, evidence="map"), 3).eval()
+@pytest.mark.parametrize("freeze", [0, 4])
+def test_a_backbone_of_one_stride_works_by_the_map_and_not_by_outlines(freeze):
+    network = build_classifier(
+        NetworkConfig(backbone="test_vit", input_size=64, evidence="map", freeze=freeze), 3
+    ).eval()
+    assert all(parameter.requires_grad != bool(freeze) for parameter in network.backbone.parameters())
     with torch.no_grad():
         assert network.classify(torch.zeros(1, 1, 64, 64)).evidence.shape == (1, 3, 4, 4)
     with pytest.raises(RecipeError) as refused:

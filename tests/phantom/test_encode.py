@@ -98,5 +98,7 @@ def test_without_its_package_a_mat_file_is_not_written_and_the_install_command_i
     for name in [name for name in sys.modules if name.split(".")[0] == package] or [package]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtraError, match=rf"needs the package '{package}'.*pip install \"gadolin\[dev\]\""):
+    with pytest.raises(
+        MissingExtraError, match=rf"needs the package '{package}'.*pip install \"gadolin\[(dev|explain)\]\""
+    ):
         mat_bytes(DEEP, GREY > 9, label=1, patient="1", version=version)

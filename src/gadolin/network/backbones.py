@@ -1,7 +1,6 @@
 """Feature extractors: each turns (N, C, s, s) into maps of features, finest first.
 
-``compact`` is Gadolin's own; every other name is one of timm's models, asked for its feature maps
-(https://huggingface.co/docs/timm/feature_extraction).
+``compact`` is Gadolin's own; every other name is one of timm's models, asked for its feature maps.
 """
 
 from __future__ import annotations
@@ -148,7 +147,7 @@ def _levels(strides: tuple[int, ...]) -> tuple[int, ...]:
     places = {stride: level for level, stride in enumerate(strides)}
     if all(stride in places for stride in DECODER_STRIDES):
         return tuple(places[stride] for stride in DECODER_STRIDES)
-    return (len(strides) - 1,)
+    return (-1,)
 
 
 def _hub_name(name: str, settings: PretrainedCfg) -> str | None:
@@ -164,6 +163,8 @@ def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0)
 
     A stage ends with the module that makes a map; parameters are registered in the order in which they are used.
     """
+    if not stages and not blocks:
+        return
     names = [name for name, _ in body.named_parameters()]
     ends = [0, *(1 + _last(names, stage) for stage in kind.stages)]
     frozen = set(names[: ends[min(stages, len(kind.stages))]])
@@ -174,8 +175,11 @@ def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0)
 
 
 def _last(names: list[str], stage: str) -> int:
-    """Return the place of the last parameter of a stage; where timm takes a model apart, dots become underscores."""
-    prefixes = tuple(f"{each}." for each in (stage, stage.replace(".", "_", 1)))
+    """Return the place of the last parameter of a stage.
+
+    Where timm takes a model apart, dots become underscores; where it wraps a model, that is called ``model``.
+    """
+    prefixes = tuple(f"{each}." for each in (stage, stage.replace(".", "_", 1), f"model.{stage}"))
     return max(place for place, name in enumerate(names) if name.startswith(prefixes))
 
 
