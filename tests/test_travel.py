@@ -210,5 +210,6 @@ def test_no_pickle_file_is_ever_read_or_written():
                 given = {each.arg: ast.unparse(each.value) for each in node.keywords}
                 numpys = called in ("np.load", "np.save", "np.lib.format.read_array")
                 wrong += [(path.name, called)] if numpys and given.get("allow_pickle") != "False" else []
-                wrong += [(path.name, called)] if called in ("torch.load", "torch.save") else []
+                tensors_only = path.name == "imagenet.py" and given.get("weights_only") == "True"  # the one exception
+                wrong += [(path.name, called)] if called in ("torch.load", "torch.save") and not tensors_only else []
     assert wrong == []
