@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gadolin.cli.missing import left_out_json, parted, tell_what_is_missing
+from gadolin.cli.failures import report_failures, split_failures
 from gadolin.cli.options import Model
 from gadolin.cli.output import print_json, progress_bar, say
 
@@ -43,6 +43,7 @@ def explain(
     """
     from gadolin.explanations import Options
     from gadolin.files import expand, slices_of
+    from gadolin.folder_walk import listed_json
     from gadolin.predictor import Predictor
     from gadolin.records import NOTICE, Failure
     from gadolin.report.explained import OutputNames, Question, explain_slices, methods_for, sentences
@@ -62,12 +63,12 @@ def explain(
             done.append(one)
             advance(len(done), max(len(files), len(done)), "explaining")
     records = [each for each in done if not isinstance(each, Failure)]
-    failures, left_out = parted([each for each in done if isinstance(each, Failure)], named, answered=records)
+    failures, left_out = split_failures([each for each in done if isinstance(each, Failure)], named, answered=records)
     if as_json:
         errors = [each.as_json() for each in failures]
-        told = {"explained": records, "errors": errors, **left_out_json(left_out)}
+        told = {"explained": records, "errors": errors, **listed_json("left_out", left_out)}
         print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif records:
         print("\n".join(sentences(records)))
         say(NOTICE)
-    tell_what_is_missing(failures, left_out, as_json=as_json)
+    report_failures(failures, left_out, as_json=as_json)
