@@ -203,7 +203,7 @@ def words(rule: ast.expr) -> str:
     if isinstance(rule, ast.Constant):
         return str(rule.value)
     if isinstance(rule, ast.JoinedStr):
-        return "".join(words(one) for one in rule.values)
+        return re.sub("…+", "…", "".join(words(one) for one in rule.values))
     if isinstance(rule, ast.BinOp):
         return words(rule.left) + words(rule.right)
     return "…"

@@ -143,7 +143,7 @@ def test_a_series_that_there_is_not_is_refused_with_those_that_there_are(tmp_pat
     with pytest.raises(RequestError) as caught:
         in_order(sorted(tmp_path.iterdir()), series="4")
     assert str(caught.value) == (
-        "--series must be the number of a series that is there, got 4; there are series 1 (6 files)"
+        "--series must be the number of a series that is there, got 4; choose one: series 1 (6 files)"
     )
 
 

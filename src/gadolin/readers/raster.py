@@ -68,7 +68,10 @@ def decode(content: bytes) -> Slice:
             ) from error
         why = "its header" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())[:300]
         raise DamagedFileError(
-            code="damaged_file", rule=f"the picture is damaged ({why})", remedy="fetch it again"
+            code="damaged_file",
+            rule="a picture must be whole",
+            got=f"this one is damaged ({why})",
+            remedy="fetch it again",
         ) from error
 
 

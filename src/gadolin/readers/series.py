@@ -137,7 +137,7 @@ def _chosen(
             code="series_unknown",
             rule="--series must be the number of a series that is there",
             got=f"got {series}",
-            remedy=f"there are {told}{more}",
+            remedy=f"choose one: {told}{more}",
         )
     return chosen, others
 

@@ -65,7 +65,7 @@ def internal_error(error: Exception) -> ProblemError:
         code="internal_error",
         rule="the service must answer",
         got="it failed at this request",
-        remedy="please report what was sent",
+        remedy="report the line in the log of the service",
     )
 
 

@@ -73,7 +73,7 @@ def _from_table(data: Path, base: Path, patient_from: str | None, progress: Prog
             raise DataError(
                 code="patient_rule_not_needed",
                 rule="annotations name patients in their own column",
-                got=f"{base} has some",
+                got=f"{base} holds a table of them",
                 remedy="leave --patient-from out",
             )
         found = annotated.scan_annotated(base, progress=progress)

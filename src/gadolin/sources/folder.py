@@ -95,8 +95,8 @@ def _require_slices(found: Scan) -> None:
         told = f"none of {len(left)} could be used in {found.root}, not {Path(left[0].path).name}: {left[0].reason}"
     raise DataError(
         code="layout_unknown",
-        rule="a data folder must hold one folder of pictures per class",
-        got=f"or Training/ and Testing/ with such folders; {told}",
+        rule="a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders",
+        got=told,
         remedy="see the README on how to lay it out",
     )
 
