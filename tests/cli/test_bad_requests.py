@@ -32,8 +32,8 @@ def whole_png(side):
 BAD_PICTURES = {
     "text": (b"This is not a picture.\n", "a file must be a PNG, JPEG, BMP, TIFF or WebP picture", "--skip-unreadable"),
     "empty": (b"", "a file must hold bytes, this one is empty", "--skip-unreadable"),
-    "truncated": (whole_png(256)[:-400], "a picture must be whole, this one is damaged", "fetch it again or remove it"),
-    "one pixel": (whole_png(1), "at least 16 pixels a side, this one has 1 x 1", "remove it"),
+    "truncated": (whole_png(256)[:-400], "a picture must be whole, this one is damaged", "fetch it again"),
+    "one pixel": (whole_png(1), "at least 16 pixels a side, this one has 1 x 1", "use the original"),
     "enormous": (png(20_000, 20_000), "a picture may have at most 64,000,000 pixels", "scale it down"),
     "large": (png(9_000, 9_000), "this one has 9,000 x 9,000", "scale it down"),
 }
@@ -168,7 +168,7 @@ def test_a_run_folder_in_use_is_kept(gadolin, class_folders, trained):
         ("other network", "its digest differs; fetch the bundle again"),
         ("no json", "a bundle must be whole, this one is damaged"),
         ("list", "a bundle must be whole, this one is damaged"),
-        ("version", "a bundle must be of format 1, this one is 99"),
+        ("version", "a bundle must be of format 1 or 2, this one is 99"),
         ("key", "unknown bundle key 'clases'"),
     ],
 )
