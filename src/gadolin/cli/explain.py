@@ -50,7 +50,6 @@ def explain(
 
     options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
     named = expand(paths)
-    files = named.files
     predictor = Predictor.load(model, runtime=runtime)
     methods, left = methods_for(method, predictor)
     if left:
@@ -58,16 +57,15 @@ def explain(
     done: list[dict[str, object] | Failure] = []
     with progress_bar("explaining") as advance:
         question = Question(methods, label, options)
-        names = OutputNames(out, inputs=[each for each in files if isinstance(each, str)])
-        for one in explain_slices(predictor, slices_of(files), question, names):
+        names = OutputNames(out, inputs=[each for each in named.files if isinstance(each, str)])
+        for one in explain_slices(predictor, slices_of(named.files), question, names):
             done.append(one)
-            advance(len(done), max(len(files), len(done)), "explaining")
+            advance(len(done), max(len(named.files), len(done)), "explaining")
     records = [each for each in done if not isinstance(each, Failure)]
     failures, left_out = split_failures([each for each in done if isinstance(each, Failure)], named, answered=records)
     if as_json:
-        errors = [each.as_json() for each in failures]
-        told = {"explained": records, "errors": errors, **listed_json("left_out", left_out)}
-        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
+        told = {"explained": records, "errors": [each.as_json() for each in failures]}
+        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told, **listed_json("left_out", left_out)})
     elif records:
         print("\n".join(sentences(records)))
         say(NOTICE)
