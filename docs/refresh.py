@@ -27,6 +27,7 @@ LEFT_OUT = (
     "derived_map",
     "dicomdir",
     "folder_entered_before",
+    "folder_matches_pattern",
     "hidden",
     "housekeeping",
     "in_no_class_folder",
@@ -38,6 +39,7 @@ LEFT_OUT = (
     "not_in_annotations",
     "not_in_manifest",
     "not_in_release",
+    "other_series",
     "special_file",
     "statistic_map",
     "vector_field",
@@ -203,7 +205,7 @@ def words(rule: ast.expr) -> str:
     if isinstance(rule, ast.Constant):
         return str(rule.value)
     if isinstance(rule, ast.JoinedStr):
-        return "".join(words(one) for one in rule.values)
+        return re.sub("…+", "…", "".join(words(one) for one in rule.values))
     if isinstance(rule, ast.BinOp):
         return words(rule.left) + words(rule.right)
     return "…"

@@ -231,7 +231,7 @@ def test_a_localiser_that_is_named_itself_is_told_apart_from_what_is_wrong(predi
 
 def test_a_series_is_chosen_by_its_number(series):
     assert names(expand([str(series)], series="3"), series) == ["c.dcm", "a.dcm", "d.dcm", "b.dcm"]
-    with pytest.raises(RequestError, match=r"got 1; there are series 3 \(4 files\)") as caught:
+    with pytest.raises(RequestError, match=r"got 1; choose one: series 3 \(4 files\)") as caught:
         expand([str(series)], series="1")
     assert caught.value.code == "series_unknown"
 

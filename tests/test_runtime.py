@@ -84,7 +84,7 @@ def test_a_graph_that_is_none_is_a_bundle_error(tmp_path, name, content):
     path.write_bytes(content)
     with pytest.raises(BundleError) as caught:
         open_runtime(path, name)
-    assert str(caught.value).startswith(f"{path}: the network cannot be loaded (")
+    assert str(caught.value).startswith(f"{path}: the runtime must be able to load the network, it cannot (")
     assert str(caught.value).endswith("); fetch the bundle again")
 
 

@@ -88,7 +88,7 @@ def require_fresh(folder: Path, remedy: str = "choose another folder or empty th
             code="output_not_empty",
             rule="the output folder must be new or empty",
             got=f"{folder} is not",
-            remedy=f"{remedy}",
+            remedy=remedy,
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

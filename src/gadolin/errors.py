@@ -45,6 +45,7 @@ __all__ = [
     "TooLargeError",
     "UnknownFormatError",
     "WeightsError",
+    "cannot_open",
     "error_from_json",
     "printable",
     "suggestion",
@@ -177,6 +178,14 @@ class MissingExtraError(GadolinError, ImportError):
             got="which is not installed",
             remedy=f"install it with: {install_command(distribution, extra)}",
         )
+
+
+def cannot_open(why: Exception | str) -> ReadError:
+    """Return what is wrong with a file that the system does not open, in the system's words."""
+    words = getattr(why, "strerror", None) or why
+    return ReadError(
+        code="cannot_open", rule=f"cannot be opened ({words})", remedy="check the path and its permissions"
+    )
 
 
 def error_from_json(content: dict[str, Any]) -> GadolinError:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from gadolin.errors import GadolinError, ReadError, RequestError
+from gadolin.errors import GadolinError, ReadError, RequestError, cannot_open
 from gadolin.folder_walk import count_by_code, walk
 from gadolin.inputs import Paths, paths_from
 from gadolin.pool import thread_pool
@@ -160,7 +160,7 @@ def _try_open(path: str | Failure, plane: str) -> Contents | Failure:
     except (OSError, ValueError) as error:
         if isinstance(error, GadolinError):
             raise
-        return Failure(path, _refused_name(error))
+        return Failure(path, cannot_open(error))
     return contents if contents.omit is None else Omitted(path, contents.omit.at(path))
 
 
@@ -171,12 +171,6 @@ def _try_decode(job: _Job) -> Slice | Failure:
         return job.contents.decode(job.frame or 0)
     except ReadError as error:
         return Failure(job.path, error.at(job.path), job.frame)
-
-
-def _refused_name(error: Exception) -> ReadError:
-    return ReadError(
-        code="cannot_open", rule=f"cannot be opened ({error})", remedy="check the path and its permissions"
-    )
 
 
 def _some(files: Sequence[str | Failure], path: str, left_out: Sequence[Failure]) -> Expanded:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from gadolin.errors import DataError, ReadError
+from gadolin.errors import DataError, ReadError, cannot_open
 from gadolin.records import Failure
 
-__all__ = ["Listing", "Walk", "Walker", "count_by_code", "describe", "is_housekeeping", "walk"]
+__all__ = ["Listing", "Walk", "Walker", "count_by_code", "describe", "is_housekeeping", "listed_json", "walk"]
 
 _HOUSEKEEPING = {
     "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "~snapshot", "$recycle.bin",
@@ -175,6 +175,15 @@ def count_by_code(failures: Iterable[Failure]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
+def listed_json(name: str, failures: Iterable[Failure]) -> dict[str, object]:
+    """Return ``failures`` as they stand in JSON under ``name``, and counted by code under ``name`` with "_by_code"."""
+    listed = list(failures)
+    return {
+        name: [{"path": one.path, "code": one.code, "reason": one.reason} for one in listed],
+        f"{name}_by_code": count_by_code(listed),
+    }
+
+
 def describe(what: str, failures: Sequence[Failure], *, shown: int = 3) -> list[str]:
     """Return lines that count ``failures`` by reason, each reason with its first ``shown`` files."""
     if not failures:
@@ -211,9 +220,7 @@ def _cannot_enter(error: Exception) -> ReadError:
 
 def _cannot_follow(path: Path, error: Exception) -> ReadError:
     if not os.path.islink(path):  # noqa: PTH114  # of a name that pathlib may refuse
-        return ReadError(
-            code="cannot_open", rule=f"cannot be opened ({_words(error)})", remedy="check the path and its permissions"
-        )
+        return cannot_open(error)
     return ReadError(
         code="broken_link",
         rule="a link must lead to a file or a folder",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import ReadError, RequestError
+from gadolin.errors import ReadError, RequestError, cannot_open
 from gadolin.readers import open_file
 from gadolin.readers.contents import check_size, require_finite
 from gadolin.records import Failure, Slice
@@ -94,13 +94,7 @@ def _read(path: str) -> Slice:
             path=path,
         )
     if "\0" in path:
-        raise ReadError(
-            code="cannot_open",
-            rule="cannot be opened",
-            got="no file name holds a null byte",
-            remedy="check the path",
-            path=path,
-        )
+        raise cannot_open("no file name holds a null byte").at(path)
     if os.path.isdir(path):  # noqa: PTH112  # without a Path made of it
         raise ReadError(
             code="path_is_a_folder",

@@ -176,8 +176,8 @@ def _contradicted(records: Sequence[Record], names: Sequence[str], copies: Copie
     return {
         row: DataError(
             code="label_conflict",
-            rule=f"labelled {records[row].label}",
-            got=f"its copy {names[other]} {records[other].label}: at least one is wrong",
+            rule="copies of one slice must have one label",
+            got=f"this one is {records[row].label} and {names[other]} is {records[other].label}: at least one is wrong",
         )
         for row, (other, *_) in found.items()
     }
@@ -189,7 +189,9 @@ def _repeated(names: Sequence[str], copies: Copies, dropped: Mapping[int, DataEr
     repeated = {}
     for row, group in enumerate(copies.groups.tolist()[: len(names)]):
         if row not in dropped and first.setdefault(group, row) != row:
-            repeated[row] = DataError(code="duplicate", rule=f"a copy of {names[first[group]]}")
+            repeated[row] = DataError(
+                code="duplicate", rule="a slice must stand once", got=f"this is a copy of {names[first[group]]}"
+            )
     return repeated
 
 

@@ -122,10 +122,8 @@ class Predictor:
 
     def ask(self, prepared: NDArray[np.uint8]) -> Answer:
         """Return everything that the graph says of prepared slices (N, H, H) uint8, N at least 1."""
-        parts = [self._runtime(prepared[start : start + _BATCH]) for start in range(0, len(prepared), _BATCH)]
-        logits, features, evidence = (np.concatenate([part[place] for part in parts]) for place in range(3))
-        odd = [part.strangeness for part in parts if part.strangeness is not None]
-        return Answer(logits, features, evidence, np.concatenate(odd) if odd else None)
+        starts = range(0, len(prepared), _BATCH)
+        return Answer.joined([self._runtime(prepared[start : start + _BATCH]) for start in starts])
 
     def strange(self, said: Answer) -> NDArray[np.bool_]:
         """Return (N,): which slices are stranger than the bundle's bound; none where it has no bound."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from weakref import WeakSet
@@ -35,6 +35,19 @@ class Answer(NamedTuple):
     evidence: Floats
     strangeness: Floats | None = None
 
+    def rows(self) -> list[Answer]:
+        """Return one answer about a single slice for each of the N."""
+        return [
+            Answer(*(None if part is None else part[row : row + 1] for part in self))  # type: ignore[arg-type]  # strangeness alone may be None
+            for row in range(len(self.logits))
+        ]
+
+    @classmethod
+    def joined(cls, answers: Sequence[Answer]) -> Answer:
+        """Return the answers of one graph, one or more, as one about all of their slices."""
+        parts = (None if part[0] is None else np.concatenate(part) for part in zip(*answers, strict=True))
+        return cls(*parts)  # type: ignore[arg-type]  # strangeness alone may be None
+
 
 class Runtime(Protocol):
     """Executes a graph; safe to call from several threads."""
@@ -54,12 +67,7 @@ class OnnxRuntime:
         try:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise BundleError(
-                code="network_unloadable",
-                rule=f"the network cannot be loaded ({error})",
-                remedy="fetch the bundle again",
-                path=graph,
-            ) from error
+            raise _unloadable(graph, error) from error
         told = any(output.name == STRANGENESS for output in self._session.get_outputs())
         self._outputs = (*OUTPUTS, STRANGENESS) if told else OUTPUTS
 
@@ -80,12 +88,7 @@ class OpenVino:
         try:
             self._compiled = openvino.Core().compile_model(str(graph), "CPU", options)
         except Exception as error:
-            raise BundleError(
-                code="network_unloadable",
-                rule=f"the network cannot be loaded ({error})",
-                remedy="fetch the bundle again",
-                path=graph,
-            ) from error
+            raise _unloadable(graph, error) from error
         told = any(STRANGENESS in output.get_names() for output in self._compiled.outputs)
         self._outputs = (*OUTPUTS, STRANGENESS) if told else OUTPUTS
 
@@ -93,6 +96,16 @@ class OpenVino:
         """See ``Runtime``."""
         result = self._compiled.create_infer_request().infer([prepared])
         return Answer(*(np.array(result[name]) for name in self._outputs))
+
+
+def _unloadable(graph: Path, error: Exception) -> BundleError:
+    return BundleError(
+        code="network_unloadable",
+        rule="the runtime must be able to load the network",
+        got=f"it cannot ({error})",
+        remedy="fetch the bundle again",
+        path=graph,
+    )
 
 
 class Opened:

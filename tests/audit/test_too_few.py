@@ -29,7 +29,7 @@ def test_pictures_of_which_none_can_be_read_are_one_clear_error(small_phantoms, 
     whole = next((small_phantoms / "Training" / "glioma").iterdir()).read_bytes()
     (tmp_path / "glioma").mkdir()
     (tmp_path / "glioma" / "cut.png").write_bytes(whole[: len(whole) // 3])
-    with pytest.raises(DataError, match=r"holds none; glioma/cut\.png: the picture is damaged"):
+    with pytest.raises(DataError, match=r"holds none; glioma/cut\.png: a picture must be whole, this one is damaged"):
         audit(tmp_path)
 
 

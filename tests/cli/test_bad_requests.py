@@ -32,7 +32,7 @@ def whole_png(side):
 BAD_PICTURES = {
     "text": (b"This is not a picture.\n", "a file must be a PNG, JPEG, BMP, TIFF or WebP picture", "--skip-unreadable"),
     "empty": (b"", "a file must hold bytes, this one is empty", "--skip-unreadable"),
-    "truncated": (whole_png(256)[:-400], "the picture is damaged", "fetch it again"),
+    "truncated": (whole_png(256)[:-400], "a picture must be whole, this one is damaged", "fetch it again"),
     "one pixel": (whole_png(1), "at least 16 pixels a side, this one has 1 x 1", "use the original"),
     "enormous": (png(20_000, 20_000), "a picture may have at most 64,000,000 pixels", "scale it down"),
     "large": (png(9_000, 9_000), "this one has 9,000 x 9,000", "scale it down"),
@@ -221,7 +221,7 @@ def test_a_process_ends_with_code_two_one_line_and_no_traceback(gadolin_process,
 
     ending = gadolin_process("train", class_folders, "--out", tmp_path / "run")
 
-    ending.refused("bad.png", "the picture is damaged")
+    ending.refused("bad.png", "a picture must be whole, this one is damaged")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are a thing of POSIX")

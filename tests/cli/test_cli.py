@@ -54,7 +54,7 @@ def test_phantom_answers_in_json(gadolin, tmp_path):
 
 
 def test_phantom_refuses_an_unknown_fault(gadolin, tmp_path):
-    gadolin("phantom", tmp_path / "p", "--fault", "copy").refused("a fault is one of", "'copy'")
+    gadolin("phantom", tmp_path / "p", "--fault", "copy").refused("a fault must be one of", "'copy'")
 
 
 def test_scan_shows_parts_classes_and_patients(gadolin, small_phantoms):

@@ -239,7 +239,7 @@ def test_predict_wants_one_series_in_a_folder(gadolin, trained, scans):
         return gadolin("predict", scans / "two", *words, "--model", trained[1])
 
     run().refused("series 4 (1 file), series 5 (1 file); choose one with --series", scans / "two")
-    run("--series", 6).refused("got 6; there are series 4 (1 file)")
+    run("--series", 6).refused("got 6; choose one: series 4 (1 file)")
     chosen = run("--series", 5, "--json").json["predictions"]
     assert [each["path"] for each in chosen] == [str(scans / "two" / "b.dcm")]
 

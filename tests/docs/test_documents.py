@@ -130,6 +130,18 @@ def test_the_example_of_a_prediction_has_the_documented_schema():
         assert each["error"].startswith(f"{each['path']}: ")
 
 
+def test_every_code_of_a_typical_problem_is_one_of_the_codes():
+    codes = {row[0] for row in rows_of(text_of("docs/codes.md"))}
+    told = {
+        code
+        for row in rows_of(text_of("docs/typical-problems.md"))
+        if len(row) == 4
+        for code in re.findall(r"\w+_\w+", row[1])
+    }
+    assert told - codes == set()
+    assert len(told) > 40
+
+
 def test_every_field_of_an_error_in_json_is_told_in_order():
     example = re.search(r"```json\n(.*?)```", text_of("docs/codes.md"), re.DOTALL).group(1)
     error = BundleError(code="model_not_found", rule="a rule")

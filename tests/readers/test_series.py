@@ -133,7 +133,7 @@ def test_one_number_chooses_a_series_of_each_folder(tmp_path):
         in_order(files, series="7")
     there = "series 5 (1 file), series 6 (1 file) in"
     assert str(caught.value) == (
-        "--series must be the number of a series that is there, got 7; there are "
+        "--series must be the number of a series that is there, got 7; choose one: "
         f"{there} {tmp_path / 'p1'}; {there} {tmp_path / 'p2'}"
     )
 
@@ -143,7 +143,7 @@ def test_a_series_that_there_is_not_is_refused_with_those_that_there_are(tmp_pat
     with pytest.raises(RequestError) as caught:
         in_order(sorted(tmp_path.iterdir()), series="4")
     assert str(caught.value) == (
-        "--series must be the number of a series that is there, got 4; there are series 1 (6 files)"
+        "--series must be the number of a series that is there, got 4; choose one: series 1 (6 files)"
     )
 
 

@@ -72,5 +72,5 @@ def test_a_table_that_cannot_be_used_is_one_clear_error(annotated, rows, head, t
 
 
 def test_annotations_name_their_own_patients(annotated):
-    with pytest.raises(DataError, match="leave --patient-from out"):
+    with pytest.raises(DataError, match=r"the annotations in .* leave it out"):
         scan(annotated("1,glioma,p1,p1,0,"), patient_from="parent")

@@ -179,7 +179,7 @@ def test_a_folder_without_class_folders_is_refused(tmp_path):
     with pytest.raises(DataError) as caught:
         scan_folder(root)
     assert str(caught.value) == (
-        "a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders; "
+        "a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders, "
         f"no picture was found in {root}; see the README on how to lay it out"
     )
 

@@ -26,7 +26,7 @@ def damaged(small_phantoms, short_plan, tmp_path):
 
 def test_a_picture_that_is_cut_short_ends_the_run_and_is_named(damaged):
     plan, wrong = damaged
-    with pytest.raises(ReadError, match="the picture is damaged") as caught:
+    with pytest.raises(ReadError, match="this one is damaged") as caught:
         divide(plan, None)
     assert str(caught.value).startswith(f"{wrong}: ")
 
@@ -36,7 +36,7 @@ def test_a_picture_that_is_cut_short_is_left_out_where_that_is_allowed(damaged, 
     parts = divide(replace(plan, skip_unreadable=True), None)
     assert wrong not in {record.path for record in parts.records}
     assert len(parts.records) == len(list(plan.data.rglob("*.png"))) - 1
-    assert [text for text in caplog.messages if text.startswith(f"left out {wrong}: the picture is damaged")]
+    assert [text for text in caplog.messages if text.startswith(f"left out {wrong}: a picture must be whole")]
 
 
 def test_the_slices_of_the_test_part_are_those_of_its_records(short_plan, tmp_path):

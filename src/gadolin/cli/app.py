@@ -152,7 +152,8 @@ def _failure(error: Exception) -> GadolinError:
         return _unimportable(error)
     return OutputError(
         code="work_stopped",
-        rule="the work could not go on" + (f": {error}" if str(error) else ""),
+        rule="the work could not go on",
+        got=str(error),
         remedy="free space or check the path",
     )
 

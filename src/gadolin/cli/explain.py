@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gadolin.cli.missing import left_out_json, parted, tell_what_is_missing
+from gadolin.cli.failures import report_failures, split_failures
 from gadolin.cli.options import Model
 from gadolin.cli.output import print_json, progress_bar, say
 
@@ -43,13 +43,13 @@ def explain(
     """
     from gadolin.explanations import Options
     from gadolin.files import expand, slices_of
+    from gadolin.folder_walk import listed_json
     from gadolin.predictor import Predictor
     from gadolin.records import NOTICE, Failure
     from gadolin.report.explained import OutputNames, Question, explain_slices, methods_for, sentences
 
     options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
     named = expand(paths)
-    files = named.files
     predictor = Predictor.load(model, runtime=runtime)
     methods, left = methods_for(method, predictor)
     if left:
@@ -57,17 +57,16 @@ def explain(
     done: list[dict[str, object] | Failure] = []
     with progress_bar("explaining") as advance:
         question = Question(methods, label, options)
-        names = OutputNames(out, inputs=[each for each in files if isinstance(each, str)])
-        for one in explain_slices(predictor, slices_of(files), question, names):
+        names = OutputNames(out, inputs=[each for each in named.files if isinstance(each, str)])
+        for one in explain_slices(predictor, slices_of(named.files), question, names):
             done.append(one)
-            advance(len(done), max(len(files), len(done)), "explaining")
+            advance(len(done), max(len(named.files), len(done)), "explaining")
     records = [each for each in done if not isinstance(each, Failure)]
-    failures, left_out = parted([each for each in done if isinstance(each, Failure)], named, answered=records)
+    failures, left_out = split_failures([each for each in done if isinstance(each, Failure)], named, answered=records)
     if as_json:
-        errors = [each.as_json() for each in failures]
-        told = {"explained": records, "errors": errors, **left_out_json(left_out)}
-        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
+        told = {"explained": records, "errors": [each.as_json() for each in failures]}
+        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told, **listed_json("left_out", left_out)})
     elif records:
         print("\n".join(sentences(records)))
         say(NOTICE)
-    tell_what_is_missing(failures, left_out, as_json=as_json)
+    report_failures(failures, left_out, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gadolin.cli.missing import left_out_json, parted, tell_what_is_missing
+from gadolin.cli.failures import report_failures, split_failures
 from gadolin.cli.options import Model
 from gadolin.cli.output import print_csv, print_json, progress_bar, say, table
 
@@ -39,6 +39,7 @@ def predict(
     """
     from gadolin.errors import RequestError
     from gadolin.files import expand, predict_files
+    from gadolin.folder_walk import listed_json
     from gadolin.predictor import Predictor
     from gadolin.records import NOTICE, Failure, Prediction
 
@@ -53,12 +54,14 @@ def predict(
     predictor = Predictor.load(model, runtime=runtime, threads=threads)
     answers = _with_progress(predict_files(predictor, named.files, plane=plane), len(named.files))
     predictions = [each for each in answers if isinstance(each, Prediction)]
-    failures, left_out = parted([each for each in answers if isinstance(each, Failure)], named, answered=predictions)
+    failures, left_out = split_failures(
+        [each for each in answers if isinstance(each, Failure)], named, answered=predictions
+    )
     if as_json:
         told = {
             "predictions": [each.as_json() for each in predictions],
             "errors": [each.as_json() for each in failures],
-            **left_out_json(left_out),
+            **listed_json("left_out", left_out),
         }
         print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif as_csv:
@@ -67,7 +70,7 @@ def predict(
         print(_words(predictions, predictor.bundle.classes))
     if predictions and not as_json:
         say(NOTICE)
-    tell_what_is_missing(failures, left_out, as_json=as_json)
+    report_failures(failures, left_out, as_json=as_json)
 
 
 def _with_progress(answers: Iterator[Prediction | Failure], files: int) -> list[Prediction | Failure]:

@@ -97,7 +97,7 @@ def _check(label: str, patient: int, *, seed: int, slices: int, size: int) -> No
     if label not in CLASSES:
         raise RequestError(
             code="class_unknown",
-            rule=f"a label is one of {', '.join(CLASSES)}",
+            rule=f"a label must be one of {', '.join(CLASSES)}",
             got=f"got {label!r}{suggestion(label, CLASSES)}",
         )
     least = {"patient": 0, "seed": 0, "slices": 1, "size": SMALLEST_SIZE}

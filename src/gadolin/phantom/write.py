@@ -71,7 +71,7 @@ class PhantomPlan:
                 known = ", ".join(FAULTS)
                 raise RequestError(
                     code="fault_unknown",
-                    rule=f"a fault is one of {known}",
+                    rule=f"a fault must be one of {known}",
                     got=f"got {fault!r}{suggestion(fault, FAULTS)}",
                 )
 

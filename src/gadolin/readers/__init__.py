@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gadolin.errors import DamagedFileError, ReadError, RequestError, TooLargeError, UnknownFormatError, suggestion
+from gadolin.errors import (
+    DamagedFileError,
+    ReadError,
+    RequestError,
+    TooLargeError,
+    UnknownFormatError,
+    cannot_open,
+    suggestion,
+)
 from gadolin.readers.contents import Contents
 from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.readers.raster import open_raster
@@ -147,8 +155,4 @@ def _content(path: Path) -> bytes:
             size = os.fstat(file.fileno()).st_size or MAX_BYTES  # nothing is known of what is no plain file
             return file.read(min(size, MAX_BYTES) + 1)
     except OSError as error:
-        raise ReadError(
-            code="cannot_open",
-            rule=f"cannot be opened ({error.strerror or error})",
-            remedy="check the path and its permissions",
-        ) from error
+        raise cannot_open(error) from error

@@ -29,6 +29,7 @@ __all__ = [
     "deep_to_grey",
     "left_out",
     "require_finite",
+    "require_one_frame",
     "to_grey",
 ]
 
@@ -123,6 +124,17 @@ def check_size(width: int, height: int) -> None:
             rule=f"a picture must measure at least {MIN_SIDE} pixels a side",
             got=f"this one has {width} x {height}",
             remedy="use the original",
+        )
+
+
+def require_one_frame(frames: int, counted: str = "") -> None:
+    """Raise ReadError for a picture of several frames; ``counted`` is how their number is told."""
+    if frames > 1:
+        raise ReadError(
+            code="several_frames",
+            rule="a picture must hold one frame",
+            got=f"this one holds {counted or frames}",
+            remedy="save them apart",
         )
 
 

@@ -46,7 +46,8 @@ def open_dicom(content: bytes) -> Contents:
     except Exception as error:
         raise DamagedFileError(
             code="damaged_file",
-            rule=one_line(f"the DICOM file is damaged ({type(error).__name__}: {error})"),
+            rule="a DICOM file must be whole",
+            got=one_line(f"this one is damaged ({type(error).__name__}: {error})"),
             remedy="export it again or remove it",
         ) from error
 

@@ -74,7 +74,7 @@ def layout_of(dataset: Dataset) -> Layout:
             code="unpacks_too_large",
             rule=f"a DICOM file may unpack to {MAX_VOLUME_BYTES:,} bytes in {MAX_FRAMES:,} frames of 1 or 3 samples",
             got=f"this one claims {total:,} bytes in {frames:,} frames of {samples}",
-            remedy="it is damaged or must be split",
+            remedy="split it, or fetch it again if it is damaged",
         )
     if allocated not in (8, 16, 32, 64):
         raise ReadError(
@@ -172,7 +172,7 @@ def _photometric(dataset: Dataset, samples: int) -> str:
         raise ReadError(
             code="photometric_unfit",
             rule=f"pixels of {samples} sample{'s' * (samples > 1)} must be one of {', '.join(known)}",
-            got=f"this file's are {found[:40] or 'of none that is told'}",
+            got=f"this file's are {found[:40] or 'not named'}",
             remedy="export it again in grey",
         )
     return found
@@ -185,7 +185,7 @@ def _check_length(dataset: Dataset, layout: Layout, total: int) -> None:
         if there > _MAX_EXPANSION * total + 65536:
             raise DamagedFileError(
                 code="compressed_too_long",
-                rule="compressed pixels should be smaller than plain ones",
+                rule="compressed pixels must take less room than plain ones",
                 got=f"got {there:,} for {total:,} bytes",
                 remedy="export it again",
             )

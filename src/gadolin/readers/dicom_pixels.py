@@ -84,8 +84,7 @@ def _meant(dataset: Dataset, layout: Layout, pixels: NDArray[Any], stored: int, 
         if stored < 8 * words.dtype.itemsize:
             words = (words >> (high + 1 - stored)) & ((1 << stored) - 1)
         return _Stored(Values(words, stored, False), True)
-    overlaid = _is_overlaid(dataset, high)
-    values = stored_values(pixels, stored, high, signed=layout.signed, overlaid=overlaid)
+    values = stored_values(pixels, stored, high, signed=layout.signed, overlaid=_is_overlaid(dataset))
     if layout.photometric == "PALETTE COLOR":
         return _Stored(_looked_up(values.pixels, dataset), True)
     return _Stored(values, False)
@@ -143,13 +142,13 @@ def _by_pydicom(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
     return np.asarray(pixels, pixels.dtype.newbyteorder("="))
 
 
-def _is_overlaid(dataset: Dataset, high: int) -> bool:
+def _is_overlaid(dataset: Dataset) -> bool:
     """Return whether the header says that bits beside the stored ones hold an overlay (retired, but in use)."""
     for group in _OVERLAYS:
         place = (group, _OVERLAY_BIT)
         if place in dataset and (group, _OVERLAY_DATA) not in dataset:
             bit = whole_number(dataset, place)
-            if bit is not None and (bit > high or bit > 0):
+            if bit is not None and bit > 0:
                 return True
     return False
 

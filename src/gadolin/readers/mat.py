@@ -46,7 +46,8 @@ def open_mat(content: bytes) -> Contents:
     except Exception as error:
         raise DamagedFileError(
             code="damaged_file",
-            rule=f"the .mat file is damaged ({' '.join(str(error).split())[:300]})",
+            rule="a .mat file must be whole",
+            got=f"this one is damaged ({' '.join(str(error).split())[:300]})",
             remedy="fetch it again",
         ) from error
     if found.image.ndim != 2 or found.image.dtype.kind not in "iuf":

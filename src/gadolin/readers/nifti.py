@@ -42,7 +42,8 @@ def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
     except Exception as error:
         raise DamagedFileError(
             code="damaged_file",
-            rule=f"the NIfTI file is damaged ({' '.join(str(error).split())[:300]})",
+            rule="a NIfTI file must be whole",
+            got=f"this one is damaged ({' '.join(str(error).split())[:300]})",
             remedy="export it again or remove it",
         ) from error
 

@@ -117,7 +117,7 @@ def lie_of(header: Any) -> Lie:
         raise DamagedFileError(
             code="nifti_affine_invalid",
             rule="a NIfTI volume must say how it lies",
-            got="neither this one's sform nor its qform can be",
+            got="neither this one's sform nor its qform can be used",
             remedy="export it again",
         )
     return Lie(found, _steps_mm(np.linalg.norm(found[:3, :3], axis=0), header))

@@ -78,7 +78,10 @@ def open_png(content: bytes) -> Png:
             file.append(_chunk(kind, body))
     if len(header) != 13:
         raise DamagedFileError(
-            code="damaged_file", rule="a PNG file must begin with a header of 13 bytes", remedy="fetch it again"
+            code="damaged_file",
+            rule="a PNG file must begin with a header of 13 bytes",
+            got="this one does not",
+            remedy="fetch it again",
         )
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     return Png(

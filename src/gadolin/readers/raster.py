@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gadolin.errors import DamagedFileError, ReadError, TooLargeError, UnknownFormatError
 from gadolin.readers import tiff_picture
 from gadolin.readers.channels import flattened, hidden, turned
-from gadolin.readers.contents import MAX_PIXELS, Contents, background_for_nan, check_size, to_grey
+from gadolin.readers.contents import MAX_PIXELS, Contents, background_for_nan, check_size, require_one_frame, to_grey
 from gadolin.readers.inflate import most_unpacked
 from gadolin.readers.jpeg import decode_unusual, exif_of, frame_of, is_usual, without_marks
 from gadolin.readers.kinds import HEAD, file_kind
@@ -68,14 +68,17 @@ def decode(content: bytes) -> Slice:
             ) from error
         why = "its header" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())[:300]
         raise DamagedFileError(
-            code="damaged_file", rule=f"the picture is damaged ({why})", remedy="fetch it again"
+            code="damaged_file",
+            rule="a picture must be whole",
+            got=f"this one is damaged ({why})",
+            remedy="fetch it again",
         ) from error
 
 
 def _decode_png(content: bytes) -> Slice:
     png = open_png(content)
     check_size(png.width, png.height)
-    _require_one_frame(png.frames)
+    require_one_frame(png.frames)
     if not png.flattened:
         image = _first_that_opens(png.file, lambda: png.bare)
         if not png.clear:
@@ -136,7 +139,7 @@ def _by_pillow(content: bytes, *, several: bool = False) -> Slice:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         check_size(image.width, image.height)
         if not several and image.format != "MPO":
-            _require_one_frame(getattr(image, "n_frames", 1))
+            require_one_frame(getattr(image, "n_frames", 1))
         size = image.width * image.height * 4  # bytes of float32, the least that is taken
         if size > most_unpacked(len(content)):
             raise DamagedFileError(
@@ -190,13 +193,3 @@ def _orientation(content: bytes) -> int:
     with suppress(Exception), Image.open(io.BytesIO(content), formats=FORMATS) as image:
         return int(image.getexif().get(_ORIENTATION, 1))
     return 1
-
-
-def _require_one_frame(frames: int) -> None:
-    if frames > 1:
-        raise ReadError(
-            code="several_frames",
-            rule="a picture must hold one frame",
-            got=f"this one holds {frames}",
-            remedy="save them apart",
-        )

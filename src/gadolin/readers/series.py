@@ -11,12 +11,11 @@ from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import Place
 from gadolin.readers.kinds import HEAD, file_kind, foreign, is_other
-from gadolin.readers.planes import are_three_planes, localiser
+from gadolin.readers.planes import NOWHERE, SAME_PLANE, Direction, are_three_planes, cosine, localiser
 from gadolin.records import Failure
 
 __all__ = ["Ordered", "by_place", "in_order"]
 
-_SAME_PLANE = 0.999  # of the cosine between two normals
 _TOLD = 5  # folders, in an error
 
 
@@ -34,7 +33,7 @@ class _Found(NamedTuple):
     place: Place
 
 
-_NOWHERE = Place("", "", None, (0.0, 0.0, 0.0), 0)
+_NOWHERE = Place("", "", None, NOWHERE, 0)
 
 
 def in_order(paths: Sequence[Path], *, series: str | None = None) -> Ordered:
@@ -88,14 +87,14 @@ def by_place(places: Mapping[Path, Place]) -> list[Path]:
 
     Planes count as one within 2.5 degrees.
     """
-    planes: list[tuple[float, float, float]] = []
+    planes: list[Direction] = []
     keys: dict[Path, tuple[int, float, int, Path]] = {}
     for path, place in places.items():
         if place.position is None:
             keys[path] = (len(places), 0.0, place.instance, path)
             continue
-        turns = [sum(a * b for a, b in zip(plane, place.direction, strict=True)) for plane in planes]
-        number = next((index for index, turn in enumerate(turns) if abs(turn) > _SAME_PLANE), len(planes))
+        turns = [cosine(plane, place.direction) for plane in planes]
+        number = next((index for index, turn in enumerate(turns) if abs(turn) > SAME_PLANE), len(planes))
         if number == len(planes):
             planes.append(place.direction)
             turns.append(1.0)
@@ -138,7 +137,7 @@ def _chosen(
             code="series_unknown",
             rule="--series must be the number of a series that is there",
             got=f"got {series}",
-            remedy=f"there are {told}{more}",
+            remedy=f"choose one: {told}{more}",
         )
     return chosen, others
 

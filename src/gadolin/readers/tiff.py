@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gadolin.errors import DamagedFileError, ReadError
+from gadolin.readers.contents import require_one_frame
 
 __all__ = ["PALETTE", "RGB", "SEPARATED", "WHITE_IS_ZERO", "Layout", "at_page", "layout_of"]
 
@@ -84,13 +85,7 @@ def layout_of(content: bytes) -> Layout:
         pages = list(_pages(content, head))
         whole = [page for page in pages if not _is_aside(page[1], first=page is pages[0])] or pages[:1]
         frames = max(len(whole), _stacked(whole[0][1]) if whole else 0)
-        if frames > 1:
-            raise ReadError(
-                code="several_frames",
-                rule="a picture must hold one frame",
-                got=f"this one holds {frames if len(pages) < _MOST_PAGES else f'{_MOST_PAGES:,} or more'}",
-                remedy="save them apart",
-            )
+        require_one_frame(frames, "" if len(pages) < _MOST_PAGES else f"{_MOST_PAGES:,} or more")
         place, tags = whole[0]
         return _layout(place, tags, head.order)
     except (struct.error, IndexError, KeyError, ValueError, OverflowError) as error:

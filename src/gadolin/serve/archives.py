@@ -103,7 +103,7 @@ def _bounded(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> byt
                     413,
                     code="unpacks_too_large",
                     rule="archives must unpack to no more bytes than a request may hold",
-                    got="these do",
+                    got="these unpack to more",
                     remedy="send fewer files at once",
                 )
     return bytes(content)

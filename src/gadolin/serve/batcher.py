@@ -56,9 +56,7 @@ class Batcher:
 
         A ``Runtime``. Raises ProblemError (503) where the service ends meanwhile.
         """
-        said = [waiting.result() for waiting in [self._put(self._patient, one) for one in prepared]]
-        parts = (None if part[0] is None else np.concatenate(part) for part in zip(*said, strict=True))
-        return Answer(*parts)  # type: ignore[arg-type]  # strangeness alone may be None
+        return Answer.joined([one.result() for one in [self._put(self._patient, each) for each in prepared]])
 
     def close(self) -> None:
         """Answer the predictions that wait, give up what explanations ask, then stop."""
@@ -100,10 +98,9 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 -- told to those who wait
             _refuse(batch, error)
             return
-        for row, one in enumerate(batch):
-            alone = (None if part is None else part[row : row + 1] for part in said)
+        for one, alone in zip(batch, said.rows(), strict=True):
             if one.answer.set_running_or_notify_cancel():
-                one.answer.set_result(Answer(*alone))  # type: ignore[arg-type]  # strangeness alone may be None
+                one.answer.set_result(alone)
 
 
 def _first(line: deque[_Waiting], most: int) -> list[_Waiting]:

@@ -17,6 +17,7 @@ __all__ = ["Decoders"]
 
 _LOG = logging.getLogger("gadolin")
 _START_SECONDS = 60
+_AGAIN = "check the file, or send it again"
 _FILES_EACH = 2000
 
 
@@ -116,11 +117,20 @@ class Decoders:
         return found
 
     def _given_up(self, *, late: bool) -> ProblemError:
+        if late:
+            return ProblemError(
+                503,
+                code="decoder_too_slow",
+                rule=f"a file must be decoded within {self._limits.max_seconds:g} s",
+                got="this one was not",
+                remedy=_AGAIN,
+                retry_seconds=1,
+            )
         return ProblemError(
             503,
-            code="decoder_too_slow" if late else "decoder_died",
-            rule=f"a file must be decoded within {self._limits.max_seconds:g} s",
-            got="this one was not" if late else "its decoder died",
-            remedy="check it, or send it again",
+            code="decoder_died",
+            rule="a decoder must survive its file",
+            got="this one died",
+            remedy=_AGAIN,
             retry_seconds=1,
         )

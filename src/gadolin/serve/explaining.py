@@ -143,10 +143,7 @@ def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | N
     for start in range(0, len(slices), _AT_ONCE):
         if cancelled is not None and cancelled.is_set():
             raise CancelledError
-        several = predictor.ask(np.stack([one.prepared for one in slices[start : start + _AT_ONCE]]))
-        for row in range(len(several.logits)):
-            alone = (None if part is None else part[row : row + 1] for part in several)
-            said.append(Answer(*alone))  # type: ignore[arg-type]  # strangeness alone may be None
+        said += predictor.ask(np.stack([one.prepared for one in slices[start : start + _AT_ONCE]])).rows()
     return said
 
 

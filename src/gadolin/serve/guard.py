@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gadolin.serve.addresses import host_name, is_address, is_loopback
-from gadolin.serve.problems import ProblemError, internal_error, problem_response
+from gadolin.serve.problems import ProblemError, internal_error, problem_response, request_too_large
 from gadolin.serve.settings import Settings
 
 __all__ = ["Guard"]
@@ -176,13 +176,7 @@ class Guard:
         limits = self._settings.limits
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > limits.max_request_bytes:
-            raise ProblemError(
-                413,
-                code="request_too_large",
-                rule=f"a request may hold {limits.max_request_bytes:,} bytes",
-                got="this one holds more",
-                remedy="send fewer files",
-            )
+            raise request_too_large(limits.max_request_bytes)
         if scope["method"] == "POST" and self._working >= limits.max_queue:
             raise ProblemError(
                 429,

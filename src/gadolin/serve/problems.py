@@ -13,7 +13,15 @@ from starlette.responses import Response
 
 from gadolin.errors import GadolinError, MissingExtraError, RequestError, TooLargeError, UnknownFormatError
 
-__all__ = ["ProblemError", "internal_error", "invalid_field", "problem_of", "problem_response", "status_of"]
+__all__ = [
+    "ProblemError",
+    "internal_error",
+    "invalid_field",
+    "problem_of",
+    "problem_response",
+    "request_too_large",
+    "status_of",
+]
 
 _LOG = logging.getLogger("gadolin")
 _STATUS = ((TooLargeError, 413), (UnknownFormatError, 415), (MissingExtraError, 501), (RequestError, 422))
@@ -51,6 +59,17 @@ def problem_of(error: GadolinError) -> ProblemError:
     return ProblemError(status_of(error), code=error.code, rule=error.rule, got=error.got, remedy=error.remedy)
 
 
+def request_too_large(most: int) -> ProblemError:
+    """Return the problem (413) of a request of more than ``most`` bytes."""
+    return ProblemError(
+        413,
+        code="request_too_large",
+        rule=f"a request may hold {most:,} bytes",
+        got="this one holds more",
+        remedy="send fewer files",
+    )
+
+
 def invalid_field(*, rule: str, got: str) -> ProblemError:
     """Return the problem (422) of a field whose value is none of those that ``rule`` allows."""
     return ProblemError(422, code="field_invalid", rule=rule, got=f"got {got[:60]!r}", remedy="correct it")
@@ -65,7 +84,7 @@ def internal_error(error: Exception) -> ProblemError:
         code="internal_error",
         rule="the service must answer",
         got="it failed at this request",
-        remedy="please report what was sent",
+        remedy="report the line in the log of the service",
     )
 
 

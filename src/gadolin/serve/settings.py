@@ -79,7 +79,7 @@ class Settings:
         if self.token and (len(self.token) < _SHORTEST_TOKEN or not self.token.isascii()):
             raise RequestError(
                 code="token_too_short",
-                rule=f"a token has {_SHORTEST_TOKEN} ASCII characters or more",
+                rule=f"a token must have {_SHORTEST_TOKEN} ASCII characters or more",
                 got=f"got {len(self.token)}",
                 remedy="take a longer one",
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from gadolin.serve.disposition import disposition
-from gadolin.serve.problems import ProblemError
+from gadolin.serve.problems import ProblemError, request_too_large
 from gadolin.serve.settings import Limits
 
 __all__ = ["Form", "Upload", "read_form"]
@@ -149,13 +149,7 @@ async def read_form(content_type: str, body: AsyncIterator[bytes], limits: Limit
         async for chunk in _in_time(body):
             collector.total += len(chunk)
             if collector.total > limits.max_request_bytes:
-                raise ProblemError(
-                    413,
-                    code="request_too_large",
-                    rule=f"a request may hold {limits.max_request_bytes:,} bytes",
-                    got="this one holds more",
-                    remedy="send fewer files",
-                )
+                raise request_too_large(limits.max_request_bytes)
             parser.write(chunk)
         parser.finalize()
     except ValueError as error:

@@ -58,24 +58,12 @@ def _from_table(data: Path, base: Path, patient_from: str | None, progress: Prog
         found = _from_manifest(inside, patient_from)
         return with_unused(found, data, [inside], _unused("not_in_manifest", "its manifest", "add a row for it"))
     if figshare.slice_files(base):
-        if patient_from is not None:
-            raise DataError(
-                code="patient_rule_not_needed",
-                rule="these slices name their own patients",
-                got=f"{base} holds such .mat files",
-                remedy="leave --patient-from out",
-            )
+        _refuse_rule(patient_from, f"the .mat files in {base} do")
         found = figshare.scan_mats(base, progress=progress)
         why = _unused("not_a_numbered_slice", "a file called by its number, as 1.mat, beside the others")
         return with_unused(found, data, [base / figshare.FOLDS], why)
     if annotated.is_annotated(base):
-        if patient_from is not None:
-            raise DataError(
-                code="patient_rule_not_needed",
-                rule="annotations name patients in their own column",
-                got=f"{base} has some",
-                remedy="leave --patient-from out",
-            )
+        _refuse_rule(patient_from, f"the annotations in {base} have a column for them")
         found = annotated.scan_annotated(base, progress=progress)
         why = _unused("not_in_annotations", f"a row of {annotated.TABLE}", "add a row for it")
         return with_unused(found, data, [base / annotated.TABLE], why)
@@ -88,14 +76,19 @@ def _unused(code: str, where: str, remedy: str = "") -> DataError:
     )
 
 
-def _from_manifest(path: Path, patient_from: str | None) -> Scan:
+def _refuse_rule(patient_from: str | None, got: str) -> None:
+    """Raise DataError where a rule for patients is given for data that names them itself."""
     if patient_from is not None:
         raise DataError(
             code="patient_rule_not_needed",
-            rule="a manifest names patients in its own column",
-            got=f"{path} is one",
-            remedy="leave --patient-from out",
+            rule="--patient-from is for data that does not name its patients itself",
+            got=got,
+            remedy="leave it out",
         )
+
+
+def _from_manifest(path: Path, patient_from: str | None) -> Scan:
+    _refuse_rule(patient_from, f"the manifest {path} has a column for them")
     failures: list[Failure] = []
     read = read_manifest(path, failures=failures)
     renamed = {one.label: canonical(one.label) for one in read if canonical(one.label) != one.label}

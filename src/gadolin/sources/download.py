@@ -76,7 +76,7 @@ def download(
                     code="download_incomplete",
                     rule=f"{remote.name} must arrive whole",
                     got=f"{_size(part):,} of {remote.size:,} bytes did after {tries} tries ({error})",
-                    remedy=f"{_LATER}",
+                    remedy=_LATER,
                 ) from error
             time.sleep(pause_seconds * 2 ** (attempt - 1))
     _check(remote, part)
@@ -98,7 +98,7 @@ def fetch_json(url: str, *, tries: int = 3, pause_seconds: float = 1.0) -> objec
                     code="download_no_answer",
                     rule=f"{url} must answer",
                     got=f"it did not in {tries} tries ({error})",
-                    remedy=f"{_LATER}",
+                    remedy=_LATER,
                 ) from error
             time.sleep(pause_seconds * 2 ** (attempt - 1))
     try:

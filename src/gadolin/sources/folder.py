@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from gadolin.errors import DataError, GadolinError, ReadError
+from gadolin.errors import DataError, GadolinError, ReadError, cannot_open
 from gadolin.readers import MAX_BYTES, open_bytes, require_utf8
 from gadolin.readers.contents import Contents, left_out
 from gadolin.readers.kinds import HEAD, foreign, is_other
@@ -82,7 +82,7 @@ def sort_out(files: Iterable[Path], why: GadolinError) -> tuple[list[Failure], l
         try:
             aside.append(Failure(str(path), why if passes_for_slice(path) else foreign()))
         except OSError as error:
-            failed.append(Failure(str(path), _cannot_open(error)))
+            failed.append(Failure(str(path), cannot_open(error)))
     return failed, aside
 
 
@@ -95,8 +95,8 @@ def _require_slices(found: Scan) -> None:
         told = f"none of {len(left)} could be used in {found.root}, not {Path(left[0].path).name}: {left[0].reason}"
     raise DataError(
         code="layout_unknown",
-        rule="a data folder must hold one folder of pictures per class",
-        got=f"or Training/ and Testing/ with such folders; {told}",
+        rule="a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders",
+        got=told,
         remedy="see the README on how to lay it out",
     )
 
@@ -129,16 +129,8 @@ def _opened(path: Path) -> tuple[Contents, str]:
                 return left_out("other", foreign()), ""
             content += file.read(MAX_BYTES + 1 - len(content))
     except OSError as error:
-        raise _cannot_open(error) from error
+        raise cannot_open(error) from error
     return open_bytes(content), hashlib.sha256(content).hexdigest()
-
-
-def _cannot_open(error: OSError) -> ReadError:
-    return ReadError(
-        code="cannot_open",
-        rule=f"cannot be opened ({error.strerror or error})",
-        remedy="check the path and its permissions",
-    )
 
 
 def _group(contents: Contents, digest: str) -> str:

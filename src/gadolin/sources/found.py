@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gadolin.errors import DataError
-from gadolin.folder_walk import count_by_code, describe
+from gadolin.folder_walk import count_by_code, describe, listed_json
 from gadolin.records import Failure, Record
 from gadolin.sources.release import Release
 
@@ -78,21 +78,12 @@ class Scan:
 
 def not_taken_json(skipped: Sequence[Failure], omitted: Sequence[Failure]) -> dict[str, object]:
     """Return what was seen and not taken as it stands in JSON, file by file and counted by code."""
-    return {
-        "skipped": [_told(one) for one in skipped],
-        "skipped_by_code": count_by_code(skipped),
-        "omitted": [_told(one) for one in omitted],
-        "omitted_by_code": count_by_code(omitted),
-    }
+    return listed_json("skipped", skipped) | listed_json("omitted", omitted)
 
 
 def in_order_of_path(failures: Iterable[Failure]) -> tuple[Failure, ...]:
     """Return failures in the order of their paths."""
     return tuple(sorted(failures, key=lambda one: one.path))
-
-
-def _told(one: Failure) -> dict[str, object]:
-    return {"path": one.path, "code": one.code, "reason": one.reason}
 
 
 def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
@@ -114,7 +105,7 @@ def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
             code="unreadable_files",
             rule="every file of the data must be one that can be entered and read",
             got=f"{len(found.skipped)} cannot ({counts}), this one because: {first.error.statement}",
-            remedy="remove what cannot be read or pass --skip-unreadable",
+            remedy="mend what gadolin scan lists, or pass --skip-unreadable",
             path=first.path,
         )
     for line in describe("left out", [*found.skipped, *found.omitted]):

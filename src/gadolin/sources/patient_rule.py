@@ -73,5 +73,5 @@ class PatientRule:
         except re.error as error:
             rule = "--patient-from must be parent, dicom, bids or a regular expression"
             raise DataError(
-                code="patient_rule_invalid", rule=f"{rule}", got=f"got {self.given!r} ({error})", remedy="correct it"
+                code="patient_rule_invalid", rule=rule, got=f"got {self.given!r} ({error})", remedy="correct it"
             ) from error

@@ -107,4 +107,4 @@ def _last(member: zipfile.ZipInfo) -> str:
 
 
 def _refusal(archive: Path, rule: str, got: str) -> DownloadError:
-    return DownloadError(code="archive_unfit", rule=f"{archive.name} {rule}", got=f"{got}", remedy=f"{_REMEDY}")
+    return DownloadError(code="archive_unfit", rule=f"{archive.name} {rule}", got=got, remedy=_REMEDY)

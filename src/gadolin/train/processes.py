@@ -82,7 +82,7 @@ def agreed(fabric: Fabric, work: Callable[[], Result]) -> Result:
         own = error
     except OSError as error:
         own = OutputError(
-            code="work_stopped", rule=f"the work could not go on: {error}", remedy="free space or check the path"
+            code="work_stopped", rule="the work could not go on", got=str(error), remedy="free space or check the path"
         )
     told: list[dict[str, str | None] | None] = [None] * fabric.world_size
     distributed.all_gather_object(told, None if own is None else own.as_json())

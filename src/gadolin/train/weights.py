@@ -101,7 +101,7 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
         code="weights_unreadable",
         rule="weights must be a safetensors file",
         got=f"{path} is not or is damaged ({error})",
-        remedy=f"{OTHER_CHOICES}",
+        remedy=OTHER_CHOICES,
     )
 
 
@@ -197,7 +197,7 @@ def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
         raise WeightsError(
             code="weights_not_fetched",
             rule=f"the weights {name} could not be fetched from the hub ({type(error).__name__})",
-            remedy=f"{OTHER_CHOICES}",
+            remedy=OTHER_CHOICES,
         ) from error
     return name, model.state_dict()
 
@@ -220,7 +220,7 @@ def _file(weights: str) -> Path:
             code="weights_not_found",
             rule="weights must be none, imagenet, shipped or a path",
             got=f"{path} does not exist",
-            remedy=f"{OTHER_CHOICES}",
+            remedy=OTHER_CHOICES,
         )
     try:
         return require_weights(read_bundle(path))

@@ -1,4 +1,4 @@
-"""What commands tell of files that have no answer: errors, and what is left out without fault."""
+"""How commands report files without an answer: errors, and what is left out without fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gadolin.records import Failure
 
 
-def parted(
+def split_failures(
     failures: Sequence[Failure], named: Expanded, *, answered: Sequence[object]
 ) -> tuple[list[Failure], list[Failure]]:
     """Return the errors among ``failures``, and what is left out.
@@ -29,15 +29,7 @@ def parted(
     return errors, [*named.left_out, *aside]
 
 
-def left_out_json(left_out: Sequence[Failure]) -> dict[str, object]:
-    """Return what is left out as it stands in JSON, file by file and counted by code."""
-    from gadolin.folder_walk import count_by_code
-
-    told = [{"path": one.path, "code": one.code, "reason": one.reason} for one in left_out]
-    return {"left_out": told, "left_out_by_code": count_by_code(left_out)}
-
-
-def tell_what_is_missing(failures: Sequence[Failure], left_out: Sequence[Failure], *, as_json: bool) -> None:
+def report_failures(failures: Sequence[Failure], left_out: Sequence[Failure], *, as_json: bool) -> None:
     """Print errors on standard error, and what is left out unless it stands in JSON; end with 1 where there are errors.
 
     Raises typer.Exit.
