@@ -12,7 +12,7 @@ from pydicom import uid
 
 from gadolin.phantom.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
 from gadolin.readers import open_file
-from gadolin.readers.kinds import HEAD, file_kind
+from gadolin.readers.kinds import HEAD, file_kind, is_other
 
 GREY = np.arange(32 * 32, dtype=np.uint8).reshape(32, 32)
 VOLUME = np.zeros((32, 32, 3), np.int16)
@@ -76,3 +76,13 @@ def test_a_tiff_of_more_than_four_gigabytes_is_a_tiff():
 )
 def test_what_announces_nothing_is_of_no_kind(head):
     assert file_kind(head) is None
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "table.csv", ".gitkeep.lock"])
+def test_an_empty_file_of_another_name_is_none_of_ours(name):
+    assert is_other(name, b"")
+
+
+@pytest.mark.parametrize("name", ["a.png", "IM0001", "1.2.840.10008.7", "scan.DCM", "brain.nii.gz"])
+def test_an_empty_file_called_like_a_slice_is_to_be_told(name):
+    assert not is_other(name, b"")

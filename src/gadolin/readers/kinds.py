@@ -78,6 +78,10 @@ def _bare_dicom(head: bytes) -> bool:
 def is_other(name: str, head: bytes) -> bool:
     """Return whether a file is none of ours: it holds something else and does not go by the name of a slice.
 
-    An empty file, or one that is named like a slice and is none, is not; what is wrong with it is to be told.
+    One that is named like a slice and is none is not: what is wrong with it is to be told. Nor is an empty one without
+    a suffix, or with a number for one, as DICOM files often have.
     """
-    return bool(head) and file_kind(head) is None and PurePath(name).suffix.lower() not in _SUFFIXES
+    suffix = PurePath(name).suffix.lower()
+    if not head:
+        return bool(suffix) and suffix not in _SUFFIXES and not suffix[1:].isdecimal()
+    return file_kind(head) is None and suffix not in _SUFFIXES
