@@ -89,6 +89,14 @@ def test_a_number_of_bits_that_is_far_too_low_cuts_no_picture(stored, signed):
     np.testing.assert_array_equal(read_bytes(dicom_bytes(words, facts)).pixels, words)
 
 
+@pytest.mark.parametrize("signed", [0, 1])
+def test_a_background_far_below_zero_stays_below_the_picture(signed):
+    """As scanners fill what they did not measure, with no word of it in the header."""
+    words = np.where(GREY < 20, np.int16(-2000), DEEP.astype(np.int16))
+    facts = DicomFacts(bits_stored=12, more={"PixelRepresentation": signed})
+    np.testing.assert_array_equal(read_bytes(dicom_bytes(words, facts)).pixels, words)
+
+
 @pytest.mark.parametrize("high", [0, 5, 200, 15])
 def test_a_highest_bit_that_cannot_be_is_not_believed(high):
     np.testing.assert_array_equal(read_bytes(written(DEEP, HighBit=high)).pixels, DEEP)
