@@ -170,7 +170,7 @@ def test_what_is_known_of_a_file_shows_nothing_of_its_patient(patient_key):
     [
         ({"Modality": "CT"}, "must come from MR, this one does not: its modality is CT; leave it out"),
         ({"Modality": "DX"}, "its modality is DX; leave it out"),
-        ({"Modality": ""}, "it names no modality; leave it out"),
+        ({"Modality": "", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "it names no modality; leave it out"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a localiser plans a scan"),
         ({"Rows": 60000, "Columns": 60000}, "at most 64,000,000 pixels, this one has 60,000 x 60,000; scale it down"),
         ({"Rows": 8}, "at least 16 pixels a side, this one has 64 x 8"),
@@ -178,6 +178,7 @@ def test_what_is_known_of_a_file_shows_nothing_of_its_patient(patient_key):
         ({"NumberOfFrames": 2_000_000_000}, "bytes in 2,000,000,000 frames"),
         ({"NumberOfFrames": -4}, "-4 frames"),
         ({"SamplesPerPixel": 200}, "frames of 200"),
+        ({"SamplesPerPixel": 4}, "must have 1 or 3 samples, this file's have 4"),
         ({"NumberOfFrames": 50}, "the pixels must be whole, the file holds 4,096 of 204,800 bytes; fetch it again"),
         ({"Rows": 128}, "the pixels must be whole, the file holds 4,096 of 8,192 bytes; fetch it again"),
     ],

@@ -231,6 +231,15 @@ def test_an_unknown_compression_is_no_damage(syntax):
     assert not isinstance(caught.value, DamagedFileError)
 
 
+@pytest.mark.parametrize("syntax", [uid.JPEGLosslessSV1, uid.JPEG2000Lossless, uid.JPEGLSLossless, uid.RLELossless])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_plain_pixels_are_read_though_the_header_says_that_they_are_compressed(syntax, frames):
+    content = dicom_bytes(DEEP if frames == 1 else np.stack([DEEP] * 2))
+    named = syntax.encode() + bytes(len(syntax) % 2)
+    content = content.replace(b"\x14\0001.2.840.10008.1.2.1\0", bytes([len(named), 0]) + named)
+    np.testing.assert_array_equal(open_bytes(content).decode(frames - 1).pixels, DEEP)
+
+
 def test_a_table_of_modality_values_that_is_broken_is_refused():
     table = pydicom.Dataset()
     table.LUTDescriptor = [4096, 0, 16]

@@ -138,9 +138,16 @@ def test_a_secondary_capture_of_mr_is_a_picture():
     np.testing.assert_array_equal(read_bytes(content).pixels, GREY)
 
 
-@pytest.mark.parametrize("modality", ["CT", "OT", "PT", ""])
+@pytest.mark.parametrize("modality", ["CT", "OT", "PT"])
 def test_what_is_no_mr_is_refused(modality):
     assert refused(with_more(Modality=modality)) == "not_mr"
+
+
+@pytest.mark.parametrize("kind", ["", ".1", ".3", ".4"])
+def test_without_a_modality_the_class_of_the_object_tells_that_it_is_mr(kind):
+    content = with_more(Modality="", SOPClassUID=f"1.2.840.10008.5.1.4.1.1.4{kind}")
+    np.testing.assert_array_equal(read_bytes(content).pixels, GREY)
+    assert refused(with_more(Modality="", SOPClassUID="1.2.840.10008.5.1.4.1.1.7")) == "not_mr"
 
 
 def frames(pixels, *groups, shared=()):

@@ -222,6 +222,13 @@ def test_a_picture_is_no_labels(form):
         assert open_bytes(nifti_bytes(volume.astype(form))).omit is None
 
 
+@pytest.mark.parametrize("form", [np.uint8, np.int16, np.float32])
+@pytest.mark.parametrize("levels", [8, 13, 16])
+def test_a_picture_of_few_grey_levels_is_no_labels(levels, form):
+    volume = np.rint(HEADS / HEADS.max() * (levels - 1)).astype(form)
+    assert open_bytes(nifti_bytes(volume)).omit is None
+
+
 @pytest.mark.parametrize(
     ("intent", "code"), [(3, "statistic_map"), (5, "statistic_map"), (22, "statistic_map"), (1002, "label_map"),
                          (1006, "vector_field"), (1007, "vector_field"), (0, None), (2001, None), (1001, None)],

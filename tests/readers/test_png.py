@@ -171,3 +171,19 @@ def test_a_forged_size_at_16_bits_is_refused_before_memory_is_taken():
     assert refused(bytes(content)) == "file_not_whole"
     struct.pack_into(">II", content, 16, 70_000, 7000)
     assert refused(bytes(content)) == "too_many_pixels"
+
+
+def test_a_colour_that_the_palette_does_not_hold_is_refused():
+    indexed = Image.fromarray(GREY, "L").convert("P")
+    file = io.BytesIO()
+    indexed.save(file, "PNG")
+    content = file.getvalue()
+    place = content.index(b"PLTE")
+    (length,) = struct.unpack_from(">I", content, place - 4)
+    for colours, code in ((100, "damaged_file"), (251, None)):
+        palette = png_chunk(b"PLTE", content[place + 4 : place + 4 + 3 * colours])
+        short = content[: place - 4] + palette + content[place + 8 + length :]
+        if code:
+            assert refused(short) == code
+        else:
+            np.testing.assert_array_equal(decode(short).pixels, GREY)

@@ -81,6 +81,22 @@ def test_values_beyond_the_stored_bits_are_no_overlay_where_the_picture_goes_on_
     np.testing.assert_array_equal(read_bytes(written(deeper)).pixels, deeper)
 
 
+@pytest.mark.parametrize("stored", [8, 9, 10, 11])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_a_number_of_bits_that_is_far_too_low_cuts_no_picture(stored, signed):
+    words = SIGNED if signed else DEEP
+    facts = DicomFacts(more={"BitsStored": stored, "HighBit": stored - 1, "PixelRepresentation": signed})
+    np.testing.assert_array_equal(read_bytes(dicom_bytes(words, facts)).pixels, words)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_a_background_far_below_zero_stays_below_the_picture(signed):
+    """As scanners fill what they did not measure, with no word of it in the header."""
+    words = np.where(GREY < 20, np.int16(-2000), DEEP.astype(np.int16))
+    facts = DicomFacts(bits_stored=12, more={"PixelRepresentation": signed})
+    np.testing.assert_array_equal(read_bytes(dicom_bytes(words, facts)).pixels, words)
+
+
 @pytest.mark.parametrize("high", [0, 5, 200, 15])
 def test_a_highest_bit_that_cannot_be_is_not_believed(high):
     np.testing.assert_array_equal(read_bytes(written(DEEP, HighBit=high)).pixels, DEEP)
@@ -120,6 +136,12 @@ def test_padding_is_as_dark_as_the_darkest_of_the_picture(padding, limit, photom
     )
     np.testing.assert_array_equal(read.pixels[:, 20:], shown)
     assert set(np.unique(read.pixels[:, :20])) == {shown.min()}
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_what_is_to_be_presented_inversely_is_turned_over_once(photometric):
+    facts = DicomFacts(bits_stored=12, photometric=photometric, more={"PresentationLUTShape": "INVERSE"})
+    np.testing.assert_array_equal(read_bytes(dicom_bytes(4095 - DEEP, facts)).pixels, DEEP)
 
 
 def test_padding_is_found_with_either_sign():
@@ -212,6 +234,15 @@ def test_entries_of_eight_bits_in_words_are_no_darkness():
     more |= {f"{name}PaletteColorLookupTableData": data for name in ("Red", "Green", "Blue")}
     read = read_bytes(dicom_bytes(GREY, DicomFacts(photometric="PALETTE COLOR", more=more)))
     np.testing.assert_array_equal(read.pixels, GREY)
+
+
+def test_a_palette_of_more_than_8_bits_keeps_them():
+    data = (np.arange(4096) * 16).astype("<u2").tobytes()
+    more = {f"{name}PaletteColorLookupTableDescriptor": [4096, 0, 16] for name in ("Red", "Green", "Blue")}
+    more |= {f"{name}PaletteColorLookupTableData": data for name in ("Red", "Green", "Blue")}
+    read = read_bytes(dicom_bytes(DEEP, DicomFacts(photometric="PALETTE COLOR", more=more)))
+    np.testing.assert_array_equal(read.pixels, DEEP * 16.0)
+    assert (read.bits, read.colour) == (16, False)
 
 
 def test_a_palette_that_is_missing_is_refused():

@@ -282,3 +282,11 @@ def test_notes_that_are_damaged_are_not_the_picture():
     for tags in ({34675: (1, list(b"junk"))}, {305: (2, [255] * 9)}, {700: (1, list(b"<x"))}, {34665: (4, [2**31])}):
         for depth in (GREY, SIGNED):
             np.testing.assert_array_equal(decode(tiff_bytes(depth, tags=tags)).pixels, depth)
+
+
+@pytest.mark.parametrize("compression", [50001, 50002, 34887])
+def test_a_compression_that_is_not_read_is_no_damage(compression):
+    content = bytearray(tiff_bytes(GREY))
+    place = content.index(struct.pack("<HHI", 259, 3, 1))
+    struct.pack_into("<H", content, place + 8, compression)
+    assert refused(bytes(content), UnknownFormatError) == "variant_not_read"

@@ -14,7 +14,14 @@ from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, Place, left_out
 from gadolin.readers.dicom_frames import Geometry, geometry_of, in_order
 from gadolin.readers.dicom_header import PIXELS, Layout, layout_of
-from gadolin.readers.dicom_kinds import accompanying, is_localiser, no_slice_of, require_one_slice, without_pixels
+from gadolin.readers.dicom_kinds import (
+    accompanying,
+    is_localiser,
+    is_mr_class,
+    no_slice_of,
+    require_one_slice,
+    without_pixels,
+)
 from gadolin.readers.dicom_parse import parse
 from gadolin.readers.dicom_pixels import decode_slice
 from gadolin.readers.dicom_values import one_line, tag_of, texts, whole_number
@@ -54,7 +61,7 @@ def open_dicom(content: bytes) -> Contents:
 
 def _require_mr(dataset: Dataset) -> None:
     modality = one_line(" ".join(dict.fromkeys(texts(dataset, "Modality")))).upper()
-    if modality != "MR":
+    if modality != "MR" and (modality or not is_mr_class(dataset)):
         got = f"its modality is {modality}" if modality else "it names no modality"
         raise ReadError(
             code="not_mr", rule="a DICOM file must come from MR", got=f"this one does not: {got}", remedy="leave it out"

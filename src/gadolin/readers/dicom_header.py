@@ -25,6 +25,7 @@ _READ: Final = frozenset((
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
 _STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP")  # of a code stream
+_ITEM: Final = b"\xfe\xff\x00\xe0"  # what compressed pixels begin with
 _EXCESS: Final = 0.25  # of a frame: what may stand behind the pixels and is no sign that the header errs
 
 
@@ -57,8 +58,7 @@ def layout_of(dataset: Dataset) -> Layout:
     check_size(columns, rows)
     element = next(name for name in PIXELS if tag_of(name) in dataset)
     allocated = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}.get(element) or _needed(dataset, "BitsAllocated")
-    samples = whole_number(dataset, "SamplesPerPixel")
-    samples = 1 if samples is None else samples
+    samples = _samples(dataset)
     syntax = uid.UID(dataset.file_meta.TransferSyntaxUID)
     if syntax not in _READ:
         raise ReadError(
@@ -83,6 +83,8 @@ def layout_of(dataset: Dataset) -> Layout:
             got=f"this one has {allocated}",
             remedy="export it with 16",
         )
+    if syntax.is_encapsulated and samples == 1 and _is_bare(dataset, element, total):
+        syntax = uid.ExplicitVRLittleEndian
     stored, high = _bits(dataset, allocated)
     layout = Layout(
         rows=rows,
@@ -118,6 +120,25 @@ def _needed(dataset: Dataset, name: str) -> int:
             remedy="export it again",
         )
     return found
+
+
+def _samples(dataset: Dataset) -> int:
+    """Return the samples of a pixel; raise ReadError where they hold what is neither grey nor three colours."""
+    samples = whole_number(dataset, "SamplesPerPixel")
+    if samples in (2, 4):
+        raise ReadError(
+            code="photometric_unfit",
+            rule="the pixels of a DICOM file must have 1 or 3 samples",
+            got=f"this file's have {samples}",
+            remedy="export it again in grey",
+        )
+    return 1 if samples is None else samples
+
+
+def _is_bare(dataset: Dataset, element: str, total: int) -> bool:
+    """Return whether pixels are plain though the header says compressed, as programs leave them that unpack files."""
+    content = dataset.get_item(tag_of(element)).value or b""
+    return total <= len(content) <= total + total % 2 and not content.startswith(_ITEM)
 
 
 def _frames(dataset: Dataset, frame_bytes: int, syntax: uid.UID) -> int:

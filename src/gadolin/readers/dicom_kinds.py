@@ -14,7 +14,7 @@ from gadolin.readers.dicom_groups import facts_of, told
 from gadolin.readers.dicom_values import numbers, one_line, texts
 from gadolin.readers.planes import are_three_planes
 
-__all__ = ["accompanying", "is_localiser", "no_slice_of", "require_one_slice", "without_pixels"]
+__all__ = ["accompanying", "is_localiser", "is_mr_class", "no_slice_of", "require_one_slice", "without_pixels"]
 
 _DICOMDIR: Final = "1.2.840.10008.1.3.10"
 _BESIDE: Final = (  # beginnings of SOP classes (PS3.6, A) that describe, prescribe or measure, and show no slice
@@ -28,6 +28,7 @@ _BESIDE_MODALITIES: Final = frozenset((
     "SR", "PR", "KO", "DOC", "SEG", "REG", "FID", "RTSTRUCT", "RTDOSE", "RTPLAN", "RTRECORD", "RTINTENT", "RTSEGANN",
     "RTRAD", "RWV", "PLAN", "M3D", "ECG", "HD", "RESP", "EPS", "AU", "ANN", "SMR", "TEXTUREMAP", "CFM", "ASMT",
 ))  # fmt: skip
+_MR: Final = frozenset(f"1.2.840.10008.5.1.4.1.1.4{rest}" for rest in ("", ".1", ".3", ".4"))
 _LOCALISERS: Final = frozenset({"LOCALIZER", "LOCALISER", "SCOUT", "SURVEY"})
 _MOSAICS: Final = frozenset({"MOSAIC", "VFRAME", "MONTAGE"})
 _COMPONENTS: Final = {
@@ -70,6 +71,11 @@ def without_pixels(dataset: Dataset) -> ReadError:
             remedy="leave it out",
         )
     return _beside(name)
+
+
+def is_mr_class(dataset: Dataset) -> bool:
+    """Return whether an object is of a class that holds nothing but pictures of MR."""
+    return _sop_class(dataset) in _MR
 
 
 def require_one_slice(dataset: Dataset) -> None:

@@ -17,7 +17,7 @@ from gadolin.readers import codecs
 from gadolin.readers.contents import require_finite, to_grey
 from gadolin.readers.dicom_groups import fact, facts_of
 from gadolin.readers.dicom_header import Layout, padding_of, pixels_of
-from gadolin.readers.dicom_values import items, numbers, one_line, tag_of, whole_number
+from gadolin.readers.dicom_values import items, numbers, one_line, tag_of, texts, whole_number
 from gadolin.readers.grey_levels import require_levels
 from gadolin.readers.stored_bits import Values, stored_values
 from gadolin.records import Slice
@@ -38,8 +38,9 @@ class _Stored(NamedTuple):
 
 
 def decode_slice(dataset: Dataset, layout: Layout, frame: int, spacing_mm: tuple[float, float] | None) -> Slice:
-    """Decode a frame: decompressed, rescaled by slope and intercept or table, MONOCHROME1 turned over, not windowed.
+    """Decode a frame: decompressed, rescaled by slope and intercept or table, not windowed, white brighter than black.
 
+    MONOCHROME1 is turned over, and so is what is to be presented inversely (PS3.3, C.11.6); both together are one.
     Padding is as dark as the darkest of the rest. The window (centre, width) of the file, or the range of its table,
     is kept beside the pixels. Raises ReadError where these are damaged or of a kind that cannot be decoded.
     """
@@ -154,10 +155,14 @@ def _is_overlaid(dataset: Dataset) -> bool:
 
 
 def _looked_up(pixels: NDArray[Any], dataset: Dataset) -> Values:
-    """Return the colours of a palette; one whose entries have 8 bits in 16 is one of 8."""
+    """Return the colours of a palette; one whose entries have 8 bits in 16, at either end or twice, is one of 8."""
     colours = apply_color_lut(pixels, dataset)[..., :3]
-    deep = colours.dtype.itemsize == 2 and int(colours.max()) > 255
-    return Values((colours >> 8 if deep else colours).astype(np.uint8), 8, False)
+    if colours.dtype.itemsize == 1 or int(colours.max()) <= 255:
+        return Values(colours.astype(np.uint8), 8, False)
+    high, low = colours >> 8, colours & 255
+    if not low.any() or np.array_equal(high, low):
+        return Values(high.astype(np.uint8), 8, False)
+    return Values(colours, 16, False)
 
 
 def _coloured(values: Values, spacing_mm: tuple[float, float] | None) -> Slice:
@@ -183,7 +188,7 @@ def _grey(
     outside = _padding(dataset, values)
     rescaled, plain = _rescaled(pixels, dataset, facts)
     window = _window(dataset, facts)
-    if layout.photometric == "MONOCHROME1":
+    if layout.photometric == "MONOCHROME1" or "INVERSE" in texts(dataset, "PresentationLUTShape"):
         ends = np.array([[pixels.min(), pixels.max()]])
         if pixels.dtype.kind != "f":
             ends = np.array([[-(2 ** (values.bits - 1)) * values.signed, 2 ** (values.bits - values.signed) - 1]])

@@ -19,9 +19,10 @@ _EDGE: Final = 20_000  # voxels of the sides
 _THIN: Final = 16  # voxels: the sides across a thinner axis show the head
 _CONSTANT: Final = 0.5  # of the sides: a background of one value covers more
 _DARK: Final = 0.02  # of the range inside: how far above the darkest a background still is dark
-_FEW: Final = 16  # values: fewer than any picture has
+_FEW: Final = 16  # values: fewer than most pictures have
+_FEWEST: Final = 4  # values: so few are labels, however neighbours differ
 _LABELS: Final = 3000  # values that an atlas has at most
-_ALIKE: Final = 0.8  # of neighbours that an atlas has the same label for; pictures stay below 0.5
+_ALIKE: Final = 0.8  # of neighbours that an atlas has the same label for; pictures of 9 grey levels or more stay below
 _PAIRS: Final = 200
 _NO_DIFFERENCE: Final = 1e-6  # of the range of values
 _LABEL_INTENTS: Final = (1002, 1004)
@@ -139,7 +140,10 @@ def _are_labels(stored: NDArray[Any]) -> bool:
     if few.size > _FEW and stored.dtype.kind == "f" and (few != np.rint(few)).any():
         return False
     background = _constant(stored)
-    if few.size > _FEW and _alike(stored, background or 0.0) < _ALIKE:
+    alike = _alike(stored, background or 0.0)
+    if alike is None:  # in the middle there is nothing, as of small lesions, which have few labels
+        alike = 1.0 if few.size <= _FEW else 0.0
+    if few.size > _FEWEST and alike < _ALIKE:
         return False
     sample = _sample(stored, _SAMPLE)
     values = _values(sample)
@@ -159,8 +163,8 @@ def _values(voxels: NDArray[Any]) -> NDArray[Any]:
     return found[~np.isnan(found)] if found.dtype.kind == "f" else found
 
 
-def _alike(stored: NDArray[Any], background: float) -> float:
-    """Return the share of neighbours with the same value in slices through the middle, where there is something."""
+def _alike(stored: NDArray[Any], background: float) -> float | None:
+    """Return the share of neighbours with the same value in slices through the middle, None where nothing is there."""
     same = pairs = 0
     for axis in range(3):
         plane = _plane(stored, axis, stored.shape[axis] // 2)[..., 0]
@@ -168,7 +172,7 @@ def _alike(stored: NDArray[Any], background: float) -> float:
             there = (one != background) & (other != background)
             pairs += int(np.count_nonzero(there))
             same += int(np.count_nonzero(there & (one == other)))
-    return same / pairs if pairs >= _PAIRS else 0.0
+    return same / pairs if pairs >= _PAIRS else None
 
 
 def _darkest(stored: NDArray[Any], slope: float, intercept: float) -> float:

@@ -160,6 +160,8 @@ def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
     """Return (H, W) float32 in the file's units, and whether the picture shows true colours."""
     if image.mode.startswith(_DEEP) or (image.mode == "L" and not image.has_transparency_data):
         return np.asarray(image, np.float32), False
+    if image.format == "PNG" and image.mode == "P" and image.palette is not None:
+        _require_colours(image, len(image.palette.palette) // 3)
     if image.mode == "1":
         return np.asarray(image.convert("L"), np.float32), False
     if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
@@ -193,3 +195,15 @@ def _orientation(content: bytes) -> int:
     with suppress(Exception), Image.open(io.BytesIO(content), formats=FORMATS) as image:
         return int(image.getexif().get(_ORIENTATION, 1))
     return 1
+
+
+def _require_colours(image: Image.Image, colours: int) -> None:
+    """Raise DamagedFileError where a picture uses a colour that its palette, of so many, does not have."""
+    highest = np.asarray(image).max()
+    if highest >= colours:
+        raise DamagedFileError(
+            code="damaged_file",
+            rule="a palette must hold every colour of its picture",
+            got=f"this one holds {colours} and the picture uses number {highest}",
+            remedy="export it again",
+        )

@@ -2,7 +2,7 @@
 
 A header often errs in these, and what it tells then gives a picture that wraps around: from the brightest to the
 darkest between two neighbours. Where bits beside the stored ones are set, or values lie at both ends of a type's range,
-each way to take the words is tried, and another than the header's is taken where its neighbours differ less.
+each way to take the words is tried, and another than the header's is taken where neighbours differ less in it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 __all__ = ["Values", "stored_values"]
 
 _SMOOTHER: Final = 0.8  # of the header's roughness: below it the other sign is the right one
+_WRAP: Final = 0.2  # of a step: pictures that wrap around jump by 0.34 to 0.8 of it, beneath overlays by up to 0.07
 _ENDS: Final = 16  # of a word's range is 1 / 16 at either end
 _LEAST: Final = 16  # different values at either end that make a wrap, not a padding or a caption
 
@@ -53,6 +54,8 @@ def stored_values(
         return meant
     others = [Values(words, width, False), Values(words.view(f"i{words.dtype.itemsize}"), width, True)]
     best = min(others, key=lambda each: _roughness(each.pixels))
+    if int(words.max()) > mask:
+        return best if _goes_on(best.pixels, meant.pixels, 1 << stored) else meant
     return best if _roughness(best.pixels) < _roughness(meant.pixels) else meant
 
 
@@ -84,6 +87,21 @@ def _at_both_ends(pixels: NDArray[Any]) -> bool:
     if int(pixels.max()) < high or int(pixels.min()) > low:
         return False
     return all(len(np.unique(there)) >= _LEAST for there in (pixels[pixels >= high], pixels[pixels <= low]))
+
+
+def _goes_on(whole: NDArray[Any], cut: NDArray[Any], step: int) -> bool:
+    """Return whether a picture goes on where its ``cut`` values wrap around, ``step`` apart from the whole ones.
+
+    Where two neighbours do, the cut ones lie far apart. What lies above a picture and is no part of it, such as an
+    overlay, makes its steps where the picture beneath is as smooth as elsewhere.
+    """
+    jumps, apart = 0.0, 0
+    for axis in (0, 1):
+        there, here = (np.diff(each.astype(np.float64), axis=axis) for each in (whole, cut))
+        stepped = np.abs(there - here) == step
+        jumps += float(np.abs(here[stepped]).sum())
+        apart += int(np.count_nonzero(stepped))
+    return jumps > _WRAP * step * apart
 
 
 def _roughness(pixels: NDArray[Any]) -> float:

@@ -17,6 +17,7 @@ from gadolin.records import Slice
 __all__ = ["can_unpack", "decode_tiff", "is_deep_grey", "is_plain", "not_read", "turned_over"]
 
 _ALPHA_MULTIPLIED, _ALPHA = 1, 2
+_BY_PILLOW = COMPRESSIONS | {2, 3, 4, 6, 7}  # and those of fax and JPEG
 _DEEP_GREY = {(16, 1), (16, 2), (32, 1), (32, 2), (32, 3)}  # bits and form that Pillow keeps
 
 
@@ -24,12 +25,13 @@ def is_plain(layout: Layout) -> bool:
     """Return whether Pillow reads as it is meant what ``can_unpack`` does not: 8 bits or less, packed as a picture."""
     small = set(layout.bits) <= ({1, 2, 4, 8} if len(layout.bits) == 1 else {8})
     old_map = layout.shown == PALETTE and max(layout.table, default=0) < 256
-    return small and layout.form == 1 and not (layout.colours == 1 and 0 in layout.extra) and not old_map
+    known = layout.compression in _BY_PILLOW
+    return known and small and layout.form == 1 and not (layout.colours == 1 and 0 in layout.extra) and not old_map
 
 
 def is_deep_grey(layout: Layout) -> bool:
     """Return whether Pillow keeps every bit of a deep layout: one sample, bright is more."""
-    known = (layout.bits[0], layout.form) in _DEEP_GREY and len(layout.bits) == 1
+    known = (layout.bits[0], layout.form) in _DEEP_GREY and len(layout.bits) == 1 and layout.compression in _BY_PILLOW
     return (
         known and layout.shown not in (WHITE_IS_ZERO, PALETTE) and layout.predictor in (1, 3 if layout.form == 3 else 2)
     )
