@@ -50,9 +50,9 @@ def tiny_compact(monkeypatch):
     kind = backbones.Backbone(
         name="compact",
         build=lambda _side: TinyBody(),
-        features=(TINY_FEATURES,),
-        strides=(4,),
-        stages=("conv2",),
+        features=(TINY_FEATURES,) * 4,
+        strides=backbones.DECODER_STRIDES,
+        stages=("conv2",) * 4,
         mean=(0.2,),
         std=(0.2,),
         hub_name=None,

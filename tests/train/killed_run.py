@@ -51,7 +51,7 @@ class TinyBody(nn.Module):
         self.conv2 = nn.Conv2d(8, 8, 3, stride=2, padding=1)
 
     def forward(self, scaled):
-        return torch.relu(self.conv2(torch.relu(self.bn1(self.conv1(scaled)))))
+        return [torch.relu(self.conv2(torch.relu(self.bn1(self.conv1(scaled)))))]
 
 
 def plan_of(data, out, *, resume):
@@ -119,9 +119,9 @@ def main(data, folder, seed):
     backbones.BACKBONES["compact"] = backbones.Backbone(
         name="compact",
         build=lambda _side: TinyBody(),
-        features=(8,),
-        strides=(4,),
-        stages=("conv2",),
+        features=(8,) * 4,
+        strides=backbones.DECODER_STRIDES,
+        stages=("conv2",) * 4,
         mean=(0.2,),
         std=(0.2,),
         hub_name=None,
