@@ -272,3 +272,21 @@ def test_a_folder_that_may_not_be_entered_is_a_failure_in_its_place_and_the_rest
 def test_a_folder_that_matches_a_pattern_is_told_but_of_a_search_in_depth(tree):
     assert left_out(expand([f"{tree}/*"]), tree) == [("sub", "folder_matches_pattern")]
     assert not expand([f"{tree}/**"]).left_out
+
+
+def test_a_pipe_an_empty_path_and_a_closed_input_are_told_and_the_rest_go_on(
+    predictor, tmp_path, lit_quadrant, save_slice, monkeypatch
+):
+    os.mkfifo(tmp_path / "pipe.png")
+    good = save_slice(lit_quadrant(0), tmp_path / "a.png")
+    monkeypatch.setattr(sys, "stdin", None)
+    answers = list(predict_files(predictor, [str(tmp_path / "pipe.png"), "", "-", str(good)]))
+    assert [one.code for one in answers[:3]] == ["special_file", "cannot_open", "cannot_open"]
+    assert isinstance(answers[3], Prediction)
+
+
+@pytest.mark.parametrize("given", [None, 3, b"a.png", [None], [3], np.zeros((20, 20), np.uint8), [b"a.png"]])
+def test_what_is_no_path_is_one_clear_line(predictor, given):
+    with pytest.raises(RequestError) as caught:
+        list(predict_files(predictor, given))
+    assert caught.value.code == "input_unfit"

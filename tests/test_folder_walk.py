@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.folder_walk import count_by_code, describe, walk
+from gadolin.folder_walk import count_by_code, describe, lies_in_housekeeping, special_file, walk
 from nobody import as_nobody, closed, shared_folder
 
 
@@ -40,7 +40,19 @@ def test_files_come_in_order_from_all_depths(tree):
     assert names(walk(root).files, root) == names(sorted(path for path in root.rglob("*") if path.is_file()), root)
 
 
-@pytest.mark.parametrize("name", ["@eaDir", "#recycle", "lost+found", "__MACOSX", "$RECYCLE.BIN", "thumbnails"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@eaDir",
+        "#recycle",
+        "lost+found",
+        "__MACOSX",
+        "$RECYCLE.BIN",
+        "thumbnails",
+        "found.000",
+        "Network Recycle Bin 1",
+    ],
+)
 def test_the_folders_of_file_servers_are_left_out_and_each_of_their_files_is_counted(name, tree):
     root = tree("a.png", f"{name}/a.png", f"sub/{name}/deep/b.png")
     seen = walk(root)
@@ -50,7 +62,7 @@ def test_the_folders_of_file_servers_are_left_out_and_each_of_their_files_is_cou
     )
 
 
-@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini", "THUMBS.DB"])
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini", "THUMBS.DB", "a.png@SynoResource"])
 def test_the_files_of_desktops_are_housekeeping(name, tree):
     root = tree(name)
     assert told(walk(root).left_out, root) == [(name, "housekeeping")]
@@ -197,3 +209,24 @@ def test_what_is_not_taken_is_told_by_reason_with_a_few_of_each(tree):
     assert len(lines) == 5
     assert lines[3] == "  ... and 2 more of hidden"
     assert describe("left out", []) == []
+
+
+def test_a_pipe_or_a_device_is_told_without_opening_it_but_what_a_shell_passes_is_read(tree):
+    root = tree("a.png")
+    os.mkfifo(root / "pipe.png")
+    told_of = [special_file(str(path)) for path in (root / "pipe.png", "/dev/null", root / "a.png", root, root / "no")]
+    assert [one and one.code for one in told_of] == ["special_file", "special_file", None, None, None]
+    reading, writing = os.pipe()
+    try:
+        assert special_file(f"/dev/fd/{reading}") is None
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("name", "housekeeping"),
+    [("a.png", False), ("./a/../b.png", False), ("a/@eaDir/b.png", True), ("a\\.DS_Store", True), ("._a.png", True)],
+)
+def test_a_path_that_leads_through_housekeeping_is_known_by_its_name(name, housekeeping):
+    assert lies_in_housekeeping(name) is housekeeping

@@ -224,3 +224,19 @@ def test_whatever_says_which_path_it_is_will_do(predictor, path):
 
     assert predictor.predict(Remote()).path == str(path)
     assert isinstance(path, Path)
+
+
+def test_a_pipe_and_an_empty_path_are_refused_and_not_waited_for(predictor, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert refused(predictor, tmp_path / "pipe", ReadError).code == "special_file"
+    assert refused(predictor, "", ReadError).code == "cannot_open"
+
+
+def test_names_become_plain_text_and_what_is_no_list_of_them_is_refused(predictor, path):
+    assert type(predictor.predict(np.str_(path)).path) is str
+    assert predictor.predict([path], [Path("mine")])[0].path == "mine"
+    assert predictor.predict(path, Path("mine")).path == "mine"
+    for names in (3, iter(["mine"]), "mine"):
+        with pytest.raises(RequestError) as caught:
+            predictor.predict([path, path], names)
+        assert caught.value.code == "names_differ"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gadolin.errors import GadolinError, ReadError, RequestError, cannot_open
-from gadolin.folder_walk import count_by_code, walk
+from gadolin.folder_walk import count_by_code, special_file, walk
 from gadolin.inputs import Paths, paths_from
 from gadolin.pool import thread_pool
 from gadolin.predictor import Looked, Predictor
@@ -153,7 +153,11 @@ def _try_open(path: str | Failure, plane: str) -> Contents | Failure:
         return path
     try:
         if path == "-":
-            return open_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), plane=plane)
+            return open_bytes(_standard_input(), plane=plane)
+        if not path:
+            return Failure(path, cannot_open("the path is empty"))
+        if special := special_file(path):
+            return Failure(path, special)
         contents = open_file(Path(path), plane=plane)
     except ReadError as error:
         return Failure(path, error)
@@ -171,6 +175,12 @@ def _try_decode(job: _Job) -> Slice | Failure:
         return job.contents.decode(job.frame or 0)
     except ReadError as error:
         return Failure(job.path, error.at(job.path), job.frame)
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise cannot_open("standard input is closed")
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _some(files: Sequence[str | Failure], path: str, left_out: Sequence[Failure]) -> Expanded:

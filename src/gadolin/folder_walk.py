@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,14 +14,29 @@ from pathlib import Path
 from gadolin.errors import DataError, ReadError, cannot_open
 from gadolin.records import Failure
 
-__all__ = ["Listing", "Walk", "Walker", "count_by_code", "describe", "is_housekeeping", "listed_json", "walk"]
+__all__ = [
+    "Listing",
+    "Walk",
+    "Walker",
+    "count_by_code",
+    "describe",
+    "is_housekeeping",
+    "lies_in_housekeeping",
+    "listed_json",
+    "special_file",
+    "walk",
+]
 
 _HOUSEKEEPING = {
     "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "~snapshot", "$recycle.bin",
-    "lost+found", "system volume information", "__macosx", "__pycache__", "thumbnails", "thumbs", "_thumbs",
-    ".ds_store", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r",
+    "@sharebin", "@transcode", "@quarantine", "@sharesnap", "network recycle bin", "network trash folder",
+    "temporary items", "recycler", "recycled", "lost+found", "system volume information", "__macosx", "__pycache__",
+    "thumbnails", "thumbs", "_thumbs", ".ds_store", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini",
+    "icon\r",
 }  # fmt: skip
 """Files and folders of file servers and desktops, in lower case."""
+_HOUSEKEEPING_TOO = re.compile(r"found\.\d{3}|network recycle bin \d+|.*@syno(resource|eastream)")
+_STREAMS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")  # what a shell puts in the place of a file
 
 Identity = tuple[int, int] | str
 
@@ -166,7 +182,27 @@ def walk(folder: Path) -> Walk:
 
 def is_housekeeping(name: str) -> bool:
     """Return whether a file or folder belongs to a file server, a desktop or a tool: hidden ones, thumbnails."""
-    return name.startswith(".") or name.lower() in _HOUSEKEEPING
+    plain = name.lower()
+    return name.startswith(".") or plain in _HOUSEKEEPING or _HOUSEKEEPING_TOO.fullmatch(plain) is not None
+
+
+def lies_in_housekeeping(name: str) -> bool:
+    """Return whether a relative path, written with either slash, is housekeeping or leads through it."""
+    return any(is_housekeeping(part) for part in re.split(r"[/\\]", name) if part not in ("", ".", ".."))
+
+
+def special_file(path: str) -> ReadError | None:
+    """Return what is wrong with a pipe, a socket or a device: to open it may wait for ever. None for all else.
+
+    What a shell passes as ``/dev/stdin`` or ``/dev/fd/63`` ends by itself and is read.
+    """
+    try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116  # of a name that pathlib may refuse
+    except (OSError, ValueError):
+        return None  # to be told by who opens it
+    if kind in (stat.S_IFREG, stat.S_IFDIR) or path.startswith(_STREAMS):
+        return None
+    return ReadError(code=_SPECIAL.code, rule=_SPECIAL.rule, got=_SPECIAL.got, remedy="save what it holds to a file")
 
 
 def count_by_code(failures: Iterable[Failure]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import ReadError, RequestError, cannot_open
+from gadolin.folder_walk import special_file
 from gadolin.readers import open_file
 from gadolin.readers.contents import check_size, require_finite
 from gadolin.records import Failure, Slice
@@ -52,28 +53,53 @@ def slices_from(given: One | Several, names: Sequence[str] | str | None = None) 
     items = [given] if alone else list(given)  # type: ignore[arg-type]  # a sequence or an iterator
     wheres = [""] if alone else [f"item {number} is " for number in range(len(items))]
     found = [_slice(item, where) for item, where in zip(items, wheres, strict=True)]
-    chosen = [names] if alone and isinstance(names, str) else names
-    if chosen is None:
-        chosen = [os.fspath(item) if isinstance(item, str | os.PathLike) else "" for item in items]
-    if isinstance(chosen, str) or len(chosen) != len(found):
-        raise RequestError(
-            code="names_differ",
-            rule="paths must name each slice",
-            got=f"got {'a single one' if isinstance(chosen, str) else len(chosen)} for {len(found)}",
-            remedy="give as many as slices, or none",
-        )
-    return Slices(found, list(chosen), alone)
+    if names is None:
+        return Slices(found, [_text(item) if isinstance(item, str | os.PathLike) else "" for item in items], alone)
+    return Slices(found, _names(names, len(found), alone=alone), alone)
 
 
 def paths_from(given: Paths) -> Iterator[str | Failure]:
-    """Yield the paths that are given, one or several, as text; what is no path stays as it is."""
-    for one in [given] if isinstance(given, str | os.PathLike) else given:
-        yield os.fspath(one) if isinstance(one, os.PathLike) else one
+    """Return an iterator over the paths that are given, one or several, as text; a Failure stays as it is.
+
+    Raises RequestError for anything else, at once where it is no iterable.
+    """
+    alone = isinstance(given, str | os.PathLike)
+    if not alone and (not isinstance(given, Iterable) or isinstance(given, bytes | bytearray | memoryview)):
+        raise _no_path(given)
+    return (_path(one) for one in ([given] if alone else given))  # type: ignore[union-attr]  # one or several
+
+
+def _path(one: object) -> str | Failure:
+    if isinstance(one, Failure):
+        return one
+    if not isinstance(one, str | os.PathLike):
+        raise _no_path(one)
+    return _text(one)
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    """Return a path as plain text, whatever gives it."""
+    told = os.fspath(path)
+    return str(told) if isinstance(told, str) else os.fsdecode(told)
+
+
+def _names(names: object, count: int, *, alone: bool) -> list[str]:
+    single = isinstance(names, str | os.PathLike)
+    given = [names] if single and alone else names
+    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != count:
+        got = "a single one" if single else len(given) if isinstance(given, Sequence) else f"a {type(given).__name__}"
+        raise RequestError(
+            code="names_differ",
+            rule="paths must name each slice",
+            got=f"got {got} for {count}",
+            remedy="give a list of as many as slices, or none",
+        )
+    return [_text(one) if isinstance(one, str | os.PathLike) else str(one) for one in given]
 
 
 def _slice(item: object, where: str) -> Slice:
     if isinstance(item, str | os.PathLike):
-        return _read(os.fspath(item))
+        return _read(_text(item))
     if isinstance(item, Slice):
         pixels = _pixels(item.pixels, where)
         if pixels is item.pixels:
@@ -93,8 +119,8 @@ def _read(path: str) -> Slice:
             remedy="download it",
             path=path,
         )
-    if "\0" in path:
-        raise cannot_open("no file name holds a null byte").at(path)
+    if not path or "\0" in path:
+        raise cannot_open("no file name holds a null byte" if path else "the path is empty").at(path)
     if os.path.isdir(path):  # noqa: PTH112  # without a Path made of it
         raise ReadError(
             code="path_is_a_folder",
@@ -103,6 +129,8 @@ def _read(path: str) -> Slice:
             remedy="give a list of its files",
             path=path,
         )
+    if special := special_file(path):
+        raise special.at(path)
     contents = open_file(path)
     if contents.omit is not None:
         raise contents.omit.at(path)
@@ -141,6 +169,15 @@ def _pixels(array: NDArray[np.generic], where: str) -> NDArray[np.float32]:
     check_size(array.shape[1], array.shape[0])
     with np.errstate(over="ignore"):
         return require_finite(np.asarray(array, np.float32))
+
+
+def _no_path(given: object) -> RequestError:
+    return RequestError(
+        code="input_unfit",
+        rule="files are named by a path or a list of paths",
+        got=f"got {type(given).__name__}",
+        remedy="Predictor.predict takes slices and arrays too",
+    )
 
 
 def _unfit(given: object, where: str = "") -> RequestError:

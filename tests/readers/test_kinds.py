@@ -86,3 +86,7 @@ def test_an_empty_file_of_another_name_is_none_of_ours(name):
 @pytest.mark.parametrize("name", ["a.png", "IM0001", "1.2.840.10008.7", "scan.DCM", "brain.nii.gz"])
 def test_an_empty_file_called_like_a_slice_is_to_be_told(name):
     assert not is_other(name, b"")
+
+
+def test_a_compressed_table_is_none_of_ours():
+    assert is_other("labels.csv.gz", b"\x1f\x8b" + bytes(100))

@@ -258,3 +258,20 @@ def test_the_page_and_its_files_are_there_and_nothing_else(client):
         assert client.get(f"/static/{name}").status_code == 404
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/ready").json() == {"status": "ready"}
+
+
+def test_the_housekeeping_of_a_folder_or_an_archive_is_left_out_as_on_the_command_line(client, png, sent):
+    inside = {
+        "@eaDir/a.png": png(),
+        "sub/Thumbs.db": b"x",
+        "__MACOSX/._a.png": b"x",
+        "./b.png": png(),
+        "../c.png": png(),
+    }
+    folder = [(f"@eaDir/{name}", content) for name, content in inside.items()]
+
+    answer = client.post("/v1/predict", files=sent(*folder, ("z.zip", zipped(inside)))).json()
+
+    wanted = ["@eaDir/./b.png", "@eaDir/../c.png", "z.zip/./b.png", "z.zip/../c.png"]
+    assert [one["path"] for one in answer["predictions"]] == wanted
+    assert answer["errors"] == []

@@ -70,3 +70,12 @@ def test_a_name_without_end_is_refused(client):
     answer = client.post("/v1/predict", content=body, headers={"Content-Type": "multipart/form-data; boundary=xx"})
 
     assert (answer.status_code, answer.json()["code"]) in ((413, "form_too_large"), (422, "form_damaged"))
+
+
+@pytest.mark.parametrize("written", [b"; filename*=KLINGON''a.png", b'; filename*0="a"; filename*1=".png"'])
+def test_a_file_without_a_name_that_can_be_read_is_answered_as_unnamed(written, client, png):
+    body = b'--xx\r\nContent-Disposition: form-data; name="files"' + written + b"\r\n\r\n" + png() + b"\r\n--xx--\r\n"
+
+    answer = client.post("/v1/predict", content=body, headers={"Content-Type": "multipart/form-data; boundary=xx"})
+
+    assert [one["path"] for one in answer.json()["predictions"]] == ["unnamed"]

@@ -103,7 +103,9 @@ def test_a_picture_beside_the_only_folder_does_not_make_a_class_of_its_parts(fol
     "names", [("a/train/x/a.png", "b/train/x/b.png"), ("a/train/x/a.png", "a/test/x/c.png", "b/b.png")]
 )
 def test_of_several_folders_with_slices_none_is_descended_into(names, folder):
-    assert scan(folder(*names)).classes == ("a", "b")
+    with pytest.raises(DataError) as caught:
+        scan(folder(*names))
+    assert caught.value.code == "classes_in_class"
 
 
 @pytest.mark.parametrize(
@@ -277,3 +279,48 @@ def test_a_manifest_none_of_whose_files_is_there_is_refused(folder):
     with pytest.raises(DataError) as caught:
         scan(root)
     assert caught.value.code == "manifest_file_missing"
+
+
+def test_words_beside_the_name_of_a_part_do_not_hide_it(folder):
+    found = scan(folder("Training-Data/no/a.png", "test_images/no/b.png", "ValidationImages/no/c.png"))
+    assert {split for _, split, _ in seen(found)} == {"train", "test", "validation"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("fold1/glioma/a.png", "fold1/no/b.png", "fold2/glioma/c.png", "fold2/no/d.png"),
+        ("yes/a.png", "no/b.png", "brain_tumor_dataset/yes/a.png", "brain_tumor_dataset/no/b.png"),
+        ("data/images/glioma/a.png", "data/images/no/b.png", "figures/fig1.png"),
+        ("Training/data/glioma/a.png", "Training/data/no/b.png", "Testing/glioma/c.png"),
+        ("a/Training/glioma/a.png", "a/Testing/no/b.png", "b/Training/glioma/c.png", "b/Testing/no/d.png"),
+    ],
+)
+def test_a_folder_that_holds_classes_of_its_own_is_never_taken_for_one_class(folder, names):
+    with pytest.raises(DataError) as caught:
+        scan(folder(*names))
+    assert caught.value.code == "classes_in_class"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("top/data/Training/no/a.png", "top/data/Training/glioma/b.png"),
+        ("top/data/Training/no/a.png", "top/data/Testing/glioma/b.png"),
+        ("top/no/a.png", "top/glioma/b.png"),
+    ],
+)
+def test_data_deeper_down_beside_folders_without_slices_is_found_and_the_rest_told(folder, names):
+    root = folder(*names, "top/figure.png")
+    for text in ("README.md", "docs/notes.txt", "top/LICENSE"):
+        (root / text).parent.mkdir(exist_ok=True)
+        (root / text).write_text("words")
+    found = scan(root)
+    assert {label for _, _, label in seen(found)} == {"glioma", "notumor"}
+    assert found.base == root / names[0].split("/no")[0].removesuffix("/Training")
+    assert by_code(found) == ({}, {"not_a_picture": 3, "in_no_class_folder": 1})
+
+
+def test_patients_and_kinds_within_a_class_stay_within_it(folder):
+    found = scan(folder("astrocytoma/P1/normal/a.png", "tumor/glioma/b.png", "tumor/meningioma/c.png"))
+    assert [label for _, _, label in seen(found)] == ["astrocytoma", "tumor", "tumor"]

@@ -13,7 +13,7 @@ __all__ = ["HEAD", "file_kind", "foreign", "is_other"]
 HEAD = 4096  # bytes that tell, of a gzipped volume too
 
 _FIRST_VRS = (b"UL", b"CS", b"OB", b"DA", b"UI", b"TM")
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".nii", ".gz", ".mat"}
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".nii", ".mat"}
 
 _PICTURES = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
@@ -81,7 +81,7 @@ def is_other(name: str, head: bytes) -> bool:
     One that is named like a slice and is none is not: what is wrong with it is to be told. Nor is an empty one without
     a suffix, or with a number for one, as DICOM files often have.
     """
-    suffix = PurePath(name).suffix.lower()
+    suffix = ".nii" if name.lower().endswith(".nii.gz") else PurePath(name).suffix.lower()
     if not head:
         return bool(suffix) and suffix not in _SUFFIXES and not suffix[1:].isdecimal()
     return file_kind(head) is None and suffix not in _SUFFIXES

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gadolin.explanations.subject import onto_slice
 from gadolin.explanations.trust import nothing
+from gadolin.folder_walk import lies_in_housekeeping
 from gadolin.predictor import Predictor, probabilities
 from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
@@ -70,7 +71,7 @@ class Engine:
         Raises ProblemError where there are no files, where there are too many slices, or where no file can be read.
         """
         files = await asyncio.to_thread(unpacked, list(files), self.limits)
-        files = [one for one in files if not only or one.name == only]
+        files = [one for one in files if one.name == only or not (only or _is_housekeeping(one.name))]
         if not files:
             raise ProblemError(
                 422,
@@ -185,6 +186,11 @@ def _refuse_all_bad(decoded: Sequence[Decoded]) -> None:
     errors = [one.error for one in decoded if one.error is not None]
     if len(errors) == len(decoded):
         raise problem_of(errors[0])
+
+
+def _is_housekeeping(name: str) -> bool:
+    """Return whether a file of a folder is housekeeping; the folder itself may be called anything."""
+    return lies_in_housekeeping(name.partition("/")[2])
 
 
 def _left_out(upload: Upload, told: Decoded) -> bool:

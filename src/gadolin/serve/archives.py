@@ -7,6 +7,7 @@ import struct
 import zipfile
 import zlib
 
+from gadolin.folder_walk import lies_in_housekeeping
 from gadolin.serve.problems import ProblemError
 from gadolin.serve.settings import Limits
 from gadolin.serve.uploads import Upload
@@ -25,7 +26,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, OSError,
 def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
     """Return the files with every ZIP archive among them replaced by what it holds, named archive/member.
 
-    Folders, hidden files and what systems add are left out. Raises ProblemError where an archive is damaged, encrypted
+    Folders, hidden files and housekeeping are left out. Raises ProblemError where an archive is damaged, encrypted
     or packed by another method than deflate (422), holds archives itself (415), or where too much comes out (413).
     """
     out: list[Upload] = []
@@ -60,7 +61,7 @@ def _members(upload: Upload, most: int) -> list[Upload]:
         with zipfile.ZipFile(io.BytesIO(upload.content)) as archive:
             for entry in archive.infolist():
                 inner = entry.filename
-                if entry.is_dir() or any(part.startswith((".", "__MACOSX")) for part in inner.split("/")):
+                if entry.is_dir() or lies_in_housekeeping(inner):
                     continue
                 content = _bounded(archive, entry, most)
                 if content.startswith(_ZIP):

@@ -18,17 +18,18 @@ def disposition(header: bytes) -> dict[str, str]:
 
     Understood are names in quotes with backslashes (curl) or with %22, %0D and %0A (browsers), names in raw UTF-8, and
     ``filename*`` with its character set and percent-encoding (RFC 5987), which has precedence. Whatever is none of
-    these stays as it is, and what is no text becomes a replacement character: nothing raises.
+    these stays as it is, and what is no text becomes a replacement character; of a character set that is not known, and
+    of a name in pieces, nothing is left. Nothing raises.
     """
     plain: dict[str, str] = {}
     extended: dict[str, str] = {}
     for key, quoted, bare in _PARAMETER.findall(header):
-        name = key.decode("latin-1").lower()
-        if name.endswith("*"):
-            extended[name[:-1]] = _extended(bare.strip() or quoted)
+        name, star, part = key.decode("latin-1").lower().partition("*")
+        if star:
+            extended[name] = "" if part else _extended(bare.strip() or quoted)
         else:
             plain.setdefault(name, _plain(quoted) if quoted else _decoded(bare.strip()))
-    return plain | {name: value for name, value in extended.items() if value}
+    return plain | {name: value for name, value in extended.items() if value or name not in plain}
 
 
 def _plain(quoted: bytes) -> str:

@@ -80,6 +80,14 @@ class _Collector:
     def on_part_end(self) -> None:
         told = disposition(self.part.headers.get("content-disposition", b""))
         name, filename = told.get("name", ""), told.get("filename")
+        if filename is None and name == "files":
+            raise ProblemError(
+                422,
+                code="no_files",
+                rule="a file must be sent with a file name",
+                got="this one has none",
+                remedy="give it one, as curl -F files=@slice.png does",
+            )
         if filename is None:
             self._keep_field(name)
         elif name != "files":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gadolin.errors import DataError
+from gadolin.folder_walk import special_file
 from gadolin.manifest import read_manifest
 from gadolin.records import Failure
 from gadolin.sources import annotated, figshare, folder
@@ -30,6 +31,10 @@ def scan(data: Path, *, patient_from: str | None = None, progress: Progress | No
     group, searched in the path below ``data``. ``progress`` is called with (done, total) files.
     Raises DataError where nothing usable is found, or only half a fetch.
     """
+    if special := special_file(str(data)):
+        raise DataError(
+            code=special.code, rule="the data must be a folder or a manifest CSV", got=special.got, path=data
+        )
     if not os.path.exists(data):  # noqa: PTH110  # which refuses no name
         raise DataError(
             code="data_not_found",

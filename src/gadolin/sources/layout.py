@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from gadolin.errors import DataError
 from gadolin.folder_walk import Listing, Walker
 from gadolin.readers.kinds import HEAD, is_other
 from gadolin.records import Failure
-from gadolin.sources.labels import is_known
+from gadolin.sources.labels import canonical, is_known
 
 __all__ = [
     "PART_NAMES",
@@ -31,6 +32,8 @@ PART_NAMES = {
     "val": "validation", "valid": "validation", "validate": "validation", "validation": "validation",
     "validating": "validation", "valset": "validation", "validationset": "validation", "valdata": "validation",
 }  # fmt: skip
+_PLAIN_WORDS = {"data", "dataset", "set", "files", "folder", "image", "images", "img", "imgs", "pictures", "slices"}
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_a-zA-Z]+")
 
 
 class Placed(NamedTuple):
@@ -60,7 +63,32 @@ class Layout:
 
 
 def find_layout(root: Path) -> Layout:
-    """Walk ``root`` and place each of its files; no file is opened but to look for slices where none belong."""
+    """Walk ``root`` and place each of its files; no file is opened but to look for slices where none belong.
+
+    Where folders deeper than those of classes hold classes or parts of their own, the layout is that of the one which
+    does, if no other folder holds a slice. Raises DataError else: nobody can tell then what the classes are.
+    """
+    layout = _laid_out(root)
+    nested = _nested(layout)
+    if not nested:
+        return layout
+    inner = nested[0]
+    beside = [one.path for one in layout.placed if not one.path.is_relative_to(inner)]
+    above = [path for path in beside if inner.is_relative_to(path.parent)]
+    other = [path for path in beside if path not in set(above)]
+    if len(nested) > 1 or layout.has_parts or _any_slice(other):
+        raise _classes_in_class(nested)
+    found = _laid_out(inner)
+    return replace(
+        found,
+        loose=(*layout.loose, *above, *found.loose),
+        outside=(*layout.outside, *other, *found.outside),
+        failures=layout.failures,
+        left_out=layout.left_out,
+    )
+
+
+def _laid_out(root: Path) -> Layout:
     walker = Walker()
     listing = walker.listing(root)
     base, loose, beside = root, [*listing.files], list[Path]()
@@ -93,8 +121,13 @@ def find_layout(root: Path) -> Layout:
 
 
 def part_of(name: str) -> str:
-    """Return the part that a folder's name stands for, in any case: "train", "test", "validation", or empty."""
-    return PART_NAMES.get(re.sub(r"[\s_-]", "", name.lower()), "")
+    """Return the part that a folder's name stands for, in any case: "train", "test", "validation", or empty.
+
+    Words such as "data" and "images" may stand beside the part's, numbers not: they tell of folds.
+    """
+    joined = PART_NAMES.get(re.sub(r"[\s_-]", "", name.lower()), "")
+    words = {word.lower() for word in _WORDS.findall(name)} - _PLAIN_WORDS
+    return joined or (PART_NAMES.get(words.pop(), "") if len(words) == 1 else "")
 
 
 def inner_folders(root: Path) -> list[Path]:
@@ -139,6 +172,30 @@ def _inner_folder(listing: Listing) -> Path | None:
         return first
     lonely = len(folders) == 1 and inside[first].all_folders
     return first if lonely and not _any_slice((*listing.files, *inside[first].files)) else None
+
+
+def _nested(layout: Layout) -> list[Path]:
+    """Return the highest folders within folders of unknown classes that hold two classes, or parts, in order."""
+    depth = len(layout.base.parts) + 1 + layout.has_parts
+    held: dict[Path, set[str]] = defaultdict(set)
+    for one in layout.placed:
+        if len(one.path.parts) > depth + 1 and not is_known(one.folder):
+            for folder in one.path.parents[: len(one.path.parts) - depth - 1]:
+                held[folder.parent].add(folder.name)
+    found = {folder for folder, names in held.items() if len({canonical(name) for name in names if is_known(name)}) > 1}
+    found |= {folder.parent for folder in held if len(folder.parts) > depth and part_of(folder.name)}
+    found = {folder.parent if len(folder.parts) > depth and part_of(folder.name) else folder for folder in found}
+    return sorted(folder for folder in found if not found & set(folder.parents))
+
+
+def _classes_in_class(nested: list[Path]) -> DataError:
+    more = f" and {len(nested) - 1} more folders do" if len(nested) > 1 else " does"
+    return DataError(
+        code="classes_in_class",
+        rule="a folder of a class must hold no classes or parts of its own",
+        got=f"{nested[0]}{more}",
+        remedy="use that folder as the data, or call the folders that hold classes train, test and validation",
+    )
 
 
 def _any_slice(files: Iterable[Path]) -> bool:
