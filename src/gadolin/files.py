@@ -179,7 +179,8 @@ def _try_decode(job: _Job) -> Slice | Failure:
 
 def _standard_input() -> bytes:
     if sys.stdin is None:
-        raise cannot_open("standard input is closed")
+        why = "standard input is closed"
+        raise cannot_open(why)
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
