@@ -27,7 +27,7 @@ from pathlib import Path
 from traceback import extract_tb
 
 from folder_trees import Tree, content_pool, grow, take_down
-from gadolin.errors import GadolinError
+from gadolin.errors import GadolinError, printable
 from gadolin.folder_walk import describe
 from gadolin.sources import Scan, scan
 from publish import markdown, publish
@@ -112,6 +112,7 @@ def work(folder: Path, numbers: range, arguments: argparse.Namespace, answers: C
         (folder / "manifest.csv").touch()
         scan(folder)
     (folder / "manifest.csv").unlink()
+    printable("\0")  # its codec is imported now, while the interpreter's folder may be entered
     if os.getuid() == 0:
         for each in [*folder.rglob("*")]:
             os.chown(each, NOBODY, NOBODY, follow_symlinks=False)

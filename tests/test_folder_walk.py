@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.folder_walk import count_by_code, describe, lies_in_housekeeping, special_file, walk
+from gadolin.folder_walk import count_by_code, describe, housekeeping_in, special_file, walk
 from nobody import as_nobody, closed, shared_folder
 
 
@@ -229,4 +229,4 @@ def test_a_pipe_or_a_device_is_told_without_opening_it_but_what_a_shell_passes_i
     [("a.png", False), ("./a/../b.png", False), ("a/@eaDir/b.png", True), ("a\\.DS_Store", True), ("._a.png", True)],
 )
 def test_a_path_that_leads_through_housekeeping_is_known_by_its_name(name, housekeeping):
-    assert lies_in_housekeeping(name) is housekeeping
+    assert (housekeeping_in(name) is not None) is housekeeping

@@ -20,8 +20,8 @@ __all__ = [
     "Walker",
     "count_by_code",
     "describe",
+    "housekeeping_in",
     "is_housekeeping",
-    "lies_in_housekeeping",
     "listed_json",
     "special_file",
     "walk",
@@ -84,8 +84,7 @@ class Walker:
         """Return what was left alone so far; of housekeeping every file, but those that a link led to."""
         while self._housekeeping:
             path, is_folder = self._housekeeping.pop()
-            plain_hidden = path.name.startswith(".") and path.name.lower() not in _HOUSEKEEPING
-            error = _HIDDEN if plain_hidden else _KEPT_HOUSE
+            error = _why_kept(path.name)
             self._aside += [Failure(each, error) for each in self._inside(str(path), is_folder=is_folder)]
         return self._aside
 
@@ -186,9 +185,14 @@ def is_housekeeping(name: str) -> bool:
     return name.startswith(".") or plain in _HOUSEKEEPING or _HOUSEKEEPING_TOO.fullmatch(plain) is not None
 
 
-def lies_in_housekeeping(name: str) -> bool:
-    """Return whether a relative path, written with either slash, is housekeeping or leads through it."""
-    return any(is_housekeeping(part) for part in re.split(r"[/\\]", name) if part not in ("", ".", ".."))
+def housekeeping_in(name: str) -> DataError | None:
+    """Return why a relative path, with either slash, is housekeeping or leads through it, or None."""
+    parts = (part for part in re.split(r"[/\\]", name) if part not in ("", ".", ".."))
+    return next((_why_kept(part) for part in parts if is_housekeeping(part)), None)
+
+
+def _why_kept(name: str) -> DataError:
+    return _HIDDEN if name.startswith(".") and name.lower() not in _HOUSEKEEPING else _KEPT_HOUSE
 
 
 def special_file(path: str) -> ReadError | None:

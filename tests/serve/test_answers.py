@@ -56,6 +56,8 @@ def test_predictions_are_those_of_python_field_by_field(client, predictor, saved
         "model": predictor.bundle.digest,
         "predictions": [one.as_json() for one in wanted],
         "errors": [],
+        "left_out": [],
+        "left_out_by_code": {},
     }
 
 
@@ -275,3 +277,9 @@ def test_the_housekeeping_of_a_folder_or_an_archive_is_left_out_as_on_the_comman
     wanted = ["@eaDir/./b.png", "@eaDir/../c.png", "z.zip/./b.png", "z.zip/../c.png"]
     assert [one["path"] for one in answer["predictions"]] == wanted
     assert answer["errors"] == []
+    assert answer["left_out_by_code"] == {"housekeeping": 6}
+    assert {one["path"] for one in answer["left_out"]} == {
+        f"{base}/{name}"
+        for base in ("@eaDir", "z.zip")
+        for name in ("@eaDir/a.png", "sub/Thumbs.db", "__MACOSX/._a.png")
+    }

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.errors import DataError
 from gadolin.explanations.subject import onto_slice
 from gadolin.explanations.trust import nothing
-from gadolin.folder_walk import lies_in_housekeeping
+from gadolin.folder_walk import housekeeping_in, listed_json
 from gadolin.predictor import Predictor, probabilities
 from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
@@ -31,7 +32,7 @@ from gadolin.serve.problems import ProblemError, problem_of
 from gadolin.serve.settings import Limits
 from gadolin.serve.uploads import Upload
 
-__all__ = ["Asked", "Engine", "heat_json", "picture_json", "verdict"]
+__all__ = ["Asked", "Engine", "failures_json", "heat_json", "picture_json", "verdict"]
 
 _MOST_PICTURES = 64
 _LOWEST_AREA = 12  # pixels of an outline that is worth drawing
@@ -39,14 +40,18 @@ _LOWEST_AREA = 12  # pixels of an outline that is worth drawing
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A slice of an upload: its file's name, and what was found in its place."""
+    """A slice of an upload: its file's name, and what was found in its place.
+
+    ``left_out``: a folder, or an archive, is answered for without this file, as on the command line.
+    """
 
     path: str
     found: Found | Damaged
+    left_out: bool = False
 
     @property
     def failure(self) -> Failure | None:
-        """What is told in the place of a slice that cannot be decoded."""
+        """What is told in the place of a slice that cannot be decoded, or of a file that is left out."""
         return Failure(self.path, self.found.error, self.found.frame) if isinstance(self.found, Damaged) else None
 
 
@@ -71,7 +76,9 @@ class Engine:
         Raises ProblemError where there are no files, where there are too many slices, or where no file can be read.
         """
         files = await asyncio.to_thread(unpacked, list(files), self.limits)
-        files = [one for one in files if one.name == only or not (only or _is_housekeeping(one.name))]
+        chosen = [one for one in files if not only or one.name == only]
+        kept = {} if only else {one.name: why for one in chosen if (why := _housekeeping(one.name)) is not None}
+        files = [one for one in chosen if one.name not in kept]
         if not files:
             raise ProblemError(
                 422,
@@ -84,12 +91,11 @@ class Engine:
         decoded = await asyncio.gather(*jobs)
         _refuse_all_bad(decoded)
         asked = [
-            Asked(upload.name, one)
+            Asked(upload.name, one, left_out=_left_out(upload, told))
             for upload, told in _in_order(files, decoded)
-            if not _left_out(upload, told)
             for one in ((Damaged(None, told.error),) if told.error is not None else told.slices)
         ]
-        if len(asked) > self.limits.max_slices:
+        if sum(not one.left_out for one in asked) > self.limits.max_slices:
             raise ProblemError(
                 413,
                 code="too_many_slices",
@@ -97,7 +103,7 @@ class Engine:
                 got=f"these files hold {len(asked)}",
                 remedy="send fewer",
             )
-        return asked
+        return [*asked, *(Asked(name, Damaged(None, why), left_out=True) for name, why in kept.items())]
 
     async def predict(self, asked: Sequence[Asked], include: frozenset[str] = frozenset()) -> dict[str, Any]:
         """Return the document of ``gadolin predict --json``, with pictures and evidence where they are wanted."""
@@ -115,8 +121,8 @@ class Engine:
             self._document(verdict(self.predictor, said, found, path), found, said, include)
             for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True)
         ]
-        failures = [one.failure.as_json() for one in asked if one.failure is not None]
-        return {"notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told, "errors": failures}
+        answered = {"notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told}
+        return answered | failures_json(asked)
 
     def _document(self, answer: Prediction, found: Found, said: Answer, include: frozenset[str]) -> dict[str, Any]:
         told = answer.as_json()
@@ -133,6 +139,13 @@ class Engine:
             trusted = self.trust[label] if heat.any() else nothing("evidence", label)
             told["evidence"] = {"class": label, **heat_json(heat), "outline": _outline(heat), "trust": trusted}
         return told
+
+
+def failures_json(asked: Sequence[Asked]) -> dict[str, Any]:
+    """Return what could not be read, and what was left out without fault, as the command line tells them."""
+    failures = [(one.failure, one.left_out) for one in asked if one.failure is not None]
+    errors = [failure.as_json() for failure, left_out in failures if not left_out]
+    return {"errors": errors, **listed_json("left_out", [failure for failure, left_out in failures if left_out])}
 
 
 def verdict(predictor: Predictor, said: Answer, found: Found, path: str) -> Prediction:
@@ -188,9 +201,9 @@ def _refuse_all_bad(decoded: Sequence[Decoded]) -> None:
         raise problem_of(errors[0])
 
 
-def _is_housekeeping(name: str) -> bool:
-    """Return whether a file of a folder is housekeeping; the folder itself may be called anything."""
-    return lies_in_housekeeping(name.partition("/")[2])
+def _housekeeping(name: str) -> DataError | None:
+    """Return why a file of a folder is housekeeping, or None; the folder itself may be called anything."""
+    return housekeeping_in(name.partition("/")[2])
 
 
 def _left_out(upload: Upload, told: Decoded) -> bool:

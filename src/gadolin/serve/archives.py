@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 
-from gadolin.folder_walk import lies_in_housekeeping
+from gadolin.folder_walk import housekeeping_in
 from gadolin.serve.problems import ProblemError
 from gadolin.serve.settings import Limits
 from gadolin.serve.uploads import Upload
@@ -26,7 +26,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, OSError,
 def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
     """Return the files with every ZIP archive among them replaced by what it holds, named archive/member.
 
-    Folders, hidden files and housekeeping are left out. Raises ProblemError where an archive is damaged, encrypted
+    Hidden files and housekeeping are named and not unpacked. Raises ProblemError where an archive is damaged, encrypted
     or packed by another method than deflate (422), holds archives itself (415), or where too much comes out (413).
     """
     out: list[Upload] = []
@@ -40,7 +40,7 @@ def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
         for member in _members(upload, left):
             left -= len(member.content)
             out.append(member)
-        if len(out) > limits.max_files:
+        if sum(bool(one.content) for one in out) > limits.max_files:
             raise _too_many(limits)
     return out
 
@@ -61,7 +61,10 @@ def _members(upload: Upload, most: int) -> list[Upload]:
         with zipfile.ZipFile(io.BytesIO(upload.content)) as archive:
             for entry in archive.infolist():
                 inner = entry.filename
-                if entry.is_dir() or lies_in_housekeeping(inner):
+                if entry.is_dir():
+                    continue
+                if housekeeping_in(inner) is not None:
+                    found.append(Upload(f"{upload.name}/{inner}", b""))
                     continue
                 content = _bounded(archive, entry, most)
                 if content.startswith(_ZIP):

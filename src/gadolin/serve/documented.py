@@ -120,7 +120,14 @@ _PREDICTION = {
     "reason": None,
     "model": "0123456789abcdef",
 }
-_PREDICTED = {"notice": NOTICE, "model": "0123456789abcdef", "predictions": [_PREDICTION], "errors": []}
+_NONE_LEFT_OUT: dict[str, Any] = {"left_out": [], "left_out_by_code": {}}
+_PREDICTED = {
+    "notice": NOTICE,
+    "model": "0123456789abcdef",
+    "predictions": [_PREDICTION],
+    "errors": [],
+    **_NONE_LEFT_OUT,
+}
 _EXPLAINED = {
     "notice": NOTICE,
     "model": "0123456789abcdef",
@@ -146,6 +153,7 @@ _EXPLAINED = {
         }
     ],
     "errors": [],
+    **_NONE_LEFT_OUT,
 }
 _JOB = {
     "id": "Zk3...",

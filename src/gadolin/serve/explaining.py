@@ -17,10 +17,10 @@ from gadolin.explanations.options import Options
 from gadolin.explanations.subject import class_index, subject
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
-from gadolin.records import NOTICE, Failure, Slice
+from gadolin.records import NOTICE, Slice
 from gadolin.runtime import Answer
-from gadolin.serve.answers import Asked, heat_json, verdict
-from gadolin.serve.decoder import Found
+from gadolin.serve.answers import Asked, failures_json, heat_json, verdict
+from gadolin.serve.decoder import Damaged, Found
 from gadolin.serve.problems import problem_of
 
 __all__ = ["CancelledError", "Question", "explain", "methods_told", "question"]
@@ -107,12 +107,13 @@ def explain(
 
     ``predictor`` is asked from this thread; in a service its runtime is the batcher.
     """
-    explained, failures = [], []
+    explained: list[dict[str, Any]] = []
+    failed: list[Asked] = [one for one in asked if one.failure is not None]
+    asked = [one for one in asked if not one.left_out]
     answers = iter(_answers(predictor, [one.found for one in asked if isinstance(one.found, Found)], cancelled))
     expected = wanted.options.samples if METHODS[wanted.method].often else 1
     for number, one in enumerate(asked):
         if one.failure is not None:
-            failures.append(one.failure.as_json())
             continue
         assert isinstance(one.found, Found), "there is a slice where there is no failure"
         assert one.found.picture is not None, "an explanation wants pictures"
@@ -128,13 +129,14 @@ def explain(
         try:
             shown = _one(_knowing(predictor, one.found.prepared, said), one.found.picture, wanted, advance)
         except RequestError as error:
-            failures.append(Failure(one.path, error, one.found.frame).as_json())
+            failed.append(Asked(one.path, Damaged(one.found.frame, error)))
             continue
         except MissingExtraError as error:
             raise problem_of(error) from error
         named = verdict(predictor, said, one.found, one.path)
         explained.append({"path": one.path, "frame": named.frame, **named.verdict_json(), "explanations": [shown]})
-    return {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained, "errors": failures}
+    answered = {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained}
+    return answered | failures_json(failed)
 
 
 def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[Answer]:
