@@ -78,7 +78,11 @@ class Walker:
     failures: list[Failure] = field(default_factory=list)
     _aside: list[Failure] = field(default_factory=list)
     _housekeeping: list[tuple[Path, bool]] = field(default_factory=list)
-    _entered: set[Identity] = field(default_factory=set)
+    _entered: dict[Identity, Path] = field(default_factory=dict)
+
+    def again(self, inner: Path) -> Walker:
+        """Return a walker for another walk of ``inner``, which enters nothing that this one entered elsewhere."""
+        return Walker(_entered={key: path for key, path in self._entered.items() if not path.is_relative_to(inner)})
 
     def left_out(self) -> list[Failure]:
         """Return what was left alone so far; of housekeeping every file, but those that a link led to."""
@@ -134,7 +138,7 @@ class Walker:
         except (OSError, ValueError) as error:
             self.failures.append(Failure(str(folder), _cannot_enter(error)))
             return []
-        self._entered.add(identity)
+        self._entered[identity] = folder
         return found
 
     def _kind(self, entry: os.DirEntry[str], path: Path) -> int:

@@ -324,3 +324,13 @@ def test_data_deeper_down_beside_folders_without_slices_is_found_and_the_rest_to
 def test_patients_and_kinds_within_a_class_stay_within_it(folder):
     found = scan(folder("astrocytoma/P1/normal/a.png", "tumor/glioma/b.png", "tumor/meningioma/c.png"))
     assert [label for _, _, label in seen(found)] == ["astrocytoma", "tumor", "tumor"]
+
+
+def test_a_link_back_above_the_data_counts_no_file_twice(folder):
+    """The data is found one folder down in a second walk, which may not come back to what the first one has told."""
+    root = folder("archive/train/glioma/a.png", "archive/train/no/b.png", "loose.png")
+    (root / "archive" / "train" / "no" / "loop").symlink_to(root, target_is_directory=True)
+    (root / "docs").mkdir()
+    found = scan(root)
+    assert [name for name, _, _ in seen(found)] == ["archive/train/glioma/a.png", "archive/train/no/b.png"]
+    assert by_code(found) == ({}, {"folder_entered_before": 1, "in_no_class_folder": 1})

@@ -68,7 +68,8 @@ def find_layout(root: Path) -> Layout:
     Where folders deeper than those of classes hold classes or parts of their own, the layout is that of the one which
     does, if no other folder holds a slice. Raises DataError else: nobody can tell then what the classes are.
     """
-    layout = _laid_out(root)
+    walker = Walker()
+    layout = _laid_out(root, walker)
     nested = _nested(layout)
     if not nested:
         return layout
@@ -78,7 +79,7 @@ def find_layout(root: Path) -> Layout:
     other = [path for path in beside if path not in set(above)]
     if len(nested) > 1 or layout.has_parts or _any_slice(other):
         raise _classes_in_class(nested)
-    found = _laid_out(inner)
+    found = _laid_out(inner, walker.again(inner))
     return replace(
         found,
         loose=(*layout.loose, *above, *found.loose),
@@ -88,8 +89,7 @@ def find_layout(root: Path) -> Layout:
     )
 
 
-def _laid_out(root: Path) -> Layout:
-    walker = Walker()
+def _laid_out(root: Path, walker: Walker) -> Layout:
     listing = walker.listing(root)
     base, loose, beside = root, [*listing.files], list[Path]()
     while (inner := _inner_folder(listing)) is not None:
