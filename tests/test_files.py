@@ -44,10 +44,11 @@ def left_out(found, root):
 
 def test_a_folder_names_its_files_in_depth_and_in_order_without_hidden_ones(tree):
     found = expand([str(tree)])
-    assert names(found, tree) == ["a.png", "b.png", "notes.txt", "sub/c.png"]
+    assert names(found, tree) == ["a.png", "b.png", "sub/c.png"]
     assert left_out(found, tree) == [
         (".cache/d.png", "hidden"),
         (".hidden.png", "hidden"),
+        ("notes.txt", "not_a_picture"),
         ("sub/.hidden.png", "hidden"),
     ]
 
