@@ -174,7 +174,7 @@ def _pixels(array: NDArray[np.generic], where: str) -> NDArray[np.float32]:
 def _no_path(given: object) -> RequestError:
     return RequestError(
         code="input_unfit",
-        rule="files are named by a path or a list of paths",
+        rule="files must be given as a path or a list of paths",
         got=f"got {type(given).__name__}",
         remedy="Predictor.predict takes slices and arrays too",
     )

@@ -30,7 +30,7 @@ _EXCESS: Final = 0.25  # of a frame: what may stand behind the pixels and is no 
 
 
 class Layout(NamedTuple):
-    """How the pixels are stored (PS3.3, C.7.6.3); what the header tells of no use is put right here.
+    """How the pixels are stored (PS3.3, C.7.6.3); unusable values are corrected here.
 
     ``stored`` bits end at the bit ``high`` of the ``allocated`` ones. ``element`` is the keyword of the pixels.
     """
@@ -231,8 +231,8 @@ def _check_length(dataset: Dataset, layout: Layout, total: int) -> None:
     if there - total > 1024 and there - total >= _EXCESS * total / layout.frames:
         raise DamagedFileError(
             code="pixels_contradict_header",
-            rule="a DICOM file must hold the pixels that its header tells of",
-            got=f"it tells of {total:,} bytes and the file holds {there:,}",
+            rule="a DICOM file must hold as many pixels as its header declares",
+            got=f"it declares {total:,} bytes and the file holds {there:,}",
             remedy="correct its rows, columns, frames, samples or bits",
         )
 
@@ -250,8 +250,8 @@ def _check_streams(content: bytes, layout: Layout) -> None:
     if begun > layout.frames:
         raise DamagedFileError(
             code="pixels_contradict_header",
-            rule="a DICOM file must hold the frames that its header tells of",
-            got=f"it tells of {layout.frames:,} and the file holds {begun:,}",
+            rule="a DICOM file must hold as many frames as its header declares",
+            got=f"it declares {layout.frames:,} and the file holds {begun:,}",
             remedy="correct its NumberOfFrames",
         )
 
