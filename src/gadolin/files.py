@@ -191,7 +191,7 @@ def _some(files: Sequence[str | Failure], path: str, left_out: Sequence[Failure]
         nothing = RequestError(
             code="path_names_nothing",
             rule="a path must name one file or more",
-            got=f"{path} names none" + (f" but what is left out ({counts})" if counts else ""),
+            got=f"{path} names none" + (f" except skipped ones ({counts})" if counts else ""),
             remedy="check it",
         )
         files = [Failure(path, nothing)]

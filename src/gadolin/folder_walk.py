@@ -210,7 +210,7 @@ def special_file(path: str) -> ReadError | None:
         return None  # to be told by who opens it
     if kind in (stat.S_IFREG, stat.S_IFDIR) or path.startswith(_STREAMS):
         return None
-    return ReadError(code=_SPECIAL.code, rule=_SPECIAL.rule, got=_SPECIAL.got, remedy="save what it holds to a file")
+    return ReadError(code=_SPECIAL.code, rule=_SPECIAL.rule, got=_SPECIAL.got, remedy="save its content to a file")
 
 
 def count_by_code(failures: Iterable[Failure]) -> dict[str, int]:
@@ -269,7 +269,7 @@ def _cannot_follow(path: Path, error: Exception) -> ReadError:
         code="broken_link",
         rule="a link must lead to a file or a folder",
         got=f"this one leads nowhere ({_words(error)})",
-        remedy="fetch what it leads to, or remove it",
+        remedy="fetch its target, or remove it",
     )
 
 
@@ -280,7 +280,7 @@ def _words(error: Exception) -> str:
 _HIDDEN = DataError(code="hidden", rule="hidden files and folders are not data", remedy="rename it if it is")
 _KEPT_HOUSE = DataError(
     code="housekeeping",
-    rule="what file servers and desktops keep beside files is not data",
+    rule="files that file servers and desktops create are not data",
     remedy="rename it if it is",
 )
 _SPECIAL = DataError(

@@ -190,7 +190,7 @@ def _repeated(names: Sequence[str], copies: Copies, dropped: Mapping[int, DataEr
     for row, group in enumerate(copies.groups.tolist()[: len(names)]):
         if row not in dropped and first.setdefault(group, row) != row:
             repeated[row] = DataError(
-                code="duplicate", rule="a slice must stand once", got=f"this is a copy of {names[first[group]]}"
+                code="duplicate", rule="each slice must occur once", got=f"this is a copy of {names[first[group]]}"
             )
     return repeated
 

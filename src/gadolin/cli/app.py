@@ -169,7 +169,7 @@ def _unimportable(error: ImportError) -> GadolinError:
         code="package_unloadable",
         rule=f"the package {name} must load",
         got=f"it does not ({' '.join(str(error).split())})",
-        remedy="install it again, or what it needs of the system",
+        remedy="reinstall it, or install the system library that it needs",
     )
 
 

@@ -37,4 +37,4 @@ Weights = Annotated[
     typer.Option(help="Start from none, imagenet (from the hub), shipped, a .safetensors file, a run or a bundle."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave out what cannot be entered or read.")]
+SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Skip unreadable files and folders.")]

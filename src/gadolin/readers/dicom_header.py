@@ -176,7 +176,7 @@ def _planar(dataset: Dataset, samples: int, syntax: uid.UID) -> int:
         raise DamagedFileError(
             code="pixel_header_missing",
             rule="colours must lie by pixel or by plane",
-            got="this file's PlanarConfiguration tells neither",
+            got="this file's PlanarConfiguration is neither",
             remedy="export it again",
         )
     return found
@@ -193,7 +193,7 @@ def _photometric(dataset: Dataset, samples: int) -> str:
         raise ReadError(
             code="photometric_unfit",
             rule=f"pixels of {samples} sample{'s' * (samples > 1)} must be one of {', '.join(known)}",
-            got=f"this file's are {found[:40] or 'not named'}",
+            got=f"this file's are {found[:40] or 'missing'}",
             remedy="export it again in grey",
         )
     return found

@@ -250,7 +250,7 @@ def _by_table(pixels: NDArray[Any], dataset: Dataset) -> NDArray[np.float32]:
     except Exception as error:
         raise DamagedFileError(
             code="modality_table_damaged",
-            rule="a table of modality values must tell what each stored value is",
+            rule="a modality table must map every stored value",
             got=one_line(f"this file's cannot be read ({type(error).__name__}: {error})")[:300],
             remedy="export it again",
         ) from error

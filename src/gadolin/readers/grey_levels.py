@@ -22,7 +22,7 @@ def require_levels(low: float, high: float) -> None:
     if high - low < _LEVELS * step:
         raise ReadError(
             code="values_too_close",
-            rule=f"a picture must have {_LEVELS} grey levels that float32 can tell apart",
+            rule=f"a picture must have {_LEVELS} grey levels that float32 can distinguish",
             got=f"its values lie between {low:.9g} and {high:.9g}",
-            remedy="subtract what they have in common or scale them",
+            remedy="subtract their offset or scale them",
         )

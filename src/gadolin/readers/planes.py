@@ -44,7 +44,7 @@ def are_three_planes(directions: Iterable[Direction]) -> bool:
 def localiser() -> ReadError:
     """Return why slices that plan a scan are left out."""
     return ReadError(
-        code="localiser", rule="a localiser plans a scan and shows no slice to judge", remedy="leave it out"
+        code="localiser", rule="a localiser plans a scan and is not a slice to classify", remedy="leave it out"
     )
 
 

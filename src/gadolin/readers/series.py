@@ -144,7 +144,7 @@ def _chosen(
 
 def _other_series(wanted: str, name: str) -> ReadError:
     return ReadError(
-        code="other_series", rule=f"only series {wanted} of each folder was asked for", got=f"this is of series {name}"
+        code="other_series", rule=f"only series {wanted} of each folder is used", got=f"this is of series {name}"
     )
 
 

@@ -93,7 +93,7 @@ def layout_of(content: bytes) -> Layout:
             raise
         raise DamagedFileError(
             code="damaged_file",
-            rule="a TIFF file must have a directory that says how its picture lies in it",
+            rule="a TIFF file must have a directory that describes how its image is stored",
             got="this one is damaged",
             remedy="fetch it again",
         ) from error

@@ -120,7 +120,7 @@ def _not_by_this_method(request: Request) -> Response:
     problem = ProblemError(
         405,
         code="method_not_allowed",
-        rule=f"this path must be asked by {allow['Allow']}",
+        rule=f"this path allows only {allow['Allow']}",
         got=f"got {request.method[:20]!r}",
         remedy="see openapi.json",
     )

@@ -104,7 +104,7 @@ def _decoded(content: bytes, wanted: Wanted, preparation: Preparation) -> Decode
             code="hides_something_else",
             rule="a file must be a picture, DICOM file, volume or .mat file and nothing else",
             got="this one is not",
-            remedy="export it anew",
+            remedy="export it again",
         )
     contents = open_bytes(content, plane=wanted.plane)
     if contents.omit is not None:
@@ -183,7 +183,7 @@ def _outlived(content: bytes, wanted: Wanted, preparation: Preparation) -> Decod
             code="damaged_file",
             rule="a file must be readable",
             got=f"this one is not ({type(other).__name__})",
-            remedy="export it anew",
+            remedy="export it again",
         )
     return Decoded(error=error)
 

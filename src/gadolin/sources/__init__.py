@@ -77,7 +77,7 @@ def _from_table(data: Path, base: Path, patient_from: str | None, progress: Prog
 
 def _unused(code: str, where: str, remedy: str = "") -> DataError:
     return DataError(
-        code=code, rule=f"a slice of this data set stands in {where}", got="this one does not", remedy=remedy
+        code=code, rule=f"a slice of this data set must be listed in {where}", got="this one does not", remedy=remedy
     )
 
 

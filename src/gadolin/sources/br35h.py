@@ -17,7 +17,7 @@ __all__ = ["RELEASE", "fetch", "without_extras"]
 _FOLDERS = ("yes", "no")
 _EXTRAS = {"pred", "Br35H-Mask-RCNN"}
 _BESIDE = DataError(
-    code="not_in_release", rule="a slice of this release lies in yes or no", got="this one lies beside them"
+    code="not_in_release", rule="a slice of this release must be in the folder yes or no", got="this one is beside them"
 )
 
 RELEASE = Release(

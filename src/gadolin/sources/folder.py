@@ -103,7 +103,7 @@ def _require_slices(found: Scan) -> None:
 
 def _in_no_class() -> DataError:
     return DataError(
-        code="in_no_class_folder", rule="a slice must lie in the folder of its class", got="this one lies in none"
+        code="in_no_class_folder", rule="a slice must be in the folder of its class", got="this one is in none"
     )
 
 
@@ -111,7 +111,7 @@ def _in_no_part() -> DataError:
     return DataError(
         code="in_no_part",
         rule="where folders are parts, a slice must lie in one of them",
-        got="this one lies beside them",
+        got="this one is beside them",
         remedy="call its folder train, test or validation",
     )
 

@@ -105,7 +105,7 @@ def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
             code="unreadable_files",
             rule="every file of the data must be one that can be entered and read",
             got=f"{len(found.skipped)} cannot ({counts}), this one because: {first.error.statement}",
-            remedy="mend what gadolin scan lists, or pass --skip-unreadable",
+            remedy="fix the files that gadolin scan lists, or pass --skip-unreadable",
             path=first.path,
         )
     for line in describe("left out", [*found.skipped, *found.omitted]):

@@ -84,7 +84,7 @@ def _require_same_backbone(path: Path, backbone_name: str) -> None:
         raise WeightsError(
             code="weights_of_another_backbone",
             rule=f"weights must be of the backbone {backbone_name}",
-            got=f"{path} holds those of {named}",
+            got=f"{path} contains weights of {named}",
             remedy=f"set network.backbone={named}, or give other weights",
         )
 

@@ -33,7 +33,7 @@ def check(subject: Subject) -> list[Finding]:
             f"other check; {first.path}: {first.error.statement}.",
             rule="Every file that is named like a picture, or stands in the manifest, is decoded once, also where a "
             "manifest beside it does not name it; the score is the number of those that fail.",
-            remedy=f"{_remedies(subject)} Leave out only what no other program opens either; training refuses them "
+            remedy=f"{_remedies(subject)} Exclude only files that no other program opens either; training refuses them "
             "unless told to skip them.",
             members=tuple((one.path,) for one in subject.unreadable),
             score=float(count),
