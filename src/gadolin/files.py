@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from gadolin.errors import GadolinError, ReadError, RequestError, cannot_open
-from gadolin.folder_walk import count_by_code, special_file, walk
+from gadolin.errors import ReadError, RequestError, cannot_open
+from gadolin.folder_walk import count_by_code, walk
 from gadolin.inputs import Paths, paths_from
 from gadolin.pool import thread_pool
 from gadolin.predictor import Looked, Predictor
@@ -154,17 +154,9 @@ def _try_open(path: str | Failure, plane: str) -> Contents | Failure:
     try:
         if path == "-":
             return open_bytes(_standard_input(), plane=plane)
-        if not path:
-            return Failure(path, cannot_open("the path is empty"))
-        if special := special_file(path):
-            return Failure(path, special)
-        contents = open_file(Path(path), plane=plane)
+        contents = open_file(path, plane=plane)
     except ReadError as error:
         return Failure(path, error)
-    except (OSError, ValueError) as error:
-        if isinstance(error, GadolinError):
-            raise
-        return Failure(path, cannot_open(error))
     return contents if contents.omit is None else Omitted(path, contents.omit.at(path))
 
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import ReadError, RequestError, cannot_open
-from gadolin.folder_walk import special_file
+from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import check_size, require_finite
 from gadolin.records import Failure, Slice
@@ -119,8 +118,6 @@ def _read(path: str) -> Slice:
             remedy="download it",
             path=path,
         )
-    if not path or "\0" in path:
-        raise cannot_open("no file name holds a null byte" if path else "the path is empty").at(path)
     if os.path.isdir(path):  # noqa: PTH112  # without a Path made of it
         raise ReadError(
             code="path_is_a_folder",
@@ -129,8 +126,6 @@ def _read(path: str) -> Slice:
             remedy="give a list of its files",
             path=path,
         )
-    if special := special_file(path):
-        raise special.at(path)
     contents = open_file(path)
     if contents.omit is not None:
         raise contents.omit.at(path)

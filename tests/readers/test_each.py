@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
-from gadolin.readers import each, open_file
+from gadolin.readers import each, open_file, read
 from gadolin.readers.each import each_slice, unreadable
 from gadolin.records import Record
 
@@ -99,3 +100,12 @@ def test_a_damaged_frame_is_found_among_good_ones(tmp_path, volume, pictures):
     found = unreadable([*volume, *bad, Record(Path("gone.png"), "glioma"), Record(localiser, "glioma"), pictures[0]])
     assert list(found) == [7, 8, 9]
     assert [error.code for error in found.values()] == ["pixels_not_finite", "cannot_open", "localiser"]
+
+
+def test_a_pipe_is_refused_by_every_reader_and_not_waited_for(tmp_path):
+    pipe = tmp_path / "slice.png"
+    os.mkfifo(pipe)
+    for reading in (read, open_file, lambda path: list(each_slice([Record(path, "glioma")], lambda _, image: image))):
+        with pytest.raises(ReadError) as refused:
+            reading(pipe)
+        assert (refused.value.code, refused.value.path) == ("special_file", str(pipe))

@@ -16,6 +16,7 @@ from gadolin.errors import (
     cannot_open,
     suggestion,
 )
+from gadolin.folder_walk import special_file
 from gadolin.readers.contents import Contents
 from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.readers.raster import open_raster
@@ -47,7 +48,7 @@ def read(path: Path | str, frame: int | None = None, *, plane: str = "acquired")
     slices and ``frame`` names none of them.
     """
     with naming(path):
-        return one_of(open_bytes(_content(Path(path)), plane=plane), frame)
+        return one_of(open_bytes(_content(path), plane=plane), frame)
 
 
 def read_bytes(content: bytes) -> Slice:
@@ -58,7 +59,7 @@ def read_bytes(content: bytes) -> Slice:
 def open_file(path: Path | str, *, plane: str = "acquired") -> Contents:
     """Open a file and read its header; its slices are decoded one by one. Raises ReadError naming the file."""
     with naming(path):
-        return open_bytes(_content(Path(path)), plane=plane)
+        return open_bytes(_content(path), plane=plane)
 
 
 def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
@@ -138,7 +139,7 @@ def _opened(kind: str, content: bytes, plane: str) -> Contents:
     return open_raster(content, kind)
 
 
-def require_utf8(path: Path) -> None:
+def require_utf8(path: Path | str) -> None:
     """Raise ReadError for a file name that cannot be written down."""
     try:
         str(path).encode()
@@ -148,11 +149,17 @@ def require_utf8(path: Path) -> None:
         ) from error
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path | str) -> bytes:
+    """Return the bytes of a file, one more than MAX_BYTES at most; a pipe or device is refused, not waited for."""
     require_utf8(path)
+    if not str(path):
+        why = "the path is empty"
+        raise cannot_open(why)
+    if (special := special_file(str(path))) is not None:
+        raise special
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size or MAX_BYTES  # nothing is known of what is no plain file
+        with Path(path).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size or MAX_BYTES  # nothing is known of what a shell passes
             return file.read(min(size, MAX_BYTES) + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError is of a name that no system takes
         raise cannot_open(error) from error

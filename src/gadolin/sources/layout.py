@@ -145,7 +145,7 @@ def require_open(folder: Path) -> None:
     walker.listing(folder)
     for one in walker.failures:
         if one.path == str(folder):
-            raise DataError(code=one.code, rule=one.error.rule, got=one.error.got, remedy=one.error.remedy, path=folder)
+            raise DataError(**one.error.fields()).at(folder)
 
 
 def passes_for_slice(path: Path) -> bool:
