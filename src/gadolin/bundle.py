@@ -106,8 +106,8 @@ def read_bundle(model: Path | str | None) -> Bundle:
     try:
         content = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         return _bundle(folder, content)
-    except BundleError:
-        raise
+    except BundleError as error:
+        raise error.at(folder) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BundleError(
             code="bundle_damaged",
@@ -126,7 +126,6 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
             rule=f"a bundle must be of format {' or '.join(map(str, _FORMATS))}",
             got=f"this one is {version}",
             remedy="install the Gadolin that wrote it",
-            path=folder,
         )
     written = content.pop("digest")
     known = [item.name for item in fields(Bundle)]
@@ -136,12 +135,11 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
                 code="bundle_key_unknown",
                 rule=f"unknown bundle key {key!r}{suggestion(key, known)}",
                 remedy="fetch the bundle again",
-                path=folder,
             )
     try:
         preparation = Preparation.from_json(content.pop("preparation"))
     except RequestError as error:
-        raise BundleError(**error.fields()).at(folder) from error
+        raise BundleError(**error.fields()) from error
     classes = tuple(content.pop("classes"))
     bundle = Bundle(folder=folder, classes=classes, preparation=preparation, **content)
     _check_values(bundle)
@@ -169,7 +167,6 @@ def _check_values(bundle: Bundle) -> None:
             rule="a bundle's facts and metrics must be JSON objects",
             got="these are not",
             remedy="fetch it again",
-            path=bundle.folder,
         )
     if bundle.head_counter not in ("", HEAD_COUNTER):
         raise BundleError(
@@ -177,14 +174,12 @@ def _check_values(bundle: Bundle) -> None:
             rule=f"a bundle's head counter must be {HEAD_COUNTER!r} or none",
             got=f"this one names {bundle.head_counter!r}",
             remedy="install the Gadolin that wrote it",
-            path=bundle.folder,
         )
     if len(set(bundle.classes)) < max(2, len(bundle.classes)):
         raise BundleError(
             code="bundle_invalid",
             rule="a bundle must have two different classes or more",
             remedy="fetch it again",
-            path=bundle.folder,
         )
     if not bundle.temperature > 0 or not 0 <= bundle.abstain_below <= 1 or not bundle.strange_above >= 0:
         got = f"{bundle.temperature}, {bundle.abstain_below} and {bundle.strange_above}"
@@ -193,7 +188,6 @@ def _check_values(bundle: Bundle) -> None:
             rule=("a bundle must have a positive temperature, a threshold in 0 to 1 and a bound of 0 or more"),
             got=f"got {got}",
             remedy="fetch it again",
-            path=bundle.folder,
         )
 
 

@@ -50,8 +50,8 @@ def read_manifest(path: Path, *, verify: bool = True, failures: list[Failure] | 
                 records.append(_record(path, rows.line_num, row, digest))
             except DataError as error:
                 if failures is None or error.code not in _OF_ONE_FILE or not row["path"]:
-                    raise
-                failures.append(Failure(str(path.parent / row["path"].strip()), error))
+                    raise error.at(path) from error
+                failures.append(Failure(str(path.parent / row["path"].strip()), error.at(path)))
     except csv.Error as error:
         raise DataError(
             code="manifest_not_csv",
@@ -139,14 +139,16 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[Path], str] | None) -> Record:
-    """Return a row as a record; the file and its digest are looked at where there is a ``digest_of``."""
+    """Return a row as a record; the file and its digest are looked at where there is a ``digest_of``.
+
+    Raises DataError naming the row, not the manifest.
+    """
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     where = path.parent / values["path"]
     if not values["path"] or (digest_of and not os.path.isfile(where)):  # noqa: PTH113  # which never raises
         raise DataError(
             code="manifest_file_missing",
             rule=f"row {number}: every path must be a file",
-            path=path,
             got=f"{values['path']!r} is not",
             remedy="correct it or remove the row",
         )
@@ -154,7 +156,6 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
         raise DataError(
             code="manifest_value_invalid",
             rule=f"row {number}: every row must have a label",
-            path=path,
             got="this one has none",
             remedy="add it or remove the row",
         )
@@ -162,7 +163,6 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
         raise DataError(
             code="manifest_value_invalid",
             rule=f"row {number}: split must be train, validation, test or empty",
-            path=path,
             got=f"got {values['split']!r}",
             remedy="correct it",
         )
@@ -172,7 +172,6 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
             raise DataError(
                 code="manifest_value_invalid",
                 rule=f"row {number}: {name} must be a whole number from 0 or empty",
-                path=path,
                 got=f"got {got!r}",
                 remedy="correct it",
             )
@@ -181,7 +180,6 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
         raise DataError(
             code="file_changed",
             rule=f"row {number}: every file must match its digest",
-            path=path,
             got=f"{where} has changed since it was written",
             remedy="fetch it again or clear the digest",
         )
@@ -208,7 +206,6 @@ def _outline(path: Path, number: int, outline: str, *, verify: bool) -> str:
         raise DataError(
             code="manifest_file_missing",
             rule=f"row {number}: every outline must be a file",
-            path=path,
             got=f"{outline!r} is not",
             remedy=f"correct it, leave it empty, or write {NO_LESION!r} where the slice shows no lesion",
         )

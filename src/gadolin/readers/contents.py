@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gadolin.errors import ReadError, TooLargeError
+from gadolin.errors import ReadError, TooLargeError, UnknownFormatError
 from gadolin.patients import pseudonym
 from gadolin.records import Slice
 
@@ -31,6 +31,7 @@ __all__ = [
     "require_finite",
     "require_one_frame",
     "to_grey",
+    "variant_not_read",
 ]
 
 VERSION = 3
@@ -125,6 +126,16 @@ def check_size(width: int, height: int) -> None:
             got=f"this one has {width} x {height}",
             remedy="use the original",
         )
+
+
+def variant_not_read(format_name: str, held: str) -> UnknownFormatError:
+    """Return why a file of a known format is refused: no decoder here gives the pixels of what it holds."""
+    return UnknownFormatError(
+        code="variant_not_read",
+        rule=f"a {format_name} must be of a variant that is read",
+        got=f"this one holds {held}",
+        remedy="save it as a grey PNG of 8 or 16 bits",
+    )
 
 
 def require_one_frame(frames: int, counted: str = "") -> None:

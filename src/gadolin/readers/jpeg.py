@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import DamagedFileError, UnknownFormatError
+from gadolin.errors import DamagedFileError
+from gadolin.readers.contents import variant_not_read
 
 __all__ = ["Frame", "decode_unusual", "exif_of", "frame_of", "is_usual", "without_marks"]
 
@@ -66,12 +67,8 @@ def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
     """Return (H, W) of a grey frame of 12 bits, lossless or JPEG-LS; raises ReadError where it is none or damaged."""
     single = _OTHER_FRAMES.search(content, frame.end) is None  # a native decoder may crash on a second one
     if frame.components != 1 or not single or frame.marker not in (*_EXTENDED, _LOSSLESS, _LS):
-        raise UnknownFormatError(
-            code="variant_not_read",
-            rule="a JPEG must be of a variant that is read",
-            got=f"this one holds {frame.components} channels of {frame.bits} bits, frame {frame.marker:#x}",
-            remedy="save it as a grey PNG of 8 or 16 bits",
-        )
+        held = f"{frame.components} channels of {frame.bits} bits, frame {frame.marker:#x}"
+        raise variant_not_read(format_name="JPEG", held=held)
     if frame.marker == _LS:
         from gadolin.readers.jpegls import decode
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import UnknownFormatError
 from gadolin.readers.channels import flattened, turned
-from gadolin.readers.contents import background_for_nan
+from gadolin.readers.contents import background_for_nan, variant_not_read
 from gadolin.readers.tiff import PALETTE, RGB, SEPARATED, WHITE_IS_ZERO, Layout
 from gadolin.readers.tiff_samples import COMPRESSIONS, FORMS, samples_of
 from gadolin.records import Slice
@@ -96,13 +96,11 @@ def turned_over(values: NDArray[Any], layout: Layout) -> NDArray[Any]:
 def not_read(layout: Layout) -> UnknownFormatError:
     """Return why a layout is refused: neither Pillow nor ``decode_tiff`` would give the pixels that it means."""
     bits = " + ".join(map(str, layout.bits))
-    form = {1: "", 2: " signed", 3: " floating-point"}.get(layout.form, " undefined")
-    return UnknownFormatError(
-        code="variant_not_read",
-        rule="a TIFF must be of a variant that is read",
-        got=f"this one holds{form} samples of {bits} bits, photometric interpretation {layout.shown}, "
+    form = {1: "", 2: "signed ", 3: "floating-point "}.get(layout.form, "undefined ")
+    return variant_not_read(
+        "TIFF",
+        f"{form}samples of {bits} bits, photometric interpretation {layout.shown}, "
         f"compression {layout.compression}, predictor {layout.predictor}",
-        remedy="save it as a grey PNG of 8 or 16 bits",
     )
 
 
