@@ -144,6 +144,17 @@ def test_predict_reads_standard_input(gadolin_process, trained, pictures):
     assert ending.json["predictions"] == [expected.as_json()]
 
 
+def test_what_a_decoder_warns_of_stays_out_of_the_terminal(gadolin_process, tmp_path):
+    from PIL import Image
+
+    cut_short = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0"
+    Image.radial_gradient("L").save(tmp_path / "slice.jpg", exif=cut_short)
+
+    ending = gadolin_process("predict", tmp_path / "slice.jpg", "--json")
+
+    assert (ending.code, ending.err) == (0, "")
+
+
 def test_predict_marks_true_colours_as_no_slice(gadolin, trained, tmp_path):
     from PIL import Image
 

@@ -134,7 +134,7 @@ def _discard(printed: Plain | None) -> None:
 def _quiet_packages() -> None:
     warnings.filterwarnings("ignore", module="pydicom")  # what matters of it is an error of ours
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it logs its warnings too
-    warnings.filterwarnings("ignore", message="Image size")  # larger ones are refused in our own words
+    warnings.filterwarnings("ignore", module="PIL")  # the same; what is too large is refused in our own words
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(OneLine())
 
