@@ -44,7 +44,7 @@ LEFT_OUT = (
     "statistic_map",
     "vector_field",
 )
-"""Codes of what a folder leaves out without an error; those that the source has are listed."""
+"""Codes of what a folder leaves out without an error. Nothing in the source marks them, so they are listed here."""
 
 
 class Code(NamedTuple):
@@ -105,25 +105,21 @@ def tell_codes(path: Path) -> None:
     fill(path, "errors", head + "\n".join(rows))
     reasons = [f"| `{code}` | {sentence} |" for code, sentence in reason_codes().items()]
     fill(path, "reasons", "| code | sentence |\n|---|---|\n" + "\n".join(reasons))
-    left = [f"| `{code}` | {told_of(code, found)[-1]} |" for code in LEFT_OUT if code in listed]
+    gone = set(LEFT_OUT) - set(listed)
+    assert not gone, f"LEFT_OUT lists codes that no error has: {', '.join(sorted(gone))}"
+    left = [f"| `{code}` | {told_of(code, found)[-1]} |" for code in LEFT_OUT]
     fill(path, "omitted", "| code | the rule that it is about |\n|---|---|\n" + "\n".join(left))
 
 
 def told_of(code: str, found: list[Code]) -> list[str]:
     """Return types, exit codes, HTTP statuses and rules of a code, as cells of a table."""
     from gadolin import errors
+    from gadolin.serve.problems import status_of_type
 
     raised = [one for one in found if one.code == code]
-    kinds = [getattr(errors, one.kind, None) for one in raised]
-    exits = {kind.exit_code for kind in kinds if kind is not None}
-    statuses = {one.status for one in raised if one.status is not None}
-    for kind in kinds:
-        if kind is not None and issubclass(kind, errors.TooLargeError):
-            statuses.add(413)
-        elif kind is not None and issubclass(kind, errors.UnknownFormatError):
-            statuses.add(415)
-        elif kind is not None and (kind is errors.RequestError or issubclass(kind, errors.ReadError)):
-            statuses.add(422)
+    kinds = [getattr(errors, one.kind) for one in raised if hasattr(errors, one.kind)]
+    exits = {kind.exit_code for kind in kinds}
+    statuses = {one.status for one in raised if one.status is not None} | {status_of_type(kind) for kind in kinds}
     cells = [sorted({one.kind for one in raised}), sorted(exits), sorted(statuses)]
     rules = "; or: ".join(dict.fromkeys(one.rule for one in raised if one.rule))
     return [*(", ".join(map(str, cell)) for cell in cells), rules.replace("|", "\\|")]

@@ -21,6 +21,7 @@ __all__ = [
     "problem_response",
     "request_too_large",
     "status_of",
+    "status_of_type",
 ]
 
 _LOG = logging.getLogger("gadolin")
@@ -46,10 +47,13 @@ class ProblemError(GadolinError):
 
 
 def status_of(error: GadolinError) -> int:
-    """Return the HTTP status of an error, which follows from its type; 500 where nobody who asks can mend it."""
-    if isinstance(error, ProblemError):
-        return error.status
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    """Return the HTTP status of an error."""
+    return error.status if isinstance(error, ProblemError) else status_of_type(type(error))
+
+
+def status_of_type(kind: type[GadolinError]) -> int:
+    """Return the HTTP status of errors of a type; 500 if the client cannot correct them."""
+    return next((status for base, status in _STATUS if issubclass(kind, base)), 500)
 
 
 def problem_of(error: GadolinError) -> ProblemError:
