@@ -21,7 +21,7 @@ from gadolin.manifest import write_manifest
 from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import NOTICE
-from gadolin.report.explained import OutputNames
+from gadolin.report.explained import OutputNames, Question, explain_slices
 from gadolin.sources import scan
 
 FEW = ("--samples", "60", "--pieces", "12")
@@ -115,6 +115,20 @@ def test_no_slice_is_written_over_the_files_of_another(gadolin, bare, pictures, 
         beside = one["explanations"][0]["overlay"].removesuffix("-evidence.png")
         with open(f"{beside}.json", encoding="utf-8") as file:  # noqa: PTH123
             assert json.load(file)["path"] == one["path"]
+
+
+def test_verdict_and_evidence_of_a_slice_take_one_run_of_the_network(bare, pictures, tmp_path):
+    loaded, runs = Predictor.load(bare), []
+
+    def runtime(prepared):
+        runs.append(len(prepared))
+        return loaded.ask(prepared)
+
+    counted = Predictor(loaded.bundle, runtime)
+    slices = iter([("a.png", None, read(pictures[0]))])
+    (record,) = explain_slices(counted, slices, Question(("evidence",)), OutputNames(tmp_path / "out"))
+    assert runs == [1]
+    assert record["label"] == loaded.predict(str(pictures[0])).label
 
 
 def test_a_frame_and_a_file_called_like_one_are_written_apart(tmp_path):

@@ -16,7 +16,7 @@ from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations import METHODS, Explanation, Options, explain
 from gadolin.explanations.methods import method as method_of
-from gadolin.explanations.subject import class_index
+from gadolin.explanations.subject import class_index, reuse_output
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Failure, Slice, slice_name
@@ -121,15 +121,18 @@ def explain_slices(
         if progress is not None:
             progress(slice_name(path, frame))
         try:
+            looked = predictor.look(image)
+            output = predictor.ask(looked.prepared[None])
+            reusing = reuse_output(predictor, looked.prepared, output)
             found = [
-                explain(predictor, image, method=name, label=question.label, options=question.options)
+                explain(reusing, image, method=name, label=question.label, options=question.options)
                 for name in question.methods
             ]
         except RequestError as error:
             yield Failure(path, error, frame)
             continue
         base = names.of(path, frame, question.methods)
-        (verdict,) = predictor.predict([image])
+        (verdict,) = predictor.verdicts(output, [looked.declined], [path])
         why = verdict.reason
         written = [
             _written(predictor, overlays.overlay(image, one, declined=why), one, f"{base}-{one.method}")

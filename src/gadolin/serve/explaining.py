@@ -14,7 +14,7 @@ from gadolin.errors import GadolinError, MissingExtraError, RequestError
 from gadolin.explanations.explanation import Explanation
 from gadolin.explanations.methods import METHODS, method
 from gadolin.explanations.options import Options
-from gadolin.explanations.subject import class_index, subject
+from gadolin.explanations.subject import class_index, reuse_output, subject
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Slice
@@ -127,7 +127,7 @@ def explain(
 
         said = next(answers)
         try:
-            shown = _one(_knowing(predictor, one.found.prepared, said), one.found.picture, wanted, advance)
+            shown = _one(reuse_output(predictor, one.found.prepared, said), one.found.picture, wanted, advance)
         except RequestError as error:
             failed.append(Asked(one.path, Damaged(one.found.frame, error)))
             continue
@@ -147,15 +147,6 @@ def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | N
             raise CancelledError
         said += predictor.ask(np.stack([one.prepared for one in slices[start : start + _AT_ONCE]])).rows()
     return said
-
-
-def _knowing(predictor: Predictor, known: NDArray[np.uint8], said: Answer) -> Predictor:
-    """Return a predictor that does not ask again what the graph says of one slice as it is."""
-
-    def runtime(prepared: NDArray[np.uint8]) -> Answer:
-        return said if len(prepared) == 1 and np.array_equal(prepared[0], known) else predictor.ask(prepared)
-
-    return Predictor(predictor.bundle, runtime)
 
 
 def _one(predictor: Predictor, image: Slice, wanted: Question, advance: Callable[[int], None]) -> dict[str, Any]:
