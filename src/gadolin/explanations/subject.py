@@ -74,11 +74,11 @@ def subject(
     return Subject(image, predict, target, names[target], float(likely[target]), frame, predictor, prepared)  # type: ignore[arg-type]
 
 
-def reuse_output(predictor: Predictor, prepared: NDArray[np.uint8], output: Answer) -> Predictor:
+def reuse_output(predictor: Predictor, known: NDArray[np.uint8], output: Answer) -> Predictor:
     """Return a predictor that does not run the network again on one prepared slice (H, H) whose output is known."""
 
-    def runtime(slices: NDArray[np.uint8]) -> Answer:
-        return output if len(slices) == 1 and np.array_equal(slices[0], prepared) else predictor.ask(slices)
+    def runtime(prepared: NDArray[np.uint8]) -> Answer:
+        return output if len(prepared) == 1 and np.array_equal(prepared[0], known) else predictor.ask(prepared)
 
     return Predictor(predictor.bundle, runtime)
 
@@ -103,7 +103,7 @@ def _asked(predict: Callable[[Heat], Heat], image: Slice) -> Heat:
     if likely.ndim != 2 or len(likely) != 1 or not np.isfinite(likely).all() or abs(float(likely.sum()) - 1) > 1e-3:
         raise RequestError(
             code="not_probabilities",
-            rule=("a model to explain must return probabilities (N, K) that sum to 1 for pixels (N, H, W)"),
+            rule="a model to explain must return probabilities (N, K) that sum to 1 for pixels (N, H, W)",
             got=f"got {likely.shape} with the sum {float(likely.sum()):.3f} for one slice",
             remedy="wrap it",
         )
