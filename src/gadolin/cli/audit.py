@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadolin.cli.failures import report_unreadable
 from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
 
@@ -61,10 +62,7 @@ def audit(
 
         sys.stdout.flush()
         say(f"report: {write_audit_page(report, found)}")
-    broken = found.subject.unreadable
-    if broken:
-        say(f"gadolin: {len(broken)} could not be entered or read, the first {broken[0]}")
-        raise typer.Exit(1)
+    report_unreadable(found.subject.unreadable)
 
 
 def _require_page(report: Path) -> None:

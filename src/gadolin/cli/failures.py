@@ -29,6 +29,16 @@ def split_failures(
     return errors, [*named.left_out, *aside]
 
 
+def report_unreadable(failures: Sequence[Failure]) -> None:
+    """Print how many files and folders of a data set cannot be read; exit with 1 if there are any.
+
+    Raises typer.Exit.
+    """
+    if failures:
+        say(f"gadolin: {len(failures)} could not be entered or read, the first {failures[0]}")
+        raise typer.Exit(1)
+
+
 def report_failures(failures: Sequence[Failure], left_out: Sequence[Failure], *, as_json: bool) -> None:
     """Print errors on standard error, and what is left out unless it stands in JSON; end with 1 where there are errors.
 

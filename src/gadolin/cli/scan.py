@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadolin.cli.failures import report_unreadable
 from gadolin.cli.options import PatientFrom
-from gadolin.cli.output import print_json, progress_bar, say, table
+from gadolin.cli.output import print_json, progress_bar, table
 
 if TYPE_CHECKING:
     from gadolin.sources import Scan
@@ -35,9 +36,7 @@ def scan(
         print_json(found.as_json())
     else:
         print(_words(found))
-    if found.skipped:
-        say(f"gadolin: {len(found.skipped)} could not be entered or read, the first {found.skipped[0]}")
-        raise typer.Exit(1)
+    report_unreadable(found.skipped)
 
 
 def release_lines(release: Release) -> list[str]:

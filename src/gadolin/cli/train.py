@@ -68,8 +68,7 @@ def train(
 
 def _tell(out: Path, page: Path, *, as_json: bool) -> None:
     metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
-    run = page.parent.parent / "run.json"
-    left_out = json.loads(run.read_text(encoding="utf-8")).get("left_out", {})
+    left_out = json.loads((out / "run.json").read_text(encoding="utf-8")).get("left_out", {})
     if as_json:
         told = {"run": str(out), "bundle": str(out / "bundle"), "report": str(page), "left_out_by_code": left_out}
         print_json({**told, "metrics": metrics})
