@@ -100,10 +100,13 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is registered for these alone"
     if error.status_code == 405:
         return _not_by_this_method(request)
-    code, rule = "http_error", str(error.detail)
     if error.status_code == 404:
-        code, rule = "not_found", "a path must be one of the service's"
-    return problem_response(ProblemError(error.status_code, code=code, rule=rule, remedy="see openapi.json"))
+        problem = ProblemError(
+            404, code="not_found", rule="a path must be one of the service's", remedy="see openapi.json"
+        )
+    else:
+        problem = ProblemError(error.status_code, code="http_error", rule=str(error.detail), remedy="see openapi.json")
+    return problem_response(problem)
 
 
 def _not_by_this_method(request: Request) -> Response:

@@ -6,9 +6,8 @@ import hashlib
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
-
-from gadolin.serve.problems import ProblemError
 
 __all__ = ["add_page"]
 
@@ -36,7 +35,7 @@ def add_page(app: FastAPI) -> None:
 
 def _answer(request: Request, name: str, files: dict[str, bytes]) -> Response:
     if name not in files:
-        raise ProblemError(404, code="not_found", rule="a path must be one of the service's", remedy="see openapi.json")
+        raise HTTPException(404)
     tag = f'"{hashlib.sha256(files[name]).hexdigest()[:16]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if _has(request.headers.get("if-none-match", ""), tag):
