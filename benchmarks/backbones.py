@@ -1,4 +1,4 @@
-"""Ten families of backbones: each is trained on phantoms, exported, asked for evidence and for Grad-CAM.
+"""Ten families of backbones: each is trained on phantoms, exported, and explained by evidence and Grad-CAM.
 
     python benchmarks/backbones.py [NAME ...] [--epochs 2] [--input-size 96] [--write]
 

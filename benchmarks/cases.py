@@ -1,9 +1,9 @@
-"""Files and folders that were once got wrong, answered by the code as it is, beside what is right.
+"""Regression cases: files and folders that earlier versions got wrong, with the expected and the present answer.
 
     python benchmarks/cases.py CASES [--write]
 
 CASES holds the files; what they show is a public slice of a glioma, whole and undamaged in decimal-comma.dcm. The
-folders are made here, of phantoms, and looked at by another user than root, whom every folder is open to.
+folders are made here, of phantoms, and scanned by another user than root, who may enter every folder.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def alike(image: Slice | None, reference: Slice | None) -> float:
 
 
 def glioma(answers: Answers, image: Slice | None, reference: Slice | None) -> bool:
-    """Tell whether the undamaged slice is answered for as it is, and its pixels are those."""
+    """Return whether the prediction is glioma and the pixels are those of the undamaged slice."""
     (answer,) = answers
     return isinstance(answer, Prediction) and answer.label == "glioma" and alike(image, reference) > ALIKE
 
@@ -105,7 +105,7 @@ def several(answers: Answers, _image: Slice | None, _reference: Slice | None) ->
 
 
 def answered(answers: Answers, image: Slice | None, _reference: Slice | None) -> bool:
-    """Tell whether every slice of a volume is read, with black around the head."""
+    """Return whether every slice of a volume is read, with black around the head."""
     read = all(isinstance(one, Prediction) for one in answers)
     return read and image is not None and float(np.median(image.pixels[0])) == float(image.pixels.min())
 
@@ -230,7 +230,7 @@ def scan(data: Path) -> tuple[int, dict[str, object]]:
 
 def _scan(data: Path, home: Path, said: Path) -> None:
     if os.geteuid() == 0:
-        os.setuid(NOBODY)  # after everything is imported: the interpreter may lie where nobody else comes
+        os.setuid(NOBODY)  # after all imports: other users may not be able to read the interpreter's folder
     os.chdir(home)
     os.environ |= {"HOME": str(home), "GADOLIN_CACHE": str(home / "cache")}
     with said.open("w", encoding="utf-8") as file, redirect_stdout(file):

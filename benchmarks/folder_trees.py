@@ -43,7 +43,7 @@ class Tree:
     tries: int = 0
 
     def add_slice(self) -> bool:
-        """Put a slice where a class may lie; return whether there was still a way to."""
+        """Add a slice in a possible class folder; return whether that was possible."""
         places = ("zz_class", "Training/zz_class")
         if self.tries == len(places):
             return False
@@ -242,7 +242,7 @@ def _deep(tree: Tree, rng: random.Random, folder: Path) -> None:
 
 
 def _table(tree: Tree, rng: random.Random, folder: Path) -> None:
-    """Put a file where a table of the data would lie; few of them are one."""
+    """Add a file with the name of a table; few of them are valid tables."""
     _file(tree, rng, rng.choice((tree.root, folder)), rng.choice(TABLES).encode())
     tree.features.add("files called like tables")
 

@@ -1,11 +1,11 @@
-"""Odd folder trees through ``scan``: what is taken, what is told, and whether anything is lost or counted twice.
+"""Odd folder trees through ``scan``: what is taken, what is reported, and whether anything is lost or counted twice.
 
     python benchmarks/fuzz_folders.py [--trees 20000] [--seed 0] [--write]
 
 A tree's number and the seed decide what it holds: ``--only 1234`` makes that one again and shows the answer. All trees
-go through one process, which gives up root's rights first, since root may enter everything. A finding is an exception
+go through one process, which drops root's rights first, since root may enter everything. A finding is an exception
 that is no GadolinError, a file that was made and is neither a record, nor skipped, nor omitted (nor in a folder that is
-told as one that could not be entered), or one that is counted twice.
+reported as one that could not be entered), or one that is counted twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gadolin.sources import Scan, scan
 from publish import markdown, publish
 
 NOBODY = 65534
-CLOSED = ("cannot_enter", "cannot_open", "hidden", "housekeeping")  # a folder so told stands for what is in it
+CLOSED = ("cannot_enter", "cannot_open", "hidden", "housekeeping")  # such a folder accounts for everything in it
 FORK = multiprocessing.get_context("fork")
 
 
@@ -102,7 +102,7 @@ def report(tally: Tally, seed: int) -> list[str]:
 
 
 def work(folder: Path, numbers: range, arguments: argparse.Namespace, answers: Connection) -> None:
-    """Scan all trees in this process, as nobody; tell the tally."""
+    """Scan all trees in this process, as nobody; send the tally."""
     logging.disable()
     warnings.simplefilter("ignore")
     os.environ["GADOLIN_PATIENT_KEY"] = str(folder / "patients.key")

@@ -116,7 +116,7 @@ def watch_service(root: Path, name: str, seconds: float, *, content: bytes, befo
             sys.exit("the service did not start, which proves nothing")
         port, end, answers = int(line.rsplit(":", 1)[1].strip("/ \n")), time.monotonic() + seconds, 0
         while time.monotonic() < end or not answers:
-            with suppress(ConnectionError):  # it tells where it answers before it does
+            with suppress(ConnectionError):  # it prints its address before it listens
                 answers += ask(port, content)
             time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)
@@ -209,7 +209,7 @@ def calls_of(text: str) -> Iterator[tuple[str, str]]:
 
 
 def questions(call: str) -> list[str]:
-    """Return the names that a sent message asks a name server for."""
+    """Return the names that a message to a name server looks up."""
     asked = []
     for text in _TEXT.findall(call):
         content = codecs.escape_decode(text.encode("latin-1", "replace"))[0]  # type: ignore[attr-defined]

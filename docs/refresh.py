@@ -48,7 +48,7 @@ LEFT_OUT = (
 
 
 class Code(NamedTuple):
-    """A place of the source that makes an error: code, type, HTTP status where it names one, rule, file and line."""
+    """A place of the source that makes an error: code, type, HTTP status if the call has one, rule, file and line."""
 
     code: str
     kind: str
@@ -131,7 +131,7 @@ def codes(root: Path = Path("src/gadolin")) -> list[Code]:
 
 
 def codes_of(path: Path, root: Path) -> list[Code]:
-    """Return the places of one file; a code that a function takes is sought where it is called."""
+    """Return the places of one file; a code that is a parameter is taken from the calls of the function."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     constants = {
         ast.unparse(node.targets[0]): node.value
@@ -147,7 +147,7 @@ def codes_of(path: Path, root: Path) -> list[Code]:
             continue
         kind, inherits = kind_of(call, parents)
         if inherits and not isinstance(given["code"], ast.Constant):
-            continue  # handed on to the class above
+            continue  # passed on to the base class
         status = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
         where = f"{path.relative_to(root).as_posix()}:{call.lineno}"
         for code in literals(given["code"], call, parents, tree):
@@ -156,7 +156,7 @@ def codes_of(path: Path, root: Path) -> list[Code]:
 
 
 def kind_of(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> tuple[str, bool]:
-    """Return the type that a call makes, and whether it does so by the constructor of the class above."""
+    """Return the type that a call makes, and whether it calls the constructor of the base class."""
     if isinstance(call.func, ast.Attribute) and call.func.attr == "__init__":
         node: ast.AST = call
         while not isinstance(node, ast.ClassDef):
@@ -166,7 +166,7 @@ def kind_of(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> tuple[str, bool]
 
 
 def literals(node: ast.expr, call: ast.Call, parents: dict[ast.AST, ast.AST], tree: ast.Module) -> list[str]:
-    """Return the codes that an expression may be: its own, a variable's, those that a function is called with."""
+    """Return the codes that an expression may be: its literals, and those that are assigned or passed to its variable."""
     if not isinstance(node, ast.Name):
         return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     function: ast.AST = call
@@ -197,7 +197,7 @@ def literals(node: ast.expr, call: ast.Call, parents: dict[ast.AST, ast.AST], tr
 
 
 def words(rule: ast.expr) -> str:
-    """Return a rule with an ellipsis where it holds a value."""
+    """Return a rule with an ellipsis in place of each value."""
     if isinstance(rule, ast.Constant):
         return str(rule.value)
     if isinstance(rule, ast.JoinedStr):
@@ -208,7 +208,7 @@ def words(rule: ast.expr) -> str:
 
 
 def reason_codes(path: Path = Path("src/gadolin/predictor.py")) -> dict[str, str]:
-    """Return why a prediction names no class: each code with its sentence."""
+    """Return the abstention reasons: each code with its sentence."""
     found = {}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):

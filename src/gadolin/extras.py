@@ -1,4 +1,4 @@
-"""How a package that is missing is installed: with Gadolin itself, or with the extra that brings it."""
+"""The pip command that installs a missing package: with Gadolin itself, or with the extra that requires it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
 }
-"""Packages that are imported under another name than they are installed by."""
+"""Distributions whose modules have another name."""
 _EVERYTHING = ("all", "dev")
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?P<bounds>[^;]*)(?:;.*\bextra\s*==\s*[\"'](?P<extra>[\w-]+)[\"'])?")
 
@@ -26,10 +26,10 @@ def distribution_of(module: str) -> str:
 
 
 def install_command(package: str, extra: str = "") -> str:
-    """Return the pip command that brings ``package``, a distribution.
+    """Return the pip command that installs ``package``, a distribution.
 
-    That is the extra that was asked for, where it brings the package or nothing is known of it; else the smallest
-    extra that does, itself or through one of its packages; else the package alone.
+    It installs ``extra`` if that requires the package or no extra is known to; else the smallest extra that does,
+    directly or through one of its packages; else the package alone.
     """
     own, extras = _required()
     name = _normal(package)
@@ -50,9 +50,9 @@ def install_command(package: str, extra: str = "") -> str:
 
 
 def _required(package: str = "gadolin") -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Return what a package requires, by name, and what each of its extras brings; nothing where it is not installed.
+    """Return the requirements of a package by name, and those of each extra; both empty if it is not installed.
 
-    What it requires under conditions other than an extra counts as required.
+    Requirements under conditions other than an extra count as required.
     """
     from importlib import metadata  # not before a package is missing: it takes a while
 
@@ -74,7 +74,7 @@ def _required(package: str = "gadolin") -> tuple[dict[str, str], dict[str, set[s
 
 
 def _brings(names: set[str], wanted: str) -> bool:
-    """Tell whether one of the packages requires ``wanted``, itself or through others that are installed."""
+    """Return whether one of the packages requires ``wanted``, directly or through installed packages."""
     seen: set[str] = set()
     waiting = sorted(names)
     while waiting:

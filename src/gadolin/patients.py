@@ -74,7 +74,7 @@ def _make(path: Path) -> None:
 
 
 def _appear(temporary: Path, path: Path) -> None:
-    """Let the file stand at ``path`` too, unless one stands there."""
+    """Link the file to ``path``, unless that exists."""
     try:
         os.link(temporary, path)
     except FileExistsError:

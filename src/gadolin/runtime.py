@@ -36,7 +36,7 @@ class Answer(NamedTuple):
     strangeness: Floats | None = None
 
     def rows(self) -> list[Answer]:
-        """Return one answer about a single slice for each of the N."""
+        """Return N answers of one slice each."""
         return [
             Answer(*(None if part is None else part[row : row + 1] for part in self))  # type: ignore[arg-type]  # strangeness alone may be None
             for row in range(len(self.logits))
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
     @classmethod
     def joined(cls, answers: Sequence[Answer]) -> Answer:
-        """Return the answers of one graph, one or more, as one about all of their slices."""
+        """Join one or more answers of one graph along the slices."""
         parts = (None if part[0] is None else np.concatenate(part) for part in zip(*answers, strict=True))
         return cls(*parts)  # type: ignore[arg-type]  # strangeness alone may be None
 
@@ -109,10 +109,10 @@ def _unloadable(graph: Path, error: Exception) -> BundleError:
 
 
 class Opened:
-    """A graph that a named runtime has open; a process forked from this one opens it again at its first answer.
+    """A graph opened by a named runtime; a forked process opens it again at its first call.
 
-    The threads of a session are not there in a forked process: it may neither be used nor, for it would wait for them,
-    be taken apart. So it is left behind as it is.
+    A forked process lacks the threads of a session: it must neither use the session nor destroy it, since the
+    destructor would wait for them. So the session is leaked.
     """
 
     def __init__(self, graph: Path, name: str, threads: int, digest: str) -> None:
@@ -124,7 +124,7 @@ class Opened:
         _OPENED.add(self)
 
     def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
-        """See ``Runtime``; raises BundleError where the graph has changed before a forked process opens it."""
+        """See ``Runtime``; raises BundleError if the graph has changed before a forked process opens it."""
         session = self._session
         if session is None:
             if self._digest and file_digest(self._graph) != self._digest:
@@ -139,7 +139,7 @@ class Opened:
         return session(prepared)
 
     def leave_behind(self) -> None:
-        """Forget the session without taking it apart, in a forked process."""
+        """Drop the session without destroying it, in a forked process."""
         if self._session is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
             self._session = None
@@ -166,7 +166,7 @@ RUNTIMES: dict[str, Callable[[Path, int], Runtime]] = {"onnxruntime": OnnxRuntim
 def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0, digest: str = "") -> Opened:
     """Open a graph with the named runtime on ``threads`` threads, 0 for one per core.
 
-    ``digest`` is what the graph must still have where a forked process opens it again; "" is not checked.
+    A forked process compares ``digest`` with that of the graph before it opens it again; "" is not compared.
 
     Raises RequestError for an unknown runtime or a number of threads outside 0 to 256, MissingExtraError where the
     runtime is not installed, BundleError where the graph cannot be loaded.

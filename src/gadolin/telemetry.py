@@ -1,4 +1,4 @@
-"""Packages that report their use are switched off before they are imported, so that nothing leaves the machine.
+"""Switches off the telemetry of packages before they are imported, so that nothing leaves the machine.
 
 They report from native code, threads and child processes, where no hook of ours would see it:
 
@@ -21,7 +21,7 @@ __all__ = ["SWITCHES", "import_onnxruntime", "import_openvino", "switch_off"]
 SWITCHES = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """Variables that the packages document; child processes inherit them."""
 
-_ON = {"1", "true", "yes", "on", "y"}  # what onnxruntime takes for yes
+_ON = {"1", "true", "yes", "on", "y"}  # values that onnxruntime reads as yes
 _REPORTER = "openvino_telemetry"
 _SETTLED: set[str] = set()
 """Packages that were warned of, or imported here."""
@@ -61,7 +61,7 @@ def import_openvino() -> Any:
         if "openvino" in modules and modules.get(_REPORTER) is not None:
             _warn("openvino", "load the model first, or run opt_in_out --opt_out once")
         before = {_REPORTER: modules[_REPORTER]} if _REPORTER in modules else {}
-        modules[_REPORTER] = None  # an import of it fails, and openvino goes on with a stub
+        modules[_REPORTER] = None  # an import of it fails, and openvino uses a stub instead
         try:
             import openvino
         finally:

@@ -35,7 +35,7 @@ from gadolin.extras import distribution_of
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130  # what typer turns a KeyboardInterrupt into
-_REFUSED: Any = typer.BadParameter.__mro__[2]  # the base of all that is wrong with words on the command line
+_REFUSED: Any = typer.BadParameter.__mro__[2]  # ClickException, which typer does not export
 _USAGE = "usage"
 
 app = typer.Typer(
@@ -93,14 +93,14 @@ def main() -> None:
     with plain_streams() as printed:
         try:
             code = _run(printed)
-        except OSError:  # nobody reads any more, or the disk is full: there is nowhere to tell it
+        except OSError:  # the reader has gone, or the disk is full: nowhere is left to report it
             code = 1
             _discard(printed)
     sys.exit(code)
 
 
 def _run(printed: Plain | None) -> int:
-    """Run the command that is named, tell what ended it, and return the exit code."""
+    """Run the command, report the error that ended it, and return the exit code."""
     failure = None
     try:
         code = int(app(standalone_mode=False) or 0)
@@ -125,7 +125,7 @@ def _run(printed: Plain | None) -> int:
 
 
 def _discard(printed: Plain | None) -> None:
-    """Let what is left of standard output go nowhere, so that its end is no error either."""
+    """Discard the rest of standard output, so that closing it is no error either."""
     with suppress(OSError, ValueError):
         if printed:
             os.dup2(os.open(os.devnull, os.O_WRONLY), printed.fileno())
@@ -145,7 +145,7 @@ def _options_given() -> list[str]:
 
 
 def _failure(error: Exception) -> GadolinError:
-    """Return what ended a command as an error of Gadolin's; raises it where it is a fault of Gadolin's own."""
+    """Return the exception that ended a command as a GadolinError; raises it again if it is a bug."""
     if isinstance(error, GadolinError):
         return error
     if isinstance(error, ImportError):

@@ -36,8 +36,8 @@ def audit(
 ) -> None:
     """Find what is wrong with a data set: copies across parts, shared patients, conflicting labels and more.
 
-    Nothing is changed. What cannot be entered or read is told, and the exit code is then 1; what is left out is told
-    with the reason.
+    Nothing is changed. Unreadable files and folders are listed, and the exit code is then 1; files that are left out
+    are listed with the reason.
     """
     from gadolin.audit import Beside
     from gadolin.audit import audit as audit_data

@@ -38,8 +38,8 @@ def explain(
 ) -> None:
     """Show what speaks for a class in slices: heat on the pixels of each slice, and how far to trust it.
 
-    What cannot be entered, read or explained is reported and the rest go on; the exit code is then 1. What is left out
-    of folders is told with the reason. For research only; not a medical device.
+    What cannot be read or explained is reported, and the other slices are still explained; the exit code is then 1.
+    Files that are left out of folders are listed with the reason. For research only; not a medical device.
     """
     from gadolin.explanations import Options
     from gadolin.files import expand, slices_of

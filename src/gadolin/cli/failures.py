@@ -1,4 +1,4 @@
-"""How commands report files without an answer: errors, and what is left out without fault."""
+"""How commands report files without a result: errors, and files that are left out."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def split_failures(
     failures: Sequence[Failure], named: Expanded, *, answered: Sequence[object]
 ) -> tuple[list[Failure], list[Failure]]:
-    """Return the errors among ``failures``, and what is left out.
+    """Return the errors among ``failures``, and the files that are left out.
 
-    A file without a slice that was named itself is left out where others are answered, else it is an error: nothing
-    that was asked for has an answer then.
+    A file without a slice that was given by its own path is left out if other files have results; else it is an error,
+    because the command has no result at all.
     """
     from gadolin.files import Omitted
 
@@ -40,7 +40,7 @@ def report_unreadable(failures: Sequence[Failure]) -> None:
 
 
 def report_failures(failures: Sequence[Failure], left_out: Sequence[Failure], *, as_json: bool) -> None:
-    """Print errors on standard error, and what is left out unless it stands in JSON; end with 1 where there are errors.
+    """Print errors on standard error, and left-out files unless the JSON lists them; exit with 1 if there are errors.
 
     Raises typer.Exit.
     """

@@ -1,7 +1,7 @@
 """What commands print: JSON or CSV on standard output, progress and messages on standard error.
 
 What programs read is written as bytes, so that the encoding of a terminal cannot spoil it: JSON is ASCII alone, CSV is
-UTF-8. What people read passes through streams that let no character through which a terminal would obey.
+UTF-8. What people read passes through streams that escape control characters.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Advance = Callable[[int, int, str], None]
 
 
 class Plain:
-    """A text stream that escapes what a terminal would obey; ``keep`` are control characters that stay.
+    """A text stream that escapes control characters except those in ``keep``.
 
-    ``used`` tells whether anything was written, as text or as bytes.
+    ``used`` is True once anything was written, as text or as bytes.
     """
 
     def __init__(self, stream: TextIO, keep: str) -> None:
@@ -35,7 +35,7 @@ class Plain:
         self._keep = keep
 
     def write(self, text: str) -> int:
-        """Write ``text``, made harmless; return its length."""
+        """Write ``text`` with control characters escaped; return its length."""
         self.used = self.used or bool(text)
         self.raw.write(printable(text, self._keep))
         return len(text)
@@ -46,7 +46,7 @@ class Plain:
             self.write(line)
 
     def write_bytes(self, content: bytes) -> None:
-        """Write bytes that are for programs, as they are, after all text so far."""
+        """Write bytes for programs unchanged, after all text so far."""
         self.used = True
         self.raw.flush()
         buffer = getattr(self.raw, "buffer", None)
@@ -57,15 +57,15 @@ class Plain:
             buffer.flush()
 
     def __getattr__(self, name: str) -> Any:
-        """Return whatever else the stream has."""
+        """Return any other attribute of the stream."""
         return getattr(self.raw, name)
 
 
 @contextmanager
 def plain_streams() -> Iterator[Plain | None]:
-    """Let both standard streams escape what a terminal would obey; yield standard output, None where it is closed.
+    """Let both standard streams escape control characters; yield standard output, None if it is closed.
 
-    Carriage returns stay on standard error, where packages draw bars with them.
+    Carriage returns stay on standard error, where packages draw progress bars with them.
     """
     kept = {name: getattr(sys, name) for name in ("stdout", "stderr")}
     made = {}
@@ -79,12 +79,12 @@ def plain_streams() -> Iterator[Plain | None]:
         yield made.get("stdout")
     finally:
         for name, stream in kept.items():
-            if getattr(sys, name) is made.get(name):  # typer puts another where a pipe was closed, which must stay
+            if getattr(sys, name) is made.get(name):  # typer replaces a closed pipe, and its stream must stay
                 setattr(sys, name, stream)
 
 
 class OneLine(logging.Formatter):
-    """Formats a message of the log as one line without characters that a terminal would obey."""
+    """Formats a log message as one line with control characters escaped."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name that logging calls
         """Return the message of a record; a traceback comes after it."""
@@ -92,14 +92,14 @@ class OneLine(logging.Formatter):
 
 
 def print_json(content: object) -> None:
-    """Print one JSON document on standard output, in ASCII; a number that is none or infinite becomes null."""
+    """Print one JSON document on standard output, in ASCII; NaN and infinities become null."""
     _write((json.dumps(_finite(content), indent=2, allow_nan=False) + "\n").encode("ascii"))
 
 
 def print_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table as CSV in UTF-8 on standard output.
 
-    File names stand in it as they are, but escaped where standard output is a terminal.
+    File names are written unchanged, but escaped if standard output is a terminal.
     """
     shown = sys.stdout is not None and sys.stdout.isatty()
     cells = [[printable(str(cell)) if shown else str(cell) for cell in row] for row in [head, *rows]]
@@ -156,7 +156,7 @@ def _write(content: bytes) -> None:
 
 
 def _finite(content: object) -> object:
-    """Return JSON content with null in place of numbers that JSON does not have."""
+    """Return JSON content with null in place of NaN and infinities."""
     if isinstance(content, dict):
         return {key: _finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

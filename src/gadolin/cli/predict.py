@@ -34,8 +34,8 @@ def predict(
 ) -> None:
     """Name what slices show, with the probability of each class.
 
-    What cannot be entered or read is reported and the rest go on; the exit code is then 1. What is left out of folders
-    is told with the reason. For research only; not a medical device.
+    What cannot be read is reported, and the other slices are still predicted; the exit code is then 1. Files that are
+    left out of folders are listed with the reason. For research only; not a medical device.
     """
     from gadolin.errors import RequestError
     from gadolin.files import expand, predict_files

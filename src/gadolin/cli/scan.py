@@ -23,8 +23,7 @@ def scan(
 ) -> None:
     """Show what is recognised in a data set: classes, parts, counts, patients. Nothing is changed.
 
-    What was seen and not taken is told, counted by reason. Where something could not be entered or read, the exit
-    code is 1.
+    Files that are left out are counted by reason. If a file or folder cannot be read, the exit code is 1.
     """
     from gadolin.sources import scan as scan_data
 
@@ -59,7 +58,7 @@ def _words(found: Scan) -> str:
     }
     rows = [[part or "all", *map(str, counts[part]), str(sum(counts[part]))] for part in parts]
     lines = [f"{found.root}: {len(found.records)} slices, recognised by {found.kind}", ""]
-    lines += [f"the data lies in {found.base}", ""] if found.base and found.base != found.root else []
+    lines += [f"the data is in {found.base}", ""] if found.base and found.base != found.root else []
     lines += [*release_lines(found.release), ""] if found.release else []
     lines += [table(["part", *found.classes, "total"], rows), ""]
     patients = {record.patient for record in found.records if record.patient}

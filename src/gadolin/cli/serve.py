@@ -24,9 +24,7 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option(help="Another name under which the service may be asked for; may be repeated.")
     ] = None,
-    root_path: Annotated[
-        str, typer.Option(help="Path below which another server has the service, such as /gadolin.")
-    ] = "",
+    root_path: Annotated[str, typer.Option(help="Path of the service behind a reverse proxy, such as /gadolin.")] = "",
     workers: Annotated[int, typer.Option(help="Processes that decode files.")] = 2,
     max_megabytes: Annotated[int, typer.Option(help="Of one request.")] = 256,
     max_files: Annotated[int, typer.Option(help="Of one request.")] = 1000,

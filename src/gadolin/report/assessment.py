@@ -153,7 +153,7 @@ def _notes(prepared: Prepared, paths: Sequence[str]) -> tuple[str, ...]:
     told = (
         ("Slices in which no head was found, so that the whole picture was used", prepared.whole),
         ("Pictures in true colours, which prediction declines to name", prepared.coloured),
-        ("Pictures of several slices, which prediction declines to name", prepared.several),
+        ("Pictures of several slices, on which prediction abstains", prepared.several),
     )
     return tuple(
         f"{what}: {len(rows)} ({', '.join(paths[row] for row in rows[:_NAMED])}{', ...' * (len(rows) > _NAMED)})."

@@ -24,7 +24,7 @@ from gadolin.report.drawings import load
 
 __all__ = ["OutputNames", "Question", "explain_slices", "methods_for", "sentences"]
 
-_LONGEST_STEM = 180  # bytes; most file systems take names of 255
+_LONGEST_STEM = 180  # bytes; most file systems allow names of 255
 
 Named = tuple[str, int | None, Slice | Failure]
 
@@ -39,9 +39,9 @@ class Question:
 
 
 class OutputNames:
-    """The names of what is written into a folder: no slice is written over another's files, or over an input's.
+    """File names for an output folder: no slice overwrites the files of another one or an input.
 
-    Names that differ in case or in the composition of their letters count as one, as some file systems have it.
+    Names that differ only in case or Unicode normalisation count as equal, as on some file systems.
     """
 
     def __init__(self, folder: Path, *, inputs: Iterable[str] = ()) -> None:
@@ -50,7 +50,7 @@ class OutputNames:
         self._inputs = {_folded(os.path.abspath(each)) for each in inputs if each != "-"}  # noqa: PTH100
 
     def of(self, path: str, frame: int | None, methods: Sequence[str]) -> str:
-        """Return what the files of a slice begin with: folder and name, to which "-method.png" and more is added."""
+        """Return folder and stem of the files of a slice, to which "-method.png" and other endings are added."""
         name = "stdin" if path == "-" else _plain(Path(path).stem)
         first = name if frame is None else f"{name}-{frame:03d}"
         stem, number = first, 1
@@ -67,7 +67,7 @@ class OutputNames:
 
 
 def _plain(stem: str) -> str:
-    """Return a name that every file system takes: without control and reserved characters, not too long."""
+    """Return a name that every file system allows: without control and reserved characters, not too long."""
     kept = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]', "_", stem).rstrip(". ") or "slice"
     return kept.encode()[:_LONGEST_STEM].decode(errors="ignore")
 

@@ -1,4 +1,4 @@
-"""Under which names and below which path a service is asked for."""
+"""Host names and the root path under which clients reach a service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def host_name(netloc: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Return whether a host is told as a number: another site can lend its visitors a name, but no number."""
+    """Return whether a host is an IP address, which DNS rebinding cannot fake."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -38,13 +38,13 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether nobody but this computer reaches a host."""
+    """Return whether only this computer can reach a host."""
     name = host_name(host)
     return ipaddress.ip_address(name).is_loopback if is_address(name) else name == "localhost"
 
 
 def named_host(text: str) -> str:
-    """Return the name that a user gives as ``text``, as browsers write it; raises RequestError where it is none."""
+    """Return the host name ``text`` in the form that browsers send; raises RequestError if it is not one."""
     try:
         name = "" if "/" in text else host_name(text.strip().encode("idna").decode("ascii"))
     except UnicodeError:
@@ -60,12 +60,12 @@ def named_host(text: str) -> str:
 
 
 def root_path(text: str) -> str:
-    """Return the path below which the service is reached, "" for none; raises RequestError where it is no path."""
+    """Return the root path of the service, "" for none; raises RequestError if it is not a valid path."""
     path = text.rstrip("/")
     if path and (not _ROOT.fullmatch(path) or path.split("/")[1] in _OWN):
         raise RequestError(
             code="root_path_invalid",
-            rule=f"a root path must be /name, of letters, digits and -._~, and not begin with {' or '.join(_OWN)}",
+            rule=f"a root path must be /name of letters, digits and -._~, and must not begin with {' or '.join(_OWN)}",
             got=f"got {text!r}",
             remedy="give it as /gadolin",
         )

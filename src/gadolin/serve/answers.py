@@ -42,7 +42,7 @@ _LOWEST_AREA = 12  # pixels of an outline that is worth drawing
 class Asked:
     """A slice of an upload: its file's name, and what was found in its place.
 
-    ``left_out``: a folder, or an archive, is answered for without this file, as on the command line.
+    ``left_out``: the file is skipped in a folder or archive, as on the command line.
     """
 
     path: str
@@ -51,15 +51,15 @@ class Asked:
 
     @property
     def failure(self) -> Failure | None:
-        """What is told in the place of a slice that cannot be decoded, or of a file that is left out."""
+        """The failure of a slice that cannot be decoded, or of a file that is left out; else None."""
         return Failure(self.path, self.found.error, self.found.frame) if isinstance(self.found, Damaged) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What answers: one model, the processes that decode for it, the threads that explain, the limits of a request.
+    """One model, the processes that decode for it, the threads that explain, and the limits of a request.
 
-    The model is asked through the batcher alone. ``trust`` says of each class how far the evidence for it can be
+    The network runs only through the batcher. ``trust`` gives for each class how far the evidence for it can be
     trusted.
     """
 
@@ -142,14 +142,14 @@ class Engine:
 
 
 def failures_json(asked: Sequence[Asked]) -> dict[str, Any]:
-    """Return what could not be read, and what was left out without fault, as the command line tells them."""
+    """Return the errors and the files that are left out, in the JSON of the command line."""
     failures = [(one.failure, one.left_out) for one in asked if one.failure is not None]
     errors = [failure.as_json() for failure, left_out in failures if not left_out]
     return {"errors": errors, **listed_json("left_out", [failure for failure, left_out in failures if left_out])}
 
 
 def verdict(predictor: Predictor, said: Answer, found: Found, path: str) -> Prediction:
-    """Return the prediction for a slice from what the graph said of it, and from what its decoder found."""
+    """Return the prediction for a slice from the network's output and what its decoder found."""
     declined = predictor.declines(colour=found.colour, several=found.several)
     (answer,) = predictor.verdicts(said, [declined], [path])
     return replace(answer, frame=found.frame)
@@ -202,7 +202,7 @@ def _refuse_all_bad(decoded: Sequence[Decoded]) -> None:
 
 
 def _housekeeping(name: str) -> DataError | None:
-    """Return why a file of a folder is housekeeping, or None; the folder itself may be called anything."""
+    """Return why a file of a folder is housekeeping, or None; the name of the folder itself does not matter."""
     return housekeeping_in(name.partition("/")[2])
 
 

@@ -86,7 +86,7 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
 
 
 def _without_telemetry() -> dict[str, Any]:
-    """Return what keeps FastAPI (from 0.142) from spans and logs of requests, which variables can send elsewhere."""
+    """Return arguments that switch off FastAPI's telemetry (from 0.142), which environment variables can switch on."""
     parts = ("tracing", "metrics", "logs", "operation_spans", "auto_configure")
     return {"telemetry": dict.fromkeys(parts, False)} if "telemetry" in signature(FastAPI).parameters else {}
 
@@ -110,7 +110,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _not_by_this_method(request: Request) -> Response:
-    """Say by which methods a path can be asked: as an answer to OPTIONS, else as a problem."""
+    """Return the methods that a path allows: as the response to OPTIONS, else as a problem."""
     ways = {
         way
         for route in request.app.router.routes
@@ -133,7 +133,9 @@ def _not_by_this_method(request: Request) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError), "it is registered for these alone"
     wrong = error.errors()[0]
-    return problem_response(invalid_field(rule=f"{wrong['loc'][-1]} must be of its kind", got=str(wrong["input"])))
+    return problem_response(
+        invalid_field(rule=f"{wrong['loc'][-1]} must have the documented type", got=str(wrong["input"]))
+    )
 
 
 def _add_state(app: FastAPI) -> None:
@@ -149,7 +151,7 @@ def _add_state(app: FastAPI) -> None:
                 code="starting",
                 rule="the service must be ready to answer",
                 got="it is still starting",
-                remedy="ask again in a moment",
+                remedy="retry in a moment",
                 retry_seconds=1,
             )
         return {"status": "ready"}
@@ -200,7 +202,7 @@ def _add_work(app: FastAPI) -> None:
         except CancelledError as error:
             raise ClientDisconnect from error
         finally:
-            job.cancelled.set()  # should this request be given up, so is what it asked for
+            job.cancelled.set()  # also if the request itself is cancelled
 
 
 def _add_jobs(app: FastAPI) -> None:

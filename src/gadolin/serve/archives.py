@@ -26,7 +26,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, OSError,
 def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
     """Return the files with every ZIP archive among them replaced by what it holds, named archive/member.
 
-    Hidden files and housekeeping are named and not unpacked. Raises ProblemError where an archive is damaged, encrypted
+    Hidden files and housekeeping are listed, not unpacked. Raises ProblemError where an archive is damaged, encrypted
     or packed by another method than deflate (422), holds archives itself (415), or where too much comes out (413).
     """
     out: list[Upload] = []

@@ -1,4 +1,4 @@
-"""Slices of several requests, answered for in one batch: predictions first, what explanations ask in between."""
+"""Slices of several requests in one batch: predictions first, samples of explanations in between."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gadolin.serve.problems import ProblemError
 __all__ = ["Batcher"]
 
 _MOST = 16
-_PATIENT = 8  # slices of explanations at a time while nobody asks for predictions
-_SHARE = 2  # predictions for each slice of an explanation, while somebody does
+_PATIENT = 8  # samples of explanations at a time while no predictions arrive
+_SHARE = 2  # predictions for each sample of an explanation, while predictions arrive
 _RECENT = 1.0  # seconds
 
 
@@ -29,12 +29,11 @@ class _Waiting(NamedTuple):
 
 
 class Batcher:
-    """The one place where a service asks its model; safe to call from several threads.
+    """The only place where a service runs its network; safe to call from several threads.
 
-    Up to 16 slices that predictions wait for are answered at a time; what arrives meanwhile makes up the next batch.
-    Explanations ask about many slices and can wait: while predictions are asked for, each batch of these is followed
-    by few slices of explanations, half as many and one at least, so that neither waits for ever; otherwise explanations
-    have up to 8 at a time.
+    A batch holds up to 16 slices of predictions; those that arrive while it runs make up the next one. Explanations
+    need many samples and can wait: while predictions arrive, each of their batches is followed by half as many samples
+    of explanations, at least one, so that neither starves; otherwise up to 8 samples run at a time.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -47,19 +46,19 @@ class Batcher:
         self._thread.start()
 
     def submit(self, prepared: NDArray[np.uint8]) -> Future[Answer]:
-        """Return the future of what the graph says of one prepared slice (H, H) uint8; it has precedence."""
+        """Return the future of the network's output for one prepared slice (H, H) uint8, with priority."""
         self._asked = time.monotonic()
         return self._put(self._urgent, prepared)
 
     def patiently(self, prepared: NDArray[np.uint8]) -> Answer:
-        """Return what the graph says of prepared slices (N, H, H) uint8, N at least 1, when predictions let it.
+        """Return the network's output for prepared slices (N, H, H) uint8, N at least 1, at low priority.
 
-        A ``Runtime``. Raises ProblemError (503) where the service ends meanwhile.
+        A ``Runtime``. Raises ProblemError (503) if the service stops first.
         """
         return Answer.joined([one.result() for one in [self._put(self._patient, each) for each in prepared]])
 
     def close(self) -> None:
-        """Answer the predictions that wait, give up what explanations ask, then stop."""
+        """Run the predictions that wait, cancel the explanations, then stop."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -89,7 +88,7 @@ class Batcher:
             _refuse([self._patient.popleft()], _ending())
 
     def _share(self, urgent: int) -> int:
-        """Return how many slices of explanations have their turn after so many predictions."""
+        """Return how many samples of explanations follow a batch of ``urgent`` predictions."""
         return max(1, urgent // _SHARE) if time.monotonic() - self._asked < _RECENT else _PATIENT
 
     def _answer(self, batch: list[_Waiting]) -> None:
@@ -115,5 +114,5 @@ def _refuse(batch: list[_Waiting], error: Exception) -> None:
 
 def _ending() -> ProblemError:
     return ProblemError(
-        503, code="ending", rule="the service must be running to answer", got="it is ending", remedy="ask again later"
+        503, code="ending", rule="the service must be running to answer", got="it is stopping", remedy="retry later"
     )

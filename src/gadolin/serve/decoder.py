@@ -54,8 +54,8 @@ class Wanted:
 class Found:
     """A slice: its number in a file of several, prepared (size, size) uint8, and the picture where it was wanted.
 
-    ``colour``: it shows true colours; ``several``: it shows several slices. Each field of type bool travels from the
-    decoder to the service.
+    ``colour``: the picture is in colour; ``several``: it shows several slices. The decoder sends every field of type
+    bool to the service.
     """
 
     frame: int | None
@@ -70,7 +70,7 @@ _FACTS = tuple(each.name for each in fields(Found) if each.type in (bool, "bool"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Damaged:
-    """What stands in the place of a slice that cannot be decoded: its number, and what is wrong with it."""
+    """A slice that cannot be decoded: its number and the error."""
 
     frame: int | None
     error: GadolinError
@@ -78,7 +78,7 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """What a file holds: slices, or the error that says why not; ``place`` is where it lies in a series.
+    """The slices of a file, or the error that it causes; ``place`` is its position in a series.
 
     ``omit``: a folder leaves such a file out.
     """
@@ -90,7 +90,7 @@ class Decoded:
 
 
 def decode(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
-    """Decode the bytes of a file; where a slice is damaged, that stands in its place."""
+    """Decode the bytes of a file; a slice that cannot be decoded is a Damaged in its place."""
     try:
         with at_most(wanted.max_pixels):
             return _decoded(content, wanted, preparation)
@@ -117,7 +117,7 @@ def _decoded(content: bytes, wanted: Wanted, preparation: Preparation) -> Decode
 
 
 def _numbers(contents: Contents, wanted: Wanted) -> Sequence[int]:
-    """Return the numbers of the slices that are wanted; raises ReadError where they are not there or too many."""
+    """Return the numbers of the requested slices; raises ReadError if they do not exist or are too many."""
     count = contents.slices
     if wanted.frame is None:
         if count > wanted.most:
@@ -168,7 +168,7 @@ def serve_files(pipe: Connection, preparation: dict[str, object], max_memory_byt
 
 
 def _outlived(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
-    """Decode the bytes of a file; whatever they do to a reader is an error of the file, and the process goes on."""
+    """Decode the bytes of a file; every exception becomes an error of the file, and the process continues."""
     try:
         return decode(content, wanted, preparation)
     except MemoryError:
@@ -178,7 +178,7 @@ def _outlived(content: bytes, wanted: Wanted, preparation: Preparation) -> Decod
             got="this one does not",
             remedy="send a smaller one",
         )
-    except Exception as other:  # noqa: BLE001 -- readers meet whatever a file can hold
+    except Exception as other:  # noqa: BLE001 -- a damaged file can cause any exception
         error = DamagedFileError(
             code="damaged_file",
             rule="a file must be readable",

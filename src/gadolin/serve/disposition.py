@@ -1,4 +1,4 @@
-"""Names out of a Content-Disposition header, in each of the ways in which clients write them."""
+"""The parameters of a Content-Disposition header, in every form that clients write."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ __all__ = ["disposition"]
 
 _PARAMETER = re.compile(rb';[ \t]*([^=;\s]+)[ \t]*=[ \t]*(?:"((?:\\.|[^"\\])*)"|"?([^;]*))', re.DOTALL)
 _ESCAPED = re.compile(rb'\\(["\\])')
-_FORM = ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n"))  # all that browsers escape, so that all else is as it is
+_FORM = ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n"))  # browsers escape only these
 _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}
 
 
 def disposition(header: bytes) -> dict[str, str]:
     """Return the parameters of a header such as ``form-data; name="files"; filename="a.png"``.
 
-    Understood are names in quotes with backslashes (curl) or with %22, %0D and %0A (browsers), names in raw UTF-8, and
-    ``filename*`` with its character set and percent-encoding (RFC 5987), which has precedence. Whatever is none of
-    these stays as it is, and what is no text becomes a replacement character; of a character set that is not known, and
-    of a name in pieces, nothing is left. Nothing raises.
+    It reads quoted names with backslashes (curl) or with %22, %0D and %0A (browsers), names in raw UTF-8, and
+    ``filename*`` with its character set and percent-encoding (RFC 5987), which has precedence. Any other text stays
+    unchanged, and invalid UTF-8 becomes replacement characters. A name in an unknown character set or in pieces becomes
+    empty, unless there is a plain one. Never raises.
     """
     plain: dict[str, str] = {}
     extended: dict[str, str] = {}

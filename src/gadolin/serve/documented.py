@@ -17,19 +17,19 @@ _PROBLEM = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "code": _CODE,
-        "detail": {"type": "string", "description": "What went wrong, for people; its words may change."},
+        "detail": {"type": "string", "description": "What went wrong, for people; the wording may change."},
     },
 }
 _VERDICT = {
     "path": {"type": "string"},
     "frame": {"type": ["integer", "null"], "description": "The slice in a file of several, from 0."},
-    "label": {"type": ["string", "null"], "description": "The class that is named."},
+    "label": {"type": ["string", "null"], "description": "The predicted class; null if the model abstains."},
     "abstained": {"type": "boolean"},
     "reason_code": {
         "type": ["string", "null"],
-        "description": "Why no class is named: colour_image, several_slices, out_of_distribution or low_confidence.",
+        "description": "Why the model abstains: colour_image, several_slices, out_of_distribution or low_confidence.",
     },
-    "reason": {"type": ["string", "null"], "description": "The same for people; its words may change."},
+    "reason": {"type": ["string", "null"], "description": "The same for people; the wording may change."},
 }
 _FAILURE = {
     "type": "object",
@@ -50,7 +50,7 @@ _WHY = {
     "415": "No form, or no file of a known format.",
     "421": "The request is addressed to another host.",
     "422": "A field or a file cannot be used.",
-    "501": "It needs a package that this service lacks.",
+    "501": "The service lacks a package that the request needs.",
     "429": "Too many requests wait; ask again later.",
     "503": "A decoder died or took too long; ask again later.",
 }
@@ -69,7 +69,7 @@ def _answer(
 
 
 def _document(key: str, more: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a document that holds an answer for each slice under ``key``, and what went wrong."""
+    """Return the schema of a document with a result for each slice under ``key``, and the errors."""
     slices = {"type": "object", "required": list(_VERDICT), "properties": _VERDICT | more}
     return {
         "type": "object",
@@ -164,9 +164,7 @@ _JOB = {
 _KIND = {"kind": {"type": "string", "enum": ["predict", "explain"], "default": "explain"}, "include": _INCLUDE}
 
 _REFUSED = ("408", "413", "415", "422", "429", "501", "503")
-_AS_JOB = {
-    "Location": {"description": "Where the job is asked about, relative to this path.", "schema": {"type": "string"}}
-}
+_AS_JOB = {"Location": {"description": "URL of the job, relative to this path.", "schema": {"type": "string"}}}
 
 MODEL = _answer("The model, its methods, and the limits of a request.", {"notice": NOTICE, "classes": ["glioma"]})
 PHANTOM = {"responses": {"200": {"description": "A PNG picture, or a ZIP archive of a series."}, **_problems("422")}}
@@ -181,5 +179,5 @@ EXPLAIN = _form(_EXPLAINING) | _answer(
 )
 _BEGUN = {"description": "The job.", "headers": _AS_JOB, "content": {"application/json": {"example": _JOB}}}
 JOBS = _form(_EXPLAINING | _KIND) | {"responses": {"202": _BEGUN, **_problems(*_REFUSED)}}
-GET_JOB = _answer("The job; with its result, or its problem and the code of that, where it has ended.", _JOB, "404")
+GET_JOB = _answer("The job; once it has ended, with its result or its problem.", _JOB, "404")
 DELETE_JOB = {"responses": {"204": {"description": "It is given up."}, **_problems("404")}}

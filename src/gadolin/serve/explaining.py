@@ -105,7 +105,7 @@ def explain(
 ) -> dict[str, Any]:
     """Return the document of an explanation of each slice; raises CancelledError soon after ``cancelled`` is set.
 
-    ``predictor`` is asked from this thread; in a service its runtime is the batcher.
+    ``predictor`` is called from this thread; in a service its runtime is the batcher.
     """
     explained: list[dict[str, Any]] = []
     failed: list[Asked] = [one for one in asked if one.failure is not None]
@@ -140,7 +140,7 @@ def explain(
 
 
 def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[Answer]:
-    """Return what the graph says of each slice, asked about many at a time."""
+    """Return the network's output for each slice, computed in batches."""
     said: list[Answer] = []
     for start in range(0, len(slices), _AT_ONCE):
         if cancelled is not None and cancelled.is_set():

@@ -18,7 +18,7 @@ from gadolin.serve.settings import Settings
 __all__ = ["Guard"]
 
 _COOKIE = "gadolin_token"
-_OPEN = ("/health", "/ready")  # which tell nothing
+_OPEN = ("/health", "/ready")  # which reveal nothing
 _READING = ("GET", "HEAD")
 _BEARER = re.compile(r"bearer +(?P<token>\S+) *", re.IGNORECASE)
 _POLICY = (
@@ -44,7 +44,7 @@ class Guard:
         self._working, self._bytes = 0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on; HEAD as GET, without what is answered."""
+        """Respond, or pass the request on; HEAD is handled as GET, without the body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -65,7 +65,7 @@ class Guard:
             self._bytes -= size
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the service answer, also where something happens that it did not foresee."""
+        """Let the service respond; an unexpected exception becomes a problem (500)."""
         begun = False
 
         async def sending(message: Message) -> None:
@@ -83,7 +83,7 @@ class Guard:
                 await problem_response(problem)(scope, receive, sending)
 
     def _at_once(self, scope: Scope) -> Response | None:
-        """Return what is answered without asking the service: a problem, or the way to the page."""
+        """Return a response that the guard gives itself: a problem or a redirect to the page; else None."""
         headers, path = Headers(scope=scope), self._path(scope)
         try:
             if path not in _OPEN:
@@ -100,7 +100,7 @@ class Guard:
         return None
 
     def _path(self, scope: Scope) -> str:
-        """Return the path within the service, whether a server before it took the root path off or not."""
+        """Return the path within the service, whether or not a reverse proxy removed the root path."""
         path, root = str(scope["path"]), self._settings.root_path
         return path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path
 
@@ -112,15 +112,14 @@ class Guard:
                 code="host_not_allowed",
                 rule="a request must be addressed to a name of this service",
                 got=f"this one is to {name[:80]!r}",
-                remedy="start the service with --allow-host and that name, or let the server before it send another",
+                remedy="start the service with --allow-host and that name, or let the reverse proxy send another",
             )
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
-        """Let no page of another site ask in a visitor's name.
+        """Refuse requests that a page of another site sends in a visitor's name (CSRF).
 
-        A server before this one may have put another Host in the place of the one that the browser sent. So an origin
-        is this service's, too, where it has one of the names that it was given, and where it is a number and the
-        browser says that the page asks its own site.
+        A reverse proxy may have replaced the Host that the browser sent. So an origin is also the service's own if its
+        host is one of the allowed hosts, or if it is an IP address and the browser reports a same-origin request.
         """
         if scope["method"] in _READING:
             return
@@ -131,9 +130,9 @@ class Guard:
         raise ProblemError(
             403,
             code="foreign_origin",
-            rule="a page of another site may not ask this service",
-            got=f"this one is of {other[:80]!r}",
-            remedy="open the service's own page; where that is it, start the service with --allow-host and its host",
+            rule="a page of another site may not send requests to this service",
+            got=f"this request is from {other[:80]!r}",
+            remedy="open the service's own page; if it is that page, start the service with --allow-host and its host",
         )
 
     def _is_own(self, origin: str, headers: Headers) -> bool:
@@ -147,9 +146,9 @@ class Guard:
         return bool(netloc) and (netloc == asked or name in self._settings.hosts or told)
 
     def _check_token(self, scope: Scope, headers: Headers, path: str) -> Response | None:
-        """Refuse a request without the token; a link to the page that has it gets a cookie in its place.
+        """Refuse a request without the token; a link to the page with ?token= is redirected and sets a cookie.
 
-        Cookie and way are relative, so that they hold below whatever path the browser sees.
+        The path of the cookie and the redirect are relative, so that they are valid below any root path.
         """
         token = self._settings.token
         if not token:
@@ -157,7 +156,7 @@ class Guard:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if path in ("", "/") and scope["method"] in _READING and _same(given, token):
             answer = RedirectResponse("./" if path else f"{self._settings.root_path}/", 303)
-            safe = headers.get("x-forwarded-proto", "").lower() == "https"  # who forges it locks out no one else
+            safe = headers.get("x-forwarded-proto", "").lower() == "https"  # a forged header affects only its sender
             answer.set_cookie(_COOKIE, token, path=None, httponly=True, samesite="strict", secure=safe)
             return answer
         bearer = _BEARER.fullmatch(headers.get("authorization", ""))
@@ -216,7 +215,7 @@ def _with_headers(send: Send) -> Send:
 
 
 def _without_body(send: Send) -> Send:
-    """Send everything of an answer but what it holds."""
+    """Send a response without its body."""
 
     async def sending(message: Message) -> None:
         await send({**message, "body": b""} if message["type"] == "http.response.body" else message)

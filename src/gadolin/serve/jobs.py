@@ -72,7 +72,7 @@ class Jobs:
                 code="too_many_jobs",
                 rule=f"at most {self._most} jobs are kept",
                 got="as many are waiting",
-                remedy="cancel one, or ask again later",
+                remedy="cancel one, or retry later",
                 retry_seconds=5,
             )
         job = Job(kind)
@@ -92,7 +92,7 @@ class Jobs:
                 code="job_not_found",
                 rule=f"a job must be one of the last {minutes} minutes",
                 got="there is none of this name",
-                remedy="start it anew",
+                remedy="start it again",
             )
         return self._jobs[name]
 
@@ -124,7 +124,7 @@ class Jobs:
                 job.status = "cancelled"
             except GadolinError as error:
                 job.status, job.problem = "failed", problem_of(error)
-            except Exception as error:  # noqa: BLE001 -- told to the one who asks for the job
+            except Exception as error:  # noqa: BLE001 -- the job reports it
                 job.status, job.problem = "failed", internal_error(error)
             job.ended = time.monotonic()
 

@@ -55,7 +55,7 @@ def listen(predictor: Predictor, settings: Settings, *, opened: bool, told: Call
 
 
 def _address(settings: Settings, port: int) -> str:
-    """Return where this computer's own browser finds the page."""
+    """Return the URL of the page for a browser on this computer."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     name = f"[{shown}]" if ":" in shown else shown
     return f"http://{name}:{port}{settings.root_path}/" + (f"?token={settings.token}" if settings.token else "")

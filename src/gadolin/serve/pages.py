@@ -44,6 +44,6 @@ def _answer(request: Request, name: str, files: dict[str, bytes]) -> Response:
 
 
 def _has(header: str, tag: str) -> bool:
-    """Return whether a client has what a tag names; servers on the way make it weak where they compress."""
+    """Return whether an If-None-Match header lists a tag, which a reverse proxy that compresses makes weak."""
     known = {each.strip().removeprefix("W/") for each in header.split(",")}
     return tag in known or "*" in known

@@ -29,7 +29,7 @@ _STATUS = ((TooLargeError, 413), (UnknownFormatError, 415), (MissingExtraError, 
 
 
 class ProblemError(GadolinError):
-    """A request that is not answered, with the HTTP ``status`` that says so."""
+    """A request that fails, with the HTTP ``status`` of the response."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ def status_of_type(kind: type[GadolinError]) -> int:
 
 
 def problem_of(error: GadolinError) -> ProblemError:
-    """Return the problem that an error of the library is for the one who asks."""
+    """Return an error of the library as the problem of a response."""
     if isinstance(error, ProblemError):
         return error
     return ProblemError(status_of(error), code=error.code, rule=error.rule, got=error.got, remedy=error.remedy)
@@ -75,12 +75,12 @@ def request_too_large(most: int) -> ProblemError:
 
 
 def invalid_field(*, rule: str, got: str) -> ProblemError:
-    """Return the problem (422) of a field whose value is none of those that ``rule`` allows."""
+    """Return the problem (422) of a field whose value ``rule`` does not allow."""
     return ProblemError(422, code="field_invalid", rule=rule, got=f"got {got[:60]!r}", remedy="correct it")
 
 
 def internal_error(error: Exception) -> ProblemError:
-    """Return the problem (500) of what was not foreseen; only its kind and place are logged, which tell of no file."""
+    """Return the problem (500) of an unexpected exception; logs only its type and source line, nothing of the file."""
     place = extract_tb(error.__traceback__)[-1]
     _LOG.error("a request failed: %s in %s:%s", type(error).__name__, Path(place.filename).name, place.lineno)
     return ProblemError(
@@ -93,7 +93,7 @@ def internal_error(error: Exception) -> ProblemError:
 
 
 def problem_response(problem: ProblemError, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer (application/problem+json) of a problem; of it only status and code are logged."""
+    """Return the response (application/problem+json) of a problem; logs only its status and code."""
     _LOG.info("refused: %s %s", problem.status, problem.code)
     content = {
         "type": "about:blank",

@@ -52,8 +52,8 @@ class Settings:
     """Where a service listens and whom it answers.
 
     Without a ``token`` it may listen on this computer alone. ``hosts`` are names besides its own under which it may
-    be asked for, also by browsers that reach it through another server. ``root_path`` is the path below which such a
-    server has it, whether that takes the path off or not. ``workers`` processes decode files.
+    be asked for, also by browsers behind a reverse proxy. ``root_path`` is its path there, whether or not the proxy
+    removes that. ``workers`` processes decode files.
     """
 
     host: str = "127.0.0.1"
@@ -65,7 +65,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Refuse to listen to other computers without a token, a token that can be guessed, and names that are none."""
+        """Refuse to serve other computers without a token, a short token, and invalid names and paths."""
         object.__setattr__(self, "host", self.host.strip("[]"))
         object.__setattr__(self, "hosts", tuple(named_host(name) for name in self.hosts))
         object.__setattr__(self, "root_path", root_path(self.root_path))

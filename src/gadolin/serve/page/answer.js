@@ -13,7 +13,7 @@ function close(likely) {
 
 const PLAIN = {
   colour_image: "This does not look like an MRI slice, so no class is named.",
-  several_slices: "This looks like several slices in one picture, so no class is named: give each by itself.",
+  several_slices: "This looks like several slices in one picture, so no class is named: send each by itself.",
   out_of_distribution: "This does not look like the head MRI slices that the model knows, so no class is named.",
 };
 

@@ -8,18 +8,18 @@ export class Problem extends Error {
   }
 }
 
-const ROOT = new URL("../", import.meta.url); // the service may lie below any path of a server before it
+const ROOT = new URL("../", import.meta.url); // the service may be below any path of a reverse proxy
 const at = (path) => new URL(path, ROOT);
 
-/** What a server before the service answers in its place, without a code. */
+/** Messages for responses of a reverse proxy, which have no code. */
 const BEFORE = {
-  401: "The server before the service asks who you are. Open this page anew.",
-  403: "The server before the service does not let this through.",
-  404: "The service is not where this page looks for it. Does the server before it pass on the whole path?",
-  413: "The server before the service takes no upload of this size. Whoever runs it can raise its limit (nginx: client_max_body_size).",
-  502: "The server before the service does not reach it. Is it still running?",
-  503: "The server before the service does not reach it, or has too much to do. Try again in a moment.",
-  504: "The server before the service did not wait for its answer. Whoever runs it can let it wait longer (nginx: proxy_read_timeout).",
+  401: "The reverse proxy requires a login. Reload this page.",
+  403: "The reverse proxy does not allow this request.",
+  404: "The reverse proxy does not find the service. Does it pass on the whole path?",
+  413: "The reverse proxy takes no upload of this size. Its administrator can raise the limit (nginx: client_max_body_size).",
+  502: "Is the service still running? The reverse proxy does not reach it.",
+  503: "The service may be overloaded, or the reverse proxy does not reach it. Try again in a moment.",
+  504: "The reverse proxy did not wait for the service. Its administrator can raise the timeout (nginx: proxy_read_timeout).",
 };
 
 async function contentOf(response) {
@@ -46,7 +46,7 @@ async function answered(promise) {
 async function documentOf(promise) {
   const response = await answered(promise);
   const found = await contentOf(response);
-  if (found === null) throw new Problem(response.status, "Another server answered in place of the service. Open this page anew.", "not_the_service");
+  if (found === null) throw new Problem(response.status, "Another server answered in place of the service. Reload this page.", "not_the_service");
   return found;
 }
 

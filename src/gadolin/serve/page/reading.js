@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 
-let most = Infinity; // bytes that were too much for a server before the service
+let most = Infinity; // bytes that were too many for a reverse proxy
 
 const bytesOf = (group) => group.reduce((sum, one) => sum + one.file.size, 0);
 
@@ -11,7 +11,7 @@ async function halved(group, plane) {
   return [...(await answered(group.slice(0, middle), plane)), ...(await answered(group.slice(middle), plane))];
 }
 
-/** Return what was answered for a group of files, slice by slice; in halves where it is too much for a server on the way. */
+/** Return the results for a group of files, slice by slice; a group that is too large for a reverse proxy is sent in halves. */
 export async function answered(group, plane) {
   if (group.length > 1 && bytesOf(group) >= most) return halved(group, plane);
   const sources = new Map(group.map((one) => [one.name, one]));
