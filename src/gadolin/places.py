@@ -1,4 +1,4 @@
-"""Where a model is: in the package, in the folder of a bundle, or in that of a run."""
+"""Locate a model: in the package, in a bundle folder, or in a run folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHIPPED = Path(__file__).with_name("shipped")
 
 
 def model_place(model: Path | str | None) -> Path:
-    """Return the path of a model; None and "shipped" are the packaged one, even beside a folder of that name."""
+    """Return the path of a model; None and "shipped" are the packaged one, even if a file has that name."""
     return SHIPPED if model is None or str(model) == "shipped" else Path(model)
 
 
@@ -33,7 +33,7 @@ def beside(model: Path | str | None) -> Path:
 
 
 def model_folder(model: Path | str | None) -> Path:
-    """Return the folder of a bundle: ``model`` itself, or within a run folder; raises BundleError for anything else."""
+    """Return the folder of a bundle: ``model`` itself, or within a run folder; BundleError says what else it is."""
     model = model_place(model)
     url = _URL.match(str(model))
     if url is not None:
@@ -73,9 +73,9 @@ def model_folder(model: Path | str | None) -> Path:
 
 
 def _not_a_folder(model: Path) -> BundleError:
-    """Return the error of a file in place of a model folder, with what to give instead."""
+    """Return what is wrong with a file in place of a model, and what to give instead."""
     if (model.parent / FACTS).is_file():
-        remedy = f"give its folder, {model.parent}"
+        remedy = f"give the folder that it lies in, {model.parent}"
     elif model.suffix.lower() in _PACKED:
         remedy = "unpack it and give the folder"
     else:
