@@ -15,7 +15,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers import codecs
 from gadolin.readers.contents import require_finite, to_grey
-from gadolin.readers.dicom_groups import fact, facts_of
+from gadolin.readers.dicom_groups import fact
 from gadolin.readers.dicom_header import Layout, padding_of, pixels_of
 from gadolin.readers.dicom_values import items, numbers, one_line, tag_of, texts, whole_number
 from gadolin.readers.grey_levels import require_levels
@@ -37,10 +37,13 @@ class _Stored(NamedTuple):
     coloured: bool
 
 
-def decode_slice(dataset: Dataset, layout: Layout, frame: int, spacing_mm: tuple[float, float] | None) -> Slice:
+def decode_slice(
+    dataset: Dataset, layout: Layout, frame: int, facts: list[Dataset], *, spacing_mm: tuple[float, float] | None
+) -> Slice:
     """Decode a frame: decompressed, rescaled by slope and intercept or table, not windowed, white brighter than black.
 
-    MONOCHROME1 is turned over, and so is what is to be presented inversely (PS3.3, C.11.6); both together are one.
+    ``facts`` describe the frame. MONOCHROME1 is inverted, and so is an image whose presentation is to be inverse
+    (PS3.3, C.11.6); both together invert once.
     Padding is as dark as the darkest of the rest. The window (centre, width) of the file, or the range of its table,
     is kept beside the pixels. Raises ReadError where these are damaged or of a kind that cannot be decoded.
     """
@@ -49,7 +52,7 @@ def decode_slice(dataset: Dataset, layout: Layout, frame: int, spacing_mm: tuple
             stored = _stored(dataset, layout, frame)
             if stored.coloured:
                 return _coloured(stored.values, spacing_mm)
-            return _grey(dataset, layout, frame, stored.values, spacing_mm)
+            return _grey(dataset, layout, facts, stored.values, spacing_mm)
     except ReadError:
         raise
     except Exception as error:
@@ -181,10 +184,9 @@ def _coloured(values: Values, spacing_mm: tuple[float, float] | None) -> Slice:
 
 
 def _grey(
-    dataset: Dataset, layout: Layout, frame: int, values: Values, spacing_mm: tuple[float, float] | None
+    dataset: Dataset, layout: Layout, facts: list[Dataset], values: Values, spacing_mm: tuple[float, float] | None
 ) -> Slice:
     pixels = values.pixels
-    facts = facts_of(dataset, frame)
     outside = _padding(dataset, values)
     rescaled, plain = _rescaled(pixels, dataset, facts)
     window = _window(dataset, facts)
