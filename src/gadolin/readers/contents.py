@@ -34,7 +34,7 @@ __all__ = [
     "variant_not_read",
 ]
 
-VERSION = 3
+VERSION = 4
 """Of all readers: raised whenever a file gives other pixels than before, so that nothing kept of them lives on."""
 MAX_PIXELS = 64_000_000  # of one slice
 MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
