@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from gadolin.readers.dicom_groups import fact, told
 from gadolin.readers.dicom_values import numbers
-from gadolin.readers.planes import NOWHERE, SAME_PLANE, Direction, cosine, planes_of
+from gadolin.readers.planes import NOWHERE, Direction, along, planes_of
 
 __all__ = ["Geometry", "geometry_of", "in_order"]
 
@@ -50,10 +50,12 @@ def geometry_of(facts: list[Dataset]) -> Geometry:
         return Geometry(None, NOWHERE, spacing_mm)
     (a, b, c), (d, e, f) = axes[:3], axes[3:]
     x, y, z = b * f - c * e, c * d - a * f, a * e - b * d  # the normal, that of the vectors of rows and columns
-    if not all(_SIDES[0] < hypot(*side) < _SIDES[1] for side in ((a, b, c), (d, e, f), (x, y, z))):
+    length = hypot(x, y, z)
+    if not all(_SIDES[0] < side < _SIDES[1] for side in (hypot(a, b, c), hypot(d, e, f), length)):
         return Geometry(None, NOWHERE, spacing_mm)
     if max((-x, -y, z), key=abs) < 0:  # DICOM's x and y grow to the left and back
-        x, y, z = -x, -y, -z
+        length = -length
+    x, y, z = x / length, y / length, z / length
     return Geometry(x * place[0] + y * place[1] + z * place[2], (x, y, z), spacing_mm)
 
 
@@ -83,8 +85,7 @@ def in_order(facts: Sequence[list[Dataset]], geometry: Sequence[Geometry], last:
             keys[frame] = (last[frame], len(planes), *(within[frame] if within else ("", 0.0)))
             alike[len(planes), *(within[frame] if within else (str(frame), 0.0))].append(frame)
             continue
-        plane = next(index for index, one in enumerate(planes) if abs(cosine(one, each.direction)) > SAME_PLANE)
-        position = each.position if cosine(planes[plane], each.direction) > 0 else -each.position
+        plane, position = along(planes, each.direction, each.position)
         stack = _stack(facts[frame])
         keys[frame] = (last[frame], plane, stack, position)
         alike[plane, stack, round(position, 2)].append(frame)
