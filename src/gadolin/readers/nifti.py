@@ -11,7 +11,7 @@ from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 
 from gadolin.errors import DamagedFileError, ReadError
-from gadolin.readers.contents import Contents, check_size, left_out, require_finite
+from gadolin.readers.contents import Contents, check_size, left_out, require_finite, require_frame
 from gadolin.readers.inflate import inflate
 from gadolin.readers.nifti_header import lie_of, read_header, scale_of, stored_of
 from gadolin.readers.nifti_values import Background, Voxels, background_of, no_picture, require_grey, require_numbers
@@ -131,13 +131,7 @@ def _contents(volume: _Volume, axis: int) -> Contents:
     slices = shape[axis] * shape[3]
 
     def outline(number: int) -> NDArray[np.bool_]:
-        if number >= slices:
-            raise ReadError(
-                code="frame_out_of_range",
-                rule=f"a frame must lie in 0 to {slices - 1} in this NIfTI file",
-                got=f"got {number}",
-                remedy="correct it",
-            )
+        require_frame(number, slices, "NIfTI")
         labels = cut(number)
         return np.asarray((labels != 0) & (labels == labels))  # NaN is none
 
