@@ -31,10 +31,10 @@ _OPENED = 2  # files opened at a time; a volume may be large
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """The files that paths name.
+    """The files that paths refer to.
 
-    ``files`` are in the order of the paths, a Failure in the place of what could not be entered or followed and of a
-    path that names nothing. ``left_out`` is what was seen in folders and not taken, without fault.
+    ``files`` are in the order of the paths, with a Failure for each unreadable folder, broken link and path without a
+    match. ``left_out`` are the files that were skipped in folders on purpose.
     """
 
     files: tuple[str | Failure, ...]
@@ -43,7 +43,7 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Omitted(Failure):
-    """A file that holds no slice to answer for, without fault: a localiser, an object that accompanies a series."""
+    """A file without a slice to classify, which is no error: a localiser, an object that accompanies a series."""
 
 
 def expand(paths: Sequence[str], *, series: str | None = None) -> Expanded:
@@ -83,7 +83,7 @@ def _named(path: str, series: str | None) -> Expanded:
 
 
 def _matching(pattern: str) -> Expanded:
-    """Return the files that match a pattern; a folder that matches is left out, and told but of a search in depth."""
+    """Return the files that match a pattern; matching folders are reported as skipped, except with ``**``."""
     try:
         matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
     except (OSError, ValueError, re.error):

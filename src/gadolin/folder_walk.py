@@ -1,4 +1,4 @@
-"""The one walk over folders: every file that can be reached, and why each other entry was not taken."""
+"""The one walk over folders: every readable file, and the reason why each other entry was skipped."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Identity = tuple[int, int] | str
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies directly in a folder, each in order: ``files``, real ``folders``, and ``linked`` ones."""
+    """The entries of a folder, sorted: ``files``, real ``folders``, and ``linked`` ones."""
 
     files: tuple[Path, ...]
     folders: tuple[Path, ...]
@@ -57,10 +57,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What lies below a folder.
+    """The content of a folder tree.
 
-    ``files`` are in order. ``failures`` are what could not be entered or followed, ``left_out`` what was left alone
-    without fault, each with its reason.
+    ``files`` are sorted. ``failures`` are unreadable folders and broken links, ``left_out`` entries that were skipped
+    on purpose, each with its reason.
     """
 
     files: tuple[Path, ...]
@@ -81,11 +81,11 @@ class Walker:
     _entered: dict[Identity, Path] = field(default_factory=dict)
 
     def again(self, inner: Path) -> Walker:
-        """Return a walker for another walk of ``inner``, which enters nothing that this one entered elsewhere."""
+        """Return a walker for a second walk of ``inner`` that enters no folder which this one entered outside it."""
         return Walker(_entered={key: path for key, path in self._entered.items() if not path.is_relative_to(inner)})
 
     def left_out(self) -> list[Failure]:
-        """Return what was left alone so far; of housekeeping every file, but those that a link led to."""
+        """Return the entries skipped so far; housekeeping folders are listed file by file, except through links."""
         while self._housekeeping:
             path, is_folder = self._housekeeping.pop()
             error = _why_kept(path.name)
@@ -93,7 +93,7 @@ class Walker:
         return self._aside
 
     def listing(self, folder: Path) -> Listing:
-        """Enter a folder and return what lies directly in it; one that was entered before holds nothing more."""
+        """Return the entries of a folder; a folder that was entered before counts as empty."""
         files: list[Path] = []
         folders: list[Path] = []
         linked: list[Path] = []
@@ -142,7 +142,7 @@ class Walker:
         return found
 
     def _kind(self, entry: os.DirEntry[str], path: Path) -> int:
-        """Return the type of what an entry is or leads to; 0, and why, for what can be neither entered nor opened."""
+        """Return the file type of an entry or of its target; 0 after recording a failure."""
         try:
             if not entry.is_symlink():
                 if entry.is_dir(follow_symlinks=False):
@@ -158,7 +158,7 @@ class Walker:
         return kind
 
     def _inside(self, path: str, *, is_folder: bool) -> Iterator[str]:
-        """Yield a file, or the files in a folder that no link led to; the folder itself where it cannot be entered."""
+        """Yield a file, or the files in a folder, without following links; the folder itself if it is unreadable."""
         waiting = [(path, is_folder)]
         while waiting:
             name, is_folder = waiting.pop()
@@ -200,27 +200,27 @@ def _why_kept(name: str) -> DataError:
 
 
 def special_file(path: str) -> ReadError | None:
-    """Return what is wrong with a pipe, a socket or a device: to open it may wait for ever. None for all else.
+    """Return the error for a pipe, a socket or a device, which could block for ever; None for other files.
 
-    What a shell passes as ``/dev/stdin`` or ``/dev/fd/63`` ends by itself and is read.
+    ``/dev/stdin`` and ``/dev/fd/63``, as shells pass them, end by themselves and are allowed.
     """
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116  # of a name that pathlib may refuse
     except (OSError, ValueError):
-        return None  # to be told by who opens it
+        return None  # opening the file will report it
     if kind in (stat.S_IFREG, stat.S_IFDIR) or path.startswith(_STREAMS):
         return None
     return ReadError(code=_SPECIAL.code, rule=_SPECIAL.rule, got=_SPECIAL.got, remedy="save its content to a file")
 
 
 def count_by_code(failures: Iterable[Failure]) -> dict[str, int]:
-    """Return how often each code stands among ``failures``, the most frequent first."""
+    """Return the number of failures per code, the most frequent first."""
     counts = Counter(one.code for one in failures)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def listed_json(name: str, failures: Iterable[Failure]) -> dict[str, object]:
-    """Return ``failures`` as they stand in JSON under ``name``, and counted by code under ``name`` with "_by_code"."""
+    """Return the JSON fields ``name``, the list of failures, and ``name_by_code``, their number per code."""
     listed = list(failures)
     return {
         name: [{"path": one.path, "code": one.code, "reason": one.reason} for one in listed],

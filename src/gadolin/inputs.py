@@ -1,4 +1,4 @@
-"""What a predictor may be given: paths, slices and arrays, one or several of them."""
+"""The inputs of a predictor: paths, slices and arrays, one or several of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class Slices(NamedTuple):
-    """N slices and what each is called; ``alone`` where one was given and not a list."""
+    """N slices and their names; ``alone`` if a single input was given, not a list."""
 
     slices: list[Slice]
     names: list[str]

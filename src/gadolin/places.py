@@ -1,4 +1,4 @@
-"""Where a model lies: in the package, in the folder of a bundle, or in that of a run."""
+"""Locate a model: in the package, in a bundle folder, or in a run folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHIPPED = Path(__file__).with_name("shipped")
 
 
 def model_place(model: Path | str | None) -> Path:
-    """Return where a model lies: for None and "shipped" in the package, whatever else is called so here."""
+    """Return the path of a model; None and "shipped" are the packaged one, even if a file has that name."""
     return SHIPPED if model is None or str(model) == "shipped" else Path(model)
 
 

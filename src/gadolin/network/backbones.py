@@ -1,6 +1,6 @@
 """Feature extractors: each turns (N, C, s, s) into maps of features, finest first.
 
-``compact`` is Gadolin's own; every other name is one of timm's models, asked for its feature maps.
+``compact`` is Gadolin's own; every other name is one of timm's models, built with ``features_only``.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Backbone:
 
     ``build`` takes a side s and returns an untrained module from normalised slices (N, C, s, s) float32 to a list of
     maps (N, F, h, w), finest first; ``features`` and ``strides`` are their channels and strides, ``stages`` the names
-    of the modules that make them. ``mean`` and ``std`` (C,) are the statistics of its ImageNet weights, ``hub_name``
-    what timm calls these on the hub, None where there are none; ``levels`` number the maps among those that timm's
-    model gives. ``fixed_size``: it takes slices of one side only.
+    of the modules that make them. ``mean`` and ``std`` (C,) are the statistics of its ImageNet weights, ``hub_name`` is
+    the name of these weights on the hub, or None; ``levels`` are the indices of the maps among the outputs of timm's
+    model. ``fixed_size``: it takes slices of one side only.
     """
 
     name: str
@@ -114,7 +114,7 @@ def _of_timm(name: str) -> Backbone:
 
 
 def _built(kind: Backbone, side: int) -> nn.Module:
-    """Return timm's model, once it has given the maps that it announces for a slice of ``side``."""
+    """Return timm's model after checking its maps for a slice of ``side`` pixels."""
     sized: dict[str, Any] = {"img_size": side} if kind.fixed_size else {}
     try:
         body = timm.create_model(kind.name, pretrained=False, features_only=True, out_indices=kind.levels, **sized)
@@ -143,7 +143,7 @@ def _unfit(kind: Backbone, side: int, got: str) -> RecipeError:
 
 
 def _levels(strides: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the levels at strides 4 to 32, the coarsest of each; the last level where these are not there."""
+    """Return the last level of each stride from 4 to 32, or the last level if some of them are missing."""
     places = {stride: level for level, stride in enumerate(strides)}
     if all(stride in places for stride in DECODER_STRIDES):
         return tuple(places[stride] for stride in DECODER_STRIDES)
@@ -159,7 +159,7 @@ def _hub_name(name: str, settings: PretrainedCfg) -> str | None:
 
 
 def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0) -> None:
-    """Keep the first ``stages`` of a backbone, what lies before them, and ``blocks`` of the next stage as they are.
+    """Freeze the stem, the first ``stages`` of a backbone, and the first ``blocks`` of the next stage.
 
     A stage ends with the module that makes a map; parameters are registered in the order in which they are used.
     """
@@ -177,14 +177,14 @@ def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0)
 def _last(names: list[str], stage: str) -> int:
     """Return the place of the last parameter of a stage.
 
-    Where timm takes a model apart, dots become underscores; where it wraps a model, that is called ``model``.
+    In timm's feature lists dots become underscores; in its wrappers the names begin with ``model``.
     """
     prefixes = tuple(f"{each}." for each in (stage, stage.replace(".", "_", 1), f"model.{stage}"))
     return max(place for place, name in enumerate(names) if name.startswith(prefixes))
 
 
 def _first_blocks(names: list[str], count: int) -> set[str]:
-    """Return the names of the first ``count`` blocks of a stage: of what its parameters' names first differ in."""
+    """Return the parameter names of the first ``count`` blocks of a stage: groups at the first level that differs."""
     parts = [name.split(".") for name in names]
     depth = next(depth for depth in range(len(parts[0])) if len({part[depth] for part in parts}) > 1)
     blocks = list(dict.fromkeys(part[depth] for part in parts))[:count]

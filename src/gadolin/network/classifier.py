@@ -29,8 +29,8 @@ class NetworkConfig:
     learned from: by "evidence" of its own, by "absence" of evidence for the others, or "auto", as the weights have it
     that training starts from and else by evidence.
     ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
-    ``freeze`` is how many of the backbone's four stages stay as the weights had them, with what lies before them;
-    ``freeze_blocks`` is how many blocks of the stage after these stay, too.
+    ``freeze`` is the number of frozen stages of the backbone's four, with the stem;
+    ``freeze_blocks`` is the number of frozen blocks of the next stage.
     ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.
     """
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 from timm.layers.norm_act import BatchNormAct2d
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 __all__ = ["folded"]
@@ -22,9 +22,9 @@ def folded(body: nn.Module, *, channels: int, side: int) -> nn.Module:
 
     A frozen batch norm, in inference mode, follows its convolution directly (Jacob et al., "Quantization and Training
     of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, 3.2). Modules that are trained are shared
-    with ``body``, so that training one trains the other; the frozen ones are copies. Both are asked for the maps of
-    one picture of ``channels`` and ``side``: where the answers differ, a norm does not follow its convolution, and
-    ``body`` is returned as it is.
+    with ``body``, so that training one trains the other; the frozen ones are copies. Both compute
+    the maps of one picture of ``channels`` and ``side``; if they differ, a norm does not follow its convolution, and
+    ``body`` is returned unchanged.
     """
     learned = [module for module in body.modules() if any(p.requires_grad for p in module.parameters(recurse=False))]
     result: nn.Module = copy.deepcopy(body, {id(module): module for module in learned})
@@ -45,7 +45,7 @@ def _fold_children(module: nn.Module) -> None:
 
 
 def _after_norm(norm: nn.Module) -> nn.Module:
-    """Return what a norm does beside normalising: timm's holds the activation that follows."""
+    """Return the activation that timm's norm layers contain, else the identity."""
     return norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
 
 
@@ -54,14 +54,9 @@ def _same(body: nn.Module, result: nn.Module, shape: tuple[int, ...]) -> bool:
     picture = torch.linspace(-2, 2, math.prod(shape)).view(shape).to(parameter)
     states = [(module, module.training) for each in (body, result) for module in each.modules()]
     with torch.no_grad():
-        before, after = _maps(body.eval(), picture), _maps(result.eval(), picture)
+        before, after = body.eval()(picture), result.eval()(picture)
     for module, training in states:
         module.training = training
     return all(
         float((a - b).abs().max()) <= _TOLERANCE * float(a.abs().max()) for a, b in zip(before, after, strict=True)
     )
-
-
-def _maps(body: nn.Module, picture: Tensor) -> list[Tensor]:
-    maps = body(picture)
-    return list(maps) if isinstance(maps, list | tuple) else [maps]

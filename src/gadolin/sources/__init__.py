@@ -54,31 +54,31 @@ def scan(data: Path, *, patient_from: str | None = None, progress: Progress | No
 
 
 def _from_table(data: Path, base: Path, patient_from: str | None, progress: Progress | None) -> Scan | None:
-    """Return the data set that a manifest, numbered MATLAB files or annotations in ``base`` make, or None.
+    """Return the data set of a manifest, numbered MATLAB files or annotations in ``base``, or None.
 
-    What else lies in ``data`` is told in it.
+    It also reports the other files in ``data``.
     """
     inside = base / "manifest.csv"
     if os.path.isfile(inside):  # noqa: PTH113
         found = _from_manifest(inside, patient_from)
-        return with_unused(found, data, [inside], _unused("not_in_manifest", "its manifest", "add a row for it"))
+        return with_unused(
+            found, data, [inside], _unused("not_in_manifest", "listed in the manifest", "add a row for it")
+        )
     if figshare.slice_files(base):
         _refuse_rule(patient_from, f"the .mat files in {base} do")
         found = figshare.scan_mats(base, progress=progress)
-        why = _unused("not_a_numbered_slice", "a file called by its number, as 1.mat, beside the others")
+        why = _unused("not_a_numbered_slice", "in a numbered file such as 1.mat")
         return with_unused(found, data, [base / figshare.FOLDS], why)
     if annotated.is_annotated(base):
         _refuse_rule(patient_from, f"the annotations in {base} have a column for them")
         found = annotated.scan_annotated(base, progress=progress)
-        why = _unused("not_in_annotations", f"a row of {annotated.TABLE}", "add a row for it")
+        why = _unused("not_in_annotations", f"listed in {annotated.TABLE}", "add a row for it")
         return with_unused(found, data, [base / annotated.TABLE], why)
     return None
 
 
 def _unused(code: str, where: str, remedy: str = "") -> DataError:
-    return DataError(
-        code=code, rule=f"a slice of this data set must be listed in {where}", got="this one does not", remedy=remedy
-    )
+    return DataError(code=code, rule=f"a slice of this data set must be {where}", got="this one is not", remedy=remedy)
 
 
 def _refuse_rule(patient_from: str | None, got: str) -> None:

@@ -48,9 +48,9 @@ class Placed(NamedTuple):
 class Layout:
     """A folder of class folders, or of parts with such folders.
 
-    ``base`` is where they lie: the folder itself, or one that it holds. ``placed`` are the files in class folders;
-    ``loose`` those that lie where class folders should, ``outside`` those in folders beside the parts. ``failures``
-    and ``left_out`` are what the walk did not take.
+    ``base`` is the folder that contains them: the scanned folder or one inside it. ``placed`` are the files in class
+    folders, ``loose`` files beside class folders, ``outside`` files in folders beside the parts. ``failures`` and
+    ``left_out`` are the entries that the walk skipped.
     """
 
     base: Path
@@ -65,8 +65,8 @@ class Layout:
 def find_layout(root: Path) -> Layout:
     """Walk ``root`` and place each of its files; no file is opened but to look for slices where none belong.
 
-    Where folders deeper than those of classes hold classes or parts of their own, the layout is that of the one which
-    does, if no other folder holds a slice. Raises DataError else: nobody can tell then what the classes are.
+    If a folder below the class folders contains classes or parts, its layout is used, provided that no other folder
+    contains a slice. Otherwise raises DataError, since the classes are ambiguous.
     """
     walker = Walker()
     layout = _laid_out(root, walker)
@@ -121,9 +121,9 @@ def _laid_out(root: Path, walker: Walker) -> Layout:
 
 
 def part_of(name: str) -> str:
-    """Return the part that a folder's name stands for, in any case: "train", "test", "validation", or empty.
+    """Return the part that a folder name means, ignoring case: "train", "test", "validation", or empty.
 
-    Words such as "data" and "images" may stand beside the part's, numbers not: they tell of folds.
+    Words such as "data" and "images" are allowed beside it, numbers are not, since they mean folds.
     """
     joined = PART_NAMES.get(re.sub(r"[\s_-]", "", name.lower()), "")
     words = {word.lower() for word in _WORDS.findall(name)} - _PLAIN_WORDS
@@ -131,7 +131,7 @@ def part_of(name: str) -> str:
 
 
 def inner_folders(root: Path) -> list[Path]:
-    """Return ``root`` and the folders inside it that hold the data where each holds nothing but the next."""
+    """Return ``root`` and the nested folders below it, each of which contains only the next."""
     walker = Walker()
     folders = [root]
     while (inner := _inner_folder(walker.listing(folders[-1]))) is not None:

@@ -1,4 +1,4 @@
-"""ImageNet weights that a package brings, for machines that reach no hub.
+"""ImageNet weights from an installed package, for machines without access to the hub.
 
 The packages hold one PyTorch state dictionary each. Its SHA-256 is checked before anything is read of it, it is read
 once with ``weights_only=True``, and kept as safetensors in the cache from then on, beside the package's licence.
@@ -6,7 +6,6 @@ once with ``weights_only=True``, and kept as safetensors in the cache from then 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,13 +20,14 @@ from torch import Tensor
 
 from gadolin.atomic import write_bytes
 from gadolin.cache import default_cache_folder
-from gadolin.errors import MissingExtraError, OutputError, WeightsError
+from gadolin.errors import DataError, MissingExtraError, OutputError, WeightsError
+from gadolin.manifest import file_digest
 
 __all__ = ["BACKBONE_KEY", "PACKAGES", "packaged_weights"]
 
 _LOG = logging.getLogger(__name__)
 BACKBONE_KEY = "backbone"
-"""Under which a safetensors file names the backbone that its weights are of."""
+"""Metadata key of safetensors files: the backbone that the weights belong to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ PACKAGES = {
         )
     )
 }
-"""What package brings the weights of which backbone (Tan and Le 2019, TensorFlow's; Apache-2.0)."""
+"""The package with the ImageNet weights of each backbone (Tan and Le 2019, TensorFlow's weights; Apache-2.0)."""
 
 
 def packaged_weights(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
@@ -84,8 +84,8 @@ def _described(backbone_name: str, package: _Package) -> dict[str, str]:
 def _content(package: _Package) -> Path:
     try:
         found = Path(str(metadata.distribution(package.name).locate_file(package.file)))
-        digest = hashlib.sha256(found.read_bytes()).hexdigest()
-    except (metadata.PackageNotFoundError, OSError) as error:
+        digest = file_digest(found)
+    except (metadata.PackageNotFoundError, DataError) as error:
         raise MissingExtraError(package.name, "imagenet") from error
     if digest != package.digest:
         raise WeightsError(

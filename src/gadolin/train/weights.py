@@ -74,7 +74,7 @@ def localise(weights: str) -> bool:
 
 
 def _require_same_backbone(path: Path, backbone_name: str) -> None:
-    """Raise WeightsError where a file names another backbone: names and shapes may fit and the answers be wrong."""
+    """Raise WeightsError if a file is of another backbone: names and shapes may match and the outputs be wrong."""
     try:
         with safe_open(path, "pt") as content:
             named = (content.metadata() or {}).get(BACKBONE_KEY, backbone_name)
