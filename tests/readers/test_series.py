@@ -235,3 +235,14 @@ def test_a_series_of_a_few_slices_in_three_planes_at_right_angles_plans_a_scan(t
     ordered = series_module.in_order(sorted(tmp_path.iterdir()))
     assert ordered.files == kept
     assert [(each.path, each.code) for each in ordered.left_out] == [(str(path), "localiser") for path in sorted(plan)]
+
+
+@pytest.mark.parametrize("side", [0.95, 0.999, 1.04])
+def test_an_orientation_of_few_digits_is_one_plane_in_a_folder_and_in_one_file(tmp_path, side):
+    axes = (side, 0.0, 0.0, 0.0, side, 0.0)
+    for number, pixels in enumerate(SLICES):
+        facts = DicomFacts(position=(0.0, 0.0, STEP * (6 - number)), axes=axes, more={"SeriesNumber": 1})
+        (tmp_path / f"{NAMES[number]}.dcm").write_bytes(dicom_bytes(pixels, facts))
+    assert [path.stem for path in in_order(sorted(tmp_path.iterdir()))] == NAMES[::-1]
+    volume = dicom_bytes(SLICES[:2], DicomFacts(spacing_mm=(0.5, 0.5, -STEP), axes=axes))
+    np.testing.assert_array_equal(open_bytes(volume).decode(0).pixels, SLICES[1])

@@ -17,7 +17,7 @@ from gadolin.errors import (
     suggestion,
 )
 from gadolin.folder_walk import special_file
-from gadolin.readers.contents import Contents
+from gadolin.readers.contents import Contents, require_frame
 from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.readers.raster import open_raster
 from gadolin.records import Slice
@@ -112,13 +112,8 @@ def one_of(contents: Contents, frame: int | None) -> Slice:
             got=f"this {contents.kind} file holds {contents.slices}",
             remedy="say which with its frame",
         )
-    if frame is not None and not 0 <= frame < contents.slices:
-        raise ReadError(
-            code="frame_out_of_range",
-            rule=f"a frame must lie in 0 to {contents.slices - 1} in this {contents.kind} file",
-            got=f"got {frame}",
-            remedy="correct it",
-        )
+    if frame is not None:
+        require_frame(frame, contents.slices, contents.kind)
     return contents.decode(frame or 0)
 
 

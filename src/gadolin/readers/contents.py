@@ -29,12 +29,13 @@ __all__ = [
     "deep_to_grey",
     "left_out",
     "require_finite",
+    "require_frame",
     "require_one_frame",
     "to_grey",
     "variant_not_read",
 ]
 
-VERSION = 3
+VERSION = 4
 """Of all readers: raised whenever a file gives other pixels than before, so that nothing kept of them lives on."""
 MAX_PIXELS = 64_000_000  # of one slice
 MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
@@ -125,6 +126,17 @@ def check_size(width: int, height: int) -> None:
             rule=f"a picture must measure at least {MIN_SIDE} pixels a side",
             got=f"this one has {width} x {height}",
             remedy="use the original",
+        )
+
+
+def require_frame(frame: int, slices: int, kind: str) -> None:
+    """Raise ReadError where a file of so many slices has no slice with the number ``frame``."""
+    if not 0 <= frame < slices:
+        raise ReadError(
+            code="frame_out_of_range",
+            rule=f"a frame must lie in 0 to {slices - 1} in this {kind} file",
+            got=f"got {frame}",
+            remedy="correct it",
         )
 
 

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, Place, left_out
 from gadolin.readers.dicom_frames import Geometry, geometry_of, in_order
+from gadolin.readers.dicom_groups import facts_of
 from gadolin.readers.dicom_header import PIXELS, Layout, layout_of
 from gadolin.readers.dicom_kinds import (
     accompanying,
@@ -69,26 +70,26 @@ def _require_mr(dataset: Dataset) -> None:
 
 
 def _opened(dataset: Dataset, layout: Layout) -> Contents:
-    frames = layout.frames
-    geometry = [geometry_of(dataset, frame) for frame in range(frames)]
-    if is_localiser(dataset, geometry):
+    facts = facts_of(dataset, layout.frames)
+    geometry = [geometry_of(one) for one in facts]
+    if is_localiser(dataset, facts[0], geometry):
         return left_out("DICOM", localiser())
-    require_one_slice(dataset)
-    no_slice = [no_slice_of(dataset, frame) for frame in range(frames)]
+    require_one_slice(dataset, facts[0])
+    no_slice = [no_slice_of(dataset, one) for one in facts]
     if no_slice[0] is not None and all(no_slice):
         return left_out("DICOM", no_slice[0])
-    order = in_order(dataset, geometry, [why is not None for why in no_slice])
+    order = in_order(facts, geometry, [why is not None for why in no_slice])
 
     def decode(number: int) -> Slice:
         frame = order[number]
         why = no_slice[frame]
         if why is not None:
             raise why
-        return decode_slice(dataset, layout, frame, geometry[frame].spacing_mm)
+        return decode_slice(dataset, layout, frame, facts[frame], spacing_mm=geometry[frame].spacing_mm)
 
     return Contents(
         kind="DICOM",
-        slices=frames,
+        slices=layout.frames,
         decode=decode,
         place=_place(dataset, geometry[0]),
         patient_id=_patient(dataset),

@@ -28,14 +28,19 @@ _GROUPS: Final = (
 )
 
 
-def facts_of(dataset: Dataset, frame: int) -> list[Dataset]:
-    """Return the data sets that may describe a frame: its own groups, the shared ones, then the whole file's.
+def facts_of(dataset: Dataset, frames: int) -> list[list[Dataset]]:
+    """Return for every frame the data sets that may describe it: its own groups, the shared ones, the whole file's.
 
-    Private groups and those of other objects that are referred to are none of them.
+    Private groups, and groups of other objects that are referred to, are not among them.
     """
-    own = items(dataset, "PerFrameFunctionalGroupsSequence")[frame : frame + 1]
-    shared = items(dataset, "SharedFunctionalGroupsSequence")[:1]
-    return [*(inner for group in (*own, *shared) for name in _GROUPS for inner in items(group, name)[:1]), dataset]
+    own = [_groups(one) for one in items(dataset, "PerFrameFunctionalGroupsSequence")[:frames]]
+    own += [[]] * (frames - len(own))
+    shared = [inner for one in items(dataset, "SharedFunctionalGroupsSequence")[:1] for inner in _groups(one)]
+    return [[*groups, *shared, dataset] for groups in own]
+
+
+def _groups(item: Dataset) -> list[Dataset]:
+    return [inner for name in _GROUPS for inner in items(item, name)[:1]]
 
 
 def fact(facts: list[Dataset], name: str, count: int) -> list[float] | None:

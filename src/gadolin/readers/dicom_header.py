@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Final, NamedTuple
 
 from pydicom import uid
@@ -104,9 +105,9 @@ def layout_of(dataset: Dataset) -> Layout:
     return layout
 
 
-def pixels_of(dataset: Dataset, layout: Layout) -> bytes:
+def pixels_of(dataset: Dataset, element: str) -> bytes:
     """Return the bytes of the element that holds the pixels."""
-    content = dataset.get_item(tag_of(layout.element)).value
+    content = dataset.get_item(tag_of(element)).value
     return content if isinstance(content, bytes) else bytes(content or b"")
 
 
@@ -137,7 +138,7 @@ def _samples(dataset: Dataset) -> int:
 
 def _is_bare(dataset: Dataset, element: str, total: int) -> bool:
     """Return whether pixels are plain though the header says compressed, as programs leave them that unpack files."""
-    content = dataset.get_item(tag_of(element)).value or b""
+    content = pixels_of(dataset, element)
     return total <= len(content) <= total + total % 2 and not content.startswith(_ITEM)
 
 
@@ -201,7 +202,8 @@ def _photometric(dataset: Dataset, samples: int) -> str:
 
 def _check_length(dataset: Dataset, layout: Layout, total: int) -> None:
     """Raise ReadError unless the pixels are there, all of them, and no others."""
-    there = len(pixels_of(dataset, layout))
+    content = pixels_of(dataset, layout.element)
+    there = len(content)
     if layout.syntax.is_encapsulated:
         if there > _MAX_EXPANSION * total + 65536:
             raise DamagedFileError(
@@ -217,7 +219,7 @@ def _check_length(dataset: Dataset, layout: Layout, total: int) -> None:
                 got=f"{there:,} bytes cannot hold {layout.frames:,}",
                 remedy="export it again",
             )
-        _check_streams(pixels_of(dataset, layout), layout)
+        _check_streams(content, layout)
         return
     if layout.photometric == "YBR_FULL_422":
         total = total * 2 // 3
@@ -240,12 +242,12 @@ def _check_length(dataset: Dataset, layout: Layout, total: int) -> None:
 def _check_streams(content: bytes, layout: Layout) -> None:
     """Raise ReadError where more code streams follow one another than there are frames: the others would vanish."""
     try:
-        offset = 8 + 4 * len(parse_basic_offsets(content))
+        items = io.BytesIO(content)
+        parse_basic_offsets(items)  # the fragments begin behind it
         begun = sum(
-            layout.syntax == uid.RLELossless or fragment.startswith(_STARTS)
-            for fragment in generate_fragments(content[offset:])
+            layout.syntax == uid.RLELossless or fragment.startswith(_STARTS) for fragment in generate_fragments(items)
         )
-    except Exception:  # noqa: BLE001  # what is damaged is told where it is decoded
+    except Exception:  # noqa: BLE001  # decoding reports the damage
         return
     if begun > layout.frames:
         raise DamagedFileError(

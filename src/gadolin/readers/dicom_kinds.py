@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.dicom_frames import Geometry
-from gadolin.readers.dicom_groups import facts_of, told
+from gadolin.readers.dicom_groups import told
 from gadolin.readers.dicom_values import numbers, one_line, texts
 from gadolin.readers.planes import are_three_planes
 
@@ -78,9 +78,9 @@ def is_mr_class(dataset: Dataset) -> bool:
     return _sop_class(dataset) in _MR
 
 
-def require_one_slice(dataset: Dataset) -> None:
-    """Raise ReadError where one picture shows several slices."""
-    if _kinds(dataset, 0) & _MOSAICS or _tiles(dataset) > 1:
+def require_one_slice(dataset: Dataset, facts: list[Dataset]) -> None:
+    """Raise ReadError where one picture shows several slices; ``facts`` describe the first frame."""
+    if _kinds(dataset, facts) & _MOSAICS or _tiles(dataset) > 1:
         raise ReadError(
             code="several_slices",
             rule="a picture must show one slice",
@@ -89,20 +89,22 @@ def require_one_slice(dataset: Dataset) -> None:
         )
 
 
-def is_localiser(dataset: Dataset, geometry: Sequence[Geometry]) -> bool:
-    """Return whether a file plans a scan: by its image type, or by planes in all three directions."""
+def is_localiser(dataset: Dataset, facts: list[Dataset], geometry: Sequence[Geometry]) -> bool:
+    """Return whether a file plans a scan: by its image type, or by planes in all three directions.
+
+    ``facts`` describe the first frame, ``geometry`` is of all.
+    """
     if len(geometry) > 2 and are_three_planes(each.direction for each in geometry):
         return True
-    return bool(_kinds(dataset, 0) & _LOCALISERS)
+    return bool(_kinds(dataset, facts) & _LOCALISERS)
 
 
-def no_slice_of(dataset: Dataset, frame: int) -> ReadError | None:
-    """Return why a frame is no slice to judge, or None.
+def no_slice_of(dataset: Dataset, facts: list[Dataset]) -> ReadError | None:
+    """Return why the frame that ``facts`` describe is not a slice to classify, or None.
 
-    Phase, real and imaginary parts of the signal are none, nor are maps of what is computed from several pictures.
+    Phase, real and imaginary parts of the signal are refused, and maps of values computed from several pictures.
     """
-    facts = facts_of(dataset, frame)
-    kinds = _kinds(dataset, frame)
+    kinds = _kinds(dataset, facts)
     parts = {_COMPONENTS[each] for each in kinds if each in _COMPONENTS}
     parts |= {_COMPONENTS[each] for each in map(str.upper, told(facts, "ComplexImageComponent")) if each in _COMPONENTS}
     if texts(dataset, (0x0043, 0x0010)) == ["GEMS_PARM_01"]:
@@ -139,9 +141,9 @@ def _sop_class(dataset: Dataset) -> str:
     return found or str(dataset.file_meta.get("MediaStorageSOPClassUID") or "").strip(" \0")
 
 
-def _kinds(dataset: Dataset, frame: int) -> set[str]:
-    """Return the values of the image type and of the frame's, in one writing."""
-    values = [*texts(dataset, "ImageType"), *told(facts_of(dataset, frame), "FrameType")]
+def _kinds(dataset: Dataset, facts: list[Dataset]) -> set[str]:
+    """Return the values of the image type and of the frame's, in one spelling."""
+    values = [*texts(dataset, "ImageType"), *told(facts, "FrameType")]
     return {each.upper().replace("_", " ") for each in values}
 
 

@@ -14,8 +14,8 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers import codecs
-from gadolin.readers.contents import require_finite, to_grey
-from gadolin.readers.dicom_groups import fact, facts_of
+from gadolin.readers.contents import deep_to_grey, require_finite, to_grey
+from gadolin.readers.dicom_groups import fact
 from gadolin.readers.dicom_header import Layout, padding_of, pixels_of
 from gadolin.readers.dicom_values import items, numbers, one_line, tag_of, texts, whole_number
 from gadolin.readers.grey_levels import require_levels
@@ -27,7 +27,6 @@ __all__ = ["decode_slice"]
 _OVERLAYS = range(0x6000, 0x6020, 2)  # the groups of overlays
 _OVERLAY_BIT, _OVERLAY_DATA = 0x0102, 0x3000
 _HUGE = 1e20  # beyond it a slope or an intercept cannot be meant
-_COLOURED, _COLOURED_SHARE = 24 / 255, 0.02  # as for pictures of 8 bits
 
 
 class _Stored(NamedTuple):
@@ -37,10 +36,13 @@ class _Stored(NamedTuple):
     coloured: bool
 
 
-def decode_slice(dataset: Dataset, layout: Layout, frame: int, spacing_mm: tuple[float, float] | None) -> Slice:
+def decode_slice(
+    dataset: Dataset, layout: Layout, frame: int, facts: list[Dataset], *, spacing_mm: tuple[float, float] | None
+) -> Slice:
     """Decode a frame: decompressed, rescaled by slope and intercept or table, not windowed, white brighter than black.
 
-    MONOCHROME1 is turned over, and so is what is to be presented inversely (PS3.3, C.11.6); both together are one.
+    ``facts`` describe the frame. MONOCHROME1 is inverted, and so is an image whose presentation is to be inverse
+    (PS3.3, C.11.6); both together invert once.
     Padding is as dark as the darkest of the rest. The window (centre, width) of the file, or the range of its table,
     is kept beside the pixels. Raises ReadError where these are damaged or of a kind that cannot be decoded.
     """
@@ -49,7 +51,7 @@ def decode_slice(dataset: Dataset, layout: Layout, frame: int, spacing_mm: tuple
             stored = _stored(dataset, layout, frame)
             if stored.coloured:
                 return _coloured(stored.values, spacing_mm)
-            return _grey(dataset, layout, frame, stored.values, spacing_mm)
+            return _grey(dataset, layout, facts, stored.values, spacing_mm)
     except ReadError:
         raise
     except Exception as error:
@@ -97,7 +99,7 @@ def _stream(dataset: Dataset, layout: Layout, frame: int) -> bytes:
     offsets = tuple(each.value for each in tables if each is not None and isinstance(each.value, bytes))
     return bytes(
         get_frame(
-            pixels_of(dataset, layout),
+            pixels_of(dataset, layout.element),
             frame,
             number_of_frames=layout.frames,
             extended_offsets=(offsets[0], offsets[1])
@@ -113,7 +115,7 @@ def _plain(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
     if layout.samples == 1 and not layout.syntax.is_encapsulated and (little or layout.allocated > 8):
         count, size = layout.rows * layout.columns, layout.allocated // 8
         kind = f"{'<' if little else '>'}{'u' if layout.element == 'PixelData' else 'f'}{size}"
-        words = np.frombuffer(pixels_of(dataset, layout), kind, count, frame * count * size)
+        words = np.frombuffer(pixels_of(dataset, layout.element), kind, count, frame * count * size)
         return words.reshape(layout.rows, layout.columns).astype(words.dtype.newbyteorder("="), copy=False)
     return _by_pydicom(dataset, layout, frame)
 
@@ -128,7 +130,7 @@ def _by_pydicom(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
     if layout.samples == 3:
         clean.PlanarConfiguration = layout.planar
     raw = dataset.get_item(tag_of(layout.element))
-    clean.add_new(tag_of(layout.element), "OB" if raw.VR == "OB" else "OW", pixels_of(dataset, layout))
+    clean.add_new(tag_of(layout.element), "OB" if raw.VR == "OB" else "OW", pixels_of(dataset, layout.element))
     if layout.element != "PixelData":
         clean[layout.element].VR = "OF" if layout.element == "FloatPixelData" else "OD"
     options: Any = {"correct_unused_bits": False}
@@ -166,25 +168,27 @@ def _looked_up(pixels: NDArray[Any], dataset: Dataset) -> Values:
 
 
 def _coloured(values: Values, spacing_mm: tuple[float, float] | None) -> Slice:
-    """Return the brightness of colours: in 8 bits, and at their own depth where they are deeper and agree."""
-    words = values.pixels
-    grey, colour = to_grey(Image.fromarray((words >> max(0, values.bits - 8)).astype(np.uint8)))
-    if values.bits <= 8 or colour:
-        return Slice(grey, bits=8, colour=colour, spacing_mm=spacing_mm)
-    deep = words.astype(np.float32)
-    spread, top = deep.max(axis=2) - deep.min(axis=2), float(deep.max())
-    if np.count_nonzero(spread > _COLOURED * top) > _COLOURED_SHARE * spread.size:  # dark, and so not seen in 8 bits
-        grey, colour = to_grey(Image.fromarray(np.rint(deep * (255 / top)).astype(np.uint8)))
-        return Slice(grey, bits=8, colour=colour, spacing_mm=spacing_mm)
-    luma = np.rint(deep @ np.array([0.299, 0.587, 0.114], np.float32))  # ITU-R BT.601
-    return Slice(luma, bits=16, colour=False, spacing_mm=spacing_mm)
+    """Return the luma of colours: at their own depth where the channels agree, else in 8 bits.
+
+    True colours come from screenshots and rendered maps: those of more bits are as bright as those of 8.
+    """
+    words, colour = values.pixels, False
+    if values.bits > 8:
+        deep, colour = deep_to_grey(words)
+        if not colour:
+            return Slice(deep, bits=16, spacing_mm=spacing_mm)
+        words = words >> (values.bits - 8)
+    grey, visible = to_grey(Image.fromarray(words.astype(np.uint8)))
+    if colour and not visible:  # too dark for their highest 8 bits
+        scaled = np.rint(values.pixels * (255 / float(values.pixels.max())))
+        grey, _ = to_grey(Image.fromarray(scaled.astype(np.uint8)))
+    return Slice(grey, bits=8, colour=colour or visible, spacing_mm=spacing_mm)
 
 
 def _grey(
-    dataset: Dataset, layout: Layout, frame: int, values: Values, spacing_mm: tuple[float, float] | None
+    dataset: Dataset, layout: Layout, facts: list[Dataset], values: Values, spacing_mm: tuple[float, float] | None
 ) -> Slice:
     pixels = values.pixels
-    facts = facts_of(dataset, frame)
     outside = _padding(dataset, values)
     rescaled, plain = _rescaled(pixels, dataset, facts)
     window = _window(dataset, facts)

@@ -11,10 +11,10 @@ from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 
 from gadolin.errors import DamagedFileError, ReadError
-from gadolin.readers.contents import Contents, check_size, left_out, require_finite
+from gadolin.readers.contents import Contents, check_size, left_out, require_finite, require_frame
 from gadolin.readers.inflate import inflate
 from gadolin.readers.nifti_header import lie_of, read_header, scale_of, stored_of
-from gadolin.readers.nifti_values import Background, background_of, no_picture, require_grey, require_numbers
+from gadolin.readers.nifti_values import Background, Voxels, background_of, no_picture, require_grey, require_numbers
 from gadolin.records import Slice
 
 __all__ = ["open_nifti"]
@@ -50,12 +50,12 @@ def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
 
 @dataclass(frozen=True, eq=False)
 class _Volume:
-    """A volume: ``stored`` as in the file, ``values`` (X, Y, Z, N) in canonical order, both not rescaled.
+    """A volume: ``voxels`` as in the file, ``values`` (X, Y, Z, N) in canonical order, both not rescaled.
 
     ``spacing_mm`` is along X, Y and Z, or None; with ``holes`` some voxels are NaN.
     """
 
-    stored: NDArray[Any]
+    voxels: Voxels
     values: NDArray[Any]
     slope: float
     intercept: float
@@ -65,7 +65,7 @@ class _Volume:
 
     @cached_property
     def backgrounds(self) -> list[Background]:
-        return background_of(self.stored, self.slope, self.intercept, holes=self.holes)
+        return background_of(self.voxels, self.slope, self.intercept, holes=self.holes)
 
     @cached_property
     def thick_axis(self) -> int:
@@ -83,16 +83,17 @@ def _volume(content: bytes) -> _Volume:
     stored = stored_of(content, header)
     holes = require_numbers(stored)
     slope, intercept = scale_of(header)
-    omit = no_picture(stored, int(header["intent_code"]))
+    voxels = Voxels(stored)
+    omit = no_picture(voxels, int(header["intent_code"]))
     if omit is None:
-        require_grey(stored, slope, intercept)
+        require_grey(voxels, slope, intercept)
     lie = lie_of(header)
     turn = io_orientation(lie.affine)
     spacing = [0.0] * 3
     for axis, (target, _) in enumerate(turn):
         spacing[int(target)] = lie.steps_mm[axis] if lie.steps_mm else 0.0
     return _Volume(
-        stored=stored,
+        voxels=voxels,
         values=apply_orientation(stored, turn),
         slope=slope,
         intercept=intercept,
@@ -130,13 +131,7 @@ def _contents(volume: _Volume, axis: int) -> Contents:
     slices = shape[axis] * shape[3]
 
     def outline(number: int) -> NDArray[np.bool_]:
-        if number >= slices:
-            raise ReadError(
-                code="frame_out_of_range",
-                rule=f"a frame must lie in 0 to {slices - 1} in this NIfTI file",
-                got=f"got {number}",
-                remedy="correct it",
-            )
+        require_frame(number, slices, "NIfTI")
         labels = cut(number)
         return np.asarray((labels != 0) & (labels == labels))  # NaN is none
 

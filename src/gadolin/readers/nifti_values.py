@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.grey_levels import require_levels
 
-__all__ = ["Background", "background_of", "no_picture", "require_grey", "require_numbers"]
+__all__ = ["Background", "Voxels", "background_of", "no_picture", "require_grey", "require_numbers"]
 
 _STEP: Final = 1 << 22  # voxels looked at in one go
 _SAMPLE: Final = 50_000  # voxels that stand for all
@@ -49,6 +51,36 @@ class Background(NamedTuple):
         return np.asarray(np.abs(stored - self.stored) <= self.within)
 
 
+@dataclass(frozen=True, eq=False)
+class Voxels:
+    """The voxels ``stored`` in a file, (X, Y, Z, N), and what several questions about them need."""
+
+    stored: NDArray[Any]
+
+    @cached_property
+    def sample(self) -> NDArray[Any]:
+        """Voxels that represent all."""
+        return _sample(self.stored, _SAMPLE)
+
+    @cached_property
+    def constant(self) -> float | None:
+        """The one value that covers most of the sides of the volume, or None."""
+        sides = [
+            _plane(self.stored, axis, end).ravel(order="K")
+            for axis in range(3)
+            if self.stored.shape[axis] >= _THIN
+            for end in (0, -1)
+        ]
+        if not sides:
+            return None
+        edge = np.concatenate([side[:: max(1, sum(map(len, sides)) // _EDGE)] for side in sides])
+        middle = np.partition(edge, edge.size // 2)[edge.size // 2]  # what covers more than half is the median
+        if np.isnan(middle):  # as of a partition that holds NaN
+            return None
+        same = np.abs(edge - middle) <= _rounding(self.sample) if edge.dtype.kind == "f" else edge == middle
+        return float(middle) if np.count_nonzero(same) > _CONSTANT * edge.size else None
+
+
 def require_numbers(stored: NDArray[Any]) -> bool:
     """Return whether there are voxels that are no numbers; raise ReadError where one is infinite, or none a number."""
     if stored.dtype.kind != "f":
@@ -77,14 +109,10 @@ def require_numbers(stored: NDArray[Any]) -> bool:
     return missing > 0
 
 
-def background_of(stored: NDArray[Any], slope: float, intercept: float, *, holes: bool) -> list[Background]:
-    """Return what to show as black: NaN where there are ``holes``, and a constant background that is not dark.
-
-    ``stored`` is (X, Y, Z, N). A constant background covers most of the sides of the volume.
-    """
-    sample = _sample(stored, _SAMPLE)
-    constant = _constant(stored)
-    inside = sample[~np.isnan(sample)] if holes else sample
+def background_of(voxels: Voxels, slope: float, intercept: float, *, holes: bool) -> list[Background]:
+    """Return what to show as black: NaN where there are ``holes``, and a constant background that is not dark."""
+    stored, constant = voxels.stored, voxels.constant
+    inside = voxels.sample[~np.isnan(voxels.sample)] if holes else voxels.sample
     within = _rounding(inside)
     if constant is not None:
         inside = inside[np.abs(inside - constant) > within] if within else inside[inside != constant]
@@ -99,17 +127,17 @@ def background_of(stored: NDArray[Any], slope: float, intercept: float, *, holes
     return [*found, Background(np.nan, dark)] if holes else found
 
 
-def require_grey(stored: NDArray[Any], slope: float, intercept: float) -> None:
-    """Raise ReadError where voxels, rescaled, lie too close together for float32."""
-    if stored.dtype.itemsize <= 2 and (slope, intercept) == (1.0, 0.0):
+def require_grey(voxels: Voxels, slope: float, intercept: float) -> None:
+    """Raise ReadError where voxels, rescaled, are too close together for float32."""
+    if voxels.stored.dtype.itemsize <= 2 and (slope, intercept) == (1.0, 0.0):
         return
-    shown = _sample(stored, _SAMPLE).astype(np.float64) * slope + intercept
+    shown = voxels.sample.astype(np.float64) * slope + intercept
     if not np.isnan(shown).all():
         require_levels(float(np.nanmin(shown)), float(np.nanmax(shown)))
 
 
-def no_picture(stored: NDArray[Any], intent: int) -> ReadError | None:
-    """Return why a volume is no picture but labels, a statistic or a field of vectors; None where it is one."""
+def no_picture(voxels: Voxels, intent: int) -> ReadError | None:
+    """Return why a volume is not a picture but labels, a statistic or a field of vectors; None where it is one."""
     if intent in _STATISTICS:
         return ReadError(
             code="statistic_map",
@@ -124,7 +152,7 @@ def no_picture(stored: NDArray[Any], intent: int) -> ReadError | None:
             got=f"its header says that this is a field of vectors (intent {intent})",
             remedy="leave it out",
         )
-    if intent in _LABEL_INTENTS or _are_labels(stored):
+    if intent in _LABEL_INTENTS or _are_labels(voxels):
         return ReadError(
             code="label_map",
             rule="a volume must be a picture of the head",
@@ -134,18 +162,19 @@ def no_picture(stored: NDArray[Any], intent: int) -> ReadError | None:
     return None
 
 
-def _are_labels(stored: NDArray[Any]) -> bool:
+def _are_labels(voxels: Voxels) -> bool:
     """Return whether a volume holds a background and few other values, or whole numbers that neighbours share."""
+    stored = voxels.stored
     few = _values(_sample(stored, _GLANCE))
     if few.size > _FEW and stored.dtype.kind == "f" and (few != np.rint(few)).any():
         return False
-    background = _constant(stored)
+    background = voxels.constant
     alike = _alike(stored, background or 0.0)
     if alike is None:  # in the middle there is nothing, as of small lesions, which have few labels
         alike = 1.0 if few.size <= _FEW else 0.0
     if few.size > _FEWEST and alike < _ALIKE:
         return False
-    sample = _sample(stored, _SAMPLE)
+    sample = voxels.sample
     values = _values(sample)
     if background is None and not (values == 0).any() and values.size == np.unique(sample).size:
         return False  # neither 0 nor NaN nor one value around it
@@ -199,21 +228,3 @@ def _sample(stored: NDArray[Any], count: int) -> NDArray[Any]:
 def _plane(stored: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
     """Return what lies at a place of an axis, a view."""
     return stored[(slice(None),) * axis + (place,)]
-
-
-def _constant(stored: NDArray[Any]) -> float | None:
-    """Return the one value that covers most of the sides of a volume, or None."""
-    sides = [
-        _plane(stored, axis, end).ravel(order="K")
-        for axis in range(3)
-        if stored.shape[axis] >= _THIN
-        for end in (0, -1)
-    ]
-    if not sides:
-        return None
-    edge = np.concatenate([side[:: max(1, sum(map(len, sides)) // _EDGE)] for side in sides])
-    middle = np.partition(edge, edge.size // 2)[edge.size // 2]  # what covers more than half is the median
-    if np.isnan(middle):  # as of a partition that holds NaN
-        return None
-    same = np.abs(edge - middle) <= _rounding(_sample(stored, _SAMPLE)) if edge.dtype.kind == "f" else edge == middle
-    return float(middle) if np.count_nonzero(same) > _CONSTANT * edge.size else None

@@ -19,7 +19,8 @@ from gadolin.readers.inflate import inflate
 __all__ = ["Png", "byte_planes", "open_png"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_TURNS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # texts that may say how the picture is turned
+_PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS")
+_TURNS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # texts that may hold the orientation
 _TEXTS = (b"iTXt", b"tEXt", b"zTXt")
 _LONGEST_TEXT = 65_536  # bytes of such a text
 _MOST_CHUNKS = 100_000
@@ -30,13 +31,12 @@ _CHANNELS = {2: 3, 4: 2, 6: 4}
 class Png(NamedTuple):
     """A PNG file taken apart.
 
-    ``file`` holds the picture and what tells how it is turned, ``bare`` the picture alone; neither holds the value that
-    stands for transparent in a grey or deep picture without alpha, which is ``clear``: one number a channel, empty
-    where there is none. ``colour`` is the type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
+    ``chunks`` are those of the picture and of its orientation, without the transparent value of a grey or deep picture
+    without alpha, which is ``clear``: one number a channel, empty where there is none. ``colour`` is the type: 0 grey,
+    2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
     """
 
-    file: bytes
-    bare: bytes
+    chunks: tuple[bytes, ...]
     width: int
     height: int
     depth: int
@@ -44,6 +44,16 @@ class Png(NamedTuple):
     interlaced: bool
     frames: int
     clear: tuple[int, ...]
+
+    @property
+    def file(self) -> bytes:
+        """The picture and its orientation."""
+        return _SIGNATURE + b"".join(self.chunks)
+
+    @property
+    def bare(self) -> bytes:
+        """The picture alone."""
+        return _SIGNATURE + b"".join(chunk for chunk in self.chunks if chunk[4:8] in _PICTURE)
 
     @property
     def flattened(self) -> bool:
@@ -56,7 +66,7 @@ def open_png(content: bytes) -> Png:
 
     Raises DamagedFileError where its header is missing.
     """
-    file, bare = [_SIGNATURE], [_SIGNATURE]
+    chunks: list[bytes] = []
     header, clear = b"", b""
     begun = animated = False
     controls, leading = 0, 0
@@ -71,11 +81,10 @@ def open_png(content: bytes) -> Png:
         if kind == b"tRNS" and (header[9:10] == b"\0" or header[8:10] == b"\x10\2"):
             clear = body
             continue
-        if kind in (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"):
-            file.append(content[start:end])
-            bare.append(content[start:end])
+        if kind in _PICTURE:
+            chunks.append(content[start:end])
         elif len(body) <= _LONGEST_TEXT and (kind == b"eXIf" or (kind in _TEXTS and body.startswith(_TURNS))):
-            file.append(_chunk(kind, body))
+            chunks.append(_chunk(kind, body))
     if len(header) != 13:
         raise DamagedFileError(
             code="damaged_file",
@@ -85,8 +94,7 @@ def open_png(content: bytes) -> Png:
         )
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     return Png(
-        file=b"".join(file),
-        bare=b"".join(bare),
+        chunks=tuple(chunks),
         width=width,
         height=height,
         depth=depth,
@@ -104,7 +112,7 @@ def byte_planes(png: Png) -> tuple[bytes, bytes]:
     that the lines need only be sorted. Raises ReadError where the compressed data is damaged, ends early or does not
     unpack to the size of the picture.
     """
-    packed = b"".join(png.bare[start + 8 : end - 4] for kind, start, end in _chunks(png.bare) if kind == b"IDAT")
+    packed = b"".join(chunk[8:-4] for chunk in png.chunks if chunk[4:8] == b"IDAT")
     samples = _CHANNELS[png.colour]
     shapes = list(_lines(png))
     size = sum(rows * (1 + 2 * samples * columns) for rows, columns in shapes)

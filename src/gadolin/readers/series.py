@@ -11,7 +11,7 @@ from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import Place
 from gadolin.readers.kinds import HEAD, file_kind, foreign, is_other
-from gadolin.readers.planes import NOWHERE, SAME_PLANE, Direction, are_three_planes, cosine, localiser
+from gadolin.readers.planes import NOWHERE, along, are_three_planes, localiser, planes_of
 from gadolin.records import Failure
 
 __all__ = ["Ordered", "by_place", "in_order"]
@@ -87,19 +87,14 @@ def by_place(places: Mapping[Path, Place]) -> list[Path]:
 
     Planes count as one within 2.5 degrees.
     """
-    planes: list[Direction] = []
-    keys: dict[Path, tuple[int, float, int, Path]] = {}
-    for path, place in places.items():
-        if place.position is None:
-            keys[path] = (len(places), 0.0, place.instance, path)
-            continue
-        turns = [cosine(plane, place.direction) for plane in planes]
-        number = next((index for index, turn in enumerate(turns) if abs(turn) > SAME_PLANE), len(planes))
-        if number == len(planes):
-            planes.append(place.direction)
-            turns.append(1.0)
-        keys[path] = (number, place.position if turns[number] > 0 else -place.position, place.instance, path)
-    return sorted(places, key=lambda path: keys[path])
+    planes = planes_of(place.direction for place in places.values() if place.position is not None)
+
+    def key(path: Path) -> tuple[int, float, int, Path]:
+        place = places[path]
+        at = (len(planes), 0.0) if place.position is None else along(planes, place.direction, place.position)
+        return *at, place.instance, path
+
+    return sorted(places, key=key)
 
 
 def _look(path: Path) -> _Found | None:

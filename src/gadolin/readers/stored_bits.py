@@ -39,11 +39,11 @@ def stored_values(
     words = pixels.view(f"u{pixels.dtype.itemsize}") if pixels.dtype.kind == "i" else pixels
     if stored == width:
         return _whole(words, signed=signed)
-    shift, mask = high + 1 - stored, (1 << stored) - 1
-    if shift == 0 and not signed and int(words.max()) <= mask:
+    shift, mask, top = high + 1 - stored, (1 << stored) - 1, int(words.max())
+    if shift == 0 and not signed and top <= mask:
         return Values(words, stored, False)
-    if shift and int(words.max()) <= mask and not overlaid:
-        shift = 0  # they lie at the bottom, whatever the header says of the highest bit
+    if shift and top <= mask and not overlaid:
+        shift = 0  # the values occupy the lowest bits, whatever the header says of the highest bit
     if signed and shift == 0:
         taken = words.view(f"i{words.dtype.itemsize}")
         if -(mask + 1) // 2 <= int(taken.min()) and int(taken.max()) <= mask // 2:
@@ -54,7 +54,7 @@ def stored_values(
         return meant
     others = [Values(words, width, False), Values(words.view(f"i{words.dtype.itemsize}"), width, True)]
     best = min(others, key=lambda each: _roughness(each.pixels))
-    if int(words.max()) > mask:
+    if top > mask:
         return best if _goes_on(best.pixels, meant.pixels, 1 << stored) else meant
     return best if _roughness(best.pixels) < _roughness(meant.pixels) else meant
 

@@ -32,7 +32,7 @@ from gadolin.errors import (
 from gadolin.montage import count_heads
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import open_bytes
-from gadolin.readers.contents import Contents, Place, at_most
+from gadolin.readers.contents import Contents, Place, at_most, require_frame
 from gadolin.records import Slice
 from gadolin.serve.suspicious import is_something_else
 
@@ -128,13 +128,7 @@ def _numbers(contents: Contents, wanted: Wanted) -> Sequence[int]:
                 remedy="ask for one frame at a time",
             )
         return range(count)
-    if not 0 <= wanted.frame < count:
-        raise ReadError(
-            code="frame_out_of_range",
-            rule=f"a frame must lie in 0 to {count - 1} in this {contents.kind} file",
-            got=f"got {wanted.frame}",
-            remedy="correct it",
-        )
+    require_frame(wanted.frame, count, contents.kind)
     return (wanted.frame,)
 
 

@@ -93,7 +93,8 @@ def _too_large(subject: Subject, outlines: Outlines) -> tuple[list[int], list[in
 
 def _empty(subject: Subject, empty: tuple[int, ...]) -> Iterable[int]:
     """Yield the rows whose outline is empty, but not where other slices of a volume are marked in the same file."""
-    marked = {record.outline for row, record in enumerate(subject.mine) if row not in set(empty)}
+    without = set(empty)
+    marked = {record.outline for row, record in enumerate(subject.mine) if row not in without}
     return (row for row in empty if subject.mine[row].outline not in marked)
 
 

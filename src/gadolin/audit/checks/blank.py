@@ -17,10 +17,11 @@ def check(subject: Subject) -> list[Finding]:
     """Return a warning with the pictures of almost one tone, and one with those that use little of their range."""
     plain = [row for row, facts in enumerate(subject.facts[: subject.own]) if facts.deviation < _PLAIN]
     faint = [row for row in plain if _is_faint(subject.facts[row])]
+    bare = [row for row in plain if not _is_faint(subject.facts[row])]
     return [
         *flagged(
             subject,
-            [row for row in plain if row not in set(faint)],
+            bare,
             Finding(
                 kind="blank",
                 severity="warning",
