@@ -166,7 +166,7 @@ def kind_of(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> tuple[str, bool]
 
 
 def literals(node: ast.expr, call: ast.Call, parents: dict[ast.AST, ast.AST], tree: ast.Module) -> list[str]:
-    """Return the codes that an expression may be: its literals, and those that are assigned or passed to its variable."""
+    """Return the codes that an expression may be: its literals, and those assigned or passed to its variable."""
     if not isinstance(node, ast.Name):
         return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     function: ast.AST = call
