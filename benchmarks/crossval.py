@@ -24,19 +24,19 @@ import numpy as np
 from figshare_fold import figshare_manifest
 from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
-from gadolin.evaluate import Measurement, measure
 from gadolin.manifest import read_manifest, write_manifest
+from gadolin.metrics import Measurement, measure
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
 from gadolin.records import NO_LESION, Record
 from gadolin.report.figures import reliability_diagram, risk_coverage_curve
 from gadolin.sources import scan
 from gadolin.splits import assign_folds, join_copies
-from gadolin.train.crossval import cross_validate, joined_tables
-from gadolin.train.machine import Machine
-from gadolin.train.plan import Plan
-from gadolin.train.recipe import with_settings
-from gadolin.train.recipes import named_recipe
+from gadolin.training.crossval import cross_validate, joined_tables
+from gadolin.training.machine import Machine
+from gadolin.training.plan import Plan
+from gadolin.training.recipe import with_settings
+from gadolin.training.recipes import named_recipe
 from publish import keep, kept_at, markdown, percent, publish, say, shown
 
 FOLDS = 5

@@ -27,7 +27,7 @@ from gadolin.prepare import Preparation
 from gadolin.readers import read
 from gadolin.records import Prediction, Record
 from gadolin.sources import scan
-from gadolin.train.weights import require_unseen
+from gadolin.training.weights import require_unseen
 from publish import ROOT, markdown, publish, share
 from shipped import SURE, verdicts
 

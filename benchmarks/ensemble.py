@@ -20,10 +20,10 @@ from dataclasses import replace
 import numpy as np
 
 from crossval import FOLDS, rows, ways
-from gadolin.evaluate import measure
-from gadolin.evaluate.selective import ANSWERED
+from gadolin.metrics import measure
+from gadolin.metrics.selective import ANSWERED
 from gadolin.predictions import Table, read_table
-from gadolin.train.crossval import joined_tables
+from gadolin.training.crossval import joined_tables
 from publish import kept_at, markdown, percent, publish, shown
 
 

@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from gadolin.evaluate.assess import tested_records
 from gadolin.explanations import Options, explain
 from gadolin.explanations.lime import kernel, linear_model
 from gadolin.explanations.sampling import balanced_pairs, sized_pairs
 from gadolin.explanations.shapley import shapley_values
 from gadolin.explanations.subject import subject
 from gadolin.explanations.superpixels import Superpixels, superpixels
+from gadolin.metrics.assess import tested_records
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
 from gadolin.records import Record

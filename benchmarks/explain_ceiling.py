@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain import turn_about
-from gadolin.evaluate.assess import tested_records
 from gadolin.explanations.subject import subject
 from gadolin.explanations.superpixels import superpixels
+from gadolin.metrics.assess import tested_records
 from gadolin.outlines import slice_and_mask
 from gadolin.sources import scan
 from publish import markdown, publish

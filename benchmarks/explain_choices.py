@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain import turn_about
-from gadolin.evaluate.assess import tested_records
 from gadolin.explanations import Options
 from gadolin.explanations.faithfulness import deletion_and_insertion
 from gadolin.explanations.fills import FILLS
@@ -27,6 +26,7 @@ from gadolin.explanations.measures import energy_inside, overlap, pointing
 from gadolin.explanations.methods import METHODS, method
 from gadolin.explanations.priors import PRIORS
 from gadolin.explanations.subject import Heat, Subject, subject
+from gadolin.metrics.assess import tested_records
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
 from gadolin.sources import scan

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from explain import turn_about
-from gadolin.evaluate.assess import tested_records
 from gadolin.explanations import Options
 from gadolin.explanations.faithfulness import deletion_and_insertion
 from gadolin.explanations.fills import filled, head_mask
 from gadolin.explanations.measures import energy_inside, pointing
 from gadolin.explanations.methods import method
 from gadolin.explanations.subject import Heat, Subject, subject
+from gadolin.metrics.assess import tested_records
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predict, Predictor
 from gadolin.sources import scan

@@ -29,18 +29,18 @@ from torch import Tensor, nn
 from explain import turn_about
 from gadolin.bundle import Bundle, write_bundle
 from gadolin.cache import prepared_slices
-from gadolin.evaluate.assess import tested_records
 from gadolin.explanations import METHODS, Options, explain
 from gadolin.explanations.fills import head_mask
 from gadolin.explanations.subject import subject
 from gadolin.manifest import file_digest
+from gadolin.metrics.assess import tested_records
 from gadolin.network import MirrorAverage
 from gadolin.network.restore import restored
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
 from gadolin.records import Slice
 from gadolin.sources import scan
-from gadolin.train.export import export_graph
+from gadolin.training.export import export_graph
 from publish import markdown, publish
 
 

@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gadolin.evaluate import compare, read_table
-from gadolin.evaluate.assess import predictions_of
 from gadolin.explanations import Options
 from gadolin.explanations.score import FAITHFUL, MEASURES, Wish
+from gadolin.metrics import compare, read_table
+from gadolin.metrics.assess import predictions_of
 from gadolin.predictor import Predictor
 from gadolin.report.scored import score_model
 from publish import markdown, publish, say, shown

@@ -22,11 +22,11 @@ from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
 from gadolin.sources import scan
 from gadolin.splits import carry_patients
-from gadolin.train.machine import Machine
-from gadolin.train.plan import Plan
-from gadolin.train.recipe import with_settings
-from gadolin.train.recipes import named_recipe
-from gadolin.train.run import train_model
+from gadolin.training.machine import Machine
+from gadolin.training.plan import Plan
+from gadolin.training.recipe import with_settings
+from gadolin.training.recipes import named_recipe
+from gadolin.training.run import train_model
 from publish import keep, markdown, publish, say, shown
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")

@@ -21,19 +21,19 @@ from pathlib import Path
 
 import numpy as np
 
-from gadolin.evaluate import measure
-from gadolin.evaluate.compare import compare
 from gadolin.manifest import read_manifest, write_manifest
+from gadolin.metrics import measure
+from gadolin.metrics.comparison import compare
 from gadolin.predictions import Table, read_table
 from gadolin.records import Record
 from gadolin.splits import cut
-from gadolin.train.batches import steps_per_epoch
-from gadolin.train.crossval import joined_tables
-from gadolin.train.machine import Machine
-from gadolin.train.plan import Plan
-from gadolin.train.recipe import Recipe, with_settings
-from gadolin.train.recipes import named_recipe
-from gadolin.train.run import train_model
+from gadolin.training.batches import steps_per_epoch
+from gadolin.training.crossval import joined_tables
+from gadolin.training.machine import Machine
+from gadolin.training.plan import Plan
+from gadolin.training.recipe import Recipe, with_settings
+from gadolin.training.recipes import named_recipe
+from gadolin.training.run import train_model
 from publish import keep, markdown, percent, publish, say, shown
 
 SOURCE, OWN = (1, 2), (0, 3)

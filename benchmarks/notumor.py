@@ -16,7 +16,7 @@ import numpy as np
 from crossval import FOLDS
 from ensemble import answered
 from gadolin.predictions import Table
-from gadolin.train.crossval import joined_tables
+from gadolin.training.crossval import joined_tables
 from publish import ROOT, markdown, publish, share
 
 SURE = 0.9

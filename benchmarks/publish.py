@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.evaluate.metrics import ratio
+from gadolin.metrics.scores import ratio
 from gadolin.predictions import Table, write_table
 from gadolin.statistics import group_intervals, unanimous_interval
 

@@ -33,15 +33,15 @@ from gadolin.network.restore import restored
 from gadolin.prepare import prepare
 from gadolin.readers import read
 from gadolin.records import Record
-from gadolin.train import augment
-from gadolin.train.bundling import make_bundle
-from gadolin.train.machine import Machine
-from gadolin.train.parts import Parts, divide
-from gadolin.train.plan import Plan
-from gadolin.train.recipe import Recipe
-from gadolin.train.recipes import named_recipe
-from gadolin.train.run import train_model
-from gadolin.train.weights import weights_facts
+from gadolin.training import augment
+from gadolin.training.bundling import make_bundle
+from gadolin.training.machine import Machine
+from gadolin.training.parts import Parts, divide
+from gadolin.training.plan import Plan
+from gadolin.training.recipe import Recipe
+from gadolin.training.recipes import named_recipe
+from gadolin.training.run import train_model
+from gadolin.training.weights import weights_facts
 from precisions import chosen, precisions, table
 from publish import markdown, publish, say
 

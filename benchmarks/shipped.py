@@ -20,13 +20,13 @@ import numpy as np
 
 from corruptions import CHANGES, NO_HEADS, none_of_it
 from crossval import confused, ways
-from gadolin.evaluate import measure
-from gadolin.evaluate.assess import assess
 from gadolin.explanations import Options
 from gadolin.explanations.priors import PRIORS
 from gadolin.explanations.score import FAITHFUL, MEASURES, Wish
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.manifest import read_manifest, write_manifest
+from gadolin.metrics import measure
+from gadolin.metrics.assess import assess
 from gadolin.outlines import slice_and_mask
 from gadolin.predictions import Table
 from gadolin.predictor import Predictor

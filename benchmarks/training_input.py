@@ -21,12 +21,12 @@ import torch
 
 from gadolin.network import build_classifier
 from gadolin.network.classifier import train_mode
-from gadolin.train.batches import Examples, batches
-from gadolin.train.learner import Learner, make_learner
-from gadolin.train.machine import Machine
-from gadolin.train.recipe import Recipe
-from gadolin.train.recipes import named_recipe
-from gadolin.train.step import learn, train_step
+from gadolin.training.batches import Examples, batches
+from gadolin.training.learner import Learner, make_learner
+from gadolin.training.machine import Machine
+from gadolin.training.recipe import Recipe
+from gadolin.training.recipes import named_recipe
+from gadolin.training.step import learn, train_step
 from publish import markdown, publish
 
 CLASSES = 4

@@ -17,9 +17,9 @@ from gadolin.telemetry import switch_off
 if TYPE_CHECKING:
     from gadolin.bundle import Bundle, read_bundle
     from gadolin.errors import GadolinError
-    from gadolin.evaluate import compare, measure, read_table
     from gadolin.explanations import Explanation, explain
     from gadolin.files import predict_files
+    from gadolin.metrics import compare, measure, read_table
     from gadolin.phantom import PhantomPlan, write_phantoms
     from gadolin.predictor import Predictor
     from gadolin.prepare import Preparation
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from gadolin.records import Failure, Prediction, Record, Slice
     from gadolin.report.evaluation import evaluate_model
     from gadolin.sources import scan
-    from gadolin.train.plan import Plan
-    from gadolin.train.recipes import named_recipe
-    from gadolin.train.run import train_model
+    from gadolin.training.plan import Plan
+    from gadolin.training.recipes import named_recipe
+    from gadolin.training.run import train_model
 
 __all__ = [
     "Bundle",
@@ -64,23 +64,23 @@ _HOMES = {
     "Failure": "records",
     "GadolinError": "errors",
     "PhantomPlan": "phantom",
-    "Plan": "train.plan",
+    "Plan": "training.plan",
     "Prediction": "records",
     "Predictor": "predictor",
     "Preparation": "prepare",
     "Record": "records",
     "Slice": "records",
-    "compare": "evaluate",
+    "compare": "metrics",
     "evaluate_model": "report.evaluation",
     "explain": "explanations",
-    "measure": "evaluate",
-    "named_recipe": "train.recipes",
+    "measure": "metrics",
+    "named_recipe": "training.recipes",
     "predict_files": "files",
     "read": "readers",
     "read_bundle": "bundle",
-    "read_table": "evaluate",
+    "read_table": "metrics",
     "scan": "sources",
-    "train_model": "train.run",
+    "train_model": "training.run",
     "write_phantoms": "phantom",
 }
 

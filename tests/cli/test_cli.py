@@ -105,7 +105,7 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
         plans.append(plan)
         return trained[1] / "evaluation" / "report.html"
 
-    monkeypatch.setattr("gadolin.train.run.train_model", train_model)
+    monkeypatch.setattr("gadolin.training.run.train_model", train_model)
 
     ending = gadolin(
         *(
@@ -223,7 +223,7 @@ def test_an_interruption_is_one_line(gadolin, class_folders, monkeypatch):
     def interrupted(plan, *, progress):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gadolin.train.run.train_model", interrupted)
+    monkeypatch.setattr("gadolin.training.run.train_model", interrupted)
 
     gadolin("train", class_folders).refused("interrupted", "--resume", code=1)
 
@@ -244,7 +244,7 @@ def test_every_error_is_one_line_and_its_exit_code(error, code, told, gadolin, c
     def failing(plan, *, progress):
         raise error
 
-    monkeypatch.setattr("gadolin.train.run.train_model", failing)
+    monkeypatch.setattr("gadolin.training.run.train_model", failing)
 
     gadolin("train", class_folders).refused(told, code=code)
 
@@ -253,7 +253,7 @@ def test_a_fault_of_gadolin_itself_is_not_hidden(gadolin, class_folders, monkeyp
     def failing(plan, *, progress):
         raise ModuleNotFoundError("No module named 'gadolin.gone'", name="gadolin.gone")
 
-    monkeypatch.setattr("gadolin.train.run.train_model", failing)
+    monkeypatch.setattr("gadolin.training.run.train_model", failing)
 
     with pytest.raises(ModuleNotFoundError):
         gadolin("train", class_folders)

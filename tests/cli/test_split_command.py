@@ -93,7 +93,7 @@ def test_crossval_hands_every_option_on_and_sums_up(gadolin, singles, monkeypatc
         (page.parent / "metrics.json").write_text(json.dumps(metrics))
         return page
 
-    monkeypatch.setattr("gadolin.train.crossval.cross_validate", cross_validate)
+    monkeypatch.setattr("gadolin.training.crossval.cross_validate", cross_validate)
     words = ("--folds", "m.csv", "--out", tmp_path / "out", "--seed", 3, "--set", "epochs=2", "--resume")
     ending = gadolin("crossval", singles, *words, "--skip-unreadable")
     assert ending.code == 0, ending

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gadolin.audit import audit
+from gadolin.checks import audit
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.train.recipe import with_settings
-from gadolin.train.recipes import named_recipe
+from gadolin.training.recipe import with_settings
+from gadolin.training.recipes import named_recipe
 
 ROOT = Path(__file__).parents[2]
 

@@ -98,7 +98,7 @@ def test_no_other_module_can_open_a_connection():
         for path in SOURCE.rglob("*.py")
         if any(name in CLIENTS or name.partition(".")[0] in CLIENTS for name in imports(path))
     }
-    assert found == {"serve/listening.py", "sources/download.py", "sources/kaggle.py", "train/weights.py"}
+    assert found == {"serve/listening.py", "sources/download.py", "sources/kaggle.py", "training/weights.py"}
     assert "connect" not in (SOURCE / "serve" / "listening.py").read_text(encoding="utf-8")
 
 

@@ -49,7 +49,7 @@ def run_folder(tmp_path_factory):
     from gadolin.manifest import file_digest
     from gadolin.network import MirrorAverage, NetworkConfig, build_classifier
     from gadolin.prepare import Preparation
-    from gadolin.train.export import export_graph
+    from gadolin.training.export import export_graph
 
     folder = tmp_path_factory.mktemp("run")
     config = NetworkConfig(input_size=64, evidence="map")

@@ -10,7 +10,7 @@ from gadolin.errors import RecipeError
 from gadolin.network import MirrorAverage, NetworkConfig, build_classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
-from gadolin.train.recipes import named_recipe
+from gadolin.training.recipes import named_recipe
 
 FAMILIES = (
     "compact",

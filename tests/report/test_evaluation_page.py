@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from gadolin.errors import DataError, MissingExtraError
-from gadolin.evaluate import Table, measure, read_table
+from gadolin.metrics import Table, measure, read_table
 from gadolin.records import NOTICE
 from gadolin.report import Mistake, ReportContext, worst_mistakes, write_report
 from gadolin.report.drawings import Drawing, load
@@ -215,7 +215,7 @@ def test_picture_of_another_form_is_refused(picture):
 def test_missing_package_names_its_extra(package):
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
-        "import numpy as np, pathlib, gadolin.report as report, gadolin.evaluate as evaluate\n"
+        "import numpy as np, pathlib, gadolin.report as report, gadolin.metrics as evaluate\n"
         "names = tuple('abcd')\n"
         "half, truth = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])\n"
         "table = evaluate.Table(('x', 'y'), half, truth, names, names, names, names)\n"

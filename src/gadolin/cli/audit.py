@@ -14,7 +14,7 @@ from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
-    from gadolin.audit import Audit
+    from gadolin.checks import Audit
 
 
 def audit(
@@ -39,8 +39,8 @@ def audit(
     Nothing is changed. Unreadable files and folders are listed, and the exit code is then 1; files that are left out
     are listed with the reason.
     """
-    from gadolin.audit import Beside
-    from gadolin.audit import audit as audit_data
+    from gadolin.checks import Beside
+    from gadolin.checks import audit as audit_data
 
     if report is not None:
         _require_page(report)

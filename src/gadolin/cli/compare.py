@@ -19,9 +19,9 @@ def compare(
 
     The interval resamples patients or groups; McNemar's test counts the slices that only one of them names rightly.
     """
-    from gadolin.evaluate import compare as compare_tables
-    from gadolin.evaluate import read_table
-    from gadolin.evaluate.assess import predictions_of
+    from gadolin.metrics import compare as compare_tables
+    from gadolin.metrics import read_table
+    from gadolin.metrics.assess import predictions_of
     from gadolin.records import NOTICE
 
     result = compare_tables(read_table(predictions_of(run_a)), read_table(predictions_of(run_b)))

@@ -37,11 +37,11 @@ def crossval(
     Every slice's out-of-fold probabilities are kept in evaluation/predictions.csv. Interrupted, it goes on with
     --resume, fold by fold; with --only it trains for some of them, and reports once none is left.
     """
-    from gadolin.train.crossval import cross_validate
-    from gadolin.train.machine import Machine
-    from gadolin.train.plan import Plan
-    from gadolin.train.recipe import with_settings
-    from gadolin.train.recipes import named_recipe
+    from gadolin.training.crossval import cross_validate
+    from gadolin.training.machine import Machine
+    from gadolin.training.plan import Plan
+    from gadolin.training.recipe import with_settings
+    from gadolin.training.recipes import named_recipe
 
     plan = Plan(
         data=data,

@@ -39,12 +39,12 @@ def train(
     Gadolin makes. The test part is read once, after training. The run folder holds the model, its settings,
     the curves and evaluation/report.html.
     """
-    from gadolin.train.machine import Machine
-    from gadolin.train.plan import Plan
-    from gadolin.train.processes import is_first
-    from gadolin.train.recipe import with_settings
-    from gadolin.train.recipes import named_recipe
-    from gadolin.train.run import train_model
+    from gadolin.training.machine import Machine
+    from gadolin.training.plan import Plan
+    from gadolin.training.processes import is_first
+    from gadolin.training.recipe import with_settings
+    from gadolin.training.recipes import named_recipe
+    from gadolin.training.run import train_model
 
     with _told_once():
         plan = Plan(
@@ -83,7 +83,7 @@ def _tell(out: Path, page: Path, *, as_json: bool) -> None:
 def _told_once() -> Iterator[None]:
     """Print the library's warnings; of an error that several processes have, let one print it and the others end."""
     from gadolin.errors import GadolinError, RequestError
-    from gadolin.train.processes import told_elsewhere
+    from gadolin.training.processes import told_elsewhere
 
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("gadolin: %(message)s"))

@@ -14,10 +14,10 @@ import numpy as np
 from gadolin._version import __version__
 from gadolin.cache import Prepared
 from gadolin.errors import OutputError
-from gadolin.evaluate import Measurement, Table, measure
-from gadolin.evaluate.assess import assess
 from gadolin.lineage import lineage, shipped_learned
 from gadolin.manifest import manifest_digest
+from gadolin.metrics import Measurement, Table, measure
+from gadolin.metrics.assess import assess
 from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes

@@ -15,9 +15,9 @@ import cv2
 from PIL import Image, ImageOps
 
 from gadolin.atomic import write_bytes
-from gadolin.audit.overlaid import ways
-from gadolin.audit.run import SEVERITIES, Audit
-from gadolin.audit.subject import Subject
+from gadolin.checks.overlaid import ways
+from gadolin.checks.run import SEVERITIES, Audit
+from gadolin.checks.subject import Subject
 from gadolin.copies.register import Overlay
 from gadolin.records import NOTICE, Finding
 from gadolin.report.drawings import inline

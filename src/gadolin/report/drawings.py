@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from gadolin.errors import MissingExtraError
-from gadolin.evaluate.measure import Measurement
+from gadolin.metrics.measure import Measurement
 from gadolin.predictions import Table
 from gadolin.report.context import ReportContext
 from gadolin.report.words import joined

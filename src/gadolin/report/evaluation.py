@@ -10,9 +10,9 @@ from gadolin.bundle import beside, model_place
 from gadolin.cache import prepared_slices
 from gadolin.copies import find_copies
 from gadolin.errors import DataError
-from gadolin.evaluate.assess import tested_records
 from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
+from gadolin.metrics.assess import tested_records
 from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report

@@ -17,10 +17,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gadolin.evaluate.calibration import expected_calibration_error, reliability
-from gadolin.evaluate.measure import Scores
-from gadolin.evaluate.ranking import precision_recall_points, roc_points
-from gadolin.evaluate.selective import AIMED_ACCURACY, risk_coverage
+from gadolin.metrics.calibration import expected_calibration_error, reliability
+from gadolin.metrics.measure import Scores
+from gadolin.metrics.ranking import precision_recall_points, roc_points
+from gadolin.metrics.selective import AIMED_ACCURACY, risk_coverage
 from gadolin.predictions import Table
 from gadolin.statistics import Interval
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError
-from gadolin.evaluate.measure import CLASS_FIGURES, FIGURES, Measurement, Scores
+from gadolin.metrics.measure import CLASS_FIGURES, FIGURES, Measurement, Scores
 from gadolin.predictions import Table, write_table
 from gadolin.records import NOTICE
 from gadolin.report import words
@@ -29,7 +29,7 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
     Args:
         folder: Made where missing.
         table: The predictions that were measured.
-        measurement: What :func:`gadolin.evaluate.measure` found for ``table``.
+        measurement: What :func:`gadolin.metrics.measure` found for ``table``.
         context: Title, model, facts, history, mistakes and notes.
 
     Returns:

@@ -11,11 +11,11 @@ from pathlib import Path
 from gadolin.atomic import write_bytes, write_json
 from gadolin.bundle import beside, model_place
 from gadolin.errors import DataError
-from gadolin.evaluate.assess import tested_records
 from gadolin.explanations.journal import Journal
 from gadolin.explanations.score import FAITHFUL, MARKED, MEASURES, Row, Wish, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
+from gadolin.metrics.assess import tested_records
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE
 from gadolin.report.drawings import load

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gadolin.evaluate.differences import DIFFERENCE_FIGURES, Difference
-from gadolin.evaluate.measure import ALL, KNOWN_PARTS, UNNAMED, Measurement, Scores, Unscored
+from gadolin.metrics.differences import DIFFERENCE_FIGURES, Difference
+from gadolin.metrics.measure import ALL, KNOWN_PARTS, UNNAMED, Measurement, Scores, Unscored
 from gadolin.predictions import Table
 from gadolin.statistics import MINIMUM_GROUPS, Interval
 

@@ -1,0 +1,9 @@
+"""What is wrong with a data set, found before it fools anyone."""
+
+from gadolin.checks.beside import Beside
+from gadolin.checks.facts import FileFacts, file_facts
+from gadolin.checks.registry import CHECKS
+from gadolin.checks.run import Audit, audit, look_at, subject_of
+from gadolin.checks.subject import Subject
+
+__all__ = ["CHECKS", "Audit", "Beside", "FileFacts", "Subject", "audit", "file_facts", "look_at", "subject_of"]

@@ -1,0 +1,167 @@
+"""Whether the data set looks like what a model learned from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.checks.appearance import APPEARANCE, DECIMALS, QUANTILES, appearance, read_summary
+from gadolin.checks.probes import group_names, strangers
+from gadolin.checks.subject import Subject
+from gadolin.checks.unasked import Unasked
+from gadolin.checks.words import counted
+from gadolin.prepare import Preparation, prepare
+from gadolin.readers.each import each_slice
+from gadolin.records import Finding, Record, Slice
+from gadolin.statistics import MINIMUM_GROUPS
+
+__all__ = ["Shift", "chance_distance", "check", "compared", "effective_groups"]
+
+_DRIFT = 0.2  # of the Kolmogorov-Smirnov distance
+_STRONG = 0.4
+_UNSTABLE = 0.25  # of the population stability index: "a major shift" (Siddiqi, Credit Risk Scorecards, 2006)
+_CHANCE = 2.2  # times sqrt(1/n + 1/m): what chance exceeds in one of 8,000 statistics, of eight each (Smirnov, 1948)
+_RULE = (
+    "Eight statistics of each prepared slice against the quantiles that the model keeps of its training part, mixed "
+    f"in the shares of the classes found here. Drift: a Kolmogorov-Smirnov distance of {_DRIFT} or more that chance "
+    "explains once in a thousand data sets at most, by the groups of patients and copies here and of each class in "
+    f"training; serious from {_STRONG} with a population stability index of {_UNSTABLE} or more. Where patients are "
+    "not all known, slices of one patient count as several: never more than a warning. The score is the largest "
+    "distance."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How one statistic differs: Kolmogorov-Smirnov ``distance`` in [0, 1], population ``stability`` index, medians."""
+
+    name: str
+    distance: float
+    stability: float
+    before: float
+    now: float
+
+
+def check(subject: Subject) -> list[Finding] | Unasked:
+    """Return whether slices drifted from the bundle's training part, where one was given that keeps statistics.
+
+    Raises BundleError where the bundle's statistics are damaged.
+    """
+    if subject.bundle is None:
+        return Unasked("no model was given")
+    kept = subject.bundle.facts.get("statistics")
+    if kept is None:
+        return Unasked("the model keeps no statistics of its training part; train it anew to have them")
+    groups, quantiles = read_summary(kept)
+    labels = [record.label for record in subject.mine]
+    now, before = len(set(group_names(subject))), effective_groups(labels, groups)
+    if min(before, now) < MINIMUM_GROUPS:
+        got = f"there are {now} here and {before:.0f} in training"
+        return Unasked(f"that takes {MINIMUM_GROUPS} groups by patient and copy, {got}; audit more slices at once")
+    shifts = compared(_appearance(subject, subject.bundle.preparation), labels, quantiles)
+    drifted = [one for one in shifts if one.distance >= chance_distance(now, before)]
+    return [_found(drifted, now, known=not strangers(subject))] if drifted else []
+
+
+def effective_groups(labels: Sequence[str], groups: Mapping[str, float]) -> float:
+    """Return how many groups the reference stands on whose classes, of ``groups`` each, are mixed as in ``labels``."""
+    return 1 / sum(share**2 / max(groups[name], 1e-9) for name, share in _shares(labels, groups).items())
+
+
+def chance_distance(now: float, before: float) -> float:
+    """Return the distance from which a statistic of so many groups is said to drift."""
+    return max(_DRIFT, _CHANCE * float(np.sqrt(1 / now + 1 / before)))
+
+
+def compared(
+    values: NDArray[np.float32], labels: Sequence[str], quantiles: Mapping[str, Mapping[str, NDArray[np.float64]]]
+) -> list[Shift]:
+    """Compare (N, 8) values with quantiles, as ``read_summary`` returns them; the largest distance first.
+
+    Where every label is a class of the model, its classes are mixed in the shares of ``labels``, so that another mix
+    of classes is no drift; otherwise all of its slices stand for it.
+    """
+    shares = _shares(labels, quantiles)
+    shifts = []
+    for place, name in enumerate(APPEARANCE):
+        own: NDArray[np.float64] = np.asarray(values[:, place], np.float64).round(DECIMALS)
+        own.sort()
+        shifts.append(_shift(name, own, {label: (share, quantiles[label][name]) for label, share in shares.items()}))
+    return sorted(shifts, key=lambda one: -one.distance)
+
+
+def _shares(labels: Sequence[str], known: Container[str]) -> dict[str, float]:
+    """Return the share of each class in ``labels``; of all slices together where one is not known."""
+    if not all(label in known for label in labels):
+        return {"": 1.0}
+    return {label: count / len(labels) for label, count in sorted(Counter(labels).items())}
+
+
+def _shift(name: str, own: NDArray[np.float64], mixed: Mapping[str, tuple[float, NDArray[np.float64]]]) -> Shift:
+    def share(points: NDArray[np.float64], *, inclusive: bool) -> NDArray[np.float64]:
+        each = [part * _below(values, points, inclusive=inclusive) for part, values in mixed.values()]
+        return np.asarray(np.sum(each, axis=0), np.float64)
+
+    def found(points: NDArray[np.float64], *, inclusive: bool) -> NDArray[np.float64]:
+        return np.searchsorted(own, points, side="right" if inclusive else "left") / len(own)
+
+    points = np.unique(np.concatenate([values for _, values in mixed.values()]))
+    gaps = (share(points, inclusive=side) - found(points, inclusive=side) for side in (False, True))
+    distance = max(float(np.abs(gap).max()) for gap in gaps)
+    at = share(points, inclusive=True)
+    tenths = np.unique(np.interp(np.arange(1, 10) / 10, at, points))
+    least = 0.5 / len(own)
+    before, now = (
+        np.maximum(np.diff(np.concatenate([[0.0], side(tenths, inclusive=True), [1.0]])), least)
+        for side in (share, found)
+    )
+    stability = float(((now - before) * np.log(now / before)).sum())
+    return Shift(name, distance, stability, float(np.interp(0.5, at, points)), float(np.median(own)))
+
+
+def _below(values: NDArray[np.float64], points: NDArray[np.float64], *, inclusive: bool) -> NDArray[np.float64]:
+    """Return the share of slices below each point, or at it as well, by quantiles joined with straight lines."""
+    levels = np.asarray(QUANTILES)
+    if inclusive:
+        return np.asarray(np.interp(points, values, levels, left=0.0, right=1.0), np.float64)
+    return np.asarray(1 - np.interp(-points, -values[::-1], 1 - levels[::-1], left=0.0, right=1.0), np.float64)
+
+
+def _appearance(subject: Subject, preparation: Preparation) -> NDArray[np.float32]:
+    if preparation == Preparation():
+        return appearance(subject.slices, range(subject.own))
+    return _prepared_otherwise(subject.mine, preparation)
+
+
+def _prepared_otherwise(records: Sequence[Record], preparation: Preparation) -> NDArray[np.float32]:
+    told = np.zeros((len(records), len(APPEARANCE)), np.float32)
+
+    def make(row: int, image: Slice) -> None:
+        told[row] = appearance(prepare(image, preparation)[None], [0])[0]
+
+    for _ in each_slice(records, make):
+        pass
+    return told
+
+
+def _found(drifted: Sequence[Shift], groups: int, *, known: bool) -> Finding:
+    strong = any(one.distance >= _STRONG and one.stability >= _UNSTABLE for one in drifted)
+    each = ", ".join(
+        f"{one.name} {one.before:.3g} -> {one.now:.3g} (distance {one.distance:.2f}, index {one.stability:.2f})"
+        for one in drifted
+    )
+    return Finding(
+        kind="drift",
+        severity="serious" if strong and known else "warning",
+        message=f"These slices do not look like those that the model learned from, by "
+        f"{counted(len(drifted), 'statistic')} of {len(APPEARANCE)} over {counted(groups, 'group')}"
+        f"{'' if known else ', fewer in truth, as patients are not all known'}: {each}.",
+        rule=_RULE,
+        remedy="Do not carry the model's figures over to these slices: evaluate it on some of them with known labels, "
+        "look for another sequence, scanner or rendering, and calibrate or train anew.",
+        score=drifted[0].distance,
+    )

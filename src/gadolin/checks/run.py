@@ -1,0 +1,190 @@
+"""An audit: a data set, and perhaps another that it is compared with, in; what is wrong with it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gadolin.cache import prepared_slices
+from gadolin.checks.beneath import beneath
+from gadolin.checks.beside import Beside
+from gadolin.checks.facts import FileFacts, file_facts
+from gadolin.checks.parts import PartCount, part_counts
+from gadolin.checks.registry import CHECKS
+from gadolin.checks.subject import Subject, called
+from gadolin.checks.unasked import Unasked
+from gadolin.checks.verdict import verdict
+from gadolin.copies import find_copies
+from gadolin.errors import DataError
+from gadolin.prepare import Preparation
+from gadolin.records import NOTICE, Failure, Finding, Record
+from gadolin.sources import Scan, not_taken_json, scan
+
+__all__ = ["SEVERITIES", "Audit", "audit", "look_at", "subject_of"]
+
+SEVERITIES = ("serious", "warning", "note")
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audit:
+    """What was found.
+
+    ``verdict`` is the one sentence to take home; ``findings`` are in order of severity; ``parts`` count the slices of
+    each part and class by what they share with the training part. ``unasked`` says of each check that did not look why.
+    ``subject`` is what the checks saw.
+    """
+
+    verdict: str
+    findings: tuple[Finding, ...]
+    parts: tuple[PartCount, ...]
+    unasked: dict[str, str]
+    subject: Subject = field(repr=False)
+
+    @property
+    def looked(self) -> tuple[str, ...]:
+        """The names of the checks that looked."""
+        return tuple(name for name in CHECKS if name not in self.unasked)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the audit as the documented JSON object (``docs/audit.md``)."""
+        subject = self.subject
+        patients = {record.patient for record in subject.carried if record.patient}
+        return {
+            "notice": NOTICE,
+            "data": str(subject.scan.root),
+            "against": None if subject.against is None else str(subject.against.root),
+            "verdict": self.verdict,
+            "slices": subject.own,
+            "different_slices": len(set(subject.copies.groups[: subject.own].tolist())),
+            "classes": {name: sum(one.label == name for one in subject.mine) for name in subject.classes},
+            "patients": len(patients) or None,
+            "parts": [one.as_json() for one in self.parts],
+            "checks": list(self.looked),
+            **not_taken_json(subject.unreadable, subject.left_out),
+            "not_looked": [{"check": name, "reason": reason} for name, reason in self.unasked.items()],
+            "findings": [one.as_json() for one in self.findings],
+        }
+
+
+def audit(
+    data: Path,
+    against: Path | None = None,
+    *,
+    patient_from: str | None = None,
+    cache: Path | None = None,
+    beside: Beside | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Look for everything that is wrong with a data set.
+
+    Args:
+        data: A folder or manifest, as ``gadolin.sources.scan`` takes it.
+        against: Another that may hold the same slices, with other labels, or with the patients.
+        patient_from: Where ``data`` names patients, as ``gadolin.sources.scan`` takes it.
+        cache: Folder for prepared slices; by default in the user's cache.
+        beside: Predictions and a model, which some checks look at.
+        progress: Called with (done, total, what).
+
+    Raises:
+        DataError: A data set is not one, none of its pictures can be read, or the predictions are of others.
+        BundleError: The model cannot be read.
+    """
+    return look_at(subject_of(data, against, patient_from=patient_from, cache=cache, beside=beside, progress=progress))
+
+
+def look_at(subject: Subject) -> Audit:
+    """Return what all checks find in a subject."""
+    found: list[Finding] = []
+    unasked: dict[str, str] = {}
+    for name, check in CHECKS.items():
+        told = check(subject)
+        if isinstance(told, Unasked):
+            unasked[name] = told.reason
+        else:
+            found += told
+    findings = tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
+    return Audit(verdict(subject, findings), findings, part_counts(subject), unasked, subject)
+
+
+def subject_of(
+    data: Path,
+    against: Path | None = None,
+    *,
+    patient_from: str | None = None,
+    cache: Path | None = None,
+    beside: Beside | None = None,
+    progress: Progress | None = None,
+) -> Subject:
+    """Scan, read and prepare the data sets, and find the copies among them; raises as ``audit`` does."""
+    beside = beside or Beside()
+    bundle = beside.bundle()
+    told = progress or (lambda _done, _total, _what: None)
+    scans = [scan(data, patient_from=patient_from, progress=lambda done, total: told(done, total, "scanning"))]
+    if against is not None:
+        scans.append(scan(against, progress=lambda done, total: told(done, total, "scanning")))
+    records: list[Record] = []
+    facts: list[FileFacts] = []
+    unreadable: list[Failure] = []
+    left_out: list[Failure] = []
+    kept: list[int] = []
+    for found in scans:
+        other = found is not scans[0]
+        readable, seen, broken = _readable(found, lambda done, total: told(done, total, "reading"))
+        records += readable
+        facts += seen
+        unreadable += _called(broken, found.root, other=other)
+        left_out += _called(found.omitted, found.root, other=other)
+        kept.append(len(readable))
+    unlisted, failed = _unlisted(data, scans[0])
+    probabilities = beside.probabilities(records[: kept[0]])
+    prepared = prepared_slices(
+        records, Preparation(), cache, progress=lambda done, total: told(done, total, "preparing")
+    )
+    return Subject(
+        records=tuple(records),
+        own=kept[0],
+        facts=tuple(facts),
+        slices=prepared.slices,
+        copies=find_copies(prepared.slices, progress=progress),
+        scan=scans[0],
+        against=scans[1] if against is not None else None,
+        whole=prepared.whole,
+        unreadable=(*unreadable, *failed),
+        left_out=tuple(left_out),
+        unlisted=unlisted,
+        probabilities=probabilities,
+        bundle=bundle,
+    )
+
+
+def _unlisted(data: Path, found: Scan) -> tuple[tuple[str, ...] | None, list[Failure]]:
+    """Return the pictures in a folder that its manifest does not name, None where there is none, and damaged ones."""
+    if not data.is_dir() or found.kind != "manifest":
+        return None, []
+    pictures, failed = beneath(found)
+    names = tuple(called(path, found.root) for path in pictures)
+    return names, _called(failed, found.root)
+
+
+def _called(failed: Sequence[Failure], root: Path, *, other: bool = False) -> list[Failure]:
+    named = [replace(one, path=called(Path(one.path), root, other=other)) for one in failed]
+    return sorted(named, key=lambda one: one.path)
+
+
+def _readable(found: Scan, progress: Callable[[int, int], None]) -> tuple[list[Record], list[FileFacts], list[Failure]]:
+    """Return the records that can be read, their facts, and all that cannot be."""
+    facts, reasons = file_facts(found.records, progress=progress)
+    failed = [*found.skipped, *(Failure(found.records[row].name, error) for row, error in reasons.items())]
+    rows = sorted(facts)
+    if not rows:
+        first = min(failed, key=lambda one: one.path)
+        raise DataError(
+            code="no_readable_slice",
+            rule="a data set must hold pictures that can be read",
+            got=f"{found.root} holds none",
+            remedy=f"{called(Path(first.path), found.root)}: {first.reason}",
+        )
+    return [found.records[row] for row in rows], [facts[row] for row in rows], failed

@@ -1,0 +1,91 @@
+"""Classes that come from different places."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.checks.probes import group_names, strangers
+from gadolin.checks.subject import Subject
+from gadolin.checks.words import percent
+from gadolin.records import Finding
+from gadolin.statistics import Interval, group_intervals, unanimous_interval
+
+__all__ = ["check"]
+
+_TELLING = 0.1  # of the slices: how many more are guessed right than by the most frequent class
+
+
+def check(subject: Subject) -> list[Finding]:
+    """Return a warning where the source column, or the size of the pictures, tells the class."""
+    sizes = [f"{one.width} x {one.height}" for one in subject.facts[: subject.own]]
+    told = [
+        _telling(subject, [record.source for record in subject.mine], "source", "the source column"),
+        _telling(subject, sizes, "size", "width and height"),
+    ]
+    return [one for one in told if one is not None]
+
+
+def guessed(labels: Sequence[str], groups: Sequence[str], values: Sequence[str]) -> NDArray[np.bool_]:
+    """Return (N,) whether each slice bears the label most frequent among those of its value and of other groups.
+
+    Where no other group has the value, the label most frequent of all is guessed; so are ties broken.
+    """
+    all_of = Counter(labels)
+    within: dict[str, Counter[str]] = defaultdict(Counter)
+    own: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for label, group, value in zip(labels, groups, values, strict=True):
+        within[value][label] += 1
+        own[value, group][label] += 1
+    answers = {}
+    for value, group in own:
+        others = within[value] - own[value, group] or all_of
+        answers[value, group] = max(others, key=lambda name: (others[name], all_of[name], name))
+    asked = zip(labels, groups, values, strict=True)
+    return np.array([answers[value, group] == label for label, group, value in asked], np.bool_)
+
+
+def _telling(subject: Subject, values: Sequence[str], what: str, of: str) -> Finding | None:
+    if len(set(values)) < 2:
+        return None
+    labels, groups = [record.label for record in subject.mine], group_names(subject)
+    right = guessed(labels, groups, values)
+    share, all_of = float(right.mean()), Counter(labels)
+    usual = all_of.most_common(1)[0][1]
+    low = _interval(right, groups).low
+    if share - usual / len(labels) < _TELLING or low is None or low <= usual / len(labels):
+        return None
+    within: dict[str, Counter[str]] = defaultdict(Counter)
+    for label, value in zip(labels, values, strict=True):
+        within[value][label] += 1
+    value, classes = max(within.items(), key=lambda item: (sum(item[1].values()), item[0]))
+    counts = ", ".join(f"{name} {percent(classes[name], all_of[name])}" for name in sorted(all_of))
+    unknown = ", patients not all known and their own slices giving each other away" if strangers(subject) else ""
+    return Finding(
+        kind="sources",
+        severity="warning",
+        message=f"The {what} of a picture tells its class in {percent(int(right.sum()), len(labels))} of the slices"
+        f"{unknown}, where always answering the most frequent class is right in {percent(usual, len(labels))}; "
+        f"{value!r}, for one, holds of each class: {counts}.",
+        rule=f"Each slice is given the most frequent class among those of the same {what} ({of}) that are of other "
+        f"patients and no copies; told where that is right {100 * _TELLING:.0f} points more often, and the lower end "
+        "of its 95 % interval by group is above what the most frequent class gives. Slices of a patient who is not "
+        "known count as others. The score is the share that is right.",
+        remedy="Take every class from the same places, or test within one source; a network may learn the place and "
+        "not the disease.",
+        score=share,
+    )
+
+
+def _interval(right: NDArray[np.bool_], groups: Sequence[str]) -> Interval:
+    """Return the share that is right with its interval, the exact bound where all are."""
+    if right.all():
+        return unanimous_interval(1.0, len(set(groups)))
+
+    def share(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((weights @ right[:, None]) / weights.sum(axis=1, keepdims=True), np.float64)
+
+    return group_intervals(share, groups, resamples=1000)[0]

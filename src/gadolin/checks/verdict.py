@@ -1,0 +1,45 @@
+"""The one sentence that a reader of an audit takes home."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from gadolin.checks.shared import learned_before
+from gadolin.checks.subject import Subject
+from gadolin.checks.words import counted
+from gadolin.records import Finding
+
+__all__ = ["verdict"]
+
+
+def verdict(subject: Subject, findings: Sequence[Finding]) -> str:
+    """Return the verdict on a data set: what matters most of ``findings``, in order of severity."""
+    if findings and findings[0].severity == "serious":
+        return _head(findings[0])
+    warnings = Counter(one.severity for one in findings)["warning"]
+    rest = f"; {counted(warnings, 'warning')} below" if warnings else ""
+    return f"{_without_serious(subject, findings)}{rest}."
+
+
+def _without_serious(subject: Subject, findings: Sequence[Finding]) -> str:
+    shared = [one for one in findings if one.kind == "shared_slices"]
+    if shared:
+        return _head(shared[0]).rstrip(".")
+    if "test" not in subject.parts:
+        different = len(set(subject.copies.groups[: subject.own].tolist()))
+        return f"{counted(subject.own, 'slice')} show {different:,} different ones; no test part is named"
+    if not set(learned_before("test")).intersection(subject.parts):
+        return "There is a test part and no training part to compare it with"
+    unknown = sum(not record.patient for record in subject.carried)
+    if unknown:
+        how_many = "patients are not" if unknown == len(subject.carried) else "not all patients are"
+        return f"No slice of the test part is in the training part, but {how_many} known"
+    return "No slice and no patient of the test part is in the training part"
+
+
+def _head(finding: Finding) -> str:
+    """Return the message; of slices and patients on both sides of a split, without the counts of each class."""
+    if finding.kind in ("shared_slices", "shared_patients"):
+        return finding.message.partition(": ")[0].rstrip(".") + "."
+    return finding.message

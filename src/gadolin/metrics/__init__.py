@@ -1,0 +1,33 @@
+"""From predictions beside the truth to numbers: figures with intervals, calibration, parts, comparisons."""
+
+from __future__ import annotations
+
+from gadolin.metrics.calibration import (
+    ReliabilityBin,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+)
+from gadolin.metrics.comparison import Comparison, compare
+from gadolin.metrics.measure import ClassScores, Measurement, Scores, Unscored, measure
+from gadolin.metrics.selective import RiskCoverage, risk_coverage
+from gadolin.predictions import Table, read_table, write_table
+
+__all__ = [
+    "ClassScores",
+    "Comparison",
+    "Measurement",
+    "ReliabilityBin",
+    "RiskCoverage",
+    "Scores",
+    "Table",
+    "Unscored",
+    "compare",
+    "expected_calibration_error",
+    "fit_temperature",
+    "measure",
+    "read_table",
+    "reliability",
+    "risk_coverage",
+    "write_table",
+]

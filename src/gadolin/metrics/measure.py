@@ -1,0 +1,245 @@
+"""All figures of a table of predictions, of the whole and of each part, each with n and an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DataError
+from gadolin.metrics.calibration import expected_calibration_error
+from gadolin.metrics.differences import Difference, part_differences
+from gadolin.metrics.ranking import Ranking
+from gadolin.metrics.scores import (
+    accuracy,
+    brier,
+    cells,
+    confusion_matrix,
+    f1,
+    macro,
+    negative_log_likelihood,
+    precision,
+    ratio,
+    recall,
+)
+from gadolin.metrics.selective import selective_statistic
+from gadolin.predictions import Table
+from gadolin.statistics import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
+
+__all__ = [
+    "ALL",
+    "CLASS_FIGURES",
+    "FIGURES",
+    "KNOWN_PARTS",
+    "MINIMUM_ROWS",
+    "ClassScores",
+    "Measurement",
+    "Scores",
+    "Unscored",
+    "measure",
+]
+
+ALL = "all"
+UNNAMED = "unnamed"
+KNOWN_PARTS = ("copied", "patient-shared", "slice-new", "patient-new")
+"""Rows that are copies of training slices; new slices of training patients, of unknown ones, of new ones."""
+
+MINIMUM_ROWS = 20
+CLASS_FIGURES = ("precision", "recall", "f1", "roc_auc", "average_precision")
+FIGURES = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_precision",
+    "macro_f1",
+    "macro_roc_auc",
+    "macro_average_precision",
+    "brier",
+    "nll",
+    "selective_accuracy",
+    "coverage",
+    "ece",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """One class against the rest: ``n`` rows of it in the truth, an interval for each of CLASS_FIGURES."""
+
+    n: int
+    figures: Mapping[str, Interval]
+
+    def as_json(self) -> dict[str, object]:
+        """Return n and the figures as a JSON object."""
+        return {"n": self.n, **{name: one.as_json() for name, one in self.figures.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The figures of ``n`` rows in ``groups`` groups.
+
+    ``figures`` holds an interval for each of FIGURES, ``per_class`` the scores by class name; ``confusion``
+    counts rows by truth (outer) and prediction (inner) in the order of the classes.
+    """
+
+    n: int
+    groups: int
+    figures: Mapping[str, Interval]
+    per_class: Mapping[str, ClassScores]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def correct(self) -> int:
+        """How many rows are named correctly."""
+        return sum(row[index] for index, row in enumerate(self.confusion))
+
+    def as_json(self) -> dict[str, object]:
+        """Return everything as a JSON object, with ``scored`` true."""
+        return {
+            "n": self.n,
+            "groups": self.groups,
+            "scored": True,
+            **{name: one.as_json() for name, one in self.figures.items()},
+            "per_class": {name: one.as_json() for name, one in self.per_class.items()},
+            "confusion_matrix": [list(row) for row in self.confusion],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """A part of ``n`` rows that is too small to score; ``reason`` says so in words."""
+
+    n: int
+    reason: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return n, ``scored`` false and the reason as a JSON object."""
+        return {"n": self.n, "scored": False, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What :func:`measure` found; ``parts`` holds "all" first, then every named part.
+
+    ``differences`` are those of the first known part that is scored less each later one.
+    """
+
+    classes: tuple[str, ...]
+    parts: Mapping[str, Scores | Unscored]
+    overall: Scores
+    resamples: int
+    seed: int
+    differences: tuple[Difference, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Return what ``metrics.json`` holds: the figures of all rows, then those of each part."""
+        head = {"classes": list(self.classes), "resamples": self.resamples, "seed": self.seed, "level": LEVEL}
+        parts = {name: one.as_json() for name, one in self.parts.items()}
+        differences = [one.as_json() for one in self.differences]
+        return head | self.overall.as_json() | {"parts": parts, "differences": differences}
+
+
+def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measurement:
+    """Measure all rows, and each part that holds at least 20.
+
+    As soon as one row names its part, every part of KNOWN_PARTS is answered for, if only by saying that it is
+    missing; rows without a part then stand under "unnamed". Intervals resample ``table.groups``; an accuracy,
+    recall or precision of 0 or 1 has the exact one over groups instead. The expected calibration error has
+    none, for resampling it is biased upwards, nor has the coverage, a largest value that jumps.
+
+    Args:
+        table: N rows of predictions beside the truth.
+        resamples: Draws per interval; 0 gives figures without intervals, fast.
+        seed: Of the draws.
+
+    Raises:
+        DataError: A part is called "all" or "unnamed".
+        RequestError: ``resamples`` is negative.
+    """
+    named = {name for name in table.parts if name}
+    if named & {ALL, UNNAMED}:
+        raise DataError(
+            code="part_name_reserved",
+            rule=f"a part may not be called {ALL!r} or {UNNAMED!r}",
+            got=f"got {sorted(named)}",
+            remedy="choose another name",
+        )
+    overall = _scores(table, resamples, seed)
+    parts: dict[str, Scores | Unscored] = {ALL: overall}
+    if named:
+        wanted = [*KNOWN_PARTS, *sorted(named - set(KNOWN_PARTS))]
+        for name in [*wanted, ""] if "" in table.parts else wanted:
+            parts[name or UNNAMED] = _part(table, name, resamples, seed)
+    scored = [name for name in KNOWN_PARTS if isinstance(parts.get(name), Scores)]
+    differences = part_differences(table, scored, resamples=resamples, seed=seed)
+    return Measurement(table.classes, parts, overall, resamples, seed, differences)
+
+
+def _part(table: Table, name: str, resamples: int, seed: int) -> Scores | Unscored:
+    rows = table.parts.count(name)
+    if rows == 0:
+        return Unscored(0, "no row is known to belong here, so nothing is said about it")
+    if rows < MINIMUM_ROWS:
+        return Unscored(rows, f"too few rows, {rows}; at least {MINIMUM_ROWS} are needed")
+    return _scores(table.part(name), resamples, seed)
+
+
+def _scores(table: Table, resamples: int, seed: int) -> Scores:
+    found = iter(group_intervals(_statistic(table), table.groups, resamples=resamples, seed=seed))
+    figures = {name: next(found) for name in FIGURES if name != "ece"}
+    figures["coverage"] = Interval(figures["coverage"].value)
+    figures["ece"] = Interval(expected_calibration_error(table))
+    by_figure = {name: [next(found) for _ in table.classes] for name in CLASS_FIGURES}
+    if resamples:
+        everywhere = np.zeros_like(table.truth)
+        figures["accuracy"] = _exact(figures["accuracy"], table, everywhere == 0)
+        for name, member in (("recall", table.truth), ("precision", table.predicted)):
+            by_figure[name] = [_exact(one, table, member == k) for k, one in enumerate(by_figure[name])]
+    support = np.bincount(table.truth, minlength=len(table.classes))
+    confusion = confusion_matrix(table.truth, table.predicted, classes=len(table.classes))
+    return Scores(
+        n=len(table),
+        groups=len(set(table.groups)),
+        figures=figures,
+        per_class={
+            name: ClassScores(int(support[index]), {key: by_figure[key][index] for key in CLASS_FIGURES})
+            for index, name in enumerate(table.classes)
+        },
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def _exact(share: Interval, table: Table, rows: NDArray[np.bool_]) -> Interval:
+    # A share of 0 or 1 over ``rows`` is the same in every resample, which then says nothing of its interval.
+    if share.value not in (0.0, 1.0) or not rows.any():
+        return share
+    return unanimous_interval(share.value, len({table.groups[row] for row in np.flatnonzero(rows)}))
+
+
+def _statistic(table: Table) -> Statistic:
+    # Returns FIGURES without "ece", then each of CLASS_FIGURES for every class.
+    classes = len(table.classes)
+    present = np.bincount(table.truth, minlength=classes) > 0
+    losses = [
+        brier(table.probabilities, table.truth),
+        negative_log_likelihood(table.probabilities, table.truth),
+    ]
+    per_row = np.column_stack([cells(table.truth, table.predicted, classes=classes), *losses])
+    selective = selective_statistic(table)
+    rankings = [Ranking(table.probabilities[:, index], table.truth == index) for index in range(classes)]
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = weights @ per_row
+        confusion = sums[:, :-2].reshape(-1, classes, classes)
+        areas = [ranking.areas(weights) for ranking in rankings]
+        roc = np.stack([one for one, _ in areas], axis=1)
+        average = np.stack([one for _, one in areas], axis=1)
+        by_class = [precision(confusion), recall(confusion), f1(confusion), roc, average]
+        macros = [macro(figure, present) for figure in by_class]
+        total = weights.sum(axis=1)
+        overall = [accuracy(confusion), macros[1], macros[0], *macros[2:]]
+        means = [ratio(sums[:, column], total) for column in (-2, -1)]
+        return np.column_stack([*overall, *means, selective(weights), *by_class])
+
+    return statistic

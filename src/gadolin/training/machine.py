@@ -1,0 +1,113 @@
+"""Where a network is trained: device, precision, seed."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
+
+from gadolin.errors import RequestError, suggestion
+from gadolin.training.processes import leave_at_exit, processes
+
+__all__ = ["Machine"]
+
+_PRECISIONS = ("auto", "float32", "bfloat16")
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+_SEEDS = 2**32
+_PATIENCE = timedelta(days=7)  # the others wait while the first prepares slices and evaluates
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and how a network is trained.
+
+    ``device`` is auto, cpu, cuda or mps; ``seed`` lies in [0, 2**32).
+    ``precision`` is float32, bfloat16, or auto, which takes bfloat16 where the processor itself computes in it.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no device, precision or seed, and a device that is not there."""
+        for key, value, known in (
+            ("device", self.device, _DEVICES),
+            ("precision", self.precision, _PRECISIONS),
+        ):
+            if value not in known:
+                raise RequestError(
+                    code="option_unknown",
+                    rule=f"{key} must be one of {', '.join(known)}",
+                    got=f"got {value!r}{suggestion(value, known)}",
+                )
+        if not 0 <= self.seed < _SEEDS:
+            raise RequestError(
+                code="seed_out_of_range",
+                rule=f"seed must lie in 0 to {_SEEDS - 1}",
+                got=f"got {self.seed}",
+                remedy="0 is the usual choice",
+            )
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not there.get(self.device, True):
+            raise RequestError(
+                code="device_not_found",
+                rule="the device must be there",
+                got=f"torch sees no {self.device} on this machine",
+                remedy="use auto or cpu",
+            )
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether training computes in bfloat16."""
+        if self.precision != "auto":
+            return self.precision == "bfloat16"
+        if self.device in ("auto", "cuda") and torch.cuda.is_available():
+            return bool(torch.cuda.is_bf16_supported())
+        return self.device in ("auto", "cpu") and bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+    def fabric(self) -> Fabric:
+        """Return Fabric set up for this machine, joined to the other processes where torchrun started several.
+
+        Raises RequestError where there are more processes than GPUs.
+        """
+        precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if self.bfloat16 else "32-true"
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce its precision
+        everywhere, here = processes()
+        if everywhere == 1:
+            return Fabric(accelerator=self.device, devices=1, precision=precision)
+        gpus = torch.cuda.device_count() if self.device in ("auto", "cuda") else 0
+        if self.device == "mps" or 0 < gpus < here:
+            raise RequestError(
+                code="too_few_gpus",
+                rule="each process needs a GPU of its own",
+                got=f"got {here} processes for {gpus or 1}",
+                remedy="give torchrun fewer with --nproc-per-node, or gadolin --device cpu",
+            )
+        fabric = Fabric(
+            accelerator="cuda" if gpus else "cpu",
+            devices=here,
+            num_nodes=everywhere // here,
+            strategy=_strategy(),
+            precision=precision,
+            plugins=[TorchElasticEnvironment()],
+        )
+        fabric.launch()
+        leave_at_exit()
+        return fabric
+
+
+def _strategy() -> DDPStrategy:
+    """Return the strategy that averages gradients; buffers agree already, since batch norm is global."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {buffers: False}
+    return DDPStrategy(timeout=_PATIENCE, **options)

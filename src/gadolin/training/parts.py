@@ -1,0 +1,116 @@
+"""The data of a run: records with groups and parts, and what is learned from."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gadolin.cache import Prepared, prepared_slices
+from gadolin.copies import find_copies
+from gadolin.errors import DataError, ReadError
+from gadolin.folder_walk import count_by_code
+from gadolin.manifest import read_manifest
+from gadolin.outlines import prepared_outlines
+from gadolin.readers.each import unreadable
+from gadolin.records import Failure, Record
+from gadolin.sources import require_trainable, scan
+from gadolin.splits import cut, join_copies
+from gadolin.training.batches import Examples
+from gadolin.training.claim import begun
+from gadolin.training.learner import Progress
+from gadolin.training.plan import Plan
+
+__all__ = ["Parts", "divide"]
+
+_LOG = logging.getLogger("gadolin")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All records with their groups and parts, the classes in order, and the slices of each part.
+
+    ``left_out`` counts by code what was seen in the data and not taken.
+    """
+
+    records: tuple[Record, ...]
+    classes: tuple[str, ...]
+    train: Examples
+    validation: Examples
+    test: Prepared
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def divide(plan: Plan, progress: Progress | None) -> Parts:
+    """Scan and prepare the data; cut a test and a validation part by patient and copy group where it has none.
+
+    A resumed run has its manifest, with the parts as they were. Raises DataError where a class is missing in a part.
+    """
+    preparation = plan.recipe.preparation
+    if plan.resume:
+        records = read_manifest(plan.out / "manifest.csv")
+        prepared = prepared_slices(records, preparation, plan.cache, progress=_telling(progress, "preparing slices"))
+        left_out = begun(plan.out).get("left_out", {})
+    else:
+        found = scan(plan.data, patient_from=plan.patient_from, progress=_telling(progress, "scanning"))
+        require_trainable(found, skip_unreadable=plan.skip_unreadable)
+        prepared, kept, wrong = _prepared(plan, found.records, _telling(progress, "preparing slices"))
+        left_out = count_by_code([*found.skipped, *found.omitted, *wrong])
+        records = join_copies(kept, find_copies(prepared.slices, progress=progress).joined)
+        for part, share in (("test", plan.test), ("validation", plan.validation)):
+            if all(record.split != part for record in records):
+                records = cut(records, share, part=part, seed=plan.machine.seed)
+    classes = tuple(sorted({record.label for record in records}))
+    _check_parts(records, classes)
+    outlines = None
+    if plan.recipe.network.evidence != "map":
+        outlines = prepared_outlines(records, preparation, progress=_telling(progress, "preparing outlines"))
+
+    def examples(name: str) -> Examples:
+        rows = [index for index, record in enumerate(records) if record.split == name]
+        targets = [classes.index(records[index].label) for index in rows]
+        return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64), outlines)
+
+    test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])
+    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, left_out)
+
+
+def _prepared(
+    plan: Plan, records: Sequence[Record], progress: Callable[[int, int], None] | None
+) -> tuple[Prepared, Sequence[Record], list[Failure]]:
+    """Prepare the slices; where that is allowed, do without those that cannot be read, and say which they are.
+
+    Returns the slices, their records, and what cannot be read.
+    """
+    preparation = plan.recipe.preparation
+    try:
+        return prepared_slices(records, preparation, plan.cache, progress=progress), records, []
+    except ReadError:
+        if not plan.skip_unreadable:
+            raise
+    wrong = unreadable(records)
+    failed = [Failure(records[index].name, error) for index, error in wrong.items()]
+    for one in failed:
+        _LOG.warning("left out %s", one)
+    kept = [record for index, record in enumerate(records) if index not in wrong]
+    return prepared_slices(kept, preparation, plan.cache, progress=progress), kept, failed
+
+
+def _telling(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(done, total, what)
+
+
+def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:
+    counts = Counter((record.split, record.label) for record in records)
+    for part in ("train", "validation"):
+        for label in classes:
+            if not counts[part, label]:
+                raise DataError(
+                    code="class_missing_in_part",
+                    rule=f"every class needs slices in the {part} part",
+                    got=f"{label!r} has none",
+                    remedy="add some, or correct the manifest's split column",
+                )

@@ -1,0 +1,27 @@
+"""Promises about how evenly classes are filled."""
+
+from __future__ import annotations
+
+from gadolin.checks.balance import check
+
+
+def slices(glioma, notumor, copied=0):
+    """Return rows of two classes; ``copied`` of notumor are one slice."""
+    healthy = [{"label": "notumor"} | ({"copy": "a"} if number < copied else {}) for number in range(notumor)]
+    return [{"label": "glioma"} for _ in range(glioma)] + healthy
+
+
+def test_even_classes_of_different_slices_are_fine(subject):
+    assert check(subject(*slices(10, 12))) == []
+
+
+def test_an_uneven_class_is_a_note_and_a_very_uneven_one_a_warning(subject):
+    assert [one.severity for one in check(subject(*slices(10, 16)))] == ["note"]
+    (found,) = check(subject(*slices(10, 31)))
+    assert (found.severity, found.score) == ("warning", 3.1)
+
+
+def test_balance_that_copies_make_is_told(subject):
+    (found,) = check(subject(*slices(10, 10, copied=6)))
+    assert "glioma 10 slices, 10 different, notumor 10 slices, 5 different" in found.message
+    assert found.score == 0.5

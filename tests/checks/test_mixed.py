@@ -1,0 +1,26 @@
+"""Promises about a manifest that mixes data sets."""
+
+from __future__ import annotations
+
+from gadolin.checks.mixed import check
+from gadolin.sources import SOURCES
+
+
+def test_two_known_releases_in_one_manifest_are_a_warning(subject):
+    names = [source.release.name for source in SOURCES.values()][:2]
+    (found,) = check(subject(*[{"source": name} for name in names]))
+    assert found.severity == "warning"
+    assert all(name in found.message for name in names)
+
+
+def test_slices_that_stand_in_two_sources_are_told(subject):
+    (found,) = check(subject({"source": "a", "copy": "x"}, {"source": "b", "copy": "x"}, {"source": "b"}))
+    assert (found.severity, found.members) == ("warning", (("0.png", "1.png"),))
+
+
+def test_two_unknown_sources_without_copies_are_a_note(subject):
+    assert [one.severity for one in check(subject({"source": "a"}, {"source": "b"}))] == ["note"]
+
+
+def test_one_source_is_fine(subject):
+    assert check(subject({"source": "a"}, {"source": "a"})) == []

@@ -1,0 +1,29 @@
+"""Promises about files that differ and show the same picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from gadolin.checks.pixel_identical import check
+
+
+def same(*digests):
+    return [{"digest": digest, "facts": {"pixels": "same"}} for digest in digests]
+
+
+def test_a_picture_in_two_files_is_told(subject):
+    (found,) = check(subject(*same("a", "b"), {}))
+    assert found.members == (("0.png", "1.png"),)
+
+
+def test_files_that_are_the_same_altogether_are_left_to_the_other_check(subject):
+    assert check(subject(*same("a", "a"))) == []
+
+
+def test_a_picture_saved_as_png_and_bmp_is_found_on_disk(lay_out, kinds, rng):
+    root = lay_out()
+    picture = next((root / "glioma").iterdir())
+    Image.fromarray(np.asarray(Image.open(picture))).save(root / "glioma" / "again.bmp")
+    (found,) = kinds(root)["pixel_identical"]
+    assert set(found.members[0]) == {f"glioma/{picture.name}", "glioma/again.bmp"}

@@ -1,0 +1,109 @@
+"""Promises about planes: told by DICOM, else a proxy that says that it is one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from gadolin.checks.plane import check, plane_of, uneven
+from gadolin.phantom.encode import DicomFacts, dicom_bytes
+
+AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
+
+
+@pytest.fixture
+def in_planes(subject, tmp_path):
+    """Make a subject of DICOM files, 12 of each class, cut as ``axes`` of (class, number) says."""
+
+    def make(axes):
+        rows = []
+        for number in range(24):
+            label = ("glioma", "notumor")[number % 2]
+            path = tmp_path / f"{number}.dcm"
+            pixels = np.full((64, 64), number, np.uint16)
+            path.write_bytes(dicom_bytes(pixels, DicomFacts(axes=axes(label, number // 2))))
+            rows.append({"label": label, "path": str(path), "facts": {"format": "DICOM"}})
+        return subject(*rows)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("direction", "plane"),
+    [
+        ((0, 0, 1), "axial"),
+        ((0, -1, 0), "coronal"),
+        ((-1, 0, 0), "sagittal"),
+        ((0, 0.4, 0.9), "axial"),
+        ((0, 1, 1), "oblique"),
+        ((0, 0, 0), ""),
+    ],
+)
+def test_a_plane_is_told_by_its_normal(direction, plane):
+    assert plane_of(direction) == plane
+
+
+def test_the_largest_share_that_would_have_to_change_plane_is_told():
+    planes = ["axial"] * 10 + ["axial"] * 5 + ["coronal"] * 5
+    assert uneven(planes, ["a"] * 10 + ["b"] * 10)[0] == 0.5
+    assert uneven(["axial", "axial", "coronal", "coronal"] * 2, ["a", "b"] * 4)[0] == 0
+    assert uneven(["axial"] * 3, ["a"] * 3) == (0.0, "")
+
+
+def test_a_class_cut_in_another_plane_is_serious_and_both_planes_are_named(in_planes):
+    (found,) = check(in_planes(lambda label, number: AXIAL if label == "glioma" else SAGITTAL))
+    assert (found.kind, found.severity, found.score) == ("plane", "serious", 1.0)
+    assert "axial 0 % against 100 %" in found.message or "axial 100 % against 0 %" in found.message
+
+
+def test_planes_shared_out_evenly_are_fine(in_planes):
+    assert check(in_planes(lambda label, number: (AXIAL, CORONAL, SAGITTAL)[number % 3])) == []
+
+
+def test_files_that_cannot_be_opened_again_tell_no_plane(in_planes):
+    one = in_planes(lambda label, number: AXIAL)
+    for record in one.records:
+        record.path.unlink()
+    assert check(one) == []
+
+
+@pytest.fixture
+def lopsided(heads):
+    """Draw 120 heads, every second one cut off at the side."""
+    pictures = heads(120)
+    for row in range(1, 120, 2):
+        cv2.rectangle(pictures[row], (128, 20), (200, 250), 0, -1)
+    return pictures
+
+
+def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(subject, lopsided):
+    rows = [{"label": ("glioma", "pituitary")[row % 2], "patient": f"p{row}"} for row in range(120)]
+    (found,) = check(replace(subject(*rows), slices=lopsided))
+    assert found.severity == "warning"
+    assert found.rule.startswith("A proxy")
+    assert found.score > 0.9
+
+
+def test_a_tumour_beside_none_is_no_more_than_a_note(subject, lopsided):
+    rows = [{"label": ("notumor", "glioma")[row % 2]} for row in range(120)]
+    (found,) = check(replace(subject(*rows), slices=lopsided))
+    assert found.severity == "note"
+    assert "patients are not all known" in found.message
+
+
+def test_slices_without_a_tumour_are_left_out_beside_two_classes_that_have_one(subject, lopsided):
+    rows = [{"label": ("notumor", ("glioma", "pituitary")[row // 2 % 2])[row % 2]} for row in range(120)]
+    assert check(replace(subject(*rows), slices=lopsided)) == []
+
+
+def test_too_few_groups_are_not_guessed_from(subject, heads):
+    told = check(replace(subject({}, {}), slices=heads(2)))
+    assert "files do not tell their planes" in told.reason
+
+
+def test_heads_of_one_shape_give_no_finding(subject, heads):
+    rows = [{"label": ("glioma", "notumor")[row % 2]} for row in range(120)]
+    assert check(replace(subject(*rows), slices=heads(120))) == []

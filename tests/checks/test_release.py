@@ -1,0 +1,18 @@
+"""Promises about known releases."""
+
+from __future__ import annotations
+
+from gadolin.checks.release import check
+from gadolin.sources.figshare import RELEASE
+
+
+def test_a_known_release_is_named_with_its_licence_and_citation(subject):
+    (found,) = check(subject({}, release=RELEASE))
+    assert found.severity == "note"
+    assert RELEASE.name in found.message
+    assert RELEASE.licence in found.remedy
+    assert RELEASE.citation in found.remedy
+
+
+def test_an_unknown_data_set_is_none(subject):
+    assert check(subject({})) == []

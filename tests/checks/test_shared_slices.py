@@ -1,0 +1,98 @@
+"""Promises about slices on both sides of a split."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gadolin.checks import look_at
+from gadolin.checks.shared import copies_among
+from gadolin.checks.shared_slices import check
+
+
+def parts(*codes):
+    """Return rows such as "train a glioma": part, what it is a copy of, label."""
+    return [dict(zip(("split", "copy", "label"), code.split(), strict=True)) for code in codes]
+
+
+SPOILT = parts(
+    "train a glioma", "train b notumor", "test a glioma", "test a glioma", "test b notumor", "test c notumor"
+)
+
+
+def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(subject):
+    (found,) = check(subject(*SPOILT))
+    assert found.message == (
+        "75 % of the test part (3 of 4 slices) is in the training part too, so accuracy on it means little: "
+        "glioma 2 of 2, notumor 1 of 2."
+    )
+    assert found.score == pytest.approx(0.75)
+    assert found.members == (("2.png", "3.png", "0.png"), ("4.png", "1.png"))
+
+
+def test_it_is_the_verdict(subject):
+    assert look_at(subject(*SPOILT)).verdict == (
+        "75 % of the test part (3 of 4 slices) is in the training part too, so accuracy on it means little."
+    )
+
+
+def test_a_single_shared_slice_of_many_is_in_the_verdict(subject):
+    rows = parts("train a glioma", "test a glioma", *(f"test own-{number} notumor" for number in range(300)))
+    told = look_at(subject(*rows, *parts(*(f"train other-{number} notumor" for number in range(20)))))
+    assert "0.3 % of the test part (1 of 301 slices) is in the training part too" in told.verdict
+
+
+def test_a_test_part_without_training_is_not_called_clean(subject):
+    verdict = look_at(subject(*parts("test a glioma", "test b notumor"))).verdict
+    assert verdict.startswith("There is a test part and no training part to compare it with")
+
+
+def test_a_shared_validation_part_is_not_told_as_a_shared_test_part(subject):
+    rows = parts("train a glioma", "validation a glioma", "test b glioma", "train c notumor", "validation d notumor")
+    assert look_at(subject(*rows, *parts("test e notumor"))).verdict.startswith("50 % of the validation part")
+
+
+def test_the_counts_of_the_parts_say_the_same(subject):
+    counts = {(one.part, one.label): one for one in look_at(subject(*SPOILT)).parts}
+    assert (counts["test", ""].copied, counts["test", ""].slice_new) == (3, 1)
+    assert counts["test", "notumor"].copied == 1
+    assert counts["train", ""].copied is None
+
+
+def test_copies_within_one_part_are_no_leak(subject):
+    assert check(subject(*parts("train a glioma", "train a glioma", "test b notumor"))) == []
+
+
+def test_validation_is_compared_with_training_and_the_test_with_both(subject):
+    rows = parts("train a glioma", "validation a glioma", "validation b glioma", "test b glioma", "test c glioma")
+    test, validation = check(subject(*rows))
+    assert test.members == (("3.png", "2.png"),)
+    assert validation.members == (("1.png", "0.png"),)
+
+
+def test_a_copy_in_another_fold_is_told(subject):
+    rows = [{"fold": 0, "copy": "a"}, {"fold": 1, "copy": "a"}, {"fold": 1}]
+    (found,) = check(subject(*rows))
+    assert found.members == (("0.png", "1.png"),)
+    assert found.score == pytest.approx(2 / 3)
+
+
+def test_a_proved_pair_in_two_folds_is_told_though_its_slices_are_of_different_groups(subject):
+    (found,) = check(subject({"fold": 0}, {"fold": 1}, {"fold": 1}, pairs=[(0, 1, True, 3.0, 1.0)]))
+    assert found.members == (("0.png", "1.png"),)
+
+
+def test_the_ends_of_a_chain_are_not_taken_for_copies(subject):
+    chain = subject({}, {}, {}, pairs=[(0, 1, False, 3.0, 1.0), (1, 2, False, 3.0, 1.0)])
+    assert copies_among(chain, [0], [1, 2]) == {0: [1]}
+
+
+def test_what_is_the_same_after_preparation_shares_its_pairs(subject):
+    same = subject({"copy": "a"}, {"copy": "a"}, {}, pairs=[(0, 2, True, 3.0, 1.0)])
+    twin = same.copies.pairs[0]
+    exact = twin._replace(
+        first=0, second=1, overlay=twin.overlay._replace(correlation=1.0, mirrored=False, degrees=0.0)
+    )
+    object.__setattr__(same, "copies", type(same.copies)((exact, twin), same.copies.joined, same.copies.groups))
+    assert copies_among(same, [1], [2]) == {1: [2]}
+    assert np.array_equal(same.copies.groups, [0, 0, 2])

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gadolin.errors import DataError
+from gadolin.metrics import Table, read_table, write_table
+
+WORDS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=8)
+
+
+def same(first, second):
+    arrays = all(
+        (getattr(first, name) == getattr(second, name)).all() for name in ("probabilities", "truth", "predicted")
+    )
+    names = ("classes", "paths", "groups", "parts", "digests")
+    return arrays and all(getattr(first, name) == getattr(second, name) for name in names)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_reading_gives_what_was_written(make_table, tmp_path, name):
+    table = make_table(parts=("copied", "") * 100)
+    write_table(tmp_path / name, table)
+    assert same(read_table(tmp_path / name), table)
+
+
+def test_same_table_gives_the_same_bytes(make_table, tmp_path):
+    for name in ("a.csv.gz", "b.csv.gz"):
+        write_table(tmp_path / name, make_table())
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+    assert gzip.decompress((tmp_path / "a.csv.gz").read_bytes()).startswith(
+        b"path,digest,group,part,label,predicted,p_glioma"
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(WORDS, WORDS, st.floats(0, 1))
+def test_any_text_and_any_probability_survive(tmp_path, path, group, share):
+    table = Table(("x", "y, z"), np.asarray([[share, 1 - share]]), np.asarray([1]), (path,), (group,), ("",), ("",))
+    write_table(tmp_path / "t.csv", table)
+    assert same(read_table(tmp_path / "t.csv"), table)
+
+
+def test_file_names_that_are_not_unicode_survive(make_table, tmp_path):
+    table = make_table(rows=1, paths=("caf\udce9.png",))
+    write_table(tmp_path / "t.csv", table)
+    assert read_table(tmp_path / "t.csv").paths == table.paths
+
+
+def test_predicted_is_the_most_probable_class(make_table):
+    table = make_table(rows=2, probabilities=np.asarray([[0.1, 0.2, 0.6, 0.1], [0.7, 0.1, 0.1, 0.1]]), truth=[2, 1])
+    assert table.predicted.tolist() == [2, 0]
+    assert table.confidence.tolist() == [0.6, 0.7]
+    assert table.correct.tolist() == [True, False]
+
+
+def test_parts_and_masks_choose_rows(make_table):
+    table = make_table(rows=4, parts=("copied", "", "copied", "slice-new"))
+    assert table.part("copied").paths == ("slice-0000.png", "slice-0002.png")
+    assert table.only(np.asarray([3, 0])).parts == ("slice-new", "copied")
+    assert len(table.only(table.truth >= 0)) == 4
+    with pytest.raises(DataError, match=r"'copid' has none.*'copied'"):
+        table.part("copid")
+
+
+def test_table_cannot_be_changed_and_keeps_its_own_copy(make_table):
+    probabilities = np.full((3, 4), 0.25)
+    table = make_table(rows=3, probabilities=probabilities)
+    probabilities[0, 0] = 9
+    assert table.probabilities[0, 0] == 0.25
+    with pytest.raises(ValueError, match="read-only"):
+        table.truth[0] = 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"classes": ("a",)}, "at least two different names"),
+        ({"classes": ("a", "a", "b", "c")}, "at least two different names"),
+        ({"paths": ()}, "at least one row"),
+        ({"probabilities": np.full((2, 4), 0.25)}, "probabilities must be"),
+        ({"truth": [0, 1]}, "probabilities must be"),
+        ({"truth": [0.0, 1.0, 2.0]}, "indices of classes"),
+        ({"truth": [0, 1, 4]}, "index from 0 to 3, row 2 has 4"),
+        ({"truth": [0, -1, 2]}, "row 1 has -1"),
+        ({"probabilities": np.asarray([[0.25] * 4, [0.5] * 4, [0.25] * 4])}, "sum to 1, row 1"),
+        ({"probabilities": np.asarray([[-0.5, 0.5, 0.5, 0.5]] * 3)}, "sum to 1, row 0"),
+        ({"probabilities": np.asarray([[np.nan, 0, 0, 1]] * 3)}, "sum to 1, row 0"),
+        ({"probabilities": np.asarray([[np.inf, -np.inf, 0, 1]] * 3)}, "sum to 1, row 0"),
+        ({"parts": ("",)}, "parts must have one entry per row, got 1 for 3"),
+        ({"groups": ("a", "", "b")}, "row 1 has none"),
+    ],
+)
+def test_wrong_tables_are_refused(make_table, fields, words):
+    with pytest.raises(DataError, match=words):
+        make_table(rows=3, **fields)
+
+
+HEAD = "path,digest,group,part,label,predicted,p_a,p_b\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "has none"),
+        ("path,label\nx,a\n", "has path, label"),
+        (HEAD, "at least one row"),
+        (HEAD + "x,,x,,a,a,1\n", "row 2 of .* has 7"),
+        (HEAD + "x,,x,,c,a,1,0\n", "one of a, b, row 2 of .* has 'c'"),
+        (HEAD + "x,,x,,a,c,1,0\n", "has 'c'"),
+        (HEAD + "x,,x,,a,a,one,0\n", "must be numbers"),
+        (HEAD + "x,,x,,a,b,1,0\n", "most probable class"),
+        (HEAD + "x,,x,,a,a,nan,0\n", "sum to 1"),
+        (HEAD + 'x,,x,,a,a,"1,0\n', "cannot be read"),
+    ],
+)
+def test_files_that_are_no_such_table_are_refused(tmp_path, content, words):
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=words):
+        read_table(path)
+
+
+def test_missing_and_damaged_files_are_refused(tmp_path):
+    with pytest.raises(DataError, match="No such file"):
+        read_table(tmp_path / "none.csv")
+    (tmp_path / "t.csv.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_table(tmp_path / "t.csv.gz")

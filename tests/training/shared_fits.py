@@ -1,0 +1,80 @@
+"""Fit a few recipes and write the histories and weights, in each process that runs this: alone, or under torchrun.
+
+At its very end each process that was joined to others says whether it still is. Usage: shared_fits.py FOLDER.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from gadolin.network import NetworkConfig, build_classifier
+from gadolin.outlines import Outlines
+from gadolin.training.batches import Examples
+from gadolin.training.fit import fit
+from gadolin.training.machine import Machine
+from gadolin.training.processes import is_first
+from gadolin.training.recipe import AugmentConfig, OptimizerConfig, Recipe
+
+CHANGED = AugmentConfig(rotate_degrees=20, noise=0.1, blur=0.5, elastic=0.02, contrast=0.2, gamma=1.3)
+RECIPES = {
+    "augmented": {"augment": CHANGED, "label_smoothing": 0.1, "ema_decay": 0.9},
+    "mixed": {"augment": AugmentConfig(noise=0.1, mixup=0.5), "balance": "sampler"},
+    "outlines": {
+        "augment": CHANGED,
+        "network": NetworkConfig(input_size=64, evidence="outlines", dropout=0.5),
+        "optimizer": OptimizerConfig(lr=3e-4, warmup_epochs=0),  # steps enlarge what sums in another order leave
+    },
+    "uneven": {"batch_size": 64},  # the training part is one batch, of a number that does not divide by two
+}
+COUNTS = {"uneven": 23}
+
+
+def squares(count, seed):
+    """Make a task that can be learned: class 1 holds a bright square, with an outline for most."""
+    chance = np.random.default_rng(seed)
+    slices = chance.integers(0, 60, (count, 64, 64), dtype=np.uint8)
+    targets = np.arange(count, dtype=np.int64) % 2
+    slices[targets == 1, 16:48, 16:48] += 150
+    coverage = np.zeros((count, 64, 64), np.uint8)
+    coverage[targets == 1, 16:48, 16:48] = 255
+    return Examples(slices, np.arange(count, dtype=np.int64), targets, Outlines(coverage, np.arange(count) % 3 > 0))
+
+
+def tell(folder):
+    rank = os.environ.get("RANK")
+    if rank is not None:
+        (folder / f"left-{rank}").write_text(str(not torch.distributed.is_initialized()))
+
+
+def main(folder):
+    atexit.register(tell, folder)  # before the first fit, so that it is called after all that fits registered
+    torch.set_num_threads(1)
+    for name, fields in RECIPES.items():
+        usual = {
+            "epochs": 3,
+            "batch_size": 8,
+            "network": NetworkConfig(input_size=64, evidence="map", dropout=0.5),
+            "optimizer": OptimizerConfig(lr=1e-3, warmup_epochs=0),
+        }
+        recipe = Recipe(name, **{**usual, **fields})
+        run = folder / name
+        run.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(0)
+        network = build_classifier(recipe.network, 2)
+        parts = (squares(COUNTS.get(name, 32), 0), squares(70, 1))
+        state = fit(network, recipe, parts, machine=Machine("cpu", "float32", 3), run=run)
+        assert {type(each) for each in network.modules() if isinstance(each, nn.BatchNorm2d)} == {nn.BatchNorm2d}
+        if is_first():
+            save_file({key: tensor.contiguous() for key, tensor in state.network.items()}, run / "network.safetensors")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,211 @@
+"""Promises of the cross-validation: every slice is answered for once, by a model that did not learn from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from gadolin.atomic import write_json
+from gadolin.errors import DataError, RequestError, WeightsError
+from gadolin.manifest import file_digest, read_manifest, write_manifest
+from gadolin.phantom import PhantomPlan, write_phantoms
+from gadolin.predictions import read_table
+from gadolin.splits import assign_folds
+from gadolin.training import crossval
+from gadolin.training.crossval import cross_validate, unfinished
+from gadolin.training.run import with_evidence
+
+FOLDS = 2
+
+
+@pytest.fixture(scope="module")
+def folded(tmp_path_factory):
+    """Write phantoms of eight patients a class and a manifest that deals them into two folds."""
+    folder = tmp_path_factory.mktemp("folded")
+    write_phantoms(folder, PhantomPlan(patients=8, slices=1, size=64, seed=5))
+    plain = [replace(one, split="", outline="") for one in read_manifest(folder / "manifest.csv")]
+    write_manifest(folder / "folds.csv", assign_folds(plain, FOLDS, seed=0))
+    return folder / "folds.csv"
+
+
+@pytest.fixture
+def plan(folded, short_plan, tmp_path):
+    return short_plan(tmp_path / "out", data=folded, cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def tiny(tiny_compact):
+    """Train the tiny body: these tests are about the folds."""
+
+
+def test_every_slice_is_answered_for_once_by_the_model_of_its_fold(tiny, plan, folded):
+    page = cross_validate(plan)
+    table = read_table(plan.out / "evaluation" / "predictions.csv")
+    records = read_manifest(folded)
+    assert sorted(table.digests) == sorted(one.key for one in records)
+    assert set(table.parts) == {"patient-new"}
+    for number in range(FOLDS):
+        own = read_table(plan.out / f"fold-{number}" / "evaluation" / "predictions.csv")
+        assert set(own.digests) == {one.key for one in records if one.fold == number}
+        learned = read_manifest(plan.out / f"fold-{number}" / "manifest.csv")
+        assert {one.fold for one in learned if one.split in ("train", "validation")} == {1 - number}
+    metrics = json.loads((plan.out / "evaluation" / "metrics.json").read_text())
+    assert metrics["parts"]["all"]["n"] == len(records)
+    assert "2 folds pooled" in page.read_text()
+
+
+def test_an_interrupted_cross_validation_goes_on_where_it_stopped(tiny, plan, monkeypatch):
+    trained = []
+
+    def stopping(own, *, progress):
+        trained.append(own.out.name)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return whole(own, progress=progress)
+
+    whole = crossval.train_model
+    monkeypatch.setattr(crossval, "train_model", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(plan)
+    first = (plan.out / "fold-0" / "run.json").read_bytes()
+    cross_validate(replace(plan, resume=True))
+    assert trained == ["fold-0", "fold-1", "fold-1"]
+    assert (plan.out / "fold-0" / "run.json").read_bytes() == first
+    assert len(read_table(plan.out / "evaluation" / "predictions.csv")) == 32
+
+
+def test_folds_can_be_trained_one_by_one_and_are_pooled_once_none_is_left(tiny, plan):
+    assert cross_validate(plan, only=[1]) is None
+    assert not (plan.out / "evaluation").exists()
+    assert unfinished(plan.out, range(FOLDS)) == [0]
+
+    page = cross_validate(replace(plan, resume=True), only=[0])
+
+    assert page is not None
+    assert len(read_table(page.parent / "predictions.csv")) == 32
+
+
+def test_each_fold_goes_on_from_the_same_fold_of_another_cross_validation(tiny, plan, tmp_path):
+    cross_validate(plan)
+    later = replace(plan, out=tmp_path / "later", weights=str(plan.out))
+
+    cross_validate(later)
+
+    for number in range(FOLDS):
+        first, then = (json.loads((each / f"fold-{number}" / "run.json").read_text()) for each in (plan.out, later.out))
+        assert then["weights_digest"] == file_digest(plan.out / f"fold-{number}" / "bundle" / "weights.safetensors")
+        assert then["weights_head"] == "kept"
+        assert then["manifest_digest"] == first["manifest_digest"]
+    assert cross_validate(replace(later, resume=True)) is not None
+
+
+def test_folds_of_another_seed_are_refused_as_a_start(tiny, plan, tmp_path):
+    """Their validation parts are others, so that what is held out now was learned from."""
+    cross_validate(plan, only=[0])
+    other = replace(plan.machine, seed=7)
+
+    with pytest.raises(DataError, match="what is held out must be new to the weights"):
+        cross_validate(replace(plan, out=tmp_path / "later", weights=str(plan.out), machine=other), only=[0])
+
+
+def test_a_cross_validation_that_lacks_a_fold_is_refused_as_a_start_before_anything_is_written(tiny, plan, tmp_path):
+    cross_validate(plan, only=[0])
+    later = replace(plan, out=tmp_path / "later", weights=str(plan.out))
+
+    with pytest.raises(WeightsError, match=r"must have finished the same folds, 1 of .*out are not; finish it with"):
+        cross_validate(later)
+    assert not later.out.exists()
+    assert cross_validate(later, only=[0]) is None
+
+
+def test_weights_that_are_not_there_are_refused_before_anything_is_written(plan):
+    with pytest.raises(WeightsError, match="nowhere does not exist"):
+        cross_validate(replace(plan, weights="nowhere"))
+    assert not plan.out.exists()
+
+
+def test_a_fold_that_is_not_there_cannot_be_trained_for(plan):
+    with pytest.raises(RequestError, match=r"only must name folds of 0, 1, got 0, 7"):
+        cross_validate(plan, only=[0, 7])
+    assert not plan.out.exists()
+
+
+def test_folds_of_a_manifest_are_matched_to_the_data_by_content(plan, folded, tmp_path):
+    elsewhere = tmp_path / "data.csv"
+    write_manifest(elsewhere, [replace(one, fold=None, patient="") for one in read_manifest(folded)])
+    records = crossval.folded_records(replace(plan, data=elsewhere), folded)
+    known = {one.key: one for one in read_manifest(folded)}
+    assert all((one.fold, one.patient) == (known[one.key].fold, known[one.key].patient) for one in records)
+
+
+def test_slices_without_a_row_are_left_out_and_said(plan, folded, tmp_path, caplog):
+    fewer = tmp_path / "fewer.csv"
+    write_manifest(fewer, read_manifest(folded)[:-3])
+    assert len(crossval.folded_records(plan, fewer)) == 29
+    assert "3 slices have no row" in caplog.text
+
+
+def test_a_copy_that_the_manifest_dropped_is_not_taken_again(plan, folded, tmp_path):
+    records = read_manifest(folded)
+    twice = [replace(one, path=tmp_path / f"{number}.png") for number, one in enumerate(records[:4])]
+    for one, twin in zip(records, twice, strict=False):
+        shutil.copy(one.path, twin.path)
+    data = tmp_path / "data.csv"
+    write_manifest(data, [*twice, *records])
+    kept = crossval.folded_records(replace(plan, data=data), folded)
+    assert [one.path for one in kept] == [one.path for one in records]
+
+
+def test_a_picture_that_was_moved_is_found_by_its_content_as_often_as_it_has_rows(plan, folded, tmp_path):
+    records = read_manifest(folded)
+    moved = [replace(records[0], path=tmp_path / f"{name}.png") for name in "ab"]
+    for one in moved:
+        shutil.copy(records[0].path, one.path)
+    data = tmp_path / "data.csv"
+    write_manifest(data, [*moved, *records[1:]])
+    kept = crossval.folded_records(replace(plan, data=data), folded)
+    assert [one.path.name for one in kept[:2]] == ["a.png", records[1].path.name]
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"), [({"epochs": 77}, "recipe"), ({"seed": 9}, "seed"), ({"weights": "imagenet"}, "weights")]
+)
+def test_finished_folds_of_other_settings_are_not_pooled(changed, key, plan, folded):
+    write_manifest(plan.out / "folds.csv", read_manifest(folded))
+    recipe = with_evidence(plan.recipe, outlined=False)
+    for number in range(FOLDS):
+        facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights": "none", "finished": True}
+        write_json(plan.out / f"fold-{number}" / "run.json", facts)
+    crossval._require_settings(plan, read_manifest(folded), 0)
+    other = replace(plan, resume=True, weights=changed.get("weights", "none"))
+    other = replace(other, machine=replace(plan.machine, seed=changed.get("seed", plan.machine.seed)))
+    other = replace(other, recipe=replace(plan.recipe, epochs=changed.get("epochs", plan.recipe.epochs)))
+    with pytest.raises(DataError, match=rf"{key} differs from .*fold-0/run\.json; use the same"):
+        cross_validate(other)
+
+
+def test_a_row_without_its_slice_is_refused(plan, folded, tmp_path):
+    records = read_manifest(folded)
+    fewer = tmp_path / "fewer.csv"
+    write_manifest(fewer, records[1:])
+    with pytest.raises(DataError, match=r"every row of .* must be a slice of .*, 1 are not"):
+        crossval.folded_records(replace(plan, data=fewer), folded)
+
+
+def test_other_folds_than_were_begun_with_are_refused(plan, folded, tmp_path):
+    records = read_manifest(folded)
+    write_manifest(plan.out / "folds.csv", [replace(one, fold=1 - one.fold) for one in records])
+    with pytest.raises(DataError, match="needs the data and folds that were begun with"):
+        cross_validate(replace(plan, resume=True))
+    with pytest.raises(DataError, match="pass --resume"):
+        cross_validate(plan)
+
+
+def test_data_without_folds_is_refused_before_anything_is_written(short_plan, tmp_path):
+    plan = short_plan(tmp_path / "out")
+    with pytest.raises(DataError, match="gadolin split --folds"):
+        cross_validate(plan)
+    assert not plan.out.exists()
