@@ -204,7 +204,7 @@ def _decisions(bundle: Bundle, prepared: Slices) -> NDArray[np.int64]:
     predictor = Predictor.load(bundle.folder)
     said = predictor.ask(prepared)
     likely = probabilities(said.logits, bundle.temperature)
-    named = (likely.max(axis=1) >= bundle.abstain_below) & ~predictor.strange(said)
+    named = (likely.max(axis=1) >= bundle.confidence_threshold) & ~predictor.strange(said)
     return np.where(named, likely.argmax(axis=1), -1)
 
 

@@ -153,8 +153,8 @@ def facts_of(bundle: Bundle, first: Path, run: Path) -> list[str]:
         ),
         ["digest of the manifest", told["manifest_digest"][:16]],
         ["temperature", f"{bundle.temperature:.3f}"],
-        ["names nothing below a probability of", f"{bundle.abstain_below:.3f}"],
-        ["names nothing above a strangeness of", f"{bundle.strange_above:.3f}"],
+        ["names nothing below a probability of", f"{bundle.confidence_threshold:.3f}"],
+        ["names nothing above a strangeness of", f"{bundle.ood_threshold:.3f}"],
         ["declines pictures of several slices by", bundle.head_counter],
     ]
     return markdown(["what", "of this model"], rows)

@@ -101,7 +101,7 @@ def test_the_temperature_softens_the_answer(differently, lit_quadrant):
 
 def test_it_abstains_under_the_threshold_and_says_so(differently, lit_quadrant):
     dim = lit_quadrant(0, value=64)
-    sure, unsure = differently(abstain_below=0.9).predict([lit_quadrant(0), dim])
+    sure, unsure = differently(confidence_threshold=0.9).predict([lit_quadrant(0), dim])
     assert (sure.label, sure.abstained, sure.reason) == (CLASSES[0], False, None)
     assert (unsure.label, unsure.abstained) == (None, True)
     assert (unsure.reason_code, unsure.reason) == ("low_confidence", "no class reaches a probability of 0.9")
@@ -243,7 +243,7 @@ def test_what_is_stranger_than_the_bound_is_declined_whatever_its_probability(bu
     runtime = Odd(open_runtime(bundle.graph, threads=1))
     bright, dim = lit_quadrant(0), lit_quadrant(0, value=200)
 
-    strict = Predictor(replace(bundle, strange_above=0.22), runtime)
+    strict = Predictor(replace(bundle, ood_threshold=0.22), runtime)
     declined, named = strict.predict([bright, dim])
 
     assert (declined.label, declined.abstained) == (None, True)
@@ -256,8 +256,8 @@ def test_a_strangeness_that_is_no_number_is_strange(bundle):
     runtime = Odd(open_runtime(bundle.graph, threads=1))
     said = runtime(np.zeros((2, 64, 64), np.uint8))._replace(strangeness=np.array([np.nan, 0.1], np.float32))
 
-    assert Predictor(replace(bundle, strange_above=0.5), runtime).strange(said).tolist() == [True, False]
+    assert Predictor(replace(bundle, ood_threshold=0.5), runtime).strange(said).tolist() == [True, False]
 
 
 def test_the_bound_is_part_of_what_decides_an_answer(bundle):
-    assert replace(bundle, strange_above=0.5).digest != bundle.digest
+    assert replace(bundle, ood_threshold=0.5).digest != bundle.digest

@@ -22,6 +22,7 @@ __all__ = [
     "FORMAT_VERSION",
     "SHIPPED",
     "Bundle",
+    "Validation",
     "beside",
     "model_place",
     "read_bundle",
@@ -30,9 +31,21 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT_VERSION = 2
-_FORMATS = (1, FORMAT_VERSION)  # 1 names no head counter
+FORMAT_VERSION = 3
+_FORMATS = (1, 2, FORMAT_VERSION)
+_OLDER_KEYS = {"abstain_below": "confidence_threshold", "strange_above": "ood_threshold"}  # of formats 1 and 2
 _WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A class and sequence that a model was validated on: ``right`` of ``slices`` slices, of ``patients`` patients."""
+
+    label: str
+    sequence: str
+    patients: int
+    slices: int
+    right: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +54,12 @@ class Bundle:
 
     ``classes`` fixes the order of the logits, here and nowhere else. The graph takes prepared slices (N, size, size)
     uint8 and returns logits (N, K), features (N, F) and evidence (N, K, h, w) float32; softmax, ``temperature`` and
-    abstention (below ``abstain_below`` of probability, above ``strange_above`` of the graph's strangeness, where it
-    tells that and the bound is not 0) happen at run time. ``head_counter`` names the rule by which pictures of several
-    slices are declined (``montage.HEAD_COUNTER``); where it is empty, as in bundles of format 1, none is.
-    ``facts`` describe where it comes from.
+    abstention happen at run time: below the probability ``confidence_threshold``, and above the out-of-distribution
+    score ``ood_threshold`` if the graph has that output and the threshold is not 0. ``head_counter`` names the rule by
+    which pictures of several slices are declined (``montage.HEAD_COUNTER``); where it is empty, as in bundles of format
+    1, none is. ``sequence`` lists the MRI sequences that the graph recognises, ``p_tumour`` the calibration of its
+    tumour probability, ``validated`` the classes and sequences that it was validated on; they are None where the model
+    has no such output or no such list. ``facts`` describe where it comes from.
     """
 
     folder: Path
@@ -52,14 +67,17 @@ class Bundle:
     preparation: Preparation
     graph_digest: str
     temperature: float = 1.0
-    abstain_below: float = 0.0
-    strange_above: float = 0.0
+    confidence_threshold: float = 0.0
+    ood_threshold: float = 0.0
     head_counter: str = ""
     licence: str = ""
     manifest_digest: str = ""
     weights_digest: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    sequence: tuple[str, ...] | None = None
+    p_tumour: dict[str, float] | None = None
+    validated: tuple[Validation, ...] | None = None
 
     @property
     def graph(self) -> Path:
@@ -79,9 +97,12 @@ class Bundle:
             self.classes,
             self.preparation.as_json(),
             self.temperature,
-            self.abstain_below,
-            *([self.strange_above] if self.strange_above else []),
+            self.confidence_threshold,
+            *([self.ood_threshold] if self.ood_threshold else []),
             *([self.head_counter] if self.head_counter else []),
+            *([self.sequence] if self.sequence else []),
+            *([self.p_tumour] if self.p_tumour else []),
+            *([[asdict(one) for one in self.validated]] if self.validated else []),
         ]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
@@ -128,6 +149,8 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
             remedy="install the Gadolin that wrote it",
         )
     written = content.pop("digest")
+    if version < FORMAT_VERSION:
+        content = _of_this_format(content)
     known = [item.name for item in fields(Bundle)]
     for key in content:
         if key not in known:
@@ -141,11 +164,28 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
     except RequestError as error:
         raise BundleError(**error.fields()) from error
     classes = tuple(content.pop("classes"))
-    bundle = Bundle(folder=folder, classes=classes, preparation=preparation, **content)
+    sequence, validated = content.pop("sequence", None), content.pop("validated", None)
+    bundle = Bundle(
+        folder=folder,
+        classes=classes,
+        preparation=preparation,
+        sequence=None if sequence is None else tuple(sequence),
+        validated=None if validated is None else tuple(Validation(**one) for one in validated),
+        **content,
+    )
     _check_values(bundle)
     _check_graph(bundle)
     require_digest(bundle, written)
     return bundle
+
+
+def _of_this_format(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a bundle of format 1 or 2 under the keys of this format."""
+    content = {_OLDER_KEYS.get(key, key): value for key, value in content.items()}
+    facts = content.get("facts")
+    if isinstance(facts, dict) and "went_on_from" in facts:
+        content["facts"] = {("finetuned_from" if key == "went_on_from" else key): facts[key] for key in facts}
+    return content
 
 
 def require_digest(bundle: Bundle, digest: str) -> None:
@@ -181,8 +221,8 @@ def _check_values(bundle: Bundle) -> None:
             rule="a bundle must have two different classes or more",
             remedy="fetch it again",
         )
-    if not bundle.temperature > 0 or not 0 <= bundle.abstain_below <= 1 or not bundle.strange_above >= 0:
-        got = f"{bundle.temperature}, {bundle.abstain_below} and {bundle.strange_above}"
+    if not bundle.temperature > 0 or not 0 <= bundle.confidence_threshold <= 1 or not bundle.ood_threshold >= 0:
+        got = f"{bundle.temperature}, {bundle.confidence_threshold} and {bundle.ood_threshold}"
         raise BundleError(
             code="bundle_invalid",
             rule=("a bundle must have a positive temperature, a threshold in 0 to 1 and a bound of 0 or more"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gadolin.atomic import write_text
 from gadolin.errors import DataError, suggestion
-from gadolin.records import NO_LESION, Failure, Record, slice_name
+from gadolin.records import NO_LESION, SEQUENCES, Failure, Record, slice_name
 
 __all__ = ["COLUMNS", "SPLITS", "file_digest", "manifest_digest", "read_manifest", "write_manifest"]
 
@@ -26,7 +26,8 @@ _OF_ONE_FILE = ("manifest_file_missing", "cannot_open")
 def read_manifest(path: Path, *, verify: bool = True, failures: list[Failure] | None = None) -> list[Record]:
     """Read a manifest; relative paths count from its folder.
 
-    Columns: ``path,label,patient,group,source,split,fold,outline,digest,frame``, the first two required. A digest that
+    Columns: ``path,label,patient,group,source,split,fold,outline,digest,frame,sequence,institution``, the first two
+    required. A digest that
     is given is compared with the file, one that is not is computed; without ``verify`` the files are not looked at.
     Raises DataError naming row and rule. A row whose file is missing or cannot be opened is added to ``failures``
     instead, where that is given and another row is good.
@@ -88,7 +89,7 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
         outline = shown(Path(record.outline)) if record.outlined else record.outline
         frame = "" if record.frame is None else record.frame
         facts = (record.patient, record.group, record.source, record.split, fold, outline, record.digest, frame)
-        rows.writerow((shown(record.path), record.label, *facts))
+        rows.writerow((shown(record.path), record.label, *facts, record.sequence, record.institution))
     write_text(path, out.getvalue())
 
 
@@ -107,12 +108,14 @@ def file_digest(path: Path) -> str:
 
 
 def manifest_digest(records: Iterable[Record]) -> str:
-    """Return a digest of what was trained on: each picture's bytes, label, patient and part, in order."""
+    """Return a digest of what was trained on: each slice's bytes, label, patient, part, sequence and institution."""
     total = hashlib.sha256()
     for record in records:
         fold = "" if record.fold is None else str(record.fold)
         digest = slice_name(record.digest, record.frame)
-        row = (digest, record.label, record.patient, record.group, record.split, fold)
+        row: tuple[str, ...] = (digest, record.label, record.patient, record.group, record.split, fold)
+        if record.sequence or record.institution:
+            row = (*row, record.sequence, record.institution)
         total.update("\x1f".join(row).encode() + b"\n")
     return total.hexdigest()
 
@@ -166,6 +169,13 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
             got=f"got {values['split']!r}",
             remedy="correct it",
         )
+    if values["sequence"] not in ("", *SEQUENCES):
+        raise DataError(
+            code="manifest_value_invalid",
+            rule=f"row {number}: sequence must be one of {', '.join(SEQUENCES)} or empty",
+            got=f"got {values['sequence']!r}{suggestion(values['sequence'], SEQUENCES)}",
+            remedy="correct it",
+        )
     for name in ("fold", "frame"):
         if values[name] and not values[name].isdecimal():
             got = values[name]
@@ -194,6 +204,8 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
         outline=_outline(path, number, values["outline"], verify=digest_of is not None),
         digest=digest,
         frame=int(values["frame"]) if values["frame"] else None,
+        sequence=values["sequence"],
+        institution=values["institution"],
     )
 
 

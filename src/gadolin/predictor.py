@@ -127,9 +127,9 @@ class Predictor:
 
     def strange(self, said: Answer) -> NDArray[np.bool_]:
         """Return (N,): which slices are stranger than the bundle's bound; none where it has no bound."""
-        if said.strangeness is None or not self.bundle.strange_above:
+        if said.strangeness is None or not self.bundle.ood_threshold:
             return np.zeros(len(said.logits), np.bool_)
-        return np.asarray(~(said.strangeness <= self.bundle.strange_above))
+        return np.asarray(~(said.strangeness <= self.bundle.ood_threshold))
 
     def probabilities(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return calibrated probabilities (N, K) float32 of prepared slices (N, H, H) uint8."""
@@ -157,9 +157,9 @@ class Predictor:
 
     def _verdict(self, likely: NDArray[np.float32], name: str, code: str | None) -> Prediction:
         best = int(likely.argmax())
-        if code is None and likely[best] < self.bundle.abstain_below:
+        if code is None and likely[best] < self.bundle.confidence_threshold:
             code = "low_confidence"
-        reason = code and _REASONS[code].format(self.bundle.abstain_below)
+        reason = code and _REASONS[code].format(self.bundle.confidence_threshold)
         classes = self.bundle.classes
         return Prediction(
             path=name,

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from gadolin.errors import GadolinError, printable
 
-__all__ = ["NOTICE", "NO_LESION", "Failure", "Finding", "Prediction", "Record", "Slice", "slice_name"]
+__all__ = ["NOTICE", "NO_LESION", "SEQUENCES", "Failure", "Finding", "Prediction", "Record", "Slice", "slice_name"]
 
 NOTICE = "For research only. Not a medical device; not for diagnosis."
 NO_LESION = "none"
 """In place of an outline: the slice is known to show no lesion."""
+SEQUENCES = ("T1", "T1c", "T2", "FLAIR", "PD")
+"""MRI sequences; T1c is T1-weighted with contrast agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Record:
     ``split`` is one of "train", "validation", "test", or empty; ``digest`` is the SHA-256 of the file;
     ``outline`` the path of a mask of the slice's size, lesion where it is not zero, or of the slice's own file where
     that holds one, or ``NO_LESION``. ``frame`` numbers the slice within a file of several, from 0.
+    ``sequence`` is one of ``SEQUENCES`` and ``institution`` where it was scanned; both are empty where unknown.
     """
 
     path: Path
@@ -38,6 +41,8 @@ class Record:
     outline: str = ""
     digest: str = ""
     frame: int | None = None
+    sequence: str = ""
+    institution: str = ""
 
     @property
     def outlined(self) -> bool:
@@ -80,6 +85,9 @@ class Prediction:
     ``label`` is the most probable class, or None where the model abstains; ``reason`` then says why and ``reason_code``
     names it: "colour_image", "several_slices", "out_of_distribution" or "low_confidence".
     ``model`` is the digest of the bundle that answered; ``frame`` numbers the slice in a file of several.
+    ``p_tumour`` is the calibrated probability in [0, 1] that the slice shows a tumour of any kind, ``sequence`` the MRI
+    sequence that the model recognises, one of ``SEQUENCES``, and ``validated`` whether the model was validated for this
+    answer on that sequence. All three are None where the model does not give them.
     """
 
     path: str
@@ -90,6 +98,9 @@ class Prediction:
     reason_code: str | None
     model: str
     frame: int | None = None
+    sequence: str | None = None
+    p_tumour: float | None = None
+    validated: bool | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the prediction as the documented JSON object (``docs/prediction.md``)."""
@@ -108,6 +119,9 @@ class Prediction:
             "abstained": self.abstained,
             "reason_code": self.reason_code,
             "reason": self.reason,
+            "sequence": self.sequence,
+            "p_tumour": self.p_tumour,
+            "validated": self.validated,
         }
 
 

@@ -58,6 +58,11 @@ class Interval:
     high: float | None = None
     resamples: int = 0
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """``low`` and ``high``, or None."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
     def as_json(self) -> dict[str, float | int | None]:
         """Return value, low, high and resamples as a JSON object."""
         return {"value": self.value, "low": self.low, "high": self.high, "resamples": self.resamples}

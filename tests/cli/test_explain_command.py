@@ -151,7 +151,7 @@ def test_what_a_file_system_may_refuse_stands_in_no_name(name, tmp_path):
 
 
 def test_what_cannot_be_drawn_names_the_extra_of_explanations(gadolin, bare, pictures, tmp_path, monkeypatch):
-    monkeypatch.delitem(sys.modules, "gadolin.report.overlays", raising=False)
+    monkeypatch.delitem(sys.modules, "gadolin.explanations.overlays", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     ending = gadolin("explain", pictures[0], "--model", bare, "--out", tmp_path / "out")
     ending.refused('pip install "gadolin[explain]"')

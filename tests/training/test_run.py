@@ -71,7 +71,7 @@ def two_classes(small_phantoms, tmp_path_factory):
 def test_a_small_validation_part_tells_how_strange_a_slice_is_but_declines_none(finished_run):
     predictor = Predictor.load(finished_run)
 
-    assert (predictor.bundle.strange_above, predictor.bundle.abstain_below) == (0, 0)
+    assert (predictor.bundle.ood_threshold, predictor.bundle.confidence_threshold) == (0, 0)
     said = predictor.ask(np.zeros((2, 256, 256), np.uint8))
     assert said.strangeness.shape == (2,)
     assert not predictor.strange(said).any()
@@ -93,9 +93,9 @@ def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
 
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
     bundle = Predictor.load(tmp_path / "other").bundle
-    assert bundle.strange_above > 0
+    assert bundle.ood_threshold > 0
     assert bundle.head_counter == HEAD_COUNTER
-    assert bundle.abstain_below == 0.42
+    assert bundle.confidence_threshold == 0.42
 
 
 def test_the_same_seed_trains_the_same_network(finished_run, short_plan, graph_of_finished, tmp_path):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
+
+if TYPE_CHECKING:
+    from gadolin.report.evaluation import Evaluation
+    from gadolin.statistics import Interval
 
 
 def evaluate(
@@ -32,60 +35,84 @@ def evaluate(
     Intervals resample patients (or groups of copies) and not slices. Where the model is a run folder, slices that it
     was trained on, or copies of them, are counted apart, and this reading is recorded in the run.
     """
-    from gadolin.report.evaluation import evaluate_model
+    from gadolin.bundle import beside
+    from gadolin.run_folder import RunFolder
+    from gadolin.sources import scan
+    from gadolin.workflows.evaluate import evaluate as evaluate_model
 
+    run = RunFolder.containing(model.resolve()) if model.exists() else None
+    found = scan(data, patient_from=patient_from)
+    folder = out or beside(run.path if run else model) / f"evaluation-{found.name}"
+    _require_own_folder(folder)
     with progress_bar("evaluating") as advance:
-        page = evaluate_model(
+        evaluation = evaluate_model(
             model,
-            data,
-            out=out,
-            patient_from=patient_from,
-            options=(runtime, cache),
+            found,
+            runtime=runtime,
+            cache=cache,
             progress=lambda done, total: advance(done, total, "evaluating"),
         )
-    metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
+    evaluation.save(folder)
+    report = folder / "report.html"
     if as_json:
-        print_json({"report": str(page), "metrics": metrics})
+        print_json({"report": str(report), "metrics": evaluation.as_json()})
     else:
-        print(summary(metrics))
-        say("\n".join([*(f"note: {note}" for note in metrics["notes"]), f"report: {page}"]))
+        print(summary(evaluation))
+        say("\n".join([*(f"note: {note}" for note in evaluation.notes), f"report: {report}"]))
 
 
-def summary(metrics: dict[str, Any]) -> str:
-    """Return the parts, their figures and how these differ as tables in words, for the terminal."""
+def _require_own_folder(folder: Path) -> None:
+    """Raise DataError if ``folder`` is a run or a bundle: a report must not be mixed with its files."""
+    from gadolin.errors import DataError
+    from gadolin.places import FACTS
+    from gadolin.run_folder import RunFolder
+
+    if RunFolder(folder).exists or (folder / FACTS).is_file():
+        raise DataError(
+            code="output_not_empty",
+            rule="a report needs a folder of its own",
+            got=f"{folder} contains a run or a bundle",
+            remedy="choose another --out",
+        )
+
+
+def summary(evaluation: Evaluation) -> str:
+    """Return the subsets, their figures and how these differ as tables in words, for the terminal."""
+    from gadolin.metrics import Unscored
     from gadolin.records import NOTICE
 
-    scored = {name: part for name, part in metrics["parts"].items() if part["scored"]}
+    measurement = evaluation.measurement
     figures = ("accuracy", "balanced_accuracy", "macro_f1")
-    rows = [
-        [name, str(part["n"]), *(str(part["per_class"][each]["n"]) for each in metrics["classes"])]
-        + [_percent(part[key]) for key in figures]
-        for name, part in scored.items()
+    rows, unscored = [], []
+    for name, part in measurement.parts.items():
+        if isinstance(part, Unscored):
+            unscored.append(f"{name}: {part.n} slices, not scored: {part.reason}")
+            continue
+        counts = (str(part.per_class[each].n) for each in measurement.classes)
+        rows.append([name, str(part.n), *counts, *(_percent(part.figures[key]) for key in figures)])
+    lines = [
+        table(["part", "n", *measurement.classes, "accuracy", "balanced accuracy", "macro F1"], rows),
+        "",
+        *unscored,
     ]
-    lines = [table(["part", "n", *metrics["classes"], "accuracy", "balanced accuracy", "macro F1"], rows), ""]
     lines += [
-        f"{name}: {part['n']} slices, not scored: {part['reason']}"
-        for name, part in metrics["parts"].items()
-        if name not in scored
-    ]
-    lines += [
-        f"{each['minuend']} less {each['subtrahend']}: "
-        + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each[key])}" for key in figures)
-        for each in metrics["differences"]
+        f"{each.minuend} less {each.subtrahend}: "
+        + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each.figures[key])}" for key in figures)
+        for each in measurement.differences
     ]
     return "\n".join([*lines, f"Intervals: 95 %, resampled by patient or group. {NOTICE}"])
 
 
-def _percent(value: dict[str, float | None]) -> str:
-    return _spelled(value, "{:.1f}", " ({:.1f}-{:.1f})")
+def _percent(figure: Interval) -> str:
+    return _spelled(figure, "{:.1f}", " ({:.1f}-{:.1f})")
 
 
-def _points(value: dict[str, float | None]) -> str:
-    return _spelled(value, "{:+.1f} points", " ({:+.1f} to {:+.1f})")
+def _points(figure: Interval) -> str:
+    return _spelled(figure, "{:+.1f} points", " ({:+.1f} to {:+.1f})")
 
 
-def _spelled(figure: dict[str, float | None], form: str, spread: str) -> str:
-    value, low, high = (figure.get(key) for key in ("value", "low", "high"))
-    if value is None:
+def _spelled(figure: Interval, form: str, spread: str) -> str:
+    if figure.value is None:
         return "-"
-    return form.format(100 * value) + ("" if low is None or high is None else spread.format(100 * low, 100 * high))
+    between = "" if figure.interval is None else spread.format(*(100 * one for one in figure.interval))
+    return form.format(100 * figure.value) + between

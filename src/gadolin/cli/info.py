@@ -10,7 +10,7 @@ import typer
 from gadolin.cli.output import print_json
 
 _LONG = "statistics"  # of the bundle's facts: hundreds of numbers
-_NAMES = {"weights": "training started from", "went_on_from": "went on from weights"}
+_NAMES = {"weights": "training started from", "finetuned_from": "fine-tuned from weights"}
 
 
 def info(
@@ -38,9 +38,9 @@ def info(
         "classes": ", ".join(bundle.classes),
         "preparation": ", ".join(f"{key} {value}" for key, value in bundle.preparation.as_json().items()),
         "temperature": f"{bundle.temperature:.3f}",
-        "abstains below": f"{bundle.abstain_below:.4g}" if bundle.abstain_below else "never",
+        "confidence threshold": f"{bundle.confidence_threshold:.4g}" if bundle.confidence_threshold else "none",
         "declines several slices by": bundle.head_counter or "no rule",
-        "abstains above a strangeness of": f"{bundle.strange_above:.2f}" if bundle.strange_above else "never",
+        "out-of-distribution threshold": f"{bundle.ood_threshold:.2f}" if bundle.ood_threshold else "none",
         **({"licence and origin": bundle.licence} if bundle.licence else {}),
         **{_NAMES.get(key, key.replace("_", " ")): _words(value) for key, value in facts.items()},
         **{f"{part} part": _words(value) for part, value in bundle.metrics.items()},

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gadolin.atomic import write_bytes
+from gadolin.errors import MissingExtraError, RequestError
+from gadolin.records import NOTICE, Slice
 
 __all__ = ["Explanation"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """Why a class was given its probability, as ``method`` tells it.
+    """Why a model gives a class its probability, according to ``method``.
 
-    ``heat`` (H, W) float32 lies on the pixels of the slice: above 0 speaks for ``label``, below 0 against it, 0 says
-    nothing; units differ between methods. ``probability`` in [0, 1] is the model's for that class. ``samples`` is how
-    often the model was asked, ``settings`` what else decides the map: the same ones give the same map.
+    ``heat`` (H, W) float32 is on the pixels of the slice: above 0 is evidence for ``label``, below 0 against it; units
+    differ between methods. ``probability`` in [0, 1] is the model's for that class. ``samples`` is how often the model
+    was evaluated, ``settings`` what else decides the map: the same ones give the same map. ``image`` is the slice.
     """
 
     method: str
@@ -25,3 +33,51 @@ class Explanation:
     probability: float
     samples: int
     settings: dict[str, object] = field(default_factory=dict)
+    image: Slice | None = None
+
+    def save(self, path: Path | str) -> None:
+        """Write the heat over its slice as a PNG picture, or the heat alone where ``path`` ends in .npy.
+
+        Raises RequestError for another ending, MissingExtraError where the extra ``explain`` is not installed,
+        OutputError where the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".npy":
+            buffer = io.BytesIO()
+            np.save(buffer, self.heat, allow_pickle=False)
+            write_bytes(path, buffer.getvalue())
+        elif path.suffix.lower() == ".png":
+            write_bytes(path, self.as_png())
+        else:
+            raise RequestError(
+                code="output_format_unknown",
+                rule="an explanation is saved as .png or .npy",
+                got=f"got {path.name}",
+                remedy="change the ending",
+            )
+
+    def as_png(self) -> bytes:
+        """Return the heat over its slice as PNG; raises MissingExtraError where the extra is not installed."""
+        if self.image is None:
+            raise RequestError(
+                code="explanation_without_slice",
+                rule="a picture of an explanation needs its slice",
+                got="this one has none",
+                remedy="set image",
+            )
+        try:
+            from gadolin.explanations.overlays import overlay
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(package="matplotlib", extra="explain") from error
+        return overlay(self.image, self)
+
+    def __repr__(self) -> str:
+        """Return method, class, probability and the size of the heat."""
+        height, width = self.heat.shape
+        return f"Explanation({self.method} for {self.label}, p = {self.probability:.2f}, {height} x {width} pixels)"
+
+    def _repr_html_(self) -> str:
+        """Return the picture with its caption for notebooks."""
+        picture = base64.b64encode(self.as_png()).decode("ascii")
+        caption = f"{escape(self.method)} for {escape(self.label)}, p = {self.probability:.2f}. {NOTICE}"
+        return f'<figure><img src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'

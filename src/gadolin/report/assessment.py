@@ -1,9 +1,7 @@
-"""A model and a data set in, a folder with metrics, predictions and the report out."""
+"""A model and labelled slices in, an evaluation out."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,126 +11,117 @@ import numpy as np
 
 from gadolin._version import __version__
 from gadolin.cache import Prepared
-from gadolin.errors import OutputError
-from gadolin.lineage import lineage, shipped_learned
+from gadolin.errors import DataError
 from gadolin.manifest import manifest_digest
 from gadolin.metrics import Measurement, Table, measure
 from gadolin.metrics.assess import assess
 from gadolin.predictor import Predictor
+from gadolin.provenance import pretraining_notice, weights_history
 from gadolin.records import Record
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes
-from gadolin.report.page import write_report
+from gadolin.report.evaluation import Evaluation
+from gadolin.run_folder import RunFolder
+
+__all__ = ["Assessment", "assess_model", "pretraining_notes"]
 
 _NAMED = 20  # slices, in a note
-
-__all__ = ["Assessment", "assess_and_report", "known_of", "run_facts", "run_history"]
+_FACTS = (
+    "recipe_name",
+    "weights",
+    "data",
+    "manifest_digest",
+    "seed",
+    "precision",
+    "device",
+    "chosen_epoch",
+    "training_seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What to evaluate and how to tell of it.
+    """What to evaluate a model on.
 
-    ``run`` is the run folder that the model lies in, if it is one: its reading of the data is recorded there, and its
-    facts and curves stand in the report. ``parts`` maps a picture's key to its part; ``prepared`` are the slices where
-    they are ready, else the cache folder to prepare them into; ``notes`` are sentences for the report.
+    ``run`` is the run that trained the model, if there is one: the evaluation is recorded there, and the report shows
+    its facts and curves. ``parts`` maps a slice's key to its subset; ``prepared`` are the prepared slices, or the cache
+    folder to prepare them into; ``notes`` are sentences for the report.
     """
 
     records: Sequence[Record]
-    out: Path
     title: str
-    run: Path | None = None
+    run: RunFolder | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     prepared: Prepared | Path | None = None
     notes: tuple[str, ...] = ()
 
 
-def assess_and_report(
+def assess_model(
     predictor: Predictor, assessment: Assessment, *, progress: Callable[[int, int], None] | None = None
-) -> tuple[Measurement, Path]:
-    """Predict, measure, write the report; returns the measurement and the path of the page."""
+) -> Evaluation:
+    """Predict and measure; record the evaluation in the run.
+
+    Raises DataError where a label is no class of the model, OutputError where the run folder cannot be written.
+    """
     table, prepared = assess(
         predictor, assessment.records, parts=assessment.parts, prepared=assessment.prepared, progress=progress
     )
     measurement = measure(table)
-    if assessment.run is not None:
-        _record_reading(assessment, predictor.bundle.digest, measurement)
-    facts = {"classes": ", ".join(table.classes), **(run_facts(assessment.run) if assessment.run else {})}
+    run = assessment.run
+    if run is not None:
+        run.record_reading(_reading(assessment, predictor.bundle.digest, measurement))
     context = ReportContext(
         title=assessment.title,
         model=predictor.bundle.digest,
         created=datetime.now(UTC).date().isoformat(),
-        facts=facts | {"temperature": f"{predictor.bundle.temperature:.3f}", "Gadolin": __version__},
-        history=run_history(assessment.run) if assessment.run else (),
+        facts={
+            "classes": ", ".join(table.classes),
+            **(_run_facts(run) if run else {}),
+            "temperature": f"{predictor.bundle.temperature:.3f}",
+            "Gadolin": __version__,
+        },
+        history=run.history() if run else (),
         mistakes=_mistakes(table, prepared),
-        notes=(*assessment.notes, *known_of(lineage(predictor.bundle)), *_notes(prepared, table.paths)),
+        notes=(
+            *assessment.notes,
+            *pretraining_notes(weights_history(predictor.bundle)),
+            *_notes(prepared, table.paths),
+        ),
     )
-    return measurement, write_report(assessment.out, table, measurement, context=context)
+    return Evaluation(table, measurement, context)
 
 
-def known_of(digests: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the note on what was learned from where a packaged model is in a lineage, else none."""
-    told = shipped_learned(digests)
-    return (f"{told[0].upper()}{told[1:]}.",) if told else ()
+def pretraining_notes(digests: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a sentence on what was learned from where a packaged model is among these weights, else none."""
+    notice = pretraining_notice(digests)
+    return (f"{notice[0].upper()}{notice[1:]}.",) if notice else ()
 
 
-def run_facts(run: Path) -> dict[str, str]:
-    """Return what ``run.json`` tells of how a model was made, as names and words."""
+def _run_facts(run: RunFolder) -> dict[str, str]:
+    """Return how the model was made, as names and words; of a run of another version nothing."""
     try:
-        content = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = run.read()
+    except DataError:
         return {}
-    shown = (
-        "recipe_name",
-        "weights",
-        "data",
-        "manifest_digest",
-        "seed",
-        "precision",
-        "device",
-        "chosen_epoch",
-        "training_seconds",
-    )
-    return {name.replace("_", " "): str(content[name]) for name in shown if name in content}
+    shown = {name: getattr(known, name) for name in _FACTS}
+    return {name.replace("_", " "): str(value) for name, value in shown.items() if value is not None}
 
 
-def run_history(run: Path) -> list[dict[str, float | None]]:
-    """Return the rows of ``history.csv``, or none."""
-    try:
-        with (run / "history.csv").open(newline="", encoding="utf-8") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    except OSError:
-        return []
-
-
-def _record_reading(assessment: Assessment, model: str, measurement: Measurement) -> None:
-    """Append to the run's list of readings: when which slices were looked at with which model, and what was seen.
+def _reading(assessment: Assessment, model: str, measurement: Measurement) -> dict[str, object]:
+    """Return what the run's list of evaluations holds: when, which slices, which model, how good.
 
     One that is repeated because the first was interrupted is listed too.
     """
-    run, records = assessment.run, assessment.records
-    assert run is not None, "only a run keeps a list of its readings"
+    records = assessment.records
     parts = [assessment.parts.get(record.key, "") for record in records]
-    reading = {
+    return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "title": assessment.title,
         "model": model,
         "data_digest": manifest_digest(records),
-        "report": assessment.out.name,
         "slices": len(records),
         "parts": {part: parts.count(part) for part in sorted(set(parts)) if part},
         "accuracy": measurement.overall.as_json()["accuracy"],
     }
-    try:
-        path = run / "readings.jsonl"
-        whole = not path.exists() or path.read_bytes()[-1:] in (b"", b"\n")
-        with path.open("a", encoding="utf-8") as file:
-            file.write(("" if whole else "\n") + json.dumps(reading) + "\n")
-    except OSError as error:
-        raise OutputError(
-            code="unwritable",
-            rule=f"cannot record this reading in {run}: {error.strerror or error}",
-            remedy="make the run folder writable",
-        ) from error
 
 
 def _mistakes(table: Table, prepared: Prepared) -> tuple[Mistake, ...]:

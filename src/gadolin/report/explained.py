@@ -111,7 +111,7 @@ def explain_slices(
     A slice that cannot be read or explained is yielded as a Failure, and the rest go on; a class that the model lacks
     ends it with RequestError before anything is written.
     """
-    overlays = load("gadolin.report.overlays", "explain")
+    overlays = load("gadolin.explanations.overlays", "explain")
     if question.label is not None:
         class_index(question.label, predictor.bundle.classes)
     for path, frame, image in slices:

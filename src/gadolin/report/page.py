@@ -17,10 +17,10 @@ from gadolin.report import words
 from gadolin.report.context import Mistake, ReportContext
 from gadolin.report.drawings import Drawing, draw, inline, load
 
-__all__ = ["environment", "write_report"]
+__all__ = ["environment", "write_page", "write_report"]
 
 
-def write_report(folder: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> Path:
+def write_report(folder: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> None:
     """Write metrics.json, predictions.csv, figures/*.png and report.html under ``folder``, the page last.
 
     Each file is whole or not there; files of an earlier report are replaced. The page holds its figures and
@@ -32,14 +32,26 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
         measurement: What :func:`gadolin.metrics.measure` found for ``table``.
         context: Title, model, facts, history, mistakes and notes.
 
-    Returns:
-        The path of report.html.
-
     Raises:
         DataError: The measurement is not of this table.
         MissingExtraError: matplotlib, seaborn or jinja2 is not installed.
         OutputError: The folder cannot be written.
     """
+    page, drawings = _drawn(table, measurement, context)
+    write_json(folder / "metrics.json", measurement.as_json() | {"notes": list(context.notes)})
+    write_table(folder / "predictions.csv", table)
+    for drawing in drawings.values():
+        write_bytes(folder / "figures" / f"{drawing.name}.png", drawing.png)
+    write_bytes(folder / "report.html", page)
+
+
+def write_page(path: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> None:
+    """Write the page of a report alone, as :func:`write_report` does; raises what that raises."""
+    page, _ = _drawn(table, measurement, context)
+    write_bytes(path, page)
+
+
+def _drawn(table: Table, measurement: Measurement, context: ReportContext) -> tuple[bytes, dict[str, Drawing]]:
     if measurement.classes != table.classes or measurement.overall.n != len(table):
         raise DataError(
             code="measurement_of_other_table",
@@ -49,14 +61,7 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
         )
     load("jinja2")
     drawings = draw(table, measurement, context)
-    page = _render(table, measurement, context, drawings)
-    write_json(folder / "metrics.json", measurement.as_json() | {"notes": list(context.notes)})
-    write_table(folder / "predictions.csv", table)
-    for drawing in drawings.values():
-        write_bytes(folder / "figures" / f"{drawing.name}.png", drawing.png)
-    path = folder / "report.html"
-    write_bytes(path, page.encode("utf-8", "backslashreplace"))
-    return path
+    return _render(table, measurement, context, drawings).encode("utf-8", "backslashreplace"), drawings
 
 
 def environment() -> Any:

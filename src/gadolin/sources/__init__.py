@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gadolin.errors import DataError
+from gadolin.errors import DataError, RequestError
 from gadolin.folder_walk import special_file
 from gadolin.manifest import read_manifest
 from gadolin.records import Failure
@@ -24,13 +24,26 @@ __all__ = ["SOURCES", "Progress", "Scan", "fetch", "not_taken_json", "require_tr
 Progress = Callable[[int, int], None]
 
 
-def scan(data: Path, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
+def scan(data: Scan | Path | str, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
     """Recognise a data set: a manifest CSV or a folder holding one, Figshare's slices, annotations, or class folders.
+
+    Data that is scanned already is returned as it is.
 
     ``patient_from`` is "parent" (the folder a picture lies in names its patient) or a regular expression with one
     group, searched in the path below ``data``. ``progress`` is called with (done, total) files.
-    Raises DataError where nothing usable is found, or only half a fetch.
+    Raises DataError where nothing usable is found, or only half a fetch; RequestError for another type.
     """
+    if isinstance(data, Scan):
+        _refuse_rule(patient_from, f"{data.root} is scanned already")
+        return data
+    if not isinstance(data, str | Path):
+        raise RequestError(
+            code="input_unfit",
+            rule="data must be scanned data, or the path of a folder or manifest",
+            got=f"got a {type(data).__name__}",
+            remedy="give its path",
+        )
+    data = Path(data)
     if special := special_file(str(data)):
         raise DataError(
             code=special.code, rule="the data must be a folder or a manifest CSV", got=special.got, path=data
@@ -86,7 +99,7 @@ def _refuse_rule(patient_from: str | None, got: str) -> None:
     if patient_from is not None:
         raise DataError(
             code="patient_rule_not_needed",
-            rule="--patient-from is for data that does not name its patients itself",
+            rule="patient_from is for a folder that does not name its patients itself",
             got=got,
             remedy="leave it out",
         )

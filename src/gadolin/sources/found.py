@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 
 from gadolin.errors import DataError
@@ -18,7 +19,7 @@ __all__ = ["Scan", "in_order_of_path", "not_taken_json", "require_trainable"]
 _LOG = logging.getLogger("gadolin")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scan:
     """A recognised data set.
 
@@ -45,6 +46,36 @@ class Scan:
         return tuple(sorted({record.label for record in self.records}))
 
     @property
+    def name(self) -> str:
+        """What the data set is called: its folder's name, or its manifest's unless that is manifest.csv."""
+        whole = self.root.resolve()
+        return whole.parent.name if whole.name == "manifest.csv" else whole.stem
+
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """The number of slices by part and class; slices without a part count under ""."""
+        counts = Counter((record.split, record.label) for record in self.records)
+        parts = sorted({record.split for record in self.records})
+        return {part: {name: counts[part, name] for name in self.classes} for part in parts}
+
+    @property
+    def patients(self) -> int:
+        """The number of known patients."""
+        return len({record.patient for record in self.records if record.patient})
+
+    def part(self, name: str) -> Scan:
+        """Return the slices of one part: "train", "validation" or "test"; raises DataError where it is empty."""
+        records = tuple(record for record in self.records if record.split == name)
+        if not records:
+            raise DataError(
+                code="part_missing",
+                rule="a part must have slices",
+                got=f"{self.root} has none in {name!r}",
+                remedy=f"choose one of {', '.join(filter(None, self.counts)) or 'none: split the data first'}",
+            )
+        return replace(self, records=records)
+
+    @property
     def folder(self) -> Path:
         """The folder that paths count from: the data folder, or the manifest's."""
         return self.root if self.root.is_dir() else self.root.parent
@@ -59,8 +90,6 @@ class Scan:
 
     def as_json(self) -> dict[str, object]:
         """Return the release, counts by class and part, patients, what was renamed and what was skipped."""
-        parts = sorted({record.split for record in self.records})
-        counts = Counter((record.split, record.label) for record in self.records)
         return {
             "data": str(self.root),
             "base": str(self.base or self.folder),
@@ -68,12 +97,33 @@ class Scan:
             "release": None if self.release is None else self.release.as_json(),
             "slices": len(self.records),
             "classes": list(self.classes),
-            "parts": {part or "all": {name: counts[part, name] for name in self.classes} for part in parts},
-            "patients": len({record.patient for record in self.records if record.patient}) or None,
+            "parts": {part or "all": counts for part, counts in self.counts.items()},
+            "patients": self.patients or None,
             "slices_without_patient": sum(not record.patient for record in self.records),
             "renamed": self.renamed,
             **not_taken_json(self.skipped, self.omitted),
         }
+
+    def __repr__(self) -> str:
+        """Return the path, and the numbers of slices, classes, parts and patients."""
+        parts = ", ".join(f"{sum(counts.values())} {part or 'without a part'}" for part, counts in self.counts.items())
+        patients = f"{self.patients} patients" if self.patients else "patients unknown"
+        left = len(self.skipped) + len(self.omitted)
+        facts = [f"{len(self.records)} slices ({parts})", f"classes {', '.join(self.classes)}", patients]
+        facts += [f"{left} files left out"] if left else []
+        return f"Scan({str(self.root)!r}: {', '.join(facts)})"
+
+    def _repr_html_(self) -> str:
+        """Return the numbers of slices by part and class as a table, for notebooks."""
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("part", *self.classes))
+        rows = "".join(
+            f"<tr><td>{part or 'all'}</td>{''.join(f'<td>{count}</td>' for count in counts.values())}</tr>"
+            for part, counts in self.counts.items()
+        )
+        return (
+            f"<p><b>{escape(str(self.root))}</b>, {self.patients or 'unknown'} patients</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
 
 
 def not_taken_json(skipped: Sequence[Failure], omitted: Sequence[Failure]) -> dict[str, object]:

@@ -20,6 +20,7 @@ from gadolin.metrics.selective import naming_bound
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import Classifier, MirrorAverage
 from gadolin.predictor import Predictor, probabilities
+from gadolin.run_folder import Provenance
 from gadolin.runtime import open_runtime
 from gadolin.splits import grouping_keys
 from gadolin.training.export import export_graph
@@ -33,7 +34,6 @@ __all__ = ["make_bundle"]
 _LOG = logging.getLogger(__name__)
 
 _FACTS = ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
-_FACTS_OF_SOME = ("went_on_from",)
 _PARITY_SLICES = 32  # spread over the validation part, so that every class is among them
 _GATE_SLICES = 4096  # of the training part, at most, whose features the gate is made from
 
@@ -42,7 +42,7 @@ def make_bundle(
     network: Classifier,
     recipe: Recipe,
     parts: Parts,
-    facts: dict[str, Any],
+    facts: Provenance,
     folder: Path,
     *,
     foreign: NDArray[np.uint8] | None = None,
@@ -65,10 +65,10 @@ def make_bundle(
         preparation=recipe.preparation,
         graph_digest=digest,
         head_counter=HEAD_COUNTER,
-        manifest_digest=facts["manifest_digest"],
+        manifest_digest=facts.manifest_digest,
         weights_digest=file_digest(folder / "weights.safetensors"),
-        facts={key: facts[key] for key in _FACTS}
-        | {key: facts[key] for key in _FACTS_OF_SOME if key in facts}
+        facts={key: getattr(facts, key) for key in _FACTS}
+        | ({"finetuned_from": list(facts.finetuned_from)} if facts.finetuned_from else {})
         | {"statistics": _statistics(parts)},
     )
     asking = Predictor(plain, open_runtime(plain.graph))
@@ -83,13 +83,16 @@ def make_bundle(
             len(validation),
             ENOUGH,
         )
+    likely = probabilities(said.logits, temperature)
     accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
     bundle = replace(
         plain,
         graph_digest=add_gate(plain.graph, gate),
         temperature=temperature,
-        abstain_below=naming_bound(probabilities(said.logits, temperature), validation.targets) if enough else 0.0,
-        strange_above=bound(gate.strangeness(said.features)) if enough else 0.0,
+        confidence_threshold=naming_bound(likely, validation.targets)
+        if enough
+        else 0.0,
+        ood_threshold=bound(gate.strangeness(said.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
     write_bundle(bundle)

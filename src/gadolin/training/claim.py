@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,33 +12,33 @@ from filelock import FileLock, Timeout
 
 from gadolin.atomic import LOCK, clear_leftovers, is_leftover, require_fresh, unwritable
 from gadolin.errors import DataError
+from gadolin.run_folder import RunFolder
 from gadolin.training.plan import Plan
 from gadolin.training.recipe import Recipe
 
-__all__ = ["begun", "claimed", "require_same"]
-
-_OWN_FOLDERS = (".", "bundle", "evaluation", "evaluation/figures")
+__all__ = ["claimed", "require_same"]
 
 
 @contextmanager
 def claimed(plan: Plan) -> Iterator[Plan]:
-    """Hold the run folder of ``plan`` for the block, and clear away the temporary files of a killed process.
+    """Lock the run folder of ``plan`` for the block, and delete the temporary files of a killed process.
 
-    Yields the plan, which begins anew where the run to go on with was killed before it had written ``run.json``. The
-    operating system lets go of the lock when a process dies, so the lock file of a killed one stands in nobody's way.
-    Raises DataError where another training holds the folder, or where it is not as the plan says: new or empty, or
-    with an unfinished run; OutputError where it cannot be written.
+    Yields the plan. It does not resume if the earlier process was killed before it had recorded the run. The operating
+    system releases the lock when a process dies, so a lock file that is left behind does no harm. Raises DataError if
+    another training has the lock, or if the folder is neither new or empty nor has a run to resume, as the plan says;
+    OutputError if it cannot be written.
     """
+    run = RunFolder(plan.out)
     _require_usable(plan)
     with _locked(plan.out):
         _require_usable(plan)
-        for name in _OWN_FOLDERS:
-            clear_leftovers(plan.out / name)
-        if plan.resume and not (plan.out / "run.json").exists():
-            (plan.out / "manifest.csv").unlink(missing_ok=True)
+        for folder in run.folders:
+            clear_leftovers(folder)
+        if plan.resume and not run.exists:
+            run.manifest.unlink(missing_ok=True)
             plan = replace(plan, resume=False)
-        if plan.resume and begun(plan.out).get("finished"):
-            (plan.out / "checkpoint.safetensors").unlink(missing_ok=True)
+        if plan.resume and run.is_finished:
+            run.checkpoint.unlink(missing_ok=True)
             raise DataError(
                 code="run_finished",
                 rule="--resume needs an unfinished run",
@@ -49,39 +48,26 @@ def claimed(plan: Plan) -> Iterator[Plan]:
         yield plan
 
 
-def begun(run: Path) -> dict[str, Any]:
-    """Return what ``run.json`` holds of a run that was begun; raises DataError where there is none."""
-    try:
-        return dict(json.loads((run / "run.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(
-            code="run_not_found",
-            rule="--resume needs a folder that holds an unfinished run",
-            got=f"{run} holds none",
-            remedy="leave --resume out",
-        ) from error
+def require_same(run: RunFolder, settings: Mapping[str, Any]) -> None:
+    """Raise DataError if the run in ``run`` was begun with other settings than these.
 
-
-def require_same(run: Path, facts: Mapping[str, Any]) -> None:
-    """Raise DataError where the run in ``run`` was begun with other settings than these ``facts`` of ``run.json``.
-
-    Recipe keys that the run does not know, as they came later, count as their defaults.
+    ``settings`` are fields of its ``Provenance``. Recipe keys that the run does not have, because they were added
+    later, count as their defaults.
     """
-    before = begun(run)
-    if isinstance(before.get("recipe"), dict):
-        before["recipe"] = _completed(before["recipe"], Recipe(name="", epochs=1).as_json())
-    for key, value in facts.items():
-        if before.get(key) != value:
+    before = run.read()
+    before = replace(before, recipe=_completed(before.recipe, Recipe(name="", epochs=1).as_json()))
+    for key, value in settings.items():
+        if getattr(before, key) != value:
             raise DataError(
                 code="run_settings_differ",
                 rule="--resume needs the settings that the run began with",
-                got=f"{key} differs from {run}/run.json",
+                got=f"{key} differs from the run in {run.path}",
                 remedy="use the same",
             )
 
 
 def _completed(recipe: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
-    """Return a recipe as ``run.json`` holds it with the keys of ``plain`` that it lacks."""
+    """Return a recipe as a run records it, with the keys of ``plain`` that it does not have."""
     full = {**plain, **recipe}
     return {key: _completed(value, plain[key]) if isinstance(plain.get(key), dict) else value
             for key, value in full.items()}  # fmt: skip
@@ -91,11 +77,11 @@ def _require_usable(plan: Plan) -> None:
     if not plan.resume:
         require_fresh(plan.out, "choose another folder, or pass --resume to go on with the run in it")
     elif not _barely_begun(plan.out):
-        begun(plan.out)
+        RunFolder(plan.out).read()
 
 
 def _barely_begun(run: Path) -> bool:
-    """Tell whether ``run`` holds only what a run writes before ``run.json``, and something of it."""
+    """Return whether ``run`` has only what a run writes before it is recorded, and some of it."""
     names = list(run.iterdir()) if run.is_dir() else []
     return bool(names) and all(is_leftover(path) or path.name == "manifest.csv" for path in names)
 

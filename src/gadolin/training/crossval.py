@@ -1,8 +1,7 @@
-"""Cross-validation: a run for each fold, and every slice answered for by the one run that did not learn from it."""
+"""Cross-validation: a run for each fold, so that every slice is predicted by a model that was not trained on it."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,38 +19,40 @@ from gadolin.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.metrics import measure
 from gadolin.predictions import Table, read_table
 from gadolin.records import Record
-from gadolin.report.assessment import known_of
+from gadolin.report.assessment import pretraining_notes
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes
-from gadolin.report.page import write_report
+from gadolin.report.evaluation import Evaluation
+from gadolin.run_folder import RunFolder
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import check_folds
 from gadolin.training.claim import require_same
 from gadolin.training.learner import Progress
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model, with_evidence
-from gadolin.training.weights import NAMED, localise, weights_facts
+from gadolin.training.weights import has_lesion_decoder
 
-__all__ = ["cross_validate", "folded_records", "joined_tables", "unfinished"]
+__all__ = ["cross_validate", "fold_run", "folded_records", "joined_tables", "unfinished"]
 
 _LOG = logging.getLogger("gadolin")
 
 
 def cross_validate(
     plan: Plan, folds: Path | None = None, *, only: Sequence[int] = (), progress: Progress | None = None
-) -> Path | None:
-    """Train once for each fold of ``plan.data`` and return the path of the report on all slices pooled.
+) -> Evaluation | None:
+    """Train once for each fold of ``plan.data`` and return the evaluation of all slices pooled.
 
     ``only`` names the folds to train for now, in that order; while others are left, None is returned.
 
     The folds are those of the manifest ``folds``, else of the data itself. Each run learns from the other folds, cuts
     its validation part off them, and reads its own fold once, at the end. With ``plan.resume`` finished folds are
-    kept and an unfinished one goes on, by the recipe, seed and weights that they were begun with. Where
-    ``plan.weights`` is the folder of another cross-validation, each fold starts from that one's run of the same fold.
+    kept and an unfinished one goes on, by the recipe, seed and weights that they were begun with. If
+    ``plan.weights`` is another cross-validation, each fold starts from that one's run of the same fold.
     ``plan.out`` holds ``folds.csv``, a run folder ``fold-K`` for each fold and ``evaluation/`` with every slice's
     out-of-fold probabilities. Raises DataError where a slice has no fold, a fold lacks a class, or a patient or copy
     group stands in two folds, RequestError where ``only`` names a fold that is not there, WeightsError where another
     cross-validation lacks one.
     """
+    plan = replace(plan, data=scan(plan.data, patient_from=plan.patient_from), patient_from=None)
     records = folded_records(plan, folds)
     check_folds(records)
     numbers = sorted({record.fold for record in records if record.fold is not None})
@@ -75,14 +76,20 @@ def cross_validate(
         _train_fold(plan, records, number, progress)
     if unfinished(plan.out, numbers):
         return None
-    runs = [plan.out / f"fold-{number}" for number in numbers]
-    table = joined_tables([read_table(run / "evaluation" / "predictions.csv") for run in runs])
-    return _report(plan, records, table)
+    table = joined_tables([read_table(fold_run(plan.out, number).predictions) for number in numbers])
+    evaluation = _pooled(plan, records, table)
+    evaluation.save(plan.out / "evaluation")
+    return evaluation
+
+
+def fold_run(out: Path, number: int) -> RunFolder:
+    """Return the run of a fold of the cross-validation in ``out``."""
+    return RunFolder(out / f"fold-{number}")
 
 
 def unfinished(out: Path, numbers: Sequence[int]) -> list[int]:
     """Return those of the folds ``numbers`` whose run in the folder ``out`` is not finished."""
-    return [number for number in numbers if not _finished(out / f"fold-{number}")]
+    return [number for number in numbers if not fold_run(out, number).is_finished]
 
 
 def folded_records(plan: Plan, folds: Path | None) -> list[Record]:
@@ -158,47 +165,41 @@ def _require_same(records: Sequence[Record], listed: Path) -> None:
 
 def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> None:
     """Raise DataError where the run of a fold, finished or not, was begun with another recipe, seed or weights."""
-    run = plan.out / f"fold-{number}"
-    if (run / "run.json").is_file():
-        weights = _weights(plan, number)
-        outlined = any(record.outlined for record in records if record.fold != number)
-        recipe = with_evidence(plan.recipe, outlined=outlined or localise(weights))
-        facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights_digest": None}
-        require_same(run, facts | weights_facts(weights))
-
-
-def _weights(plan: Plan, number: int) -> str:
-    """Return what the run of a fold starts from: of another cross-validation, its run of the same fold."""
-    return str(Path(plan.weights) / f"fold-{number}") if _goes_on(plan) else plan.weights
-
-
-def _goes_on(plan: Plan) -> bool:
-    return plan.weights not in NAMED and (Path(plan.weights) / "folds.csv").is_file()
+    run = fold_run(plan.out, number)
+    if not run.exists:
+        return
+    start = plan.weights.of_fold(number)
+    outlined = any(record.outlined for record in records if record.fold != number)
+    recipe = with_evidence(plan.recipe, outlined=outlined or has_lesion_decoder(start))
+    settings = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights": start.name}
+    require_same(run, settings | {"weights_digest": start.digest})
 
 
 def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
-    """Raise WeightsError where what is started from is not there: of another cross-validation, a finished fold."""
-    left = unfinished(Path(plan.weights), numbers) if _goes_on(plan) else []
-    if left:
-        raise WeightsError(
-            code="crossval_unfinished",
-            rule="a cross-validation to go on from must have finished the same folds",
-            got=f"{', '.join(map(str, left))} of {plan.weights} are not",
-            remedy="finish it with --resume, or name a run folder",
-        )
-    for weights in {_weights(plan, number) for number in numbers}:
-        weights_facts(weights)
+    """Raise WeightsError if the weights of a fold are missing, or that fold of another cross-validation unfinished."""
+    start = plan.weights
+    if start.kind == "crossval" and start.path is not None:
+        left = unfinished(start.path, numbers)
+        if left:
+            raise WeightsError(
+                code="crossval_unfinished",
+                rule="a cross-validation to start from must have finished the same folds",
+                got=f"{', '.join(map(str, left))} of {start.text} are not",
+                remedy="finish it with --resume, or give a run folder",
+            )
+    for number in numbers:
+        _ = start.of_fold(number).digest
 
 
 def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:
     """Train and test one fold, go on with it where it was begun, leave it where it is finished."""
-    run = plan.out / f"fold-{number}"
-    if _finished(run):
+    run = fold_run(plan.out, number)
+    if run.is_finished:
         return
     parts = plan.out / f"fold-{number}.csv"
     write_manifest(parts, (replace(one, split="test" if one.fold == number else "train") for one in records))
-    going_on = run.is_dir() and any(run.iterdir())
-    own = replace(plan, data=parts, out=run, weights=_weights(plan, number), resume=going_on)
+    resume = run.path.is_dir() and any(run.path.iterdir())
+    own = replace(plan, data=parts, out=run.path, weights=plan.weights.of_fold(number), resume=resume)
 
     def telling(done: int, total: int, what: str) -> None:
         assert progress is not None, "only called where there is one"
@@ -207,12 +208,7 @@ def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Pr
     train_model(own, progress=telling if progress else None)
 
 
-def _finished(run: Path) -> bool:
-    begun = run / "run.json"
-    return begun.is_file() and bool(json.loads(begun.read_text(encoding="utf-8")).get("finished"))
-
-
-def _report(plan: Plan, records: Sequence[Record], table: Table) -> Path:
+def _pooled(plan: Plan, records: Sequence[Record], table: Table) -> Evaluation:
     by_key = {record.key: record for record in records}
     rows = worst_mistakes(table)
     wrong = prepared_slices([by_key[table.digests[row]] for row in rows], plan.recipe.preparation, plan.cache)
@@ -227,9 +223,9 @@ def _report(plan: Plan, records: Sequence[Record], table: Table) -> Path:
         for row, picture in zip(rows, wrong.slices, strict=True)
     ]
     folds = sorted({record.fold for record in records if record.fold is not None})
-    begun = json.loads((plan.out / f"fold-{folds[0]}" / "run.json").read_text(encoding="utf-8"))
+    first = fold_run(plan.out, folds[0]).read()
     context = ReportContext(
-        title=f"{plan.recipe.name} on {plan.data.stem}, {len(folds)} folds pooled",
+        title=f"{plan.recipe.name} on {scan(plan.data).name}, {len(folds)} folds pooled",
         model="one model for each fold",
         created=datetime.now(UTC).date().isoformat(),
         facts={
@@ -237,13 +233,13 @@ def _report(plan: Plan, records: Sequence[Record], table: Table) -> Path:
             "folds": ", ".join(map(str, folds)),
             "manifest digest": manifest_digest(records),
             "seed": str(plan.machine.seed),
-            "weights": Path(plan.weights).name,
+            "weights": plan.weights.name,
             "Gadolin": __version__,
         },
         mistakes=mistakes,
         notes=(
-            "Each slice was answered for by the one model of its fold, which was trained on the other folds alone.",
-            *known_of(tuple(begun.get("went_on_from", []))),
+            "Each slice was predicted by the model of its fold, which was trained on the other folds only.",
+            *pretraining_notes(first.finetuned_from),
         ),
     )
-    return write_report(plan.out / "evaluation", table, measure(table), context=context)
+    return Evaluation(table, measure(table), context)

@@ -17,10 +17,10 @@ from gadolin.manifest import read_manifest
 from gadolin.outlines import prepared_outlines
 from gadolin.readers.each import unreadable
 from gadolin.records import Failure, Record
+from gadolin.run_folder import RunFolder
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import cut, join_copies
 from gadolin.training.batches import Examples
-from gadolin.training.claim import begun
 from gadolin.training.learner import Progress
 from gadolin.training.plan import Plan
 
@@ -51,9 +51,10 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
     """
     preparation = plan.recipe.preparation
     if plan.resume:
-        records = read_manifest(plan.out / "manifest.csv")
+        run = RunFolder(plan.out)
+        records = read_manifest(run.manifest)
         prepared = prepared_slices(records, preparation, plan.cache, progress=_telling(progress, "preparing slices"))
-        left_out = begun(plan.out).get("left_out", {})
+        left_out = run.read().left_out
     else:
         found = scan(plan.data, patient_from=plan.patient_from, progress=_telling(progress, "scanning"))
         require_trainable(found, skip_unreadable=plan.skip_unreadable)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gadolin.errors import RequestError
+from gadolin.sources import Scan
+from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.recipe import Recipe
 
@@ -20,10 +22,10 @@ class Plan:
     data names no such part. ``resume`` goes on with the unfinished run in ``out``.
     """
 
-    data: Path
+    data: Scan | Path
     out: Path
     recipe: Recipe
-    weights: str = "none"
+    weights: StartingPoint = field(default_factory=lambda: StartingPoint("none", "none"))
     machine: Machine = field(default_factory=Machine)
     patient_from: str | None = None
     skip_unreadable: bool = False
@@ -43,3 +45,8 @@ class Plan:
                     got=f"got {share}",
                     remedy="0.2 is usual",
                 )
+
+    @property
+    def data_path(self) -> Path:
+        """The folder or manifest that the data is from."""
+        return self.data.root if isinstance(self.data, Scan) else self.data

@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
-from gadolin.atomic import write_json
 from gadolin.bundle import Bundle
 from gadolin.errors import DataError, RequestError
 from gadolin.manifest import manifest_digest, write_manifest
@@ -24,21 +21,23 @@ from gadolin.network import Classifier, build_classifier
 from gadolin.network.heads import OutlineHead
 from gadolin.predictor import Predictor
 from gadolin.records import Record
-from gadolin.report.assessment import Assessment, assess_and_report
+from gadolin.report.assessment import Assessment, assess_model
+from gadolin.report.evaluation import Evaluation
+from gadolin.run_folder import Provenance, RunFolder
 from gadolin.runtime import open_runtime
 from gadolin.splits import copied_from
 from gadolin.training.batches import Examples, steps_per_epoch
 from gadolin.training.bundling import make_bundle
 from gadolin.training.checkpoint import Checkpoint
-from gadolin.training.claim import begun, claimed, require_same
-from gadolin.training.fit import fit, halvings
+from gadolin.training.claim import claimed, require_same
+from gadolin.training.fit import fit
 from gadolin.training.learner import Progress
 from gadolin.training.machine import Machine
 from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
 from gadolin.training.processes import agreed, by_turns, joined
 from gadolin.training.recipe import Recipe
-from gadolin.training.weights import localise, require_unseen, start_from
+from gadolin.training.weights import has_lesion_decoder, load_weights, require_unseen
 
 __all__ = ["train_model", "with_evidence"]
 
@@ -57,12 +56,12 @@ _PACKAGES = (
 )
 
 
-def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
-    """Train by ``plan`` and return the path of the report on the test part, which is read once, at the end.
+def train_model(plan: Plan, *, progress: Progress | None = None) -> Evaluation | None:
+    """Train by ``plan`` and return the evaluation on the test part, which is read once, at the end.
 
-    ``progress`` is called with (done, total, what). Several processes that torchrun started train together; the first
-    alone writes, and an error in one is raised in all. Raises a GadolinError, before anything is written, where data,
-    weights or folder cannot be used; an interrupted run goes on with ``resume``.
+    ``progress`` is called with (done, total, what). Several processes that torchrun started train together: the first
+    writes and returns the evaluation, the others None, and an error in one is raised in all. Raises a GadolinError,
+    before anything is written, if data, weights or folder cannot be used; ``resume`` continues an interrupted run.
     """
     fabric = plan.machine.fabric()
     with ExitStack() as stack, joined(fabric):
@@ -85,17 +84,17 @@ def _require_divisible(recipe: Recipe, processes: int) -> None:
         )
 
 
-def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Path:
+def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Evaluation | None:
     plan = replace(plan, machine=_settled(plan.machine, fabric))
     parts, plan, network, facts = by_turns(fabric, lambda: _begin(plan, fabric, progress))
     examples = (parts.train, parts.validation)
     state = fit(network, plan.recipe, examples, machine=plan.machine, run=plan.out, progress=progress)
 
-    def finish() -> Path:
+    def finish() -> Evaluation | None:
         if not fabric.is_global_zero:
-            return plan.out / "evaluation" / "report.html"
+            return None
         network.load_state_dict(state.best)
-        return _finish(plan, network, parts, facts | _outcome(plan, state), progress)
+        return _finish(plan, network, parts, _with_outcome(facts, state), progress)
 
     return agreed(fabric, finish)
 
@@ -107,16 +106,16 @@ def _settled(machine: Machine, fabric: Fabric) -> Machine:
     return replace(machine, precision=fabric.broadcast("bfloat16" if machine.bfloat16 else "float32"))
 
 
-def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts, Plan, Classifier, dict[str, Any]]:
+def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts, Plan, Classifier, Provenance]:
     """Return data, resolved plan, network and facts; only the first process reads weights, and opens the run."""
     parts = divide(plan, progress)
     plan = _resolved(plan, parts, knows=_weights_know(plan, fabric))
     torch.manual_seed(plan.machine.seed)
     network = build_classifier(plan.recipe.network, len(parts.classes))
-    facts = _facts(plan, parts.records) | {"processes": fabric.world_size, "left_out": parts.left_out}
+    facts = replace(_provenance(plan, parts), processes=fabric.world_size)
     if fabric.is_global_zero:
         require_unseen(plan.weights, parts.records)
-        facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
+        facts = replace(facts, **load_weights(network, plan.recipe.network.backbone, plan.weights, parts.classes))
         _open_run(plan, parts.records, facts)
         if not plan.resume:
             _warn_of_few_steps(plan.recipe, len(parts.train))
@@ -158,32 +157,34 @@ def _without_lesions(train: Examples, classes: int) -> list[int]:
     return [number for number, each in enumerate(own) if len(each) and bool(each.all())]
 
 
-def _outcome(plan: Plan, state: Checkpoint) -> dict[str, Any]:
-    """Return what ``run.json`` records of the training."""
-    split = halvings(plan.out)
-    return {
-        "chosen_epoch": state.best_epoch,
-        "epochs": state.epoch,
-        "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
-        "history": state.history[state.best_epoch - 1],
-    } | ({"halvings": split} if split else {})
+def _with_outcome(facts: Provenance, state: Checkpoint) -> Provenance:
+    """Return what the run records, with the result of training."""
+    return replace(
+        facts,
+        chosen_epoch=state.best_epoch,
+        epochs=state.epoch,
+        training_seconds=round(sum(row["seconds"] for row in state.history), 1),
+        chosen=state.history[state.best_epoch - 1],
+    )
 
 
-def _finish(plan: Plan, network: Classifier, parts: Parts, facts: dict[str, Any], progress: Progress | None) -> Path:
-    """Write the bundle, read the test part and write the report; the run counts as finished only then."""
-    bundle = make_bundle(network, plan.recipe, parts, facts, plan.out / "bundle")
-    write_json(plan.out / "run.json", facts | {"finished": False})
-    page = _read_test(plan, bundle, parts, progress)
-    write_json(plan.out / "run.json", facts | {"finished": True})
-    (plan.out / "checkpoint.safetensors").unlink(missing_ok=True)
-    return page
+def _finish(plan: Plan, network: Classifier, parts: Parts, facts: Provenance, progress: Progress | None) -> Evaluation:
+    """Write the bundle, evaluate on the test part and write the report; only then is the run finished."""
+    run = RunFolder(plan.out)
+    bundle = make_bundle(network, plan.recipe, parts, facts, run.bundle)
+    run.write(facts)
+    evaluation = _evaluated(plan, bundle, parts, progress)
+    evaluation.save(run.evaluation)
+    run.write(replace(facts, finished=True))
+    run.checkpoint.unlink(missing_ok=True)
+    return evaluation
 
 
 def _weights_know(plan: Plan, fabric: Fabric) -> bool:
-    """Tell whether the weights know outlines; only the first process reads them, the others what it wrote."""
+    """Return whether the weights learned from outlines; only the first process reads them, the others its record."""
     if fabric.is_global_zero:
-        return localise(plan.weights)
-    return bool(begun(plan.out)["recipe"]["network"]["evidence"] == "outlines")
+        return has_lesion_decoder(plan.weights)
+    return bool(RunFolder(plan.out).read().recipe["network"]["evidence"] == "outlines")
 
 
 def _resolved(plan: Plan, parts: Parts, *, knows: bool) -> Plan:
@@ -212,47 +213,51 @@ def with_evidence(recipe: Recipe, *, outlined: bool) -> Recipe:
     return replace(recipe, network=replace(network, evidence=evidence))
 
 
-def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
-    """Return what ``run.json`` records: settings resolved, seeds, versions, digests, counts."""
+def _provenance(plan: Plan, parts: Parts) -> Provenance:
+    """Return what the run records: settings resolved, seed, versions, digests, counts."""
+    records = parts.records
     counts = Counter((record.split, record.label) for record in records)
-    return {
-        "recipe_name": plan.recipe.name,
-        "recipe": plan.recipe.as_json(),
-        "data": str(plan.data),
-        "manifest_digest": manifest_digest(records),
-        "counts": {
+    return Provenance(
+        recipe_name=plan.recipe.name,
+        recipe=plan.recipe.as_json(),
+        data=str(plan.data_path),
+        manifest_digest=manifest_digest(records),
+        counts={
             part: {label: n for (p, label), n in sorted(counts.items()) if p == part}
             for part in sorted({p for p, _ in counts})
         },
-        "patients": len({record.patient for record in records if record.patient}),
-        "seed": plan.machine.seed,
-        "precision": "bfloat16" if plan.machine.bfloat16 else "float32",
-        "device": plan.machine.device,
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("gadolin", *_PACKAGES)},
-    }
+        patients=len({record.patient for record in records if record.patient}),
+        seed=plan.machine.seed,
+        precision="bfloat16" if plan.machine.bfloat16 else "float32",
+        device=plan.machine.device,
+        threads=torch.get_num_threads(),
+        accumulate=1,
+        processes=1,
+        validation=plan.validation,
+        test=plan.test,
+        python=platform.python_version(),
+        versions={name: version(name) for name in ("gadolin", *_PACKAGES)},
+        left_out=parts.left_out,
+    )
 
 
-def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> None:
+def _open_run(plan: Plan, records: Sequence[Record], facts: Provenance) -> None:
+    run = RunFolder(plan.out)
     if plan.resume:
         keys = ("recipe", "seed", "manifest_digest", "precision", "weights", "weights_digest")
-        require_same(plan.out, {key: facts.get(key) for key in keys})
+        require_same(run, {key: getattr(facts, key) for key in keys})
         return
-    write_manifest(plan.out / "manifest.csv", records)
-    write_json(plan.out / "run.json", facts | {"finished": False})
+    write_manifest(run.manifest, records)
+    run.write(facts)
 
 
-def _read_test(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | None) -> Path:
-    tested = [record for record in parts.records if record.split == "test"]
+def _evaluated(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | None) -> Evaluation:
     assessment = Assessment(
-        records=tested,
-        out=plan.out / "evaluation",
-        title=f"{plan.recipe.name} on the test part of {plan.data.name}",
-        run=plan.out,
+        records=[record for record in parts.records if record.split == "test"],
+        title=f"{plan.recipe.name} on the test part of {plan.data_path.name}",
+        run=RunFolder(plan.out),
         parts=copied_from(parts.records),
         prepared=parts.test,
     )
     telling = None if progress is None else lambda done, total: progress(done, total, "evaluating")
-    _, page = assess_and_report(Predictor(bundle, open_runtime(bundle.graph)), assessment, progress=telling)
-    return page
+    return assess_model(Predictor(bundle, open_runtime(bundle.graph)), assessment, progress=telling)

@@ -14,63 +14,68 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gadolin.bundle import model_place, read_bundle, require_weights
-from gadolin.errors import BundleError, DataError, WeightsError
-from gadolin.lineage import lineage, shipped_learned
-from gadolin.manifest import file_digest, read_manifest
+from gadolin.errors import DataError, WeightsError
+from gadolin.manifest import read_manifest
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.heads import Head
+from gadolin.provenance import pretraining_notice
 from gadolin.records import Record
+from gadolin.starting_point import OTHER_CHOICES, StartingPoint
 from gadolin.training.imagenet import BACKBONE_KEY, PACKAGES, packaged_weights
 
-__all__ = ["NAMED", "OTHER_CHOICES", "localise", "require_unseen", "start_from", "weights_facts"]
+__all__ = ["has_lesion_decoder", "load_weights", "require_unseen"]
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # seconds
 _DECODER = "head.upwards."
 _CLASSIFIER = ("conv_head.", "bn2.", "classifier.", "fc.", "head.")  # of timm's models, after the last map
 
-OTHER_CHOICES = "give --weights none, shipped, a .safetensors file, a run folder or a bundle"
-NAMED = ("none", "imagenet", "shipped")
-"""What is no path."""
 
+def load_weights(
+    network: Classifier, backbone_name: str, start: StartingPoint, classes: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Load weights in place and return what the run records of them.
 
-def start_from(network: Classifier, backbone_name: str, weights: str, classes: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Load weights in place and return facts for the run's record.
-
-    ``weights`` is "none", "imagenet" (through timm and the hub), "shipped" (the
-    model that comes with the package), or a path: a safetensors file (named as a whole
-    classifier or as a bare backbone), a run folder or a bundle. The backbone must fit. Of the head a decoder is kept
-    that fits, and all of it where a run or bundle names the same ``classes``; else it starts anew.
-    Raises WeightsError where they cannot be had or do not fit.
+    A file may hold a whole classifier or a bare backbone, under this package's names or timm's; its backbone must be
+    ``backbone_name``. A lesion decoder that fits is kept, and the whole head if a bundle has the same ``classes``.
+    Raises WeightsError where the weights are missing or do not fit.
     """
-    if weights == "none":
-        return {"weights": "none"}
-    if weights == "imagenet":
-        name, state = _imagenet(backbone_name)
-        _load(network, state, name)
-        return {"weights": "imagenet", "weights_source": name}
-    place = model_place(weights)
-    path = _file(weights)
+    facts = {"weights": start.name}
+    if start.kind == "none":
+        return facts
+    if start.kind == "imagenet":
+        source, state = _imagenet(backbone_name)
+        _load(network, state, source)
+        return facts | {"weights_source": source}
+    path = _file_of(start)
     _require_same_backbone(path, backbone_name)
     state = _read(path)
     _load(network, _of_backbone(state), str(path))
-    same = not place.is_file() and read_bundle(place).classes == classes
-    head = _load_head(network.head, state, same=same)
-    return weights_facts(weights) | {"weights_head": head, "went_on_from": list(_lineage(weights))}
+    same = start.bundle is not None and start.bundle.classes == classes
+    return facts | {
+        "weights_path": None if start.path is None else str(start.path.resolve()),
+        "weights_digest": start.digest,
+        "weights_head": _load_head(network.head, state, same=same),
+        "finetuned_from": start.history,
+    }
 
 
-def localise(weights: str) -> bool:
-    """Tell whether ``weights`` are of a network that learned from outlines where lesions are."""
-    if weights in ("none", "imagenet"):
+def has_lesion_decoder(start: StartingPoint) -> bool:
+    """Return whether the weights are of a network that learned from outlines where lesions are."""
+    if start.file is None:
         return False
-    path = _file(weights)
+    path = _file_of(start)
     try:
         with safe_open(path, "pt") as content:
             return any(name.startswith(_DECODER) for name in content.keys())  # noqa: SIM118  # it is no dictionary
     except (OSError, SafetensorError) as error:
         raise _damaged(path, error) from error
+
+
+def _file_of(start: StartingPoint) -> Path:
+    assert start.file is not None, "a starting point that is neither random nor ImageNet has a file"
+    return start.file
 
 
 def _require_same_backbone(path: Path, backbone_name: str) -> None:
@@ -105,18 +110,18 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
     )
 
 
-def require_unseen(weights: str, records: Iterable[Record]) -> None:
-    """Raise DataError where ``weights`` are of a run that learned from what is held out among ``records``.
+def require_unseen(start: StartingPoint, records: Iterable[Record]) -> None:
+    """Raise DataError if the weights were trained on slices that are held out among ``records``.
 
-    What the shipped model learned from is not listed with it: where weights are its own, or go on from it, a warning
-    says what it was.
+    The package does not list what its own model was trained on: where the weights come from it, a warning says what
+    that was.
     """
-    if told := shipped_learned(_lineage(weights)):
-        _LOG.warning(told)
-    listed = _manifest_of(weights)
-    if listed is None:
+    if notice := pretraining_notice(start.history):
+        _LOG.warning(notice)
+    run = start.run
+    if run is None or not run.manifest.is_file():
         return
-    seen = {one.key: one.split for one in read_manifest(listed, verify=False)}
+    seen = {one.key: one.split for one in read_manifest(run.manifest, verify=False)}
     wrong = [
         one.name
         for one in records
@@ -126,43 +131,13 @@ def require_unseen(weights: str, records: Iterable[Record]) -> None:
     if wrong:
         raise DataError(
             code="held_out_was_learned",
-            rule="what is held out must be new to the weights",
-            got=f"{len(wrong)} slices are not, such as {wrong[0]}",
+            rule="held-out slices must be new to the weights",
+            got=f"{len(wrong)} are not, such as {wrong[0]}",
             remedy=(
-                f"give {listed} as the data, whose parts are those that the weights were learned "
-                "with, or to a cross-validation the folds, seed and share of validation of that "
-                "before"
+                f"give {run.manifest} as the data, which has the split that the weights were trained with; for a "
+                "cross-validation, use its folds, seed and validation fraction"
             ),
         )
-
-
-def _manifest_of(weights: str) -> Path | None:
-    """Return the manifest of the run that ``weights`` are of, where they are of one that is here."""
-    if weights in NAMED:
-        return None
-    place = Path(weights).resolve()
-    runs = (each for each in (place, *list(place.parents)[:2]) if (each / "run.json").is_file())
-    return next((each / "manifest.csv" for each in runs if (each / "manifest.csv").is_file()), None)
-
-
-def _lineage(weights: str) -> tuple[str, ...]:
-    """Return the digests of the weights that training starts from, and of what these went on from; newest first."""
-    if weights in ("none", "imagenet"):
-        return ()
-    path = _file(weights)
-    digest = file_digest(path)
-    try:
-        own = lineage(read_bundle(path.parent))
-    except BundleError:  # a file alone
-        return (digest,)
-    return own if own[0] == digest else (digest,)
-
-
-def weights_facts(weights: str) -> dict[str, str]:
-    """Return what a run records of where it starts from: the name, and of a file its digest; raises WeightsError."""
-    if weights in ("none", "imagenet"):
-        return {"weights": weights}
-    return {"weights": Path(weights).name, "weights_digest": file_digest(_file(weights))}
 
 
 def _imagenet(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
@@ -211,23 +186,6 @@ def _require_answer(address: str) -> None:
         return  # an answer all the same
 
 
-def _file(weights: str) -> Path:
-    path = model_place(weights)
-    if path.is_file():
-        return path
-    if not path.exists():
-        raise WeightsError(
-            code="weights_not_found",
-            rule="weights must be none, imagenet, shipped or a path",
-            got=f"{path} does not exist",
-            remedy=OTHER_CHOICES,
-        )
-    try:
-        return require_weights(read_bundle(path))
-    except BundleError as error:
-        raise WeightsError(**error.fields()) from error
-
-
 def _of_backbone(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the backbone's tensors under its own names, whichever way the file names them."""
     own = {name.removeprefix("backbone."): tensor for name, tensor in state.items() if name.startswith("backbone.")}
@@ -256,12 +214,12 @@ def _load(network: Classifier, state: dict[str, Tensor], where: str) -> None:
 
 
 def _load_head(head: Head, state: dict[str, Tensor], *, same: bool) -> str:
-    """Load what fits of a head in place; ``same`` tells whether it scores the same classes."""
+    """Load what fits of a head in place; ``same``: it scores the same classes."""
     wanted = head.state_dict()
     own = {name.removeprefix("head."): tensor for name, tensor in state.items() if name.startswith("head.")}
     kept = {name: tensor for name, tensor in own.items() if same or f"head.{name}".startswith(_DECODER)}
     fits = all(name in wanted and wanted[name].shape == tensor.shape for name, tensor in kept.items())
     if not kept or not fits or (same and wanted.keys() - kept.keys() - {"lesion"}):
-        return "anew"
+        return "new"
     head.load_state_dict({**wanted, **kept})
     return "kept" if same else "decoder kept"

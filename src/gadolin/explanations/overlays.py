@@ -14,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from gadolin.explanations import Explanation
+from gadolin.explanations.explanation import Explanation
 from gadolin.records import NOTICE, Slice
 
 __all__ = ["overlay", "panel"]

@@ -1,0 +1,49 @@
+"""``predict``: classify slices with a model, by default the packaged one."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import overload
+
+from gadolin.inputs import One, Several
+from gadolin.predictor import Predictor
+from gadolin.records import Prediction
+
+__all__ = ["load_model", "predict"]
+
+
+def load_model(model: Path | str = "shipped", *, runtime: str = "onnxruntime", threads: int = 0) -> Predictor:
+    """Load a model: "shipped" for the packaged one, a run folder, or a bundle.
+
+    ``runtime`` is "onnxruntime" or "openvino", on ``threads`` threads, 0 for one per core. Raises BundleError where the
+    model is missing or damaged.
+    """
+    return Predictor.load(model, runtime=runtime, threads=threads)
+
+
+@overload
+def predict(  # type: ignore[overload-overlap]  # a string is a path, though a sequence of strings too
+    slices: One, *, model: Predictor | Path | str = "shipped"
+) -> Prediction: ...
+
+
+@overload
+def predict(slices: Several, *, model: Predictor | Path | str = "shipped") -> list[Prediction]: ...
+
+
+def predict(slices: One | Several, *, model: Predictor | Path | str = "shipped") -> Prediction | list[Prediction]:
+    """Return the prediction for a slice, or a list with one for each of several.
+
+    A slice is a path, a Slice or an array (H, W). ``model`` is what ``load_model`` returned, or what it takes; the
+    packaged model is loaded once. Raises RequestError for anything else, ReadError for a file that cannot be
+    read, BundleError where the model cannot be.
+    """
+    if not isinstance(model, Predictor):
+        model = _packaged() if str(model) == "shipped" else Predictor.load(model)
+    return model.predict(slices)
+
+
+@cache
+def _packaged() -> Predictor:
+    return Predictor.load()

@@ -1,0 +1,109 @@
+"""``train``: learn a classifier from labelled slices and evaluate it on the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gadolin.predictor import Predictor
+from gadolin.report.evaluation import Evaluation
+from gadolin.run_folder import Provenance, RunFolder
+from gadolin.starting_point import StartingPoint
+from gadolin.training.machine import Machine
+from gadolin.training.plan import Plan
+
+if TYPE_CHECKING:
+    from gadolin.recipes import Recipe
+    from gadolin.sources import Scan
+    from gadolin.workflows.split import Split
+
+__all__ = ["Run", "train", "train_by_plan"]
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """A finished training run: its model, and how good that is on the test part.
+
+    ``folder`` is where it is kept; ``metrics`` is the evaluation on the test part.
+    """
+
+    folder: RunFolder
+    metrics: Evaluation
+
+    @cached_property
+    def model(self) -> Predictor:
+        """The trained model."""
+        return Predictor.load(self.folder.bundle)
+
+    @property
+    def report(self) -> Path:
+        """The HTML page of the evaluation, in the run folder."""
+        return self.folder.report
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """How the model was made."""
+        return self.folder.read()
+
+    def __repr__(self) -> str:
+        """Return the folder and the evaluation."""
+        return f"Run({str(self.folder.path)!r}, {self.metrics!r})"
+
+    def _repr_html_(self) -> str:
+        """Return the evaluation as a table, for notebooks."""
+        return f"<p>Run in <code>{escape(str(self.folder.path))}</code></p>{self.metrics._repr_html_()}"
+
+
+def train(
+    data: Split | Scan | Path | str,
+    *,
+    recipe: Recipe | Path | str = "default",
+    out: Path | str = "run",
+    weights: StartingPoint | str = "none",
+    seed: int = 0,
+    device: str = "auto",
+    patient_from: str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Train a classifier and evaluate it on the test part, which is read once, after training.
+
+    Args:
+        data: What ``split`` or ``scan`` returned, or a folder or manifest. Without a test or validation part, one is
+            held out, by patient and by groups of copies.
+        recipe: A Recipe, the name of one, or a recipe file.
+        out: The run folder; new or empty.
+        weights: Where training starts from: none, imagenet, shipped, or the path of a file, bundle or run.
+        seed: The same seed trains the same network on the same machine.
+        device: auto, cpu, cuda or mps.
+        patient_from: How ``data`` names its patients, as for ``scan``.
+        progress: Called with (done, total, what).
+
+    Raises:
+        GadolinError: Data, recipe, weights or folder cannot be used; nothing is written then.
+    """
+    from gadolin.recipes import load_recipe
+
+    plan = Plan(
+        data=as_data(data),
+        out=Path(out),
+        recipe=load_recipe(recipe),
+        weights=weights if isinstance(weights, StartingPoint) else StartingPoint.resolve(weights),
+        machine=Machine(device=device, seed=seed),
+        patient_from=patient_from,
+    )
+    return train_by_plan(plan, progress=progress)
+
+
+def train_by_plan(plan: Plan, *, progress: Progress | None = None) -> Run:
+    """Train by a plan and return the run; raises as :func:`train`."""
+    from gadolin.training.run import train_model
+
+    evaluation = train_model(plan, progress=progress)
+    assert evaluation is not None, "only the first of several processes returns a run"
+    return Run(RunFolder(plan.out), evaluation)
