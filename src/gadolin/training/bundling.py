@@ -20,13 +20,13 @@ from gadolin.metrics.selective import naming_bound
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import Classifier, MirrorAverage
 from gadolin.predictor import Predictor, probabilities
+from gadolin.recipes import Recipe
 from gadolin.runtime import open_runtime
 from gadolin.splits import grouping_keys
 from gadolin.training.export import export_graph
 from gadolin.training.gate import ENOUGH, Gate, add_gate, bound, fit_gate
 from gadolin.training.imagenet import BACKBONE_KEY
 from gadolin.training.parts import Parts
-from gadolin.training.recipe import Recipe
 
 __all__ = ["make_bundle"]
 

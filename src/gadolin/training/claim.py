@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 
 from gadolin.atomic import LOCK, clear_leftovers, is_leftover, require_fresh, unwritable
 from gadolin.errors import DataError
+from gadolin.recipes import Recipe
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import Recipe
 
 __all__ = ["begun", "claimed", "require_same"]
 
@@ -65,11 +65,12 @@ def begun(run: Path) -> dict[str, Any]:
 def require_same(run: Path, facts: Mapping[str, Any]) -> None:
     """Raise DataError where the run in ``run`` was begun with other settings than these ``facts`` of ``run.json``.
 
-    Recipe keys that the run does not know, as they came later, count as their defaults.
+    Recipe keys that the run does not know, as they came later, count as their defaults. Raises RecipeError where its
+    recipe is of another format.
     """
     before = begun(run)
-    if isinstance(before.get("recipe"), dict):
-        before["recipe"] = _completed(before["recipe"], Recipe(name="", epochs=1).as_json())
+    if "recipe" in before and "recipe" in facts:
+        before["recipe"] = Recipe.from_run(run).as_json()
     for key, value in facts.items():
         if before.get(key) != value:
             raise DataError(
@@ -78,13 +79,6 @@ def require_same(run: Path, facts: Mapping[str, Any]) -> None:
                 got=f"{key} differs from {run}/run.json",
                 remedy="use the same",
             )
-
-
-def _completed(recipe: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
-    """Return a recipe as ``run.json`` holds it with the keys of ``plain`` that it lacks."""
-    full = {**plain, **recipe}
-    return {key: _completed(value, plain[key]) if isinstance(plain.get(key), dict) else value
-            for key, value in full.items()}  # fmt: skip
 
 
 def _require_usable(plan: Plan) -> None:

@@ -18,6 +18,7 @@ from gadolin.cache import prepared_slices
 from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.metrics import measure
+from gadolin.network.backbones import require_backbone
 from gadolin.predictions import Table, read_table
 from gadolin.records import Record
 from gadolin.report.assessment import known_of
@@ -52,6 +53,7 @@ def cross_validate(
     group stands in two folds, RequestError where ``only`` names a fold that is not there, WeightsError where another
     cross-validation lacks one.
     """
+    require_backbone(plan.recipe.network.backbone)
     records = folded_records(plan, folds)
     check_folds(records)
     numbers = sorted({record.fold for record in records if record.fold is not None})

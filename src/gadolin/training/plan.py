@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gadolin.errors import RequestError
+from gadolin.recipes import Recipe
 from gadolin.training.machine import Machine
-from gadolin.training.recipe import Recipe
 
 __all__ = ["Plan"]
 
