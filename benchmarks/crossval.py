@@ -28,6 +28,7 @@ from gadolin.manifest import read_manifest, write_manifest
 from gadolin.metrics import Measurement, measure
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
+from gadolin.recipes import named_recipe, with_settings
 from gadolin.records import NO_LESION, Record
 from gadolin.report.figures import reliability_diagram, risk_coverage_curve
 from gadolin.sources import scan
@@ -35,8 +36,6 @@ from gadolin.splits import assign_folds, join_copies
 from gadolin.training.crossval import cross_validate, joined_tables
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import with_settings
-from gadolin.training.recipes import named_recipe
 from publish import keep, kept_at, markdown, percent, publish, say, shown
 
 FOLDS = 5

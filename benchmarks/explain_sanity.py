@@ -11,7 +11,6 @@ extras are train and explain.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 import tempfile
@@ -38,6 +37,7 @@ from gadolin.network import MirrorAverage
 from gadolin.network.restore import restored
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
+from gadolin.recipes import Recipe
 from gadolin.records import Slice
 from gadolin.sources import scan
 from gadolin.training.export import export_graph
@@ -142,7 +142,7 @@ def with_weights(
     kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / "weights.safetensors")
     network.load_state_dict(state)
-    both = json.loads((run / "run.json").read_text(encoding="utf-8"))["recipe"]["network"]["mirror_average"]
+    both = Recipe.from_run(run).network.mirror_average
     digest = export_graph(MirrorAverage(network) if both else network, examples[:8], folder / "model.onnx")
     network.load_state_dict(kept)
     write_bundle(

@@ -20,11 +20,10 @@ import cv2
 import numpy as np
 
 from gadolin.manifest import file_digest, write_manifest
+from gadolin.recipes import named_recipe, with_settings
 from gadolin.records import Record
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import with_settings
-from gadolin.training.recipes import named_recipe
 from gadolin.training.run import train_model
 from publish import markdown, publish, say, shown
 

@@ -20,12 +20,11 @@ from gadolin.copies import find_copies
 from gadolin.manifest import write_manifest
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
+from gadolin.recipes import named_recipe, with_settings
 from gadolin.sources import scan
 from gadolin.splits import carry_patients
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import with_settings
-from gadolin.training.recipes import named_recipe
 from gadolin.training.run import train_model
 from publish import keep, markdown, publish, say, shown
 

@@ -25,14 +25,13 @@ from gadolin.manifest import read_manifest, write_manifest
 from gadolin.metrics import measure
 from gadolin.metrics.comparison import compare
 from gadolin.predictions import Table, read_table
+from gadolin.recipes import Recipe, named_recipe, with_settings
 from gadolin.records import Record
 from gadolin.splits import cut
 from gadolin.training.batches import steps_per_epoch
 from gadolin.training.crossval import joined_tables
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import Recipe, with_settings
-from gadolin.training.recipes import named_recipe
 from gadolin.training.run import train_model
 from publish import keep, markdown, percent, publish, say, shown
 

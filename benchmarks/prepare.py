@@ -51,8 +51,8 @@ def phantoms(folder: Path) -> Path:
 
 def untrained(folder: Path) -> Path:
     from gadolin.network import MirrorAverage, build_classifier
+    from gadolin.recipes import named_recipe
     from gadolin.training.export import export_graph
-    from gadolin.training.recipes import named_recipe
 
     recipe = named_recipe("default")
     examples = np.random.default_rng(0).integers(0, 256, (2, 256, 256), dtype=np.uint8)

@@ -28,18 +28,16 @@ from crossval import four_class_manifest
 from gadolin.bundle import SHIPPED, Bundle, read_bundle, write_bundle
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.manifest import read_manifest, write_manifest
-from gadolin.network import NetworkConfig
 from gadolin.network.restore import restored
 from gadolin.prepare import prepare
 from gadolin.readers import read
+from gadolin.recipes import Recipe, named_recipe
 from gadolin.records import Record
 from gadolin.training import augment
 from gadolin.training.bundling import make_bundle
 from gadolin.training.machine import Machine
 from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import Recipe
-from gadolin.training.recipes import named_recipe
 from gadolin.training.run import train_model
 from gadolin.training.weights import weights_facts
 from precisions import chosen, precisions, table
@@ -173,7 +171,7 @@ def gated(run: Path, parts: Parts, recipe: Recipe, others: list[Path], folder: P
     network = restored(read_bundle(run))
     foreign = np.stack([prepare(read(path), recipe.preparation) for path in others])
     foreign = np.concatenate([foreign, foreign[:, :, ::-1], foreign[:, ::-1], *views(foreign)])
-    recipe = replace(recipe, network=NetworkConfig(**facts["recipe"]["network"]))
+    recipe = replace(recipe, network=Recipe.from_run(run).network)
     bundle = replace(make_bundle(network, recipe, parts, facts, folder, foreign=foreign), licence=LICENCE)
     write_bundle(bundle)
     return bundle
@@ -184,7 +182,7 @@ def views(prepared: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     scaled = torch.from_numpy(prepared).float().unsqueeze(1) / 255
     made = []
     for seed in range(VIEWS):
-        drawn = augment.draw(len(scaled), named_recipe("hardened").augment, torch.Generator().manual_seed(seed))
+        drawn = augment.draw(len(scaled), named_recipe("hardened").augmentation, torch.Generator().manual_seed(seed))
         made.append((255 * augment.apply(scaled, drawn)).round().to(torch.uint8).squeeze(1).numpy())
     return made
 

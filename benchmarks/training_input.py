@@ -21,11 +21,10 @@ import torch
 
 from gadolin.network import build_classifier
 from gadolin.network.classifier import train_mode
+from gadolin.recipes import Recipe, named_recipe
 from gadolin.training.batches import Examples, batches
 from gadolin.training.learner import Learner, make_learner
 from gadolin.training.machine import Machine
-from gadolin.training.recipe import Recipe
-from gadolin.training.recipes import named_recipe
 from gadolin.training.step import learn, train_step
 from publish import markdown, publish
 

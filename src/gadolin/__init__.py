@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from gadolin.predictor import Predictor
     from gadolin.prepare import Preparation
     from gadolin.readers import read
+    from gadolin.recipes import Recipe, load_recipe, named_recipe
     from gadolin.records import Failure, Prediction, Record, Slice
     from gadolin.report.evaluation import evaluate_model
     from gadolin.sources import scan
     from gadolin.training.plan import Plan
-    from gadolin.training.recipes import named_recipe
     from gadolin.training.run import train_model
 
 __all__ = [
@@ -41,12 +41,14 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Preparation",
+    "Recipe",
     "Record",
     "Slice",
     "__version__",
     "compare",
     "evaluate_model",
     "explain",
+    "load_recipe",
     "measure",
     "named_recipe",
     "predict_files",
@@ -68,13 +70,15 @@ _HOMES = {
     "Prediction": "records",
     "Predictor": "predictor",
     "Preparation": "prepare",
+    "Recipe": "recipes",
     "Record": "records",
     "Slice": "records",
     "compare": "metrics",
     "evaluate_model": "report.evaluation",
     "explain": "explanations",
+    "load_recipe": "recipes",
     "measure": "metrics",
-    "named_recipe": "training.recipes",
+    "named_recipe": "recipes",
     "predict_files": "files",
     "read": "readers",
     "read_bundle": "bundle",

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 from gadolin.errors import BundleError, suggestion
+from gadolin.run_folder import RunFolder
 
 __all__ = ["FACTS", "GRAPH", "SHIPPED", "beside", "model_folder", "model_place"]
 
 FACTS = "bundle.json"
 GRAPH = "model.onnx"
-_RUN = "run.json"
 _RULE = "a model must be a run folder or a bundle"
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?P<rest>.*)", re.DOTALL)  # a Path has one slash left
 _PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
@@ -68,7 +68,7 @@ def model_folder(model: Path | str | None) -> Path:
         code="model_incomplete",
         rule=_RULE,
         got=f"{model} holds no {FACTS}",
-        remedy="resume the run" if (model / _RUN).is_file() else f"give a folder with {FACTS}, as gadolin train writes",
+        remedy="resume the run" if RunFolder(model).exists else f"give a folder with {FACTS}, as gadolin train writes",
     )
 
 

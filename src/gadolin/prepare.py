@@ -6,8 +6,8 @@ travels in the bundle. The result is uint8, so that cache, training and runtime 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,40 +27,42 @@ _LONGEST_HEAD = 2.5  # longer side over shorter side
 _STRETCHED = 1.01  # how much the spacing of rows and columns may differ before pixels count as no squares
 
 
+def _explained(default: float, explained: str, **limits: float) -> Any:
+    """Return a field with a line of help and, for a number, its limits ``low`` and ``high``."""
+    return field(default=default, metadata={"help": explained, **limits})
+
+
 @dataclass(frozen=True, slots=True)
 class Preparation:
     """How a slice becomes the network's input; data, stored in the bundle.
 
-    ``size``: side of the square result in pixels. ``crop``: cut to the head first. ``margin``: kept around the
-    head, as a share of its longer side. ``square``: keep the aspect ratio by padding with black; otherwise stretch.
-    ``low_percentile`` and ``high_percentile``: the rule for files deeper than 8 bits, "percentiles inside the
-    head"; files of 8 bits follow the rule "8-bit range", 0 to 255.
+    The line beside each field says what it does. The percentiles hold inside the head and for files deeper than 8
+    bits; files of 8 bits follow the rule "8-bit range", 0 to 255.
     """
 
-    size: int = 256
-    crop: bool = True
-    margin: float = 0.02
-    square: bool = True
-    low_percentile: float = 0.5
-    high_percentile: float = 99.9
+    size: int = _explained(256, "side in pixels of a prepared slice", low=16, high=2048)
+    crop: bool = _explained(True, "crop to the head first")
+    margin: float = _explained(0.02, "margin kept around the head, as a fraction of its longer side", low=0, high=0.5)
+    square: bool = _explained(True, "keep the aspect ratio by padding with black; false stretches")
+    low_percentile: float = _explained(
+        0.5, "percentile inside the head that becomes black, for files deeper than 8 bits", low=0, high=100
+    )
+    high_percentile: float = _explained(
+        99.9, "percentile inside the head that becomes white, for files deeper than 8 bits", low=0, high=100
+    )
 
     def __post_init__(self) -> None:
         """Refuse values that no picture can be prepared with."""
-        if not 16 <= self.size <= 2048:
-            raise RequestError(
-                code="preparation_out_of_range",
-                rule="preparation.size must lie in 16 to 2048 pixels",
-                got=f"got {self.size}",
-                remedy="256 is the usual choice",
-            )
-        if not 0 <= self.margin <= 0.5:
-            raise RequestError(
-                code="preparation_out_of_range",
-                rule="preparation.margin must lie in 0 to 0.5",
-                got=f"got {self.margin}",
-                remedy="0.02 is the usual choice",
-            )
-        if not 0 <= self.low_percentile < self.high_percentile <= 100:
+        for one in fields(self):
+            low, high = one.metadata.get("low"), one.metadata.get("high")
+            if low is not None and high is not None and not low <= getattr(self, one.name) <= high:
+                raise RequestError(
+                    code="preparation_out_of_range",
+                    rule=f"preparation.{one.name} must lie in {low} to {high}",
+                    got=f"got {getattr(self, one.name)}",
+                    remedy=f"{one.default} is the usual choice",
+                )
+        if not self.low_percentile < self.high_percentile:
             raise RequestError(
                 code="preparation_out_of_range",
                 rule="preparation's percentiles must satisfy 0 <= low < high <= 100",

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.training.recipe import with_settings
-from gadolin.training.recipes import named_recipe
+from gadolin.recipes import named_recipe, with_settings
 
 ROOT = Path(__file__).parents[2]
 

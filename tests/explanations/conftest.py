@@ -40,19 +40,19 @@ def looks_at_square(head, square):
 def run_folder(tmp_path_factory):
     """A run folder as training leaves it, around a network that has learned nothing."""
     import json
-    from dataclasses import asdict
 
     import torch
     from safetensors.torch import save
 
     from gadolin.bundle import Bundle, write_bundle
     from gadolin.manifest import file_digest
-    from gadolin.network import MirrorAverage, NetworkConfig, build_classifier
+    from gadolin.network import MirrorAverage, build_classifier
     from gadolin.prepare import Preparation
+    from gadolin.recipes import Network, Recipe
     from gadolin.training.export import export_graph
 
     folder = tmp_path_factory.mktemp("run")
-    config = NetworkConfig(input_size=64, evidence="map")
+    config = Network(input_size=64, evidence="map")
     torch.manual_seed(0)
     network = build_classifier(config, 3).eval()
     torch.nn.init.normal_(network.head.linear.weight, std=0.5)
@@ -63,5 +63,5 @@ def run_folder(tmp_path_factory):
     weights = file_digest(folder / "bundle" / "weights.safetensors")
     names = ("glioma", "meningioma", "pituitary")
     write_bundle(Bundle(folder / "bundle", names, Preparation(), digest, weights_digest=weights))
-    (folder / "run.json").write_text(json.dumps({"recipe": {"network": asdict(config)}}))
+    (folder / "run.json").write_text(json.dumps({"recipe": Recipe("made", network=config).as_json()}))
     return folder

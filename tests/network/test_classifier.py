@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import save
 
 from gadolin.errors import RecipeError
-from gadolin.network import MirrorAverage, NetworkConfig, build_classifier
+from gadolin.network import MirrorAverage, build_classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
-from gadolin.training.recipes import named_recipe
+from gadolin.recipes import Network, named_recipe
 
 FAMILIES = (
     "compact",
@@ -36,7 +36,7 @@ def founding():
 @pytest.fixture
 def compact():
     torch.manual_seed(0)
-    return build_classifier(NetworkConfig(input_size=64), 3).eval()
+    return build_classifier(Network(input_size=64), 3).eval()
 
 
 def slices(count, seed=0):
@@ -115,7 +115,7 @@ def test_the_mirror_average_says_the_same_of_a_slice_and_of_its_mirror_image(com
 
 
 def test_without_normalisation_the_network_sees_zero_to_one():
-    network = build_classifier(NetworkConfig(input_size=32, normalise=False), 2)
+    network = build_classifier(Network(input_size=32, normalise=False), 2)
     scaled = torch.rand(1, 1, 32, 32)
 
     assert torch.equal(network.door.normalise(scaled), scaled)
@@ -123,7 +123,7 @@ def test_without_normalisation_the_network_sees_zero_to_one():
 
 def test_an_outline_network_says_the_same_with_and_without_its_places():
     torch.manual_seed(0)
-    network = build_classifier(NetworkConfig(input_size=64, evidence="outlines"), 3).eval()
+    network = build_classifier(Network(input_size=64, evidence="outlines"), 3).eval()
     scaled = torch.rand(2, 1, 64, 64)
 
     with torch.no_grad():
@@ -149,7 +149,7 @@ def test_a_backbone_gives_maps_at_strides_4_to_32_of_the_channels_that_it_names(
 def test_with_everything_frozen_training_and_inference_compute_the_same(name):
     """A norm of timm's may hold the activation that follows it, and lose it where it is folded."""
     torch.manual_seed(0)
-    network = build_classifier(NetworkConfig(backbone=name, input_size=64, evidence="map", freeze=4), 3)
+    network = build_classifier(Network(backbone=name, input_size=64, evidence="map", freeze=4), 3)
     for module in network.backbone.modules():
         if isinstance(module, torch.nn.BatchNorm2d):  # no identities
             module.running_mean.normal_(0, 0.1)
@@ -165,7 +165,7 @@ def test_with_everything_frozen_training_and_inference_compute_the_same(name):
 
 @pytest.mark.parametrize("name", ["compact", "resnet50", "tf_efficientnet_lite0", "convnext_atto"])
 def test_frozen_stages_stay_and_the_others_learn(name):
-    network = build_classifier(NetworkConfig(backbone=name, input_size=64, freeze=3), 3)
+    network = build_classifier(Network(backbone=name, input_size=64, freeze=3), 3)
     kind = backbone(name)
     parameters = dict(network.backbone.named_parameters())
     learned = {key for key, parameter in parameters.items() if parameter.requires_grad}
@@ -180,20 +180,18 @@ def test_frozen_stages_stay_and_the_others_learn(name):
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "inception_v3", "tresnet_m"])
 def test_a_backbone_whose_maps_are_not_as_announced_is_refused(name):
     with pytest.raises(RecipeError) as refused:
-        build_classifier(NetworkConfig(backbone=name, input_size=64), 3)
+        build_classifier(Network(backbone=name, input_size=64), 3)
     assert refused.value.code == "backbone_without_feature_maps"
 
 
 @pytest.mark.parametrize("freeze", [0, 4])
 def test_a_backbone_of_one_stride_works_by_the_map_and_not_by_outlines(freeze):
-    network = build_classifier(
-        NetworkConfig(backbone="test_vit", input_size=64, evidence="map", freeze=freeze), 3
-    ).eval()
+    network = build_classifier(Network(backbone="test_vit", input_size=64, evidence="map", freeze=freeze), 3).eval()
     assert all(parameter.requires_grad != bool(freeze) for parameter in network.backbone.parameters())
     with torch.no_grad():
         assert network.classify(torch.zeros(1, 1, 64, 64)).evidence.shape == (1, 3, 4, 4)
     with pytest.raises(RecipeError) as refused:
-        build_classifier(NetworkConfig(backbone="test_vit", input_size=64, evidence="outlines"), 3)
+        build_classifier(Network(backbone="test_vit", input_size=64, evidence="outlines"), 3)
     assert refused.value.code == "backbone_without_strides"
 
 
@@ -216,12 +214,12 @@ def test_blocks_of_the_compact_backbone_begin_as_their_shortcut():
 
 
 def test_a_hidden_width_builds_the_dense_head():
-    assert build_classifier(NetworkConfig(input_size=32, hidden=7), 2).head.dense.out_features == 7
+    assert build_classifier(Network(input_size=32, hidden=7), 2).head.dense.out_features == 7
 
 
 def test_an_unknown_backbone_is_refused_with_the_nearest_name():
     with pytest.raises(RecipeError, match=re.escape("got 'resnet5' (did you mean 'resnet50'?)")):
-        NetworkConfig(backbone="resnet5")
+        Network(backbone="resnet5")
 
 
 @pytest.mark.parametrize(
@@ -242,11 +240,11 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_name():
 )
 def test_values_that_no_network_can_be_built_with_are_refused(values):
     with pytest.raises(RecipeError, match=f"network.{next(iter(values))}|{next(iter(values))} be"):
-        NetworkConfig(**values)
+        Network(**values)
 
 
 def test_the_last_map_of_an_outline_head_is_its_finest():
-    network = build_classifier(NetworkConfig(input_size=64, evidence="outlines"), 3).eval()
+    network = build_classifier(Network(input_size=64, evidence="outlines"), 3).eval()
     seen = []
     network.last_map.register_forward_hook(lambda _module, _inputs, output: seen.append(output.shape[2:]))
 

@@ -6,16 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from gadolin.network import NetworkConfig, build_classifier
+from gadolin.network import build_classifier
 from gadolin.network.classifier import train_mode
 from gadolin.network.folded import folded
+from gadolin.recipes import Network
 
 
 @pytest.fixture(scope="module")
 def network():
     """Build the founding network with batch norms that are no identities."""
     torch.manual_seed(0)
-    made = build_classifier(NetworkConfig(backbone="resnet50", hidden=128, freeze=3, freeze_blocks=1, input_size=64), 4)
+    made = build_classifier(Network(backbone="resnet50", hidden=128, freeze=3, freeze_blocks=1, input_size=64), 4)
     for module in made.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)

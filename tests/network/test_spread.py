@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from gadolin.network import NetworkConfig, build_classifier
+from gadolin.network import build_classifier
 from gadolin.network.spread import BatchDropout, GlobalBatchNorm2d, global_batch_norm, place_in_batch
+from gadolin.recipes import Network
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_nothing_is_dropped_outside_training(dropout):
 
 
 def test_batch_norms_are_global_only_in_the_block_and_keep_their_state():
-    network = build_classifier(NetworkConfig(input_size=32), 2)
+    network = build_classifier(Network(input_size=32), 2)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
     def kinds():

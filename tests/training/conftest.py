@@ -5,15 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from gadolin.network import NetworkConfig, backbones
+from gadolin.network import backbones
 from gadolin.network.classifier import Classifier
 from gadolin.network.door import Door
 from gadolin.network.heads import DenseHead, LinearHead
+from gadolin.recipes import Network, Optimizer, Recipe, named_recipe, with_settings
 from gadolin.training.batches import Examples
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import OptimizerConfig, Recipe, with_settings
-from gadolin.training.recipes import named_recipe
 from gadolin.training.run import train_model
 
 TINY_FEATURES = 8
@@ -69,8 +68,8 @@ def tiny_recipe():
             "name": "tiny",
             "epochs": 3,
             "batch_size": 8,
-            "network": NetworkConfig(input_size=32),
-            "optimizer": OptimizerConfig(lr=0.01, warmup_epochs=0),
+            "network": Network(input_size=32),
+            "optimizer": Optimizer(lr=0.01, warmup_epochs=0),
         }
         return Recipe(**{**usual, **fields})
 

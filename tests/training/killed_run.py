@@ -20,12 +20,11 @@ import torch
 from torch import nn
 
 from gadolin.network import backbones
+from gadolin.recipes import named_recipe, with_settings
 from gadolin.training import fit as fitting
 from gadolin.training import run as running
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import with_settings
-from gadolin.training.recipes import named_recipe
 
 EPOCHS = 12  # some hundredths of a second each: on a quick machine several may pass before a kill arrives
 STAGES = [  # where to kill, and within how many seconds after it began

@@ -15,22 +15,22 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from gadolin.network import NetworkConfig, build_classifier
+from gadolin.network import build_classifier
 from gadolin.outlines import Outlines
+from gadolin.recipes import Augmentation, Network, Optimizer, Recipe
 from gadolin.training.batches import Examples
 from gadolin.training.fit import fit
 from gadolin.training.machine import Machine
 from gadolin.training.processes import is_first
-from gadolin.training.recipe import AugmentConfig, OptimizerConfig, Recipe
 
-CHANGED = AugmentConfig(rotate_degrees=20, noise=0.1, blur=0.5, elastic=0.02, contrast=0.2, gamma=1.3)
+CHANGED = Augmentation(rotate_degrees=20, noise=0.1, blur=0.5, elastic=0.02, contrast=0.2, gamma=1.3)
 RECIPES = {
     "augmented": {"augment": CHANGED, "label_smoothing": 0.1, "ema_decay": 0.9},
-    "mixed": {"augment": AugmentConfig(noise=0.1, mixup=0.5), "balance": "sampler"},
+    "mixed": {"augment": Augmentation(noise=0.1, mixup=0.5), "balance": "sampler"},
     "outlines": {
         "augment": CHANGED,
-        "network": NetworkConfig(input_size=64, evidence="outlines", dropout=0.5),
-        "optimizer": OptimizerConfig(lr=3e-4, warmup_epochs=0),  # steps enlarge what sums in another order leave
+        "network": Network(input_size=64, evidence="outlines", dropout=0.5),
+        "optimizer": Optimizer(lr=3e-4, warmup_epochs=0),  # steps enlarge what sums in another order leave
     },
     "uneven": {"batch_size": 64},  # the training part is one batch, of a number that does not divide by two
 }
@@ -61,8 +61,8 @@ def main(folder):
         usual = {
             "epochs": 3,
             "batch_size": 8,
-            "network": NetworkConfig(input_size=64, evidence="map", dropout=0.5),
-            "optimizer": OptimizerConfig(lr=1e-3, warmup_epochs=0),
+            "network": Network(input_size=64, evidence="map", dropout=0.5),
+            "optimizer": Optimizer(lr=1e-3, warmup_epochs=0),
         }
         recipe = Recipe(name, **{**usual, **fields})
         run = folder / name

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Generator
 
+from gadolin.recipes import Augmentation, named_recipe
 from gadolin.training.augment import Draw, apply, draw, mix, move
-from gadolin.training.recipe import AugmentConfig
-from gadolin.training.recipes import named_recipe
 
 OPTIONS = {
     "rotate_degrees": 30,
@@ -58,7 +57,7 @@ def same(first, second):
 
 
 def test_every_option_but_mixing_is_tried_here():
-    assert {field.name for field in dataclasses.fields(AugmentConfig)} == {
+    assert {field.name for field in dataclasses.fields(Augmentation)} == {
         *OPTIONS,
         "mixup",
         "lesions",
@@ -68,14 +67,14 @@ def test_every_option_but_mixing_is_tried_here():
 
 
 def test_a_configuration_without_values_draws_the_identity(scaled):
-    nothing = draw(4, AugmentConfig(), seed())
+    nothing = draw(4, Augmentation(), seed())
 
     assert dataclasses.replace(nothing, noise_seed=0) == IDENTITY
     assert torch.equal(apply(scaled, nothing), scaled)
 
 
 def test_the_same_seed_draws_the_same_and_another_seed_something_else():
-    config = named_recipe("default").augment
+    config = named_recipe("default").augmentation
 
     assert same(draw(4, config, seed(5)), draw(4, config, seed(5)))
     assert not same(draw(4, config, seed(5)), draw(4, config, seed(6)))
@@ -83,8 +82,8 @@ def test_the_same_seed_draws_the_same_and_another_seed_something_else():
 
 def test_one_option_does_not_change_what_another_draws():
     """Switching a step off leaves the others' numbers as they were, so that ablations compare like with like."""
-    first = draw(4, AugmentConfig(gamma=2, noise=0.2), seed())
-    second = draw(4, AugmentConfig(gamma=2, blur=1), seed())
+    first = draw(4, Augmentation(gamma=2, noise=0.2), seed())
+    second = draw(4, Augmentation(gamma=2, blur=1), seed())
 
     assert torch.equal(first.gamma, second.gamma)
 
@@ -93,7 +92,7 @@ def test_one_option_does_not_change_what_another_draws():
 def test_each_option_alone_changes_slices_and_keeps_shape_type_and_range(option, scaled):
     untouched = scaled.clone()
 
-    changed = apply(scaled, draw(4, AugmentConfig(**{option: OPTIONS[option]}), seed()))
+    changed = apply(scaled, draw(4, Augmentation(**{option: OPTIONS[option]}), seed()))
 
     assert all(not torch.equal(one, other) for one, other in zip(changed, scaled, strict=True))
     assert changed.shape == scaled.shape
@@ -104,7 +103,7 @@ def test_each_option_alone_changes_slices_and_keeps_shape_type_and_range(option,
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_applying_leaves_nothing_to_chance(option, scaled):
-    parameters = draw(4, AugmentConfig(**{option: OPTIONS[option]}), seed())
+    parameters = draw(4, Augmentation(**{option: OPTIONS[option]}), seed())
 
     first = apply(scaled, parameters)
     torch.rand(3)
@@ -114,7 +113,7 @@ def test_applying_leaves_nothing_to_chance(option, scaled):
 
 @pytest.mark.parametrize("number", range(5))
 def test_a_batch_is_changed_as_each_of_its_slices_alone(number, scaled):
-    config = dataclasses.replace(named_recipe("default").augment, noise=0, blur=0.5, elastic=0.1)
+    config = dataclasses.replace(named_recipe("default").augmentation, noise=0, blur=0.5, elastic=0.1)
     parameters = draw(4, config, seed(number))
 
     together = apply(scaled, parameters)
@@ -130,7 +129,7 @@ def test_a_batch_is_changed_as_each_of_its_slices_alone(number, scaled):
 
 
 def test_flipping_with_certainty_mirrors_left_and_right(scaled):
-    flipped = apply(scaled, draw(4, AugmentConfig(flip=1), seed()))
+    flipped = apply(scaled, draw(4, Augmentation(flip=1), seed()))
 
     torch.testing.assert_close(flipped, scaled.flip(3), atol=1e-5, rtol=0)
 
@@ -165,7 +164,7 @@ def test_turning_by_thirty_degrees_puts_a_dot_where_geometry_says():
 
 
 def test_drawn_rotations_turn_without_stretching():
-    matrix = draw(200, AugmentConfig(rotate_degrees=30), seed()).matrix
+    matrix = draw(200, Augmentation(rotate_degrees=30), seed()).matrix
     turned = matrix[:, :, :2]
 
     torch.testing.assert_close(turned @ turned.mT, torch.eye(2).expand(200, 2, 2), atol=1e-5, rtol=0)
@@ -274,7 +273,7 @@ def test_mixing_keeps_targets_shares_and_gives_the_larger_one_to_the_slice_itsel
 
 @pytest.mark.parametrize("number", range(5))
 def test_the_rows_of_a_share_are_changed_as_among_all_rows(number, scaled):
-    config = AugmentConfig(**OPTIONS | {"blur": 0.5})
+    config = Augmentation(**OPTIONS | {"blur": 0.5})
     parameters = draw(4, config, seed(number))
 
     together = apply(scaled, parameters)

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Generator
 
+from gadolin.recipes import Corruptions
 from gadolin.training.disturb import Disturbance, disturb, draw_disturbance
-from gadolin.training.recipe import DisturbConfig
 
 SIDE = 32
 
 
 def nothing(count=1):
-    return draw_disturbance(count, DisturbConfig(), Generator().manual_seed(0))
+    return draw_disturbance(count, Corruptions(), Generator().manual_seed(0))
 
 
 def even(tone=0.25, count=1):
@@ -25,7 +25,7 @@ def test_a_configuration_of_zeros_changes_nothing():
 
 
 def test_the_same_seed_draws_the_same_and_another_something_else():
-    config = DisturbConfig(bias=0.5, marks=1.0, invert=0.5)
+    config = Corruptions(bias=0.5, marks=1.0, invert=0.5)
     one, again, other = (draw_disturbance(8, config, Generator().manual_seed(seed)) for seed in (1, 1, 2))
 
     assert all(torch.equal(first, second) for first, second in zip(one, again, strict=True))
@@ -73,7 +73,7 @@ def test_the_ground_is_turned_with_the_head_or_stays_dark(ground):
 
 def test_a_share_of_a_batch_is_disturbed_as_it_is_among_the_others():
     scaled = torch.rand(6, 1, SIDE, SIDE, generator=Generator().manual_seed(5))
-    drawn = draw_disturbance(6, DisturbConfig(bias=0.5, marks=0.5, invert=0.5), Generator().manual_seed(3))
+    drawn = draw_disturbance(6, Corruptions(bias=0.5, marks=0.5, invert=0.5), Generator().manual_seed(3))
 
     whole = disturb(scaled, drawn)
 
@@ -81,7 +81,7 @@ def test_a_share_of_a_batch_is_disturbed_as_it_is_among_the_others():
 
 
 def test_marks_are_frames_and_lines_in_about_the_shares_that_are_meant():
-    drawn = draw_disturbance(400, DisturbConfig(marks=0.5), Generator().manual_seed(0))
+    drawn = draw_disturbance(400, Corruptions(marks=0.5), Generator().manual_seed(0))
     assert isinstance(drawn, Disturbance)
     there = drawn.bars[:, :, 2] > drawn.bars[:, :, 0]
     framed = (drawn.bars[:, 0, :3] == torch.tensor([0.0, 0.0, 1.0])).all(dim=1) & there.any(dim=1)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from gadolin.errors import OutputError, RecipeError
+from gadolin.recipes import Augmentation, Optimizer
 from gadolin.training import fit as fitting
 from gadolin.training.checkpoint import load_checkpoint
 from gadolin.training.fit import fit
-from gadolin.training.recipe import AugmentConfig, OptimizerConfig
 
 EPOCHS = 3
 
@@ -21,7 +21,7 @@ def fit_into(tiny_network, tiny_recipe, squares, machine):
 
     def run(folder, *, progress=None, **fields):
         folder.mkdir(exist_ok=True)
-        augment = AugmentConfig(rotate_degrees=20, noise=0.1, elastic=0.05, mixup=0.5)
+        augment = Augmentation(rotate_degrees=20, noise=0.1, elastic=0.05, mixup=0.5)
         recipe = tiny_recipe(**{"epochs": EPOCHS, "ema_decay": 0.9, "augment": augment, **fields})
         parts = (squares(32), squares(16, seed=1))
         return fit(tiny_network(), recipe, parts, machine=machine, run=folder, progress=progress)
@@ -163,7 +163,7 @@ def test_a_full_disk_ends_the_fit_with_what_to_do(fit_into, tmp_path, monkeypatc
 
 
 def test_another_seed_trains_another_network(fit_into, tiny_network, tiny_recipe, squares, machine, tmp_path):
-    optimizer = OptimizerConfig(lr=0.01, warmup_epochs=0)
+    optimizer = Optimizer(lr=0.01, warmup_epochs=0)
     states = []
     for seed in (1, 2):
         (tmp_path / str(seed)).mkdir()

@@ -14,8 +14,9 @@ import torch
 from safetensors import safe_open
 
 from gadolin.errors import MissingExtraError, WeightsError
-from gadolin.network import NetworkConfig, build_classifier
+from gadolin.network import build_classifier
 from gadolin.network.backbones import backbone
+from gadolin.recipes import Network
 from gadolin.training import imagenet
 from gadolin.training.imagenet import BACKBONE_KEY, packaged_weights
 from gadolin.training.weights import start_from
@@ -64,7 +65,7 @@ def kept(tmp_path):
 
 
 def test_the_tensors_arrive_in_the_backbone_and_the_source_is_told(package, stored):
-    network = build_classifier(NetworkConfig(backbone=NAME, input_size=64), 3)
+    network = build_classifier(Network(backbone=NAME, input_size=64), 3)
 
     facts = start_from(network, NAME, "imagenet")
 
@@ -122,7 +123,7 @@ def test_without_a_cache_that_can_be_written_training_goes_on(package, tmp_path,
 
 def test_the_variant_without_tf_is_refused_though_its_shapes_fit(package, tmp_path):
     packaged_weights(NAME)
-    other = build_classifier(NetworkConfig(backbone="efficientnet_lite0", input_size=64), 3)
+    other = build_classifier(Network(backbone="efficientnet_lite0", input_size=64), 3)
 
     with pytest.raises(WeightsError) as refused:
         start_from(other, "efficientnet_lite0", str(kept(tmp_path)[0]))
@@ -138,7 +139,7 @@ def test_the_statistics_are_those_that_the_weights_expect():
 
 def test_the_backbone_computes_what_timms_whole_model_does(package):
     """Same padding, epsilon and order of layers: the map at stride 32 is that of the model the weights are of."""
-    network = build_classifier(NetworkConfig(backbone=NAME, input_size=64), 3).eval()
+    network = build_classifier(Network(backbone=NAME, input_size=64), 3).eval()
     start_from(network, NAME, "imagenet")
     whole = timm.create_model(NAME, pretrained=False).eval()
     whole.load_state_dict(packaged_weights(NAME)[1])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from gadolin.network import NetworkConfig, build_classifier
+from gadolin.network import build_classifier
+from gadolin.recipes import RECIPES, Augmentation, Corruptions, Network, Optimizer, with_settings
 from gadolin.training import learner as learner_module
 from gadolin.training.batches import Batch, Examples
 from gadolin.training.learner import (
@@ -21,8 +22,6 @@ from gadolin.training.learner import (
     train_step,
     validate,
 )
-from gadolin.training.recipe import AugmentConfig, DisturbConfig, OptimizerConfig, with_settings
-from gadolin.training.recipes import RECIPES
 
 
 @pytest.fixture
@@ -46,17 +45,17 @@ def tensors(state):
     ids=lambda value: str(value),
 )
 def test_the_rate_warms_up_then_falls_along_a_cosine_to_a_hundredth(epoch, expected):
-    assert learning_rate(OptimizerConfig(lr=1, warmup_epochs=2), epoch, 12) == pytest.approx(expected)
+    assert learning_rate(Optimizer(lr=1, warmup_epochs=2), epoch, 12) == pytest.approx(expected)
 
 
 def test_a_constant_rate_stays_and_needs_no_warm_up():
-    config = OptimizerConfig(lr=0.3, schedule="constant", warmup_epochs=0)
+    config = Optimizer(lr=0.3, schedule="constant", warmup_epochs=0)
 
     assert {learning_rate(config, epoch, 5) for epoch in (0, 0.5, 4.9)} == {0.3}
 
 
 def test_a_run_of_warm_up_only_does_not_divide_by_zero():
-    assert math.isfinite(learning_rate(OptimizerConfig(lr=1, warmup_epochs=2), 2.0, 2))
+    assert math.isfinite(learning_rate(Optimizer(lr=1, warmup_epochs=2), 2.0, 2))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -80,9 +79,9 @@ def test_what_is_learned_later_grows_with_the_input():
 
 
 def test_a_step_of_no_strength_knows_neither_tones_nor_marks(learner_of, squares):
-    harder = AugmentConfig(tone=1.0), DisturbConfig(bias=1.0, marks=1.0, invert=1.0)
+    harder = Augmentation(tone=1.0), Corruptions(bias=1.0, marks=1.0, invert=1.0)
     losses = []
-    for (augment, disturb), strength in ((harder, 0.0), (harder, 1.0), ((AugmentConfig(), DisturbConfig()), 1.0)):
+    for (augment, disturb), strength in ((harder, 0.0), (harder, 1.0), ((Augmentation(), Corruptions()), 1.0)):
         learner = learner_of(augment=augment, disturb=disturb)
         batch = squares(16).take(np.arange(16))
         losses.append(train_step(learner, batch, size=32, number=0, strength=strength)[0])
@@ -137,7 +136,7 @@ def test_a_step_depends_on_seed_and_number_alone(learner_of, squares):
     batch = squares(8).take(np.arange(8))
     results = []
     for noise in (0, 1):
-        learner = learner_of(augment=AugmentConfig(rotate_degrees=30, noise=0.1, mixup=1))
+        learner = learner_of(augment=Augmentation(rotate_degrees=30, noise=0.1, mixup=1))
         torch.manual_seed(noise)
         results.append((train_step(learner, batch, size=32, number=5), tensors(learner.network.state_dict())))
 
@@ -209,7 +208,7 @@ def test_biases_and_batch_norm_are_not_decayed_and_frozen_weights_not_learned(
 ):
     network = tiny_network()
     network.backbone.conv1.weight.requires_grad = False
-    recipe = tiny_recipe(optimizer=OptimizerConfig(weight_decay=0.2))
+    recipe = tiny_recipe(optimizer=Optimizer(weight_decay=0.2))
 
     groups = make_learner(network, recipe, squares(8), fabric=machine.fabric(), seed=0).optimizer.param_groups
 
@@ -220,7 +219,7 @@ def test_biases_and_batch_norm_are_not_decayed_and_frozen_weights_not_learned(
 
 
 def test_gradients_are_clipped_to_the_norm(learner_of, squares):
-    learner = learner_of(optimizer=OptimizerConfig(clip_norm=1e-3))
+    learner = learner_of(optimizer=Optimizer(clip_norm=1e-3))
 
     train_step(learner, squares(8).take(np.arange(8)), size=32, number=0)
 
@@ -285,7 +284,7 @@ def test_what_places_count_in_the_loss_is_the_recipes_weight(squares, tiny_recip
     examples = squares(16)
     losses = []
     for weight in (0, 1, 3):
-        config = NetworkConfig(input_size=64, evidence="outlines")
+        config = Network(input_size=64, evidence="outlines")
         learner = learner_of_outlines(examples, tiny_recipe(network=config, outline_weight=weight), machine)
         losses.append(train_step(learner, outlined(examples), size=64, number=0)[0])
 
@@ -296,9 +295,7 @@ def test_what_places_count_in_the_loss_is_the_recipes_weight(squares, tiny_recip
 def test_a_network_with_outlines_learns_where_the_square_is(squares, tiny_recipe, machine):
     examples = squares(16)
     batch = outlined(examples)
-    learner = learner_of_outlines(
-        examples, tiny_recipe(network=NetworkConfig(input_size=64, evidence="outlines")), machine
-    )
+    learner = learner_of_outlines(examples, tiny_recipe(network=Network(input_size=64, evidence="outlines")), machine)
     network = learner.network
 
     losses = [train_step(learner, batch, size=64, number=number)[0] for number in range(8)]
@@ -315,7 +312,7 @@ def test_a_network_with_outlines_learns_where_the_square_is(squares, tiny_recipe
 @pytest.mark.parametrize("evidence", ["map", "outlines"])
 def test_convolutions_compute_at_the_precision(precision, computed, evidence, squares, tiny_recipe, machine):
     examples = squares(16)
-    recipe = tiny_recipe(network=NetworkConfig(input_size=64, evidence=evidence))
+    recipe = tiny_recipe(network=Network(input_size=64, evidence=evidence))
     learner = learner_of_outlines(examples, recipe, replace(machine, precision=precision))
     found = set()
     learner.network.backbone.stem.register_forward_hook(lambda _module, _given, out: found.add(out.dtype))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Generator
 
+from gadolin.recipes import Augmentation
 from gadolin.training.lesions import Exchange, draw_exchange, exchange
-from gadolin.training.recipe import AugmentConfig
 
 SIDE = 64
 ILL, WELL, ANY = 0, 1, -1
@@ -148,7 +148,7 @@ def test_lesions_of_a_coarser_grid_do():
 
 
 def test_what_is_drawn_follows_from_the_generator_and_the_share():
-    config = AugmentConfig(lesions=0.3, pastes=0.6, fills=0.2)
+    config = Augmentation(lesions=0.3, pastes=0.6, fills=0.2)
     first, again = (draw_exchange(1000, config, Generator().manual_seed(4)) for _ in range(2))
 
     assert torch.equal(first.chosen, again.chosen)
@@ -157,5 +157,5 @@ def test_what_is_drawn_follows_from_the_generator_and_the_share():
     assert 0.1 < float(first.filled.float().mean()) < 0.3
     assert 0.5 < float(first.pasted.float().mean()) < 0.7
     assert sorted(first.partner.tolist()) == list(range(1000))
-    nothing = draw_exchange(1000, AugmentConfig(), Generator().manual_seed(4))
+    nothing = draw_exchange(1000, Augmentation(), Generator().manual_seed(4))
     assert not any(part.any() for part in (nothing.chosen, nothing.pasted, nothing.filled))

@@ -18,12 +18,12 @@ from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import build_classifier
 from gadolin.predictor import Predictor
+from gadolin.recipes import with_settings
 from gadolin.records import NO_LESION
 from gadolin.training import bundling
 from gadolin.training.machine import Machine
 from gadolin.training.parts import divide
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import with_settings
 from gadolin.training.run import _tell_lesions, train_model
 
 
@@ -291,7 +291,7 @@ def test_a_class_whose_slices_all_show_no_lesion_is_named_as_the_recipe_says_and
     classes = sorted({one.label for one in records})
 
     def lesions(name, healthy, data, weights="none"):
-        settings = ["network.evidence=outlines", f"network.healthy={healthy}", "epochs=1"]
+        settings = ["network.evidence=outlines", f"network.no_lesion_class={healthy}", "epochs=1"]
         recipe = with_settings(short_recipe, settings)
         train_model(short_plan(tmp_path / name, data=data, recipe=recipe, weights=str(weights)))
         return load_file(tmp_path / name / "bundle" / "weights.safetensors")["head.lesion"].tolist()
@@ -304,11 +304,11 @@ def test_a_class_whose_slices_all_show_no_lesion_is_named_as_the_recipe_says_and
 
 
 def test_absence_that_changes_nothing_is_told(small_phantoms, short_recipe, short_plan, tmp_path, caplog):
-    recipe = with_settings(short_recipe, ["network.evidence=outlines", "network.healthy=absence"])
+    recipe = with_settings(short_recipe, ["network.evidence=outlines", "network.no_lesion_class=residual"])
     plan = short_plan(tmp_path / "run", data=small_phantoms / "manifest.csv", recipe=recipe)
     network = build_classifier(recipe.network, 4)
 
     _tell_lesions(network, "absence", divide(plan, None))
 
     assert network.head.lesion.tolist() == [1.0] * 4
-    assert "network.healthy=absence changes nothing" in caplog.text
+    assert "network.no_lesion_class=residual changes nothing" in caplog.text

@@ -12,13 +12,13 @@ from safetensors.torch import save_file
 from gadolin.bundle import SHIPPED, read_bundle, write_bundle
 from gadolin.errors import WeightsError
 from gadolin.manifest import file_digest
-from gadolin.network import NetworkConfig, build_classifier
+from gadolin.network import build_classifier
+from gadolin.recipes import Network, named_recipe
 from gadolin.training import weights
 from gadolin.training.learner import make_learner, train_step
-from gadolin.training.recipes import named_recipe
 from gadolin.training.weights import OTHER_CHOICES, localise, start_from
 
-CONFIG = NetworkConfig(input_size=32, evidence="map")
+CONFIG = Network(input_size=32, evidence="map")
 
 
 def network_of(seed, config=CONFIG):
@@ -98,7 +98,7 @@ def test_weights_of_another_number_of_classes_fit_too(saved, source, tiny_compac
     assert same(state_of(other.backbone), state_of(source.backbone))
 
 
-OUTLINES = NetworkConfig(input_size=32, evidence="outlines")
+OUTLINES = Network(input_size=32, evidence="outlines")
 
 
 @pytest.fixture

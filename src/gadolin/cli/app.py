@@ -22,6 +22,7 @@ from gadolin.cli import (
     info,
     phantom,
     predict,
+    recipes,
     scan,
     score_explanations,
     serve,
@@ -66,6 +67,7 @@ for command in (
     serve.serve,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
+app.add_typer(recipes.app, name="recipes")
 
 
 def _print_version(asked: bool) -> None:

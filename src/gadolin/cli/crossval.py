@@ -37,16 +37,15 @@ def crossval(
     Every slice's out-of-fold probabilities are kept in evaluation/predictions.csv. Interrupted, it goes on with
     --resume, fold by fold; with --only it trains for some of them, and reports once none is left.
     """
+    from gadolin.recipes import load_recipe, with_settings
     from gadolin.training.crossval import cross_validate
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan
-    from gadolin.training.recipe import with_settings
-    from gadolin.training.recipes import named_recipe
 
     plan = Plan(
         data=data,
         out=out,
-        recipe=with_settings(named_recipe(recipe), setting or []),
+        recipe=with_settings(load_recipe(recipe), setting or []),
         weights=weights,
         machine=Machine(device=device, seed=seed),
         patient_from=patient_from,

@@ -24,8 +24,7 @@ Model = Annotated[
 RecipeName = Annotated[
     str,
     typer.Option(
-        help="'default' (short, for CPUs), 'outlines', 'robust' (both longer), 'hardened' (goes on from a network that "
-        "robust trained) or 'resnet50' (founding)."
+        help="A built-in recipe (gadolin recipes lists them), a recipe file FILE.toml, or a run folder to take that of."
     ),
 ]
 Settings = Annotated[

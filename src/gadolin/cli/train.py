@@ -39,18 +39,17 @@ def train(
     Gadolin makes. The test part is read once, after training. The run folder holds the model, its settings,
     the curves and evaluation/report.html.
     """
+    from gadolin.recipes import load_recipe, with_settings
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan
     from gadolin.training.processes import is_first
-    from gadolin.training.recipe import with_settings
-    from gadolin.training.recipes import named_recipe
     from gadolin.training.run import train_model
 
     with _told_once():
         plan = Plan(
             data=data,
             out=out,
-            recipe=with_settings(named_recipe(recipe), setting or []),
+            recipe=with_settings(load_recipe(recipe), setting or []),
             weights=weights,
             machine=Machine(device=device, precision=precision, seed=seed),
             patient_from=patient_from,

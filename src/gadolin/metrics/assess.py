@@ -12,6 +12,7 @@ from gadolin.errors import DataError, suggestion
 from gadolin.predictions import Table
 from gadolin.predictor import Predictor
 from gadolin.records import Record
+from gadolin.run_folder import RunFolder
 from gadolin.splits import grouping_keys
 
 __all__ = ["assess", "predictions_of", "tested_records"]
@@ -71,7 +72,7 @@ def predictions_of(run: Path) -> Path:
     """Return the predictions.csv of a run folder or an evaluation folder, or the file itself."""
     if run.is_file():
         return run
-    folders = (run / "evaluation",) if (run / "run.json").is_file() else (run, run / "evaluation")
+    folders = (run / "evaluation",) if RunFolder(run).exists else (run, run / "evaluation")
     for folder in folders:
         if (folder / "predictions.csv").is_file():
             return folder / "predictions.csv"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gadolin.network.backbones import BACKBONES
-from gadolin.network.classifier import Classifier, NetworkConfig, Output, build_classifier
+from gadolin.network.classifier import Classifier, Output, build_classifier
 from gadolin.network.mirror import MirrorAverage
 
-__all__ = ["BACKBONES", "Classifier", "MirrorAverage", "NetworkConfig", "Output", "build_classifier"]
+__all__ = ["BACKBONES", "Classifier", "MirrorAverage", "Output", "build_classifier"]

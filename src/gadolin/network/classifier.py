@@ -2,95 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from gadolin.errors import RecipeError, suggestion
-from gadolin.network.backbones import DECODER_STRIDES, STAGES, backbone, freeze_stages, require_backbone
+from gadolin.errors import RecipeError
+from gadolin.network.backbones import DECODER_STRIDES, backbone, freeze_stages
 from gadolin.network.door import Door
 from gadolin.network.folded import folded
 from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
+from gadolin.recipes import Network
 
-__all__ = ["Classifier", "NetworkConfig", "Output", "build_classifier"]
-
-_EVIDENCE = ("auto", "map", "outlines")
-_HEALTHY = ("auto", "evidence", "absence")
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkConfig:
-    """Which network. ``hidden`` is the width of the dense layer before the classes, 0 for none.
-
-    ``evidence`` is "map" (the class activation map), "outlines" (learned from outlines, which then also guide where the
-    network looks) or "auto", which takes outlines where the training part has them or the weights know them.
-    ``healthy`` is how a class is named whose training slices are all known to show no lesion, where outlines are
-    learned from: by "evidence" of its own, by "absence" of evidence for the others, or "auto", as the weights have it
-    that training starts from and else by evidence.
-    ``normalise`` applies the backbone's own mean and standard deviation; switched off, the network sees [0, 1].
-    ``freeze`` is the number of frozen stages of the backbone's four, with the stem;
-    ``freeze_blocks`` is the number of frozen blocks of the next stage.
-    ``mirror_average`` answers with the mean of the logits of a slice and of its mirror image.
-    """
-
-    backbone: str = "compact"
-    input_size: int = 160
-    hidden: int = 0
-    evidence: str = "auto"
-    healthy: str = "auto"
-    dropout: float = 0.2
-    normalise: bool = True
-    freeze: int = 0
-    freeze_blocks: int = 0
-    mirror_average: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse values that no network can be built with."""
-        require_backbone(self.backbone)
-        for key, value, known in (("evidence", self.evidence, _EVIDENCE), ("healthy", self.healthy, _HEALTHY)):
-            if value not in known:
-                raise RecipeError(
-                    code="recipe_value_unknown",
-                    rule=f"network.{key} must be one of {', '.join(known)}",
-                    got=f"got {value!r}{suggestion(value, known)}",
-                )
-        if self.evidence == "outlines" and self.hidden:
-            raise RecipeError(
-                code="recipe_values_conflict",
-                rule="network.evidence=outlines needs network.hidden=0",
-                got=f"got {self.hidden}",
-                remedy="set one of them",
-            )
-        if self.healthy == "absence" and (self.hidden or self.evidence == "map"):
-            raise RecipeError(
-                code="recipe_values_conflict",
-                rule="network.healthy=absence needs evidence from outlines",
-                got=f"got network.evidence={self.evidence} and network.hidden={self.hidden}",
-                remedy="set network.healthy=auto",
-            )
-        if self.input_size % 32 or not 32 <= self.input_size <= 1024:
-            raise RecipeError(
-                code="recipe_value_out_of_range",
-                rule="network.input_size must be a multiple of 32 from 32 to 1024",
-                got=f"got {self.input_size}",
-                remedy="try 160",
-            )
-        if not 0 <= self.freeze <= STAGES or self.freeze_blocks < 0:
-            raise RecipeError(
-                code="recipe_value_out_of_range",
-                rule=f"network.freeze must lie in 0 to {STAGES} stages and network.freeze_blocks be 0 or more",
-                got=f"got {self.freeze} and {self.freeze_blocks}",
-                remedy="try 0",
-            )
-        if not 0 <= self.dropout < 1 or self.hidden < 0:
-            got = f"{self.dropout} and {self.hidden}"
-            raise RecipeError(
-                code="recipe_value_out_of_range",
-                rule="network.dropout must lie in [0, 1) and network.hidden be 0 or more",
-                got=f"got {got}",
-                remedy="try 0.2 and 0",
-            )
+__all__ = ["Classifier", "Output", "build_classifier"]
 
 
 class Output(NamedTuple):
@@ -154,8 +77,11 @@ class Classifier(nn.Module):
         return self.classify(self.door.scale(prepared))
 
 
-def build_classifier(config: NetworkConfig, classes: int) -> Classifier:
-    """Return an untrained classifier, frozen as the configuration says."""
+def build_classifier(config: Network, classes: int) -> Classifier:
+    """Return an untrained classifier, frozen as the configuration says.
+
+    Raises RecipeError where its backbone does not exist or does not fit the rest.
+    """
     kind = backbone(config.backbone)
     channels = len(kind.mean)
     mean, std = (kind.mean, kind.std) if config.normalise else ((0.0,) * channels, (1.0,) * channels)

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
 from safetensors.torch import load_file
 
 from gadolin.bundle import Bundle, require_weights
-from gadolin.errors import BundleError
-from gadolin.network.classifier import Classifier, NetworkConfig, build_classifier
+from gadolin.errors import BundleError, GadolinError
+from gadolin.network.classifier import Classifier, build_classifier
+from gadolin.recipes import Recipe
 
 __all__ = ["restored"]
+
+_OTHER_FORMATS = ("recipe_format_newer", "recipe_format_older", "run_format_unknown")
 
 
 def restored(bundle: Bundle) -> Classifier:
     """Return the classifier of a run's bundle with its weights, in inference mode; shared between callers.
 
-    Raises BundleError where the bundle does not lie in its run folder or has no weights.
+    Raises BundleError where the bundle is not in its run folder or has no weights, DataError or RecipeError where the
+    run is of another format.
     """
     return _restored(bundle.folder.resolve(), len(bundle.classes), require_weights(bundle))
 
 
 @lru_cache(maxsize=2)
 def _restored(folder: Path, classes: int, weights: Path) -> Classifier:
-    described = folder.parent / "run.json"
     try:
-        config = NetworkConfig(**json.loads(described.read_text(encoding="utf-8"))["recipe"]["network"])
-        network = build_classifier(config, classes)
+        network = build_classifier(Recipe.from_run(folder.parent).network, classes)
         network.load_state_dict(load_file(weights))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (GadolinError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        if isinstance(error, GadolinError) and error.code in _OTHER_FORMATS:
+            raise
         raise BundleError(
             code="run_folder_needed",
-            rule=f"gradients need the run folder around {folder} with its run.json",
-            got=f"this one cannot be used ({error})",
+            rule=f"gradients need the run folder around {folder}",
+            got=f"it cannot be used ({error})",
             remedy="use evidence, lime or shap",
         ) from error
     return network.eval()

@@ -21,6 +21,7 @@ from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE, Failure, Slice, slice_name
 from gadolin.report.drawings import load
+from gadolin.run_folder import RunFolder
 
 __all__ = ["OutputNames", "Question", "explain_slices", "methods_for", "sentences"]
 
@@ -83,7 +84,7 @@ def methods_for(wanted: str, predictor: Predictor) -> tuple[tuple[str, ...], tup
     where the model lies in no run folder.
     """
     folder = predictor.bundle.folder.resolve()
-    bare = not (folder.parent / "run.json").is_file()
+    bare = not RunFolder(folder.parent).exists
     if wanted != "all":
         if method_of(wanted).torch and bare:
             others = ", ".join(name for name, one in METHODS.items() if not one.torch)

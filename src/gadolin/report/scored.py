@@ -16,10 +16,12 @@ from gadolin.explanations.score import FAITHFUL, MARKED, MEASURES, Row, Wish, sc
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.metrics.assess import tested_records
+from gadolin.places import FACTS
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE
 from gadolin.report.drawings import load
 from gadolin.report.scored_page import write_scores_page
+from gadolin.run_folder import RunFolder
 from gadolin.sources import scan
 
 __all__ = ["score_model"]
@@ -45,7 +47,7 @@ def score_model(
     model = model_place(model)
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
     out = out or beside(model) / f"explanations-{name}"
-    if (out / "run.json").is_file() or (out / "bundle.json").is_file():
+    if RunFolder(out).exists or (out / FACTS).is_file():
         raise DataError(
             code="output_not_empty",
             rule="scores need a folder of their own",
@@ -72,7 +74,7 @@ def score_model(
     write_json(out / "explanations.json", facts | {"lines": [line.as_json() for line in lines]})
     by_class = facts | {"methods": by_method_and_class(rows, lines)}
     write_json(out / "by-class.json", by_class)
-    if (model / "run.json").is_file():
+    if RunFolder(model).exists:
         write_json(predictor.bundle.folder / SCORES_FILE, by_class)
     shown = {"Model": predictor.bundle.digest, "lime and shap samples": str(wish.options.samples)}
     write_scores_page(out / "explanations.html", f"Explanations scored on {name}", shown, lines)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gadolin.training.recipe import AugmentConfig
+from gadolin.recipes import Augmentation
 
 __all__ = ["TISSUE", "Draw", "apply", "draw", "mix", "move"]
 
@@ -59,7 +59,7 @@ class Draw:
         )
 
 
-def draw(count: int, config: AugmentConfig, generator: Generator) -> Draw:
+def draw(count: int, config: Augmentation, generator: Generator) -> Draw:
     """Draw the parameters for ``count`` samples; a configuration of zeros draws the identity."""
 
     def uniform(low: float, high: float) -> Tensor:
@@ -123,7 +123,7 @@ def mix(scaled: Tensor, targets: Tensor, alpha: float, generator: Generator) -> 
     )
 
 
-def _matrices(config: AugmentConfig, uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure of draw
+def _matrices(config: Augmentation, uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure of draw
     angle = uniform(-1, 1) * math.radians(config.rotate_degrees)
     shear = uniform(-config.shear, config.shear)
     across = 1 / (1 + uniform(-config.zoom, config.zoom))

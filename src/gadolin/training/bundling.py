@@ -20,6 +20,7 @@ from gadolin.metrics.selective import naming_bound
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import Classifier, MirrorAverage
 from gadolin.predictor import Predictor, probabilities
+from gadolin.recipes import Recipe
 from gadolin.run_folder import Provenance
 from gadolin.runtime import open_runtime
 from gadolin.splits import grouping_keys
@@ -27,7 +28,6 @@ from gadolin.training.export import export_graph
 from gadolin.training.gate import ENOUGH, Gate, add_gate, bound, fit_gate
 from gadolin.training.imagenet import BACKBONE_KEY
 from gadolin.training.parts import Parts
-from gadolin.training.recipe import Recipe
 
 __all__ = ["make_bundle"]
 
@@ -89,9 +89,7 @@ def make_bundle(
         plain,
         graph_digest=add_gate(plain.graph, gate),
         temperature=temperature,
-        confidence_threshold=naming_bound(likely, validation.targets)
-        if enough
-        else 0.0,
+        confidence_threshold=naming_bound(likely, validation.targets) if enough else 0.0,
         ood_threshold=bound(gate.strangeness(said.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )

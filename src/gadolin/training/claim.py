@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 
 from gadolin.atomic import LOCK, clear_leftovers, is_leftover, require_fresh, unwritable
 from gadolin.errors import DataError
+from gadolin.recipes import Recipe
 from gadolin.run_folder import RunFolder
 from gadolin.training.plan import Plan
-from gadolin.training.recipe import Recipe
 
 __all__ = ["claimed", "require_same"]
 
@@ -52,10 +52,10 @@ def require_same(run: RunFolder, settings: Mapping[str, Any]) -> None:
     """Raise DataError if the run in ``run`` was begun with other settings than these.
 
     ``settings`` are fields of its ``Provenance``. Recipe keys that the run does not have, because they were added
-    later, count as their defaults.
+    later, count as their defaults. Raises RecipeError where its recipe is of another format.
     """
     before = run.read()
-    before = replace(before, recipe=_completed(before.recipe, Recipe(name="", epochs=1).as_json()))
+    before = replace(before, recipe=Recipe.from_run(run.path).as_json())
     for key, value in settings.items():
         if getattr(before, key) != value:
             raise DataError(
@@ -64,13 +64,6 @@ def require_same(run: RunFolder, settings: Mapping[str, Any]) -> None:
                 got=f"{key} differs from the run in {run.path}",
                 remedy="use the same",
             )
-
-
-def _completed(recipe: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
-    """Return a recipe as a run records it, with the keys of ``plain`` that it does not have."""
-    full = {**plain, **recipe}
-    return {key: _completed(value, plain[key]) if isinstance(plain.get(key), dict) else value
-            for key, value in full.items()}  # fmt: skip
 
 
 def _require_usable(plan: Plan) -> None:

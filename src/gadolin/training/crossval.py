@@ -17,6 +17,7 @@ from gadolin.cache import prepared_slices
 from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.metrics import measure
+from gadolin.network.backbones import require_backbone
 from gadolin.predictions import Table, read_table
 from gadolin.records import Record
 from gadolin.report.assessment import pretraining_notes
@@ -53,6 +54,7 @@ def cross_validate(
     cross-validation lacks one.
     """
     plan = replace(plan, data=scan(plan.data, patient_from=plan.patient_from), patient_from=None)
+    require_backbone(plan.recipe.network.backbone)
     records = folded_records(plan, folds)
     check_folds(records)
     numbers = sorted({record.fold for record in records if record.fold is not None})

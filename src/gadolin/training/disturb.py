@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from gadolin.recipes import Corruptions
 from gadolin.training.augment import TISSUE
-from gadolin.training.recipe import DisturbConfig
 
 __all__ = ["Disturbance", "disturb", "draw_disturbance"]
 
@@ -41,7 +41,7 @@ class Disturbance(NamedTuple):
         return Disturbance(*(part[first:last] for part in self))
 
 
-def draw_disturbance(count: int, config: DisturbConfig, generator: Generator) -> Disturbance:
+def draw_disturbance(count: int, config: Corruptions, generator: Generator) -> Disturbance:
     """Draw the parameters for ``count`` slices; a configuration of zeros draws what changes nothing."""
 
     def uniform(*shape: int) -> Tensor:

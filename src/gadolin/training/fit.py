@@ -17,6 +17,7 @@ from gadolin.atomic import write_json, write_text
 from gadolin.errors import DataError, RecipeError
 from gadolin.network import Classifier
 from gadolin.network.spread import global_batch_norm
+from gadolin.recipes import Recipe
 from gadolin.training.batches import Examples
 from gadolin.training.checkpoint import (
     Checkpoint,
@@ -30,7 +31,6 @@ from gadolin.training.learner import Learner, Progress, make_learner, train_epoc
 from gadolin.training.machine import Machine
 from gadolin.training.memory import Memory
 from gadolin.training.processes import agreed
-from gadolin.training.recipe import Recipe
 
 __all__ = ["fit", "halvings"]
 

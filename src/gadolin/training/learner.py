@@ -12,12 +12,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
+from gadolin import recipes
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
 from gadolin.training.batches import Examples, batches, class_weights, steps_per_epoch
 from gadolin.training.memory import Memory
-from gadolin.training.recipe import OptimizerConfig, Recipe
 from gadolin.training.step import Learner, learn, places_loss, train_step
 
 __all__ = [
@@ -39,7 +39,13 @@ _EVALUATION_BATCH = 64
 
 
 def make_learner(
-    network: Classifier, recipe: Recipe, train: Examples, *, fabric: Fabric, seed: int, memory: Memory | None = None
+    network: Classifier,
+    recipe: recipes.Recipe,
+    train: Examples,
+    *,
+    fabric: Fabric,
+    seed: int,
+    memory: Memory | None = None,
 ) -> Learner:
     """Return a learner for ``network`` on the device of ``fabric``; ``memory`` keeps how batches are split."""
     network.to(memory_format=torch.channels_last)
@@ -63,8 +69,8 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
     size = slice_size(recipe, epoch)
     fabric = learner.fabric
     outlines = recipe.network.evidence == "outlines" and examples.outlines is not None
-    exchanged = recipe.augment.lesions or recipe.augment.pastes
-    needs_others = exchanged if outlines else recipe.augment.mixup
+    exchanged = recipe.augmentation.p_lesion_removal or recipe.augmentation.p_lesion_paste
+    needs_others = exchanged if outlines else recipe.augmentation.mixup
     piece = (0, 1) if needs_others else (fabric.global_rank, fabric.world_size)
     loss, right, count = 0.0, 0, 0
     order = batches(examples, recipe.batch_size, balance=recipe.balance, seed=learner.seed, epoch=epoch, piece=piece)
@@ -121,7 +127,7 @@ def _logits(learner: Learner, examples: Examples) -> Tensor:
     return said.cpu()
 
 
-def learning_rate(config: OptimizerConfig, epoch: float, epochs: int) -> float:
+def learning_rate(config: recipes.Optimizer, epoch: float, epochs: int) -> float:
     """Return the rate at a (fractional) epoch: linear warm-up, then constant or a cosine down to a hundredth."""
     if epoch < config.warmup_epochs:
         return config.lr * max(epoch / config.warmup_epochs, 0.01)
@@ -131,7 +137,7 @@ def learning_rate(config: OptimizerConfig, epoch: float, epochs: int) -> float:
     return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
 
 
-def grown(recipe: Recipe, epoch: int) -> float:
+def grown(recipe: recipes.Recipe, epoch: int) -> float:
     """Return how far the difficulty of an epoch has grown, in [0, 1]; it is whole after 70 % of the epochs.
 
     Size and disturbances grow together (Tan and Le, "EfficientNetV2", ICML 2021); they are whole from the start where
@@ -140,7 +146,7 @@ def grown(recipe: Recipe, epoch: int) -> float:
     return 1.0 if recipe.progressive == 1 else min(1.0, epoch / max(0.7 * recipe.epochs, 1))
 
 
-def slice_size(recipe: Recipe, epoch: int) -> int:
+def slice_size(recipe: recipes.Recipe, epoch: int) -> int:
     """Return the input size of an epoch: a multiple of 32 that grows to the whole, or the one size of a backbone."""
     whole = recipe.network.input_size
     if backbone(recipe.network.backbone).fixed_size:
@@ -149,7 +155,7 @@ def slice_size(recipe: Recipe, epoch: int) -> int:
     return max(32, min(whole, round(whole * share / 32) * 32))
 
 
-def _optimizer(network: Classifier, config: OptimizerConfig) -> Optimizer:
+def _optimizer(network: Classifier, config: recipes.Optimizer) -> Optimizer:
     """Return the optimizer; biases and batch norm are not decayed."""
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from gadolin.recipes import Augmentation
 from gadolin.training.augment import TISSUE
-from gadolin.training.recipe import AugmentConfig
 
 __all__ = ["Exchange", "draw_exchange", "exchange"]
 
@@ -37,14 +37,16 @@ class Exchange(NamedTuple):
     elsewhere: Tensor
 
 
-def draw_exchange(count: int, config: AugmentConfig, generator: Generator) -> Exchange:
-    """Draw for ``count`` slices with the probabilities ``lesions``, ``pastes`` and ``fills``."""
+def draw_exchange(count: int, config: Augmentation, generator: Generator) -> Exchange:
+    """Draw for ``count`` slices with the probabilities of ``config``."""
 
     def coin(probability: float) -> Tensor:
         return torch.rand(count, generator=generator) < probability
 
     partner = torch.randperm(count, generator=generator)
-    return Exchange(coin(config.lesions), coin(config.pastes), partner, coin(config.fills), coin(0.5))
+    return Exchange(
+        coin(config.p_lesion_removal), coin(config.p_lesion_paste), partner, coin(config.p_inpaint), coin(0.5)
+    )
 
 
 def exchange(

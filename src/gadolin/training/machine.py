@@ -1,4 +1,4 @@
-"""Where a network is trained: device, precision, seed."""
+"""Where a network is trained: device, precision, seed. torch is imported where it is needed, not with the module."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import inspect
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
-
-import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning_fabric.strategies.ddp import DDPStrategy
-from torch.nn.parallel import DistributedDataParallel
+from typing import TYPE_CHECKING, Any, Literal
 
 from gadolin.errors import RequestError, suggestion
-from gadolin.training.processes import leave_at_exit, processes
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
 __all__ = ["Machine"]
 
@@ -56,8 +53,7 @@ class Machine:
                 got=f"got {self.seed}",
                 remedy="0 is the usual choice",
             )
-        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        if not there.get(self.device, True):
+        if self.device in ("cuda", "mps") and not _is_there(self.device):
             raise RequestError(
                 code="device_not_found",
                 rule="the device must be there",
@@ -70,6 +66,8 @@ class Machine:
         """Whether training computes in bfloat16."""
         if self.precision != "auto":
             return self.precision == "bfloat16"
+        import torch
+
         if self.device in ("auto", "cuda") and torch.cuda.is_available():
             return bool(torch.cuda.is_bf16_supported())
         return self.device in ("auto", "cpu") and bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
@@ -79,6 +77,12 @@ class Machine:
 
         Raises RequestError where there are more processes than GPUs.
         """
+        import torch
+        from lightning_fabric import Fabric
+        from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
+        from gadolin.training.processes import leave_at_exit, processes
+
         precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if self.bfloat16 else "32-true"
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce its precision
         everywhere, here = processes()
@@ -105,8 +109,18 @@ class Machine:
         return fabric
 
 
+def _is_there(device: str) -> bool:
+    """Return whether torch sees a GPU of this kind, cuda or mps."""
+    import torch
+
+    return bool(torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available())
+
+
 def _strategy() -> DDPStrategy:
     """Return the strategy that averages gradients; buffers agree already, since batch norm is global."""
+    from lightning_fabric.strategies.ddp import DDPStrategy
+    from torch.nn.parallel import DistributedDataParallel
+
     known = inspect.signature(DistributedDataParallel).parameters
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     options: dict[str, Any] = {buffers: False}

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gadolin.errors import RequestError
+from gadolin.recipes import Recipe
 from gadolin.sources import Scan
 from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
-from gadolin.training.recipe import Recipe
 
 __all__ = ["Plan"]
 

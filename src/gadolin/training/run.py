@@ -18,8 +18,10 @@ from gadolin.bundle import Bundle
 from gadolin.errors import DataError, RequestError
 from gadolin.manifest import manifest_digest, write_manifest
 from gadolin.network import Classifier, build_classifier
+from gadolin.network.backbones import require_backbone
 from gadolin.network.heads import OutlineHead
 from gadolin.predictor import Predictor
+from gadolin.recipes import Recipe
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_model
 from gadolin.report.evaluation import Evaluation
@@ -36,7 +38,6 @@ from gadolin.training.machine import Machine
 from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
 from gadolin.training.processes import agreed, by_turns, joined
-from gadolin.training.recipe import Recipe
 from gadolin.training.weights import has_lesion_decoder, load_weights, require_unseen
 
 __all__ = ["train_model", "with_evidence"]
@@ -66,6 +67,7 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Evaluation |
     fabric = plan.machine.fabric()
     with ExitStack() as stack, joined(fabric):
         agreed(fabric, lambda: _require_divisible(plan.recipe, fabric.world_size))
+        agreed(fabric, lambda: require_backbone(plan.recipe.network.backbone))
         if fabric.is_global_zero:
             plan = agreed(fabric, lambda: stack.enter_context(claimed(plan)))
         else:
@@ -119,7 +121,7 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         _open_run(plan, parts.records, facts)
         if not plan.resume:
             _warn_of_few_steps(plan.recipe, len(parts.train))
-    _tell_lesions(network, plan.recipe.network.healthy, parts)
+    _tell_lesions(network, plan.recipe.network.no_lesion_class, parts)
     return parts, plan, network, facts
 
 
@@ -136,16 +138,18 @@ def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
         )
 
 
-def _tell_lesions(network: Classifier, healthy: str, parts: Parts) -> None:
+def _tell_lesions(network: Classifier, no_lesion_class: str, parts: Parts) -> None:
     """Tell a head that answers by lesions which classes have none: all of their training slices are known to."""
-    if not isinstance(network.head, OutlineHead) or healthy == "auto":
+    if not isinstance(network.head, OutlineHead) or no_lesion_class == "auto":
         return
     network.head.lesion.fill_(1)
-    if healthy == "absence":
+    if no_lesion_class == "residual":
         without = _without_lesions(parts.train, len(parts.classes))
         network.head.lesion[without] = 0
         if not without:
-            _LOG.warning("network.healthy=absence changes nothing: no class has only slices known to show no lesion")
+            _LOG.warning(
+                "network.no_lesion_class=residual changes nothing: no class has only slices known to show no lesion"
+            )
 
 
 def _without_lesions(train: Examples, classes: int) -> list[int]:

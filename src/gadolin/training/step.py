@@ -13,13 +13,13 @@ from torch.optim import Optimizer
 
 from gadolin.network import Classifier
 from gadolin.network.spread import place_in_batch
+from gadolin.recipes import Corruptions, Recipe
 from gadolin.training import augment
 from gadolin.training.batches import Batch
 from gadolin.training.disturb import disturb, draw_disturbance
 from gadolin.training.lesions import draw_exchange, exchange
 from gadolin.training.memory import Memory, is_out_of_memory, must_fit
 from gadolin.training.processes import share_of
-from gadolin.training.recipe import DisturbConfig, Recipe
 
 __all__ = ["Learner", "learn", "places_loss", "train_step"]
 
@@ -125,11 +125,12 @@ def _as_strong(recipe: Recipe, strength: float) -> Recipe:
     """Return the recipe with so much of what is learned later."""
     if strength == 1:
         return recipe
-    less = {name: strength * getattr(recipe.augment, name) for name in ("tone", "lesions", "pastes")}
-    augment_less = replace(recipe.augment, **less)
-    given = recipe.disturb
-    disturb_less = DisturbConfig(strength * given.bias, strength * given.marks, strength * given.invert)
-    return replace(recipe, augment=augment_less, disturb=disturb_less)
+    less = {
+        name: strength * getattr(recipe.augmentation, name) for name in ("tone", "p_lesion_removal", "p_lesion_paste")
+    }
+    given = recipe.corruptions
+    corruptions = Corruptions(strength * given.bias, strength * given.marks, strength * given.invert)
+    return replace(recipe, augmentation=replace(recipe.augmentation, **less), corruptions=corruptions)
 
 
 def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: Recipe) -> _Seen:
@@ -139,19 +140,19 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
     prepared, targets = fabric.to_device((batch.prepared, batch.targets))
     first, last = batch.first, batch.first + len(targets)
     with torch.no_grad():
-        drawn = augment.draw(batch.whole, recipe.augment, generator).share(first, last)
+        drawn = augment.draw(batch.whole, recipe.augmentation, generator).share(first, last)
         scaled = augment.apply(network.door.scale(prepared, size), drawn)
         wanted = F.one_hot(targets, len(learner.weights)).float()
         places = _lesions(learner, batch, drawn) if recipe.network.evidence == "outlines" else None
         if places is None:
-            scaled, wanted = augment.mix(scaled, wanted, recipe.augment.mixup, generator)
+            scaled, wanted = augment.mix(scaled, wanted, recipe.augmentation.mixup, generator)
         else:
-            if recipe.augment.lesions or recipe.augment.pastes:
-                moved = draw_exchange(batch.whole, recipe.augment, generator)
+            if recipe.augmentation.p_lesion_removal or recipe.augmentation.p_lesion_paste:
+                moved = draw_exchange(batch.whole, recipe.augmentation, generator)
                 scaled, places, wanted = exchange(scaled, places, wanted, _healthy(batch).to(scaled.device), moved)
             places = F.adaptive_avg_pool2d(places, size // 4)
-        if recipe.disturb != DisturbConfig():
-            disturbed = draw_disturbance(batch.whole, recipe.disturb, generator)
+        if recipe.corruptions != Corruptions():
+            disturbed = draw_disturbance(batch.whole, recipe.corruptions, generator)
             scaled = disturb(scaled, disturbed if len(scaled) == batch.whole else disturbed.share(first, last))
     if len(targets) == batch.whole and fabric.world_size > 1:
         first, last = share_of(batch.whole, fabric.global_rank, fabric.world_size)

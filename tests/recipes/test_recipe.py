@@ -5,8 +5,7 @@ import re
 import pytest
 
 from gadolin.errors import RecipeError, RequestError
-from gadolin.training.recipe import with_settings
-from gadolin.training.recipes import RECIPES, named_recipe
+from gadolin.recipes import RECIPES, named_recipe, with_settings
 
 BOUNDS = {
     "epochs": (1, 100_000),
@@ -20,24 +19,24 @@ BOUNDS = {
     "optimizer.weight_decay": (0, 10),
     "optimizer.warmup_epochs": (0, 100_000),
     "optimizer.clip_norm": (0, 1e9),
-    "augment.rotate_degrees": (0, 180),
-    "augment.shift": (0, 1),
-    "augment.zoom": (0, 0.9),
-    "augment.shear": (0, 2),
-    "augment.flip": (0, 1),
-    "augment.tone": (0, 1),
-    "augment.gamma": (1, 10),
-    "augment.contrast": (0, 1),
-    "augment.noise": (0, 1),
-    "augment.blur": (0, 1),
-    "augment.elastic": (0, 1),
-    "augment.mixup": (0, 100),
-    "augment.lesions": (0, 1),
-    "augment.pastes": (0, 1),
-    "augment.fills": (0, 1),
-    "disturb.bias": (0, 3),
-    "disturb.marks": (0, 1),
-    "disturb.invert": (0, 1),
+    "augmentation.rotate_degrees": (0, 180),
+    "augmentation.shift": (0, 1),
+    "augmentation.zoom": (0, 0.9),
+    "augmentation.shear": (0, 2),
+    "augmentation.flip": (0, 1),
+    "augmentation.tone": (0, 1),
+    "augmentation.gamma": (1, 10),
+    "augmentation.contrast": (0, 1),
+    "augmentation.noise": (0, 1),
+    "augmentation.blur": (0, 1),
+    "augmentation.elastic": (0, 1),
+    "augmentation.mixup": (0, 100),
+    "augmentation.p_lesion_removal": (0, 1),
+    "augmentation.p_lesion_paste": (0, 1),
+    "augmentation.p_inpaint": (0, 1),
+    "corruptions.bias": (0, 3),
+    "corruptions.marks": (0, 1),
+    "corruptions.invert": (0, 1),
 }
 
 
@@ -99,7 +98,7 @@ def test_the_last_of_several_settings_holds():
         ("optimizer.lr=fast", "optimizer.lr must be a value of type float, got 'fast'"),
         ("network.freeze=yes", "network.freeze must be a value of type int, got 'yes'"),
         ("balance=weight", "balance must be one of weights, sampler, none, got 'weight' (did you mean 'weights'?)"),
-        ("network.healthy=none", "network.healthy must be one of auto, evidence, absence, got 'none'"),
+        ("network.no_lesion_class=none", "network.no_lesion_class must be one of auto, evidence, absence, got 'none'"),
         ("choose=first", "choose must be one of loss, last, got 'first'"),
         ("optimizer.name=sgd", "optimizer.name must be one of adam, adamw, got 'sgd'"),
         ("optimizer.schedule=cosin", "got 'cosin' (did you mean 'cosine'?)"),
@@ -118,7 +117,7 @@ def test_patience_and_the_last_epoch_exclude_each_other():
 
 def test_absence_needs_evidence_from_outlines():
     with pytest.raises(RecipeError, match=r"needs evidence from outlines, got network.evidence=map and"):
-        with_settings(named_recipe("default"), ["network.evidence=map", "network.healthy=absence"])
+        with_settings(named_recipe("default"), ["network.evidence=map", "network.no_lesion_class=residual"])
 
 
 @pytest.mark.parametrize("value", ["-0.1", "0.6", "nan"])

@@ -1,0 +1,28 @@
+"""From what a user gives to a recipe: a name, a file or a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gadolin.recipes.presets import RECIPES, named_recipe
+from gadolin.recipes.recipe import Recipe
+from gadolin.run_folder import RunFolder
+
+__all__ = ["load_recipe"]
+
+
+def load_recipe(source: Recipe | Path | str) -> Recipe:
+    """Return a built-in recipe by name, that of a TOML file, or the one that a run folder was trained by.
+
+    A str is a name first; a Recipe is returned as it is. Raises RecipeError where it is none of these, or the file or run cannot be used.
+    """
+    if isinstance(source, Recipe):
+        return source
+    if isinstance(source, str) and source in RECIPES:
+        return RECIPES[source]
+    path = Path(source)
+    if RunFolder(path).exists:
+        return Recipe.from_run(path)
+    if path.suffix == ".toml" or isinstance(source, Path):
+        return Recipe.from_toml(path)
+    return named_recipe(source)

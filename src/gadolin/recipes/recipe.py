@@ -1,0 +1,218 @@
+"""The values of a recipe. Each field has its default, what it allows and its help on one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gadolin.errors import RecipeError, RequestError
+from gadolin.prepare import Preparation
+from gadolin.recipes.documents import FORMAT, checked_json, read_toml, toml_text
+from gadolin.recipes.fields import choice, number, require_fields, switch, text
+from gadolin.recipes.keys import changed
+from gadolin.run_folder import RunFolder
+
+__all__ = ["Augmentation", "Corruptions", "Network", "Optimizer", "Recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Which network is trained. Raises RecipeError for values that are not allowed or contradict each other.
+
+    Whether a backbone exists is checked where the network is built, since that needs timm.
+    """
+
+    backbone: str = text("compact, or a timm model with feature maps", "compact")
+    input_size: int = number(160, 32, 1024, "side in pixels of the network's input", multiple_of=32)
+    hidden: int = number(0, 0, 65_536, "width of the dense layer before the classes; 0 for none")
+    evidence: str = choice(
+        ("auto", "map", "outlines"), "auto", "evidence maps: class activation, or learned from lesion outlines"
+    )
+    no_lesion_class: str = choice(
+        ("auto", "evidence", "residual"), "auto", "score of a class without lesions, with outlines"
+    )
+    dropout: float = number(0.2, 0, 0.99, "dropout before the classes")
+    normalise: bool = switch(True, "normalise by the backbone's own mean and standard deviation; false leaves [0, 1]")
+    freeze: int = number(0, 0, 4, "frozen stages of the backbone's four, with the stem")
+    freeze_blocks: int = number(0, 0, 1000, "frozen blocks of the next stage")
+    mirror_average: bool = switch(True, "predict the mean of a slice and its mirror image")
+
+    def __post_init__(self) -> None:
+        """Refuse values that no network can be built with."""
+        require_fields(self, "network.")
+        if self.evidence == "outlines" and self.hidden:
+            raise RecipeError(
+                code="recipe_values_conflict",
+                rule="network.evidence=outlines needs network.hidden=0",
+                got=f"got {self.hidden}",
+                remedy="set one of them",
+            )
+        if self.no_lesion_class == "residual" and (self.hidden or self.evidence == "map"):
+            raise RecipeError(
+                code="recipe_values_conflict",
+                rule="network.no_lesion_class=residual needs evidence from outlines",
+                got=f"got network.evidence={self.evidence} and network.hidden={self.hidden}",
+                remedy="set network.no_lesion_class=auto",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How far augmentation may go, drawn uniformly for each sample; 0 switches a step off, for ``gamma`` 1."""
+
+    rotate_degrees: float = number(0.0, 0, 180, "largest rotation in degrees, either way")
+    shift: float = number(0.0, 0, 1, "largest shift as a fraction of the side, either way")
+    zoom: float = number(0.0, 0, 0.9, "largest zoom in or out, as a fraction")
+    shear: float = number(0.0, 0, 2, "largest shear")
+    flip: float = number(0.0, 0, 1, "probability of mirroring left to right")
+    tone: float = number(0.0, 0, 1, "probability that tissue gets another mean brightness, drawn from 0.15 to 0.55")
+    gamma: float = number(1.0, 1, 10, "largest exponent of the intensities, and 1 over it the smallest; 1 for none")
+    contrast: float = number(0.0, 0, 1, "largest change of contrast as a fraction, either way")
+    noise: float = number(0.0, 0, 1, "largest standard deviation of added noise, on a scale of 0 to 1")
+    blur: float = number(0.0, 0, 1, "probability of a light blur")
+    elastic: float = number(
+        0.0, 0, 1, "largest typical displacement of an elastic deformation, as a fraction of the side"
+    )
+    mixup: float = number(0.0, 0, 100, "Beta parameter of mixing pairs of slices (Zhang et al. 2018); 0 for none")
+    p_lesion_removal: float = number(0.0, 0, 1, "probability that a lesion is covered with tissue of another slice")
+    p_lesion_paste: float = number(0.0, 0, 1, "probability that a slice known to show no lesion gets that of another")
+    p_inpaint: float = number(0.0, 0, 1, "fraction of both where a place is inpainted from around it instead")
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not allowed."""
+        require_fields(self, "augmentation.")
+
+
+@dataclass(frozen=True, slots=True)
+class Corruptions:
+    """What scanners, screens and their users do to pictures; 0 switches a step off."""
+
+    bias: float = number(0.0, 0, 3, "about the largest logarithm of a smooth bias field")
+    marks: float = number(0.0, 0, 1, "probability of text or a frame on the picture")
+    invert: float = number(0.0, 0, 1, "probability of inverted intensities")
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not allowed."""
+        require_fields(self, "corruptions.")
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """How the weights are moved."""
+
+    name: str = choice(("adam", "adamw"), "adamw", "the method")
+    lr: float = number(2e-3, 1e-9, 100, "largest learning rate")
+    weight_decay: float = number(0.05, 0, 10, "weight decay; biases and batch norm are exempt")
+    schedule: str = choice(
+        ("constant", "cosine"), "cosine", "learning rate after the warm-up; cosine ends at a hundredth"
+    )
+    warmup_epochs: float = number(2.0, 0, 100_000, "epochs of linear warm-up")
+    clip_norm: float = number(5.0, 0, 10**9, "largest norm of the gradient; 0 for no limit")
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not allowed."""
+        require_fields(self, "optimizer.")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides what is learned, apart from the data, the seed and the machine.
+
+    Raises RecipeError for values that are not allowed or contradict each other.
+
+    >>> Recipe("mine", epochs=10, optimizer=Optimizer(lr=1e-3)).optimizer.schedule
+    'cosine'
+    """
+
+    name: str = text("name of the recipe in reports")
+    epochs: int = number(32, 1, 100_000, "passes over the training part, at most")
+    batch_size: int = number(32, 2, 65_536, "slices in a step")
+    balance: str = choice(
+        ("weights", "sampler", "none"),
+        "weights",
+        "how rare classes count: in the loss, by how often they are drawn, or not",
+    )
+    label_smoothing: float = number(0.0, 0, 0.9, "fraction of each target that is spread over all classes")
+    ema_decay: float = number(0.0, 0, 0.99999, "decay of the moving average of the weights, which is kept; 0 for none")
+    patience: int = number(
+        0, 0, 100_000, "epochs without a lower validation loss before training stops; 0 for no limit"
+    )
+    choose: str = choice(("loss", "last"), "loss", "epoch that is kept: of the lowest validation loss, or the last")
+    progressive: float = number(1.0, 0.25, 1, "fraction of the input size that training starts with; 1 for the whole")
+    outline_weight: float = number(1.0, 0, 1000, "weight of the loss of outlines beside that of classes")
+    network: Network = field(default_factory=Network, metadata={"help": "The network."})
+    augmentation: Augmentation = field(
+        default_factory=Augmentation, metadata={"help": "Random changes to training slices; 0 is none, for gamma 1."}
+    )
+    corruptions: Corruptions = field(
+        default_factory=Corruptions, metadata={"help": "What scanners, screens and users do to pictures; 0 is none."}
+    )
+    optimizer: Optimizer = field(default_factory=Optimizer, metadata={"help": "How the weights are moved."})
+    preparation: Preparation = field(
+        default_factory=Preparation, metadata={"help": "How a file becomes the network's input; kept in the model."}
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse values that nothing can be trained with."""
+        require_fields(self)
+        if self.patience and self.choose == "last":
+            raise RecipeError(
+                code="recipe_values_conflict",
+                rule="patience waits for a better validation loss",
+                got=f"got {self.patience} and choose=last",
+                remedy="set one of them",
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every field, nested, as a JSON object that ``from_json`` reads."""
+        return {"format": FORMAT, **asdict(self)}
+
+    def to_toml(self) -> str:
+        """Return a recipe file: every key with what it allows and its help; ``from_toml`` reads it."""
+        return toml_text(self)
+
+    @classmethod
+    def from_toml(cls, source: Path | str) -> Recipe:
+        """Return the recipe of a TOML file or text; a str that ends in ``.toml`` is a path too.
+
+        Keys left out are those of the built-in recipe that ``base`` names, else the defaults of the fields; a name
+        left out is that of the file. Raises RecipeError where the file is missing or damaged, of another format, or
+        holds a key or value that is not allowed.
+        """
+        from gadolin.recipes.presets import named_recipe
+
+        if isinstance(source, str) and source.endswith(".toml") and "\n" not in source:
+            source = Path(source)
+        path = source if isinstance(source, Path) else None
+        content = read_toml(source)
+        del content["format"]
+        try:
+            start = cls("recipe")
+            if "base" in content:
+                start = named_recipe(content.pop("base"))
+            name = {"name": path.stem} if path else {}
+            return changed(start, name | content)
+        except RequestError as error:
+            if path is None:
+                raise
+            raise error.at(path) from error
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Recipe:
+        """Return the recipe that ``as_json`` described; keys left out are the defaults of the fields.
+
+        Raises RecipeError for another format (``recipe_format_older`` for a run of an older Gadolin) and for a key or
+        value that is not allowed.
+        """
+        return changed(cls("recipe"), checked_json(content))
+
+    @classmethod
+    def from_run(cls, folder: Path | str) -> Recipe:
+        """Return the recipe that a run was trained by; raises DataError where there is none, RecipeError as from_json."""
+        run = RunFolder(Path(folder))
+        try:
+            return cls.from_json(run.read().recipe)
+        except RecipeError as error:
+            raise error.at(run.path) from error
