@@ -1,8 +1,8 @@
 """Gadolin: brain MRI slices in, a verdict and its trustworthiness out. For research only; not a medical device.
 
->>> import gadolin
->>> predictor = gadolin.Predictor.load("run")  # doctest: +SKIP
->>> predictor.predict("slice.png").label  # doctest: +SKIP
+>>> import gadolin as gd
+>>> model = gd.load_model("shipped")  # doctest: +SKIP
+>>> model.predict("slice.png").label  # doctest: +SKIP
 'glioma'
 """
 
@@ -15,79 +15,112 @@ from gadolin._version import __version__
 from gadolin.telemetry import switch_off
 
 if TYPE_CHECKING:
-    from gadolin.bundle import Bundle, read_bundle
+    from gadolin.bundle import Bundle
     from gadolin.errors import GadolinError
-    from gadolin.explanations import Explanation, explain
+    from gadolin.explanations import Explanation, explain, methods
     from gadolin.files import predict_files
-    from gadolin.metrics import compare, measure, read_table
+    from gadolin.metrics.comparison import Comparison
+    from gadolin.network.catalogue import backbones
     from gadolin.phantom import PhantomPlan, write_phantoms
+    from gadolin.predictions import Table, read_table
     from gadolin.predictor import Predictor
     from gadolin.prepare import Preparation
     from gadolin.readers import read
-    from gadolin.recipes import Recipe, load_recipe, named_recipe
-    from gadolin.records import Failure, Prediction, Record, Slice
-    from gadolin.report.evaluation import evaluate_model
-    from gadolin.sources import scan
-    from gadolin.training.plan import Plan
-    from gadolin.training.run import train_model
-
-__all__ = [
-    "Bundle",
-    "Explanation",
-    "Failure",
-    "GadolinError",
-    "PhantomPlan",
-    "Plan",
-    "Prediction",
-    "Predictor",
-    "Preparation",
-    "Recipe",
-    "Record",
-    "Slice",
-    "__version__",
-    "compare",
-    "evaluate_model",
-    "explain",
-    "load_recipe",
-    "measure",
-    "named_recipe",
-    "predict_files",
-    "read",
-    "read_bundle",
-    "read_table",
-    "scan",
-    "train_model",
-    "write_phantoms",
-]
+    from gadolin.recipes import Recipe, load_recipe, recipes
+    from gadolin.records import Failure, Finding, Prediction, Record, Slice
+    from gadolin.report.audit import Audit
+    from gadolin.report.evaluation import Evaluation
+    from gadolin.sources import Scan, scan
+    from gadolin.workflows.audit import audit
+    from gadolin.workflows.compare import compare
+    from gadolin.workflows.crossval import CrossValidation, crossval
+    from gadolin.workflows.evaluate import evaluate
+    from gadolin.workflows.predict import load_model, predict
+    from gadolin.workflows.split import Split, split
+    from gadolin.workflows.train import Run, train
 
 _HOMES = {
+    "Audit": "report.audit",
     "Bundle": "bundle",
+    "Comparison": "metrics.comparison",
+    "CrossValidation": "workflows.crossval",
+    "Evaluation": "report.evaluation",
     "Explanation": "explanations",
     "Failure": "records",
+    "Finding": "records",
     "GadolinError": "errors",
     "PhantomPlan": "phantom",
-    "Plan": "training.plan",
     "Prediction": "records",
     "Predictor": "predictor",
     "Preparation": "prepare",
     "Recipe": "recipes",
     "Record": "records",
+    "Run": "workflows.train",
+    "Scan": "sources",
     "Slice": "records",
-    "compare": "metrics",
-    "evaluate_model": "report.evaluation",
+    "Split": "workflows.split",
+    "Table": "predictions",
+    "audit": "workflows.audit",
+    "backbones": "network.catalogue",
+    "compare": "workflows.compare",
+    "crossval": "workflows.crossval",
+    "evaluate": "workflows.evaluate",
     "explain": "explanations",
+    "load_model": "workflows.predict",
     "load_recipe": "recipes",
-    "measure": "metrics",
-    "named_recipe": "recipes",
+    "methods": "explanations",
+    "predict": "workflows.predict",
     "predict_files": "files",
     "read": "readers",
-    "read_bundle": "bundle",
-    "read_table": "metrics",
+    "read_table": "predictions",
+    "recipes": "recipes",
     "scan": "sources",
-    "train_model": "training.run",
+    "split": "workflows.split",
+    "train": "workflows.train",
     "write_phantoms": "phantom",
 }
 
+__all__ = [
+    "Audit",
+    "Bundle",
+    "Comparison",
+    "CrossValidation",
+    "Evaluation",
+    "Explanation",
+    "Failure",
+    "Finding",
+    "GadolinError",
+    "PhantomPlan",
+    "Prediction",
+    "Predictor",
+    "Preparation",
+    "Recipe",
+    "Record",
+    "Run",
+    "Scan",
+    "Slice",
+    "Split",
+    "Table",
+    "__version__",
+    "audit",
+    "backbones",
+    "compare",
+    "crossval",
+    "evaluate",
+    "explain",
+    "load_model",
+    "load_recipe",
+    "methods",
+    "predict",
+    "predict_files",
+    "read",
+    "read_table",
+    "recipes",
+    "scan",
+    "split",
+    "train",
+    "write_phantoms",
+]
 
 switch_off()  # before any other module of ours, or of a program that imports us first, loads a package that reports
 

@@ -103,10 +103,10 @@ class Partition:
 
 
 def partition(
-    data: Path,
+    data: Scan | Path,
     wish: Wish,
     *,
-    against: Path | None = None,
+    against: Scan | Path | None = None,
     patient_from: str | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -123,10 +123,10 @@ def partition(
     told = None if progress is None else lambda done, total: progress(done, total, "preparing slices")
     read, slices, lost = _read(found, cache, told)
     own, known, stacks = [replace(record, split="", fold=None) for record in read], [], [slices]
-    if against:
+    if against is not None:
         other = scan(against)
         read, slices, unread = _read(other, cache, told)
-        known = [replace(one, group=one.group and f"{against.name}:{one.group}") for one in read]  # names of its own
+        known = [replace(one, group=one.group and f"{other.name}:{one.group}") for one in read]  # names of its own
         stacks.append(slices)
         lost += [replace(one, path=(other.folder / one.path).as_posix()) for one in unread]
     copies = find_copies(*stacks, progress=progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +37,7 @@ def crossval(
     --resume, fold by fold; with --only it trains for some of them, and reports once none is left.
     """
     from gadolin.recipes import load_recipe, with_settings
+    from gadolin.starting_point import StartingPoint
     from gadolin.training.crossval import cross_validate
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan
@@ -46,7 +46,7 @@ def crossval(
         data=data,
         out=out,
         recipe=with_settings(load_recipe(recipe), setting or []),
-        weights=weights,
+        weights=StartingPoint.resolve(weights),
         machine=Machine(device=device, seed=seed),
         patient_from=patient_from,
         skip_unreadable=skip_unreadable,
@@ -55,15 +55,15 @@ def crossval(
         resume=resume,
     )
     with progress_bar("cross-validation") as advance:
-        page = cross_validate(plan, folds, only=only or (), progress=advance)
-    if page is None:
-        say(f"folds are left in {out}: go on with --resume")
+        evaluation = cross_validate(plan, folds, only=only or (), progress=advance)
+    if evaluation is None:
+        say(f"folds in {out} are unfinished: continue with --resume")
         if as_json:
             print_json({"out": str(out), "report": None, "metrics": None})
         return
-    metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
+    report = out / "evaluation" / "report.html"
     if as_json:
-        print_json({"out": str(out), "report": str(page), "metrics": metrics})
+        print_json({"out": str(out), "report": str(report), "metrics": evaluation.as_json()})
     else:
-        print(summary(metrics))
-        say(f"report: {page}")
+        print(summary(evaluation))
+        say(f"report: {report}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +14,14 @@ from gadolin.cli.evaluate import summary
 from gadolin.cli.options import Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
 from gadolin.cli.output import print_json, progress_bar, say
 
+if TYPE_CHECKING:
+    from gadolin.workflows.train import Run
+
 
 def train(
-    data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
+    data: Annotated[
+        Path | None, typer.Argument(help="A folder of pictures by class, or a manifest CSV; none with --repeat.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Run folder to write; must be new or empty.")] = Path("run"),
     recipe: RecipeName = "default",
     setting: Settings = None,
@@ -30,6 +34,9 @@ def train(
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,
     cache: Cache = None,
+    repeat: Annotated[
+        Path | None, typer.Option(help="Train again as this run was: its slices, split, recipe, weights and seed.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -39,43 +46,58 @@ def train(
     Gadolin makes. The test part is read once, after training. The run folder holds the model, its settings,
     the curves and evaluation/report.html.
     """
+    from gadolin.errors import RequestError
     from gadolin.recipes import load_recipe, with_settings
+    from gadolin.run_folder import RunFolder
+    from gadolin.starting_point import StartingPoint
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan
     from gadolin.training.processes import is_first
     from gadolin.training.run import train_model
+    from gadolin.workflows.train import Run as FinishedRun
 
     with _told_once():
-        plan = Plan(
-            data=data,
-            out=out,
-            recipe=with_settings(load_recipe(recipe), setting or []),
-            weights=weights,
-            machine=Machine(device=device, precision=precision, seed=seed),
-            patient_from=patient_from,
-            skip_unreadable=skip_unreadable,
-            validation=validation,
-            test=test,
-            cache=cache,
-            resume=resume,
-        )
+        if (data is None) == (repeat is None):
+            raise RequestError(
+                code="options_exclude_each_other",
+                rule="train needs either DATA or --repeat RUN",
+                got="got neither" if data is None else "got both",
+                remedy="give one of them",
+            )
+        if repeat is not None:
+            plan = Plan.of_run(RunFolder(repeat), out, cache=cache, resume=resume)
+        else:
+            assert data is not None, "checked above"
+            plan = Plan(
+                data=data,
+                out=out,
+                recipe=with_settings(load_recipe(recipe), setting or []),
+                weights=StartingPoint.resolve(weights),
+                machine=Machine(device=device, precision=precision, seed=seed),
+                patient_from=patient_from,
+                skip_unreadable=skip_unreadable,
+                validation=validation,
+                test=test,
+                cache=cache,
+                resume=resume,
+            )
         with progress_bar("training") if is_first() else nullcontext() as advance:
-            page = train_model(plan, progress=advance)
-    if is_first():
-        _tell(out, page, as_json=as_json)
+            evaluation = train_model(plan, progress=advance)
+    if evaluation is not None:
+        _print(FinishedRun(RunFolder(out), evaluation), as_json=as_json)
 
 
-def _tell(out: Path, page: Path, *, as_json: bool) -> None:
-    metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
-    left_out = json.loads((out / "run.json").read_text(encoding="utf-8")).get("left_out", {})
+def _print(run: Run, *, as_json: bool) -> None:
+    left_out = run.provenance.left_out
+    folder = run.folder
     if as_json:
-        told = {"run": str(out), "bundle": str(out / "bundle"), "report": str(page), "left_out_by_code": left_out}
-        print_json({**told, "metrics": metrics})
+        paths = {"run": str(folder.path), "bundle": str(folder.bundle), "report": str(run.report)}
+        print_json({**paths, "left_out_by_code": left_out, "metrics": run.metrics.as_json()})
     else:
-        print(summary(metrics))
+        print(summary(run.metrics))
         if left_out:
             say(f"left out: {', '.join(f'{count} {code}' for code, count in left_out.items())}")
-        say(f"run: {out}\nreport: {page}")
+        say(f"run: {folder.path}\nreport: {run.report}")
 
 
 @contextmanager

@@ -14,7 +14,8 @@ __all__ = ["load_recipe"]
 def load_recipe(source: Recipe | Path | str) -> Recipe:
     """Return a built-in recipe by name, that of a TOML file, or the one that a run folder was trained by.
 
-    A str is a name first; a Recipe is returned as it is. Raises RecipeError where it is none of these, or the file or run cannot be used.
+    A str is a name first; a Recipe is returned as it is. Raises RecipeError where it is none of these, or the file or
+    run cannot be used.
     """
     if isinstance(source, Recipe):
         return source

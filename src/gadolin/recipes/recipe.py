@@ -210,7 +210,7 @@ class Recipe:
 
     @classmethod
     def from_run(cls, folder: Path | str) -> Recipe:
-        """Return the recipe that a run was trained by; raises DataError where there is none, RecipeError as from_json."""
+        """Return the recipe that a run was trained by; raises DataError without a run, RecipeError as from_json."""
         run = RunFolder(Path(folder))
         try:
             return cls.from_json(run.read().recipe)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gadolin.errors import RequestError
+from gadolin.errors import RequestError, WeightsError
 from gadolin.recipes import Recipe
+from gadolin.run_folder import RunFolder
 from gadolin.sources import Scan
 from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
@@ -45,6 +46,36 @@ class Plan:
                     got=f"got {share}",
                     remedy="0.2 is usual",
                 )
+
+    @classmethod
+    def of_run(cls, run: RunFolder, out: Path, *, cache: Path | None = None, resume: bool = False) -> Plan:
+        """Return the plan that trains a run again, with its slices, split, recipe, weights, seed and precision.
+
+        On the same machine that gives the same weights. Raises DataError where the run cannot be read, or WeightsError
+        where its starting point is missing or has changed.
+        """
+        known = run.read()
+        start = StartingPoint.resolve(known.weights if known.weights_path is None else known.weights_path)
+        if start.digest != known.weights_digest:
+            raise WeightsError(
+                code="weights_changed",
+                rule="a run is repeated from the weights that it started from",
+                got=f"{start.text} has changed since",
+                remedy="restore the file",
+            )
+        return cls(
+            data=run.manifest,
+            out=out,
+            recipe=Recipe.from_run(run.path),
+            weights=start,
+            machine=Machine(
+                device=known.device, precision=known.precision, seed=known.seed, accumulate=known.accumulate
+            ),
+            validation=known.validation,
+            test=known.test,
+            cache=cache,
+            resume=resume,
+        )
 
     @property
     def data_path(self) -> Path:

@@ -15,6 +15,7 @@ from gadolin.run_folder import Provenance, RunFolder
 from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
+from gadolin.workflows.split import as_data
 
 if TYPE_CHECKING:
     from gadolin.recipes import Recipe

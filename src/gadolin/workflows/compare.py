@@ -1,0 +1,33 @@
+"""``compare``: is one model better than another on the same slices?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gadolin.metrics.assess import predictions_of
+from gadolin.metrics.comparison import Comparison
+from gadolin.metrics.comparison import compare as compare_tables
+from gadolin.predictions import Table, read_table
+from gadolin.report.evaluation import Evaluation
+from gadolin.workflows.train import Run
+
+__all__ = ["compare"]
+
+Compared = Table | Evaluation | Run | Path | str
+
+
+def compare(a: Compared, b: Compared) -> Comparison:
+    """Return what ``b`` has over ``a`` on the slices that both predicted, with a paired interval.
+
+    Each is an evaluation, a run, a table of predictions, or the path of a run folder, an evaluation folder or a
+    predictions.csv. Raises DataError where there are no predictions or no common slices.
+    """
+    return compare_tables(_table(a), _table(b))
+
+
+def _table(given: Compared) -> Table:
+    if isinstance(given, Run):
+        return given.metrics.table
+    if isinstance(given, Evaluation):
+        return given.table
+    return given if isinstance(given, Table) else read_table(predictions_of(Path(given)))
