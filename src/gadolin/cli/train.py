@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from gadolin.cli.evaluate import summary
-from gadolin.cli.options import Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
+from gadolin.cli.options import Accumulate, Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
 from gadolin.cli.output import print_json, progress_bar, say
 
 
@@ -25,6 +25,7 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed trains the same network on the same machine.")] = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    accumulate: Accumulate = 1,
     validation: Annotated[float, typer.Option(help="Share of the training part to choose and calibrate by.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share kept for the test where the data names no test part.")] = 0.2,
     patient_from: PatientFrom = None,
@@ -41,18 +42,18 @@ def train(
     """
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan
-    from gadolin.training.processes import is_first
+    from gadolin.training.processes import is_rank_zero
     from gadolin.training.recipe import with_settings
     from gadolin.training.recipes import named_recipe
     from gadolin.training.run import train_model
 
-    with _told_once():
+    with _reported_once():
         plan = Plan(
             data=data,
             out=out,
             recipe=with_settings(named_recipe(recipe), setting or []),
             weights=weights,
-            machine=Machine(device=device, precision=precision, seed=seed),
+            machine=Machine(device=device, precision=precision, seed=seed, accumulate=accumulate),
             patient_from=patient_from,
             skip_unreadable=skip_unreadable,
             validation=validation,
@@ -60,9 +61,9 @@ def train(
             cache=cache,
             resume=resume,
         )
-        with progress_bar("training") if is_first() else nullcontext() as advance:
+        with progress_bar("training") if is_rank_zero() else nullcontext() as advance:
             page = train_model(plan, progress=advance)
-    if is_first():
+    if is_rank_zero():
         _tell(out, page, as_json=as_json)
 
 
@@ -80,19 +81,19 @@ def _tell(out: Path, page: Path, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _told_once() -> Iterator[None]:
-    """Print the library's warnings; of an error that several processes have, let one print it and the others end."""
+def _reported_once() -> Iterator[None]:
+    """Print warnings of rank 0; of an error that all processes raise, let one print it and the others only exit."""
     from gadolin.errors import GadolinError, RequestError
-    from gadolin.training.processes import told_elsewhere
+    from gadolin.training.processes import is_rank_zero, is_reported_by_another_rank
 
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler() if is_rank_zero() else logging.NullHandler()
     handler.setFormatter(logging.Formatter("gadolin: %(message)s"))
     logger = logging.getLogger("gadolin")
     logger.addHandler(handler)
     try:
         yield
     except GadolinError as error:
-        if not told_elsewhere(error):
+        if not is_reported_by_another_rank(error):
             raise
         raise typer.Exit(2 if isinstance(error, RequestError) else 1) from error
     finally:

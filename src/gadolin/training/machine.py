@@ -1,4 +1,4 @@
-"""Where a network is trained: device, precision, seed."""
+"""Where a network is trained: device, precision, seed, micro-batches per step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from gadolin.errors import RequestError, suggestion
-from gadolin.training.processes import leave_at_exit, processes
+from gadolin.training.processes import leave_group_at_exit, process_counts
 
 __all__ = ["Machine"]
 
@@ -31,14 +31,17 @@ class Machine:
 
     ``device`` is auto, cpu, cuda or mps; ``seed`` lies in [0, 2**32).
     ``precision`` is float32, bfloat16, or auto, which takes bfloat16 where the processor itself computes in it.
+    ``accumulate``, 1 or more, is into how many micro-batches a process splits its share of each batch: their gradients
+    are added up before the weights change, so that more of them need less memory at the same ``batch_size``.
     """
 
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0
+    accumulate: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what is no device, precision or seed, and a device that is not there."""
+        """Refuse unknown devices and precisions, a device that is missing, and numbers out of range."""
         for key, value, known in (
             ("device", self.device, _DEVICES),
             ("precision", self.precision, _PRECISIONS),
@@ -55,6 +58,13 @@ class Machine:
                 rule=f"seed must lie in 0 to {_SEEDS - 1}",
                 got=f"got {self.seed}",
                 remedy="0 is the usual choice",
+            )
+        if self.accumulate < 1:
+            raise RequestError(
+                code="accumulate_out_of_range",
+                rule="accumulate must be 1 or more micro-batches per step",
+                got=f"got {self.accumulate}",
+                remedy="1 is the usual choice",
             )
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         if not there.get(self.device, True):
@@ -81,7 +91,7 @@ class Machine:
         """
         precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if self.bfloat16 else "32-true"
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce its precision
-        everywhere, here = processes()
+        everywhere, here = process_counts()
         if everywhere == 1:
             return Fabric(accelerator=self.device, devices=1, precision=precision)
         gpus = torch.cuda.device_count() if self.device in ("auto", "cuda") else 0
@@ -101,12 +111,12 @@ class Machine:
             plugins=[TorchElasticEnvironment()],
         )
         fabric.launch()
-        leave_at_exit()
+        leave_group_at_exit()
         return fabric
 
 
 def _strategy() -> DDPStrategy:
-    """Return the strategy that averages gradients; buffers agree already, since batch norm is global."""
+    """Return the strategy that averages gradients; buffers agree already, since batch norm is synchronised."""
     known = inspect.signature(DistributedDataParallel).parameters
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     options: dict[str, Any] = {buffers: False}

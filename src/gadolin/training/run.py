@@ -31,12 +31,12 @@ from gadolin.training.batches import Examples, steps_per_epoch
 from gadolin.training.bundling import make_bundle
 from gadolin.training.checkpoint import Checkpoint
 from gadolin.training.claim import begun, claimed, require_same
-from gadolin.training.fit import fit, halvings
+from gadolin.training.fit import fit
 from gadolin.training.learner import Progress
 from gadolin.training.machine import Machine
 from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
-from gadolin.training.processes import agreed, by_turns, joined
+from gadolin.training.processes import detect_lost_rank, gather_errors, rank_zero_first
 from gadolin.training.recipe import Recipe
 from gadolin.training.weights import localise, require_unseen, start_from
 
@@ -65,29 +65,32 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     weights or folder cannot be used; an interrupted run goes on with ``resume``.
     """
     fabric = plan.machine.fabric()
-    with ExitStack() as stack, joined(fabric):
-        agreed(fabric, lambda: _require_divisible(plan.recipe, fabric.world_size))
+    with ExitStack() as stack, detect_lost_rank(fabric):
+        gather_errors(
+            fabric, lambda: _require_divisible(plan.recipe.batch_size, fabric.world_size, plan.machine.accumulate)
+        )
         if fabric.is_global_zero:
-            plan = agreed(fabric, lambda: stack.enter_context(claimed(plan)))
+            plan = gather_errors(fabric, lambda: stack.enter_context(claimed(plan)))
         else:
-            plan = agreed(fabric, lambda: replace(plan, resume=True))  # the first writes what the others read
+            plan = gather_errors(fabric, lambda: replace(plan, resume=True))  # the first writes what the others read
         return _train(plan, fabric, progress)
 
 
-def _require_divisible(recipe: Recipe, processes: int) -> None:
-    if recipe.batch_size % processes:
-        best = max(processes, round(recipe.batch_size / processes) * processes)
+def _require_divisible(batch_size: int, processes: int, accumulate: int) -> None:
+    pieces = processes * accumulate
+    if batch_size % pieces:
+        best = max(pieces, round(batch_size / pieces) * pieces)
         raise RequestError(
             code="batch_not_divisible",
-            rule="batch_size counts the slices of all processes and must divide by their number",
-            got=f"got {recipe.batch_size} for {processes}",
+            rule="batch_size must divide evenly into the micro-batches of all processes",
+            got=f"got {batch_size} for {processes} processes with {accumulate} micro-batches each",
             remedy=f"set batch_size={best}",
         )
 
 
 def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Path:
     plan = replace(plan, machine=_settled(plan.machine, fabric))
-    parts, plan, network, facts = by_turns(fabric, lambda: _begin(plan, fabric, progress))
+    parts, plan, network, facts = rank_zero_first(fabric, lambda: _begin(plan, fabric, progress))
     examples = (parts.train, parts.validation)
     state = fit(network, plan.recipe, examples, machine=plan.machine, run=plan.out, progress=progress)
 
@@ -97,7 +100,7 @@ def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Path:
         network.load_state_dict(state.best)
         return _finish(plan, network, parts, facts | _outcome(plan, state), progress)
 
-    return agreed(fabric, finish)
+    return gather_errors(fabric, finish)
 
 
 def _settled(machine: Machine, fabric: Fabric) -> Machine:
@@ -160,13 +163,12 @@ def _without_lesions(train: Examples, classes: int) -> list[int]:
 
 def _outcome(plan: Plan, state: Checkpoint) -> dict[str, Any]:
     """Return what ``run.json`` records of the training."""
-    split = halvings(plan.out)
     return {
         "chosen_epoch": state.best_epoch,
         "epochs": state.epoch,
         "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
         "history": state.history[state.best_epoch - 1],
-    } | ({"halvings": split} if split else {})
+    }
 
 
 def _finish(plan: Plan, network: Classifier, parts: Parts, facts: dict[str, Any], progress: Progress | None) -> Path:
@@ -228,6 +230,7 @@ def _facts(plan: Plan, records: Sequence[Record]) -> dict[str, Any]:
         "seed": plan.machine.seed,
         "precision": "bfloat16" if plan.machine.bfloat16 else "float32",
         "device": plan.machine.device,
+        "accumulate": plan.machine.accumulate,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("gadolin", *_PACKAGES)},
