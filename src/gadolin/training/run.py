@@ -66,9 +66,7 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
     """
     fabric = plan.machine.fabric()
     with ExitStack() as stack, detect_lost_rank(fabric):
-        gather_errors(
-            fabric, lambda: _require_divisible(plan.recipe.batch_size, fabric.world_size, plan.machine.accumulate)
-        )
+        gather_errors(fabric, lambda: _require_divisible(plan, fabric.world_size))
         if fabric.is_global_zero:
             plan = gather_errors(fabric, lambda: stack.enter_context(claimed(plan)))
         else:
@@ -76,7 +74,8 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Path:
         return _train(plan, fabric, progress)
 
 
-def _require_divisible(batch_size: int, processes: int, accumulate: int) -> None:
+def _require_divisible(plan: Plan, processes: int) -> None:
+    batch_size, accumulate = plan.recipe.batch_size, plan.machine.accumulate
     pieces = processes * accumulate
     if batch_size % pieces:
         best = max(pieces, round(batch_size / pieces) * pieces)
@@ -98,7 +97,7 @@ def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Path:
         if not fabric.is_global_zero:
             return plan.out / "evaluation" / "report.html"
         network.load_state_dict(state.best)
-        return _finish(plan, network, parts, facts | _outcome(plan, state), progress)
+        return _finish(plan, network, parts, facts | _outcome(state), progress)
 
     return gather_errors(fabric, finish)
 
@@ -161,7 +160,7 @@ def _without_lesions(train: Examples, classes: int) -> list[int]:
     return [number for number, each in enumerate(own) if len(each) and bool(each.all())]
 
 
-def _outcome(plan: Plan, state: Checkpoint) -> dict[str, Any]:
+def _outcome(state: Checkpoint) -> dict[str, Any]:
     """Return what ``run.json`` records of the training."""
     return {
         "chosen_epoch": state.best_epoch,
