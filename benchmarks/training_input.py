@@ -22,7 +22,7 @@ import torch
 from gadolin.network import build_classifier
 from gadolin.network.classifier import train_mode
 from gadolin.recipes import Recipe, named_recipe
-from gadolin.training.batches import Examples, batches
+from gadolin.training.batches import Examples, batches, epoch_order
 from gadolin.training.learner import Learner, make_learner
 from gadolin.training.machine import Machine
 from gadolin.training.step import learn, train_step
@@ -70,7 +70,8 @@ def made_learner(recipe: Recipe, examples: Examples) -> Learner:
 def real(learner: Learner, examples: Examples, epoch: int) -> float:
     recipe = learner.recipe
     start, seen = time.perf_counter(), 0
-    for batch in batches(examples, recipe.batch_size, balance="weights", seed=0, epoch=epoch):
+    order = epoch_order(examples, balance="weights", seed=0, epoch=epoch)
+    for batch in batches(examples, order, recipe.batch_size):
         train_step(learner, batch, size=recipe.network.input_size, number=seen)
         seen += len(batch.targets)
     return seen / (time.perf_counter() - start)
@@ -79,13 +80,13 @@ def real(learner: Learner, examples: Examples, epoch: int) -> float:
 def constant(learner: Learner, examples: Examples) -> float:
     recipe = learner.recipe
     size = recipe.network.input_size
-    scaled, wanted = (
+    scaled, targets = (
         torch.rand(recipe.batch_size, 1, size, size),
         torch.eye(CLASSES)[torch.arange(recipe.batch_size) % CLASSES],
     )
     start, seen = time.perf_counter(), 0
     for number in range(len(examples) // recipe.batch_size):
-        learn(learner, scaled, wanted, number=number)
+        learn(learner, scaled, targets, number=number)
         seen += recipe.batch_size
     return seen / (time.perf_counter() - start)
 

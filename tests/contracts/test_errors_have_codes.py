@@ -22,8 +22,11 @@ ERRORS = {name for name in errors.__all__ if name.endswith("Error")} | {"Problem
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NO_ERRORS = {"MissingExtraError"}  # made of a package and an extra; its code stands in its own class
 TEXTS_OF_OTHERS = {
-    ("training/memory.py", "is_out_of_memory"): "torch tells of missing memory by RuntimeErrors of several wordings",
-    ("training/processes.py", "joined"): "torch tells of a process that is gone by RuntimeErrors of several wordings",
+    ("training/fit.py", "is_out_of_memory"): "torch tells of missing memory by RuntimeErrors of several wordings",
+    (
+        "training/processes.py",
+        "detect_lost_rank",
+    ): "torch tells of a process that is gone by RuntimeErrors of several wordings",
 }
 
 

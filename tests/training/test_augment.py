@@ -269,15 +269,3 @@ def test_mixing_keeps_targets_shares_and_gives_the_larger_one_to_the_slice_itsel
     assert 0.5 <= share <= 1
     torch.testing.assert_close(wanted.sum(dim=1), torch.ones(4))
     torch.testing.assert_close(mixed, share * scaled + (1 - share) * scaled.roll(1, 0))
-
-
-@pytest.mark.parametrize("number", range(5))
-def test_the_rows_of_a_share_are_changed_as_among_all_rows(number, scaled):
-    config = Augmentation(**OPTIONS | {"blur": 0.5})
-    parameters = draw(4, config, seed(number))
-
-    together = apply(scaled, parameters)
-
-    for first, last in ((0, 1), (1, 4), (0, 4)):
-        share = apply(scaled[first:last], parameters.share(first, last))
-        torch.testing.assert_close(share, together[first:last], atol=1e-5, rtol=0)

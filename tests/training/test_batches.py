@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gadolin.outlines import Outlines
-from gadolin.training.batches import Examples, batches, class_weights, steps_per_epoch
+from gadolin.training.batches import Examples, batches, class_weights, epoch_order, steps_per_epoch
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def examples():
     return Examples(slices, np.arange(0, 20, 2), np.array([0] * 7 + [1] * 3, np.int64))
 
 
-def drawn(examples, **settings):
-    usual = {"balance": "none", "seed": 0, "epoch": 0}
-    return list(batches(examples, settings.pop("batch_size", 4), **{**usual, **settings}))
+def drawn(examples, *, batch_size=4, rank=0, world_size=1, **settings):
+    order = epoch_order(examples, **{"balance": "none", "seed": 0, "epoch": 0, **settings})
+    return list(batches(examples, order, batch_size, rank=rank, world_size=world_size))
 
 
 def grey(batch):
@@ -100,22 +100,22 @@ def test_a_class_without_slices_gets_a_finite_weight(examples):
 
 
 @pytest.mark.parametrize("balance", ["none", "sampler"])
-def test_the_shares_of_several_processes_are_together_the_batches_of_one(balance, examples):
-    whole = drawn(examples, balance=balance, batch_size=5)
-    shares = [drawn(examples, balance=balance, batch_size=5, piece=(number, 2)) for number in range(2)]
+@pytest.mark.parametrize("world_size", [2, 5])
+def test_the_shares_of_all_processes_are_together_the_batches_of_one(world_size, balance, examples):
+    whole = drawn(examples, balance=balance, batch_size=10)
+    shares = [
+        drawn(examples, balance=balance, batch_size=10, rank=rank, world_size=world_size) for rank in range(world_size)
+    ]
 
-    for batch, *pieces in zip(whole, *shares, strict=True):
-        assert [value for piece in pieces for value in grey(piece)] == grey(batch)
-        assert [piece.first for piece in pieces] == [0, 2]
-        assert {piece.whole for piece in pieces} == {batch.whole} == {5}
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert {len(part.targets) for part in parts} == {10 // world_size}
+        assert [grey(part) for part in parts] == [grey(batch)[rank::world_size] for rank in range(world_size)]
 
 
-def test_a_share_knows_how_many_outlines_the_batch_has(examples):
-    coverage = np.zeros((20, 2, 2), np.uint8)
-    outlined = Examples(examples.slices, examples.rows, examples.targets, Outlines(coverage, np.arange(20) % 4 == 0))
+@pytest.mark.parametrize("world_size", [3, 4, 16])
+def test_shares_of_a_batch_that_does_not_divide_have_one_size_and_miss_no_slice(world_size, examples):
+    shares = [drawn(examples, batch_size=64, rank=rank, world_size=world_size) for rank in range(world_size)]
 
-    pieces = [next(batches(outlined, 10, balance="none", seed=0, epoch=0, piece=(number, 2))) for number in range(2)]
-
-    assert [piece.known for piece in pieces] == [5, 5]
-    assert sum(int(piece.outlined.sum()) for piece in pieces) == 5
-    assert outlined.take(np.arange(10)).known == 5
+    seen = [grey(batch) for share in shares for batch in share]
+    assert {len(each) for each in seen} == {-(-10 // world_size)}
+    assert {value for each in seen for value in each} == set(range(0, 20, 2))

@@ -71,15 +71,6 @@ def test_the_ground_is_turned_with_the_head_or_stays_dark(ground):
     assert torch.equal(turned[..., :14], torch.full((1, 1, SIDE, 14), float(ground)))
 
 
-def test_a_share_of_a_batch_is_disturbed_as_it_is_among_the_others():
-    scaled = torch.rand(6, 1, SIDE, SIDE, generator=Generator().manual_seed(5))
-    drawn = draw_disturbance(6, Corruptions(bias=0.5, marks=0.5, invert=0.5), Generator().manual_seed(3))
-
-    whole = disturb(scaled, drawn)
-
-    assert torch.equal(whole[2:5], disturb(scaled[2:5], drawn.share(2, 5)))
-
-
 def test_marks_are_frames_and_lines_in_about_the_shares_that_are_meant():
     drawn = draw_disturbance(400, Corruptions(marks=0.5), Generator().manual_seed(0))
     assert isinstance(drawn, Disturbance)

@@ -12,11 +12,11 @@ from gadolin.recipes import RECIPES, Augmentation, Corruptions, Network, Optimiz
 from gadolin.training import learner as learner_module
 from gadolin.training.batches import Batch, Examples
 from gadolin.training.learner import (
-    grown,
+    curriculum_progress,
     learn,
     learning_rate,
+    lesion_map_loss,
     make_learner,
-    places_loss,
     slice_size,
     train_epoch,
     train_step,
@@ -74,8 +74,8 @@ def test_the_input_grows_to_the_whole_in_steps_of_32(name, epochs):
 def test_what_is_learned_later_grows_with_the_input():
     recipe = with_settings(RECIPES["robust"], ["epochs=10"])
 
-    assert [round(grown(recipe, epoch), 2) for epoch in (0, 3, 7, 9)] == [0, 0.43, 1, 1]
-    assert grown(with_settings(recipe, ["progressive=1"]), 0) == 1
+    assert [round(curriculum_progress(recipe, epoch), 2) for epoch in (0, 3, 7, 9)] == [0, 0.43, 1, 1]
+    assert curriculum_progress(with_settings(recipe, ["progressive=1"]), 0) == 1
 
 
 def test_a_step_of_no_strength_knows_neither_tones_nor_marks(learner_of, squares):
@@ -90,7 +90,7 @@ def test_a_step_of_no_strength_knows_neither_tones_nor_marks(learner_of, squares
     assert losses[1] != losses[2]
 
 
-def test_an_epoch_is_as_strong_as_it_has_grown(learner_of, squares, monkeypatch):
+def test_an_epoch_is_as_strong_as_the_curriculum_has_progressed(learner_of, squares, monkeypatch):
     strengths = []
     monkeypatch.setattr(
         learner_module, "train_step", lambda *_given, strength, **_rest: strengths.append(strength) or (1.0, 1)
@@ -248,9 +248,9 @@ def test_places_said_rightly_cost_nothing_and_wrongly_much():
     wanted = torch.tensor([[1.0, 0.0]])
     lesion, none = torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)
 
-    assert float(places_loss(scores(50, lesion=True), lesion, wanted)) == pytest.approx(0, abs=1e-5)
-    assert float(places_loss(scores(50, lesion=False), none, wanted)) == pytest.approx(0, abs=1e-5)
-    assert float(places_loss(scores(50, lesion=False), lesion, wanted)) == pytest.approx(50 + 1 - 1 / 5, abs=1e-4)
+    assert float(lesion_map_loss(scores(50, lesion=True), lesion, wanted)) == pytest.approx(0, abs=1e-5)
+    assert float(lesion_map_loss(scores(50, lesion=False), none, wanted)) == pytest.approx(0, abs=1e-5)
+    assert float(lesion_map_loss(scores(50, lesion=False), lesion, wanted)) == pytest.approx(50 + 1 - 1 / 5, abs=1e-4)
 
 
 def test_slices_without_an_outline_count_nothing():
@@ -258,10 +258,10 @@ def test_slices_without_an_outline_count_nothing():
     lesion = torch.cat([torch.ones(1, 1, 2, 2), torch.full((1, 1, 2, 2), -1.0)])
     said = torch.cat([scores(1, lesion=True), scores(9, lesion=False)])
 
-    both = places_loss(said, lesion, wanted)
+    both = lesion_map_loss(said, lesion, wanted)
 
-    assert both == places_loss(said[:1], lesion[:1], wanted[:1])
-    assert float(places_loss(said[1:], lesion[1:], wanted[1:])) == 0
+    assert both == lesion_map_loss(said[:1], lesion[:1], wanted[:1])
+    assert float(lesion_map_loss(said[1:], lesion[1:], wanted[1:])) == 0
 
 
 def outlined(examples):

@@ -15,6 +15,7 @@ from gadolin.training.machine import Machine
         ({"device": "cudda"}, "device must be one of auto, cpu, cuda, mps, got 'cudda' (did you mean 'cuda'?)"),
         ({"precision": "float16"}, "precision must be one of auto, float32, bfloat16, got 'float16'"),
         ({"seed": -1}, "seed must lie in 0 to 4294967295, got -1"),
+        ({"accumulate": 0}, "accumulate must be 1 or more micro-batches per step, got 0"),
         ({"seed": 2**32}, "seed must lie in 0 to 4294967295, got 4294967296"),
     ],
     ids=str,

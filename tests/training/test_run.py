@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gadolin.lineage import lineage
 from PIL import Image
 from safetensors.torch import load_file
 
 from gadolin.bundle import read_bundle
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
-from gadolin.lineage import lineage
 from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import build_classifier

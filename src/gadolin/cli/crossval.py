@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gadolin.cli.evaluate import summary
-from gadolin.cli.options import Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
+from gadolin.cli.options import Accumulate, Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
 from gadolin.cli.output import print_json, progress_bar, say
 
 
@@ -23,6 +23,7 @@ def crossval(
     weights: Weights = "none",
     seed: Annotated[int, typer.Option(help="The same seed trains the same networks on the same machine.")] = 0,
     device: Device = "auto",
+    accumulate: Accumulate = 1,
     validation: Annotated[float, typer.Option(help="Share of the training folds that chooses the epoch.")] = 0.1,
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,
@@ -47,7 +48,7 @@ def crossval(
         out=out,
         recipe=with_settings(load_recipe(recipe), setting or []),
         weights=StartingPoint.resolve(weights),
-        machine=Machine(device=device, seed=seed),
+        machine=Machine(device=device, seed=seed, accumulate=accumulate),
         patient_from=patient_from,
         skip_unreadable=skip_unreadable,
         validation=validation,

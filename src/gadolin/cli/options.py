@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Cache", "Device", "PatientFrom", "RecipeName", "Settings", "SkipUnreadable", "Weights"]
+__all__ = ["Accumulate", "Cache", "Device", "PatientFrom", "RecipeName", "Settings", "SkipUnreadable", "Weights"]
 
 PatientFrom = Annotated[
     str | None,
@@ -36,4 +36,7 @@ Weights = Annotated[
     typer.Option(help="Start from none, imagenet (from the hub), shipped, a .safetensors file, a run or a bundle."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Accumulate = Annotated[
+    int, typer.Option(help="Micro-batches per step; more need less memory, batch_size stays the same.")
+]
 SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Skip unreadable files and folders.")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gadolin.cli.evaluate import summary
-from gadolin.cli.options import Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
+from gadolin.cli.options import Accumulate, Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
 from gadolin.cli.output import print_json, progress_bar, say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed trains the same network on the same machine.")] = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    accumulate: Accumulate = 1,
     validation: Annotated[float, typer.Option(help="Share of the training part to choose and calibrate by.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share kept for the test where the data names no test part.")] = 0.2,
     patient_from: PatientFrom = None,
@@ -52,11 +53,11 @@ def train(
     from gadolin.starting_point import StartingPoint
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan
-    from gadolin.training.processes import is_first
+    from gadolin.training.processes import is_rank_zero
     from gadolin.training.run import train_model
     from gadolin.workflows.train import Run as FinishedRun
 
-    with _told_once():
+    with _reported_once():
         if (data is None) == (repeat is None):
             raise RequestError(
                 code="options_exclude_each_other",
@@ -73,7 +74,7 @@ def train(
                 out=out,
                 recipe=with_settings(load_recipe(recipe), setting or []),
                 weights=StartingPoint.resolve(weights),
-                machine=Machine(device=device, precision=precision, seed=seed),
+                machine=Machine(device=device, precision=precision, seed=seed, accumulate=accumulate),
                 patient_from=patient_from,
                 skip_unreadable=skip_unreadable,
                 validation=validation,
@@ -81,7 +82,7 @@ def train(
                 cache=cache,
                 resume=resume,
             )
-        with progress_bar("training") if is_first() else nullcontext() as advance:
+        with progress_bar("training") if is_rank_zero() else nullcontext() as advance:
             evaluation = train_model(plan, progress=advance)
     if evaluation is not None:
         _print(FinishedRun(RunFolder(out), evaluation), as_json=as_json)
@@ -101,19 +102,19 @@ def _print(run: Run, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _told_once() -> Iterator[None]:
-    """Print the library's warnings; of an error that several processes have, let one print it and the others end."""
+def _reported_once() -> Iterator[None]:
+    """Print warnings of rank 0; of an error that all processes raise, let one print it and the others only exit."""
     from gadolin.errors import GadolinError, RequestError
-    from gadolin.training.processes import told_elsewhere
+    from gadolin.training.processes import is_rank_zero, is_reported_by_another_rank
 
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler() if is_rank_zero() else logging.NullHandler()
     handler.setFormatter(logging.Formatter("gadolin: %(message)s"))
     logger = logging.getLogger("gadolin")
     logger.addHandler(handler)
     try:
         yield
     except GadolinError as error:
-        if not told_elsewhere(error):
+        if not is_reported_by_another_rank(error):
             raise
         raise typer.Exit(2 if isinstance(error, RequestError) else 1) from error
     finally:

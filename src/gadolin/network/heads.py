@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gadolin.network.spread import BatchDropout
-
 __all__ = ["DenseHead", "Head", "LinearHead", "OutlineHead"]
 
 
@@ -30,7 +28,7 @@ class LinearHead(Head):
     def __init__(self, features: int, classes: int, dropout: float) -> None:
         super().__init__()
         self.classes = classes
-        self.dropout = BatchDropout(dropout)
+        self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(features, classes)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -51,7 +49,7 @@ class DenseHead(Head):
         super().__init__()
         self.classes = classes
         self.dense = nn.Linear(features, hidden)
-        self.dropout = BatchDropout(dropout)
+        self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(hidden, classes)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -62,6 +60,16 @@ class DenseHead(Head):
         weights = torch.einsum("kj,nj,jf->nkf", self.linear.weight, gate, self.dense.weight)
         evidence = torch.einsum("nfhw,nkf->nkhw", maps, weights)
         return self.linear(self.dropout(hidden)), pooled, evidence
+
+
+class _Dropout(nn.Dropout):
+    """Dropout with a mask drawn in the order of the axes: channels-last maps lose the same elements as others."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return ``values`` (n, ...), with a share of them 0 in training."""
+        if not self.training:
+            return values
+        return values * F.dropout(values.new_ones(values.shape), self.p, training=True)
 
 
 class OutlineHead(Head):
@@ -89,7 +97,7 @@ class OutlineHead(Head):
             below = width
         self.upwards = nn.ModuleList(steps)
         self.linear = nn.Conv2d(below, classes + 1, 1)
-        self.dropout = BatchDropout(dropout)
+        self.dropout = _Dropout(dropout)
         self.softness = nn.Parameter(torch.tensor(1.0))
         self.bias = nn.Parameter(torch.zeros(classes))
         self.register_buffer("lesion", torch.ones(classes))

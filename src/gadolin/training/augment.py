@@ -7,8 +7,7 @@ pictures in ``disturb.py``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +33,6 @@ class Draw:
     field in the same units; ``tone`` (the mean that tissue gets, 0 for its own), ``gamma``, ``contrast``, ``blur``
     (standard deviation in pixels, 0 for none) and ``noise`` (standard deviation) are (N,); ``noise_seed`` makes the
     noise itself repeatable. None where a step is off.
-    ``within`` (first, last, whole) tells which rows of a batch these are, where they are not all of it.
     """
 
     matrix: Tensor | None
@@ -45,18 +43,6 @@ class Draw:
     noise: Tensor | None
     blur: Tensor | None
     noise_seed: int
-    within: tuple[int, int, int] | None = None
-
-    def share(self, first: int, last: int) -> Draw:
-        """Return the parameters of rows ``first`` to ``last``, which are changed as they would be with the others."""
-        known = {field.name: getattr(self, field.name) for field in fields(self)}
-        tensors: dict[str, Any] = {name: value for name, value in known.items() if isinstance(value, Tensor)}
-        whole = max((len(value) for value in tensors.values()), default=last - first)
-        if last - first == whole:
-            return self
-        return replace(
-            self, **{name: value[first:last] for name, value in tensors.items()}, within=(first, last, whole)
-        )
 
 
 def draw(count: int, config: Augmentation, generator: Generator) -> Draw:
@@ -100,10 +86,9 @@ def apply(scaled: Tensor, drawn: Draw) -> Tensor:
         middle = out.mean(dim=(1, 2, 3), keepdim=True)
         out = (out - middle) * _wide(drawn.contrast, out) + middle
     if drawn.noise is not None:
-        first, last, whole = drawn.within or (0, len(out), len(out))
         source = Generator(device=out.device).manual_seed(drawn.noise_seed)
-        noise = torch.randn((whole, *out.shape[1:]), generator=source, device=out.device)
-        out = out + noise[first:last] * _wide(drawn.noise, out)
+        noise = torch.randn(out.shape, generator=source, device=out.device)
+        out = out + noise * _wide(drawn.noise, out)
     return out.clamp(0, 1)
 
 

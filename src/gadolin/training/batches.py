@@ -12,36 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gadolin.outlines import Outlines
-from gadolin.training.processes import share_of
 
-__all__ = ["Batch", "Examples", "batches", "class_weights", "steps_per_epoch"]
+__all__ = ["Batch", "Examples", "batches", "class_weights", "epoch_order", "steps_per_epoch"]
 
 
 class Batch(NamedTuple):
     """Prepared slices (n, H, H) uint8, classes (n,) int64, and where they are known outlines (n, h, h) uint8.
 
-    ``outlined`` (n,) bool tells which slices have an outline; both are None where none has. Where these are only the
-    rows from ``first`` on of a batch that several processes share, ``counts`` are its slices and those with outlines.
+    ``outlined`` (n,) bool marks the slices that have an outline; both are None where no slice has one.
     """
 
     prepared: Tensor
     targets: Tensor
     outlines: Tensor | None = None
     outlined: Tensor | None = None
-    first: int = 0
-    counts: tuple[int, int] | None = None
-
-    @property
-    def whole(self) -> int:
-        """How many slices the whole batch has."""
-        return self.counts[0] if self.counts else len(self.targets)
-
-    @property
-    def known(self) -> int:
-        """How many slices of the whole batch have an outline."""
-        if self.counts:
-            return self.counts[1]
-        return int(self.outlined.sum()) if self.outlined is not None else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,12 +45,6 @@ class Examples:
         """Return how many slices there are."""
         return len(self.rows)
 
-    def share(self, chosen: NDArray[np.int64], piece: tuple[int, int]) -> Batch:
-        """Return piece (number, of how many) of the batch of the chosen places."""
-        first, last = share_of(len(chosen), *piece)
-        known = int(self.outlines.known[self.rows[chosen]].sum()) if self.outlines is not None else 0
-        return self.take(chosen[first:last])._replace(first=first, counts=(len(chosen), known))
-
     def take(self, chosen: NDArray[np.int64]) -> Batch:
         """Return the batch of the chosen places in [0, M)."""
         rows = self.rows[chosen]
@@ -82,22 +60,27 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return max(1, count // batch_size)
 
 
-def batches(
-    examples: Examples, batch_size: int, *, balance: str, seed: int, epoch: int, piece: tuple[int, int] = (0, 1)
-) -> Iterator[Batch]:
-    """Yield the batches of one epoch; with ``balance`` of "sampler" every class is drawn equally often.
-
-    ``piece`` (number, of how many) takes only a share of each batch, for one of several processes.
-    """
+def epoch_order(examples: Examples, *, balance: str, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return (M,) int64: the order of one epoch's slices; ``balance`` of "sampler" draws every class equally often."""
     chance = np.random.default_rng((seed, epoch))
     if balance == "sampler":
         weight = 1 / np.bincount(examples.targets)[examples.targets]
-        order = chance.choice(len(examples), len(examples), p=weight / weight.sum())
-    else:
-        order = chance.permutation(len(examples))
-    for step in range(steps_per_epoch(len(examples), batch_size)):
+        return chance.choice(len(examples), len(examples), p=weight / weight.sum())
+    return chance.permutation(len(examples))
+
+
+def batches(
+    examples: Examples, order: NDArray[np.int64], batch_size: int, *, rank: int = 0, world_size: int = 1
+) -> Iterator[Batch]:
+    """Yield the batches of one epoch in ``order``; of several processes, each gets its share of every batch.
+
+    Process ``rank`` takes every ``world_size``-th slice. A batch that does not divide evenly is filled up with its own
+    first slices, so that all shares have the same size.
+    """
+    for step in range(steps_per_epoch(len(order), batch_size)):
         chosen = order[step * batch_size : (step + 1) * batch_size]
-        yield examples.take(chosen) if piece == (0, 1) else examples.share(chosen, piece)
+        filled = np.resize(chosen, world_size * -(-len(chosen) // world_size))
+        yield examples.take(filled[rank::world_size])
 
 
 def class_weights(targets: NDArray[np.int64], classes: int, balance: str) -> Tensor:

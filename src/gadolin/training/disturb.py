@@ -36,10 +36,6 @@ class Disturbance(NamedTuple):
     turned: Tensor
     ground: Tensor
 
-    def share(self, first: int, last: int) -> Disturbance:
-        """Return the parameters of rows ``first`` to ``last``."""
-        return Disturbance(*(part[first:last] for part in self))
-
 
 def draw_disturbance(count: int, config: Corruptions, generator: Generator) -> Disturbance:
     """Draw the parameters for ``count`` slices; a configuration of zeros draws what changes nothing."""

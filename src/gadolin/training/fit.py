@@ -6,17 +6,19 @@ import csv
 import io
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
+import torch
 from lightning_fabric import Fabric
 from torch.utils.tensorboard import SummaryWriter
 
-from gadolin.atomic import write_json, write_text
+from gadolin.atomic import write_text
 from gadolin.errors import DataError, RecipeError
 from gadolin.network import Classifier
-from gadolin.network.spread import global_batch_norm
+from gadolin.network.distributed import global_batch_norm
 from gadolin.recipes import Recipe
 from gadolin.training.batches import Examples
 from gadolin.training.checkpoint import (
@@ -26,13 +28,13 @@ from gadolin.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from gadolin.training.claim import begun
 from gadolin.training.learner import Learner, Progress, make_learner, train_epoch, validate
 from gadolin.training.machine import Machine
-from gadolin.training.memory import Memory
-from gadolin.training.processes import agreed
+from gadolin.training.processes import gather_errors
 
-__all__ = ["fit", "halvings"]
+__all__ = ["fit", "is_out_of_memory"]
+
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 
 def fit(
@@ -48,39 +50,48 @@ def fit(
 
     Goes on from the checkpoint in ``run`` where there is one, as if it had never stopped: everything random follows
     from the seed, the epoch and the step. Returns the last checkpoint, whose ``best`` holds the chosen weights.
-    Several processes learn from one batch together, as one process would; the first of them writes.
-    Raises RecipeError where the loss is no longer a finite number or one slice does not fit into memory.
+    Several processes share every batch, and rank 0 writes.
+    Raises RecipeError where the loss is no longer a finite number or a step does not fit into memory.
     """
     train, validation = parts
     fabric = machine.fabric()
-    memory = Memory(halvings(run), record=partial(_record, run))
-    with global_batch_norm(network, fabric.world_size), _board(run, fabric) as board:
-        learner = make_learner(network, recipe, train, fabric=fabric, seed=machine.seed, memory=memory)
+    with _memory_required(), global_batch_norm(network, fabric.world_size), _board(run, fabric) as board:
+        learner = make_learner(network, recipe, train, fabric=fabric, seed=machine.seed, accumulate=machine.accumulate)
         state = _resumed(learner, run)
-        agreed(fabric, partial(_tell, run, state.history, board))
+        gather_errors(fabric, partial(_rewrite_history, run, state.history, board))
         while state.epoch < recipe.epochs and not _out_of_patience(state, recipe.patience):
             started = time.perf_counter()
             row = {"epoch": float(state.epoch + 1)}
             row |= train_epoch(learner, train, state.epoch, progress)
             row |= validate(learner, validation)
-            agreed(fabric, partial(_require_finite, row))
+            gather_errors(fabric, partial(_require_finite, row))
             row["seconds"] = round(time.perf_counter() - started, 2)
             _advance(state, learner, row)
-            agreed(fabric, partial(_keep, state, run, board))
+            gather_errors(fabric, partial(_write_epoch, state, run, board))
     return state
 
 
-def halvings(run: Path) -> list[dict[str, int]]:
-    """Return from which steps on the run in ``run`` splits its batches into how many parts."""
-    if not (run / "run.json").exists():
-        return []
-    return list(begun(run).get("halvings", []))
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether ``error`` reports missing memory, on any device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def _record(run: Path, found: list[dict[str, int]]) -> None:
-    """Write down at once that batches are split, so that a run that goes on splits the same ones."""
-    if (run / "run.json").exists():
-        write_json(run / "run.json", begun(run) | {"halvings": found})
+@contextmanager
+def _memory_required() -> Iterator[None]:
+    """Raise RecipeError where the block runs out of memory."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RecipeError(
+            code="out_of_memory",
+            rule="a training step must fit into memory",
+            got="it did not",
+            remedy="use a smaller batch_size, a larger --accumulate or a smaller network.input_size",
+        ) from error
 
 
 def _board(run: Path, fabric: Fabric) -> AbstractContextManager[SummaryWriter | None]:
@@ -90,7 +101,7 @@ def _board(run: Path, fabric: Fabric) -> AbstractContextManager[SummaryWriter | 
 def _resumed(learner: Learner, run: Path) -> Checkpoint:
     """Return where the run stands, and put the learner there; raises DataError where processes see other runs."""
     path, fabric = run / "checkpoint.safetensors", learner.fabric
-    state = agreed(fabric, lambda: load_checkpoint(path) if path.exists() else Checkpoint())
+    state = gather_errors(fabric, lambda: load_checkpoint(path) if path.exists() else Checkpoint())
     first = fabric.broadcast(state.epoch)
 
     def require_same() -> None:
@@ -102,12 +113,12 @@ def _resumed(learner: Learner, run: Path) -> Checkpoint:
                 remedy="put the run folder where all machines share it",
             )
 
-    agreed(fabric, require_same)
+    gather_errors(fabric, require_same)
     _restore(learner, state)
     return state
 
 
-def _keep(state: Checkpoint, run: Path, board: SummaryWriter | None) -> None:
+def _write_epoch(state: Checkpoint, run: Path, board: SummaryWriter | None) -> None:
     """Write down the epoch that is done; only the first process has a board."""
     if board is not None:
         save_checkpoint(run / "checkpoint.safetensors", state)
@@ -152,7 +163,7 @@ def _out_of_patience(state: Checkpoint, patience: int) -> bool:
     return bool(patience) and state.best_epoch > 0 and state.epoch - state.best_epoch >= patience
 
 
-def _tell(run: Path, history: list[dict[str, float]], board: SummaryWriter | None) -> None:
+def _rewrite_history(run: Path, history: list[dict[str, float]], board: SummaryWriter | None) -> None:
     """Write again what a run that was killed may not have come to write; the board forgets its own first."""
     if board is None:
         return

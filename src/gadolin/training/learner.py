@@ -16,18 +16,17 @@ from gadolin import recipes
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
-from gadolin.training.batches import Examples, batches, class_weights, steps_per_epoch
-from gadolin.training.memory import Memory
-from gadolin.training.step import Learner, learn, places_loss, train_step
+from gadolin.training.batches import Examples, batches, class_weights, epoch_order, steps_per_epoch
+from gadolin.training.step import Learner, learn, lesion_map_loss, train_step
 
 __all__ = [
     "Learner",
     "Progress",
-    "grown",
+    "curriculum_progress",
     "learn",
     "learning_rate",
+    "lesion_map_loss",
     "make_learner",
-    "places_loss",
     "slice_size",
     "train_epoch",
     "train_step",
@@ -39,15 +38,9 @@ _EVALUATION_BATCH = 64
 
 
 def make_learner(
-    network: Classifier,
-    recipe: recipes.Recipe,
-    train: Examples,
-    *,
-    fabric: Fabric,
-    seed: int,
-    memory: Memory | None = None,
+    network: Classifier, recipe: recipes.Recipe, train: Examples, *, fabric: Fabric, seed: int, accumulate: int = 1
 ) -> Learner:
-    """Return a learner for ``network`` on the device of ``fabric``; ``memory`` keeps how batches are split."""
+    """Return a learner for ``network`` on the device of ``fabric``, with ``accumulate`` micro-batches per step."""
     network.to(memory_format=torch.channels_last)
     optimizer = _optimizer(network, recipe.optimizer)
     model, optimizer = fabric.setup(network, optimizer)
@@ -55,65 +48,60 @@ def make_learner(
         model.mark_forward_method(method)
     average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     weights = class_weights(train.targets, network.head.classes, recipe.balance).to(fabric.device)
-    memory = memory or Memory()
-    memory.processes = fabric.world_size
     average = average if recipe.ema_decay else {}
-    return Learner(fabric, network, model, optimizer, average, weights, recipe, seed, memory)
+    return Learner(fabric, network, model, optimizer, average, weights, recipe, seed, accumulate)
 
 
 def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Progress | None = None) -> dict[str, float]:
     """Learn from every slice once; returns the epoch's mean loss and accuracy on the augmented slices."""
-    recipe = learner.recipe
+    recipe, fabric = learner.recipe, learner.fabric
     train_mode(learner.network)
     total = steps_per_epoch(len(examples), recipe.batch_size)
     size = slice_size(recipe, epoch)
-    fabric = learner.fabric
-    outlines = recipe.network.evidence == "outlines" and examples.outlines is not None
-    exchanged = recipe.augmentation.p_lesion_removal or recipe.augmentation.p_lesion_paste
-    needs_others = exchanged if outlines else recipe.augmentation.mixup
-    piece = (0, 1) if needs_others else (fabric.global_rank, fabric.world_size)
     loss, right, count = 0.0, 0, 0
-    order = batches(examples, recipe.batch_size, balance=recipe.balance, seed=learner.seed, epoch=epoch, piece=piece)
-    for step, batch in enumerate(order):
+    order = epoch_order(examples, balance=recipe.balance, seed=learner.seed, epoch=epoch)
+    shares = batches(examples, order, recipe.batch_size, rank=fabric.global_rank, world_size=fabric.world_size)
+    for step, batch in enumerate(shares):
         rate = learning_rate(recipe.optimizer, epoch + step / total, recipe.epochs)
         for group in learner.optimizer.param_groups:
             group["lr"] = rate
         batch_loss, batch_right = train_step(
-            learner, batch, size=size, number=epoch * total + step, strength=grown(recipe, epoch)
+            learner, batch, size=size, number=epoch * total + step, strength=curriculum_progress(recipe, epoch)
         )
-        loss, right, count = loss + batch_loss * batch.whole, right + batch_right, count + batch.whole
+        slices = len(batch.targets)
+        loss, right, count = loss + batch_loss * slices, right + batch_right, count + slices
         if progress is not None:
             progress(epoch * total + step + 1, recipe.epochs * total, f"epoch {epoch + 1}/{recipe.epochs}")
     if fabric.world_size > 1:
-        sums = torch.tensor([loss, right], dtype=torch.float64, device=fabric.device)
+        sums = torch.tensor([loss, right, count], dtype=torch.float64, device=fabric.device)
         distributed.all_reduce(sums)
-        loss, right = float(sums[0]) / fabric.world_size, int(sums[1])
+        loss, right, count = sums.tolist()
     return {"size": size, "lr": rate, "train_loss": loss / count, "train_accuracy": right / count}
 
 
 def validate(learner: Learner, examples: Examples) -> dict[str, float]:
-    """Return the loss (negative log likelihood), accuracy and balanced accuracy of the state that answers."""
+    """Return the loss (negative log likelihood), accuracy and balanced accuracy of ``learner.state()``."""
     network = learner.network
     kept = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()} if learner.average else {}
     network.load_state_dict(learner.state())
     network.eval()
-    said = _logits(learner, examples)
+    logits = _logits(learner, examples)
     truth = torch.from_numpy(examples.targets)
     if kept:
         network.load_state_dict(kept)
-    right = (said.argmax(1) == truth).float()
-    recall = [float(right[truth == k].mean()) for k in range(said.shape[1]) if bool((truth == k).any())]
+    right = (logits.argmax(1) == truth).float()
+    recall = [float(right[truth == k].mean()) for k in range(logits.shape[1]) if bool((truth == k).any())]
     return {
-        "validation_loss": float(F.cross_entropy(said, truth)),
+        "validation_loss": float(F.cross_entropy(logits, truth)),
         "validation_accuracy": float(right.mean()),
         "validation_balanced_accuracy": sum(recall) / len(recall),
     }
 
 
 def _logits(learner: Learner, examples: Examples) -> Tensor:
-    """Return (N, K) float32 on the CPU; several processes share the slices out, and each returns all."""
+    """Return (N, K) float32 on the CPU; several processes compute a part each, and all return the whole."""
     fabric = learner.fabric
-    said = torch.zeros(len(examples), len(learner.weights), device=fabric.device)
+    logits = torch.zeros(len(examples), len(learner.weights), device=fabric.device)
     stride = _EVALUATION_BATCH * fabric.world_size
     with torch.no_grad():
         for start in range(_EVALUATION_BATCH * fabric.global_rank, len(examples), stride):
@@ -121,10 +109,10 @@ def _logits(learner: Learner, examples: Examples) -> Tensor:
             batch = examples.take(np.arange(start, stop))
             scaled = learner.network.door.scale(fabric.to_device(batch.prepared))
             with fabric.autocast():
-                said[start:stop] = learner.model.classify(scaled).logits.float()
+                logits[start:stop] = learner.model.classify(scaled).logits.float()
     if fabric.world_size > 1:
-        distributed.all_reduce(said)
-    return said.cpu()
+        distributed.all_reduce(logits)
+    return logits.cpu()
 
 
 def learning_rate(config: recipes.Optimizer, epoch: float, epochs: int) -> float:
@@ -137,11 +125,11 @@ def learning_rate(config: recipes.Optimizer, epoch: float, epochs: int) -> float
     return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
 
 
-def grown(recipe: recipes.Recipe, epoch: int) -> float:
-    """Return how far the difficulty of an epoch has grown, in [0, 1]; it is whole after 70 % of the epochs.
+def curriculum_progress(recipe: recipes.Recipe, epoch: int) -> float:
+    """Return the difficulty of an epoch, in [0, 1]; it reaches 1 after 70 % of the epochs.
 
-    Size and disturbances grow together (Tan and Le, "EfficientNetV2", ICML 2021); they are whole from the start where
-    the recipe is not progressive.
+    Size and disturbances grow together (Tan and Le, "EfficientNetV2", ICML 2021); the difficulty is 1 from the start
+    where the recipe is not progressive.
     """
     return 1.0 if recipe.progressive == 1 else min(1.0, epoch / max(0.7 * recipe.epochs, 1))
 
@@ -151,7 +139,7 @@ def slice_size(recipe: recipes.Recipe, epoch: int) -> int:
     whole = recipe.network.input_size
     if backbone(recipe.network.backbone).fixed_size:
         return whole
-    share = recipe.progressive + (1 - recipe.progressive) * grown(recipe, epoch)
+    share = recipe.progressive + (1 - recipe.progressive) * curriculum_progress(recipe, epoch)
     return max(32, min(whole, round(whole * share / 32) * 32))
 
 

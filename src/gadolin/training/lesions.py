@@ -50,12 +50,12 @@ def draw_exchange(count: int, config: Augmentation, generator: Generator) -> Exc
 
 
 def exchange(
-    scaled: Tensor, lesion: Tensor, wanted: Tensor, healthy: Tensor, drawn: Exchange
+    scaled: Tensor, lesion: Tensor, targets: Tensor, healthy: Tensor, drawn: Exchange
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return slices, lesions and classes after the exchange that was drawn, as far as it can be done.
 
     ``scaled`` (N, 1, s, s) float32 in [0, 1]; ``lesion`` (N, 1, h, h) float32 in [0, 1] how much of each place is
-    lesion, below 0 where unknown; ``wanted`` (N, K) float32, one class each, returned even where it may be any;
+    lesion, below 0 where unknown; ``targets`` (N, K) float32, one class each, returned even where it may be any;
     ``healthy`` (N,) bool which slices are known to show no lesion. A slice is left as it is where its partner's lesion
     is unknown, where neither shows one or both at one place, and where a pasted lesion would not lie on tissue. A place
     filled ``elsewhere`` changes neither lesion nor class, so that a smooth place alone says nothing.
@@ -79,8 +79,8 @@ def exchange(
         changed[smooth] = _filled(scaled[smooth], patch[smooth])
     lesion = torch.where(pastes.view(-1, 1, 1, 1), lesion[partner], lesion)
     lesion = torch.where(covers.view(-1, 1, 1, 1), 0.0, lesion)
-    now = torch.where(pastes.view(-1, 1), wanted[partner], wanted)
-    return changed, lesion, torch.where(covers.view(-1, 1), 1 / wanted.shape[1], now)
+    now = torch.where(pastes.view(-1, 1), targets[partner], targets)
+    return changed, lesion, torch.where(covers.view(-1, 1), 1 / targets.shape[1], now)
 
 
 def _filled(scaled: Tensor, patch: Tensor) -> Tensor:

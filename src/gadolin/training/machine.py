@@ -1,4 +1,4 @@
-"""Where a network is trained: device, precision, seed. torch is imported where it is needed, not with the module."""
+"""Where a network is trained: device, precision, seed, micro-batches per step. Imports torch only when it is used."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ class Machine:
 
     ``device`` is auto, cpu, cuda or mps; ``seed`` lies in [0, 2**32).
     ``precision`` is float32, bfloat16, or auto, which takes bfloat16 where the processor itself computes in it.
+    ``accumulate``, 1 or more, is into how many micro-batches a process splits its share of each batch: their gradients
+    are added up before the weights change, so that more of them need less memory at the same ``batch_size``.
     """
 
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0
+    accumulate: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what is no device, precision or seed, and a device that is not there."""
+        """Refuse unknown devices and precisions, a device that is missing, and numbers out of range."""
         for key, value, known in (
             ("device", self.device, _DEVICES),
             ("precision", self.precision, _PRECISIONS),
@@ -52,6 +55,13 @@ class Machine:
                 rule=f"seed must lie in 0 to {_SEEDS - 1}",
                 got=f"got {self.seed}",
                 remedy="0 is the usual choice",
+            )
+        if self.accumulate < 1:
+            raise RequestError(
+                code="accumulate_out_of_range",
+                rule="accumulate must be 1 or more micro-batches per step",
+                got=f"got {self.accumulate}",
+                remedy="1 is the usual choice",
             )
         if self.device in ("cuda", "mps") and not _is_there(self.device):
             raise RequestError(
@@ -81,11 +91,11 @@ class Machine:
         from lightning_fabric import Fabric
         from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
-        from gadolin.training.processes import leave_at_exit, processes
+        from gadolin.training.processes import leave_group_at_exit, process_counts
 
         precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if self.bfloat16 else "32-true"
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce its precision
-        everywhere, here = processes()
+        everywhere, here = process_counts()
         if everywhere == 1:
             return Fabric(accelerator=self.device, devices=1, precision=precision)
         gpus = torch.cuda.device_count() if self.device in ("auto", "cuda") else 0
@@ -105,7 +115,7 @@ class Machine:
             plugins=[TorchElasticEnvironment()],
         )
         fabric.launch()
-        leave_at_exit()
+        leave_group_at_exit()
         return fabric
 
 
@@ -117,7 +127,7 @@ def _is_there(device: str) -> bool:
 
 
 def _strategy() -> DDPStrategy:
-    """Return the strategy that averages gradients; buffers agree already, since batch norm is global."""
+    """Return the strategy that averages gradients; buffers agree already, since batch norm is synchronised."""
     from lightning_fabric.strategies.ddp import DDPStrategy
     from torch.nn.parallel import DistributedDataParallel
 

@@ -14,15 +14,14 @@ from torch import distributed
 from gadolin.errors import GadolinError, OutputError, error_from_json
 
 __all__ = [
-    "ElsewhereError",
-    "agreed",
-    "by_turns",
-    "is_first",
-    "joined",
-    "leave_at_exit",
-    "processes",
-    "share_of",
-    "told_elsewhere",
+    "RemoteRankError",
+    "detect_lost_rank",
+    "gather_errors",
+    "is_rank_zero",
+    "is_reported_by_another_rank",
+    "leave_group_at_exit",
+    "process_counts",
+    "rank_zero_first",
 ]
 
 Result = TypeVar("Result")
@@ -31,46 +30,41 @@ _ENVIRONMENT = ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_
 _LOST = ("closed by peer", "reset by peer", "Broken pipe", "gloo", "NCCL")
 
 
-class ElsewhereError(Exception):
-    """The cause of an error that another process met, and tells of."""
+class RemoteRankError(Exception):
+    """The cause of an error that another process raised and reports."""
 
 
-def processes() -> tuple[int, int]:
+def process_counts() -> tuple[int, int]:
     """Return how many processes torchrun started, on all machines and on this one; (1, 1) without it."""
     if any(name not in os.environ for name in _ENVIRONMENT):
         return 1, 1
     return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
 
 
-def is_first(*, here: bool = False) -> bool:
-    """Tell whether this process is the first one, which alone prints and writes; of this machine with ``here``."""
-    return processes() == (1, 1) or os.environ["LOCAL_RANK" if here else "RANK"] == "0"
+def is_rank_zero(*, local: bool = False) -> bool:
+    """Return whether this process has rank 0, which alone prints and writes; with ``local``, rank 0 of its machine."""
+    return process_counts() == (1, 1) or os.environ["LOCAL_RANK" if local else "RANK"] == "0"
 
 
-def leave_at_exit() -> None:
-    """Let this process leave the others while its interpreter is still whole, once it ends.
+def leave_group_at_exit() -> None:
+    """Leave the process group when the interpreter ends.
 
     Fabric does so with NCCL alone; threads of gloo that outlive the interpreter abort a process whose work is done.
     """
-    atexit.unregister(_leave)
-    atexit.register(_leave)
+    atexit.unregister(_leave_group)
+    atexit.register(_leave_group)
 
 
-def _leave() -> None:
+def _leave_group() -> None:
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
-def share_of(count: int, number: int, pieces: int) -> tuple[int, int]:
-    """Return where piece ``number`` of ``count`` things begins and ends."""
-    return count * number // pieces, count * (number + 1) // pieces
+def gather_errors(fabric: Fabric, work: Callable[[], Result]) -> Result:
+    """Return the result of ``work`` once every process has finished it; an error in one is raised in all.
 
-
-def agreed(fabric: Fabric, work: Callable[[], Result]) -> Result:
-    """Return what ``work`` returns, once it is done in every process; none goes on before.
-
-    Where it raised a GadolinError in one, it is raised in all: there with its own traceback, elsewhere with an
-    ElsewhereError as its cause, so that it is told once.
+    The process that failed raises its own GadolinError; the others raise it from a RemoteRankError, so that only one
+    process reports it. An OSError becomes an OutputError.
     """
     if fabric.world_size == 1:
         return work()
@@ -84,34 +78,35 @@ def agreed(fabric: Fabric, work: Callable[[], Result]) -> Result:
         own = OutputError(
             code="work_stopped", rule="the work could not go on", got=str(error), remedy="free space or check the path"
         )
-    told: list[dict[str, str | None] | None] = [None] * fabric.world_size
-    distributed.all_gather_object(told, None if own is None else own.as_json())
-    failed = [number for number, each in enumerate(told) if each is not None]
+    errors: list[dict[str, str | None] | None] = [None] * fabric.world_size
+    distributed.all_gather_object(errors, None if own is None else own.as_json())
+    failed = [rank for rank, each in enumerate(errors) if each is not None]
     if not failed:
         return result  # type: ignore[return-value]  # there was no error, so there is a result
     if own is not None and failed[0] == fabric.global_rank:
         raise own
-    raise error_from_json(told[failed[0]] or {}) from ElsewhereError(f"in process {failed[0]}")
+    raise error_from_json(errors[failed[0]] or {}) from RemoteRankError(f"in process {failed[0]}")
 
 
-def by_turns(fabric: Fabric, work: Callable[[], Result]) -> Result:
-    """Return what ``work`` returns; the first process is done with it before the others begin."""
+def rank_zero_first(fabric: Fabric, work: Callable[[], Result]) -> Result:
+    """Return the result of ``work``, which rank 0 finishes before the others begin; errors as in ``gather_errors``."""
     if fabric.is_global_zero:
-        result = agreed(fabric, work)
-        agreed(fabric, lambda: None)
+        result = gather_errors(fabric, work)
+        gather_errors(fabric, lambda: None)
         return result
-    agreed(fabric, lambda: None)
-    return agreed(fabric, work)
+    gather_errors(fabric, lambda: None)
+    return gather_errors(fabric, work)
 
 
-def told_elsewhere(error: BaseException) -> bool:
-    """Tell whether another process tells of ``error``: what is wrong before they are joined, the first one here."""
-    return isinstance(error.__cause__, ElsewhereError) or not (is_first(here=True) or distributed.is_initialized())
+def is_reported_by_another_rank(error: BaseException) -> bool:
+    """Return whether another process prints ``error``; before the processes are joined, local rank 0 prints."""
+    remote = isinstance(error.__cause__, RemoteRankError)
+    return remote or not (is_rank_zero(local=True) or distributed.is_initialized())
 
 
 @contextmanager
-def joined(fabric: Fabric) -> Iterator[None]:
-    """Raise an OutputError that another process tells of where the block loses the others."""
+def detect_lost_rank(fabric: Fabric) -> Iterator[None]:
+    """Raise OutputError from a RemoteRankError where the block loses the connection to another process."""
     try:
         yield
     except RuntimeError as error:
@@ -120,7 +115,7 @@ def joined(fabric: Fabric) -> Iterator[None]:
             raise
         raise OutputError(
             code="process_ended",
-            rule="all processes must go on together",
+            rule="all processes must run to the end together",
             got="one of the others ended",
-            remedy="see what it told",
-        ) from ElsewhereError(str(error))
+            remedy="read its message",
+        ) from RemoteRankError(str(error))

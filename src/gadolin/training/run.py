@@ -37,7 +37,7 @@ from gadolin.training.learner import Progress
 from gadolin.training.machine import Machine
 from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
-from gadolin.training.processes import agreed, by_turns, joined
+from gadolin.training.processes import detect_lost_rank, gather_errors, rank_zero_first
 from gadolin.training.weights import has_lesion_decoder, load_weights, require_unseen
 
 __all__ = ["train_model", "with_evidence"]
@@ -65,30 +65,32 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Evaluation |
     before anything is written, if data, weights or folder cannot be used; ``resume`` continues an interrupted run.
     """
     fabric = plan.machine.fabric()
-    with ExitStack() as stack, joined(fabric):
-        agreed(fabric, lambda: _require_divisible(plan.recipe, fabric.world_size))
-        agreed(fabric, lambda: require_backbone(plan.recipe.network.backbone))
+    with ExitStack() as stack, detect_lost_rank(fabric):
+        gather_errors(fabric, lambda: _require_divisible(plan, fabric.world_size))
+        gather_errors(fabric, lambda: require_backbone(plan.recipe.network.backbone))
         if fabric.is_global_zero:
-            plan = agreed(fabric, lambda: stack.enter_context(claimed(plan)))
+            plan = gather_errors(fabric, lambda: stack.enter_context(claimed(plan)))
         else:
-            plan = agreed(fabric, lambda: replace(plan, resume=True))  # the first writes what the others read
+            plan = gather_errors(fabric, lambda: replace(plan, resume=True))  # the first writes what the others read
         return _train(plan, fabric, progress)
 
 
-def _require_divisible(recipe: Recipe, processes: int) -> None:
-    if recipe.batch_size % processes:
-        best = max(processes, round(recipe.batch_size / processes) * processes)
+def _require_divisible(plan: Plan, processes: int) -> None:
+    batch_size, accumulate = plan.recipe.batch_size, plan.machine.accumulate
+    pieces = processes * accumulate
+    if batch_size % pieces:
+        best = max(pieces, round(batch_size / pieces) * pieces)
         raise RequestError(
             code="batch_not_divisible",
-            rule="batch_size counts the slices of all processes and must divide by their number",
-            got=f"got {recipe.batch_size} for {processes}",
+            rule="batch_size must divide evenly into the micro-batches of all processes",
+            got=f"got {batch_size} for {processes} processes with {accumulate} micro-batches each",
             remedy=f"set batch_size={best}",
         )
 
 
 def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Evaluation | None:
     plan = replace(plan, machine=_settled(plan.machine, fabric))
-    parts, plan, network, facts = by_turns(fabric, lambda: _begin(plan, fabric, progress))
+    parts, plan, network, facts = rank_zero_first(fabric, lambda: _begin(plan, fabric, progress))
     examples = (parts.train, parts.validation)
     state = fit(network, plan.recipe, examples, machine=plan.machine, run=plan.out, progress=progress)
 
@@ -98,7 +100,7 @@ def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Evaluation 
         network.load_state_dict(state.best)
         return _finish(plan, network, parts, _with_outcome(facts, state), progress)
 
-    return agreed(fabric, finish)
+    return gather_errors(fabric, finish)
 
 
 def _settled(machine: Machine, fabric: Fabric) -> Machine:
@@ -235,7 +237,7 @@ def _provenance(plan: Plan, parts: Parts) -> Provenance:
         precision="bfloat16" if plan.machine.bfloat16 else "float32",
         device=plan.machine.device,
         threads=torch.get_num_threads(),
-        accumulate=1,
+        accumulate=plan.machine.accumulate,
         processes=1,
         validation=plan.validation,
         test=plan.test,

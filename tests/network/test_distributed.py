@@ -1,4 +1,4 @@
-"""Promises of a batch in pieces; what several processes do together is tested where they are started."""
+"""Promises of batch norm over several processes; what they learn together is tested where they are started."""
 
 from __future__ import annotations
 
@@ -7,43 +7,8 @@ import torch
 from torch import nn
 
 from gadolin.network import build_classifier
-from gadolin.network.spread import BatchDropout, GlobalBatchNorm2d, global_batch_norm, place_in_batch
+from gadolin.network.distributed import GlobalBatchNorm2d, global_batch_norm
 from gadolin.recipes import Network
-
-
-@pytest.fixture
-def dropout():
-    return BatchDropout(0.5).train()
-
-
-def dropped(dropout, values, *place):
-    place_in_batch(dropout, *place)
-    torch.manual_seed(0)
-    return dropout(values)
-
-
-@pytest.mark.parametrize(("first", "last"), [(0, 2), (2, 8), (7, 8)])
-def test_rows_of_a_batch_lose_what_they_lose_among_all_rows(first, last, dropout):
-    values = torch.rand(8, 50)
-
-    together = dropped(dropout, values, 0, 8, 8)
-
-    assert torch.equal(dropped(dropout, values[first:last], first, last, 8), together[first:last])
-    assert 0.3 < float((together == 0).float().mean()) < 0.7
-
-
-def test_a_whole_batch_is_dropped_from_as_torch_does(dropout):
-    values = torch.rand(8, 50)
-    torch.manual_seed(0)
-    usual = nn.functional.dropout(values, 0.5, training=True)
-
-    assert torch.equal(dropped(dropout, values, 0, 8, 8), usual)
-
-
-def test_nothing_is_dropped_outside_training(dropout):
-    values = torch.rand(2, 5)
-
-    assert torch.equal(dropped(dropout.eval(), values, 2, 4, 8), values)
 
 
 def test_batch_norms_are_global_only_in_the_block_and_keep_their_state():

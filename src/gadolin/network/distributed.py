@@ -1,6 +1,6 @@
-"""A batch in several pieces, learned from as one: batch norm and dropout as if the whole batch were here.
+"""Batch norm that several training processes share.
 
-In several processes each holds its share of a batch; where memory is short one process takes it part by part.
+torch's own SyncBatchNorm refuses tensors on a CPU, so this one serves every device.
 """
 
 from __future__ import annotations
@@ -13,28 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 
-__all__ = ["BatchDropout", "GlobalBatchNorm2d", "global_batch_norm", "place_in_batch"]
-
-
-class BatchDropout(nn.Dropout):
-    """Dropout that draws for the whole batch where only rows ``first`` to ``last`` of its ``whole`` are here."""
-
-    within: tuple[int, int, int] | None = None
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return ``values`` (n, ...) with the same dropped, however the batch is cut and laid out in memory."""
-        if not self.training:
-            return values
-        first, last, whole = self.within or (0, len(values), len(values))
-        kept = F.dropout(values.new_ones((whole, *values.shape[1:])), self.p, training=True)
-        return values * kept[first:last]
-
-
-def place_in_batch(network: nn.Module, first: int, last: int, whole: int) -> None:
-    """Tell ``network`` that the slices to come are rows ``first`` to ``last`` of a batch of ``whole``."""
-    for module in network.modules():
-        if isinstance(module, BatchDropout):
-            module.within = None if last - first == whole else (first, last, whole)
+__all__ = ["GlobalBatchNorm2d", "global_batch_norm"]
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
@@ -95,9 +74,9 @@ class _Normalise(torch.autograd.Function):
 
 
 @contextmanager
-def global_batch_norm(network: nn.Module, processes: int) -> Iterator[None]:
-    """Let the batch norms of ``network`` learn from all processes while the block runs; nothing else of it changes."""
-    norms = [module for module in network.modules() if type(module) is nn.BatchNorm2d] if processes > 1 else []
+def global_batch_norm(network: nn.Module, world_size: int) -> Iterator[None]:
+    """Synchronise the batch norms of ``network`` over all processes while the block runs; nothing else changes."""
+    norms = [module for module in network.modules() if type(module) is nn.BatchNorm2d] if world_size > 1 else []
     for norm in norms:
         norm.__class__ = GlobalBatchNorm2d
     try:
