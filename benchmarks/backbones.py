@@ -25,7 +25,7 @@ from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.predictor import Predictor, probabilities
 from gadolin.prepare import prepare
 from gadolin.readers import read
-from gadolin.recipes import named_recipe, with_settings
+from gadolin.recipe import named_recipe, with_settings
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model

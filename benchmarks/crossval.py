@@ -28,7 +28,7 @@ from gadolin.manifest import read_manifest, write_manifest
 from gadolin.metrics import Measurement, measure
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
-from gadolin.recipes import named_recipe, with_settings
+from gadolin.recipe import named_recipe, with_settings
 from gadolin.records import NO_LESION, Record
 from gadolin.report.figures import reliability_diagram, risk_coverage_curve
 from gadolin.sources import scan

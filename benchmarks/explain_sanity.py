@@ -37,7 +37,7 @@ from gadolin.network import MirrorAverage
 from gadolin.network.restore import restored
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
-from gadolin.recipes import Recipe
+from gadolin.recipe import Recipe
 from gadolin.records import Slice
 from gadolin.sources import scan
 from gadolin.training.export import export_graph

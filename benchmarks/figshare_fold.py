@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from gadolin.manifest import file_digest, write_manifest
-from gadolin.recipes import named_recipe, with_settings
+from gadolin.recipe import named_recipe, with_settings
 from gadolin.records import Record
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan

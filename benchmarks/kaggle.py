@@ -20,7 +20,7 @@ from gadolin.copies import find_copies
 from gadolin.manifest import write_manifest
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
-from gadolin.recipes import named_recipe, with_settings
+from gadolin.recipe import named_recipe, with_settings
 from gadolin.sources import scan
 from gadolin.splits import carry_patients
 from gadolin.training.machine import Machine

@@ -25,7 +25,7 @@ from gadolin.manifest import read_manifest, write_manifest
 from gadolin.metrics import measure
 from gadolin.metrics.comparison import compare
 from gadolin.predictions import Table, read_table
-from gadolin.recipes import Recipe, named_recipe, with_settings
+from gadolin.recipe import Recipe, named_recipe, with_settings
 from gadolin.records import Record
 from gadolin.splits import cut
 from gadolin.training.batches import steps_per_epoch

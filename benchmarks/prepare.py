@@ -51,7 +51,7 @@ def phantoms(folder: Path) -> Path:
 
 def untrained(folder: Path) -> Path:
     from gadolin.network import MirrorAverage, build_classifier
-    from gadolin.recipes import named_recipe
+    from gadolin.recipe import named_recipe
     from gadolin.training.export import export_graph
 
     recipe = named_recipe("default")

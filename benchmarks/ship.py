@@ -31,7 +31,7 @@ from gadolin.manifest import read_manifest, write_manifest
 from gadolin.network.restore import restored
 from gadolin.prepare import prepare
 from gadolin.readers import read
-from gadolin.recipes import Recipe, named_recipe
+from gadolin.recipe import Recipe, named_recipe
 from gadolin.records import Record
 from gadolin.training import augment
 from gadolin.training.bundling import make_bundle

@@ -21,7 +21,7 @@ import torch
 
 from gadolin.network import build_classifier
 from gadolin.network.classifier import train_mode
-from gadolin.recipes import Recipe, named_recipe
+from gadolin.recipe import Recipe, named_recipe
 from gadolin.training.batches import Examples, batches, epoch_order
 from gadolin.training.learner import Learner, make_learner
 from gadolin.training.machine import Machine

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from figshare_fold import figshare_manifest
 from gadolin.manifest import read_manifest, write_manifest
-from gadolin.recipes import named_recipe, with_settings
+from gadolin.recipe import named_recipe, with_settings
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
 from publish import markdown, publish, say, shown

@@ -79,7 +79,7 @@ def main() -> None:
 
 def tell_recipes(path: Path) -> None:
     """Write the recipes' values into the rows of their keys; the test of the documents tells of missing rows."""
-    from gadolin.recipes import RECIPES
+    from gadolin.recipe import RECIPES
 
     lines = path.read_text(encoding="utf-8").splitlines()
     names: list[str] = []

@@ -105,7 +105,7 @@ def test_its_evaluation_says_what_it_learned_from_and_lies_where_one_works(tmp_p
 def test_training_may_start_from_it():
     pytest.importorskip("torch")
     from gadolin.network import build_classifier
-    from gadolin.recipes import named_recipe
+    from gadolin.recipe import named_recipe
     from gadolin.training.weights import start_from
 
     network = build_classifier(named_recipe("default").network, classes=3)

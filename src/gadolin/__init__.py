@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gadolin.predictor import Predictor
     from gadolin.prepare import Preparation
     from gadolin.readers import read
-    from gadolin.recipes import Recipe, load_recipe, recipes
+    from gadolin.recipe import Recipe, load_recipe, recipes
     from gadolin.records import Failure, Finding, Prediction, Record, Slice
     from gadolin.report.audit import Audit
     from gadolin.report.evaluation import Evaluation
@@ -53,7 +53,7 @@ _HOMES = {
     "Prediction": "records",
     "Predictor": "predictor",
     "Preparation": "prepare",
-    "Recipe": "recipes",
+    "Recipe": "recipe",
     "Record": "records",
     "Run": "workflows.train",
     "Scan": "sources",
@@ -67,13 +67,13 @@ _HOMES = {
     "evaluate": "workflows.evaluate",
     "explain": "explanations",
     "load_model": "workflows.predict",
-    "load_recipe": "recipes",
+    "load_recipe": "recipe",
     "methods": "explanations",
     "predict": "workflows.predict",
     "predict_files": "files",
     "read": "readers",
     "read_table": "predictions",
-    "recipes": "recipes",
+    "recipes": "recipe",
     "scan": "sources",
     "split": "workflows.split",
     "train": "workflows.train",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gadolin.recipes import named_recipe, with_settings
+from gadolin.recipe import named_recipe, with_settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,7 @@ import gadolin
 from gadolin.cli.app import app
 from gadolin.errors import BundleError, ReadError
 from gadolin.manifest import COLUMNS
-from gadolin.recipes import RECIPES
+from gadolin.recipe import RECIPES
 from gadolin.records import NOTICE, Failure, Prediction
 from gadolin.sources.labels import _ALIASES, canonical
 
@@ -159,7 +159,7 @@ def test_every_shell_line_names_a_real_command_and_real_options(document, line):
     assert [option for option in written if option not in options_of(command)] == []
     context = command.make_context(name, list(words), resilient_parsing=False)
     if context.params.get("setting"):
-        from gadolin.recipes import with_settings
+        from gadolin.recipe import with_settings
 
         with_settings(RECIPES["default"], list(context.params["setting"]))
 
@@ -196,7 +196,7 @@ def test_every_name_that_the_readme_uses_from_python_is_public():
 def test_the_readme_runs_from_python_as_it_stands(tmp_path):
     shrink = """
 import gadolin
-from gadolin.recipes import named_recipe, with_settings
+from gadolin.recipe import named_recipe, with_settings
 small = ["epochs=1", "network.input_size=32", "progressive=1"]
 gadolin.named_recipe = lambda name: with_settings(named_recipe(name), small)
 plan = gadolin.PhantomPlan

@@ -48,7 +48,7 @@ def run_folder(tmp_path_factory):
     from gadolin.manifest import file_digest
     from gadolin.network import MirrorAverage, build_classifier
     from gadolin.prepare import Preparation
-    from gadolin.recipes import Network, Recipe
+    from gadolin.recipe import Network, Recipe
     from gadolin.training.export import export_graph
 
     folder = tmp_path_factory.mktemp("run")

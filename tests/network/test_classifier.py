@@ -10,7 +10,7 @@ from gadolin.errors import RecipeError
 from gadolin.network import MirrorAverage, build_classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
-from gadolin.recipes import Network, named_recipe
+from gadolin.recipe import Network, named_recipe
 
 FAMILIES = (
     "compact",

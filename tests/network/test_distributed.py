@@ -8,7 +8,7 @@ from torch import nn
 
 from gadolin.network import build_classifier
 from gadolin.network.distributed import GlobalBatchNorm2d, global_batch_norm
-from gadolin.recipes import Network
+from gadolin.recipe import Network
 
 
 def test_batch_norms_are_global_only_in_the_block_and_keep_their_state():

@@ -9,7 +9,7 @@ from torch import nn
 from gadolin.network import build_classifier
 from gadolin.network.classifier import train_mode
 from gadolin.network.folded import folded
-from gadolin.recipes import Network
+from gadolin.recipe import Network
 
 
 @pytest.fixture(scope="module")

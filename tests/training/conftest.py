@@ -9,7 +9,7 @@ from gadolin.network import backbones
 from gadolin.network.classifier import Classifier
 from gadolin.network.door import Door
 from gadolin.network.heads import DenseHead, LinearHead
-from gadolin.recipes import Network, Optimizer, Recipe, named_recipe, with_settings
+from gadolin.recipe import Network, Optimizer, Recipe, named_recipe, with_settings
 from gadolin.training.batches import Examples
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan

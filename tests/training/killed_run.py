@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from gadolin.network import backbones
-from gadolin.recipes import named_recipe, with_settings
+from gadolin.recipe import named_recipe, with_settings
 from gadolin.training import fit as fitting
 from gadolin.training import run as running
 from gadolin.training.machine import Machine

@@ -17,7 +17,7 @@ from torch import nn
 
 from gadolin.network import build_classifier
 from gadolin.outlines import Outlines
-from gadolin.recipes import Augmentation, Network, Optimizer, Recipe
+from gadolin.recipe import Augmentation, Network, Optimizer, Recipe
 from gadolin.training.batches import Examples
 from gadolin.training.fit import fit
 from gadolin.training.machine import Machine

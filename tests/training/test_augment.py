@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator
 
-from gadolin.recipes import Augmentation, named_recipe
+from gadolin.recipe import Augmentation, named_recipe
 from gadolin.training.augment import Draw, apply, draw, mix, move
 
 OPTIONS = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from gadolin.recipes import Corruptions
+from gadolin.recipe import Corruptions
 from gadolin.training.disturb import Disturbance, disturb, draw_disturbance
 
 SIDE = 32

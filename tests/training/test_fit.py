@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gadolin.errors import OutputError, RecipeError
-from gadolin.recipes import Augmentation, Optimizer
+from gadolin.recipe import Augmentation, Optimizer
 from gadolin.training import fit as fitting
 from gadolin.training.checkpoint import load_checkpoint
 from gadolin.training.fit import fit

@@ -32,7 +32,7 @@ import torch
 from safetensors.torch import load_file
 from gadolin.errors import WeightsError
 from gadolin.network import build_classifier
-from gadolin.recipes import named_recipe
+from gadolin.recipe import named_recipe
 from gadolin.training.weights import start_from
 
 torch.manual_seed(1)

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from gadolin.errors import MissingExtraError, WeightsError
 from gadolin.network import build_classifier
 from gadolin.network.backbones import backbone
-from gadolin.recipes import Network
+from gadolin.recipe import Network
 from gadolin.training import imagenet
 from gadolin.training.imagenet import BACKBONE_KEY, packaged_weights
 from gadolin.training.weights import start_from

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gadolin.network import build_classifier
-from gadolin.recipes import RECIPES, Augmentation, Corruptions, Network, Optimizer, with_settings
+from gadolin.recipe import RECIPES, Augmentation, Corruptions, Network, Optimizer, with_settings
 from gadolin.training import learner as learner_module
 from gadolin.training.batches import Batch, Examples
 from gadolin.training.learner import (

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from gadolin.recipes import Augmentation
+from gadolin.recipe import Augmentation
 from gadolin.training.lesions import Exchange, draw_exchange, exchange
 
 SIDE = 64

@@ -18,7 +18,7 @@ from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import build_classifier
 from gadolin.predictor import Predictor
-from gadolin.recipes import with_settings
+from gadolin.recipe import with_settings
 from gadolin.records import NO_LESION
 from gadolin.training import bundling
 from gadolin.training.machine import Machine

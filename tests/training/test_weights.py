@@ -13,7 +13,7 @@ from gadolin.bundle import SHIPPED, read_bundle, write_bundle
 from gadolin.errors import WeightsError
 from gadolin.manifest import file_digest
 from gadolin.network import build_classifier
-from gadolin.recipes import Network, named_recipe
+from gadolin.recipe import Network, named_recipe
 from gadolin.training import weights
 from gadolin.training.learner import make_learner, train_step
 from gadolin.training.weights import OTHER_CHOICES, localise, start_from

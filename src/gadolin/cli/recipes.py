@@ -22,7 +22,7 @@ def recipes(context: typer.Context, as_json: _AsJson = False) -> None:
     if context.invoked_subcommand:
         context.obj = as_json
         return
-    from gadolin.recipes import SUMMARIES
+    from gadolin.recipe import SUMMARIES
 
     if as_json:
         print_json({"recipes": [{"name": name, "summary": summary} for name, summary in SUMMARIES.items()]})
@@ -38,7 +38,7 @@ def show(
     as_json: _AsJson = False,
 ) -> None:
     """Print a recipe as TOML: every key with its help and what it allows."""
-    from gadolin.recipes import load_recipe
+    from gadolin.recipe import load_recipe
 
     chosen = load_recipe(recipe)
     if as_json or context.obj:

@@ -48,7 +48,7 @@ def train(
     the curves and evaluation/report.html.
     """
     from gadolin.errors import RequestError
-    from gadolin.recipes import load_recipe, with_settings
+    from gadolin.recipe import load_recipe, with_settings
     from gadolin.run_folder import RunFolder
     from gadolin.starting_point import StartingPoint
     from gadolin.training.machine import Machine

@@ -11,7 +11,7 @@ from gadolin.network.backbones import DECODER_STRIDES, backbone, freeze_stages
 from gadolin.network.door import Door
 from gadolin.network.folded import folded
 from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
-from gadolin.recipes import Network
+from gadolin.recipe import Network
 
 __all__ = ["Classifier", "Output", "build_classifier"]
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from gadolin.bundle import Bundle, require_weights
 from gadolin.errors import BundleError, GadolinError
 from gadolin.network.classifier import Classifier, build_classifier
-from gadolin.recipes import Recipe
+from gadolin.recipe import Recipe
 
 __all__ = ["restored"]
 

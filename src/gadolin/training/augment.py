@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gadolin.recipes import Augmentation
+from gadolin.recipe import Augmentation
 
 __all__ = ["TISSUE", "Draw", "apply", "draw", "mix", "move"]
 

@@ -20,7 +20,7 @@ from gadolin.metrics.selective import naming_bound
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import Classifier, MirrorAverage
 from gadolin.predictor import Predictor, probabilities
-from gadolin.recipes import Recipe
+from gadolin.recipe import Recipe
 from gadolin.run_folder import Provenance
 from gadolin.runtime import open_runtime
 from gadolin.splits import grouping_keys

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from gadolin.atomic import LOCK, clear_leftovers, is_leftover, require_fresh, unwritable
 from gadolin.errors import DataError
-from gadolin.recipes import Recipe
+from gadolin.recipe import Recipe
 from gadolin.run_folder import RunFolder
 from gadolin.training.plan import Plan
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gadolin.recipes import Corruptions
+from gadolin.recipe import Corruptions
 from gadolin.training.augment import TISSUE
 
 __all__ = ["Disturbance", "disturb", "draw_disturbance"]

@@ -19,7 +19,7 @@ from gadolin.atomic import write_text
 from gadolin.errors import DataError, RecipeError
 from gadolin.network import Classifier
 from gadolin.network.distributed import global_batch_norm
-from gadolin.recipes import Recipe
+from gadolin.recipe import Recipe
 from gadolin.training.batches import Examples
 from gadolin.training.checkpoint import (
     Checkpoint,

@@ -12,10 +12,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
-from gadolin import recipes
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
+from gadolin.recipe import Optimizer as OptimizerSettings
+from gadolin.recipe import Recipe
 from gadolin.training.batches import Examples, batches, class_weights, epoch_order, steps_per_epoch
 from gadolin.training.step import Learner, learn, lesion_map_loss, train_step
 
@@ -38,7 +39,7 @@ _EVALUATION_BATCH = 64
 
 
 def make_learner(
-    network: Classifier, recipe: recipes.Recipe, train: Examples, *, fabric: Fabric, seed: int, accumulate: int = 1
+    network: Classifier, recipe: Recipe, train: Examples, *, fabric: Fabric, seed: int, accumulate: int = 1
 ) -> Learner:
     """Return a learner for ``network`` on the device of ``fabric``, with ``accumulate`` micro-batches per step."""
     network.to(memory_format=torch.channels_last)
@@ -115,7 +116,7 @@ def _logits(learner: Learner, examples: Examples) -> Tensor:
     return logits.cpu()
 
 
-def learning_rate(config: recipes.Optimizer, epoch: float, epochs: int) -> float:
+def learning_rate(config: OptimizerSettings, epoch: float, epochs: int) -> float:
     """Return the rate at a (fractional) epoch: linear warm-up, then constant or a cosine down to a hundredth."""
     if epoch < config.warmup_epochs:
         return config.lr * max(epoch / config.warmup_epochs, 0.01)
@@ -125,7 +126,7 @@ def learning_rate(config: recipes.Optimizer, epoch: float, epochs: int) -> float
     return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
 
 
-def curriculum_progress(recipe: recipes.Recipe, epoch: int) -> float:
+def curriculum_progress(recipe: Recipe, epoch: int) -> float:
     """Return the difficulty of an epoch, in [0, 1]; it reaches 1 after 70 % of the epochs.
 
     Size and disturbances grow together (Tan and Le, "EfficientNetV2", ICML 2021); the difficulty is 1 from the start
@@ -134,7 +135,7 @@ def curriculum_progress(recipe: recipes.Recipe, epoch: int) -> float:
     return 1.0 if recipe.progressive == 1 else min(1.0, epoch / max(0.7 * recipe.epochs, 1))
 
 
-def slice_size(recipe: recipes.Recipe, epoch: int) -> int:
+def slice_size(recipe: Recipe, epoch: int) -> int:
     """Return the input size of an epoch: a multiple of 32 that grows to the whole, or the one size of a backbone."""
     whole = recipe.network.input_size
     if backbone(recipe.network.backbone).fixed_size:
@@ -143,7 +144,7 @@ def slice_size(recipe: recipes.Recipe, epoch: int) -> int:
     return max(32, min(whole, round(whole * share / 32) * 32))
 
 
-def _optimizer(network: Classifier, config: recipes.Optimizer) -> Optimizer:
+def _optimizer(network: Classifier, config: OptimizerSettings) -> Optimizer:
     """Return the optimizer; biases and batch norm are not decayed."""
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [

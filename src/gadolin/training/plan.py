@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gadolin.errors import RequestError, WeightsError
-from gadolin.recipes import Recipe
+from gadolin.recipe import Recipe
 from gadolin.run_folder import RunFolder
 from gadolin.sources import Scan
 from gadolin.starting_point import StartingPoint

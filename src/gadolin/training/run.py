@@ -21,7 +21,7 @@ from gadolin.network import Classifier, build_classifier
 from gadolin.network.backbones import require_backbone
 from gadolin.network.heads import OutlineHead
 from gadolin.predictor import Predictor
-from gadolin.recipes import Recipe
+from gadolin.recipe import Recipe
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_model
 from gadolin.report.evaluation import Evaluation

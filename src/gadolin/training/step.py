@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from torch.optim import Optimizer
 
 from gadolin.network import Classifier
-from gadolin.recipes import Corruptions, Recipe
+from gadolin.recipe import Corruptions, Recipe
 from gadolin.training import augment
 from gadolin.training.batches import Batch
 from gadolin.training.disturb import disturb, draw_disturbance

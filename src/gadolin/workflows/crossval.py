@@ -14,7 +14,7 @@ from gadolin.training.plan import Plan
 from gadolin.workflows.split import as_data
 
 if TYPE_CHECKING:
-    from gadolin.recipes import Recipe
+    from gadolin.recipe import Recipe
     from gadolin.sources import Scan
     from gadolin.workflows.split import Split
 
@@ -69,7 +69,7 @@ def crossval(
         DataError: A slice has no fold, a fold lacks a class, or a patient or group of copies is in two folds.
         GadolinError: Recipe, weights or folder cannot be used.
     """
-    from gadolin.recipes import load_recipe
+    from gadolin.recipe import load_recipe
     from gadolin.training.crossval import cross_validate
 
     plan = Plan(

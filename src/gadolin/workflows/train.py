@@ -18,7 +18,7 @@ from gadolin.training.plan import Plan
 from gadolin.workflows.split import as_data
 
 if TYPE_CHECKING:
-    from gadolin.recipes import Recipe
+    from gadolin.recipe import Recipe
     from gadolin.sources import Scan
     from gadolin.workflows.split import Split
 
@@ -88,7 +88,7 @@ def train(
     Raises:
         GadolinError: Data, recipe, weights or folder cannot be used; nothing is written then.
     """
-    from gadolin.recipes import load_recipe
+    from gadolin.recipe import load_recipe
 
     plan = Plan(
         data=as_data(data),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gadolin.errors import RecipeError, suggestion
-from gadolin.recipes.recipe import Augmentation, Corruptions, Network, Optimizer, Recipe
+from gadolin.recipe.recipe import Augmentation, Corruptions, Network, Optimizer, Recipe
 
-__all__ = ["RECIPES", "SUMMARIES", "named_recipe"]
+__all__ = ["RECIPES", "SUMMARIES", "named_recipe", "recipes"]
 
 _DEFAULT = Recipe(
     name="default",
@@ -83,6 +83,11 @@ SUMMARIES = {
     "resnet50": "the founding design: ResNet-50 with ImageNet weights, mostly frozen; wants a GPU",
 }
 """What each built-in recipe is for, in one line."""
+
+
+def recipes() -> dict[str, str]:
+    """Return the names of the built-in recipes, each with its summary."""
+    return dict(SUMMARIES)
 
 
 def named_recipe(name: str) -> Recipe:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gadolin.errors import RecipeError, RequestError, suggestion
-from gadolin.recipes.fields import allowed, kinds, require_value
+from gadolin.recipe.fields import allowed, kinds, require_value
 
 __all__ = ["Key", "changed", "keys_of", "unknown_key"]
 

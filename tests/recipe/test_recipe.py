@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gadolin.errors import RecipeError, RequestError
-from gadolin.recipes import RECIPES, named_recipe, with_settings
+from gadolin.recipe import RECIPES, named_recipe, with_settings
 
 BOUNDS = {
     "epochs": (1, 100_000),

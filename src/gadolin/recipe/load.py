@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gadolin.recipes.presets import RECIPES, named_recipe
-from gadolin.recipes.recipe import Recipe
+from gadolin.recipe.presets import RECIPES, named_recipe
+from gadolin.recipe.recipe import Recipe
 from gadolin.run_folder import RunFolder
 
 __all__ = ["load_recipe"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gadolin.recipes.load import load_recipe
-from gadolin.recipes.presets import RECIPES, SUMMARIES, named_recipe
-from gadolin.recipes.recipe import Augmentation, Corruptions, Network, Optimizer, Recipe
-from gadolin.recipes.settings import with_settings
+from gadolin.recipe.load import load_recipe
+from gadolin.recipe.presets import RECIPES, SUMMARIES, named_recipe, recipes
+from gadolin.recipe.recipe import Augmentation, Corruptions, Network, Optimizer, Recipe
+from gadolin.recipe.settings import with_settings
 
 __all__ = [
     "RECIPES",
@@ -17,5 +17,6 @@ __all__ = [
     "Recipe",
     "load_recipe",
     "named_recipe",
+    "recipes",
     "with_settings",
 ]

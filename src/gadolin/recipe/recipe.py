@@ -9,9 +9,9 @@ from typing import Any
 
 from gadolin.errors import RecipeError, RequestError
 from gadolin.prepare import Preparation
-from gadolin.recipes.documents import FORMAT, checked_json, read_toml, toml_text
-from gadolin.recipes.fields import choice, number, require_fields, switch, text
-from gadolin.recipes.keys import changed
+from gadolin.recipe.documents import FORMAT, checked_json, read_toml, toml_text
+from gadolin.recipe.fields import choice, number, require_fields, switch, text
+from gadolin.recipe.keys import changed
 from gadolin.run_folder import RunFolder
 
 __all__ = ["Augmentation", "Corruptions", "Network", "Optimizer", "Recipe"]
@@ -181,7 +181,7 @@ class Recipe:
         left out is that of the file. Raises RecipeError where the file is missing or damaged, of another format, or
         holds a key or value that is not allowed.
         """
-        from gadolin.recipes.presets import named_recipe
+        from gadolin.recipe.presets import named_recipe
 
         if isinstance(source, str) and source.endswith(".toml") and "\n" not in source:
             source = Path(source)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gadolin.errors import RecipeError
-from gadolin.recipes.keys import Key, changed, keys_of, unknown_key
-from gadolin.recipes.recipe import Recipe
+from gadolin.recipe.keys import Key, changed, keys_of, unknown_key
+from gadolin.recipe.recipe import Recipe
 
 __all__ = ["with_settings"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gadolin.errors import RecipeError
-from gadolin.recipes.fields import allowed, kinds
+from gadolin.recipe.fields import allowed, kinds
 
 __all__ = ["FORMAT", "checked_json", "read_toml", "toml_text"]
 
