@@ -27,6 +27,7 @@ from gadolin.prepare import Preparation
 from gadolin.readers import read
 from gadolin.records import Prediction, Record
 from gadolin.sources import scan
+from gadolin.starting_point import StartingPoint
 from gadolin.training.weights import require_unseen
 from publish import ROOT, markdown, publish, share
 from shipped import SURE, verdicts
@@ -52,7 +53,7 @@ def main() -> None:
         told = {row["name"]: row for row in csv.DictReader(file)}
     rows = []
     for model in (SHIPPED, *arguments.models):
-        require_unseen(str(model), asked)
+        require_unseen(StartingPoint.resolve(str(model)), asked)
         name = "the model of the package" if model == SHIPPED else f"{model.parent.name}, {model.name}"
         answers = verdicts(Predictor.load(model), (read(one.path) for one in asked))
         rows += rows_of(name, answers, asked, told)

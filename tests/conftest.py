@@ -17,6 +17,7 @@ from gadolin.manifest import file_digest
 from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
 from gadolin.prepare import Preparation
 from gadolin.records import Slice
+from gadolin.run_folder import Provenance, RunFolder
 
 settings.register_profile("gadolin", deadline=None, derandomize=True, database=None, max_examples=30)
 settings.load_profile("gadolin")
@@ -78,6 +79,22 @@ def patient_key(tmp_path_factory):
 def fixed_seeds():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  # for code of others that draws from the global generator
+
+
+@pytest.fixture(scope="session")
+def write_run():
+    """Record a run in a folder, with made-up facts that keywords replace; return the folder."""
+
+    def write(folder, **changes):
+        facts = {
+            "recipe_name": "tiny", "recipe": {}, "data": "data", "manifest_digest": "", "counts": {}, "patients": 0,
+            "seed": 0, "precision": "float32", "device": "cpu", "threads": 1, "accumulate": 1, "processes": 1,
+            "validation": 0.1, "test": 0.2, "python": "3.11", "versions": {}, "finished": True,
+        }  # fmt: skip
+        RunFolder(folder).write(Provenance(**facts | changes))
+        return folder
+
+    return write
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gadolin import lineage
+from gadolin import provenance
 from gadolin.bundle import SHIPPED, model_place, read_bundle, require_weights
 from gadolin.phantom import CLASSES, draw_patient
 from gadolin.predictor import Predictor
 from gadolin.records import Slice
-from gadolin.report.evaluation import evaluate_model
+from gadolin.starting_point import StartingPoint
+from gadolin.workflows.evaluate import evaluate
 
 MOST_BYTES = 30 * 2**20
 
@@ -81,37 +82,36 @@ def test_it_is_had_by_name_whatever_else_is_called_so(tmp_path, monkeypatch):
 
 
 def test_what_it_learned_from_is_known_by_its_weights():
-    assert list(lineage.SHIPPED_LEARNED)[-1] == read_bundle(SHIPPED).weights_digest
+    assert list(provenance.TRAINING_DATA)[-1] == read_bundle(SHIPPED).weights_digest
 
 
 @pytest.mark.parametrize("before", [None, 5, "abc", []])
 def test_a_lineage_is_what_the_bundle_lists(before, make_bundle):
     bundle = make_bundle()
-    told = replace(bundle, facts=bundle.facts | {"went_on_from": before})
-    assert lineage.lineage(told) == (bundle.weights_digest,)
-    assert lineage.shipped_learned(lineage.lineage(told)) == ""
+    told = replace(bundle, facts=bundle.facts | {"finetuned_from": before})
+    assert provenance.weights_history(told) == (bundle.weights_digest,)
+    assert provenance.pretraining_notice(provenance.weights_history(told)) == ""
 
 
-def test_its_evaluation_says_what_it_learned_from_and_lies_where_one_works(tmp_path, monkeypatch, small_phantoms):
-    monkeypatch.chdir(tmp_path)
-    page = evaluate_model(Path("shipped"), small_phantoms)
+def test_its_evaluation_says_what_it_learned_from(tmp_path, small_phantoms):
+    evaluation = evaluate("shipped", small_phantoms)
+    evaluation.write_html(tmp_path / "report.html")
 
-    assert page.resolve() == tmp_path / f"evaluation-{small_phantoms.name}" / "report.html"
-    assert "learned from Figshare 1512427 (folds 0 to 3)" in page.read_text(encoding="utf-8")
-    (note,) = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))["notes"]
-    assert note.startswith("The model of the package, which this is or goes on from, learned from Figshare")
+    assert "learned from Figshare 1512427 (folds 0 to 3)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    (note,) = evaluation.notes
+    assert note.startswith("This is the packaged model or was fine-tuned from it")
 
 
 def test_training_may_start_from_it():
     pytest.importorskip("torch")
     from gadolin.network import build_classifier
     from gadolin.recipe import named_recipe
-    from gadolin.training.weights import start_from
+    from gadolin.training.weights import load_weights
 
     network = build_classifier(named_recipe("default").network, classes=3)
     before = {name: tensor.clone() for name, tensor in network.backbone.state_dict().items()}
 
-    facts = start_from(network, "compact", "shipped")
+    facts = load_weights(network, "compact", StartingPoint.resolve("shipped"))
 
     assert facts["weights"] == "shipped"
     assert len(facts["weights_digest"]) == 64

@@ -26,7 +26,7 @@ TEXTS_OF_OTHERS = {
     (
         "training/processes.py",
         "detect_lost_rank",
-    ): "torch tells of a process that is gone by RuntimeErrors of several wordings",
+    ): "torch reports a lost process by RuntimeErrors of several wordings",
 }
 
 

@@ -37,9 +37,8 @@ def looks_at_square(head, square):
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory):
+def run_folder(tmp_path_factory, write_run):
     """A run folder as training leaves it, around a network that has learned nothing."""
-    import json
 
     import torch
     from safetensors.torch import save
@@ -63,5 +62,4 @@ def run_folder(tmp_path_factory):
     weights = file_digest(folder / "bundle" / "weights.safetensors")
     names = ("glioma", "meningioma", "pituitary")
     write_bundle(Bundle(folder / "bundle", names, Preparation(), digest, weights_digest=weights))
-    (folder / "run.json").write_text(json.dumps({"recipe": Recipe("made", network=config).as_json()}))
-    return folder
+    return write_run(folder, recipe=Recipe("made", network=config).as_json())

@@ -142,3 +142,16 @@ def test_dropout_changes_logits_in_training_and_never_the_evidence(make, maps):
 
     assert not torch.equal(wild[0], calm[0])
     assert torch.equal(wild[2], calm[2])
+
+
+def test_the_memory_layout_of_maps_changes_nothing_of_their_dropout():
+    head = OutlineHead((3, 4, 5, 6), 2, 0.5, widths=(7, 8, 9))
+    maps = torch.rand(2, 6, 3, 5)
+    dropped = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        dropped.append(head.train().dropout(maps.to(memory_format=layout)))
+
+    assert torch.equal(*dropped)
+    assert 0.3 < float((dropped[0] == 0).float().mean()) < 0.7
+    assert torch.equal(head.eval().dropout(maps), maps)

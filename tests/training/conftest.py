@@ -10,6 +10,7 @@ from gadolin.network.classifier import Classifier
 from gadolin.network.door import Door
 from gadolin.network.heads import DenseHead, LinearHead
 from gadolin.recipe import Network, Optimizer, Recipe, named_recipe, with_settings
+from gadolin.starting_point import StartingPoint
 from gadolin.training.batches import Examples
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
@@ -108,6 +109,8 @@ def short_plan(small_phantoms, short_recipe, machine):
 
     def make(out, **fields):
         usual = {"data": small_phantoms, "recipe": short_recipe, "machine": machine, "validation": 0.34}
+        if isinstance(fields.get("weights"), str):
+            fields["weights"] = StartingPoint.resolve(fields["weights"])
         return Plan(out=out, **{**usual, **fields})
 
     return make

@@ -1,6 +1,6 @@
 """Fit a few recipes and write the histories and weights, in each process that runs this: alone, or under torchrun.
 
-At its very end each process that was joined to others says whether it still is. Usage: shared_fits.py FOLDER.
+At its very end each process of a group writes whether it left the group. Usage: shared_fits.py FOLDER.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from gadolin.recipe import Augmentation, Network, Optimizer, Recipe
 from gadolin.training.batches import Examples
 from gadolin.training.fit import fit
 from gadolin.training.machine import Machine
-from gadolin.training.processes import is_first
 
-CHANGED = Augmentation(rotate_degrees=20, noise=0.1, blur=0.5, elastic=0.02, contrast=0.2, gamma=1.3)
+PLAIN = Network(input_size=64, evidence="map", dropout=0)
 RECIPES = {
-    "augmented": {"augment": CHANGED, "label_smoothing": 0.1, "ema_decay": 0.9},
-    "mixed": {"augment": Augmentation(noise=0.1, mixup=0.5), "balance": "sampler"},
+    "plain": {"network": PLAIN, "label_smoothing": 0.1, "ema_decay": 0.9},  # nothing random: as one process learns
+    "augmented": {"augmentation": Augmentation(rotate_degrees=20, noise=0.1, mixup=0.5), "balance": "sampler"},
+    "accumulated": {"ema_decay": 0.9},
     "outlines": {
-        "augment": CHANGED,
+        "augmentation": Augmentation(blur=0.5, p_lesion_removal=0.3, p_lesion_paste=0.3, p_inpaint=0.5),
         "network": Network(input_size=64, evidence="outlines", dropout=0.5),
-        "optimizer": Optimizer(lr=3e-4, warmup_epochs=0),  # steps enlarge what sums in another order leave
     },
     "uneven": {"batch_size": 64},  # the training part is one batch, of a number that does not divide by two
 }
+ACCUMULATE = {"accumulated": 2}
 COUNTS = {"uneven": 23}
 
 
@@ -70,10 +70,11 @@ def main(folder):
         torch.manual_seed(0)
         network = build_classifier(recipe.network, 2)
         parts = (squares(COUNTS.get(name, 32), 0), squares(70, 1))
-        state = fit(network, recipe, parts, machine=Machine("cpu", "float32", 3), run=run)
+        machine = Machine("cpu", "float32", 3, accumulate=ACCUMULATE.get(name, 1))
+        state = fit(network, recipe, parts, machine=machine, run=run)
         assert {type(each) for each in network.modules() if isinstance(each, nn.BatchNorm2d)} == {nn.BatchNorm2d}
-        if is_first():
-            save_file({key: tensor.contiguous() for key, tensor in state.network.items()}, run / "network.safetensors")
+        weights = {key: tensor.contiguous() for key, tensor in state.network.items()}
+        save_file(weights, run / f"network-{os.environ.get('RANK', 0)}.safetensors")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from gadolin.atomic import write_json
 from gadolin.errors import DataError, OutputError
+from gadolin.run_folder import RunFolder
 from gadolin.training.claim import claimed, require_same
 from gadolin.training.plan import Plan
 
@@ -94,16 +94,16 @@ def test_a_folder_with_something_else_is_no_killed_run(plan_of):
     (plan.out / "manifest.csv").touch()
     (plan.out / "thesis.txt").touch()
 
-    with pytest.raises(DataError, match="--resume needs a folder that holds an unfinished run"):
+    with pytest.raises(DataError, match="a run folder must contain a run"):
         claim(plan)
 
     assert sorted(path.name for path in plan.out.iterdir()) == ["manifest.csv", "thesis.txt"]
 
 
-def test_the_temporary_files_of_a_killed_run_are_cleared_away(plan_of):
+def test_the_temporary_files_of_a_killed_run_are_cleared_away(plan_of, write_run):
     plan = plan_of(resume=True)
     (plan.out / "bundle").mkdir(parents=True)
-    (plan.out / "run.json").write_text('{"finished": false}')
+    write_run(plan.out, finished=False)
     for name in (".checkpoint.safetensors.abcd_123.safetensors", "bundle/.model.onnx.00000000.onnx"):
         (plan.out / name).touch()
 
@@ -122,12 +122,14 @@ def test_a_lock_that_cannot_be_written_is_an_error_with_what_to_do(plan_of, monk
         claim(plan_of())
 
 
-def test_a_run_from_before_a_recipe_key_came_is_of_the_same_settings_where_the_key_is_as_it_was(tmp_path, tiny_recipe):
+def test_a_run_from_before_a_recipe_key_came_is_of_the_same_settings_where_the_key_is_as_it_was(
+    tmp_path, tiny_recipe, write_run
+):
     recipe = tiny_recipe().as_json()
-    old = recipe | {"network": {key: value for key, value in recipe["network"].items() if key != "healthy"}}
-    write_json(tmp_path / "run.json", {"recipe": old})
+    old = recipe | {"network": {key: value for key, value in recipe["network"].items() if key != "no_lesion_class"}}
+    run = RunFolder(write_run(tmp_path, recipe=old))
 
-    require_same(tmp_path, {"recipe": recipe})
-    changed = recipe | {"network": recipe["network"] | {"healthy": "absence"}}
+    require_same(run, {"recipe": recipe})
+    changed = recipe | {"network": recipe["network"] | {"no_lesion_class": "residual"}}
     with pytest.raises(DataError, match="recipe differs"):
-        require_same(tmp_path, {"recipe": changed})
+        require_same(run, {"recipe": changed})

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from gadolin.atomic import write_json
 from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.predictions import read_table
 from gadolin.splits import assign_folds
+from gadolin.starting_point import StartingPoint
 from gadolin.training import crossval
 from gadolin.training.crossval import cross_validate, unfinished
 from gadolin.training.run import with_evidence
@@ -42,7 +42,7 @@ def tiny(tiny_compact):
 
 
 def test_every_slice_is_answered_for_once_by_the_model_of_its_fold(tiny, plan, folded):
-    page = cross_validate(plan)
+    evaluation = cross_validate(plan)
     table = read_table(plan.out / "evaluation" / "predictions.csv")
     records = read_manifest(folded)
     assert sorted(table.digests) == sorted(one.key for one in records)
@@ -54,7 +54,8 @@ def test_every_slice_is_answered_for_once_by_the_model_of_its_fold(tiny, plan, f
         assert {one.fold for one in learned if one.split in ("train", "validation")} == {1 - number}
     metrics = json.loads((plan.out / "evaluation" / "metrics.json").read_text())
     assert metrics["parts"]["all"]["n"] == len(records)
-    assert "2 folds pooled" in page.read_text()
+    assert "2 folds pooled" in evaluation.context.title
+    assert "2 folds pooled" in (plan.out / "evaluation" / "report.html").read_text()
 
 
 def test_an_interrupted_cross_validation_goes_on_where_it_stopped(tiny, plan, monkeypatch):
@@ -82,15 +83,15 @@ def test_folds_can_be_trained_one_by_one_and_are_pooled_once_none_is_left(tiny, 
     assert not (plan.out / "evaluation").exists()
     assert unfinished(plan.out, range(FOLDS)) == [0]
 
-    page = cross_validate(replace(plan, resume=True), only=[0])
+    evaluation = cross_validate(replace(plan, resume=True), only=[0])
 
-    assert page is not None
-    assert len(read_table(page.parent / "predictions.csv")) == 32
+    assert evaluation is not None
+    assert len(evaluation.table) == 32
 
 
 def test_each_fold_goes_on_from_the_same_fold_of_another_cross_validation(tiny, plan, tmp_path):
     cross_validate(plan)
-    later = replace(plan, out=tmp_path / "later", weights=str(plan.out))
+    later = replace(plan, out=tmp_path / "later", weights=StartingPoint.resolve(str(plan.out)))
 
     cross_validate(later)
 
@@ -107,13 +108,15 @@ def test_folds_of_another_seed_are_refused_as_a_start(tiny, plan, tmp_path):
     cross_validate(plan, only=[0])
     other = replace(plan.machine, seed=7)
 
-    with pytest.raises(DataError, match="what is held out must be new to the weights"):
-        cross_validate(replace(plan, out=tmp_path / "later", weights=str(plan.out), machine=other), only=[0])
+    with pytest.raises(DataError, match="held-out slices must be new to the weights"):
+        cross_validate(
+            replace(plan, out=tmp_path / "later", weights=StartingPoint.resolve(str(plan.out)), machine=other), only=[0]
+        )
 
 
 def test_a_cross_validation_that_lacks_a_fold_is_refused_as_a_start_before_anything_is_written(tiny, plan, tmp_path):
     cross_validate(plan, only=[0])
-    later = replace(plan, out=tmp_path / "later", weights=str(plan.out))
+    later = replace(plan, out=tmp_path / "later", weights=StartingPoint.resolve(str(plan.out)))
 
     with pytest.raises(WeightsError, match=r"must have finished the same folds, 1 of .*out are not; finish it with"):
         cross_validate(later)
@@ -123,7 +126,7 @@ def test_a_cross_validation_that_lacks_a_fold_is_refused_as_a_start_before_anyth
 
 def test_weights_that_are_not_there_are_refused_before_anything_is_written(plan):
     with pytest.raises(WeightsError, match="nowhere does not exist"):
-        cross_validate(replace(plan, weights="nowhere"))
+        cross_validate(replace(plan, weights=StartingPoint.resolve("nowhere")))
     assert not plan.out.exists()
 
 
@@ -173,17 +176,16 @@ def test_a_picture_that_was_moved_is_found_by_its_content_as_often_as_it_has_row
 @pytest.mark.parametrize(
     ("changed", "key"), [({"epochs": 77}, "recipe"), ({"seed": 9}, "seed"), ({"weights": "imagenet"}, "weights")]
 )
-def test_finished_folds_of_other_settings_are_not_pooled(changed, key, plan, folded):
+def test_finished_folds_of_other_settings_are_not_pooled(changed, key, plan, folded, write_run):
     write_manifest(plan.out / "folds.csv", read_manifest(folded))
     recipe = with_evidence(plan.recipe, outlined=False)
     for number in range(FOLDS):
-        facts = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights": "none", "finished": True}
-        write_json(plan.out / f"fold-{number}" / "run.json", facts)
+        write_run(plan.out / f"fold-{number}", recipe=recipe.as_json(), seed=plan.machine.seed)
     crossval._require_settings(plan, read_manifest(folded), 0)
-    other = replace(plan, resume=True, weights=changed.get("weights", "none"))
+    other = replace(plan, resume=True, weights=StartingPoint.resolve(changed.get("weights", "none")))
     other = replace(other, machine=replace(plan.machine, seed=changed.get("seed", plan.machine.seed)))
     other = replace(other, recipe=replace(plan.recipe, epochs=changed.get("epochs", plan.recipe.epochs)))
-    with pytest.raises(DataError, match=rf"{key} differs from .*fold-0/run\.json; use the same"):
+    with pytest.raises(DataError, match=rf"{key} differs from .*fold-0; use the same"):
         cross_validate(other)
 
 

@@ -33,13 +33,13 @@ from safetensors.torch import load_file
 from gadolin.errors import WeightsError
 from gadolin.network import build_classifier
 from gadolin.recipe import named_recipe
-from gadolin.training.weights import start_from
+from gadolin.training.weights import load_weights
 
 torch.manual_seed(1)
 network = build_classifier(named_recipe("resnet50").network, 4)
 head = {name: tensor.clone() for name, tensor in network.state_dict().items() if not name.startswith("backbone.")}
 try:
-    told = start_from(network, "resnet50", "imagenet")
+    told = load_weights(network, "resnet50", StartingPoint.resolve("imagenet"))
 except WeightsError as error:
     print(json.dumps({"error": str(error)}))
     sys.exit()

@@ -17,9 +17,10 @@ from gadolin.errors import MissingExtraError, WeightsError
 from gadolin.network import build_classifier
 from gadolin.network.backbones import backbone
 from gadolin.recipe import Network
+from gadolin.starting_point import StartingPoint
 from gadolin.training import imagenet
 from gadolin.training.imagenet import BACKBONE_KEY, packaged_weights
-from gadolin.training.weights import start_from
+from gadolin.training.weights import load_weights
 
 NAME = "tf_efficientnet_lite0"
 DISTRIBUTION = "made-weights"
@@ -67,7 +68,7 @@ def kept(tmp_path):
 def test_the_tensors_arrive_in_the_backbone_and_the_source_is_told(package, stored):
     network = build_classifier(Network(backbone=NAME, input_size=64), 3)
 
-    facts = start_from(network, NAME, "imagenet")
+    facts = load_weights(network, NAME, StartingPoint.resolve("imagenet"))
 
     assert facts == {"weights": "imagenet", "weights_source": f"{DISTRIBUTION} 0.1.0"}
     assert torch.equal(network.backbone.state_dict()["conv_stem.weight"], stored["_0"])
@@ -126,7 +127,7 @@ def test_the_variant_without_tf_is_refused_though_its_shapes_fit(package, tmp_pa
     other = build_classifier(Network(backbone="efficientnet_lite0", input_size=64), 3)
 
     with pytest.raises(WeightsError) as refused:
-        start_from(other, "efficientnet_lite0", str(kept(tmp_path)[0]))
+        load_weights(other, "efficientnet_lite0", StartingPoint.resolve(str(kept(tmp_path)[0])))
     assert refused.value.code == "weights_of_another_backbone"
 
 
@@ -140,7 +141,7 @@ def test_the_statistics_are_those_that_the_weights_expect():
 def test_the_backbone_computes_what_timms_whole_model_does(package):
     """Same padding, epsilon and order of layers: the map at stride 32 is that of the model the weights are of."""
     network = build_classifier(Network(backbone=NAME, input_size=64), 3).eval()
-    start_from(network, NAME, "imagenet")
+    load_weights(network, NAME, StartingPoint.resolve("imagenet"))
     whole = timm.create_model(NAME, pretrained=False).eval()
     whole.load_state_dict(packaged_weights(NAME)[1])
     pictures = torch.rand(2, 3, 64, 64)

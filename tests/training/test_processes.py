@@ -1,20 +1,27 @@
-"""Promises of several processes: they learn what one process would learn, and fail together."""
+"""Promises of several processes: they learn one network together, and fail together."""
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from gadolin.errors import DataError, OutputError, ParityError, RequestError
 from gadolin.training.machine import Machine
-from gadolin.training.processes import is_first, joined, processes, share_of, told_elsewhere
-from gadolin.training.run import train_model
+from gadolin.training.processes import (
+    detect_lost_rank,
+    is_rank_zero,
+    is_reported_by_another_rank,
+    process_counts,
+)
 
 PROGRAM = Path(__file__).with_name("shared_fits.py")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -22,7 +29,7 @@ TOLERANCE = 1e-4
 
 
 class Two:
-    """What tells of two processes."""
+    """Stands in for a Fabric of two processes."""
 
     world_size = 2
 
@@ -73,36 +80,50 @@ def test_processes_leave_one_another_before_they_end(fits):
     assert [(fits[1] / f"left-{rank}").read_text() for rank in range(2)] == ["True", "True"]
 
 
-@pytest.mark.parametrize("name", ["augmented", "mixed", "outlines", "uneven"])
-def test_two_processes_learn_what_one_learns(name, fits):
-    one, two = (folder / name for folder in fits)
+def test_without_chance_two_processes_learn_what_one_learns(fits):
+    """Batch norm, gradients, moving average and losses are those of the whole batch."""
+    one, two = (folder / "plain" for folder in fits)
 
     assert len(history_of(one)) == 3
     assert largest_difference(one, two, ("train_loss", "validation_loss")) < TOLERANCE
     assert largest_difference(one, two, ("train_accuracy", "validation_accuracy")) == 0
-    weights = [load_file(run / "network.safetensors") for run in (one, two)]
-    assert weights[0].keys() == weights[1].keys()
 
 
-def test_torchrun_trains_a_run_as_one_process_does(small_phantoms, short_plan, cache_folder, tmp_path):
-    plan = short_plan(tmp_path / "one")
-    train_model(plan)
+@pytest.mark.parametrize("name", ["plain", "augmented", "accumulated", "outlines", "uneven"])
+def test_all_processes_end_with_the_same_weights(name, fits):
+    first, second = (load_file(fits[1] / name / f"network-{rank}.safetensors") for rank in range(2))
+
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", ["augmented", "accumulated", "outlines"])
+def test_the_loss_falls_with_two_processes(name, fits):
+    losses = [row["train_loss"] for row in history_of(fits[1] / name)]
+
+    assert losses[-1] < losses[0]
+
+
+def test_torchrun_trains_a_whole_run(small_phantoms, cache_folder, tmp_path):
     settings = ["epochs=2", "batch_size=8", "network.input_size=32", "progressive=1"]
 
     done = run_python(
         *(*TORCHRUN, "-m", "gadolin", "train", small_phantoms, "--out", tmp_path / "two", "--cache", cache_folder),
         *(each for setting in settings for each in ("--set", setting)),
-        *("--seed", 3, "--validation", 0.34, "--device", "cpu", "--precision", "float32", "--json"),
+        *("--seed", 3, "--validation", 0.34, "--device", "cpu", "--precision", "float32"),
+        *("--accumulate", 2, "--json"),
     )
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"report"') == 1
-    assert largest_difference(tmp_path / "one", tmp_path / "two", ("train_loss", "validation_loss")) < TOLERANCE
+    assert len(history_of(tmp_path / "two")) == 2
+    facts = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert (facts["finished"], facts["processes"], facts["accumulate"]) == (True, 2, 2)
     assert len((tmp_path / "two" / "readings.jsonl").read_text().splitlines()) == 1
     assert not (tmp_path / "two" / ".lock").exists()
 
 
-def test_an_error_of_the_first_process_is_told_once_and_ends_all(tmp_path):
+def test_an_error_of_rank_zero_is_printed_once_and_ends_all(tmp_path):
     done = run_python(*TORCHRUN, "-m", "gadolin", "train", tmp_path / "nothing", "--out", tmp_path / "run")
 
     assert done.returncode != 0
@@ -111,11 +132,12 @@ def test_an_error_of_the_first_process_is_told_once_and_ends_all(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["Connection closed by peer [127.0.0.1]", "NCCL error: unhandled system error"])
-def test_a_process_that_loses_another_leaves_the_telling_to_it(text):
-    with pytest.raises(OutputError, match="one of the others ended; see what it told") as caught, joined(Two()):
+def test_a_process_that_loses_another_leaves_the_message_to_it(text):
+    with pytest.raises(OutputError) as caught, detect_lost_rank(Two()):
         raise RuntimeError(text)
 
-    assert told_elsewhere(caught.value)
+    assert caught.value.code == "process_ended"
+    assert is_reported_by_another_rank(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -126,37 +148,43 @@ def test_a_process_that_loses_another_leaves_the_telling_to_it(text):
         DataError(code="class_vanishes", rule="gloo"),
     ],
 )
-def test_its_own_errors_are_told_by_each_process(error):
-    with pytest.raises(type(error)) as caught, joined(Two()):
+def test_each_process_reports_its_own_errors(error):
+    with pytest.raises(type(error)) as caught, detect_lost_rank(Two()):
         raise error
 
     assert caught.value is error
-    assert not told_elsewhere(error)
+    assert not is_reported_by_another_rank(error)
 
 
-def test_a_batch_that_does_not_divide_by_the_processes_is_refused(short_plan, monkeypatch, tmp_path):
+@pytest.mark.parametrize(("processes", "accumulate", "best"), [(3, 1, 9), (2, 3, 6), (1, 16, 16)])
+def test_a_batch_that_does_not_divide_is_refused(processes, accumulate, best, short_plan, machine, tmp_path):
     from gadolin.training import run as running
 
-    with pytest.raises(RequestError, match=r"got 8 for 3; set batch_size=9"):
-        running._require_divisible(short_plan(tmp_path).recipe, 3)
+    plan = short_plan(tmp_path, machine=replace(machine, accumulate=accumulate))
+
+    with pytest.raises(RequestError) as caught:
+        running._require_divisible(plan, processes)
+
+    assert caught.value.code == "batch_not_divisible"
+    assert caught.value.remedy == f"set batch_size={best}"
 
 
 def test_without_torchrun_there_is_one_process(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
 
-    assert processes() == (1, 1)
-    assert is_first()
+    assert process_counts() == (1, 1)
+    assert is_rank_zero()
 
 
 def test_the_environment_of_torchrun_is_understood(monkeypatch):
     for name, value in UNDER_TORCHRUN.items():
         monkeypatch.setenv(name, value)
 
-    assert processes() == (4, 2)
-    assert not is_first()
-    assert not is_first(here=True)
+    assert process_counts() == (4, 2)
+    assert not is_rank_zero()
+    assert not is_rank_zero(local=True)
     monkeypatch.setenv("LOCAL_RANK", "0")
-    assert is_first(here=True)
+    assert is_rank_zero(local=True)
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch):
@@ -168,10 +196,3 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
 
     with pytest.raises(RequestError, match="each process needs a GPU of its own, got 2 processes for 1"):
         Machine("auto", "float32").fabric()
-
-
-@pytest.mark.parametrize(("count", "pieces"), [(8, 2), (23, 2), (2, 3), (0, 2)])
-def test_shares_are_all_of_a_batch_and_overlap_nowhere(count, pieces):
-    shares = [share_of(count, number, pieces) for number in range(pieces)]
-
-    assert [row for first, last in shares for row in range(first, last)] == list(range(count))

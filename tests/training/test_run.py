@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gadolin.lineage import lineage
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -18,8 +17,10 @@ from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import build_classifier
 from gadolin.predictor import Predictor
+from gadolin.provenance import weights_history
 from gadolin.recipe import with_settings
 from gadolin.records import NO_LESION
+from gadolin.report.evaluation import Evaluation
 from gadolin.training import bundling
 from gadolin.training.machine import Machine
 from gadolin.training.parts import divide
@@ -114,9 +115,9 @@ def test_an_interrupted_run_goes_on_to_the_same_network(finished_run, short_plan
     assert facts_of(out)["finished"] is False
     with pytest.raises(BundleError, match="resume"):
         Predictor.load(out)
-    with pytest.raises(DataError, match=r"seed differs from .*run.json; use the same"):
+    with pytest.raises(DataError, match=r"seed differs from the run in .*; use the same"):
         train_model(short_plan(out, resume=True, machine=Machine("cpu", "float32", 4)))
-    with pytest.raises(DataError, match=r"weights differs from .*run.json; use the same"):
+    with pytest.raises(DataError, match=r"weights differs from the run in .*; use the same"):
         train_model(short_plan(out, resume=True, weights=str(finished_run)))
     with pytest.raises(DataError, match="must be new or empty"):
         train_model(short_plan(out))
@@ -133,13 +134,13 @@ def test_two_classes_of_any_name_without_parts_are_cut_by_group(two_classes, tin
     recipe = with_settings(short_recipe, ["epochs=1"])
     machine = Machine("cpu", "float32", 0)
 
-    page = train_model(Plan(two_classes, tmp_path / "run", recipe, machine=machine, validation=0.25, test=0.25))
+    evaluation = train_model(Plan(two_classes, tmp_path / "run", recipe, machine=machine, validation=0.25, test=0.25))
 
     records = read_manifest(tmp_path / "run" / "manifest.csv")
     parts = {}
     for record in records:
         parts.setdefault((record.group, record.label), set()).add(record.split)
-    assert page.is_file()
+    assert isinstance(evaluation, Evaluation)
     assert len(records) == 18
     assert {(record.split, record.label) for record in records} == {
         (part, label) for part in ("train", "validation", "test") for label in ("alpha", "beta")
@@ -168,13 +169,19 @@ def test_a_finished_run_cannot_be_resumed(finished_run, short_plan):
     assert contents(finished_run) == before
 
 
-@pytest.mark.parametrize("content", [None, "", "[1]", "{"])
-def test_only_a_run_that_was_begun_can_be_resumed(content, short_plan, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(None, "run_not_found"), ("", "run_damaged"), ("[1]", "run_damaged"), ("{", "run_damaged")]
+    + [("{}", "run_format_unknown"), ('{"format": 2}', "run_damaged"), ('{"format": 2, "sed": 3}', "run_damaged")],
+)
+def test_only_a_recorded_run_can_be_resumed(content, code, short_plan, tmp_path):
     if content is not None:
         (tmp_path / "run.json").write_text(content)
 
-    with pytest.raises(DataError, match="--resume needs a folder that holds an unfinished run"):
+    with pytest.raises(DataError) as refusal:
         train_model(short_plan(tmp_path, resume=True))
+
+    assert refusal.value.code == code
 
 
 def test_a_file_in_the_way_of_the_run_folder_is_named(short_plan, tmp_path):
@@ -213,9 +220,9 @@ def test_a_run_that_a_full_disk_ended_goes_on_once_there_is_space(short_plan, tm
     assert facts_of(out)["finished"] is False
     assert not list(out.rglob(".*"))
 
-    page = train_model(short_plan(out, recipe=recipe, resume=True))
+    evaluation = train_model(short_plan(out, recipe=recipe, resume=True))
 
-    assert page.is_file()
+    assert isinstance(evaluation, Evaluation)
     assert facts_of(out)["finished"] is True
     readings = [json.loads(line) for line in (out / "readings.jsonl").read_text().splitlines()]
     assert len(readings) == 2
@@ -275,9 +282,9 @@ def test_a_run_goes_on_from_another_with_its_parts(finished_run, short_plan, gra
 
     facts = facts_of(tmp_path / "run")
     before = read_bundle(finished_run).weights_digest
-    assert (facts["weights_head"], facts["went_on_from"]) == ("kept", [before])
+    assert (facts["weights_head"], facts["finetuned_from"]) == ("kept", [before])
     own = read_bundle(tmp_path / "run")
-    assert lineage(own) == (own.weights_digest, before)
+    assert weights_history(own) == (own.weights_digest, before)
 
 
 def test_a_class_whose_slices_all_show_no_lesion_is_named_as_the_recipe_says_and_else_as_the_weights_do(

@@ -14,9 +14,10 @@ from gadolin.errors import WeightsError
 from gadolin.manifest import file_digest
 from gadolin.network import build_classifier
 from gadolin.recipe import Network, named_recipe
+from gadolin.starting_point import OTHER_CHOICES, StartingPoint
 from gadolin.training import weights
 from gadolin.training.learner import make_learner, train_step
-from gadolin.training.weights import OTHER_CHOICES, localise, start_from
+from gadolin.training.weights import has_lesion_decoder, load_weights
 
 CONFIG = Network(input_size=32, evidence="map")
 
@@ -79,12 +80,16 @@ def test_the_backbone_starts_from_what_was_saved_and_the_head_anew(kind, saved, 
     path, file = saved(kind)
     head = state_of(target.head)
 
-    facts = start_from(target, "compact", str(path))
+    facts = load_weights(target, "compact", StartingPoint.resolve(str(path)))
 
     digest = file_digest(file)
     assert facts == {
-        "weights": path.name, "weights_digest": digest, "weights_head": "anew", "went_on_from": [digest]
-    }  # fmt: skip
+        "weights": path.name,
+        "weights_path": str(path),
+        "weights_digest": digest,
+        "weights_head": "new",
+        "finetuned_from": (digest,),
+    }
     assert same(state_of(target.backbone), state_of(source.backbone))
     assert same(state_of(target.head), head)
 
@@ -93,7 +98,7 @@ def test_weights_of_another_number_of_classes_fit_too(saved, source, tiny_compac
     torch.manual_seed(0)
     other = build_classifier(CONFIG, 7)
 
-    start_from(other, "compact", str(saved("classifier")[0]))
+    load_weights(other, "compact", StartingPoint.resolve(str(saved("classifier")[0])))
 
     assert same(state_of(other.backbone), state_of(source.backbone))
 
@@ -116,7 +121,7 @@ def test_a_whole_head_is_kept_where_the_classes_are_the_same(knowing):
     known, target = (build_classifier(OUTLINES, len(classes)) for _ in range(2))
     save_weights(read_bundle(folder), state_of(known))
 
-    facts = start_from(target, "compact", str(folder.parent), classes)
+    facts = load_weights(target, "compact", StartingPoint.resolve(str(folder.parent)), classes)
 
     assert facts["weights_head"] == "kept"
     assert same(state_of(target), state_of(known))
@@ -128,7 +133,7 @@ def test_a_head_of_as_many_classes_of_other_names_is_not_kept(knowing):
     target = build_classifier(OUTLINES, len(classes))
     scores = target.head.linear.weight.clone()
 
-    facts = start_from(target, "compact", str(folder), tuple("abcdef"[: len(classes)]))
+    facts = load_weights(target, "compact", StartingPoint.resolve(str(folder)), tuple("abcdef"[: len(classes)]))
 
     assert facts["weights_head"] == "decoder kept"
     assert torch.equal(target.head.linear.weight, scores)
@@ -141,7 +146,7 @@ def test_only_the_decoder_is_kept_where_the_classes_are_others(count, knowing):
     target = build_classifier(OUTLINES, count)
     before = state_of(target.head)
 
-    facts = start_from(target, "compact", str(folder), tuple("abcd"[:count]))
+    facts = load_weights(target, "compact", StartingPoint.resolve(str(folder)), tuple("abcd"[:count]))
 
     assert facts["weights_head"] == "decoder kept"
     after = state_of(target.head)
@@ -151,16 +156,16 @@ def test_only_the_decoder_is_kept_where_the_classes_are_others(count, knowing):
 
 
 def test_weights_tell_whether_they_know_outlines(knowing, saved):
-    assert localise(str(knowing[1]))
-    assert not localise(str(saved("classifier")[0]))
-    assert not localise("none")
-    assert not localise("imagenet")
+    assert has_lesion_decoder(StartingPoint.resolve(str(knowing[1])))
+    assert not has_lesion_decoder(StartingPoint.resolve(str(saved("classifier")[0])))
+    assert not has_lesion_decoder(StartingPoint.resolve("none"))
+    assert not has_lesion_decoder(StartingPoint.resolve("imagenet"))
 
 
 def test_none_leaves_the_network_as_it_was_made(target):
     before = state_of(target)
 
-    assert start_from(target, "compact", "none") == {"weights": "none"}
+    assert load_weights(target, "compact", StartingPoint.resolve("none")) == {"weights": "none"}
     assert same(state_of(target), before)
 
 
@@ -196,7 +201,7 @@ def test_weights_that_cannot_be_had_or_do_not_fit_change_nothing(damage, told, s
     before = state_of(target)
 
     with pytest.raises(WeightsError, match=re.escape(told.format(path=path))) as refusal:
-        start_from(target, "compact", str(path))
+        load_weights(target, "compact", StartingPoint.resolve(str(path)))
 
     assert "\n" not in str(refusal.value)
     assert same(state_of(target), before)
@@ -206,13 +211,13 @@ def test_a_bundle_without_weights_is_refused(target, make_bundle, tmp_path):
     make_bundle(tmp_path / "bundle")
 
     with pytest.raises(WeightsError, match=r"a bundle to start from must hold weights.safetensors"):
-        start_from(target, "compact", str(tmp_path / "bundle"))
+        load_weights(target, "compact", StartingPoint.resolve(str(tmp_path / "bundle")))
 
 
 def test_the_compact_backbone_has_no_imagenet_weights(target):
     told = f"the backbone 'compact' has no ImageNet weights; {OTHER_CHOICES}, or --recipe resnet50"
     with pytest.raises(WeightsError, match=re.escape(told)):
-        start_from(target, "compact", "imagenet")
+        load_weights(target, "compact", StartingPoint.resolve("imagenet"))
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +233,7 @@ def test_without_a_way_to_the_hub_one_line_names_the_other_choices(founding, mon
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
 
     with pytest.raises(WeightsError, match=re.escape(f"; {OTHER_CHOICES}")) as refusal:
-        start_from(founding, "resnet50", "imagenet")
+        load_weights(founding, "resnet50", StartingPoint.resolve("imagenet"))
 
     assert str(refusal.value).startswith("the weights resnet50.tv_in1k could not be fetched from the hub (")
     assert "\n" not in str(refusal.value)
@@ -246,7 +251,7 @@ def test_weights_from_the_hub_arrive(founding, monkeypatch):
     monkeypatch.setattr(timm, "create_model", create_model)
     monkeypatch.setattr(weights, "_require_answer", lambda _address: None)
 
-    facts = start_from(founding, "resnet50", "imagenet")
+    facts = load_weights(founding, "resnet50", StartingPoint.resolve("imagenet"))
 
     settings = {
         "pretrained": True,
@@ -272,7 +277,7 @@ def test_frozen_weights_that_were_transferred_stay_through_a_step_and_the_others
             source[name].fill_(0.5)
     save_weights(bundle, source)
 
-    start_from(founding, "resnet50", str(run))
+    load_weights(founding, "resnet50", StartingPoint.resolve(str(run)))
     learner = make_learner(founding, recipe, squares(4), fabric=machine.fabric(), seed=0)
     train_step(learner, squares(4).take(np.arange(4)), size=64, number=0)
 
@@ -287,26 +292,26 @@ def test_frozen_weights_that_were_transferred_stay_through_a_step_and_the_others
     [("shipped", True), (str(SHIPPED), True), (str(SHIPPED / "weights.safetensors"), True), ("none", False)],
 )
 def test_what_the_shipped_model_learned_from_is_told_where_a_run_starts_from_it(caplog, named, told):
-    weights.require_unseen(named, [])
+    weights.require_unseen(StartingPoint.resolve(named), [])
     assert ("learned from Figshare 1512427" in caplog.text) is told
 
 
 def test_it_is_told_too_where_a_run_starts_from_one_that_started_from_it(caplog, source, tmp_path, make_bundle):
     bundle = make_bundle(tmp_path / "bundle")
     save_weights(bundle, state_of(source))
-    weights.require_unseen(str(bundle.folder), [])
+    weights.require_unseen(StartingPoint.resolve(str(bundle.folder)), [])
     assert not caplog.text
 
     own = read_bundle(bundle.folder)
-    write_bundle(replace(own, facts=own.facts | {"went_on_from": ["0" * 64, read_bundle(SHIPPED).weights_digest]}))
+    write_bundle(replace(own, facts=own.facts | {"finetuned_from": ["0" * 64, read_bundle(SHIPPED).weights_digest]}))
     for start in (bundle.folder, bundle.weights):
         caplog.clear()
-        weights.require_unseen(str(start), [])
+        weights.require_unseen(StartingPoint.resolve(str(start)), [])
         assert "learned from Figshare 1512427" in caplog.text
-        facts = start_from(network_of(1), "compact", str(start))
-        assert facts["went_on_from"] == [own.weights_digest, "0" * 64, read_bundle(SHIPPED).weights_digest]
+        facts = load_weights(network_of(1), "compact", StartingPoint.resolve(str(start)))
+        assert facts["finetuned_from"] == (own.weights_digest, "0" * 64, read_bundle(SHIPPED).weights_digest)
 
     save_file(state_of(network_of(3)), bundle.weights)  # no longer those that the bundle names
     caplog.clear()
-    weights.require_unseen(str(bundle.weights), [])
+    weights.require_unseen(StartingPoint.resolve(str(bundle.weights)), [])
     assert not caplog.text
