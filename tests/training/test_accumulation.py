@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from gadolin.training.recipe import AugmentConfig
 from torch import nn
 
 from gadolin.errors import RecipeError
-from gadolin.network import NetworkConfig, build_classifier
+from gadolin.network import build_classifier
 from gadolin.network.classifier import Classifier
 from gadolin.network.door import Door
 from gadolin.network.heads import LinearHead
+from gadolin.recipe import Augmentation, Network
 from gadolin.training.batches import Batch
 from gadolin.training.fit import fit, is_out_of_memory
 from gadolin.training.learner import lesion_map_loss, make_learner, train_step
@@ -52,7 +52,7 @@ def step_of(tiny_recipe, squares, machine):
     """Take one step on eight squares with so many micro-batches; return its loss and the learner."""
 
     def step(accumulate):
-        recipe = tiny_recipe(ema_decay=0.9, label_smoothing=0.1, augment=AugmentConfig(noise=0.1, mixup=0.5))
+        recipe = tiny_recipe(ema_decay=0.9, label_smoothing=0.1, augmentation=Augmentation(noise=0.1, mixup=0.5))
         learner = make_learner(
             network_of(Body()), recipe, squares(32), fabric=machine.fabric(), seed=3, accumulate=accumulate
         )
@@ -99,7 +99,7 @@ def test_outlines_are_learned_from_in_micro_batches(squares, tiny_recipe, machin
         torch.from_numpy(examples.slices), torch.from_numpy(examples.targets), torch.from_numpy(coverage),
         torch.arange(8) % 3 > 0,
     )  # fmt: skip
-    recipe = tiny_recipe(network=NetworkConfig(input_size=64, evidence="outlines"))
+    recipe = tiny_recipe(network=Network(input_size=64, evidence="outlines"))
     torch.manual_seed(0)
     network = build_classifier(recipe.network, 2)
     learner = make_learner(network, recipe, examples, fabric=machine.fabric(), seed=0, accumulate=2)

@@ -171,8 +171,15 @@ def test_a_finished_run_cannot_be_resumed(finished_run, short_plan):
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [(None, "run_not_found"), ("", "run_damaged"), ("[1]", "run_damaged"), ("{", "run_damaged")]
-    + [("{}", "run_format_unknown"), ('{"format": 2}', "run_damaged"), ('{"format": 2, "sed": 3}', "run_damaged")],
+    [
+        (None, "run_not_found"),
+        ("", "run_damaged"),
+        ("[1]", "run_damaged"),
+        ("{", "run_damaged"),
+        ("{}", "run_format_unknown"),
+        ('{"format": 2}', "run_damaged"),
+        ('{"format": 2, "sed": 3}', "run_damaged"),
+    ],
 )
 def test_only_a_recorded_run_can_be_resumed(content, code, short_plan, tmp_path):
     if content is not None:
