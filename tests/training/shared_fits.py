@@ -25,10 +25,10 @@ from gadolin.training.processes import is_first
 
 CHANGED = Augmentation(rotate_degrees=20, noise=0.1, blur=0.5, elastic=0.02, contrast=0.2, gamma=1.3)
 RECIPES = {
-    "augmented": {"augment": CHANGED, "label_smoothing": 0.1, "ema_decay": 0.9},
-    "mixed": {"augment": Augmentation(noise=0.1, mixup=0.5), "balance": "sampler"},
+    "augmented": {"augmentation": CHANGED, "label_smoothing": 0.1, "ema_decay": 0.9},
+    "mixed": {"augmentation": Augmentation(noise=0.1, mixup=0.5), "balance": "sampler"},
     "outlines": {
-        "augment": CHANGED,
+        "augmentation": CHANGED,
         "network": Network(input_size=64, evidence="outlines", dropout=0.5),
         "optimizer": Optimizer(lr=3e-4, warmup_epochs=0),  # steps enlarge what sums in another order leave
     },

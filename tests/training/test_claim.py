@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from gadolin.atomic import write_json
-from gadolin.errors import DataError, OutputError
+from gadolin.errors import DataError, OutputError, RecipeError
 from gadolin.training.claim import claimed, require_same
 from gadolin.training.plan import Plan
 
@@ -124,10 +124,21 @@ def test_a_lock_that_cannot_be_written_is_an_error_with_what_to_do(plan_of, monk
 
 def test_a_run_from_before_a_recipe_key_came_is_of_the_same_settings_where_the_key_is_as_it_was(tmp_path, tiny_recipe):
     recipe = tiny_recipe().as_json()
-    old = recipe | {"network": {key: value for key, value in recipe["network"].items() if key != "healthy"}}
+    old = recipe | {"network": {key: value for key, value in recipe["network"].items() if key != "no_lesion_class"}}
     write_json(tmp_path / "run.json", {"recipe": old})
 
     require_same(tmp_path, {"recipe": recipe})
-    changed = recipe | {"network": recipe["network"] | {"healthy": "absence"}}
+    changed = recipe | {"network": recipe["network"] | {"no_lesion_class": "residual"}}
     with pytest.raises(DataError, match="recipe differs"):
         require_same(tmp_path, {"recipe": changed})
+
+
+def test_a_run_of_an_older_recipe_format_is_refused_with_a_code(tmp_path, tiny_recipe):
+    recipe = tiny_recipe().as_json()
+    write_json(tmp_path / "run.json", {"recipe": {key: value for key, value in recipe.items() if key != "format"}})
+
+    with pytest.raises(RecipeError) as refused:
+        require_same(tmp_path, {"recipe": recipe})
+
+    assert refused.value.code == "recipe_format_older"
+    assert refused.value.path == str(tmp_path / "run.json")

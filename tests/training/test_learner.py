@@ -81,8 +81,8 @@ def test_what_is_learned_later_grows_with_the_input():
 def test_a_step_of_no_strength_knows_neither_tones_nor_marks(learner_of, squares):
     harder = Augmentation(tone=1.0), Corruptions(bias=1.0, marks=1.0, invert=1.0)
     losses = []
-    for (augment, disturb), strength in ((harder, 0.0), (harder, 1.0), ((Augmentation(), Corruptions()), 1.0)):
-        learner = learner_of(augment=augment, disturb=disturb)
+    for (augmentation, corruptions), strength in ((harder, 0.0), (harder, 1.0), ((Augmentation(), Corruptions()), 1.0)):
+        learner = learner_of(augmentation=augmentation, corruptions=corruptions)
         batch = squares(16).take(np.arange(16))
         losses.append(train_step(learner, batch, size=32, number=0, strength=strength)[0])
 
@@ -136,7 +136,7 @@ def test_a_step_depends_on_seed_and_number_alone(learner_of, squares):
     batch = squares(8).take(np.arange(8))
     results = []
     for noise in (0, 1):
-        learner = learner_of(augment=Augmentation(rotate_degrees=30, noise=0.1, mixup=1))
+        learner = learner_of(augmentation=Augmentation(rotate_degrees=30, noise=0.1, mixup=1))
         torch.manual_seed(noise)
         results.append((train_step(learner, batch, size=32, number=5), tensors(learner.network.state_dict())))
 

@@ -24,8 +24,7 @@ Model = Annotated[
 RecipeName = Annotated[
     str,
     typer.Option(
-        help="A built-in recipe (gadolin recipes lists them), a recipe file FILE.toml, or a run folder to take that "
-        "of."
+        help="A built-in recipe (gadolin recipes lists them), a recipe file FILE.toml, or a run folder to take that of."
     ),
 ]
 Settings = Annotated[
