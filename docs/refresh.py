@@ -1,6 +1,6 @@
 """Put what the package says into the documents: run it from the repository root after a change to either.
 
-``python docs/refresh.py recipes`` writes the values into the table of docs/recipes.md, ``python docs/refresh.py codes``
+``python docs/refresh.py recipes`` writes the table of docs/recipes.md, ``python docs/refresh.py codes``
 the codes of errors into docs/codes.md; without an argument it does both, runs the demo and fills the session of
 README.md, the example of docs/prediction.md and, where Chromium is installed, docs/images/report.png.
 """
@@ -14,10 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
+KINDS = {bool: "true, false", str: "text"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SHOWN = ("phantom", "train", "evaluate", "predict")
 ROWS = 6  # of the predictions
@@ -78,22 +78,24 @@ def main() -> None:
 
 
 def tell_recipes(path: Path) -> None:
-    """Write the recipes' values into the rows of their keys; the test of the documents tells of missing rows."""
-    from gadolin.recipe import RECIPES
+    """Write the table of every recipe key: default of the field, built-in values, what is allowed and the help."""
+    from gadolin.recipe import RECIPES, Recipe
+    from gadolin.recipe.keys import keys_of
 
-    lines = path.read_text(encoding="utf-8").splitlines()
-    names: list[str] = []
-    for place, line in enumerate(lines):
-        key, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not cells:
-            names = []
-        elif key == "key":
-            names = cells[:-1]
-        elif names and re.fullmatch(r"`[a-z_.]+`", key):
-            found = [reduce(getattr, key.strip("`").split("."), RECIPES[name]) for name in names]
-            values = [str(one).lower() if isinstance(one, bool) else str(one) for one in found]
-            lines[place] = f"| {' | '.join([key, *values, cells[-1]])} |"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    columns = [{key.name: shown(key.value) for key in keys_of(recipe)} for recipe in RECIPES.values()]
+    head = ["key", "field", *RECIPES, "allowed", "meaning"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for key in keys_of(Recipe("recipe")):
+        if key.name != "name":
+            values = [column[key.name] for column in columns]
+            cells = [shown(key.value), *values, key.allowed or KINDS[key.kind], key.help]
+            lines.append(f"| {' | '.join([f'`{key.name}`', *cells])} |")
+    fill(path, "recipes", "\n".join(lines))
+
+
+def shown(value: object) -> str:
+    """Return a value of a recipe as a cell of the table."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def tell_codes(path: Path) -> None:

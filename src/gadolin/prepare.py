@@ -27,9 +27,10 @@ _LONGEST_HEAD = 2.5  # longer side over shorter side
 _STRETCHED = 1.01  # how much the spacing of rows and columns may differ before pixels count as no squares
 
 
-def _explained(default: float, explained: str, **limits: float) -> Any:
-    """Return a field with a line of help and, for a number, its limits ``low`` and ``high``."""
-    return field(default=default, metadata={"help": explained, **limits})
+def _explained(default: float, explained: str, limits: tuple[float, float] | None = None) -> Any:
+    """Return a field with a line of help and, for a number, its lowest and highest value."""
+    low_high = {} if limits is None else {"low": limits[0], "high": limits[1]}
+    return field(default=default, metadata={"help": explained, **low_high})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,15 @@ class Preparation:
     bits; files of 8 bits follow the rule "8-bit range", 0 to 255.
     """
 
-    size: int = _explained(256, "side in pixels of a prepared slice", low=16, high=2048)
+    size: int = _explained(256, "side in pixels of a prepared slice", (16, 2048))
     crop: bool = _explained(True, "crop to the head first")
-    margin: float = _explained(0.02, "margin kept around the head, as a fraction of its longer side", low=0, high=0.5)
+    margin: float = _explained(0.02, "margin kept around the head, as a fraction of its longer side", (0, 0.5))
     square: bool = _explained(True, "keep the aspect ratio by padding with black; false stretches")
     low_percentile: float = _explained(
-        0.5, "percentile inside the head that becomes black, for files deeper than 8 bits", low=0, high=100
+        0.5, "percentile inside the head that becomes black, for files deeper than 8 bits", (0, 100)
     )
     high_percentile: float = _explained(
-        99.9, "percentile inside the head that becomes white, for files deeper than 8 bits", low=0, high=100
+        99.9, "percentile inside the head that becomes white, for files deeper than 8 bits", (0, 100)
     )
 
     def __post_init__(self) -> None:

@@ -120,6 +120,8 @@ def test_a_manifest_of_bytes_is_refused(train, tmp_path):
         (("--set", "epochs=0"), "epochs must lie in 1 to 100000, got 0"),
         (("--set", "network.input_size=100"), "network.input_size must be a multiple of 32"),
         (("--set", "network.evidence=outline"), "network.evidence must be one of auto, map, outlines"),
+        (("--set", "network.backbone=compct"), "got 'compct' (did you mean 'compact'?)"),
+        (("--recipe", "absent.toml"), "absent.toml: the recipe must be a file that can be opened"),
         (("--recipe", "resnet"), "got 'resnet' (did you mean 'resnet50'?)"),
         (("--device", "gpu"), "device must be one of auto, cpu, cuda, mps, got 'gpu'"),
         (("--precision", "half"), "precision must be one of auto, float32, bfloat16"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ import gadolin
 from gadolin.cli.app import app
 from gadolin.errors import BundleError, ReadError
 from gadolin.manifest import COLUMNS
-from gadolin.recipe import RECIPES
+from gadolin.recipe import RECIPES, Recipe
+from gadolin.recipe.keys import keys_of
 from gadolin.records import NOTICE, Failure, Prediction
 from gadolin.sources.labels import _ALIASES, canonical
 
@@ -52,13 +54,13 @@ def rows_of(text):
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
-def recipe_values(config, prefix=""):
-    for item in fields(config):
-        value = getattr(config, item.name)
-        if is_dataclass(value):
-            yield from recipe_values(value, f"{prefix}{item.name}.")
-        elif prefix + item.name != "name":
-            yield prefix + item.name, str(value).lower() if isinstance(value, bool) else str(value)
+@pytest.fixture(scope="module")
+def refresh():
+    spec = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "refresh.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["refresh"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def shell_lines():
@@ -73,16 +75,30 @@ def shell_lines():
 SHELL_LINES = sorted(set(shell_lines()))
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_key_is_told_with_its_value_and_meaning(name):
-    column = list(RECIPES).index(name) + 1
-    told = {row[0]: row for row in rows_of(text_of("docs/recipes.md")) if len(row) == len(RECIPES) + 2}
-    values = dict(recipe_values(RECIPES[name]))
-    missing = [key for key in values if key not in told or not told[key][-1]]
-    stale = {key: value for key, value in values.items() if key in told and told[key][column] != value}
-    assert not missing, f"docs/recipes.md lacks {missing}"
-    assert not stale, f"docs/recipes.md tells other values than the recipe {name}, which has {stale}"
-    assert [key for key in told if key not in values and key != "key"] == []
+def test_the_table_of_recipe_keys_is_what_the_recipes_say(refresh, tmp_path):
+    page = text_of("docs/recipes.md")
+    (tmp_path / "recipes.md").write_text(page, encoding="utf-8")
+
+    refresh.tell_recipes(tmp_path / "recipes.md")
+
+    assert page == (tmp_path / "recipes.md").read_text(encoding="utf-8"), "run python docs/refresh.py recipes"
+    told = [row[0] for row in rows_of(section(page, "Every key"))]
+    assert told == ["key", *(key.name for key in keys_of(RECIPES["default"]) if key.name != "name")]
+
+
+def test_every_recipe_key_that_a_document_names_is_one():
+    known = {key.name for key in keys_of(RECIPES["default"])}
+    groups = {"augment", "disturb", *(key.partition(".")[0] for key in known if "." in key)}
+    pattern = re.compile(rf"(?:`|--set )((?:{'|'.join(sorted(groups))})\.(?!py\b)[a-z_]+)")
+    pages = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
+    named = {(path.name, key) for path in pages for key in pattern.findall(path.read_text(encoding="utf-8"))}
+    assert len(named) > 40
+    assert {(name, key) for name, key in named if key not in known} == set()
+
+
+def test_the_recipe_file_of_the_page_is_one():
+    text = re.search(r"```toml\n(.*?)```", text_of("docs/recipes.md"), re.DOTALL).group(1)
+    assert Recipe.from_toml(text).epochs == 20
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -219,7 +219,7 @@ def test_a_hidden_width_builds_the_dense_head():
 
 def test_an_unknown_backbone_is_refused_with_the_nearest_name():
     with pytest.raises(RecipeError, match=re.escape("got 'resnet5' (did you mean 'resnet50'?)")):
-        Network(backbone="resnet5")
+        build_classifier(Network(backbone="resnet5", input_size=64), 3)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_name():
     ids=str,
 )
 def test_values_that_no_network_can_be_built_with_are_refused(values):
-    with pytest.raises(RecipeError, match=f"network.{next(iter(values))}|{next(iter(values))} be"):
+    with pytest.raises(RecipeError, match=f"network.{next(iter(values))}"):
         Network(**values)
 
 

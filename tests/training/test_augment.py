@@ -60,9 +60,9 @@ def test_every_option_but_mixing_is_tried_here():
     assert {field.name for field in dataclasses.fields(Augmentation)} == {
         *OPTIONS,
         "mixup",
-        "lesions",
-        "pastes",
-        "fills",
+        "p_lesion_removal",
+        "p_lesion_paste",
+        "p_inpaint",
     }
 
 

@@ -21,8 +21,8 @@ def fit_into(tiny_network, tiny_recipe, squares, machine):
 
     def run(folder, *, progress=None, **fields):
         folder.mkdir(exist_ok=True)
-        augment = Augmentation(rotate_degrees=20, noise=0.1, elastic=0.05, mixup=0.5)
-        recipe = tiny_recipe(**{"epochs": EPOCHS, "ema_decay": 0.9, "augmentation": augment, **fields})
+        augmentation = Augmentation(rotate_degrees=20, noise=0.1, elastic=0.05, mixup=0.5)
+        recipe = tiny_recipe(**{"epochs": EPOCHS, "ema_decay": 0.9, "augmentation": augmentation, **fields})
         parts = (squares(32), squares(16, seed=1))
         return fit(tiny_network(), recipe, parts, machine=machine, run=folder, progress=progress)
 

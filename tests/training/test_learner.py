@@ -81,8 +81,8 @@ def test_what_is_learned_later_grows_with_the_input():
 def test_a_step_of_no_strength_knows_neither_tones_nor_marks(learner_of, squares):
     harder = Augmentation(tone=1.0), Corruptions(bias=1.0, marks=1.0, invert=1.0)
     losses = []
-    for (augment, disturb), strength in ((harder, 0.0), (harder, 1.0), ((Augmentation(), Corruptions()), 1.0)):
-        learner = learner_of(augmentation=augment, corruptions=disturb)
+    for (augmentation, corruptions), strength in ((harder, 0.0), (harder, 1.0), ((Augmentation(), Corruptions()), 1.0)):
+        learner = learner_of(augmentation=augmentation, corruptions=corruptions)
         batch = squares(16).take(np.arange(16))
         losses.append(train_step(learner, batch, size=32, number=0, strength=strength)[0])
 

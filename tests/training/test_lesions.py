@@ -148,7 +148,7 @@ def test_lesions_of_a_coarser_grid_do():
 
 
 def test_what_is_drawn_follows_from_the_generator_and_the_share():
-    config = Augmentation(lesions=0.3, pastes=0.6, fills=0.2)
+    config = Augmentation(p_lesion_removal=0.3, p_lesion_paste=0.6, p_inpaint=0.2)
     first, again = (draw_exchange(1000, config, Generator().manual_seed(4)) for _ in range(2))
 
     assert torch.equal(first.chosen, again.chosen)

@@ -304,25 +304,25 @@ def test_a_class_whose_slices_all_show_no_lesion_is_named_as_the_recipe_says_and
     write_manifest(tmp_path / "known.csv", records)
     classes = sorted({one.label for one in records})
 
-    def lesions(name, healthy, data, weights="none"):
-        settings = ["network.evidence=outlines", f"network.no_lesion_class={healthy}", "epochs=1"]
+    def lesions(name, no_lesion_class, data, weights="none"):
+        settings = ["network.evidence=outlines", f"network.no_lesion_class={no_lesion_class}", "epochs=1"]
         recipe = with_settings(short_recipe, settings)
         train_model(short_plan(tmp_path / name, data=data, recipe=recipe, weights=str(weights)))
         return load_file(tmp_path / name / "bundle" / "weights.safetensors")["head.lesion"].tolist()
 
     absent = [float(each != "notumor") for each in classes]
     first = tmp_path / "first"
-    assert lesions("first", "absence", tmp_path / "known.csv") == absent
+    assert lesions("first", "residual", tmp_path / "known.csv") == absent
     assert lesions("on", "auto", first / "manifest.csv", first) == absent
     assert lesions("turned", "evidence", first / "manifest.csv", first) == [1.0] * len(classes)
 
 
-def test_absence_that_changes_nothing_is_told(small_phantoms, short_recipe, short_plan, tmp_path, caplog):
+def test_a_residual_class_that_changes_nothing_is_told(small_phantoms, short_recipe, short_plan, tmp_path, caplog):
     recipe = with_settings(short_recipe, ["network.evidence=outlines", "network.no_lesion_class=residual"])
     plan = short_plan(tmp_path / "run", data=small_phantoms / "manifest.csv", recipe=recipe)
     network = build_classifier(recipe.network, 4)
 
-    _tell_lesions(network, "absence", divide(plan, None))
+    _tell_lesions(network, "residual", divide(plan, None))
 
     assert network.head.lesion.tolist() == [1.0] * 4
     assert "network.no_lesion_class=residual changes nothing" in caplog.text

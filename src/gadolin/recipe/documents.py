@@ -24,8 +24,9 @@ def read_toml(source: Path | str) -> dict[str, Any]:
     Raises RecipeError where the file is missing, damaged or of another format.
     """
     path = source if isinstance(source, Path) else None
+    given = _read(source) if isinstance(source, Path) else source
     try:
-        content = tomllib.loads(_read(source) if isinstance(source, Path) else source)
+        content = tomllib.loads(given.decode("utf-8-sig") if isinstance(given, bytes) else given)
     except (ValueError, RecursionError) as error:
         raise RecipeError(
             code="recipe_damaged",
@@ -111,10 +112,10 @@ def _literal(value: object) -> str:
     return repr(value)
 
 
-def _read(path: Path) -> str:
-    """Return the text of a file; raises RecipeError where it cannot be opened, ValueError where it is not UTF-8."""
+def _read(path: Path) -> bytes:
+    """Return the content of a file; raises RecipeError where it cannot be opened."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes()
     except OSError as error:
         raise RecipeError(
             code="recipe_not_found",

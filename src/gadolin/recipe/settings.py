@@ -53,5 +53,5 @@ def _parsed(key: Key, text: str) -> object:
             code="recipe_value_invalid",
             rule=f"{key.name} must be a value of type {key.kind.__name__}",
             got=f"got {text!r}",
-            remedy=f"for example --set {key.name}={key.value}",
+            remedy=f"for example --set {key.name}={str(key.value).lower()}",
         ) from error
