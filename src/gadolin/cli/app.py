@@ -21,6 +21,7 @@ from gadolin.cli import (
     fetch,
     info,
     phantom,
+    plugins,
     predict,
     scan,
     score_explanations,
@@ -63,6 +64,7 @@ for command in (
     score_explanations.score_explanations,
     compare.compare,
     info.info,
+    plugins.plugins,
     serve.serve,
 ):
     app.command(command.__name__.replace("_", "-"))(command)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from gadolin.explanations.explanation import Explanation
-from gadolin.explanations.methods import METHODS
+from gadolin.explanations.methods import METHODS, Method
 from gadolin.explanations.methods import method as _method
 from gadolin.explanations.options import Options
-from gadolin.explanations.subject import subject
+from gadolin.explanations.subject import Subject, onto_slice, subject
 from gadolin.predictor import Predict, Predictor
 from gadolin.records import Slice
 
-__all__ = ["METHODS", "Explanation", "Options", "explain"]
+__all__ = ["METHODS", "Explanation", "Method", "Options", "Subject", "explain", "onto_slice"]
 
 
 def explain(
