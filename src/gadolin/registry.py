@@ -94,6 +94,10 @@ class Registry(Generic[T]):
         """Iterate over ``names()``."""
         return iter(self.names())
 
+    def __len__(self) -> int:
+        """Return how many names can be used."""
+        return len(self.names())
+
     def names(self) -> tuple[str, ...]:
         """Return the names that can be used: the built-in ones in their order, then those of plug-ins, sorted."""
         return (*self.built_in, *self.plugins())

@@ -57,7 +57,7 @@ class Backbone:
     stages: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    hub_name: str | None
+    hub_name: str | None = None
     levels: tuple[int, ...] = ()
     fixed_size: bool = False
 

@@ -18,7 +18,7 @@ from gadolin.errors import (
     suggestion,
 )
 from gadolin.folder_walk import special_file
-from gadolin.readers.contents import Contents, require_frame
+from gadolin.readers.contents import Contents, check_size, require_frame
 from gadolin.readers.kinds import HEAD, SUFFIXES, file_kind
 from gadolin.readers.raster import open_raster
 from gadolin.readers.registry import READERS, Reader, open_with, unusable_plugins
@@ -30,6 +30,7 @@ __all__ = [
     "READERS",
     "Contents",
     "Reader",
+    "check_size",
     "file_kind",
     "naming",
     "one_of",

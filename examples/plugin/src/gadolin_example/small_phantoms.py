@@ -1,0 +1,37 @@
+"""A source of data that needs no network: a small set of phantoms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
+from gadolin.sources import Release, Scan, Source, scan
+
+__all__ = ["SMALL_PHANTOMS", "fetch"]
+
+_PLAN = PhantomPlan(patients=4, slices=2, size=96, seed=7)
+_RELEASE = Release(
+    name="small-phantoms",
+    title="A small set of phantoms",
+    licence="CC0 1.0 (public domain)",
+    citation="The Gadolin authors. A small set of phantoms.",
+    url="https://example.org/small-phantoms",
+    pinned="small-phantoms/1",
+    counts={("train", name): 6 for name in CLASSES} | {("test", name): 2 for name in CLASSES},
+)
+
+
+def fetch(out: Path, *, progress: Callable[[int, int, str], None] | None = None) -> Scan:
+    """Draw the phantoms into ``out``; raises DataError where that holds something, OutputError where it is full."""
+
+    def advance(done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total, "drawing")
+
+    write_phantoms(out, _PLAN, progress=advance)
+    return replace(scan(out), release=_RELEASE)
+
+
+SMALL_PHANTOMS = Source(_RELEASE, fetch)
