@@ -137,7 +137,7 @@ def _proxy(subject: Subject) -> list[Finding] | Unasked:
             "over the spread of tones, the aspect the height of the head over its width, both on the prepared slice; "
             "sagittal slices are asymmetric, axial ones taller than wide. Probed as shortcuts are. A warning where the "
             f"interval's lower end is {WARNING} of the way from chance to 1; never serious, as a tumour "
-            f"makes a head asymmetric too: {' and '.join(without) or 'a class without a tumour'} is left out beside two "
+            f"makes a head asymmetric too: {' and '.join(without) or 'a class without one'} is left out beside two "
             f"classes with a tumour, and told in a note beside one. {STRANGERS} The score is the balanced accuracy.",
             remedy="Look at 20 slices of each class; where planes differ, share them out evenly or report figures for "
             "each plane by itself.",

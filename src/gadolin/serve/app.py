@@ -22,8 +22,8 @@ from starlette.routing import Match
 from gadolin._version import __version__
 from gadolin.errors import GadolinError
 from gadolin.explanations.trust import trust
-from gadolin.predictor import Predictor
 from gadolin.phantom import CLASSES
+from gadolin.predictor import Predictor
 from gadolin.readers import PLANES
 from gadolin.records import NOTICE
 from gadolin.serve.answers import Engine

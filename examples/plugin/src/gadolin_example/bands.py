@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from gadolin.explanations import Method, Options, Subject
 from numpy.typing import NDArray
+
+from gadolin.explanations import Method, Options, Subject
 
 __all__ = ["BANDS", "bands"]
 

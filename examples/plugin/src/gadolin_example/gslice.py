@@ -6,10 +6,11 @@ import struct
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
+
 from gadolin.errors import DamagedFileError
 from gadolin.readers import Contents, Reader, check_size
 from gadolin.records import Slice
-from numpy.typing import NDArray
 
 __all__ = ["GSLICE", "gslice_bytes", "open_gslice"]
 
@@ -21,12 +22,12 @@ _CRC = struct.Struct("<I")
 def open_gslice(content: bytes) -> Contents:
     """Return the slice of a file; raises ReadError where the file is damaged, or too small or too large."""
     if len(content) < _HEADER.size:
-        raise _damaged("its header is cut off")
+        raise _damaged(got="its header is cut off")
     _, width, height = _HEADER.unpack_from(content)
     check_size(width, height)
     pixels = content[_HEADER.size : -_CRC.size]
     if len(pixels) != width * height or zlib.crc32(pixels) != _CRC.unpack(content[-_CRC.size :])[0]:
-        raise _damaged("its pixels do not match its header")
+        raise _damaged(got="its pixels do not match its header")
 
     def decode(_number: int) -> Slice:
         return Slice(np.frombuffer(pixels, np.uint8).reshape(height, width).astype(np.float32))

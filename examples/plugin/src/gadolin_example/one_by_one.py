@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from gadolin.runtime import RUNTIMES, Answer
 from numpy.typing import NDArray
+
+from gadolin.runtime import RUNTIMES, Answer
 
 __all__ = ["OneByOne"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gadolin.network import Backbone
 from torch import Tensor, nn
+
+from gadolin.network import Backbone
 
 __all__ = ["TINYNET", "TinyNet"]
 
