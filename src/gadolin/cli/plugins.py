@@ -12,7 +12,7 @@ from gadolin.cli.output import print_json, say, table
 if TYPE_CHECKING:
     from gadolin.registry import Entry
 
-_REGISTRIES = {
+REGISTRIES = {
     "backbone": "gadolin.network.backbones:BACKBONES",
     "method": "gadolin.explanations.methods:METHODS",
     "reader": "gadolin.readers:READERS",
@@ -29,7 +29,7 @@ def plugins(
 
     Each plug-in is imported. If one cannot be used, its error is shown and the exit code is 1.
     """
-    found = {kind: _entries(kind, home) for kind, home in _REGISTRIES.items()}
+    found = {kind: _entries(kind, home) for kind, home in REGISTRIES.items()}
     broken = [one for entries in found.values() for one in entries if one.error is not None]
     if as_json:
         print_json({"plugins": [_json(kind, one) for kind, entries in found.items() for one in entries]})

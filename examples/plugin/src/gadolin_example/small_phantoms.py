@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from gadolin.manifest import write_manifest
 from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
 from gadolin.sources import Release, Scan, Source, scan
 
@@ -30,8 +31,11 @@ def fetch(out: Path, *, progress: Callable[[int, int, str], None] | None = None)
         if progress is not None:
             progress(done, total, "drawing")
 
-    write_phantoms(out, _PLAN, progress=advance)
-    return replace(scan(out), release=_RELEASE)
+    manifest = write_phantoms(out, _PLAN, progress=advance)
+    drawn = scan(out)
+    records = tuple(replace(one, source=_RELEASE.name) for one in drawn.records)
+    write_manifest(manifest, records)
+    return replace(drawn, records=records, release=_RELEASE)
 
 
 SMALL_PHANTOMS = Source(_RELEASE, fetch)
