@@ -1,8 +1,9 @@
 """Put what the package says into the documents: run it from the repository root after a change to either.
 
-``python docs/refresh.py recipes`` writes the table of docs/recipes.md, ``python docs/refresh.py codes``
-the codes of errors into docs/codes.md; without an argument it does both, runs the demo and fills the session of
-README.md, the example of docs/prediction.md and, where Chromium is installed, docs/images/report.png.
+``python docs/refresh.py recipes`` writes the values into the table of docs/recipes.md, ``python docs/refresh.py codes``
+the codes of errors into docs/codes.md, ``python docs/refresh.py plugins`` the files of examples/plugin into
+docs/plugins.md; without an argument it does all three, runs the demo and fills the session of README.md, the example of
+docs/prediction.md and, where Chromium is installed, docs/images/report.png.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ class Code(NamedTuple):
 
 def main() -> None:
     """Refresh everything, or what is named; the demo's folder is ``demo``."""
-    if sys.argv[1:] != ["codes"]:
-        tell_recipes(Path("docs/recipes.md"))
-    if sys.argv[1:] != ["recipes"]:
-        tell_codes(Path("docs/codes.md"))
-    if sys.argv[1:] in (["codes"], ["recipes"]):
+    parts = {"recipes": tell_recipes, "codes": tell_codes, "plugins": show_plugins}
+    for name, write in parts.items():
+        if sys.argv[1:] in ([], [name]):
+            write(Path(f"docs/{name}.md"))
+    if sys.argv[1:]:
         return
     os.environ["PYTHONUNBUFFERED"] = "1"  # so that messages stand where they were printed
     printed = output(sys.executable, "demo.py")
@@ -96,6 +97,15 @@ def tell_recipes(path: Path) -> None:
 def shown(value: object) -> str:
     """Return a value of a recipe as a cell of the table."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def show_plugins(path: Path, example: Path = Path("examples/plugin")) -> None:
+    """Write the entry points and the files of the example plug-in between their marks."""
+    text = (example / "pyproject.toml").read_text(encoding="utf-8")
+    points = text[text.index("[project.entry-points") :].strip()
+    fill(path, "pyproject.toml", f"```toml\n{points}\n```")
+    for file in sorted((example / "src" / "gadolin_example").glob("*.py")):
+        fill(path, file.name, f"```python\n{file.read_text(encoding='utf-8').strip()}\n```")
 
 
 def tell_codes(path: Path) -> None:
@@ -245,7 +255,8 @@ def shortened(block: str) -> str:
 def fill(path: Path, name: str, content: str) -> None:
     """Replace what stands between the marks of ``name`` in a document."""
     text = path.read_text(encoding="utf-8")
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    mark = re.escape(name)
+    pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
     path.write_text(pattern.sub(lambda found: f"{found[1]}{content}\n{found[2]}", text), encoding="utf-8")
 
 

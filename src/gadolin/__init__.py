@@ -17,10 +17,11 @@ from gadolin.telemetry import switch_off
 if TYPE_CHECKING:
     from gadolin.bundle import Bundle
     from gadolin.errors import GadolinError
-    from gadolin.explanations import Explanation, explain, methods
+    from gadolin.explanations import Explanation, explain
+    from gadolin.explanations.methods import methods
     from gadolin.files import predict_files
     from gadolin.metrics.comparison import Comparison
-    from gadolin.network.catalogue import backbones
+    from gadolin.network.backbones import backbones
     from gadolin.phantom import PhantomPlan, write_phantoms
     from gadolin.predictions import Table, read_table
     from gadolin.predictor import Predictor
@@ -61,14 +62,14 @@ _HOMES = {
     "Split": "workflows.split",
     "Table": "predictions",
     "audit": "workflows.audit",
-    "backbones": "network.catalogue",
+    "backbones": "network.backbones",
     "compare": "workflows.compare",
     "crossval": "workflows.crossval",
     "evaluate": "workflows.evaluate",
     "explain": "explanations",
     "load_model": "workflows.predict",
     "load_recipe": "recipe",
-    "methods": "explanations",
+    "methods": "explanations.methods",
     "predict": "workflows.predict",
     "predict_files": "files",
     "read": "readers",

@@ -22,6 +22,7 @@ from gadolin.montage import HEAD_COUNTER, count_heads
 from gadolin.prepare import Preparation, find_frame, prepare
 from gadolin.readers.contents import VERSION
 from gadolin.readers.each import each_slice
+from gadolin.readers.registry import plugin_versions
 from gadolin.records import Record, Slice, slice_name
 
 __all__ = ["Prepared", "default_cache_folder", "prepared_slices"]
@@ -95,7 +96,7 @@ def prepared_slices(
 
 def _key(records: Sequence[Record], preparation: Preparation) -> str:
     slices = [slice_name(record.digest or file_digest(record.path), record.frame) for record in records]
-    content = json.dumps([_FORMAT, VERSION, HEAD_COUNTER, preparation.as_json(), slices])
+    content = json.dumps([_FORMAT, VERSION, HEAD_COUNTER, preparation.as_json(), slices, *plugin_versions()])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 

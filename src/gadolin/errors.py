@@ -12,7 +12,8 @@ is made of these. HTTP status, exit code and JSON follow from the type and the c
     |   |-- DataError                    a folder or manifest cannot be used as asked
     |   |-- RecipeError                  an unknown recipe, key or value
     |   |-- WeightsError                 weights that cannot be had or do not fit
-    |   `-- BundleError                  a model that is missing, damaged or of another format
+    |   |-- BundleError                  a model that is missing, damaged or of another format
+    |   `-- PluginError                  a plug-in that does not import, or is not what it must be
     |-- OutputError (OSError)            the result cannot be written; exits with 1
     |-- DownloadError (ConnectionError)  a remote file cannot be fetched; exits with 1
     |-- ParityError (RuntimeError)       an export that does not compute what was trained; exits with 1
@@ -39,6 +40,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "ParityError",
+    "PluginError",
     "ReadError",
     "RecipeError",
     "RequestError",
@@ -147,6 +149,10 @@ class WeightsError(RequestError):
 
 class BundleError(RequestError):
     """A bundle is missing, damaged, or of a format that this version does not know."""
+
+
+class PluginError(RequestError):
+    """A plug-in of another package does not import, is of the wrong kind, or has a name that is taken."""
 
 
 class OutputError(GadolinError, OSError):

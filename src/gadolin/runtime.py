@@ -12,11 +12,12 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import BundleError, MissingExtraError, RequestError, suggestion
+from gadolin.errors import BundleError, GadolinError, MissingExtraError, RequestError, suggestion
 from gadolin.manifest import file_digest
+from gadolin.registry import Registry
 from gadolin.telemetry import import_onnxruntime, import_openvino
 
-__all__ = ["OUTPUTS", "RUNTIMES", "STRANGENESS", "Answer", "Opened", "Runtime", "open_runtime"]
+__all__ = ["OUTPUTS", "RUNTIMES", "STRANGENESS", "Answer", "MakeRuntime", "Opened", "Runtime", "open_runtime"]
 
 OUTPUTS = ("logits", "features", "evidence")
 STRANGENESS = "strangeness"
@@ -56,6 +57,25 @@ class Runtime(Protocol):
         """Return logits (N, K), features (N, F), evidence (N, K, h, w), strangeness (N,) of slices (N, H, H) uint8."""
 
 
+MakeRuntime = Callable[[Path, int], Runtime]
+"""Opens the ONNX graph of a bundle on a number of threads, 1 or more."""
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> RequestError:
+    return RequestError(
+        code="runtime_unknown",
+        rule=f"the runtime must be one of {', '.join(known)}",
+        got=f"got {name!r}{suggestion(name, known)}",
+    )
+
+
+RUNTIMES: Registry[MakeRuntime] = Registry(
+    "gadolin.runtimes", "a callable from a graph's path and threads to a runtime", callable, _unknown
+)
+"""What opens a graph, by the name of the runtime."""
+
+
+@RUNTIMES.register("onnxruntime")
 class OnnxRuntime:
     """The graph on onnxruntime's CPU provider."""
 
@@ -76,6 +96,7 @@ class OnnxRuntime:
         return Answer(*self._session.run(self._outputs, {"slices": prepared}))
 
 
+@RUNTIMES.register("openvino")
 class OpenVino:
     """The graph on OpenVINO's CPU plug-in, at the precision that it prefers."""
 
@@ -145,7 +166,12 @@ class Opened:
             self._session = None
 
     def _open(self) -> Runtime:
-        return RUNTIMES[self.name](self._graph, self.threads or os.cpu_count() or 1)
+        try:
+            return RUNTIMES.get(self.name)(self._graph, self.threads or os.cpu_count() or 1)
+        except GadolinError:
+            raise
+        except Exception as error:  # of a plug-in
+            raise _unloadable(self._graph, error) from error
 
 
 _OPENED: WeakSet[Opened] = WeakSet()
@@ -160,9 +186,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_sessions_behind)
 
 
-RUNTIMES: dict[str, Callable[[Path, int], Runtime]] = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
-
-
 def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0, digest: str = "") -> Opened:
     """Open a graph with the named runtime on ``threads`` threads, 0 for one per core.
 
@@ -171,12 +194,7 @@ def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0, di
     Raises RequestError for an unknown runtime or a number of threads outside 0 to 256, MissingExtraError where the
     runtime is not installed, BundleError where the graph cannot be loaded.
     """
-    if name not in RUNTIMES:
-        raise RequestError(
-            code="runtime_unknown",
-            rule=f"the runtime must be one of {', '.join(RUNTIMES)}",
-            got=f"got {name!r}{suggestion(name, RUNTIMES)}",
-        )
+    RUNTIMES.get(name)
     if not 0 <= threads <= _MOST_THREADS:
         raise RequestError(
             code="threads_out_of_range",

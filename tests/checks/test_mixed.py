@@ -7,7 +7,7 @@ from gadolin.sources import SOURCES
 
 
 def test_two_known_releases_in_one_manifest_are_a_warning(subject):
-    names = [source.release.name for source in SOURCES.values()][:2]
+    names = [source.release.name for _, source in SOURCES.items()][:2]
     (found,) = check(subject(*[{"source": name} for name in names]))
     assert found.severity == "warning"
     assert all(name in found.message for name in names)

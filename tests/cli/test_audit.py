@@ -160,3 +160,13 @@ def test_pictures_in_colour_are_shown_in_colour(gadolin, class_folders, tmp_path
     with Image.open(io.BytesIO(base64.b64decode(source))) as shown:
         assert shown.mode == "RGB"
         assert shown.size == (160, 160)
+
+
+def test_checks_are_chosen_by_name(gadolin, small_phantoms):
+    ending = gadolin("audit", small_phantoms, "--only", "tiny", "--only", "blank", "--skip", "blank", "--json")
+    assert ending.json["checks"] == ["tiny"]
+    assert len(ending.json["not_looked"]) > 20
+
+
+def test_an_unknown_check_is_refused_before_the_work(gadolin, small_phantoms):
+    gadolin("audit", small_phantoms, "--skip", "tinny").refused("'tinny'", "'tiny'")

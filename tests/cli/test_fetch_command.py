@@ -21,7 +21,7 @@ def made_up(monkeypatch):
         found = scan(out)
         return Scan(found.root, found.kind, found.records, release=SOURCES["kaggle"].release)
 
-    monkeypatch.setitem(known.SOURCES, "kaggle", known.Source(SOURCES["kaggle"].release, fetch))
+    monkeypatch.setitem(known.SOURCES.built_in, "kaggle", known.Source(SOURCES["kaggle"].release, fetch))
 
 
 def test_what_was_fetched_is_told_with_licence_and_citation(gadolin, made_up, tmp_path):

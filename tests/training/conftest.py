@@ -57,7 +57,7 @@ def tiny_compact(monkeypatch):
         std=(0.2,),
         hub_name=None,
     )
-    monkeypatch.setitem(backbones.BACKBONES, "compact", kind)
+    monkeypatch.setitem(backbones.BACKBONES.built_in, "compact", kind)
 
 
 @pytest.fixture

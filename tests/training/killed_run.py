@@ -115,7 +115,7 @@ def run(data, out, wanted=None, seconds=0.0):
 
 def main(data, folder, seed):
     torch.set_num_threads(1)
-    backbones.BACKBONES["compact"] = backbones.Backbone(
+    backbones.BACKBONES.built_in["compact"] = backbones.Backbone(
         name="compact",
         build=lambda _side: TinyBody(),
         features=(8,) * 4,

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from gadolin.errors import DataError, OutputError
+from gadolin.errors import DataError, OutputError, RecipeError
 from gadolin.run_folder import RunFolder
 from gadolin.training.claim import claimed, require_same
 from gadolin.training.plan import Plan
@@ -122,9 +122,7 @@ def test_a_lock_that_cannot_be_written_is_an_error_with_what_to_do(plan_of, monk
         claim(plan_of())
 
 
-def test_a_run_from_before_a_recipe_key_came_is_of_the_same_settings_where_the_key_is_as_it_was(
-    tmp_path, tiny_recipe, write_run
-):
+def test_a_recipe_key_that_a_run_does_not_have_counts_as_its_default(tmp_path, tiny_recipe, write_run):
     recipe = tiny_recipe().as_json()
     old = recipe | {"network": {key: value for key, value in recipe["network"].items() if key != "no_lesion_class"}}
     run = RunFolder(write_run(tmp_path, recipe=old))
@@ -133,3 +131,13 @@ def test_a_run_from_before_a_recipe_key_came_is_of_the_same_settings_where_the_k
     changed = recipe | {"network": recipe["network"] | {"no_lesion_class": "residual"}}
     with pytest.raises(DataError, match="recipe differs"):
         require_same(run, {"recipe": changed})
+
+
+def test_a_run_of_an_older_recipe_format_is_refused_with_a_code(tmp_path, tiny_recipe, write_run):
+    recipe = tiny_recipe().as_json()
+    run = RunFolder(write_run(tmp_path, recipe={key: value for key, value in recipe.items() if key != "format"}))
+
+    with pytest.raises(RecipeError) as refused:
+        require_same(run, {"recipe": recipe})
+
+    assert (refused.value.code, refused.value.path) == ("recipe_format_older", str(tmp_path))

@@ -2,8 +2,22 @@
 
 from gadolin.checks.beside import Beside
 from gadolin.checks.facts import FileFacts, file_facts
-from gadolin.checks.registry import CHECKS
+from gadolin.checks.registry import CHECKS, Check, Selection
 from gadolin.checks.run import Audit, audit, look_at, subject_of
 from gadolin.checks.subject import Subject
+from gadolin.checks.unasked import Unasked
 
-__all__ = ["CHECKS", "Audit", "Beside", "FileFacts", "Subject", "audit", "file_facts", "look_at", "subject_of"]
+__all__ = [
+    "CHECKS",
+    "Audit",
+    "Beside",
+    "Check",
+    "FileFacts",
+    "Selection",
+    "Subject",
+    "Unasked",
+    "audit",
+    "file_facts",
+    "look_at",
+    "subject_of",
+]

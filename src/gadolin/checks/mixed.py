@@ -21,7 +21,7 @@ def check(subject: Subject) -> list[Finding] | Unasked:
     sources = Counter(record.source or "unnamed" for record in subject.mine)
     if len(sources) < 2:
         return []
-    known = sorted({source.release.name for source in SOURCES.values()} & set(sources))
+    known = sorted({source.release.name for _, source in SOURCES.items()} & set(sources))
     shared = torn_apart(subject, {row: record.source for row, record in enumerate(subject.mine)})
     told = ", ".join(f"{name} {count:,}" for name, count in sources.most_common())
     overlap = f"; {counted(len(shared), 'slice')} of one stand in another too" if shared else ""

@@ -17,14 +17,14 @@ from gadolin.checks.views import head_mask, shrunk
 from gadolin.checks.words import counted
 from gadolin.errors import ReadError
 from gadolin.readers import open_file
-from gadolin.records import Finding
+from gadolin.records import NO_LESION, Finding
+from gadolin.sources.labels import is_without_lesion
 
 __all__ = ["check", "plane_of", "uneven"]
 
 _AXES = ("sagittal", "coronal", "axial")  # the planes across the patient's left-right, front-back and long axis
 _STRAIGHT = 0.8  # cosine of the normal to its axis: what is tilted by 37 degrees or more is called oblique
 _SERIOUS, _WARNING = 0.5, 0.25  # of the share of a class's slices that would have to change their plane
-_WITHOUT = "notumor"
 _FEWEST = 10  # slices of a class whose plane is known
 
 
@@ -113,7 +113,8 @@ def _proxy(subject: Subject) -> list[Finding] | Unasked:
 
     Slices without a tumour, which alone makes a head asymmetric, are left out where two classes have one.
     """
-    lesions = [row for row, record in enumerate(subject.mine) if record.label != _WITHOUT]
+    without = _without_lesion(subject)
+    lesions = [row for row, record in enumerate(subject.mine) if record.label not in without]
     alike = len({subject.mine[row].label for row in lesions}) > 1
     rows = lesions if alike else list(range(subject.own))
     asked = asked_of(subject).take(rows)
@@ -136,13 +137,19 @@ def _proxy(subject: Subject) -> list[Finding] | Unasked:
             "over the spread of tones, the aspect the height of the head over its width, both on the prepared slice; "
             "sagittal slices are asymmetric, axial ones taller than wide. Probed as shortcuts are. A warning where the "
             f"interval's lower end is {WARNING} of the way from chance to 1; never serious, as a tumour "
-            f"makes a head asymmetric too: {_WITHOUT} is left out beside two classes with a tumour, and told in a note "
-            f"beside one. {STRANGERS} The score is the balanced accuracy.",
+            f"makes a head asymmetric too: {' and '.join(without) or 'a class without one'} is left out beside two "
+            f"classes with a tumour, and told in a note beside one. {STRANGERS} The score is the balanced accuracy.",
             remedy="Look at 20 slices of each class; where planes differ, share them out evenly or report figures for "
             "each plane by itself.",
             score=found.accuracy.value,
         )
     ]
+
+
+def _without_lesion(subject: Subject) -> tuple[str, ...]:
+    """Return the classes without a lesion: by their outlines where every slice says so, else by their names."""
+    outlines = {name: {one.outline for one in subject.mine if one.label == name} for name in subject.classes}
+    return tuple(name for name in subject.classes if outlines[name] == {NO_LESION} or is_without_lesion(name))
 
 
 def _shape(small: NDArray[np.uint8]) -> NDArray[np.float32]:

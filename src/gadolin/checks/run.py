@@ -11,7 +11,7 @@ from gadolin.checks.beneath import beneath
 from gadolin.checks.beside import Beside
 from gadolin.checks.facts import FileFacts, file_facts
 from gadolin.checks.parts import PartCount, part_counts
-from gadolin.checks.registry import CHECKS
+from gadolin.checks.registry import CHECKS, Check, Selection
 from gadolin.checks.subject import Subject, called
 from gadolin.checks.unasked import Unasked
 from gadolin.checks.verdict import verdict
@@ -33,20 +33,16 @@ class Audit:
     """What was found.
 
     ``verdict`` is the one sentence to take home; ``findings`` are in order of severity; ``parts`` count the slices of
-    each part and class by what they share with the training part. ``unasked`` says of each check that did not look why.
-    ``subject`` is what the checks saw.
+    each part and class by what they share with the training part. ``looked`` are the names of the checks that looked,
+    ``unasked`` gives the reason of each other one. ``subject`` is what the checks saw.
     """
 
     verdict: str
     findings: tuple[Finding, ...]
     parts: tuple[PartCount, ...]
+    looked: tuple[str, ...]
     unasked: dict[str, str]
     subject: Subject = field(repr=False)
-
-    @property
-    def looked(self) -> tuple[str, ...]:
-        """The names of the checks that looked."""
-        return tuple(name for name in CHECKS if name not in self.unasked)
 
     def as_json(self) -> dict[str, object]:
         """Return the audit as the documented JSON object (``docs/audit.md``)."""
@@ -95,18 +91,50 @@ def audit(
     return look_at(subject_of(data, against, patient_from=patient_from, cache=cache, beside=beside, progress=progress))
 
 
-def look_at(subject: Subject) -> Audit:
-    """Return what all checks find in a subject."""
+def look_at(subject: Subject, selection: Selection | None = None) -> Audit:
+    """Return what all checks find in a subject, or those of ``selection``.
+
+    A plug-in that cannot be used or raises is listed in ``Audit.unasked``; the other checks run.
+    """
+    selection = selection or Selection()
     found: list[Finding] = []
+    looked: list[str] = []
     unasked: dict[str, str] = {}
-    for name, check in CHECKS.items():
-        told = check(subject)
+    for entry in CHECKS.entries():
+        name, reason = entry.name, selection.reason(entry.name)
+        if name in looked or name in unasked:  # a plug-in that was refused since its name is taken
+            continue
+        if reason is None and entry.error is not None:
+            reason = entry.error.reason
+        told = Unasked(reason) if reason is not None else _run(name, CHECKS.get(name), subject)
         if isinstance(told, Unasked):
             unasked[name] = told.reason
         else:
+            looked.append(name)
             found += told
     findings = tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
-    return Audit(verdict(subject, findings), findings, part_counts(subject), unasked, subject)
+    skipped = {name for name in unasked if selection.reason(name) is not None}
+    said = verdict(subject, findings, skipped)
+    return Audit(said, findings, part_counts(subject), tuple(looked), unasked, subject)
+
+
+def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Unasked:
+    """Run a check; one of a plug-in that raises, or returns something else than findings, did not look."""
+    if name in CHECKS.built_in:
+        return check(subject)
+    failed = f"the plug-in of {CHECKS.provider(name)} failed"
+    try:
+        told = check(subject)
+    except Exception as error:  # noqa: BLE001 -- whatever a plug-in raises, the other checks run
+        return Unasked(f"{failed}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    if isinstance(told, Unasked):
+        return told
+    if not isinstance(told, list | tuple) or not all(isinstance(one, Finding) for one in told):
+        return Unasked(f"{failed}: it must return a list of gadolin.records.Finding, or gadolin.checks.Unasked")
+    wrong = sorted({one.severity for one in told} - {*SEVERITIES})
+    if wrong:
+        return Unasked(f"{failed}: a severity must be one of {', '.join(SEVERITIES)}, not {wrong[0]!r}")
+    return [replace(one, kind=name) for one in told]
 
 
 def subject_of(

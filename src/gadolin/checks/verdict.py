@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from gadolin.checks.shared import learned_before
 from gadolin.checks.subject import Subject
@@ -13,16 +13,19 @@ from gadolin.records import Finding
 __all__ = ["verdict"]
 
 
-def verdict(subject: Subject, findings: Sequence[Finding]) -> str:
-    """Return the verdict on a data set: what matters most of ``findings``, in order of severity."""
+def verdict(subject: Subject, findings: Sequence[Finding], skipped: Container[str] = ()) -> str:
+    """Return the verdict on a data set: what matters most of ``findings``, in order of severity.
+
+    ``skipped`` are the names of checks that were not run on request: nothing is claimed that only they could find.
+    """
     if findings and findings[0].severity == "serious":
         return _head(findings[0])
     warnings = Counter(one.severity for one in findings)["warning"]
     rest = f"; {counted(warnings, 'warning')} below" if warnings else ""
-    return f"{_without_serious(subject, findings)}{rest}."
+    return f"{_without_serious(subject, findings, skipped)}{rest}."
 
 
-def _without_serious(subject: Subject, findings: Sequence[Finding]) -> str:
+def _without_serious(subject: Subject, findings: Sequence[Finding], skipped: Container[str]) -> str:
     shared = [one for one in findings if one.kind == "shared_slices"]
     if shared:
         return _head(shared[0]).rstrip(".")
@@ -31,6 +34,8 @@ def _without_serious(subject: Subject, findings: Sequence[Finding]) -> str:
         return f"{counted(subject.own, 'slice')} show {different:,} different ones; no test part is named"
     if not set(learned_before("test")).intersection(subject.parts):
         return "There is a test part and no training part to compare it with"
+    if "shared_slices" in skipped or "shared_patients" in skipped:
+        return "Whether training and test part share slices or patients was not checked"
     unknown = sum(not record.patient for record in subject.carried)
     if unknown:
         how_many = "patients are not" if unknown == len(subject.carried) else "not all patients are"

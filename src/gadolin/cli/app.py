@@ -21,6 +21,7 @@ from gadolin.cli import (
     fetch,
     info,
     phantom,
+    plugins,
     predict,
     recipes,
     scan,
@@ -41,8 +42,8 @@ _USAGE = "usage"
 
 app = typer.Typer(
     name="gadolin",
-    help="Tell glioma, meningioma, pituitary tumour and no tumour apart on brain MRI slices, and how far to trust "
-    "the answer. For research only; not a medical device.",
+    help="Classify brain MRI slices by tumour type, with calibrated probabilities, abstention and explanations. "
+    "For research only; not a medical device.",
     epilog="Exit codes: 0 done, 1 the work failed, 2 the request was wrong.",
     no_args_is_help=True,
     add_completion=False,
@@ -64,6 +65,7 @@ for command in (
     score_explanations.score_explanations,
     compare.compare,
     info.info,
+    plugins.plugins,
     serve.serve,
 ):
     app.command(command.__name__.replace("_", "-"))(command)

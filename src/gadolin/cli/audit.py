@@ -30,6 +30,8 @@ def audit(
     model: Annotated[
         Path | None, typer.Option(help="A run folder or bundle: is the data like what the model was trained on?")
     ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Run only this check; may be given several times.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Do not run this check; may be given several times.")] = None,
     patient_from: PatientFrom = None,
     cache: Cache = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -39,13 +41,13 @@ def audit(
     Nothing is changed. Unreadable files and folders are listed, and the exit code is then 1; files that are left out
     are listed with the reason.
     """
-    from gadolin.checks import Beside
-    from gadolin.checks import audit as audit_data
+    from gadolin.checks import Beside, Selection, look_at, subject_of
 
+    selection = Selection(tuple(only or ()), tuple(skip or ()))
     if report is not None:
         _require_page(report)
     with progress_bar("auditing") as advance:
-        found = audit_data(
+        subject = subject_of(
             data,
             against,
             patient_from=patient_from,
@@ -53,6 +55,7 @@ def audit(
             beside=Beside(predictions, model),
             progress=advance,
         )
+        found = look_at(subject, selection)
     if as_json:
         print_json(found.as_json())
     else:

@@ -26,7 +26,7 @@ def evaluate(
         typer.Option(help="Folder for the report; by default evaluation-<data> beside the model."),
     ] = None,
     patient_from: PatientFrom = None,
-    runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino, or that of a plug-in.")] = "onnxruntime",
     cache: Cache = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

@@ -20,7 +20,7 @@ def explain(
     model: Model = None,
     method: Annotated[
         str,
-        typer.Option(help="evidence, gradcam, integrated-gradients, occlusion, lime, shap, or all."),
+        typer.Option(help="evidence, gradcam, integrated-gradients, occlusion, lime, shap, that of a plug-in, or all."),
     ] = "evidence",
     label: Annotated[
         str | None, typer.Option("--class", help="The class to explain; by default the one that is named.")
@@ -33,7 +33,7 @@ def explain(
         str, typer.Option(help="What lime and shap show in place of a superpixel: blur, mean or inpaint.")
     ] = "blur",
     out: Annotated[Path, typer.Option(help="Folder for heat (.npy) and overlays (.png).")] = Path("explanations"),
-    runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino, or that of a plug-in.")] = "onnxruntime",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show what speaks for a class in slices: heat on the pixels of each slice, and how far to trust it.

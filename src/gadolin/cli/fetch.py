@@ -17,7 +17,7 @@ def fetch(
         str,
         typer.Argument(
             help="kaggle (7,023 slices, four classes), kaggle-7200 (its later release), figshare (3,064 slices with "
-            "patients and outlines), br35h (3,000, tumour or none), or sartaj (3,264, four classes)."
+            "patients and outlines), br35h (3,000, tumour or none), sartaj (3,264, four classes), or that of a plug-in."
         ),
     ],
     out: Annotated[

@@ -116,14 +116,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Return rows as text in columns, the first aligned left, the others right; each row is one line."""
+def table(head: list[str], rows: list[list[str]], *, left: int = 1) -> str:
+    """Return rows as text in columns, the first ``left`` aligned left, the others right; each row is one line."""
     lines = [[printable(cell) for cell in row] for row in [head, *rows]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
     def line(row: list[str]) -> str:
-        first, *rest = zip(row, widths, strict=True)
-        return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]).rstrip()
+        sized = list(zip(row, widths, strict=True))
+        first = [cell.ljust(width) for cell, width in sized[:left]]
+        return "  ".join([*first, *(cell.rjust(width) for cell, width in sized[left:])]).rstrip()
 
     return "\n".join([line(lines[0]), line(["-" * width for width in widths]), *map(line, lines[1:])])
 

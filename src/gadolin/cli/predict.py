@@ -23,7 +23,7 @@ def predict(
         ),
     ],
     model: Model = None,
-    runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino, or that of a plug-in.")] = "onnxruntime",
     threads: Annotated[int, typer.Option(help="Threads to compute with; 0 for one per core.")] = 0,
     series: Annotated[str | None, typer.Option(help="The number of the DICOM series to take of each folder.")] = None,
     plane: Annotated[

@@ -30,7 +30,7 @@ def serve(
     max_files: Annotated[int, typer.Option(help="Of one request.")] = 1000,
     max_seconds: Annotated[float, typer.Option(help="To decode one file.")] = 20.0,
     max_queue: Annotated[int, typer.Option(help="Requests that are worked on or wait.")] = 64,
-    runtime: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino, or that of a plug-in.")] = "onnxruntime",
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
 ) -> None:
     """Answer over HTTP, and show a page that pictures can be dropped on. Nothing that is sent is written anywhere.

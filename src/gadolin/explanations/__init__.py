@@ -7,14 +7,14 @@ from dataclasses import asdict
 
 from gadolin.errors import RequestError
 from gadolin.explanations.explanation import Explanation
-from gadolin.explanations.methods import METHODS
+from gadolin.explanations.methods import METHODS, Method
 from gadolin.explanations.methods import method as _method
 from gadolin.explanations.options import Options
-from gadolin.explanations.subject import subject
+from gadolin.explanations.subject import Subject, onto_slice, subject
 from gadolin.inputs import One, slices_from
 from gadolin.predictor import Predict, Predictor
 
-__all__ = ["METHODS", "Explanation", "Options", "explain"]
+__all__ = ["METHODS", "Explanation", "Method", "Options", "Subject", "explain", "onto_slice"]
 
 
 def explain(

@@ -22,7 +22,17 @@ from gadolin.records import Record
 from gadolin.splits import grouping_keys
 from gadolin.statistics import Interval, group_intervals
 
-__all__ = ["FAITHFUL", "MARKED", "MEASURES", "SIZES", "Kept", "Row", "Wish", "figures", "score_explanations"]
+__all__ = [
+    "FAITHFUL",
+    "MEASURES",
+    "SIZES",
+    "Kept",
+    "Row",
+    "Wish",
+    "figures",
+    "marked_above",
+    "score_explanations",
+]
 
 MEASURES = ("pointing", "energy", "iou", "auprc", "dice")
 """How heat lies on the outline."""
@@ -30,19 +40,7 @@ MEASURES = ("pointing", "energy", "iou", "auprc", "dice")
 FAITHFUL = ("deletion", "insertion")
 """What the heat says of the model: areas under the curves of its answer."""
 
-MARKED = {
-    "evidence": 0.1,
-    "gradcam": 0.1,
-    "integrated-gradients": 0.1,
-    "occlusion": 0.5,
-    "lime": 0.7,
-    "shap": 0.8,
-    "random": 0.1,
-    "centre": 0.9,
-    "brain": 0.1,
-    "edges": 0.3,
-}
-"""The share of a map's maximum above which it counts as marked for ``iou``, by method; see docs/results.md."""
+_MARKED_PRIORS = {"random": 0.1, "centre": 0.9, "brain": 0.1, "edges": 0.3}
 
 SIZES = ("small", "middle", "large")
 _SIZE_LIMITS = (0.01, 0.03)  # of the head's area
@@ -68,7 +66,7 @@ class Wish:
     ``slices`` slices, drawn with ``seed`` so that classes and persons come evenly; 0 for all.
     """
 
-    methods: tuple[str, ...] = (*METHODS, *PRIORS)
+    methods: tuple[str, ...] = field(default_factory=lambda: (*METHODS, *PRIORS))
     options: Options = field(default_factory=Options)
     slices: int = 0
     seed: int = 0
@@ -147,15 +145,19 @@ def _of_slice(predictor: Predictor, record: Record, group: str, wish: Wish, *, o
     size = _size(mask, asked)
     rows = []
     for name in wish.methods:
-        if name in METHODS and METHODS[name].often and not often:
+        if name not in PRIORS and method(name).often and not often:
             continue
         heat = _heat(name, asked, wish)
         curves = wish.faithfulness and often
         faithful = deletion_and_insertion(asked, heat, fill=wish.options.fill).areas if curves else ()
-        rows.append(
-            Row(record.name, group, record.label, asked.label, size, name, scores(heat, mask, MARKED[name]), faithful)
-        )
+        scored = scores(heat, mask, marked_above(name))
+        rows.append(Row(record.name, group, record.label, asked.label, size, name, scored, faithful))
     return rows
+
+
+def marked_above(name: str) -> float:
+    """Return the share of a map's maximum above which it counts as marked for ``iou``; see docs/results.md."""
+    return _MARKED_PRIORS[name] if name in PRIORS else method(name).marked
 
 
 def scores(heat: Heat, mask: NDArray[np.bool_], marked: float) -> tuple[float, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gadolin.network.backbones import BACKBONES
+from gadolin.network.backbones import BACKBONES, Backbone
 from gadolin.network.classifier import Classifier, Output, build_classifier
 from gadolin.network.mirror import MirrorAverage
 
-__all__ = ["BACKBONES", "Classifier", "MirrorAverage", "Output", "build_classifier"]
+__all__ = ["BACKBONES", "Backbone", "Classifier", "MirrorAverage", "Output", "build_classifier"]

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -17,8 +18,18 @@ from torch import nn
 
 from gadolin.errors import RecipeError, suggestion
 from gadolin.network.compact import WIDTHS, CompactResNet
+from gadolin.registry import Registry
 
-__all__ = ["BACKBONES", "DECODER_STRIDES", "STAGES", "Backbone", "backbone", "freeze_stages", "require_backbone"]
+__all__ = [
+    "BACKBONES",
+    "DECODER_STRIDES",
+    "STAGES",
+    "Backbone",
+    "backbone",
+    "backbones",
+    "freeze_stages",
+    "require_backbone",
+]
 
 STAGES = 4
 DECODER_STRIDES = (4, 8, 16, 32)
@@ -46,41 +57,66 @@ class Backbone:
     stages: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    hub_name: str | None
+    hub_name: str | None = None
     levels: tuple[int, ...] = ()
     fixed_size: bool = False
 
 
-BACKBONES = {
-    "compact": Backbone(
-        name="compact",
-        build=lambda _side: CompactResNet(),
-        features=WIDTHS,
-        strides=DECODER_STRIDES,
-        stages=tuple(f"stages.{number}" for number in range(STAGES)),
-        mean=(0.19,),
-        std=(0.21,),
-        hub_name=None,
+def _unknown(name: str, known: tuple[str, ...]) -> RecipeError:
+    return RecipeError(
+        code="backbone_unknown",
+        rule=f"network.backbone must be {', '.join(known)} or the name of a timm model with feature maps",
+        got=f"got {name!r}{suggestion(name, [*known, *timm.list_models()])}",
     )
-}
-"""Gadolin's own; every other name is one of timm's."""
+
+
+BACKBONES: Registry[Backbone] = Registry(
+    "gadolin.backbones",
+    "a gadolin.network.Backbone",
+    lambda one: isinstance(one, Backbone),
+    _unknown,
+    {
+        "compact": Backbone(
+            name="compact",
+            build=lambda _side: CompactResNet(),
+            features=WIDTHS,
+            strides=DECODER_STRIDES,
+            stages=tuple(f"stages.{number}" for number in range(STAGES)),
+            mean=(0.19,),
+            std=(0.21,),
+            hub_name=None,
+        )
+    },
+    reserved=timm.is_model,
+)
+"""Gadolin's own and those of plug-ins; every other name is one of timm's."""
+
+
+def backbones(pattern: str = "*") -> tuple[str, ...]:
+    """Return the names of backbones that match a pattern such as "convnext*": BACKBONES, then timm's models, sorted.
+
+    A few of timm's models give no feature maps; ``backbone`` raises RecipeError for them.
+    """
+    return (*fnmatch.filter(BACKBONES.names(), pattern), *fnmatch.filter(sorted(timm.list_models()), pattern))
 
 
 def require_backbone(name: str) -> None:
-    """Raise RecipeError where no backbone has this name, without building it."""
-    if name not in BACKBONES and not timm.is_model(name):
-        known = [*BACKBONES, *timm.list_models()]
-        raise RecipeError(
-            code="backbone_unknown",
-            rule="network.backbone must be compact or the name of a timm model with feature maps",
-            got=f"got {name!r}{suggestion(name, known)}",
-        )
+    """Raise RecipeError where no backbone has this name, PluginError where its plug-in is broken; builds nothing."""
+    if not timm.is_model(name):
+        BACKBONES.get(name)
 
 
 def backbone(name: str) -> Backbone:
-    """Return a backbone by name; raises RecipeError where there is none, or where it gives no maps of features."""
-    require_backbone(name)
-    return BACKBONES[name] if name in BACKBONES else _of_timm(name)
+    """Return a backbone by name; raises RecipeError where there is none, or where it gives no maps of features.
+
+    Raises PluginError where it is that of a plug-in which does not import or is no Backbone.
+    """
+    if name in BACKBONES.built_in:
+        return BACKBONES.get(name)
+    if timm.is_model(name):
+        return _of_timm(name)
+    kind = BACKBONES.get(name)
+    return replace(kind, build=lambda side: _checked(kind, side, lambda: kind.build(side)))
 
 
 @cache
@@ -114,17 +150,26 @@ def _of_timm(name: str) -> Backbone:
 
 
 def _built(kind: Backbone, side: int) -> nn.Module:
-    """Return timm's model after checking its maps for a slice of ``side`` pixels."""
     sized: dict[str, Any] = {"img_size": side} if kind.fixed_size else {}
+    return _checked(
+        kind,
+        side,
+        lambda: timm.create_model(kind.name, pretrained=False, features_only=True, out_indices=kind.levels, **sized),
+    )
+
+
+def _checked(kind: Backbone, side: int, make: Callable[[], Any]) -> nn.Module:
+    """Return the module that ``make`` builds, after checking its maps for a slice of ``side`` pixels."""
     try:
-        body = timm.create_model(kind.name, pretrained=False, features_only=True, out_indices=kind.levels, **sized)
+        body: nn.Module = make()
         training = body.training
         with torch.no_grad():
             maps = body.eval()(torch.zeros(1, len(kind.mean), side, side))
         body.train(training)
+        shapes = [tuple(each.shape[1:]) for each in maps]
     except Exception as error:
-        raise _unfit(kind, side, f"timm says {' '.join(str(error).split())[:160]}") from error
-    shapes = [tuple(each.shape[1:]) for each in maps]
+        provider = BACKBONES.provider(kind.name) or "timm"
+        raise _unfit(kind, side, f"{provider} raises {' '.join(str(error).split())[:160]}") from error
     wanted = [
         (count, side // stride, side // stride) for count, stride in zip(kind.features, kind.strides, strict=True)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from gadolin.errors import (
@@ -17,14 +18,19 @@ from gadolin.errors import (
     suggestion,
 )
 from gadolin.folder_walk import special_file
-from gadolin.readers.contents import Contents, require_frame
-from gadolin.readers.kinds import HEAD, file_kind
+from gadolin.readers.contents import Contents, check_size, require_frame
+from gadolin.readers.kinds import HEAD, SUFFIXES, file_kind
 from gadolin.readers.raster import open_raster
+from gadolin.readers.registry import READERS, Reader, open_with, unusable_plugins
 from gadolin.records import Slice
 
 __all__ = [
     "MAX_BYTES",
     "PLANES",
+    "READERS",
+    "Contents",
+    "Reader",
+    "check_size",
     "file_kind",
     "naming",
     "one_of",
@@ -87,7 +93,10 @@ def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
     kind = file_kind(content[:HEAD])
     if kind is None:
         raise UnknownFormatError(
-            code="unknown_format", rule=f"a file must be {_KNOWN}", got="this one is none of them", remedy="convert it"
+            code="unknown_format",
+            rule=f"a file must be {', or '.join([_KNOWN, *READERS.plugins()])}",
+            got=f"this one is none of them{unusable_plugins()}",
+            remedy="convert it",
         )
     return _opened(kind, content, plane)
 
@@ -131,7 +140,15 @@ def _opened(kind: str, content: bytes, plane: str) -> Contents:
         from gadolin.readers.mat import open_mat
 
         return open_mat(content)
-    return open_raster(content, kind)
+    return open_raster(content, kind) if kind in SUFFIXES else open_with(kind, content)
+
+
+def _is(kind: str, head: bytes) -> bool:
+    return file_kind(head) == kind
+
+
+for _kind, _suffixes in SUFFIXES.items():
+    READERS.register(_kind)(Reader(_kind, _suffixes, partial(_is, _kind), open_bytes))
 
 
 def require_utf8(path: Path | str) -> None:

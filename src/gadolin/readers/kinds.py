@@ -7,13 +7,25 @@ from pathlib import PurePath
 
 from gadolin.errors import UnknownFormatError
 from gadolin.readers.inflate import inflated_head
+from gadolin.readers.registry import plugin_format, plugin_suffixes
 
-__all__ = ["HEAD", "file_kind", "foreign", "is_other"]
+__all__ = ["HEAD", "SUFFIXES", "file_kind", "foreign", "is_other"]
 
 HEAD = 4096  # bytes that tell, of a gzipped volume too
 
 _FIRST_VRS = (b"UL", b"CS", b"OB", b"DA", b"UI", b"TM")
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".nii", ".mat"}
+SUFFIXES = {
+    "BMP": (".bmp",),
+    "DICOM": (".dcm",),
+    "JPEG": (".jpg", ".jpeg"),
+    "MATLAB": (".mat",),
+    "NIfTI": (".nii", ".nii.gz"),
+    "PNG": (".png",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+}
+"""The formats that are read without a plug-in, and their file endings."""
+_OWN_SUFFIXES = tuple(suffix for each in SUFFIXES.values() for suffix in each)
 
 _PICTURES = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
@@ -37,9 +49,13 @@ def foreign() -> UnknownFormatError:
 def file_kind(head: bytes) -> str | None:
     """Return the format that the first 4,096 bytes of a file announce, or None where none is known.
 
-    One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped. A text is none,
-    whatever it begins with.
+    One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped; a text is none
+    of these, whatever it begins with. Else the name of the plug-in reader that recognises it.
     """
+    return _own_kind(head) or plugin_format(head)
+
+
+def _own_kind(head: bytes) -> str | None:
     if not head.startswith(_GZIP) and head[512:520] != _HDF5 and not head[:512].translate(None, _TEXT):
         return None
     if head[128:132] == b"DICM" or _bare_dicom(head):  # first, since the 128 bytes before it may be anything
@@ -81,7 +97,12 @@ def is_other(name: str, head: bytes) -> bool:
     One that is named like a slice and is none is not: what is wrong with it is to be told. Nor is an empty one without
     a suffix, or with a number for one, as DICOM files often have.
     """
-    suffix = ".nii" if name.lower().endswith(".nii.gz") else PurePath(name).suffix.lower()
+    suffix = PurePath(name).suffix.lower()
     if not head:
-        return bool(suffix) and suffix not in _SUFFIXES and not suffix[1:].isdecimal()
-    return file_kind(head) is None and suffix not in _SUFFIXES
+        return bool(suffix) and not suffix[1:].isdecimal() and not _named_like_a_slice(name)
+    return file_kind(head) is None and not _named_like_a_slice(name)
+
+
+def _named_like_a_slice(name: str) -> bool:
+    """Return whether a file has the ending of a format that is read."""
+    return name.lower().endswith(_OWN_SUFFIXES) or name.lower().endswith(plugin_suffixes())

@@ -12,7 +12,7 @@ from gadolin.atomic import write_bytes, write_json
 from gadolin.bundle import beside, model_place
 from gadolin.errors import DataError
 from gadolin.explanations.journal import Journal
-from gadolin.explanations.score import FAITHFUL, MARKED, MEASURES, Row, Wish, score_explanations
+from gadolin.explanations.score import FAITHFUL, MEASURES, Row, Wish, marked_above, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.metrics.assess import tested_records
@@ -61,7 +61,7 @@ def score_model(
         "model": predictor.bundle.digest,
         "data": name,
         "options": asdict(wish.options),
-        "marked": {name: MARKED[name] for name in wish.methods},
+        "marked": {name: marked_above(name) for name in wish.methods},
         "slices": wish.slices,
         "seed": wish.seed,
     }

@@ -22,6 +22,7 @@ from starlette.routing import Match
 from gadolin._version import __version__
 from gadolin.errors import GadolinError
 from gadolin.explanations.trust import trust
+from gadolin.phantom import CLASSES
 from gadolin.predictor import Predictor
 from gadolin.readers import PLANES
 from gadolin.records import NOTICE
@@ -171,6 +172,7 @@ def _add_model(app: FastAPI, predictor: Predictor, settings: Settings) -> None:
         "metrics": bundle.metrics,
         "methods": methods,
         "trust": {one["name"]: {name: trust(bundle, one["name"], name) for name in bundle.classes} for one in methods},
+        "phantoms": list(CLASSES),
         "limits": asdict(settings.limits),
     }
 
@@ -179,7 +181,7 @@ def _add_model(app: FastAPI, predictor: Predictor, settings: Settings) -> None:
         return told
 
     @app.get("/v1/phantom", openapi_extra=PHANTOM, tags=["model"], summary="A made-up slice, to try the service with")
-    async def phantom(label: str = "glioma", seed: int = 0, series: int = 0) -> Response:
+    async def phantom(label: str = CLASSES[0], seed: int = 0, series: int = 0) -> Response:
         content, kind = await asyncio.to_thread(phantom_picture, label, seed, series)
         return Response(content, media_type=kind)
 

@@ -31,7 +31,7 @@ from gadolin.errors import (
 )
 from gadolin.montage import count_heads
 from gadolin.prepare import Preparation, prepare
-from gadolin.readers import open_bytes
+from gadolin.readers import READERS, open_bytes
 from gadolin.readers.contents import Contents, Place, at_most, require_frame
 from gadolin.records import Slice
 from gadolin.serve.suspicious import is_something_else
@@ -249,6 +249,7 @@ def _warm(preparation: dict[str, object]) -> None:
 
     cv2.setNumThreads(1)
     PIL.Image.init()
+    READERS.plugins()
     prepare(Slice(np.zeros((64, 64), np.float32)), Preparation.from_json(preparation))
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from gadolin.explanations.methods import METHODS
+from gadolin.phantom import CLASSES
 from gadolin.records import NOTICE
 
 __all__ = ["DELETE_JOB", "EXPLAIN", "GET_JOB", "JOBS", "MODEL", "PHANTOM", "PREDICT"]
 
+_CLASS = CLASSES[0]  # of the examples
 _CODE = {"type": "string", "pattern": "^[a-z0-9_]+$", "description": "What went wrong: a stable name, for programs."}
 _PROBLEM = {
     "type": "object",
@@ -102,7 +105,11 @@ _INCLUDE = {
     "example": "picture,evidence",
 }
 _EXPLAINING = {
-    "method": {"type": "string", "enum": ["evidence", "lime", "shap"], "default": "evidence"},
+    "method": {
+        "type": "string",
+        "enum": [name for name, one in METHODS.items() if not one.torch],
+        "default": "evidence",
+    },
     "class": {"type": "string", "description": "By default the class that is named."},
     "samples": {"type": "integer", "minimum": 2, "maximum": 20000, "default": 1000},
     "seed": {"type": "integer", "minimum": 0, "default": 0},
@@ -113,8 +120,8 @@ _EXPLAINING = {
 _PREDICTION = {
     "path": "slice.png",
     "frame": None,
-    "probabilities": {"glioma": 0.96, "meningioma": 0.03, "notumor": 0.01, "pituitary": 0.0},
-    "label": "glioma",
+    "probabilities": dict(zip(CLASSES, (0.96, 0.03, 0.01, 0.0), strict=True)),
+    "label": _CLASS,
     "abstained": False,
     "reason_code": None,
     "reason": None,
@@ -135,19 +142,19 @@ _EXPLAINED = {
         {
             "path": "slice.png",
             "frame": None,
-            "label": "glioma",
+            "label": _CLASS,
             "abstained": False,
             "reason_code": None,
             "reason": None,
             "explanations": [
                 {
                     "method": "evidence",
-                    "class": "glioma",
+                    "class": _CLASS,
                     "probability": 0.96,
                     "samples": 1,
                     "hottest": [120, 88],
                     "heat": {"height": 256, "width": 256, "scale": 7.5, "data": "AAAA..."},
-                    "trust": "On 95 outlined slices named glioma, the hottest pixel of evidence lay in ...",
+                    "trust": f"On 95 outlined slices named {_CLASS}, the hottest pixel of evidence lay in ...",
                 }
             ],
         }
@@ -166,7 +173,7 @@ _KIND = {"kind": {"type": "string", "enum": ["predict", "explain"], "default": "
 _REFUSED = ("408", "413", "415", "422", "429", "501", "503")
 _AS_JOB = {"Location": {"description": "URL of the job, relative to this path.", "schema": {"type": "string"}}}
 
-MODEL = _answer("The model, its methods, and the limits of a request.", {"notice": NOTICE, "classes": ["glioma"]})
+MODEL = _answer("The model, its methods, and the limits of a request.", {"notice": NOTICE, "classes": list(CLASSES)})
 PHANTOM = {"responses": {"200": {"description": "A PNG picture, or a ZIP archive of a series."}, **_problems("422")}}
 PREDICT = _form({"include": _INCLUDE}) | _answer(
     "The document of gadolin predict --json.",

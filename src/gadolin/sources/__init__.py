@@ -13,13 +13,24 @@ from gadolin.manifest import read_manifest
 from gadolin.records import Failure
 from gadolin.sources import annotated, figshare, folder
 from gadolin.sources.found import Scan, not_taken_json, require_trainable
-from gadolin.sources.known import SOURCES, fetch, recognise
+from gadolin.sources.known import SOURCES, Source, fetch, recognise
 from gadolin.sources.labels import canonical
 from gadolin.sources.layout import inner_folders, require_open
+from gadolin.sources.release import Release
 from gadolin.sources.unfinished import refuse_unfinished
 from gadolin.sources.unused import with_unused
 
-__all__ = ["SOURCES", "Progress", "Scan", "fetch", "not_taken_json", "require_trainable", "scan"]
+__all__ = [
+    "SOURCES",
+    "Progress",
+    "Release",
+    "Scan",
+    "Source",
+    "fetch",
+    "not_taken_json",
+    "require_trainable",
+    "scan",
+]
 
 Progress = Callable[[int, int], None]
 

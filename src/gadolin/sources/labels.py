@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["canonical", "is_known"]
+__all__ = ["canonical", "is_known", "is_without_lesion"]
 
+_WITHOUT_LESION = "notumor"
 _ALIASES = {
     "notumor": ("no", "none", "healthy", "normal", "notumour", "nontumor", "nontumour", "notumors"),
     "glioma": ("gliomatumor", "gliomatumour", "gliomas"),
@@ -24,6 +25,11 @@ def canonical(label: str) -> str:
 def is_known(label: str) -> bool:
     """Return whether this is the name of a class, in one of its usual spellings."""
     return _plain(label) in _NAMES
+
+
+def is_without_lesion(label: str) -> bool:
+    """Return whether this is, in one of its usual spellings, the class of slices that show no tumour."""
+    return canonical(label) == _WITHOUT_LESION
 
 
 def _plain(label: str) -> str:

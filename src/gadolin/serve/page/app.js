@@ -129,7 +129,7 @@ function keep(item) {
 }
 
 async function phantom(series) {
-  const label = ["meningioma", "pituitary", "notumor", "glioma"][state.seed % 4];
+  const label = state.model.phantoms[(state.seed + 1) % state.model.phantoms.length];
   state.seed += 1;
   try {
     const blob = await api.phantom(label, state.seed, series);

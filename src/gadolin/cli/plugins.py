@@ -1,0 +1,73 @@
+"""``gadolin plugins``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gadolin.cli.output import print_json, say, table
+
+if TYPE_CHECKING:
+    from gadolin.registry import Entry
+
+REGISTRIES = {
+    "backbone": "gadolin.network.backbones:BACKBONES",
+    "method": "gadolin.explanations.methods:METHODS",
+    "reader": "gadolin.readers:READERS",
+    "source": "gadolin.sources.known:SOURCES",
+    "check": "gadolin.checks.registry:CHECKS",
+    "runtime": "gadolin.runtime:RUNTIMES",
+}
+
+
+def plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """List backbones, methods, readers, sources, checks and runtimes, and which package each is from.
+
+    Each plug-in is imported. If one cannot be used, its error is shown and the exit code is 1.
+    """
+    found = {kind: _entries(kind, home) for kind, home in REGISTRIES.items()}
+    broken = [one for entries in found.values() for one in entries if one.error is not None]
+    if as_json:
+        print_json({"plugins": [_json(kind, one) for kind, entries in found.items() for one in entries]})
+    else:
+        rows = [[kind, one.name, one.origin, _state(one)] for kind, entries in found.items() for one in entries]
+        print(table(["kind", "name", "from", "state"], rows, left=4))
+    for one in broken:
+        say(f"gadolin: {one.error}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _entries(kind: str, home: str) -> tuple[Entry, ...]:
+    """Return the entries of a registry; those of plug-ins with an error where the registry needs a missing package."""
+    from gadolin.errors import MissingExtraError
+    from gadolin.registry import installed_entries
+
+    module, _, name = home.partition(":")
+    try:
+        registry: Any = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.partition(".")[0] == "gadolin":
+            raise
+        return installed_entries(f"gadolin.{kind}s", MissingExtraError(error.name))
+    entries: tuple[Entry, ...] = registry.entries()
+    return entries
+
+
+def _state(one: Entry) -> str:
+    return "ok" if one.error is None else one.error.code
+
+
+def _json(kind: str, one: Entry) -> dict[str, object]:
+    error = None if one.error is None else {**one.error.as_json(), "message": str(one.error)}
+    return {
+        "kind": kind,
+        "name": one.name,
+        "distribution": one.distribution,
+        "version": one.version,
+        "error": error,
+    }
