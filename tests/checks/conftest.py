@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.checks import FileFacts, Subject, audit
+from gadolin.checks import FileFacts, Subject
 from gadolin.copies import Copies, Copy
 from gadolin.copies.register import Overlay
 from gadolin.records import Record
 from gadolin.sources import Scan
+from gadolin.workflows.audit import audit
 
 CLASSES = ("glioma", "notumor")
 

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from gadolin.checks import audit
 from gadolin.checks.too_few import check
 from gadolin.errors import DataError
+from gadolin.workflows.audit import audit
 
 
 def test_a_single_picture_is_one_serious_finding_and_the_verdict(small_phantoms, tmp_path):

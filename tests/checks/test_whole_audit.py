@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from gadolin.checks import CHECKS, Beside, FileFacts, audit, file_facts
+from gadolin.checks import CHECKS, Beside, FileFacts, file_facts
 from gadolin.checks.facts import jpeg_quality
 from gadolin.checks.run import SEVERITIES
 from gadolin.checks.verdict import verdict
@@ -16,6 +16,7 @@ from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.predictions import Table, write_table
 from gadolin.records import NOTICE
 from gadolin.sources import scan
+from gadolin.workflows.audit import audit
 
 FAULTS = ("copies", "labels", "mirrors", "unreadable")
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import pytest
+import pytestfrom gadolin.workflows.audit import audit
 
-from gadolin.checks import audit
+
 
 
 @pytest.fixture(scope="session")

@@ -3,20 +3,19 @@
 from gadolin.checks.beside import Beside
 from gadolin.checks.facts import FileFacts, file_facts
 from gadolin.checks.registry import CHECKS, Check, Selection
-from gadolin.checks.run import Audit, audit, look_at, subject_of
+from gadolin.checks.run import AuditResult, look_at, subject_of
 from gadolin.checks.subject import Subject
 from gadolin.checks.unasked import Unasked
 
 __all__ = [
     "CHECKS",
-    "Audit",
+    "AuditResult",
     "Beside",
     "Check",
     "FileFacts",
     "Selection",
     "Subject",
     "Unasked",
-    "audit",
     "file_facts",
     "look_at",
     "subject_of",

@@ -21,7 +21,7 @@ from gadolin.prepare import Preparation
 from gadolin.records import NOTICE, Failure, Finding, Record
 from gadolin.sources import Scan, not_taken_json, scan
 
-__all__ = ["SEVERITIES", "Audit", "audit", "look_at", "subject_of"]
+__all__ = ["SEVERITIES", "AuditResult", "look_at", "subject_of"]
 
 SEVERITIES = ("serious", "warning", "note")
 
@@ -29,7 +29,7 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Audit:
+class AuditResult:
     """What was found.
 
     ``verdict`` is the one sentence to take home; ``findings`` are in order of severity; ``parts`` count the slices of
@@ -65,36 +65,10 @@ class Audit:
         }
 
 
-def audit(
-    data: Path,
-    against: Path | None = None,
-    *,
-    patient_from: str | None = None,
-    cache: Path | None = None,
-    beside: Beside | None = None,
-    progress: Progress | None = None,
-) -> Audit:
-    """Look for everything that is wrong with a data set.
-
-    Args:
-        data: A folder or manifest, as ``gadolin.sources.scan`` takes it.
-        against: Another that may hold the same slices, with other labels, or with the patients.
-        patient_from: Where ``data`` names patients, as ``gadolin.sources.scan`` takes it.
-        cache: Folder for prepared slices; by default in the user's cache.
-        beside: Predictions and a model, which some checks look at.
-        progress: Called with (done, total, what).
-
-    Raises:
-        DataError: A data set is not one, none of its pictures can be read, or the predictions are of others.
-        BundleError: The model cannot be read.
-    """
-    return look_at(subject_of(data, against, patient_from=patient_from, cache=cache, beside=beside, progress=progress))
-
-
-def look_at(subject: Subject, selection: Selection | None = None) -> Audit:
+def look_at(subject: Subject, selection: Selection | None = None) -> AuditResult:
     """Return what all checks find in a subject, or those of ``selection``.
 
-    A plug-in that cannot be used or raises is listed in ``Audit.unasked``; the other checks run.
+    A plug-in that cannot be used or raises is listed in ``AuditResult.unasked``; the other checks run.
     """
     selection = selection or Selection()
     found: list[Finding] = []
@@ -115,7 +89,7 @@ def look_at(subject: Subject, selection: Selection | None = None) -> Audit:
     findings = tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
     skipped = {name for name in unasked if selection.reason(name) is not None}
     said = verdict(subject, findings, skipped)
-    return Audit(said, findings, part_counts(subject), tuple(looked), unasked, subject)
+    return AuditResult(said, findings, part_counts(subject), tuple(looked), unasked, subject)
 
 
 def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Unasked:
@@ -138,15 +112,19 @@ def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Unasked:
 
 
 def subject_of(
-    data: Path,
-    against: Path | None = None,
+    data: Scan | Path | str,
+    against: Scan | Path | str | None = None,
     *,
     patient_from: str | None = None,
     cache: Path | None = None,
     beside: Beside | None = None,
     progress: Progress | None = None,
 ) -> Subject:
-    """Scan, read and prepare the data sets, and find the copies among them; raises as ``audit`` does."""
+    """Scan, read and prepare the data sets, and find the copies among them.
+
+    ``beside`` has predictions and a model, which some checks use. Raises DataError where a data set is not one, none of
+    its pictures can be read, or the predictions are of others; BundleError where the model cannot be read.
+    """
     beside = beside or Beside()
     bundle = beside.bundle()
     told = progress or (lambda _done, _total, _what: None)
@@ -166,7 +144,7 @@ def subject_of(
         unreadable += _called(broken, found.root, other=other)
         left_out += _called(found.omitted, found.root, other=other)
         kept.append(len(readable))
-    unlisted, failed = _unlisted(data, scans[0])
+    unlisted, failed = _unlisted(scans[0], whole_folder=isinstance(data, Path | str) and Path(data).is_dir())
     probabilities = beside.probabilities(records[: kept[0]])
     prepared = prepared_slices(
         records, Preparation(), cache, progress=lambda done, total: told(done, total, "preparing")
@@ -188,9 +166,9 @@ def subject_of(
     )
 
 
-def _unlisted(data: Path, found: Scan) -> tuple[tuple[str, ...] | None, list[Failure]]:
+def _unlisted(found: Scan, *, whole_folder: bool) -> tuple[tuple[str, ...] | None, list[Failure]]:
     """Return the pictures in a folder that its manifest does not name, None where there is none, and damaged ones."""
-    if not data.is_dir() or found.kind != "manifest":
+    if not whole_folder or found.kind != "manifest":
         return None, []
     pictures, failed = beneath(found)
     names = tuple(called(path, found.root) for path in pictures)

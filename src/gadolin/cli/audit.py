@@ -14,7 +14,7 @@ from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
-    from gadolin.checks import Audit
+    from gadolin.report.audit import Audit
 
 
 def audit(
@@ -41,30 +41,30 @@ def audit(
     Nothing is changed. Unreadable files and folders are listed, and the exit code is then 1; files that are left out
     are listed with the reason.
     """
-    from gadolin.checks import Beside, Selection, look_at, subject_of
+    from gadolin.checks import Beside
+    from gadolin.workflows.audit import audit as audit_data
 
-    selection = Selection(tuple(only or ()), tuple(skip or ()))
     if report is not None:
         _require_page(report)
     with progress_bar("auditing") as advance:
-        subject = subject_of(
+        found = audit_data(
             data,
             against,
+            only=only or (),
+            skip=skip or (),
             patient_from=patient_from,
             cache=cache,
             beside=Beside(predictions, model),
             progress=advance,
         )
-        found = look_at(subject, selection)
     if as_json:
         print_json(found.as_json())
     else:
         print(_words(found))
     if report is not None:
-        from gadolin.report.audit_page import write_audit_page
-
+        found.write_html(report)
         sys.stdout.flush()
-        say(f"report: {write_audit_page(report, found)}")
+        say(f"report: {report}")
     report_unreadable(found.subject.unreadable)
 
 

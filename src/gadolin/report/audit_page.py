@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from gadolin.atomic import write_bytes
 from gadolin.checks.overlaid import ways
-from gadolin.checks.run import SEVERITIES, Audit
+from gadolin.checks.run import SEVERITIES, AuditResult
 from gadolin.checks.subject import Subject
 from gadolin.copies.register import Overlay
 from gadolin.records import NOTICE, Finding
@@ -87,7 +87,7 @@ class _Shown:
     members: int
 
 
-def write_audit_page(path: Path, audit: Audit) -> Path:
+def write_audit_page(path: Path, audit: AuditResult) -> None:
     """Write the page of an audit, whole or not at all; it loads nothing, so it can be mailed or archived alone.
 
     Raises MissingExtraError where jinja2 is not installed, OutputError where the file cannot be written.
@@ -115,10 +115,9 @@ def write_audit_page(path: Path, audit: Audit) -> Path:
         )
     )
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
-    return path
 
 
-def _facts(audit: Audit) -> dict[str, str]:
+def _facts(audit: AuditResult) -> dict[str, str]:
     subject = audit.subject
     patients = {record.patient for record in subject.carried if record.patient}
     unknown = sum(not record.patient for record in subject.carried)

@@ -1,0 +1,50 @@
+"""``audit``: find what is wrong with a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from gadolin.checks import Beside, look_at, subject_of
+from gadolin.checks.registry import Selection
+from gadolin.report.audit import Audit
+from gadolin.sources import Scan
+
+__all__ = ["audit"]
+
+Progress = Callable[[int, int, str], None]
+
+
+def audit(
+    data: Scan | Path | str,
+    against: Scan | Path | str | None = None,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    patient_from: str | None = None,
+    cache: Path | None = None,
+    beside: Beside | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Look for everything that is wrong with a data set; nothing is changed.
+
+    Args:
+        data: What ``scan`` returned, or a folder or manifest.
+        against: Another data set that may have the same slices, with other labels, or with the patients.
+        only: Names of the checks to run; all where it is empty.
+        skip: Names of checks not to run.
+        patient_from: How ``data`` names its patients, as for ``scan``.
+        cache: Folder for prepared slices; by default in the user's cache.
+        beside: Predictions and a model, which some checks use.
+        progress: Called with (done, total, what).
+
+    Raises:
+        RequestError: A check is unknown.
+        DataError: A data set is not one, none of its pictures can be read, or the predictions are of others.
+        BundleError: The model cannot be read.
+    """
+    selection = Selection(only=tuple(only), skip=tuple(skip))
+    subject = subject_of(data, against, patient_from=patient_from, cache=cache, beside=beside, progress=progress)
+    result = look_at(subject, selection)
+    return Audit(**{field.name: getattr(result, field.name) for field in fields(result)})
