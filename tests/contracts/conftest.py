@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import pytestfrom gadolin.workflows.audit import audit
+import pytest
 
-
+from gadolin.workflows.audit import audit
 
 
 @pytest.fixture(scope="session")

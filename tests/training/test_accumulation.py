@@ -42,9 +42,9 @@ class Body(nn.Module):
         return [torch.relu(self.conv(scaled))]
 
 
-def network_of(body):
+def network_with(**fields):
     torch.manual_seed(0)
-    return Classifier(Door(32, (0.0,), (1.0,)), body, LinearHead(8, 2, 0.0))
+    return Classifier(Door(32, (0.0,), (1.0,)), Body(**fields), LinearHead(8, 2, 0.0))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def step_of(tiny_recipe, squares, machine):
     def step(accumulate):
         recipe = tiny_recipe(ema_decay=0.9, label_smoothing=0.1, augmentation=Augmentation(noise=0.1, mixup=0.5))
         learner = make_learner(
-            network_of(Body()), recipe, squares(32), fabric=machine.fabric(), seed=3, accumulate=accumulate
+            network_with(), recipe, squares(32), fabric=machine.fabric(), seed=3, accumulate=accumulate
         )
         return train_step(learner, squares(8).take(np.arange(8)), size=32, number=5), learner
 
@@ -131,7 +131,7 @@ def test_an_interrupted_run_with_micro_batches_ends_with_the_same_weights(
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_missing_memory_is_one_clear_error_on_every_device(error, tiny_recipe, squares, machine, tmp_path):
     with pytest.raises(RecipeError) as caught:
-        fit(network_of(Body(4, error)), tiny_recipe(), (squares(32), squares(16)), machine=machine, run=tmp_path)
+        fit(network_with(most=4, error=error), tiny_recipe(), (squares(32), squares(16)), machine=machine, run=tmp_path)
 
     assert caught.value.code == "out_of_memory"
     assert caught.value.__cause__ is error
@@ -141,7 +141,7 @@ def test_missing_memory_is_one_clear_error_on_every_device(error, tiny_recipe, s
 def test_micro_batches_fit_where_the_whole_batch_does_not(tiny_recipe, squares, machine, tmp_path):
     machine = replace(machine, accumulate=2)
 
-    state = fit(network_of(Body(4)), tiny_recipe(), (squares(32), squares(16)), machine=machine, run=tmp_path)
+    state = fit(network_with(most=4), tiny_recipe(), (squares(32), squares(16)), machine=machine, run=tmp_path)
 
     assert state.epoch == 3
 
@@ -151,6 +151,6 @@ def test_other_errors_are_not_about_memory(error, tiny_recipe, squares, machine,
     assert not is_out_of_memory(error)
 
     with pytest.raises(type(error)) as caught:
-        fit(network_of(Body(1, error)), tiny_recipe(), (squares(32), squares(16)), machine=machine, run=tmp_path)
+        fit(network_with(most=1, error=error), tiny_recipe(), (squares(32), squares(16)), machine=machine, run=tmp_path)
 
     assert caught.value is error

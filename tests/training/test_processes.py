@@ -131,6 +131,18 @@ def test_an_error_of_rank_zero_is_printed_once_and_ends_all(tmp_path):
     assert f"{tmp_path / 'nothing'} does not exist" in done.stderr
 
 
+def test_an_error_of_another_rank_in_training_is_printed_once_and_ends_all(small_phantoms, cache_folder, tmp_path):
+    done = run_python(
+        *(*TORCHRUN, Path(__file__).with_name("full_rank.py"), "train", small_phantoms, "--out", tmp_path / "run"),
+        *("--cache", cache_folder, "--validation", 0.34, "--device", "cpu", "--precision", "float32"),
+        *("--set", "epochs=2", "--set", "batch_size=8", "--set", "network.input_size=32", "--set", "progressive=1"),
+    )
+
+    assert done.returncode != 0
+    assert done.stderr.count("must fit into memory") == 1
+    assert "one of the others ended" not in done.stderr
+
+
 @pytest.mark.parametrize("text", ["Connection closed by peer [127.0.0.1]", "NCCL error: unhandled system error"])
 def test_a_process_that_loses_another_leaves_the_message_to_it(text):
     with pytest.raises(OutputError) as caught, detect_lost_rank(Two()):

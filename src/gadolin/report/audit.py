@@ -34,8 +34,6 @@ class Audit(AuditResult):
     def _repr_html_(self) -> str:
         """Return the findings as a table, for notebooks."""
         head = "".join(f"<th>{name}</th>" for name in ("severity", "check", "finding", "remedy"))
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in (one.severity, one.kind, one.message, one.remedy))}</tr>"
-            for one in self.findings
-        )
+        cells = [(one.severity, one.kind, one.message, one.remedy) for one in self.findings]
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
         return f"<p><b>{escape(self.verdict)}</b></p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

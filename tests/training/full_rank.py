@@ -1,0 +1,24 @@
+"""Run the command line under torchrun, where the process of rank 1 finds no memory for its second step."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from gadolin.cli import main
+from gadolin.training import learner
+
+RANK = int(os.environ["RANK"])
+take_step = learner.train_step
+
+
+def train_step(*args, number, **settings):
+    if RANK == 1 and number == 1:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return take_step(*args, number=number, **settings)
+
+
+if __name__ == "__main__":
+    learner.train_step = train_step
+    main()
