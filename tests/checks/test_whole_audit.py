@@ -69,7 +69,7 @@ def test_the_json_holds_the_verdict_the_parts_and_every_finding(found):
     tests = [one for one in told["parts"] if one["part"] == "test"]
     assert tests[0]["class"] is None
     for one in tests:
-        assert one["slices"] == sum(one[name] for name in ("copied", "patient_shared", "slice_new", "patient_new"))
+        assert one["slices"] == sum(one[name] for name in ("duplicate", "known_patient", "new_slice", "new_patient"))
 
 
 def test_an_audit_changes_nothing(spoilt):

@@ -54,22 +54,23 @@ def evaluate(
 def summary(metrics: dict[str, Any]) -> str:
     """Return the parts, their figures and how these differ as tables in words, for the terminal."""
     from gadolin.records import NOTICE
+    from gadolin.splits import part_name
 
     scored = {name: part for name, part in metrics["parts"].items() if part["scored"]}
     figures = ("accuracy", "balanced_accuracy", "macro_f1")
     rows = [
-        [name, str(part["n"]), *(str(part["per_class"][each]["n"]) for each in metrics["classes"])]
+        [part_name(name), str(part["n"]), *(str(part["per_class"][each]["n"]) for each in metrics["classes"])]
         + [_percent(part[key]) for key in figures]
         for name, part in scored.items()
     ]
     lines = [table(["part", "n", *metrics["classes"], "accuracy", "balanced accuracy", "macro F1"], rows), ""]
     lines += [
-        f"{name}: {part['n']} slices, not scored: {part['reason']}"
+        f"{part_name(name)}: {part['n']} slices, not scored: {part['reason']}"
         for name, part in metrics["parts"].items()
         if name not in scored
     ]
     lines += [
-        f"{each['minuend']} less {each['subtrahend']}: "
+        f"{part_name(each['minuend'])} less {part_name(each['subtrahend'])}: "
         + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each[key])}" for key in figures)
         for each in metrics["differences"]
     ]

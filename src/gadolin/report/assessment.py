@@ -24,6 +24,11 @@ from gadolin.report.context import Mistake, ReportContext, worst_mistakes
 from gadolin.report.page import write_report
 
 _NAMED = 20  # slices, in a note
+DUPLICATES_NOTES = {
+    "pixels": "Duplicates of training slices: found by comparing pixels, each pair proved, as gadolin audit does.",
+    "groups": "Duplicates of training slices: by the copy groups of the run's manifest, since not all of its pictures "
+    "are there to compare; slices that the manifest does not have are of no subset.",
+}
 
 __all__ = ["Assessment", "assess_and_report", "known_of", "run_facts", "run_history"]
 
@@ -35,6 +40,7 @@ class Assessment:
     ``run`` is the run folder that the model lies in, if it is one: its reading of the data is recorded there, and its
     facts and curves stand in the report. ``parts`` maps a picture's key to its part; ``prepared`` are the slices where
     they are ready, else the cache folder to prepare them into; ``notes`` are sentences for the report.
+    ``duplicates_by``: how the duplicates among ``parts`` were found (``Overlap.found_by``), "" where none were sought.
     """
 
     records: Sequence[Record]
@@ -44,6 +50,7 @@ class Assessment:
     parts: Mapping[str, str] = field(default_factory=dict)
     prepared: Prepared | Path | None = None
     notes: tuple[str, ...] = ()
+    duplicates_by: str = ""
 
 
 def assess_and_report(
@@ -64,9 +71,19 @@ def assess_and_report(
         facts=facts | {"temperature": f"{predictor.bundle.temperature:.3f}", "Gadolin": __version__},
         history=run_history(assessment.run) if assessment.run else (),
         mistakes=_mistakes(table, prepared),
-        notes=(*assessment.notes, *known_of(lineage(predictor.bundle)), *_notes(prepared, table.paths)),
+        notes=(
+            *assessment.notes,
+            *_duplicates_note(assessment),
+            *known_of(lineage(predictor.bundle)),
+            *_notes(prepared, table.paths),
+        ),
     )
     return measurement, write_report(assessment.out, table, measurement, context=context)
+
+
+def _duplicates_note(assessment: Assessment) -> tuple[str, ...]:
+    """Return the note on how duplicates of training slices were found, where they were looked for."""
+    return (DUPLICATES_NOTES[assessment.duplicates_by],) if assessment.duplicates_by else ()
 
 
 def known_of(digests: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,6 +137,7 @@ def _record_reading(assessment: Assessment, model: str, measurement: Measurement
         "report": assessment.out.name,
         "slices": len(records),
         "parts": {part: parts.count(part) for part in sorted(set(parts)) if part},
+        "duplicates_by": assessment.duplicates_by or None,
         "accuracy": measurement.overall.as_json()["accuracy"],
     }
     try:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gadolin.bundle import beside, model_place
-from gadolin.cache import prepared_slices
-from gadolin.copies import find_copies
+from gadolin.copies import copies_where_readable
 from gadolin.errors import DataError
 from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
@@ -17,7 +16,7 @@ from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.sources import scan
-from gadolin.splits import copied_from, join_copies
+from gadolin.splits import overlap
 
 __all__ = ["evaluate_model"]
 
@@ -48,12 +47,14 @@ def evaluate_model(
     out = out or beside(run or model) / f"evaluation-{name}"
     _refuse_other_folder(out)
     records = _with_known_facts(tested_records(found.records), run) if run else tested_records(found.records)
+    parts, duplicates_by = _overlap(records, run, cache) if run else ({}, "")
     assessment = Assessment(
         records=records,
         out=out,
         title=f"{predictor.bundle.facts.get('recipe_name', 'model')} on {name}",
         run=run,
-        parts=_parts(records, run, predictor, cache) if run else {},
+        parts=parts,
+        duplicates_by=duplicates_by,
         prepared=cache,
         notes=(
             *(f"Left out: {one.path} ({one.reason})." for one in found.skipped),
@@ -93,20 +94,16 @@ def _with_known_facts(records: list[Record], run: Path) -> list[Record]:
     ]
 
 
-def _parts(records: list[Record], run: Path, predictor: Predictor, cache: Path | None) -> dict[str, str]:
-    """Return the part of each picture by key: by the run's manifest, else by looking for its slice there.
+def _overlap(records: list[Record], run: Path, cache: Path | None) -> tuple[dict[str, str], str]:
+    """Return the subset of each slice by key, and how duplicates were found: by pixels, else by the run's manifest.
 
-    A file that was learned from is a copy of itself. Pictures stay without a part where the run's own are gone.
+    Without pixels, slices that the manifest does not have are of no subset.
     """
     known = read_manifest(run / "manifest.csv", verify=False)
-    learned = [record for record in known if record.split in ("train", "validation")]
-    told = copied_from(known) | {record.key: "copied" for record in learned}
-    new = [replace(record, split="test", group="") for record in records if record.key not in told]
-    if not new or not all(record.path.is_file() for record in known):
-        return told
-    preparation = predictor.bundle.preparation
-    before = prepared_slices(known, preparation, cache).slices
-    now = prepared_slices(records, preparation, cache).slices
-    rows = [row for row, record in enumerate(records) if record.key not in told]
-    together = join_copies([*known, *new], find_copies(before, now[rows]).joined)
-    return copied_from(together) | told
+    copies = copies_where_readable(known, records, cache=cache)
+    if copies is None:
+        before = {record.key: record for record in known}
+        records = [before[record.key] for record in records if record.key in before]
+    together = [*known, *(replace(record, split="test") for record in records)]
+    found = overlap(together, copies)
+    return found.by_key(together), found.found_by

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gadolin.cache import Prepared, prepared_slices
-from gadolin.copies import find_copies
+from gadolin.copies import Copies, copies_of_records, find_copies
 from gadolin.errors import DataError, ReadError
 from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
 from gadolin.outlines import prepared_outlines
+from gadolin.prepare import Preparation
 from gadolin.readers.each import unreadable
 from gadolin.records import Failure, Record
 from gadolin.sources import require_trainable, scan
@@ -33,7 +34,8 @@ _LOG = logging.getLogger("gadolin")
 class Parts:
     """All records with their groups and parts, the classes in order, and the slices of each part.
 
-    ``left_out`` counts by code what was seen in the data and not taken.
+    ``left_out`` counts by code what was seen in the data and not taken. ``copies`` are those among all records; None in
+    a resumed run, which has their groups from its manifest.
     """
 
     records: tuple[Record, ...]
@@ -42,6 +44,7 @@ class Parts:
     validation: Examples
     test: Prepared
     left_out: dict[str, int] = field(default_factory=dict)
+    copies: Copies | None = field(default=None, repr=False)
 
 
 def divide(plan: Plan, progress: Progress | None) -> Parts:
@@ -50,6 +53,7 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
     A resumed run has its manifest, with the parts as they were. Raises DataError where a class is missing in a part.
     """
     preparation = plan.recipe.preparation
+    copies: Copies | None = None
     if plan.resume:
         records = read_manifest(plan.out / "manifest.csv")
         prepared = prepared_slices(records, preparation, plan.cache, progress=_telling(progress, "preparing slices"))
@@ -59,7 +63,9 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         require_trainable(found, skip_unreadable=plan.skip_unreadable)
         prepared, kept, wrong = _prepared(plan, found.records, _telling(progress, "preparing slices"))
         left_out = count_by_code([*found.skipped, *found.omitted, *wrong])
-        records = join_copies(kept, find_copies(prepared.slices, progress=progress).joined)
+        same = preparation == Preparation()
+        copies = find_copies(prepared.slices, progress=progress) if same else copies_of_records(kept, cache=plan.cache)
+        records = join_copies(kept, copies.joined)
         for part, share in (("test", plan.test), ("validation", plan.validation)):
             if all(record.split != part for record in records):
                 records = cut(records, share, part=part, seed=plan.machine.seed)
@@ -75,7 +81,7 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64), outlines)
 
     test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])
-    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, left_out)
+    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, left_out, copies)
 
 
 def _prepared(

@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 
 from gadolin.atomic import write_json
 from gadolin.bundle import Bundle
+from gadolin.copies import copies_where_readable
 from gadolin.errors import DataError, RequestError
 from gadolin.manifest import manifest_digest, write_manifest
 from gadolin.network import Classifier, build_classifier
@@ -26,7 +27,7 @@ from gadolin.predictor import Predictor
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
-from gadolin.splits import copied_from
+from gadolin.splits import overlap
 from gadolin.training.batches import Examples, steps_per_epoch
 from gadolin.training.bundling import make_bundle
 from gadolin.training.checkpoint import Checkpoint
@@ -245,12 +246,15 @@ def _open_run(plan: Plan, records: Sequence[Record], facts: dict[str, Any]) -> N
 
 def _read_test(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | None) -> Path:
     tested = [record for record in parts.records if record.split == "test"]
+    copies = parts.copies or copies_where_readable(parts.records, cache=plan.cache)
+    shared = overlap(parts.records, copies)
     assessment = Assessment(
         records=tested,
         out=plan.out / "evaluation",
         title=f"{plan.recipe.name} on the test part of {plan.data.name}",
         run=plan.out,
-        parts=copied_from(parts.records),
+        parts=shared.by_key(parts.records),
+        duplicates_by=shared.found_by,
         prepared=parts.test,
     )
     telling = None if progress is None else lambda done, total: progress(done, total, "evaluating")
