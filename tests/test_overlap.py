@@ -37,9 +37,9 @@ def test_without_pixels_the_groups_of_the_manifest_decide():
         record(7, group="k", split="test"),
         record(8, split="test"),
     ]
-    told = overlap(records)
-    assert told.found_by == "groups"
-    assert told.by_key(records) == {
+    shared = overlap(records)
+    assert shared.found_by == "groups"
+    assert shared.by_key(records) == {
         "digest-2": "duplicate",
         "digest-3": "duplicate",
         "digest-4": "known_patient",
@@ -52,9 +52,9 @@ def test_without_pixels_the_groups_of_the_manifest_decide():
 
 def test_with_pixels_only_proved_pairs_are_duplicates_and_not_the_ends_of_a_chain():
     records = [record(0, "train", group="g"), record(1, "test", group="g"), record(2, "test", group="g")]
-    told = overlap(records, found(3, (0, 1), (1, 2)))
-    assert told.found_by == "pixels"
-    assert told.subsets == {1: "duplicate", 2: "new_slice"}
+    shared = overlap(records, found(3, (0, 1), (1, 2)))
+    assert shared.found_by == "pixels"
+    assert shared.subsets == {1: "duplicate", 2: "new_slice"}
     assert duplicates(records, found(3, (0, 1), (1, 2))) == {1: [0]}
 
 

@@ -131,3 +131,9 @@ def test_missing_and_damaged_files_are_refused(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(b"no gzip")
     with pytest.raises(DataError, match="cannot be read"):
         read_table(tmp_path / "t.csv.gz")
+
+
+def test_a_table_written_with_the_older_names_of_parts_is_read_with_those_of_today(make_table, tmp_path):
+    older = ("copied", "patient-shared", "slice-new", "patient-new", "", "mine")
+    write_table(tmp_path / "predictions.csv", make_table(rows=6, parts=older))
+    assert read_table(tmp_path / "predictions.csv").parts == (*SUBSETS, "", "mine")
