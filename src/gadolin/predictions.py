@@ -15,18 +15,14 @@ from numpy.typing import NDArray
 
 from gadolin.atomic import write_bytes
 from gadolin.errors import DataError
+from gadolin.splits import SUBSETS
 
 __all__ = ["Table", "read_table", "write_table"]
 
 _COLUMNS = ("path", "digest", "group", "part", "label", "predicted")
 _PREFIX = "p_"
 _SUM_TOLERANCE = 1e-4
-_OLDER_PARTS = {
-    "copied": "duplicate",
-    "patient-shared": "known_patient",
-    "slice-new": "new_slice",
-    "patient-new": "new_patient",
-}
+_OLDER_PARTS = dict(zip(("copied", "patient-shared", "slice-new", "patient-new"), SUBSETS, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +138,7 @@ def write_table(path: Path, table: Table) -> None:
 
 
 def read_table(path: Path) -> Table:
-    """Read what :func:`write_table` wrote; the names that parts had before 2026-12 are read as those of today.
+    """Read what :func:`write_table` wrote; older names of parts, such as "copied", become those of today.
 
     Raises:
         DataError: The file is missing, is no such table, or holds values that do not fit.

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.metrics import Table, read_table, write_table
+from gadolin.splits import SUBSETS
 
 WORDS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=8)
 

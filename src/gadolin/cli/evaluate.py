@@ -41,7 +41,7 @@ def evaluate(
             out=out,
             patient_from=patient_from,
             options=(runtime, cache),
-            progress=lambda done, total: advance(done, total, "evaluating"),
+            progress=advance,
         )
     metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
     if as_json:

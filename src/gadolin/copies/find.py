@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 
@@ -20,14 +20,13 @@ from gadolin.copies.copies import Copies, Copy
 from gadolin.copies.keypoints import find_keypoints
 from gadolin.copies.register import IDENTICAL, NOTHING, Overlay, overlays
 from gadolin.pool import thread_pool
+from gadolin.progress import Progress
 
 __all__ = ["COPY_CORRELATION", "find_copies"]
 
 COPY_CORRELATION = 0.95
 _PLAIN = 1.0  # of 255: standard deviation below which a slice shows nothing
 _PIECE = 64  # slices or pairs in hand at once
-
-Progress = Callable[[int, int, str], None]
 
 
 def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) -> Copies:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from gadolin.manifest import manifest_digest
 from gadolin.metrics import Measurement, Table, measure
 from gadolin.metrics.assess import assess
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import Record
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes
 from gadolin.report.page import write_report
@@ -54,7 +55,7 @@ class Assessment:
 
 
 def assess_and_report(
-    predictor: Predictor, assessment: Assessment, *, progress: Callable[[int, int], None] | None = None
+    predictor: Predictor, assessment: Assessment, *, progress: Progress | None = None
 ) -> tuple[Measurement, Path]:
     """Predict, measure, write the report; returns the measurement and the path of the page."""
     table, prepared = assess(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
 from gadolin.metrics.assess import tested_records
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.sources import scan
@@ -28,7 +28,7 @@ def evaluate_model(
     out: Path | None = None,
     patient_from: str | None = None,
     options: tuple[str, Path | None] = ("onnxruntime", None),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Measure ``model`` on the test part of ``data``, or all of it where it has none.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.metrics.assess import tested_records
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import NOTICE
 from gadolin.report.drawings import load
 from gadolin.report.scored_page import write_scores_page
@@ -32,7 +32,7 @@ def score_model(
     wish: Wish,
     *,
     out: Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Path, list[Line]]:
     """Score the explanations of ``model`` on the outlined slices of ``data`` and return the folder and the lines.
 

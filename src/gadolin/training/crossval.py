@@ -19,6 +19,7 @@ from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.metrics import measure
 from gadolin.predictions import Table, read_table
+from gadolin.progress import Progress
 from gadolin.records import Record
 from gadolin.report.assessment import known_of
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes
@@ -26,7 +27,6 @@ from gadolin.report.page import write_report
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import check_folds
 from gadolin.training.claim import require_same
-from gadolin.training.learner import Progress
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model, with_evidence
 from gadolin.training.weights import NAMED, localise, weights_facts

@@ -17,6 +17,7 @@ from gadolin.atomic import write_json, write_text
 from gadolin.errors import DataError, RecipeError
 from gadolin.network import Classifier
 from gadolin.network.spread import global_batch_norm
+from gadolin.progress import Progress
 from gadolin.training.batches import Examples
 from gadolin.training.checkpoint import (
     Checkpoint,
@@ -26,7 +27,7 @@ from gadolin.training.checkpoint import (
     save_checkpoint,
 )
 from gadolin.training.claim import begun
-from gadolin.training.learner import Learner, Progress, make_learner, train_epoch, validate
+from gadolin.training.learner import Learner, make_learner, train_epoch, validate
 from gadolin.training.machine import Machine
 from gadolin.training.memory import Memory
 from gadolin.training.processes import agreed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.optim import Optimizer
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
+from gadolin.progress import Progress
 from gadolin.training.batches import Examples, batches, class_weights, steps_per_epoch
 from gadolin.training.memory import Memory
 from gadolin.training.recipe import OptimizerConfig, Recipe
@@ -22,7 +22,6 @@ from gadolin.training.step import Learner, learn, places_loss, train_step
 
 __all__ = [
     "Learner",
-    "Progress",
     "grown",
     "learn",
     "learning_rate",
@@ -34,7 +33,6 @@ __all__ = [
     "validate",
 ]
 
-Progress = Callable[[int, int, str], None]
 _EVALUATION_BATCH = 64
 
 

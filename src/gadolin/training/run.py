@@ -24,6 +24,7 @@ from gadolin.manifest import manifest_digest, write_manifest
 from gadolin.network import Classifier, build_classifier
 from gadolin.network.heads import OutlineHead
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_and_report
 from gadolin.runtime import open_runtime
@@ -33,7 +34,6 @@ from gadolin.training.bundling import make_bundle
 from gadolin.training.checkpoint import Checkpoint
 from gadolin.training.claim import begun, claimed, require_same
 from gadolin.training.fit import fit, halvings
-from gadolin.training.learner import Progress
 from gadolin.training.machine import Machine
 from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
@@ -257,6 +257,5 @@ def _read_test(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | No
         duplicates_by=shared.found_by,
         prepared=parts.test,
     )
-    telling = None if progress is None else lambda done, total: progress(done, total, "evaluating")
-    _, page = assess_and_report(Predictor(bundle, open_runtime(bundle.graph)), assessment, progress=telling)
+    _, page = assess_and_report(Predictor(bundle, open_runtime(bundle.graph)), assessment, progress=progress)
     return page
