@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gadolin.splits import SUBSETS
 from publish import markdown, publish
 
-PARTS = ("slices", "copied", "patient_shared", "slice_new", "patient_new")
+PARTS = ("slices", *SUBSETS)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.sources import scan
-from gadolin.splits import carry_patients
+from gadolin.splits import SUBSETS, carry_patients, part_name
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
@@ -74,21 +74,21 @@ def write_with_patients(kaggle: Path, figshare: Path, manifest: Path) -> None:
 def table(predictions: Table, metrics: dict[str, Any], training: str) -> list[str]:
     """Return the figures of each part as lines."""
     rows = []
-    for name in ("all", "copied", "patient-shared", "slice-new", "patient-new"):
-        part = metrics["parts"][name]
+    for name in ("all", *SUBSETS):
+        part, title = metrics["parts"][name], part_name(name)
         if not part.get("scored", True):
-            rows.append([name, str(part["n"]), part["reason"], "", ""])
+            rows.append([title, str(part["n"]), part["reason"], "", ""])
             continue
         chosen = predictions if name == "all" else predictions.part(name)
         counts = np.bincount(chosen.truth, minlength=len(chosen.classes))
         split = ", ".join(f"{label} {count}" for label, count in zip(chosen.classes, counts, strict=True))
-        rows.append([name, f"{part['n']} ({split})", *(shown(part[key]) for key in FIGURES)])
+        rows.append([title, f"{part['n']} ({split})", *(shown(part[key]) for key in FIGURES)])
     head = ["part of Testing", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
     return [
         *markdown(head, rows),
         "",
-        "“copied”: the slice, identical, mirrored or otherwise changed, is in Training too; “patient-shared”: it is "
-        "not, but others of its patient are; “slice-new”: it is not, and its patient is unknown; “patient-new”: its "
+        "“duplicate”: the slice, identical, mirrored or otherwise changed, is in Training too; “known patient”: it is "
+        "not, but others of its patient are; “new slice”: it is not, and its patient is unknown; “new patient”: its "
         "patient is known and not in Training. Patients are those of the Figshare set. Intervals resample patients, "
         "or groups of copies where they are unknown.",
         "",

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import random
+import shutil
 import socket
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
 
 from gadolin.bundle import Bundle, write_bundle
-from gadolin.manifest import file_digest
+from gadolin.manifest import file_digest, read_manifest, write_manifest
 from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
 from gadolin.prepare import Preparation
-from gadolin.records import Slice
+from gadolin.records import Record, Slice
 from gadolin.run_folder import Provenance, RunFolder
 
 settings.register_profile("gadolin", deadline=None, derandomize=True, database=None, max_examples=30)
@@ -107,6 +109,67 @@ def small_phantoms(tmp_path_factory):
     """Write a small data set of phantoms once: 4 classes x 4 patients x 2 slices; read it, never change it."""
     folder = tmp_path_factory.mktemp("phantoms")
     write_phantoms(folder, PhantomPlan(patients=4, slices=2, size=96, seed=1))
+    return folder
+
+
+def _tissue(rng):
+    """Return folds and grain: (256, 256) of mean 0 and deviation 1."""
+    field = sum(
+        share * cv2.GaussianBlur(rng.normal(0, 2 * width, (256, 256)), (0, 0), width)
+        for width, share in ((6, 2), (3, 1))
+    )
+    return (field - field.mean()) / field.std()
+
+
+@pytest.fixture(scope="session")
+def draw_stack():
+    """Draw one head in ``count`` slices (256, 256) uint8; tissue of neighbours correlates as ``likeness`` says."""
+
+    def draw(count, likeness, seed=0):
+        rng = np.random.default_rng(seed)
+        head = np.zeros((256, 256), np.float32)
+        cv2.ellipse(head, (128, 128), (90, 115), 0, 0, 360, 1.0, -1)
+        head = cv2.GaussianBlur(head, (7, 7), 0)
+        tissue = _tissue(rng)
+        drawn = []
+        for _ in range(count):
+            drawn.append(np.clip(np.rint(head * (110 + 40 * tissue)), 0, 255).astype(np.uint8))
+            tissue = likeness * tissue + np.sqrt(1 - likeness**2) * _tissue(rng)
+        return np.stack(drawn)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def leaky_data(small_phantoms, draw_stack, tmp_path_factory):
+    """Write phantoms whose test part shares slices with training in every way; read it, never change it.
+
+    The test part has a mirrored, a rescaled and a plain copy; B and C of a chain A, B, C, of which A and B are a proved
+    pair, B and C too, A and C not; a new slice of a patient of the training part, and eight slices of new patients.
+    """
+    folder = shutil.copytree(small_phantoms, tmp_path_factory.mktemp("leaky") / "data")
+    first, second, third = draw_stack(3, 0.965)
+    (other,) = draw_stack(1, 0.965, seed=9)
+    copied = {
+        label: np.asarray(Image.open(folder / "Training" / label / f"s1p000{number}-00.png"))
+        for number, label in enumerate(CLASSES)
+    }
+    added = {
+        "Training/glioma/a.png": (first, "q0"),
+        "Testing/glioma/b.png": (second, ""),
+        "Testing/glioma/c.png": (third, ""),
+        "Testing/glioma/new.png": (other, "s1p0000"),
+        "Testing/meningioma/mirrored.png": (copied["meningioma"][:, ::-1], ""),
+        "Testing/notumor/rescaled.png": (cv2.resize(copied["notumor"], None, fx=1.5, fy=1.5), ""),
+        "Testing/pituitary/again.png": (copied["pituitary"], "s1p0003"),
+    }
+    records = read_manifest(folder / "manifest.csv")
+    for name, (pixels, patient) in added.items():
+        Image.fromarray(pixels).save(folder / name)
+        part, label, _ = name.split("/")
+        split = "test" if part == "Testing" else "train"
+        records.append(Record(folder / name, label, patient, split=split, digest=file_digest(folder / name)))
+    write_manifest(folder / "manifest.csv", records)
     return folder
 
 

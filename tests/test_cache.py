@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gadolin import cache
-from gadolin.cache import default_cache_folder, prepared_slices
+from gadolin.cache import default_cache_folder, prepared_slices, readable_slices
 from gadolin.errors import DataError, ReadError
 from gadolin.manifest import file_digest, read_manifest
 from gadolin.prepare import Preparation, prepare
@@ -156,7 +156,7 @@ def test_an_unreadable_picture_is_named_and_nothing_is_left(tmp_path, records):
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
 def test_an_interrupted_build_leaves_nothing_and_can_be_repeated(tmp_path, records, kind):
-    def stop(done, total):
+    def stop(done, total, what):
         if done == 3:
             raise kind
 
@@ -201,13 +201,13 @@ def test_pictures_of_several_slices_are_remembered(tmp_path, records):
 
 def test_progress_counts_every_picture(tmp_path, records):
     told = []
-    prepared_slices(records, SMALL, tmp_path, progress=lambda done, total: told.append((done, total)))
+    prepared_slices(records, SMALL, tmp_path, progress=lambda done, total, what: told.append((done, total)))
     assert told == [(done, len(records)) for done in range(1, len(records) + 1)]
 
 
 def test_an_entry_that_is_there_tells_no_progress(tmp_path, records):
     prepared_slices(records, SMALL, tmp_path)
-    prepared_slices(records, SMALL, tmp_path, progress=lambda done, total: pytest.fail("something was made"))
+    prepared_slices(records, SMALL, tmp_path, progress=lambda *news: pytest.fail("something was made"))
 
 
 def test_the_cache_lies_where_the_environment_says(tmp_path, records, monkeypatch):
@@ -261,7 +261,7 @@ def test_without_a_writable_cache_the_work_goes_on_with_one_warning(
     folder = trouble(monkeypatch, tmp_path)
     told = []
     for _ in range(2):
-        prepared = prepared_slices(records, SMALL, folder, progress=lambda done, total: told.append(done))
+        prepared = prepared_slices(records, SMALL, folder, progress=lambda done, total, what: told.append(done))
         np.testing.assert_array_equal(prepared.slices, expected)
         assert not prepared.slices.flags.writeable
     assert told == [*range(1, len(records) + 1)] * 2
@@ -297,3 +297,72 @@ def test_without_a_choice_the_cache_lies_in_the_users_cache_folder(tmp_path, mon
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_cache_folder() == tmp_path / ".cache" / "gadolin"
+
+
+@pytest.fixture
+def damaged(records, tmp_path):
+    """The records with one more in their middle that cannot be read."""
+    path = tmp_path / "cut.png"
+    path.write_bytes(records[0].path.read_bytes()[:-400])
+    return [*records[:2], Record(path, "glioma", digest=file_digest(path)), *records[2:]]
+
+
+def test_what_cannot_be_read_is_left_out_in_the_one_pass(tmp_path, records, damaged, counted):
+    read_ones = readable_slices(damaged, SMALL, tmp_path / "cache")
+    assert sorted(counted) == sorted(record.path for record in damaged)
+    assert read_ones.rows == tuple(row for row in range(len(damaged)) if row != 2)
+    assert {row: error.path for row, error in read_ones.errors.items()} == {2: str(damaged[2].path)}
+    np.testing.assert_array_equal(read_ones.prepared.slices, prepared_slices(records, SMALL, tmp_path / "other").slices)
+
+
+def test_those_that_can_be_read_are_kept_for_whoever_asks_for_them_alone(tmp_path, records, damaged, counted):
+    readable_slices(damaged, SMALL, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    counted.clear()
+    assert not readable_slices(records, SMALL, tmp_path / "cache").errors
+    prepared_slices(records, SMALL, tmp_path / "cache")
+    assert counted == []
+
+
+def test_what_is_noted_of_a_slice_keeps_to_it_where_others_are_left_out(tmp_path, damaged):
+    coloured = saved(tmp_path / "colour.png", np.tile([200, 40, 40], (64, 64, 1)))
+    found = readable_slices([damaged[2], damaged[0], coloured], SMALL, tmp_path / "cache")
+    assert (found.rows, found.prepared.coloured) == ((1, 2), (1,))
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_where_nothing_can_be_read_there_are_no_slices(tmp_path, damaged, writable):
+    folder = tmp_path / "cache" if writable else damaged[0].path / "no-folder"
+    found = readable_slices([damaged[2]], SMALL, folder)
+    assert (found.rows, len(found.prepared.slices), list(found.errors)) == ((), 0, [0])
+
+
+def test_without_a_cache_that_can_be_written_the_same_is_returned(tmp_path, damaged):
+    kept, once = (readable_slices(damaged, SMALL, folder) for folder in (tmp_path / "cache", damaged[0].path / "none"))
+    assert kept.rows == once.rows
+    np.testing.assert_array_equal(kept.prepared.slices, once.prepared.slices)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_every_slice_is_looked_at_once_also_where_it_is_kept(tmp_path, records, again, counted):
+    if again:
+        prepared_slices(records, SMALL, tmp_path)
+        counted.clear()
+    seen = {}
+
+    def look(row, image, kind):
+        assert row not in seen
+        seen[row] = (image.pixels.shape, kind)
+
+    readable_slices(records, SMALL, tmp_path, look=look)
+    assert seen == dict.fromkeys(range(len(records)), ((96, 96), "PNG"))
+    assert len(counted) == len(records)
+
+
+def test_a_file_that_is_damaged_after_it_was_kept_is_left_out_where_it_is_looked_at(tmp_path, records):
+    own = saved(tmp_path / "own.png", np.eye(64) * 255)
+    before = prepared_slices([*records, own], SMALL, tmp_path / "cache").slices
+    own.path.write_bytes(b"")
+    found = readable_slices([*records, own], SMALL, tmp_path / "cache", look=lambda *_: None)
+    assert list(found.errors) == [len(records)]
+    np.testing.assert_array_equal(found.prepared.slices, before[:-1])

@@ -56,7 +56,7 @@ def test_an_outline_moves_with_the_crop_of_its_slice(tmp_path):
 def test_slices_without_an_outline_are_told_apart(outlined):
     calls = []
     found = prepared_outlines(
-        [replace(outlined, outline=""), outlined], WHOLE, progress=lambda done, total: calls.append((done, total))
+        [replace(outlined, outline=""), outlined], WHOLE, progress=lambda done, total, what: calls.append((done, total))
     )
 
     assert found is not None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.splits import copied_from, cut, grouping_keys, join_copies
+from gadolin.splits import cut, grouping_keys, join_copies
 
 
 def record(number, label="glioma", **fields):
@@ -187,32 +187,3 @@ def test_a_class_whose_slices_are_all_copies_cannot_be_cut():
     records = [record(n, "glioma") for n in range(10)] + [record(20 + n, "notumor", group="g") for n in range(4)]
     with pytest.raises(DataError, match="'notumor' cannot be divided by patient and copy"):
         cut(records, 0.3, part="test", seed=0)
-
-
-def test_it_is_told_what_a_test_picture_shares_with_what_was_learned_from():
-    records = [
-        record(0, patient="a", group="g", split="train"),
-        record(1, patient="b", group="h", split="validation"),
-        record(2, patient="z", group="g", split="test"),
-        record(3, patient="z", group="h", split="test"),
-        record(4, patient="a", group="i", split="test"),
-        record(5, patient="b", split="test"),
-        record(6, patient="z", group="j", split="test"),
-        record(7, group="k", split="test"),
-        record(8, split="test"),
-    ]
-    assert copied_from(records) == {
-        "digest-2": "copied",
-        "digest-3": "copied",
-        "digest-4": "patient-shared",
-        "digest-5": "patient-shared",
-        "digest-6": "patient-new",
-        "digest-7": "slice-new",
-        "digest-8": "slice-new",
-    }
-
-
-def test_another_part_can_be_asked_about():
-    records = [record(0, patient="a", split="train"), record(1, patient="b", split="validation")]
-    assert copied_from(records, "test") == {}
-    assert set(copied_from(records, "validation")) == {"digest-1"}

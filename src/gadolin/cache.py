@@ -8,6 +8,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,20 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.atomic import clear_leftovers, replacing, write_json
-from gadolin.errors import OutputError
+from gadolin.errors import OutputError, ReadError
 from gadolin.manifest import file_digest
 from gadolin.montage import HEAD_COUNTER, count_heads
 from gadolin.prepare import Preparation, find_frame, prepare
+from gadolin.progress import Progress
 from gadolin.readers.contents import VERSION
 from gadolin.readers.each import each_slice
 from gadolin.readers.registry import plugin_versions
 from gadolin.records import Record, Slice, slice_name
 
-__all__ = ["Prepared", "default_cache_folder", "prepared_slices"]
+__all__ = ["Prepared", "Readable", "default_cache_folder", "prepared_slices", "readable_slices"]
 
 _FORMAT = 2
 _LOG = logging.getLogger("gadolin")
+_READING = "preparing slices"
 _A_DAY = 86_400  # seconds, after which a temporary file is no longer being written
+
+Look = Callable[[int, Slice, str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +58,18 @@ class Prepared:
         return Prepared(self.slices[np.asarray(rows, np.int64)], *kept)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Readable:
+    """The slices among some records that can be read, and why the others cannot be.
+
+    ``prepared`` holds those of the records numbered ``rows``, in that order; ``errors`` has the reason for every other.
+    """
+
+    prepared: Prepared
+    rows: tuple[int, ...]
+    errors: dict[int, ReadError]
+
+
 def default_cache_folder() -> Path:
     """Return ``$GADOLIN_CACHE``, else ``gadolin`` in the user's cache folder."""
     chosen = os.environ.get("GADOLIN_CACHE")
@@ -70,7 +87,7 @@ def prepared_slices(
     preparation: Preparation,
     folder: Path | None = None,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Prepared:
     """Return the prepared slices of ``records``, from the cache where it holds them, else made and kept there.
 
@@ -78,20 +95,43 @@ def prepared_slices(
     all, and verified by a checksum at every opening; a stale or damaged one is made again. Where it cannot be written
     the slices are made for this once, with one warning. Raises ReadError naming an unreadable picture.
     """
-    folder = folder or default_cache_folder()
+    found = _opened(folder, records, preparation)
+    return found or _made(records, preparation, folder or default_cache_folder(), _Pass(progress)).prepared
+
+
+def readable_slices(
+    records: Sequence[Record],
+    preparation: Preparation,
+    folder: Path | None = None,
+    *,
+    look: Look | None = None,
+    progress: Progress | None = None,
+) -> Readable:
+    """Return the prepared slices of those ``records`` that can be read, and why the others cannot be.
+
+    Each file is read once. The cache is used as ``prepared_slices`` uses it; where a slice cannot be read, all are made
+    again the next time. ``look`` is called with row, slice and the format of the file for every slice that can be read,
+    from several threads, which reads them even where the cache holds them prepared.
+    """
+    found, errors = _opened(folder, records, preparation), dict[int, ReadError]()
+    if found is None:
+        return _made(records, preparation, folder or default_cache_folder(), _Pass(progress, look, errors))
+    if look is not None:
+        for done, _ in enumerate(each_slice(records, look, errors), start=1):
+            if progress is not None:
+                progress(done, len(records), _READING)
+    rows = [row for row in range(len(records)) if row not in errors]
+    return Readable(found.take(rows) if errors else found, tuple(rows), dict(sorted(errors.items())))
+
+
+def _opened(folder: Path | None, records: Sequence[Record], preparation: Preparation) -> Prepared | None:
+    return _open(*_files(folder or default_cache_folder(), records, preparation))
+
+
+def _files(folder: Path, records: Sequence[Record], preparation: Preparation) -> tuple[Path, Path]:
+    """Return where the array of these slices is kept, and the facts about it."""
     key = _key(records, preparation)
-    array, facts = folder / f"{key}.npy", folder / f"{key}.json"
-    found = _open(array, facts)
-    if found is not None:
-        return found
-    try:
-        _build(records, preparation, (array, facts), progress)
-    except OutputError as error:
-        _warn(folder, getattr(error.__cause__, "strerror", None) or error.rule)
-        return _made_for_once(records, preparation, progress)
-    found = _open(array, facts)
-    assert found is not None, "a cache just written must open"
-    return found
+    return folder / f"{key}.npy", folder / f"{key}.json"
 
 
 def _key(records: Sequence[Record], preparation: Preparation) -> str:
@@ -132,59 +172,110 @@ def _reserve(file: int, size: int) -> None:
         os.posix_fallocate(file, 0, size)
 
 
-def _made_for_once(
-    records: Sequence[Record], preparation: Preparation, progress: Callable[[int, int], None] | None
-) -> Prepared:
-    """Return prepared slices in a temporary file, which goes with the process, or in memory where there is none."""
-    shape = (len(records), preparation.size, preparation.size)
-    slices: NDArray[np.uint8]
+def _made(records: Sequence[Record], preparation: Preparation, folder: Path, how: _Pass) -> Readable:
+    """Prepare the slices and keep them in ``folder``, or make them for this once where that cannot be written."""
+    try:
+        return _kept(records, preparation, folder, how)
+    except OutputError as error:
+        _warn(folder, getattr(error.__cause__, "strerror", None) or error.rule)
+    slices = _scratch(len(records), preparation)
+    noted = how.fill(slices, records, preparation)
+    if how.errors:
+        whole, rows = slices, how.rows(records)
+        slices, noted = _scratch(len(rows), preparation), _renumbered(noted, rows)
+        _copy(whole, rows, slices)
+    slices.setflags(write=False)
+    return Readable(Prepared(slices, *map(tuple, noted.values())), how.rows(records), how.reasons())
+
+
+def _kept(records: Sequence[Record], preparation: Preparation, folder: Path, how: _Pass) -> Readable:
+    array, facts = _files(folder, records, preparation)
+    clear_leftovers(folder, older_seconds=_A_DAY)
+    with replacing(array) as temporary:
+        slices = _mapped(temporary, len(records), preparation)
+        noted = how.fill(slices, records, preparation)
+        slices.flush()
+        checksum = "" if how.errors else _checksum(slices)
+    rows = how.rows(records)
+    if not rows:
+        nothing = np.empty((0, preparation.size, preparation.size), np.uint8)
+        return Readable(Prepared(nothing, (), ()), (), how.reasons())
+    if how.errors:  # kept under the key of those that can be read, which every later call for these alone will find
+        whole, noted = array, _renumbered(noted, rows)
+        array, facts = _files(folder, [records[row] for row in rows], preparation)
+        with replacing(array) as temporary:
+            slices = _mapped(temporary, len(rows), preparation)
+            _copy(np.load(whole, mmap_mode="r", allow_pickle=False), rows, slices)
+            slices.flush()
+            checksum = _checksum(slices)
+        with suppress(OSError):
+            whole.unlink()
+    write_json(facts, {"checksum": checksum, **noted})
+    found = _open(array, facts)
+    assert found is not None, "a cache just written must open"
+    return Readable(found, rows, how.reasons())
+
+
+def _mapped(path: Path, count: int, preparation: Preparation) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
+    slices = np.lib.format.open_memmap(path, "w+", np.uint8, (count, preparation.size, preparation.size))
+    with path.open("r+b") as opened:
+        _reserve(opened.fileno(), path.stat().st_size)
+    return slices
+
+
+def _scratch(count: int, preparation: Preparation) -> NDArray[np.uint8]:
+    """Return an array in a temporary file, which goes with the process, or in memory where there is none."""
+    shape = (count, preparation.size, preparation.size)
     try:
         with tempfile.TemporaryFile() as file:
-            _reserve(file.fileno(), max(1, len(records)) * preparation.size**2)
-            slices = np.memmap(file, np.uint8, "r+", shape=shape)
+            _reserve(file.fileno(), max(1, count) * preparation.size**2)
+            return np.memmap(file, np.uint8, "r+", shape=shape)
     except (OSError, ValueError):
-        slices = np.empty(shape, np.uint8)
-    noted = _fill(slices, records, preparation, progress)
-    slices.setflags(write=False)
-    return Prepared(slices, *map(tuple, noted.values()))
+        return np.empty(shape, np.uint8)
 
 
-def _build(
-    records: Sequence[Record],
-    preparation: Preparation,
-    paths: tuple[Path, Path],
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    array, facts = paths
-    clear_leftovers(array.parent, older_seconds=_A_DAY)
-    shape = (len(records), preparation.size, preparation.size)
-    with replacing(array) as temporary:
-        slices = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        with temporary.open("r+b") as opened:
-            _reserve(opened.fileno(), temporary.stat().st_size)
-        noted = _fill(slices, records, preparation, progress)
-        slices.flush()
-        checksum = _checksum(slices)
-    write_json(facts, {"checksum": checksum, **noted})
+def _copy(whole: NDArray[np.uint8], rows: Sequence[int], slices: NDArray[np.uint8]) -> None:
+    for place, row in enumerate(rows):
+        slices[place] = whole[row]
 
 
-def _fill(
-    slices: NDArray[np.uint8],
-    records: Sequence[Record],
-    preparation: Preparation,
-    progress: Callable[[int, int], None] | None,
-) -> dict[str, list[int]]:
-    """Prepare every record into its place; return the rows that ``Prepared`` lists, in the order of its fields."""
-    noted: dict[str, list[int]] = {"whole": [], "coloured": [], "several": []}
+def _renumbered(noted: dict[str, list[int]], rows: Sequence[int]) -> dict[str, list[int]]:
+    places = {row: place for place, row in enumerate(rows)}
+    return {name: [places[row] for row in listed] for name, listed in noted.items()}
 
-    def make(index: int, image: Slice) -> tuple[int, tuple[bool, ...]]:
-        frame = find_frame(image, preparation)
-        slices[index] = prepare(image, preparation, frame)
-        return index, (not frame.found, image.colour, count_heads(image) > 1)
 
-    for done, (index, facts) in enumerate(each_slice(records, make), start=1):
-        for rows, is_so in zip(noted.values(), facts, strict=True):
-            rows.extend((index,) if is_so else ())
-        if progress is not None:
-            progress(done, len(records))
-    return {name: sorted(rows) for name, rows in noted.items()}
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass over the files: who is told of it, who looks at each slice, and where it is put down what is wrong."""
+
+    progress: Progress | None = None
+    look: Look | None = None
+    errors: dict[int, ReadError] | None = None
+
+    def rows(self, records: Sequence[Record]) -> tuple[int, ...]:
+        """Return the rows that can be read."""
+        return tuple(row for row in range(len(records)) if row not in (self.errors or ()))
+
+    def reasons(self) -> dict[int, ReadError]:
+        """Return why the others cannot be read, by row."""
+        return dict(sorted((self.errors or {}).items()))
+
+    def fill(
+        self, slices: NDArray[np.uint8], records: Sequence[Record], preparation: Preparation
+    ) -> dict[str, list[int]]:
+        """Prepare every record into its place; return the rows that ``Prepared`` lists, in the order of its fields."""
+        noted: dict[str, list[int]] = {"whole": [], "coloured": [], "several": []}
+
+        def make(index: int, image: Slice, kind: str) -> tuple[int, tuple[bool, ...]]:
+            frame = find_frame(image, preparation)
+            slices[index] = prepare(image, preparation, frame)
+            if self.look is not None:
+                self.look(index, image, kind)
+            return index, (not frame.found, image.colour, count_heads(image) > 1)
+
+        for done, (index, facts) in enumerate(each_slice(records, make, self.errors), start=1):
+            for rows, is_so in zip(noted.values(), facts, strict=True):
+                rows.extend((index,) if is_so else ())
+            if self.progress is not None:
+                self.progress(done, len(records), _READING)
+        return {name: sorted(rows) for name, rows in noted.items()}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError, GadolinError, ReadError
 from gadolin.prepare import Preparation, find_frame, prepare
+from gadolin.progress import Progress
 from gadolin.readers import naming, one_of, open_file, read
 from gadolin.readers.contents import Contents
 from gadolin.readers.each import each_slice
@@ -64,7 +65,7 @@ def prepared_outlines(
     preparation: Preparation,
     *,
     skip: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Outlines | None:
     """Read the masks that records name, cropped and resized as their slices are; None where no record names one.
 
@@ -86,7 +87,7 @@ def prepared_outlines(
     cut: list[int] = []
     failed: dict[int, GadolinError] = {}
 
-    def make(place: int, image: Slice) -> None:
+    def make(place: int, image: Slice, _kind: str) -> None:
         row = drawn[place]
         try:
             mask, halved = _mask_of(records[row], image, opened)
@@ -103,7 +104,7 @@ def prepared_outlines(
 
     for done, _ in enumerate(each_slice([records[index] for index in drawn], make), start=1):
         if progress is not None:
-            progress(done, len(drawn))
+            progress(done, len(drawn), "preparing outlines")
     if cut and not skip:
         first = records[min(cut)].outline
         _LOG.warning("%d of %d outlines are of many grey levels, cut at half, such as %s", len(cut), len(drawn), first)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.cache import prepared_slices
+from gadolin.cache import readable_slices
 from gadolin.copies import Copies, find_copies
-from gadolin.errors import DataError, ReadError, RequestError, suggestion
+from gadolin.errors import DataError, RequestError, suggestion
 from gadolin.prepare import Preparation
-from gadolin.readers.each import unreadable
+from gadolin.progress import Progress
 from gadolin.records import Failure, Record
 from gadolin.sources import Scan, require_trainable, scan
 from gadolin.splits import assign_folds, carry_patients, conflicts_against, conflicts_within, cut, join_copies
@@ -22,8 +22,6 @@ from gadolin.splits import assign_folds, carry_patients, conflicts_against, conf
 __all__ = ["BY", "Partition", "Wish", "partition"]
 
 BY = ("patient", "copies")
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +118,11 @@ def partition(
     """
     found = scan(data, patient_from=patient_from)
     require_trainable(found, skip_unreadable=True)
-    told = None if progress is None else lambda done, total: progress(done, total, "preparing slices")
-    read, slices, lost = _read(found, cache, told)
+    read, slices, lost = _read(found, cache, progress)
     own, known, stacks = [replace(record, split="", fold=None) for record in read], [], [slices]
     if against is not None:
         other = scan(against)
-        read, slices, unread = _read(other, cache, told)
+        read, slices, unread = _read(other, cache, progress)
         known = [replace(one, group=one.group and f"{other.name}:{one.group}") for one in read]  # names of its own
         stacks.append(slices)
         lost += [replace(one, path=(other.folder / one.path).as_posix()) for one in unread]
@@ -150,24 +147,20 @@ def partition(
 
 
 def _read(
-    found: Scan, cache: Path | None, progress: Callable[[int, int], None] | None
+    found: Scan, cache: Path | None, progress: Progress | None
 ) -> tuple[Sequence[Record], NDArray[np.uint8], list[Failure]]:
     """Return the records that can be read, their prepared slices (N, 256, 256), and what cannot be read."""
     lost = [replace(one, path=found.below(Path(one.path)).as_posix()) for one in found.skipped]
-    try:
-        return found.records, prepared_slices(found.records, Preparation(), cache, progress=progress).slices, lost
-    except ReadError:
-        wrong = unreadable(found.records)
-    lost += [Failure(found.name_of(found.records[row]), error) for row, error in wrong.items()]
-    kept = [record for row, record in enumerate(found.records) if row not in wrong]
-    if not kept:
+    read = readable_slices(found.records, Preparation(), cache, progress=progress)
+    lost += [Failure(found.name_of(found.records[row]), error) for row, error in read.errors.items()]
+    if not read.rows:
         raise DataError(
             code="no_readable_slice",
             rule="a data set must hold pictures that can be read",
             got=f"{found.root} holds none",
             remedy=str(lost[0]),
         )
-    return kept, prepared_slices(kept, Preparation(), cache, progress=progress).slices, lost
+    return [found.records[row] for row in read.rows], read.prepared.slices, lost
 
 
 def _contradicted(records: Sequence[Record], names: Sequence[str], copies: Copies, own: int) -> dict[int, DataError]:

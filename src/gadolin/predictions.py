@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from gadolin.atomic import write_bytes
 from gadolin.errors import DataError
+from gadolin.splits import SUBSETS
 
 __all__ = ["Table", "read_table", "write_table"]
 
 _COLUMNS = ("path", "digest", "group", "part", "label", "predicted")
 _PREFIX = "p_"
 _SUM_TOLERANCE = 1e-4
+_OLDER_PARTS = dict(zip(("copied", "patient-shared", "slice-new", "patient-new"), SUBSETS, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +31,7 @@ class Table:
 
     ``probabilities`` is (N, K) float64 in [0, 1], each row sums to 1; ``truth`` is (N,) int64, indices into
     ``classes``. ``groups`` is what intervals resample: the patient, else the copy group, else the path.
-    ``parts`` holds "" or the name of the part that a row belongs to ("copied", "patient-shared", "slice-new",
-    "patient-new");
+    ``parts`` holds "" or the name of the part that a row belongs to (``gadolin.splits.SUBSETS``);
     ``digests`` the SHA-256 of each file, or "". The arrays are copied and made read-only.
 
     Raises DataError where shapes, ranges, sums or lengths do not fit, or there is no row.
@@ -137,7 +138,7 @@ def write_table(path: Path, table: Table) -> None:
 
 
 def read_table(path: Path) -> Table:
-    """Read what :func:`write_table` wrote.
+    """Read what :func:`write_table` wrote; older names of parts, such as "copied", become those of today.
 
     Raises:
         DataError: The file is missing, is no such table, or holds values that do not fit.
@@ -164,7 +165,7 @@ def read_table(path: Path) -> Table:
             truth=np.asarray(truth, dtype=np.int64),
             paths=columns[0],
             groups=columns[2],
-            parts=columns[3],
+            parts=tuple(_OLDER_PARTS.get(part, part) for part in columns[3]),
             digests=columns[1],
         )
     except DataError as error:

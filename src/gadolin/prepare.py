@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.bars import inside_bars
 from gadolin.errors import RequestError, suggestion
+from gadolin.head import find_head
 from gadolin.records import Slice
 
 __all__ = ["Box", "Frame", "Preparation", "find_frame", "framed", "prepare", "toned"]
@@ -166,37 +168,21 @@ def _find_head(working: NDArray[np.uint8]) -> Box | None:
     Bright bars beside the picture, as screenshots have them, and a thin bright frame drawn around it are peeled off
     first.
     """
-    bare = _inside_bars(working)
-    middle = working[bare.top : bare.top + bare.height, bare.left : bare.left + bare.width]
+    rows, columns = inside_bars(working, _is_bright_bar)
+    middle = working[rows, columns]
     depths = (round(share * min(middle.shape)) for share in _FRAME_DEPTHS)
     for depth in sorted(set(depths)):
         inner = middle[depth : middle.shape[0] - depth, depth : middle.shape[1] - depth]
         background = float(np.median(np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])))
         if background <= _BRIGHT_BACKGROUND:
             box = _largest_thing(inner, background)
-            return box and Box(box.top + depth + bare.top, box.left + depth + bare.left, box.height, box.width)
+            return box and Box(box.top + depth + rows.start, box.left + depth + columns.start, box.height, box.width)
     return None
 
 
-def _inside_bars(working: NDArray[np.uint8]) -> Box:
-    """Return what lies within bright bars of one tone along the sides; at least half of the picture stays."""
-    box = Box(0, 0, *working.shape)
-    while True:
-        inner = working[box.top : box.top + box.height, box.left : box.left + box.width]
-        above, below = _bar(inner), _bar(inner[::-1])
-        left, right = _bar(inner.T), _bar(inner.T[::-1])
-        peeled = Box(box.top + above, box.left + left, box.height - above - below, box.width - left - right)
-        if peeled == box or 2 * peeled.height < working.shape[0] or 2 * peeled.width < working.shape[1]:
-            return box
-        box = peeled
-
-
-def _bar(lines: NDArray[np.uint8]) -> int:
-    """Return how many of the first lines are bright and of one tone; none where all of them are."""
-    for count, line in enumerate(lines):
-        if line.min() <= _BRIGHT_BACKGROUND or line.std() >= _ONE_TONE:
-            return count
-    return 0
+def _is_bright_bar(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which lines (n, m) uint8 are bright and of one tone."""
+    return np.asarray((lines.min(axis=1) > _BRIGHT_BACKGROUND) & (lines.std(axis=1) < _ONE_TONE))
 
 
 def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
@@ -206,15 +192,12 @@ def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
     """
     bright = max(_percentile(working, 99) - background, 1.0)
     tones = np.clip((np.arange(256) - background) / bright, 0, 1)
-    roots = cv2.LUT(cv2.GaussianBlur(working, (5, 5), 0), np.rint(255 * np.sqrt(tones)).astype(np.uint8))
-    threshold, _ = cv2.threshold(roots, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    mask = (roots > _LENIENT * threshold).astype(np.uint8)
-    side = max(3, round(min(working.shape) * 0.02) | 1)
-    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    if not contours:
+    curve = np.rint(255 * np.sqrt(tones)).astype(np.uint8)
+    roots = np.asarray(cv2.LUT(cv2.GaussianBlur(working, (5, 5), 0), curve), np.uint8)
+    outline = find_head(roots, of_otsu=_LENIENT, opened=max(3, round(min(working.shape) * 0.02) | 1))
+    if outline is None:
         return None
-    left, top, width, height = cv2.boundingRect(max(contours, key=cv2.contourArea))
+    left, top, width, height = cv2.boundingRect(outline)
     too_small = width * height < _SMALLEST_HEAD * working.size
     too_long = max(width, height) > _LONGEST_HEAD * min(width, height)
     return None if too_small or too_long else Box(top, left, height, width)

@@ -25,7 +25,7 @@ def test_a_patient_is_carried_over_from_copies_in_the_other_data_set(subject):
     (found,) = check(told)
     assert "The patients of 1 slices were carried over" in found.rule
     counts = {(one.part, one.label): one for one in look_at(told).parts}
-    assert (counts["test", ""].patient_shared, counts["test", ""].copied) == (1, 0)
+    assert (counts["test", ""].known_patient, counts["test", ""].duplicate) == (1, 0)
 
 
 def test_patients_of_one_side_each_are_no_leak(subject):

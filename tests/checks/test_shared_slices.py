@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from gadolin.checks import look_at
-from gadolin.checks.shared import copies_among
 from gadolin.checks.shared_slices import check
 
 
@@ -54,9 +52,9 @@ def test_a_shared_validation_part_is_not_told_as_a_shared_test_part(subject):
 
 def test_the_counts_of_the_parts_say_the_same(subject):
     counts = {(one.part, one.label): one for one in look_at(subject(*SPOILT)).parts}
-    assert (counts["test", ""].copied, counts["test", ""].slice_new) == (3, 1)
-    assert counts["test", "notumor"].copied == 1
-    assert counts["train", ""].copied is None
+    assert (counts["test", ""].duplicate, counts["test", ""].new_slice) == (3, 1)
+    assert counts["test", "notumor"].duplicate == 1
+    assert counts["train", ""].duplicate is None
 
 
 def test_copies_within_one_part_are_no_leak(subject):
@@ -84,15 +82,4 @@ def test_a_proved_pair_in_two_folds_is_told_though_its_slices_are_of_different_g
 
 def test_the_ends_of_a_chain_are_not_taken_for_copies(subject):
     chain = subject({}, {}, {}, pairs=[(0, 1, False, 3.0, 1.0), (1, 2, False, 3.0, 1.0)])
-    assert copies_among(chain, [0], [1, 2]) == {0: [1]}
-
-
-def test_what_is_the_same_after_preparation_shares_its_pairs(subject):
-    same = subject({"copy": "a"}, {"copy": "a"}, {}, pairs=[(0, 2, True, 3.0, 1.0)])
-    twin = same.copies.pairs[0]
-    exact = twin._replace(
-        first=0, second=1, overlay=twin.overlay._replace(correlation=1.0, mirrored=False, degrees=0.0)
-    )
-    object.__setattr__(same, "copies", type(same.copies)((exact, twin), same.copies.joined, same.copies.groups))
-    assert copies_among(same, [1], [2]) == {1: [2]}
-    assert np.array_equal(same.copies.groups, [0, 0, 2])
+    assert chain.copies.among([0], [1, 2]) == {0: [1]}

@@ -132,7 +132,7 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
     assert (plan.patient_from, plan.skip_unreadable, plan.resume) == ("parent", True, True)
     assert ending.code == 0
     assert ending.out.startswith("part")
-    assert "patient-new" in ending.out
+    assert "new patient" in ending.out
     assert NOTICE in ending.out
     assert ending.err.startswith(f"run: {tmp_path / 'run'}\nreport: ")
 
@@ -141,14 +141,16 @@ def test_evaluate_counts_what_was_trained_on_apart_and_records_the_reading(gadol
     ending = gadolin("evaluate", run_copy, class_folders)
 
     assert ending.code == 0
-    assert "copied" in ending.out
+    assert "duplicate" in ending.out
     assert NOTICE in ending.out
     page = run_copy / "evaluation-data" / "report.html"
-    assert ending.err == f"report: {page}\n"
+    note, report = ending.err.splitlines()
+    assert note.startswith("note: Duplicates of training slices: ")
+    assert report == f"report: {page}"
     assert page.is_file()
     readings = [json.loads(line) for line in (run_copy / "readings.jsonl").read_text().splitlines()]
     assert [reading["slices"] for reading in readings] == [8, 6]
-    assert readings[1]["parts"] == {"copied": 6}
+    assert readings[1]["parts"] == {"duplicate": 6}
 
 
 def test_evaluate_reads_the_test_part_again_to_the_same_figures(gadolin, run_copy, small_phantoms, tmp_path):

@@ -15,12 +15,12 @@ def test_every_part_is_told_with_its_classes_and_the_differences(make_table):
     answers = np.full((100, 4), 0.1)
     answers[np.arange(100), right] = 0.7
     table = make_table(rows=100, truth=right, probabilities=answers)
-    table = replace(table, parts=tuple(["copied"] * 60 + ["slice-new"] * 30 + ["patient-shared"] * 10))
+    table = replace(table, parts=tuple(["duplicate"] * 60 + ["new_slice"] * 30 + ["known_patient"] * 10))
     words = summary(measure(table, resamples=50).as_json())
     lines = words.splitlines()
     assert all(name in lines[0] for name in table.classes)
-    copied = next(line for line in lines if line.startswith("copied"))
-    assert copied.split()[1:6] == ["60", "15", "15", "15", "15"]
-    assert "patient-new: 0 slices, not scored: no row is known to belong here" in words
-    assert "patient-shared: 10 slices, not scored: too few rows" in words
-    assert "copied less slice-new: accuracy +0.0 points" in words
+    duplicate = next(line for line in lines if line.startswith("duplicate"))
+    assert duplicate.split()[1:6] == ["60", "15", "15", "15", "15"]
+    assert "new patient: 0 slices, not scored: no row is known to belong here" in words
+    assert "known patient: 10 slices, not scored: too few rows" in words
+    assert "duplicate less new slice: accuracy +0.0 points" in words

@@ -154,13 +154,13 @@ def test_perfect_answers_have_an_honest_interval(certain_table):
 
 
 def test_parts_are_scored_alone_and_small_or_missing_ones_never(make_table):
-    table = make_table(parts=("copied",) * 120 + ("slice-new",) * 19 + ("odd",) * 60 + ("",))
+    table = make_table(parts=("duplicate",) * 120 + ("new_slice",) * 19 + ("odd",) * 60 + ("",))
     parts = measure(table, resamples=20).parts
-    assert list(parts) == ["all", "copied", "patient-shared", "slice-new", "patient-new", "odd", "unnamed"]
-    assert parts["copied"] == measure(table.part("copied"), resamples=20).overall
-    assert parts["slice-new"] == Unscored(19, "too few rows, 19; at least 20 are needed")
-    assert isinstance(parts["patient-new"], Unscored)
-    assert parts["patient-new"].n == 0
+    assert list(parts) == ["all", "duplicate", "known_patient", "new_slice", "new_patient", "odd", "unnamed"]
+    assert parts["duplicate"] == measure(table.part("duplicate"), resamples=20).overall
+    assert parts["new_slice"] == Unscored(19, "too few rows, 19; at least 20 are needed")
+    assert isinstance(parts["new_patient"], Unscored)
+    assert parts["new_patient"].n == 0
     assert isinstance(parts["odd"], Scores)
     assert list(measure(make_table(), resamples=0).parts) == ["all"]
     with pytest.raises(DataError, match="may not be called"):
@@ -168,13 +168,13 @@ def test_parts_are_scored_alone_and_small_or_missing_ones_never(make_table):
 
 
 def test_json_holds_n_and_intervals_and_no_nan(make_table):
-    table = make_table(parts=("copied",) * 190 + ("slice-new",) * 10)
+    table = make_table(parts=("duplicate",) * 190 + ("new_slice",) * 10)
     found = measure(table, resamples=50, seed=4).as_json()
     text = json.loads(json.dumps(found, allow_nan=False))
     assert (text["n"], text["groups"], text["resamples"], text["seed"]) == (200, 100, 50, 4)
     assert set(text["accuracy"]) == {"value", "low", "high", "resamples"}
-    assert text["parts"]["copied"]["n"] == 190
-    assert text["parts"]["slice-new"]["scored"] is False
+    assert text["parts"]["duplicate"]["n"] == 190
+    assert text["parts"]["new_slice"]["scored"] is False
     assert sum(map(sum, text["confusion_matrix"])) == 200
     assert text["per_class"]["glioma"]["recall"]["low"] <= text["per_class"]["glioma"]["recall"]["value"]
     assert measure(table, resamples=50, seed=4).as_json() == found

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.metrics import Table, read_table, write_table
+from gadolin.splits import SUBSETS
 
 WORDS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=8)
 
@@ -23,7 +24,7 @@ def same(first, second):
 
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
 def test_reading_gives_what_was_written(make_table, tmp_path, name):
-    table = make_table(parts=("copied", "") * 100)
+    table = make_table(parts=("duplicate", "") * 100)
     write_table(tmp_path / name, table)
     assert same(read_table(tmp_path / name), table)
 
@@ -59,12 +60,12 @@ def test_predicted_is_the_most_probable_class(make_table):
 
 
 def test_parts_and_masks_choose_rows(make_table):
-    table = make_table(rows=4, parts=("copied", "", "copied", "slice-new"))
-    assert table.part("copied").paths == ("slice-0000.png", "slice-0002.png")
-    assert table.only(np.asarray([3, 0])).parts == ("slice-new", "copied")
+    table = make_table(rows=4, parts=("duplicate", "", "duplicate", "new_slice"))
+    assert table.part("duplicate").paths == ("slice-0000.png", "slice-0002.png")
+    assert table.only(np.asarray([3, 0])).parts == ("new_slice", "duplicate")
     assert len(table.only(table.truth >= 0)) == 4
-    with pytest.raises(DataError, match=r"'copid' has none.*'copied'"):
-        table.part("copid")
+    with pytest.raises(DataError, match=r"'duplicat' has none.*'duplicate'"):
+        table.part("duplicat")
 
 
 def test_table_cannot_be_changed_and_keeps_its_own_copy(make_table):
@@ -131,3 +132,9 @@ def test_missing_and_damaged_files_are_refused(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(b"no gzip")
     with pytest.raises(DataError, match="cannot be read"):
         read_table(tmp_path / "t.csv.gz")
+
+
+def test_a_table_written_with_the_older_names_of_parts_is_read_with_those_of_today(make_table, tmp_path):
+    older = ("copied", "patient-shared", "slice-new", "patient-new", "", "mine")
+    write_table(tmp_path / "predictions.csv", make_table(rows=6, parts=older))
+    assert read_table(tmp_path / "predictions.csv").parts == (*SUBSETS, "", "mine")

@@ -104,7 +104,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(faulty, tmp_path, monk
 def test_progress_counts_up_to_the_total(tmp_path):
     seen = []
     write_phantoms(tmp_path, PhantomPlan(patients=2, slices=1, size=64), progress=lambda *s: seen.append(s))
-    assert seen == [(number, 8) for number in range(1, 9)]
+    assert seen == [(number, 8, "drawing") for number in range(1, 9)]
 
 
 def test_a_folder_that_holds_something_is_refused_untouched(tmp_path):
@@ -115,7 +115,7 @@ def test_a_folder_that_holds_something_is_refused_untouched(tmp_path):
 
 
 def test_a_run_that_fails_halfway_leaves_no_manifest(tmp_path):
-    def stop(done, total):
+    def stop(done, total, what):
         if done > 4:
             raise KeyboardInterrupt
 

@@ -37,7 +37,7 @@ def make_table(rows=120, wrong=12, **fields):
         "truth": truth,
         "paths": tuple(f"{row}.png" for row in range(rows)),
         "groups": tuple(f"patient {row // 2}" for row in range(rows)),
-        "parts": ("copied",) * 60 + ("slice-new",) * (rows - 60),
+        "parts": ("duplicate",) * 60 + ("new_slice",) * (rows - 60),
         "digests": ("",) * rows,
     }
     return Table(**{**usual, **fields})
@@ -126,16 +126,16 @@ def test_verdict_names_n_and_interval(page):
 
 def test_parts_stand_beside_the_verdict_with_n_each(page):
     table = page.text[page.text.index("For which slices it holds") : page.text.index("Each class")]
-    for word in ("copied", "slice-new", "patient-new", "80.0\u00a0%", "Not scored: no row", "30 groups"):
+    for word in ("duplicate", "new slice", "new patient", "80.0\u00a0%", "Not scored: no row", "30 groups"):
         assert word in table
 
 
 def test_every_scored_part_has_every_figure_and_n_of_each_class(page):
     table = page.text[page.text.index("All figures") :]
     head = table[: table.index("n of")]
-    assert head.index("all") < head.index("copied") < head.index("slice-new")
-    assert "patient-new" not in head
-    assert "copied less slice-new: accuracy" in page.text
+    assert head.index("all") < head.index("duplicate") < head.index("new slice")
+    assert "new patient" not in head
+    assert "duplicate less new slice: accuracy" in page.text
 
 
 def test_hostile_names_are_shown_and_never_obeyed(written, page):
@@ -275,7 +275,7 @@ def test_findings_say_what_to_know_before_trusting():
     table = make_table()
     text = " ".join(findings(table, measure(table, resamples=50)))
     assert "Nothing is shown for new patients: none of these slices" in text
-    assert "copied: 80.0\u00a0% of 60 correct" in text
+    assert "duplicate: 80.0\u00a0% of 60 correct" in text
     assert "would be right for 50.0\u00a0%" in text
     assert "6 of 60 slices of “glioma” were named “no tumour”" in text
     assert "Of its 12 mistakes, 12 had a confidence of at least 90\u00a0%" in text
@@ -284,7 +284,7 @@ def test_findings_say_what_to_know_before_trusting():
 def test_findings_of_tables_without_parts_or_with_new_patients():
     table = make_table(parts=("",) * 120)
     assert "It is not known which" in findings(table, measure(table, resamples=0))[0]
-    table = make_table(parts=("patient-new",) * 120)
+    table = make_table(parts=("new_patient",) * 120)
     found = findings(table, measure(table, resamples=50))[0]
     assert found.startswith("On patients that the model has never seen: 90.0\u00a0% of 120")
 

@@ -50,7 +50,7 @@ def evaluated(run, data, records):
 
 def test_the_bundle_in_a_run_is_measured_as_the_run_is(run, tmp_path):
     record = drawn(tmp_path / "other" / "slice.png", CLASSES[0], 0)
-    assert evaluated(run / "bundle", tmp_path / "other", [record]) == {"slice.png": "copied"}
+    assert evaluated(run / "bundle", tmp_path / "other", [record]) == {"slice.png": "duplicate"}
     assert len((run / "readings.jsonl").read_text().splitlines()) == 1
 
 
@@ -74,16 +74,16 @@ def test_copies_in_other_data_are_found_mirrored_ones_too(run, tmp_path):
         Record(again, "notumor", digest=file_digest(again)),
     ]
     assert evaluated(run, data, [first, *copies]) == {
-        "fresh.png": "patient-new",
-        "mirrored.png": "copied",
-        "again.jpg": "copied",
+        "fresh.png": "new_patient",
+        "mirrored.png": "duplicate",
+        "again.jpg": "duplicate",
     }
 
 
 def test_a_new_slice_of_a_patient_who_was_learned_from_is_no_new_patient(run, tmp_path):
     data = tmp_path / "other"
     record = replace(drawn(data / "slice.png", "glioma", 200), patient="p3")
-    assert evaluated(run, data, [record]) == {"slice.png": "patient-shared"}
+    assert evaluated(run, data, [record]) == {"slice.png": "known_patient"}
 
 
 def test_without_the_pictures_learned_from_no_part_is_claimed(run, tmp_path):

@@ -147,8 +147,8 @@ def test_folds_that_are_none_are_refused(folds, name, told, folds_file, tmp_path
 def test_progress_tells_what_is_done(article, fetch):
     told = []
     fetch(progress=lambda done, total, what: told.append((done, total, what)))
-    assert {what for _, _, what in told} >= {f"{FIRST} (MB)", f"unpacking {FIRST}", "checking", "cvind.mat (MB)"}
-    assert told[-1] == (5, 5, "checking")
+    assert {what for _, _, what in told} >= {f"{FIRST} (MB)", f"unpacking {FIRST}", "scanning", "cvind.mat (MB)"}
+    assert told[-1] == (5, 5, "scanning")
 
 
 def test_a_broken_fetch_goes_on_and_asks_for_nothing_twice(article, stub, fetch, refused, tmp_path):

@@ -147,7 +147,7 @@ def test_progress_counts_every_file(folder):
     root = folder("glioma/a.png", "glioma/b.png")
     (root / "glioma" / "notes.txt").write_text("x")
     steps = []
-    scan_folder(root, progress=lambda done, total: steps.append((done, total)))
+    scan_folder(root, progress=lambda done, total, what: steps.append((done, total)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -113,7 +113,7 @@ def test_progress_tells_what_is_done(hub, zipped, get):
     told = []
     get(progress=lambda *each: told.append(each))
     assert told[:2] == [(1, 2, "copying Training"), (2, 2, "copying Testing")]
-    assert told[-1] == (12, 12, "checking")
+    assert told[-1] == (12, 12, "scanning")
 
 
 def test_a_folder_around_the_parts_does_not_matter(hub, zipped, get):

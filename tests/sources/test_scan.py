@@ -51,7 +51,7 @@ def test_patients_and_progress_are_handed_on(folders):
     told = []
     found = scan(folders, patient_from=r"([^/]+)-\d+\.png$", progress=lambda *count: told.append(count))
     assert len({record.patient for record in found.records}) == 16
-    assert told[-1] == (32, 32)
+    assert told[-1] == (32, 32, "scanning")
 
 
 def test_data_that_is_not_there_is_refused(tmp_path):

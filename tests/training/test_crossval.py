@@ -46,7 +46,7 @@ def test_every_slice_is_answered_for_once_by_the_model_of_its_fold(tiny, plan, f
     table = read_table(plan.out / "evaluation" / "predictions.csv")
     records = read_manifest(folded)
     assert sorted(table.digests) == sorted(one.key for one in records)
-    assert set(table.parts) == {"patient-new"}
+    assert set(table.parts) == {"new_patient"}
     for number in range(FOLDS):
         own = read_table(plan.out / f"fold-{number}" / "evaluation" / "predictions.csv")
         assert set(own.digests) == {one.key for one in records if one.fold == number}

@@ -11,6 +11,7 @@ import numpy as np
 
 from gadolin.bundle import read_bundle
 from gadolin.cache import prepared_slices
+from gadolin.checks import audit
 from gadolin.checks.appearance import read_summary
 from gadolin.manifest import file_digest, manifest_digest, read_manifest
 from gadolin.metrics import read_table
@@ -18,7 +19,8 @@ from gadolin.predictor import Predictor
 from gadolin.prepare import prepare
 from gadolin.readers import read
 from gadolin.sources import scan
-from gadolin.splits import grouping_keys
+from gadolin.splits import SUBSETS, grouping_keys
+from gadolin.training.run import train_model
 
 FILES = {
     "bundle/bundle.json",
@@ -84,7 +86,18 @@ def test_the_test_part_was_read_exactly_once(finished_run):
     readings = [json.loads(line) for line in (finished_run / "readings.jsonl").read_text().splitlines()]
 
     assert [reading["slices"] for reading in readings] == [8]
-    assert readings[0]["parts"] == {"patient-new": 8}
+    assert readings[0]["parts"] == {"new_patient": 8}
+
+
+def test_the_test_part_shares_with_training_what_the_audit_says(leaky_data, short_plan, tmp_path):
+    out = tmp_path / "run"
+    train_model(short_plan(out, data=leaky_data))
+
+    (reading,) = [json.loads(line) for line in (out / "readings.jsonl").read_text().splitlines()]
+    (audited,) = (one for one in audit(leaky_data).parts if one.part == "test" and not one.label)
+    assert reading["parts"] == {name: getattr(audited, name) for name in SUBSETS}
+    assert reading["parts"]["duplicate"] == 4
+    assert reading["duplicates_by"] == "pixels"
 
 
 def test_the_parts_share_no_patient_and_no_group(finished_run, small_phantoms):

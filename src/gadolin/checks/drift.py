@@ -140,7 +140,7 @@ def _appearance(subject: Subject, preparation: Preparation) -> NDArray[np.float3
 def _prepared_otherwise(records: Sequence[Record], preparation: Preparation) -> NDArray[np.float32]:
     told = np.zeros((len(records), len(APPEARANCE)), np.float32)
 
-    def make(row: int, image: Slice) -> None:
+    def make(row: int, image: Slice, _kind: str) -> None:
         told[row] = appearance(prepare(image, preparation)[None], [0])[0]
 
     for _ in each_slice(records, make):

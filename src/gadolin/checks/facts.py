@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gadolin.errors import ReadError
-from gadolin.pool import thread_pool
-from gadolin.readers import one_of, open_file
-from gadolin.records import Record, Slice
+from gadolin.records import Slice
 
 __all__ = ["FileFacts", "file_facts"]
 
@@ -57,71 +53,9 @@ class FileFacts:
     pixels: str
 
 
-def file_facts(
-    records: Sequence[Record], *, progress: Callable[[int, int], None] | None = None
-) -> tuple[dict[int, FileFacts], dict[int, ReadError]]:
-    """Return the facts of every record that can be read, and why the others cannot be, both by row.
-
-    Every file is read once, several at a time. ``progress`` is called with (done, total) files.
-    """
-    files: dict[Path, list[int]] = {}
-    for row, record in enumerate(records):
-        files.setdefault(record.path, []).append(row)
-
-    def look(path: Path) -> list[tuple[int, FileFacts | ReadError]]:
-        try:
-            contents = open_file(path)
-            header = _header(path, contents.kind)
-        except ReadError as error:
-            return [(row, error) for row in files[path]]
-        told: list[tuple[int, FileFacts | ReadError]] = []
-        for row in files[path]:
-            try:
-                told.append((row, _facts(one_of(contents, records[row].frame), header)))
-            except ReadError as error:
-                told.append((row, error))
-        return told
-
-    facts: dict[int, FileFacts] = {}
-    reasons: dict[int, ReadError] = {}
-    with thread_pool() as pool:
-        for done, told in enumerate(pool.map(look, files), start=1):
-            for row, one in told:
-                if isinstance(one, ReadError):
-                    reasons[row] = one
-                else:
-                    facts[row] = one
-            if progress is not None:
-                progress(done, len(files))
-    return facts, reasons
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    mode: str
-    format: str
-    quality: float | None
-    size_bytes: int
-
-
-def _header(path: Path, kind: str) -> _Header:
-    size = path.stat().st_size
-    if kind not in _RASTER:
-        return _Header("", kind, None, size)
-    with suppress(Exception), Image.open(path) as image:  # decoding tells what is wrong
-        tables = getattr(image, "quantization", None)
-        return _Header(image.mode, image.format or kind, jpeg_quality(tables) if tables else None, size)
-    return _Header("", kind, None, size)
-
-
-def jpeg_quality(tables: dict[int, list[int]]) -> float:
-    """Return the quality, 1 to 100, whose luminance table of the Independent JPEG Group is about as coarse."""
-    scale = 100 * sum(tables[min(tables)]) / _LUMINANCE
-    quality = (200 - scale) / 2 if scale <= 100 else 5000 / scale
-    return float(min(max(quality, 1.0), 100.0))
-
-
-def _facts(image: Slice, header: _Header) -> FileFacts:
+def file_facts(path: Path, image: Slice, kind: str) -> FileFacts:
+    """Return the facts of one slice of a file of the format ``kind``; of a raster picture the header is read again."""
+    header = _header(path, kind)
     pixels = image.pixels
     height, width = pixels.shape
     low, high = (0.0, 255.0) if image.bits == 8 else (float(pixels.min()), float(pixels.max()))
@@ -149,6 +83,31 @@ def _facts(image: Slice, header: _Header) -> FileFacts:
         inverted=border > _BRIGHT_RIM and border > mean,
         pixels=_digest(image),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    mode: str
+    format: str
+    quality: float | None
+    size_bytes: int
+
+
+def _header(path: Path, kind: str) -> _Header:
+    size = path.stat().st_size
+    if kind not in _RASTER:
+        return _Header("", kind, None, size)
+    with suppress(Exception), Image.open(path) as image:  # decoding tells what is wrong
+        tables = getattr(image, "quantization", None)
+        return _Header(image.mode, image.format or kind, jpeg_quality(tables) if tables else None, size)
+    return _Header("", kind, None, size)
+
+
+def jpeg_quality(tables: dict[int, list[int]]) -> float:
+    """Return the quality, 1 to 100, whose luminance table of the Independent JPEG Group is about as coarse."""
+    scale = 100 * sum(tables[min(tables)]) / _LUMINANCE
+    quality = (200 - scale) / 2 if scale <= 100 else 5000 / scale
+    return float(min(max(quality, 1.0), 100.0))
 
 
 def _digest(image: Slice) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gadolin.cache import prepared_slices
+from gadolin.cache import readable_slices
 from gadolin.checks.beneath import beneath
 from gadolin.checks.beside import Beside
 from gadolin.checks.facts import FileFacts, file_facts
@@ -16,16 +16,15 @@ from gadolin.checks.subject import Subject, called
 from gadolin.checks.unasked import Unasked
 from gadolin.checks.verdict import verdict
 from gadolin.copies import find_copies
-from gadolin.errors import DataError
+from gadolin.errors import DataError, ReadError
 from gadolin.prepare import Preparation
-from gadolin.records import NOTICE, Failure, Finding, Record
+from gadolin.progress import Progress
+from gadolin.records import NOTICE, Failure, Finding, Slice
 from gadolin.sources import Scan, not_taken_json, scan
 
 __all__ = ["SEVERITIES", "AuditResult", "look_at", "subject_of"]
 
 SEVERITIES = ("serious", "warning", "note")
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,43 +126,48 @@ def subject_of(
     """
     beside = beside or Beside()
     bundle = beside.bundle()
-    told = progress or (lambda _done, _total, _what: None)
-    scans = [scan(data, patient_from=patient_from, progress=lambda done, total: told(done, total, "scanning"))]
-    if against is not None:
-        scans.append(scan(against, progress=lambda done, total: told(done, total, "scanning")))
-    records: list[Record] = []
-    facts: list[FileFacts] = []
-    unreadable: list[Failure] = []
-    left_out: list[Failure] = []
-    kept: list[int] = []
-    for found in scans:
-        other = found is not scans[0]
-        readable, seen, broken = _readable(found, lambda done, total: told(done, total, "reading"))
-        records += readable
-        facts += seen
-        unreadable += _called(broken, found.root, other=other)
-        left_out += _called(found.omitted, found.root, other=other)
-        kept.append(len(readable))
+    scans = [scan(data, patient_from=patient_from, progress=progress)]
+    scans += [scan(against, progress=progress)] if against is not None else []
+    listed = [record for found in scans for record in found.records]
+    facts: dict[int, FileFacts] = {}
+
+    def look(row: int, image: Slice, kind: str) -> None:
+        facts[row] = file_facts(listed[row].path, image, kind)
+
+    read = readable_slices(listed, Preparation(), cache, look=look, progress=progress)
+    unreadable = _unreadable(scans, read.errors)
+    own = sum(row < len(scans[0].records) for row in read.rows)
+    _require_readable(scans, unreadable, read.errors)
+    left_out = [one for found in scans for one in _called(found.omitted, found.root, other=found is not scans[0])]
     unlisted, failed = _unlisted(scans[0], whole_folder=isinstance(data, Path | str) and Path(data).is_dir())
-    probabilities = beside.probabilities(records[: kept[0]])
-    prepared = prepared_slices(
-        records, Preparation(), cache, progress=lambda done, total: told(done, total, "preparing")
-    )
+    records = tuple(listed[row] for row in read.rows)
     return Subject(
-        records=tuple(records),
-        own=kept[0],
-        facts=tuple(facts),
-        slices=prepared.slices,
-        copies=find_copies(prepared.slices, progress=progress),
+        records=records,
+        own=own,
+        facts=tuple(facts[row] for row in read.rows),
+        slices=read.prepared.slices,
+        copies=find_copies(read.prepared.slices, progress=progress),
         scan=scans[0],
         against=scans[1] if against is not None else None,
-        whole=prepared.whole,
-        unreadable=(*unreadable, *failed),
+        whole=read.prepared.whole,
+        unreadable=(*(one for each in unreadable for one in each), *failed),
         left_out=tuple(left_out),
         unlisted=unlisted,
-        probabilities=probabilities,
+        probabilities=beside.probabilities(records[:own]),
         bundle=bundle,
     )
+
+
+def _unreadable(scans: Sequence[Scan], errors: Mapping[int, ReadError]) -> list[list[Failure]]:
+    """Return all that cannot be read in each of the data sets, whose records ``errors`` numbers through."""
+    failed: list[list[Failure]] = []
+    start = 0
+    for found in scans:
+        rows = range(start, start + len(found.records))
+        wrong = [Failure(found.records[row - start].name, errors[row]) for row in rows if row in errors]
+        failed.append(_called([*found.skipped, *wrong], found.root, other=found is not scans[0]))
+        start += len(found.records)
+    return failed
 
 
 def _unlisted(found: Scan, *, whole_folder: bool) -> tuple[tuple[str, ...] | None, list[Failure]]:
@@ -180,17 +184,15 @@ def _called(failed: Sequence[Failure], root: Path, *, other: bool = False) -> li
     return sorted(named, key=lambda one: one.path)
 
 
-def _readable(found: Scan, progress: Callable[[int, int], None]) -> tuple[list[Record], list[FileFacts], list[Failure]]:
-    """Return the records that can be read, their facts, and all that cannot be."""
-    facts, reasons = file_facts(found.records, progress=progress)
-    failed = [*found.skipped, *(Failure(found.records[row].name, error) for row, error in reasons.items())]
-    rows = sorted(facts)
-    if not rows:
-        first = min(failed, key=lambda one: one.path)
-        raise DataError(
-            code="no_readable_slice",
-            rule="a data set must hold pictures that can be read",
-            got=f"{found.root} holds none",
-            remedy=f"{called(Path(first.path), found.root)}: {first.reason}",
-        )
-    return [found.records[row] for row in rows], [facts[row] for row in rows], failed
+def _require_readable(scans: Sequence[Scan], unreadable: Sequence[Sequence[Failure]], errors: Collection[int]) -> None:
+    start = 0
+    for found, failed in zip(scans, unreadable, strict=True):
+        rows = range(start, start + len(found.records))
+        start += len(found.records)
+        if all(row in errors for row in rows):
+            raise DataError(
+                code="no_readable_slice",
+                rule="a data set must hold pictures that can be read",
+                got=f"{found.root} holds none",
+                remedy=f"{failed[0].path}: {failed[0].reason}" if failed else "",
+            )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gadolin.checks.shared import learned_before
 from gadolin.checks.subject import Subject
 from gadolin.checks.unasked import Unasked, no_sides
 from gadolin.checks.words import by_class, counted, percent
 from gadolin.records import Finding
+from gadolin.splits import learned_before
 
 __all__ = ["check"]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gadolin.checks.shared import copies_in_training, learned_before, torn_apart
+from gadolin.checks.shared import torn_apart
 from gadolin.checks.subject import Subject
 from gadolin.checks.unasked import Unasked, no_sides
 from gadolin.checks.words import by_class, counted, percent
 from gadolin.records import Finding
+from gadolin.splits import duplicates, learned_before
 
 __all__ = ["check"]
 
@@ -24,7 +25,7 @@ def check(subject: Subject) -> list[Finding] | Unasked:
 def _in_part(subject: Subject, part: str) -> Finding | None:
     learned = learned_before(part)
     whole = [row for row, record in enumerate(subject.mine) if record.split == part]
-    shared = copies_in_training(subject, part)
+    shared = duplicates(subject.mine, subject.copies, part)
     if not shared:
         return None
     share = len(shared) / len(whole)

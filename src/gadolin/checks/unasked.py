@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gadolin.checks.shared import learned_before
 from gadolin.checks.subject import Subject
+from gadolin.splits import learned_before
 
 __all__ = ["Unasked", "no_sides"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Sequence
 
-from gadolin.checks.shared import learned_before
 from gadolin.checks.subject import Subject
 from gadolin.checks.words import counted
 from gadolin.records import Finding
+from gadolin.splits import learned_before
 
 __all__ = ["verdict"]
 

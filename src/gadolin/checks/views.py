@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.hull import largest_hull
+from gadolin.head import find_head, within_hull
 
 __all__ = ["BACKGROUND", "SIDE", "background", "head_mask", "painted_out", "shrunk", "thumbnails"]
 
 SIDE = 64
 _THUMB = 16
 _PATCHES = 8
-_AIR = 0.35  # of Otsu's threshold: what is darker is no head
 _FEWEST = 32  # of 64 x 64 pixels
 _RADIUS = 3  # pixels, of inpainting
 _AROUND = np.ones((5, 5), np.uint8)  # outlines are drawn by hand, and tumours push at what is around them
@@ -41,10 +40,9 @@ def thumbnails(small: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def head_mask(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return where the head is in one picture (64, 64) uint8: the convex hull of its largest bright thing, widened."""
-    smooth = cv2.GaussianBlur(small, (3, 3), 0)
-    threshold, _ = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    bright = cv2.morphologyEx((smooth > _AIR * threshold).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    return np.asarray(cv2.dilate(largest_hull(bright > 0), np.ones((3, 3), np.uint8)) > 0)
+    smooth = np.asarray(cv2.GaussianBlur(small, (3, 3), 0), np.uint8)
+    head = within_hull(find_head(smooth, opened=3), small.shape)
+    return np.asarray(cv2.dilate(head, np.ones((3, 3), np.uint8)) > 0)
 
 
 def background(small: NDArray[np.uint8]) -> NDArray[np.float32]:

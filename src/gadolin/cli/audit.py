@@ -95,15 +95,15 @@ def _words(found: Audit) -> str:
     from gadolin.records import NOTICE
 
     lines = [found.verdict, ""]
-    tested = [one for one in found.parts if one.copied is not None]
+    tested = [one for one in found.parts if one.duplicate is not None]
     if tested:
-        head = ["test part", "slices", "copied", "patient shared", "slice new", "patient new"]
+        head = ["test part", "slices", "duplicate", "known patient", "new slice", "new patient"]
         rows = [
             [
                 one.label or "all classes",
                 *(
                     f"{count:,}"
-                    for count in (one.slices, one.copied, one.patient_shared, one.slice_new, one.patient_new)
+                    for count in (one.slices, one.duplicate, one.known_patient, one.new_slice, one.new_patient)
                     if count is not None
                 ),
             ]

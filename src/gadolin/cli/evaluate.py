@@ -50,7 +50,7 @@ def evaluate(
             found,
             runtime=runtime,
             cache=cache,
-            progress=lambda done, total: advance(done, total, "evaluating"),
+            progress=advance,
         )
     evaluation.save(folder)
     report = folder / "report.html"
@@ -80,23 +80,24 @@ def summary(evaluation: Evaluation) -> str:
     """Return the subsets, their figures and how these differ as tables in words, for the terminal."""
     from gadolin.metrics import Unscored
     from gadolin.records import NOTICE
+    from gadolin.splits import part_name
 
     measurement = evaluation.measurement
     figures = ("accuracy", "balanced_accuracy", "macro_f1")
     rows, unscored = [], []
     for name, part in measurement.parts.items():
         if isinstance(part, Unscored):
-            unscored.append(f"{name}: {part.n} slices, not scored: {part.reason}")
+            unscored.append(f"{part_name(name)}: {part.n} slices, not scored: {part.reason}")
             continue
         counts = (str(part.per_class[each].n) for each in measurement.classes)
-        rows.append([name, str(part.n), *counts, *(_percent(part.figures[key]) for key in figures)])
+        rows.append([part_name(name), str(part.n), *counts, *(_percent(part.figures[key]) for key in figures)])
     lines = [
         table(["part", "n", *measurement.classes, "accuracy", "balanced accuracy", "macro F1"], rows),
         "",
         *unscored,
     ]
     lines += [
-        f"{each.minuend} less {each.subtrahend}: "
+        f"{part_name(each.minuend)} less {part_name(each.subtrahend)}: "
         + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each.figures[key])}" for key in figures)
         for each in measurement.differences
     ]

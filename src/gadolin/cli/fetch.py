@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from gadolin.cli.output import Advance, print_json, progress_bar
+from gadolin.cli.output import print_json, progress_bar
 from gadolin.cli.scan import release_lines
+from gadolin.progress import Progress
 
 
 def fetch(
@@ -34,7 +35,7 @@ def fetch(
     from gadolin.sources import fetch as fetch_source
 
     with ExitStack() as bars:
-        begun: list[Advance] = []
+        begun: list[Progress] = []
 
         def advance(done: int, total: int, what: str) -> None:
             if not begun:  # not before: kagglehub draws a bar of its own

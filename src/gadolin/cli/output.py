@@ -12,15 +12,14 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from gadolin.errors import printable
+from gadolin.progress import Progress
 
 __all__ = ["OneLine", "Plain", "plain_streams", "print_csv", "print_json", "progress_bar", "say", "table"]
-
-Advance = Callable[[int, int, str], None]
 
 
 class Plain:
@@ -130,7 +129,7 @@ def table(head: list[str], rows: list[list[str]], *, left: int = 1) -> str:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Advance]:
+def progress_bar(what: str) -> Iterator[Progress]:
     """Show a bar on standard error while the block runs; silent where that is no terminal.
 
     Yields a function to call with (done, total, what).
@@ -139,12 +138,13 @@ def progress_bar(what: str) -> Iterator[Advance]:
         yield lambda _done, _total, _what: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     described = TextColumn("{task.description}", markup=False)  # a file name may look like markup
     console = Console(file=getattr(sys.stderr, "raw", sys.stderr))
     columns = (described, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Bars(*columns, console=console, transient=True) as bar:
         task = bar.add_task(printable(what), total=None)
         yield lambda done, total, now: bar.update(
             task, completed=done, total=total, description=printable(now) or printable(what)

@@ -31,7 +31,7 @@ def phantom(
 
     plan = PhantomPlan(patients=patients, slices=slices, size=size, seed=seed, faults=tuple(fault or ()))
     with progress_bar("drawing") as advance:
-        manifest = write_phantoms(out, plan, progress=lambda done, total: advance(done, total, "drawing"))
+        manifest = write_phantoms(out, plan, progress=advance)
     if as_json:
         print_json({"folder": str(out), "manifest": str(manifest), "classes": list(CLASSES), "seed": seed})
     else:

@@ -28,9 +28,7 @@ def scan(
     from gadolin.sources import scan as scan_data
 
     with progress_bar("scanning") as advance:
-        found = scan_data(
-            data, patient_from=patient_from, progress=lambda done, total: advance(done, total, "scanning")
-        )
+        found = scan_data(data, patient_from=patient_from, progress=advance)
     if as_json:
         print_json(found.as_json())
     else:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.bars import inside_bars
+
 __all__ = ["SIDE", "on_canvas"]
 
 SIDE = 112  # pixels
@@ -32,28 +34,15 @@ def on_canvas(slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _without_bars(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    top, bottom, left, right = 0, SIDE, 0, SIDE
-    while True:
-        before = (top, bottom, left, right)
-        above, below = _plain(picture[top:bottom, left:right], 1)
-        top, bottom = top + above, bottom - below
-        above, below = _plain(picture[top:bottom, left:right], 0)
-        left, right = left + above, right - below
-        if min(bottom - top, right - left) < SIDE // 2:
-            return picture
-        if before == (top, bottom, left, right):
-            break
+    rows, columns = inside_bars(picture, _is_plain)
     bare = np.zeros_like(picture)
-    bare[top:bottom, left:right] = picture[top:bottom, left:right]
+    bare[rows, columns] = picture[rows, columns]
     return bare
 
 
-def _plain(lines: NDArray[np.uint8], along: int) -> tuple[int, int]:
-    """Return how many of the first and of the last rows (``along`` 1) or columns (0) are of one tone."""
-    brightest, darkest = lines.max(axis=along, initial=0), lines.min(axis=along, initial=255 - _ONE_TONE)
-    varied = np.flatnonzero(brightest > darkest + _ONE_TONE)
-    count = lines.shape[1 - along]
-    return (int(varied[0]), count - 1 - int(varied[-1])) if len(varied) else (0, count)
+def _is_plain(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which lines (n, m) uint8 are of one tone, dark or bright."""
+    return np.asarray(lines.max(axis=1) <= lines.min(axis=1, initial=255 - _ONE_TONE) + _ONE_TONE)
 
 
 def _evened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,40 +16,17 @@ from gadolin.copies.candidates import Candidate, candidates
 from gadolin.copies.canvas import SIDE, on_canvas
 from gadolin.copies.chains import unchained
 from gadolin.copies.components import Components
+from gadolin.copies.copies import Copies, Copy
 from gadolin.copies.keypoints import find_keypoints
-from gadolin.copies.register import NOTHING, Overlay, overlays
+from gadolin.copies.register import IDENTICAL, NOTHING, Overlay, overlays
 from gadolin.pool import thread_pool
+from gadolin.progress import Progress
 
-__all__ = ["COPY_CORRELATION", "Copies", "Copy", "find_copies"]
+__all__ = ["COPY_CORRELATION", "find_copies"]
 
 COPY_CORRELATION = 0.95
 _PLAIN = 1.0  # of 255: standard deviation below which a slice shows nothing
 _PIECE = 64  # slices or pairs in hand at once
-_SAME = Overlay(1.0, mirrored=False, degrees=0.0, scale=1.0)
-
-Progress = Callable[[int, int, str], None]
-
-
-class Copy(NamedTuple):
-    """Two slices that show one: their numbers, the smaller first, and how the first lies over the second."""
-
-    first: int
-    second: int
-    overlay: Overlay
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Copies:
-    """The copies among N slices.
-
-    ``pairs``: every pair that was found and passed by itself. ``joined`` (N,) int64: slices connected by pairs, also
-    through others, share a number: what a split keeps together. ``groups`` (N,) int64: the same, cut until any two
-    slices of a group pass as copies of each other, so that a chain of slices is not taken for one slice.
-    """
-
-    pairs: tuple[Copy, ...]
-    joined: NDArray[np.int64]
-    groups: NDArray[np.int64]
 
 
 def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) -> Copies:
@@ -88,7 +63,7 @@ def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) ->
     cut = unchained(len(canvases), [(found.correlation, *pair) for pair, found in passed.items()], pass_all)
     copies = [Copy(int(distinct[first]), int(distinct[second]), found) for (first, second), found in passed.items()]
     twins = [(int(distinct[canvas]), row) for row, canvas in enumerate(owner.tolist()) if canvas >= 0]
-    copies += [Copy(first, second, _SAME) for first, second in twins if first != second]
+    copies += [Copy(first, second, IDENTICAL) for first, second in twins if first != second]
     return Copies(tuple(sorted(copies)), _numbered(joined, distinct, owner), _numbered(cut, distinct, owner))
 
 

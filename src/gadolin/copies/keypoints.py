@@ -7,7 +7,6 @@ principal components. The descriptor of the mirror image is a permutation, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.pool import thread_pool
+from gadolin.progress import Progress
 
 __all__ = ["Keypoints", "find_keypoints"]
 
@@ -45,9 +45,7 @@ class Keypoints:
     mirrored: NDArray[np.float32]
 
 
-def find_keypoints(
-    canvases: NDArray[np.uint8], *, progress: Callable[[int, int, str], None] | None = None
-) -> Keypoints:
+def find_keypoints(canvases: NDArray[np.uint8], *, progress: Progress | None = None) -> Keypoints:
     """Return the keypoints of pictures (N, SIDE, SIDE) uint8, the strongest of each."""
     blocks = [canvases[start : start + _BLOCK] for start in range(0, len(canvases), _BLOCK)]
     found: list[tuple[NDArray[np.float32], NDArray[np.uint8]]] = []

@@ -14,7 +14,7 @@ from gadolin.copies.candidates import Candidate
 from gadolin.copies.canvas import SIDE
 from gadolin.copies.keypoints import Keypoints
 
-__all__ = ["NOTHING", "Overlay", "overlays"]
+__all__ = ["IDENTICAL", "NOTHING", "Overlay", "overlays"]
 
 _LIKE = 0.5  # squared distance of descriptors that may show one thing
 _NEAR = 4.0  # pixels
@@ -46,8 +46,14 @@ class Overlay(NamedTuple):
     degrees: float
     scale: float
 
+    @property
+    def identical(self) -> bool:
+        """Whether the pictures are the same as they are."""
+        return self.correlation == 1 and not self.mirrored and not self.degrees
+
 
 NOTHING = Overlay(0.0, False, 0.0, 1.0)
+IDENTICAL = Overlay(1.0, False, 0.0, 1.0)
 
 
 def overlays(canvases: NDArray[np.uint8], keypoints: Keypoints, pairs: Sequence[Candidate]) -> list[Overlay]:

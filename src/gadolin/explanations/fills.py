@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from gadolin.errors import RequestError, suggestion
 from gadolin.explanations.subject import Subject
-from gadolin.hull import largest_hull
+from gadolin.head import find_head, within_hull
 
 __all__ = ["FILLS", "Picture", "filled", "head_mask", "head_tones", "onto_pixels"]
 
-_AIR = 0.35  # of Otsu's threshold: what is darker is no head
 _BLUR = 0.08  # of the head's side: standard deviation
 _RADIUS = 3  # pixels, of inpainting
 _WORKING = 256  # pixels: side that the head is found at
@@ -80,8 +79,7 @@ def _framed(subject: Subject) -> tuple[slice, slice]:
 def _head(tones: Picture) -> NDArray[np.bool_]:
     """Return the convex hull of the largest bright thing, (H, W) bool."""
     smooth = cv2.GaussianBlur(np.rint(255 * tones).astype(np.uint8), (0, 0), max(tones.shape) / 128)
-    threshold, _ = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return largest_hull(smooth > _AIR * threshold) > 0
+    return within_hull(find_head(np.asarray(smooth, np.uint8)), tones.shape) > 0
 
 
 def _blurred(pixels: Picture, head: NDArray[np.bool_], sigma: float) -> Picture:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from gadolin.explanations.subject import Heat
-from gadolin.hull import largest_hull
+from gadolin.head import find_head, within_hull
 from gadolin.prepare import Frame
 from gadolin.records import Slice
 
@@ -16,6 +16,7 @@ __all__ = ["PRIORS"]
 
 _WIDTH = 0.2  # of the head's side: standard deviation of the centre's Gaussian
 _SMOOTH = 0.03  # of the head's side
+_FAINT = 0.08  # of the range from black to white: what is darker is no head
 
 
 def _random(image: Slice, _: Frame, seed: int) -> Heat:
@@ -34,7 +35,8 @@ def _centre(image: Slice, frame: Frame, _: int) -> Heat:
 def _tissue(image: Slice, frame: Frame, _: int) -> Heat:
     """Return 1 inside the head, shrunk so that skull and scalp are left out, and 0 outside."""
     box = frame.box
-    head = largest_hull(image.pixels > frame.black + 0.08 * (frame.white - frame.black))
+    faint = frame.black + _FAINT * (frame.white - frame.black)
+    head = within_hull(find_head(image.pixels, above=faint), image.pixels.shape)
     side = max(3, round(0.16 * max(box.height, box.width)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return cv2.erode(head, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0).astype(np.float32)

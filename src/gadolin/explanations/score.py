@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from gadolin.explanations.priors import PRIORS
 from gadolin.explanations.subject import Heat, Subject, subject
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import Record
 from gadolin.splits import grouping_keys
 from gadolin.statistics import Interval, group_intervals
@@ -44,8 +45,6 @@ _MARKED_PRIORS = {"random": 0.1, "centre": 0.9, "brain": 0.1, "edges": 0.3}
 
 SIZES = ("small", "middle", "large")
 _SIZE_LIMITS = (0.01, 0.03)  # of the head's area
-
-Progress = Callable[[int, int, str], None]
 
 
 class Kept(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from gadolin.cache import Prepared, prepared_slices
 from gadolin.errors import DataError, suggestion
 from gadolin.predictions import Table
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import Record
 from gadolin.run_folder import RunFolder
 from gadolin.splits import grouping_keys
@@ -31,7 +32,7 @@ def assess(
     *,
     parts: Mapping[str, str] | None = None,
     prepared: Prepared | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Table, Prepared]:
     """Predict every record and return the table, and the prepared slices in the same order.
 
@@ -54,7 +55,7 @@ def assess(
     for start in range(0, len(records), _CHUNK):
         likely.append(predictor.probabilities(prepared.slices[start : start + _CHUNK]))
         if progress is not None:
-            progress(min(start + _CHUNK, len(records)), len(records))
+            progress(min(start + _CHUNK, len(records)), len(records), "evaluating")
     rows = np.concatenate(likely).astype(np.float64)
     table = Table(
         classes=classes,

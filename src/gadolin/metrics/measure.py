@@ -26,6 +26,7 @@ from gadolin.metrics.scores import (
 )
 from gadolin.metrics.selective import selective_statistic
 from gadolin.predictions import Table
+from gadolin.splits import SUBSETS
 from gadolin.statistics import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
 
 __all__ = [
@@ -43,7 +44,7 @@ __all__ = [
 
 ALL = "all"
 UNNAMED = "unnamed"
-KNOWN_PARTS = ("copied", "patient-shared", "slice-new", "patient-new")
+KNOWN_PARTS = SUBSETS
 """Rows that are copies of training slices; new slices of training patients, of unknown ones, of new ones."""
 
 MINIMUM_ROWS = 20

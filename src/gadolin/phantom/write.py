@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from gadolin.errors import RequestError, suggestion
 from gadolin.phantom.faults import FAULTS, Row, plant
 from gadolin.phantom.patient import CLASSES, SMALLEST_SIZE, draw_patient
 from gadolin.pool import thread_pool
+from gadolin.progress import Progress
 
 __all__ = ["PhantomPlan", "write_phantoms"]
 
@@ -83,7 +84,7 @@ class _Task:
     split: str
 
 
-def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Callable[[int, int], None] | None = None) -> Path:
+def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Progress | None = None) -> Path:
     """Write the slices of ``plan`` below ``folder``, which must be new or empty; return its manifest.
 
     Pictures go to ``Training/<class>/`` and ``Testing/<class>/``, split by patient, outlines (0 and 255) to
@@ -101,7 +102,7 @@ def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Callable[[int, 
         for written in pool.map(partial(_write_patient, folder, plan), tasks):
             rows += written
             if progress is not None:
-                progress(len(rows), total)
+                progress(len(rows), total, "drawing")
     if plan.faults:
         rows, planted = plant(folder, rows, plan.faults, seed=plan.seed)
         write_json(folder / "faults.json", planted)

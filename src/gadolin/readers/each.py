@@ -12,22 +12,31 @@ from gadolin.readers import naming, one_of, open_file
 from gadolin.readers.contents import Contents
 from gadolin.records import Record, Slice
 
-__all__ = ["each_slice", "unreadable"]
+__all__ = ["each_slice"]
 
 Result = TypeVar("Result")
 
 
-def each_slice(records: Sequence[Record], work: Callable[[int, Slice], Result]) -> Iterator[Result]:
-    """Yield ``work(index, slice)`` for every record, file by file in the order in which the files first appear.
+def each_slice(
+    records: Sequence[Record],
+    work: Callable[[int, Slice, str], Result],
+    errors: dict[int, ReadError] | None = None,
+) -> Iterator[Result]:
+    """Yield ``work(index, slice, kind)`` for every record, file by file in the order in which the files first appear.
 
-    ``work`` runs in several threads. Raises ReadError naming the file that cannot be read, or what ``work`` raises;
-    nothing more is begun then.
+    ``kind`` is the format of the file, such as "PNG". ``work`` runs in several threads. Raises ReadError with the path
+    of a file that cannot be read, or what ``work`` raises; nothing more is begun then. With ``errors`` the reason why
+    a slice cannot be read is put there under its index instead, and the others are worked on.
     """
     files = _by_file(records)
 
     def work_file(path: Path) -> list[Result]:
-        contents = open_file(path)
-        return [work(index, _decoded(contents, records[index])) for index in files[path]]
+        try:
+            contents = open_file(path)
+        except ReadError as error:
+            _refuse(dict.fromkeys(files[path], error), errors)
+            return []
+        return [work(index, image, contents.kind) for index, image in _decoded(contents, records, files[path], errors)]
 
     with thread_pool() as pool:
         for results in pool.map(work_file, files):
@@ -41,28 +50,21 @@ def _by_file(records: Sequence[Record]) -> dict[Path, list[int]]:
     return files
 
 
-def _decoded(contents: Contents, record: Record) -> Slice:
-    with naming(record.path):
-        return one_of(contents, record.frame)
-
-
-def unreadable(records: Sequence[Record]) -> dict[int, ReadError]:
-    """Return the numbers of the records whose slice cannot be read, and why; decodes every one, file by file."""
-    files = _by_file(records)
-
-    def reasons(path: Path) -> dict[int, ReadError]:
-        found = {}
+def _decoded(
+    contents: Contents, records: Sequence[Record], rows: Sequence[int], errors: dict[int, ReadError] | None
+) -> Iterator[tuple[int, Slice]]:
+    for index in rows:
         try:
-            contents = open_file(path)
+            with naming(records[index].path):
+                image = one_of(contents, records[index].frame)
         except ReadError as error:
-            return dict.fromkeys(files[path], error)
-        for index in files[path]:
-            try:
-                one_of(contents, records[index].frame)
-            except ReadError as error:
-                found[index] = error
-        return found
+            _refuse({index: error}, errors)
+            continue
+        yield index, image
 
-    with thread_pool() as pool:
-        bad = {index: why for each in pool.map(reasons, files) for index, why in each.items()}
-    return dict(sorted(bad.items()))
+
+def _refuse(found: dict[int, ReadError], errors: dict[int, ReadError] | None) -> None:
+    """Put down why slices cannot be read; raise it where nobody wants it put down."""
+    if errors is None:
+        raise next(iter(found.values()))
+    errors.update(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from gadolin.manifest import manifest_digest
 from gadolin.metrics import Measurement, Table, measure
 from gadolin.metrics.assess import assess
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.provenance import pretraining_notice, weights_history
 from gadolin.records import Record
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes
@@ -38,13 +39,21 @@ _FACTS = (
 )
 
 
+DUPLICATES_NOTES = {
+    "pixels": "Duplicates of training slices: found by comparing pixels, each pair proved, as gadolin audit does.",
+    "groups": "Duplicates of training slices: by the copy groups of the run's manifest, since not all of its pictures "
+    "are there to compare; slices that the manifest does not have are of no subset.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """What to evaluate a model on.
 
     ``run`` is the run that trained the model, if there is one: the evaluation is recorded there, and the report shows
     its facts and curves. ``parts`` maps a slice's key to its subset; ``prepared`` are the prepared slices, or the cache
-    folder to prepare them into; ``notes`` are sentences for the report.
+    folder to prepare them into; ``notes`` are sentences for the report. ``duplicates_by`` is how the duplicates among
+    ``parts`` were found (``Overlap.found_by``), "" where none were looked for.
     """
 
     records: Sequence[Record]
@@ -53,11 +62,10 @@ class Assessment:
     parts: Mapping[str, str] = field(default_factory=dict)
     prepared: Prepared | Path | None = None
     notes: tuple[str, ...] = ()
+    duplicates_by: str = ""
 
 
-def assess_model(
-    predictor: Predictor, assessment: Assessment, *, progress: Callable[[int, int], None] | None = None
-) -> Evaluation:
+def assess_model(predictor: Predictor, assessment: Assessment, *, progress: Progress | None = None) -> Evaluation:
     """Predict and measure; record the evaluation in the run.
 
     Raises DataError where a label is no class of the model, OutputError where the run folder cannot be written.
@@ -83,11 +91,17 @@ def assess_model(
         mistakes=_mistakes(table, prepared),
         notes=(
             *assessment.notes,
+            *_duplicates_note(assessment),
             *pretraining_notes(weights_history(predictor.bundle)),
             *_notes(prepared, table.paths),
         ),
     )
     return Evaluation(table, measurement, context)
+
+
+def _duplicates_note(assessment: Assessment) -> tuple[str, ...]:
+    """Return the note on how duplicates of training slices were found, where they were looked for."""
+    return (DUPLICATES_NOTES[assessment.duplicates_by],) if assessment.duplicates_by else ()
 
 
 def pretraining_notes(digests: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,6 +134,7 @@ def _reading(assessment: Assessment, model: str, measurement: Measurement) -> di
         "data_digest": manifest_digest(records),
         "slices": len(records),
         "parts": {part: parts.count(part) for part in sorted(set(parts)) if part},
+        "duplicates_by": assessment.duplicates_by or None,
         "accuracy": measurement.overall.as_json()["accuracy"],
     }
 

@@ -106,7 +106,7 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
             facts=_facts(audit),
             created=date.today().isoformat(),
             severities=[(name, severities[name]) for name in SEVERITIES],
-            parts=[one for one in audit.parts if one.copied is not None],
+            parts=[one for one in audit.parts if one.duplicate is not None],
             classes=subject.classes,
             shown=[_show(subject, finding, rows, overlays) for finding in audit.findings],
             quiet=sorted(set(audit.looked) - {one.kind for one in audit.findings}),

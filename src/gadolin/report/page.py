@@ -16,6 +16,7 @@ from gadolin.records import NOTICE
 from gadolin.report import words
 from gadolin.report.context import Mistake, ReportContext
 from gadolin.report.drawings import Drawing, draw, inline, load
+from gadolin.splits import part_name
 
 __all__ = ["environment", "write_page", "write_report"]
 
@@ -78,7 +79,7 @@ def environment() -> Any:
 
 def _render(table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]) -> str:
     scores = measurement.overall
-    scored = [(name, part) for name, part in measurement.parts.items() if isinstance(part, Scores)]
+    scored = [(part_name(name), part) for name, part in measurement.parts.items() if isinstance(part, Scores)]
     html: str = (
         environment()
         .get_template("report.html.jinja")
@@ -113,7 +114,7 @@ def _part_rows(measurement: Measurement) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for name, part in measurement.parts.items():
         row: dict[str, object] = {
-            "name": name,
+            "name": part_name(name),
             "n": part.n,
             "meaning": words.PART_WORDS.get(name, ""),
         }

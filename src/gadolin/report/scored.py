@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from gadolin.explanations.trust import SCORES_FILE
 from gadolin.metrics.assess import tested_records
 from gadolin.places import FACTS
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import NOTICE
 from gadolin.report.drawings import load
 from gadolin.report.scored_page import write_scores_page
@@ -34,7 +34,7 @@ def score_model(
     wish: Wish,
     *,
     out: Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Path, list[Line]]:
     """Score the explanations of ``model`` on the outlined slices of ``data`` and return the folder and the lines.
 

@@ -7,6 +7,7 @@ import numpy as np
 from gadolin.metrics.differences import DIFFERENCE_FIGURES, Difference
 from gadolin.metrics.measure import ALL, KNOWN_PARTS, UNNAMED, Measurement, Scores, Unscored
 from gadolin.predictions import Table
+from gadolin.splits import part_name
 from gadolin.statistics import MINIMUM_GROUPS, Interval
 
 __all__ = [
@@ -57,10 +58,10 @@ FIGURE_WORDS = {
 
 PART_WORDS = {
     ALL: "every slice",
-    "copied": "also in the training data, as it is, mirrored, turned or re-saved: says what was memorised",
-    "patient-shared": "new slices of patients who are in the training data",
-    "slice-new": "not in the training data, though their patients are unknown and may be",
-    "patient-new": "of patients that the model has never seen: what counts for use",
+    "duplicate": "also in the training data, as it is, mirrored, turned or re-saved: says what was memorised",
+    "known_patient": "new slices of patients who are in the training data",
+    "new_slice": "not in the training data, though their patients are unknown and may be",
+    "new_patient": "of patients that the model has never seen: what counts for use",
     UNNAMED: "not known to which part they belong",
 }
 """What each part stands for."""
@@ -101,7 +102,7 @@ def difference(one: Difference) -> str:
             if figure.low is not None and figure.high is not None:
                 spread = f"{100 * figure.low:+.1f} to {100 * figure.high:+.1f}"
             told.append(f"{FIGURE_WORDS[name][0].lower()} {100 * figure.value:+.1f} points ({spread})")
-    return f"{one.minuend} less {one.subtrahend}: {', '.join(told)}."
+    return f"{part_name(one.minuend)} less {part_name(one.subtrahend)}: {', '.join(told)}."
 
 
 def verdict(scores: Scores) -> str:
@@ -139,11 +140,11 @@ def _parts(measurement: Measurement) -> str:
             "It is not known which of these slices, or others of the same patients, the model was trained "
             "on; if some were, the figure is too good."
         )
-    new = parts.get("patient-new")
+    new = parts.get("new_patient")
     if isinstance(new, Scores):
         return f"On patients that the model has never seen: {_short(new)}."
     scored = {name: parts.get(name) for name in KNOWN_PARTS[:-1]}
-    known = [f"{name}: {_short(part)}" for name, part in scored.items() if isinstance(part, Scores)]
+    known = [f"{part_name(name)}: {_short(part)}" for name, part in scored.items() if isinstance(part, Scores)]
     few = f"only {new.n}" if isinstance(new, Unscored) and new.n else "none"
     listed = f" Known are: {'; '.join(known)}." if known else ""
     return f"Nothing is shown for new patients: {few} of these slices can be told to be of one.{listed}"

@@ -17,6 +17,7 @@ from gadolin.explanations.options import Options
 from gadolin.explanations.subject import class_index, reuse_output, subject
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import NOTICE, Slice
 from gadolin.runtime import Answer
 from gadolin.serve.answers import Asked, failures_json, heat_json, verdict
@@ -29,7 +30,6 @@ _MOST_SAMPLES = 20_000
 _MOST_PIECES = 1000
 _AT_ONCE = 16
 Asks = Callable[[NDArray[Any]], NDArray[np.float32]]
-Progress = Callable[[int, int, str], None]
 
 
 class CancelledError(Exception):

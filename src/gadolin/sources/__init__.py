@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from gadolin.errors import DataError, RequestError
 from gadolin.folder_walk import special_file
 from gadolin.manifest import read_manifest
+from gadolin.progress import Progress
 from gadolin.records import Failure
 from gadolin.sources import annotated, figshare, folder
 from gadolin.sources.found import Scan, not_taken_json, require_trainable
@@ -22,7 +22,6 @@ from gadolin.sources.unused import with_unused
 
 __all__ = [
     "SOURCES",
-    "Progress",
     "Release",
     "Scan",
     "Source",
@@ -32,8 +31,6 @@ __all__ = [
     "scan",
 ]
 
-Progress = Callable[[int, int], None]
-
 
 def scan(data: Scan | Path | str, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
     """Recognise a data set: a manifest CSV or a folder holding one, Figshare's slices, annotations, or class folders.
@@ -41,7 +38,7 @@ def scan(data: Scan | Path | str, *, patient_from: str | None = None, progress: 
     Data that is scanned already is returned as it is.
 
     ``patient_from`` is "parent" (the folder a picture lies in names its patient) or a regular expression with one
-    group, searched in the path below ``data``. ``progress`` is called with (done, total) files.
+    group, searched in the path below ``data``. ``progress`` counts files.
     Raises DataError where nothing usable is found, or only half a fetch; RequestError for another type.
     """
     if isinstance(data, Scan):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from gadolin.errors import DataError, ReadError
 from gadolin.folder_walk import Walker
 from gadolin.manifest import file_digest
+from gadolin.progress import Progress
 from gadolin.readers import open_file
 from gadolin.records import Failure, Record
 from gadolin.sources.found import Scan
@@ -28,7 +28,7 @@ def is_annotated(root: Path) -> bool:
     return os.path.isfile(root / TABLE) and os.path.isdir(root / _IMAGES)  # noqa: PTH112, PTH113  # which never raise
 
 
-def scan_annotated(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Scan:
+def scan_annotated(root: Path, *, progress: Progress | None = None) -> Scan:
     """Scan such a folder: the class, the patient (column ``person``, else ``patient``) and the fold of each picture.
 
     The columns ``number`` and ``label`` are required, others passed over. A row whose picture is missing or
@@ -71,7 +71,7 @@ def scan_annotated(root: Path, *, progress: Callable[[int, int], None] | None = 
         fold_number = int(fold) if fold else None
         records.append(Record(path, canonical(label), patient, fold=fold_number, digest=file_digest(path)))
         if progress is not None:
-            progress(done, len(rows))
+            progress(done, len(rows), "scanning")
     if not records:
         raise DataError(
             code="annotations_match_nothing",

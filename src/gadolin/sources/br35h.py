@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gadolin.errors import DataError
+from gadolin.progress import Progress
 from gadolin.records import Failure
-from gadolin.sources.download import Progress
 from gadolin.sources.found import Scan, in_order_of_path
 from gadolin.sources.kaggle import fetch_pinned
 from gadolin.sources.release import SEE_THE_PAGE, Release

@@ -9,16 +9,15 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from gadolin.errors import DownloadError, OutputError
+from gadolin.progress import Progress
 
-__all__ = ["Progress", "Remote", "download", "fetch_json", "partial"]
+__all__ = ["Remote", "download", "fetch_json", "partial"]
 
-Progress = Callable[[int, int, str], None]
 
 _CHUNK = 1 << 18
 _TIMEOUT_SECONDS = 30.0

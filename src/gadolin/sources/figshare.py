@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from string import ascii_letters
@@ -13,10 +12,11 @@ from gadolin.atomic import write_bytes, write_json
 from gadolin.errors import DataError, DownloadError, ReadError
 from gadolin.folder_walk import Walker
 from gadolin.manifest import file_digest, write_manifest
+from gadolin.progress import Progress
 from gadolin.readers import open_file
 from gadolin.readers.hdf5 import read_group
 from gadolin.records import Failure, Record
-from gadolin.sources.download import Progress, Remote, download, fetch_json
+from gadolin.sources.download import Remote, download, fetch_json
 from gadolin.sources.found import Scan
 from gadolin.sources.release import Release
 from gadolin.sources.unfinished import begin, finish
@@ -63,7 +63,7 @@ def fetch(out: Path, *, progress: Progress | None = None, api: str = API, releas
             unpack(archive, out / "slices", wanted=_SLICE, progress=progress)
             write_bytes(done, b"")
             archive.unlink()
-    found = scan_mats(out, progress=None if progress is None else lambda d, t: progress(d, t, "checking"))
+    found = scan_mats(out, progress=progress)
     if found.skipped or not release.holds(found.records):
         wrong = release.difference(found.records) or str(found.skipped[0])
         raise DownloadError(
@@ -88,7 +88,7 @@ def slice_files(root: Path) -> list[Path]:
     return sorted(files, key=lambda path: (int(path.stem), path.as_posix()))
 
 
-def scan_mats(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Scan:
+def scan_mats(root: Path, *, progress: Progress | None = None) -> Scan:
     """Scan a folder of slices N.mat: label and patient from each file, the fold from ``cvind.mat`` where it is there.
 
     Raises DataError where there is no slice.
@@ -113,7 +113,7 @@ def scan_mats(root: Path, *, progress: Callable[[int, int], None] | None = None)
         else:
             records.append(record)
         if progress is not None:
-            progress(done, len(files))
+            progress(done, len(files), "scanning")
     if not records:
         why = f"; the first: {skipped[0]}" if skipped else ""
         raise DataError(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from gadolin.errors import DataError, GadolinError, ReadError, cannot_open
+from gadolin.progress import Progress
 from gadolin.readers import MAX_BYTES, open_bytes, require_utf8
 from gadolin.readers.contents import Contents, left_out
 from gadolin.readers.kinds import HEAD, foreign, is_other
@@ -20,9 +21,7 @@ from gadolin.sources.patient_rule import PatientRule
 __all__ = ["scan_folder", "sort_out"]
 
 
-def scan_folder(
-    root: Path, *, patient_from: str | None = None, progress: Callable[[int, int], None] | None = None
-) -> Scan:
+def scan_folder(root: Path, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
     """Scan ``root``; its folders are parts (Training, Testing, ...) holding classes, or the classes themselves.
 
     A folder that holds nothing but another one, or one folder with parts, is descended into. Raises DataError where
@@ -53,7 +52,7 @@ def scan_folder(
                 )
                 records += _each_frame(record, contents)
         if progress is not None:
-            progress(done, len(layout.placed))
+            progress(done, len(layout.placed), "scanning")
     for files, why in ((layout.loose, _in_no_class()), (layout.outside, _in_no_part())):
         failed, aside = sort_out(files, why)
         skipped += failed

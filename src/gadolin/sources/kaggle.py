@@ -15,7 +15,7 @@ from pathlib import Path
 from gadolin.atomic import write_json
 from gadolin.errors import DownloadError, MissingExtraError, OutputError
 from gadolin.manifest import write_manifest
-from gadolin.sources.download import Progress
+from gadolin.progress import Progress
 from gadolin.sources.folder import scan_folder
 from gadolin.sources.found import Scan
 from gadolin.sources.release import Release
@@ -80,7 +80,7 @@ def fetch_pinned(
                 progress(number + 1, len(folders), f"copying {name}")
     except OSError as error:
         raise _unwritable(out, error) from error
-    seen = scan_folder(fresh, progress=None if progress is None else lambda d, t: progress(d, t, "checking"))
+    seen = scan_folder(fresh, progress=progress)
     if not release.holds(seen.records):
         raise DownloadError(
             code="release_differs",

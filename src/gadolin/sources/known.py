@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gadolin.errors import DataError, suggestion
+from gadolin.progress import Progress
 from gadolin.registry import Registry
 from gadolin.sources import br35h, figshare, kaggle, sartaj
-from gadolin.sources.download import Progress
 from gadolin.sources.found import Scan
 from gadolin.sources.release import Release
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gadolin.sources.download import Progress
+from gadolin.progress import Progress
 from gadolin.sources.found import Scan
 from gadolin.sources.kaggle import fetch_pinned
 from gadolin.sources.release import SEE_THE_PAGE, Release

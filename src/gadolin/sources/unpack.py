@@ -6,12 +6,12 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gadolin.atomic import replacing
 from gadolin.errors import DownloadError
+from gadolin.progress import Progress
 
 __all__ = ["Bounds", "unpack"]
 
@@ -35,7 +35,7 @@ def unpack(
     *,
     wanted: re.Pattern[str],
     bounds: Bounds | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Unpack the files whose last name matches ``wanted`` wholly into ``folder``, without folders of their own.
 

@@ -5,17 +5,22 @@ from gadolin.splits.carry import carry_patients
 from gadolin.splits.conflicts import conflicts_against, conflicts_within
 from gadolin.splits.cut import cut
 from gadolin.splits.folds import assign_folds, check_folds
-from gadolin.splits.learned import copied_from
+from gadolin.splits.overlap import SUBSETS, Overlap, duplicates, learned_before, overlap, part_name
 
 __all__ = [
+    "SUBSETS",
+    "Overlap",
     "assign_folds",
     "carry_patients",
     "check_folds",
     "conflicts_against",
     "conflicts_within",
-    "copied_from",
     "cut",
+    "duplicates",
     "grouping_keys",
     "join_copies",
     "kept_together",
+    "learned_before",
+    "overlap",
+    "part_name",
 ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from gadolin.copies import Copies
 from gadolin.records import Record
@@ -15,7 +14,7 @@ def conflicts_within(records: Sequence[Record], own: int, copies: Copies) -> dic
     """Return the rows of a data set whose copies in it bear another label, and one copy for each such label.
 
     The first ``own`` of the ``records`` are of the data set, ``copies`` numbers all. Rows are copies of each other
-    that are of one group or were proved to be a pair; the ends of a chain prove nothing of each other.
+    that ``Copies.of`` says so of; the ends of a chain prove nothing of each other.
     """
     told = {}
     for row, labels in _labels_of_copies(records, copies, range(own), range(own)).items():
@@ -42,30 +41,10 @@ def conflicts_against(records: Sequence[Record], own: int, copies: Copies) -> di
 
 
 def _labels_of_copies(
-    records: Sequence[Record], copies: Copies, here: Iterable[int], there: Iterable[int]
+    records: Sequence[Record], copies: Copies, here: Iterable[int], there: Collection[int]
 ) -> dict[int, dict[str, int]]:
-    """Return for each row of ``here`` the labels of its copies ``there``, each with the first that bears it."""
-    twin: dict[int, int] = {}  # of the slices that are the same after preparation only the first stands in a pair
-    like: dict[int, set[int]] = defaultdict(set)
-    for pair in copies.pairs:
-        if pair.overlay.correlation == 1 and not pair.overlay.mirrored and not pair.overlay.degrees:
-            twin[pair.second] = pair.first
-        else:
-            like[pair.first].add(pair.second)
-            like[pair.second].add(pair.first)
-    groups = copies.groups.tolist()
-    by_group: dict[int, dict[str, int]] = defaultdict(dict)
-    by_slice: dict[int, dict[str, int]] = defaultdict(dict)
-    for row in there:
-        by_group[groups[row]].setdefault(records[row].label, row)
-        by_slice[twin.get(row, row)].setdefault(records[row].label, row)
-    told = {}
-    for row in here:
-        near: list[Mapping[str, int]] = [by_group.get(groups[row], {})]
-        near += [by_slice.get(other, {}) for other in sorted(like.get(twin.get(row, row), ()))]
-        labels: dict[str, int] = {}
-        for found in near:
-            labels = {**found, **labels}
-        if labels:
-            told[row] = labels
-    return told
+    """Return for each row of ``here`` the labels of its copies ``there``, each with the first copy of that label."""
+    labels: dict[int, dict[str, int]] = {}
+    for row, others in copies.among(here, there).items():
+        labels[row] = {records[other].label: other for other in reversed(others)}
+    return labels

@@ -19,6 +19,7 @@ from gadolin.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.metrics import measure
 from gadolin.network.backbones import require_backbone
 from gadolin.predictions import Table, read_table
+from gadolin.progress import Progress
 from gadolin.records import Record
 from gadolin.report.assessment import pretraining_notes
 from gadolin.report.context import Mistake, ReportContext, worst_mistakes
@@ -27,7 +28,6 @@ from gadolin.run_folder import RunFolder
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import check_folds
 from gadolin.training.claim import require_same
-from gadolin.training.learner import Progress
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model, with_evidence
 from gadolin.training.weights import has_lesion_decoder

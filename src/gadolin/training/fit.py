@@ -19,6 +19,7 @@ from gadolin.atomic import write_text
 from gadolin.errors import DataError, RecipeError
 from gadolin.network import Classifier
 from gadolin.network.distributed import global_batch_norm
+from gadolin.progress import Progress
 from gadolin.recipe import Recipe
 from gadolin.training.batches import Examples
 from gadolin.training.checkpoint import (
@@ -28,7 +29,7 @@ from gadolin.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from gadolin.training.learner import Learner, Progress, make_learner, train_epoch, validate
+from gadolin.training.learner import Learner, make_learner, train_epoch, validate
 from gadolin.training.machine import Machine
 from gadolin.training.processes import gather_errors
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.optim import Optimizer
 from gadolin.network import Classifier
 from gadolin.network.backbones import backbone
 from gadolin.network.classifier import train_mode
+from gadolin.progress import Progress
 from gadolin.recipe import Optimizer as OptimizerSettings
 from gadolin.recipe import Recipe
 from gadolin.training.batches import Examples, batches, class_weights, epoch_order, steps_per_epoch
@@ -22,7 +22,6 @@ from gadolin.training.step import Learner, learn, lesion_map_loss, train_step
 
 __all__ = [
     "Learner",
-    "Progress",
     "curriculum_progress",
     "learn",
     "learning_rate",
@@ -34,7 +33,6 @@ __all__ = [
     "validate",
 ]
 
-Progress = Callable[[int, int, str], None]
 _EVALUATION_BATCH = 64
 
 

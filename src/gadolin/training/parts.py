@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gadolin.cache import Prepared, prepared_slices
-from gadolin.copies import find_copies
-from gadolin.errors import DataError, ReadError
+from gadolin.cache import Prepared, prepared_slices, readable_slices
+from gadolin.copies import Copies, copies_of_records, find_copies
+from gadolin.errors import DataError
 from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
 from gadolin.outlines import prepared_outlines
-from gadolin.readers.each import unreadable
+from gadolin.prepare import Preparation
+from gadolin.progress import Progress
 from gadolin.records import Failure, Record
 from gadolin.run_folder import RunFolder
 from gadolin.sources import require_trainable, scan
 from gadolin.splits import cut, join_copies
 from gadolin.training.batches import Examples
-from gadolin.training.learner import Progress
 from gadolin.training.plan import Plan
 
 __all__ = ["Parts", "divide"]
@@ -33,7 +33,8 @@ _LOG = logging.getLogger("gadolin")
 class Parts:
     """All records with their groups and parts, the classes in order, and the slices of each part.
 
-    ``left_out`` counts by code what was seen in the data and not taken.
+    ``left_out`` counts by code what was seen in the data and not taken. ``copies`` are those among all records; None in
+    a resumed run, which has their groups from its manifest.
     """
 
     records: tuple[Record, ...]
@@ -42,6 +43,7 @@ class Parts:
     validation: Examples
     test: Prepared
     left_out: dict[str, int] = field(default_factory=dict)
+    copies: Copies | None = field(default=None, repr=False)
 
 
 def divide(plan: Plan, progress: Progress | None) -> Parts:
@@ -50,17 +52,20 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
     A resumed run has its manifest, with the parts as they were. Raises DataError where a class is missing in a part.
     """
     preparation = plan.recipe.preparation
+    copies: Copies | None = None
     if plan.resume:
         run = RunFolder(plan.out)
         records = read_manifest(run.manifest)
-        prepared = prepared_slices(records, preparation, plan.cache, progress=_telling(progress, "preparing slices"))
+        prepared = prepared_slices(records, preparation, plan.cache, progress=progress)
         left_out = run.read().left_out
     else:
-        found = scan(plan.data, patient_from=plan.patient_from, progress=_telling(progress, "scanning"))
+        found = scan(plan.data, patient_from=plan.patient_from, progress=progress)
         require_trainable(found, skip_unreadable=plan.skip_unreadable)
-        prepared, kept, wrong = _prepared(plan, found.records, _telling(progress, "preparing slices"))
+        prepared, kept, wrong = _prepared(plan, found.records, progress)
         left_out = count_by_code([*found.skipped, *found.omitted, *wrong])
-        records = join_copies(kept, find_copies(prepared.slices, progress=progress).joined)
+        same = preparation == Preparation()
+        copies = find_copies(prepared.slices, progress=progress) if same else copies_of_records(kept, cache=plan.cache)
+        records = join_copies(kept, copies.joined)
         for part, share in (("test", plan.test), ("validation", plan.validation)):
             if all(record.split != part for record in records):
                 records = cut(records, share, part=part, seed=plan.machine.seed)
@@ -68,7 +73,7 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
     _check_parts(records, classes)
     outlines = None
     if plan.recipe.network.evidence != "map":
-        outlines = prepared_outlines(records, preparation, progress=_telling(progress, "preparing outlines"))
+        outlines = prepared_outlines(records, preparation, progress=progress)
 
     def examples(name: str) -> Examples:
         rows = [index for index, record in enumerate(records) if record.split == name]
@@ -76,32 +81,24 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64), outlines)
 
     test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])
-    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, left_out)
+    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, left_out, copies)
 
 
 def _prepared(
-    plan: Plan, records: Sequence[Record], progress: Callable[[int, int], None] | None
+    plan: Plan, records: Sequence[Record], progress: Progress | None
 ) -> tuple[Prepared, Sequence[Record], list[Failure]]:
     """Prepare the slices; where that is allowed, do without those that cannot be read, and say which they are.
 
     Returns the slices, their records, and what cannot be read.
     """
     preparation = plan.recipe.preparation
-    try:
+    if not plan.skip_unreadable:
         return prepared_slices(records, preparation, plan.cache, progress=progress), records, []
-    except ReadError:
-        if not plan.skip_unreadable:
-            raise
-    wrong = unreadable(records)
-    failed = [Failure(records[index].name, error) for index, error in wrong.items()]
+    read = readable_slices(records, preparation, plan.cache, progress=progress)
+    failed = [Failure(records[row].name, error) for row, error in read.errors.items()]
     for one in failed:
         _LOG.warning("left out %s", one)
-    kept = [record for index, record in enumerate(records) if index not in wrong]
-    return prepared_slices(kept, preparation, plan.cache, progress=progress), kept, failed
-
-
-def _telling(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda done, total: progress(done, total, what)
+    return read.prepared, [records[row] for row in read.rows], failed
 
 
 def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:

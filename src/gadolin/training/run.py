@@ -15,25 +15,26 @@ import torch
 from lightning_fabric import Fabric
 
 from gadolin.bundle import Bundle
+from gadolin.copies import copies_where_readable
 from gadolin.errors import DataError, RequestError
 from gadolin.manifest import manifest_digest, write_manifest
 from gadolin.network import Classifier, build_classifier
 from gadolin.network.backbones import require_backbone
 from gadolin.network.heads import OutlineHead
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.recipe import Recipe
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_model
 from gadolin.report.evaluation import Evaluation
 from gadolin.run_folder import Provenance, RunFolder
 from gadolin.runtime import open_runtime
-from gadolin.splits import copied_from
+from gadolin.splits import overlap
 from gadolin.training.batches import Examples, steps_per_epoch
 from gadolin.training.bundling import make_bundle
 from gadolin.training.checkpoint import Checkpoint
 from gadolin.training.claim import claimed, require_same
 from gadolin.training.fit import fit
-from gadolin.training.learner import Progress
 from gadolin.training.machine import Machine
 from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
@@ -258,12 +259,14 @@ def _open_run(plan: Plan, records: Sequence[Record], facts: Provenance) -> None:
 
 
 def _evaluated(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | None) -> Evaluation:
+    copies = parts.copies or copies_where_readable(parts.records, cache=plan.cache)
+    shared = overlap(parts.records, copies)
     assessment = Assessment(
         records=[record for record in parts.records if record.split == "test"],
         title=f"{plan.recipe.name} on the test part of {plan.data_path.name}",
         run=RunFolder(plan.out),
-        parts=copied_from(parts.records),
+        parts=shared.by_key(parts.records),
+        duplicates_by=shared.found_by,
         prepared=parts.test,
     )
-    telling = None if progress is None else lambda done, total: progress(done, total, "evaluating")
-    return assess_model(Predictor(bundle, open_runtime(bundle.graph)), assessment, progress=telling)
+    return assess_model(Predictor(bundle, open_runtime(bundle.graph)), assessment, progress=progress)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from gadolin.checks import Beside, look_at, subject_of
 from gadolin.checks.registry import Selection
+from gadolin.progress import Progress
 from gadolin.report.audit import Audit
 from gadolin.sources import Scan
 
 __all__ = ["audit"]
-
-Progress = Callable[[int, int, str], None]
 
 
 def audit(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gadolin.progress import Progress
 from gadolin.report.evaluation import Evaluation
 from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from gadolin.workflows.split import Split
 
 __all__ = ["CrossValidation", "crossval"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

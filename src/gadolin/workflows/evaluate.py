@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gadolin.cache import prepared_slices
-from gadolin.copies import find_copies
+from gadolin.copies import copies_where_readable
 from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
 from gadolin.metrics.assess import tested_records
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.records import Record
 from gadolin.report.assessment import Assessment, assess_model
 from gadolin.report.evaluation import Evaluation
 from gadolin.run_folder import RunFolder
 from gadolin.sources import Scan, scan
-from gadolin.splits import copied_from, join_copies
+from gadolin.splits import overlap
 
 __all__ = ["evaluate"]
 
@@ -29,7 +28,7 @@ def evaluate(
     patient_from: str | None = None,
     runtime: str = "onnxruntime",
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on the test part of ``data``, or on all of it where it has none.
 
@@ -42,7 +41,7 @@ def evaluate(
         patient_from: How ``data`` names its patients, as for ``scan``.
         runtime: "onnxruntime" or "openvino", for a model that is not loaded yet.
         cache: Folder for prepared slices; by default in the user's cache.
-        progress: Called with (done, total).
+        progress: Called with (done, total, what).
 
     Raises:
         BundleError: The model cannot be read.
@@ -54,11 +53,13 @@ def evaluate(
     records = tested_records(found.records)
     if run is not None:
         records = _with_known_facts(records, run)
+    parts, duplicates_by = _overlap(records, run, cache) if run else ({}, "")
     assessment = Assessment(
         records=records,
         title=f"{predictor.bundle.facts.get('recipe_name', 'model')} on {found.name}",
         run=run,
-        parts=_parts(records, run, predictor, cache) if run else {},
+        parts=parts,
+        duplicates_by=duplicates_by,
         prepared=cache,
         notes=(
             *(f"Left out: {one.path} ({one.reason})." for one in found.skipped),
@@ -79,20 +80,16 @@ def _with_known_facts(records: list[Record], run: RunFolder) -> list[Record]:
     ]
 
 
-def _parts(records: list[Record], run: RunFolder, predictor: Predictor, cache: Path | None) -> dict[str, str]:
-    """Return the part of each picture by key: by the run's manifest, else by looking for its slice there.
+def _overlap(records: list[Record], run: RunFolder, cache: Path | None) -> tuple[dict[str, str], str]:
+    """Return the subset of each slice by key, and how duplicates were found: by pixels, else by the run's manifest.
 
-    A file that was learned from is a copy of itself. Pictures stay without a part where the run's own are gone.
+    Without pixels, slices that the manifest does not have are of no subset.
     """
     known = read_manifest(run.manifest, verify=False)
-    learned = [record for record in known if record.split in ("train", "validation")]
-    told = copied_from(known) | {record.key: "copied" for record in learned}
-    new = [replace(record, split="test", group="") for record in records if record.key not in told]
-    if not new or not all(record.path.is_file() for record in known):
-        return told
-    preparation = predictor.bundle.preparation
-    before = prepared_slices(known, preparation, cache).slices
-    now = prepared_slices(records, preparation, cache).slices
-    rows = [row for row, record in enumerate(records) if record.key not in told]
-    together = join_copies([*known, *new], find_copies(before, now[rows]).joined)
-    return copied_from(together) | told
+    copies = copies_where_readable(known, records, cache=cache)
+    if copies is None:
+        before = {record.key: record for record in known}
+        records = [before[record.key] for record in records if record.key in before]
+    together = [*known, *(replace(record, split="test") for record in records)]
+    found = overlap(together, copies)
+    return found.by_key(together), found.found_by

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gadolin.manifest import write_manifest
 from gadolin.partition import Partition, Wish, partition
+from gadolin.progress import Progress
 from gadolin.sources import Scan, scan
 
 __all__ = ["Split", "as_data", "split"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gadolin.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.report.evaluation import Evaluation
 from gadolin.run_folder import Provenance, RunFolder
 from gadolin.starting_point import StartingPoint
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from gadolin.workflows.split import Split
 
 __all__ = ["Run", "train", "train_by_plan"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

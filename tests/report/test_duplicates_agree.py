@@ -1,0 +1,87 @@
+"""The audit, the evaluation of a run and the training count the same duplicates in the same data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from gadolin.atomic import write_json
+from gadolin.checks import audit
+from gadolin.copies import copies_of_records
+from gadolin.manifest import read_manifest, write_manifest
+from gadolin.predictions import read_table
+from gadolin.report.evaluation import evaluate_model
+from gadolin.splits import SUBSETS, join_copies
+
+EXPECTED = {"duplicate": 4, "known_patient": 1, "new_slice": 1, "new_patient": 8}
+
+
+def audited(data):
+    """Return how the audit counts the test part."""
+    (whole,) = (one for one in audit(data).parts if one.part == "test" and not one.label)
+    return {name: getattr(whole, name) for name in SUBSETS}
+
+
+@pytest.fixture
+def data(leaky_data, tmp_path):
+    return shutil.copytree(leaky_data, tmp_path / "data")
+
+
+@pytest.fixture
+def run(data, tmp_path, make_bundle):
+    """A run folder whose model learned from the training part of the data."""
+    folder = tmp_path / "run"
+    make_bundle(folder / "bundle")
+    records = read_manifest(data / "manifest.csv")
+    write_manifest(folder / "manifest.csv", join_copies(records, copies_of_records(records).joined))
+    write_json(folder / "run.json", {"finished": True})
+    return folder
+
+
+def evaluated(run, data, cache=None):
+    """Return how the evaluation counts the test part, and what it says of how duplicates were found."""
+    page = evaluate_model(run, data, options=("onnxruntime", cache))
+    parts = Counter(read_table(page.parent / "predictions.csv").parts)
+    (reading,) = [json.loads(line) for line in (run / "readings.jsonl").read_text().splitlines()]
+    assert reading["parts"] == {name: count for name, count in parts.items() if name}
+    (note,) = [one for one in json.loads((page.parent / "metrics.json").read_text())["notes"] if "Duplicates" in one]
+    return parts, reading["duplicates_by"], note
+
+
+def test_the_evaluation_counts_the_duplicates_of_the_audit(run, data):
+    assert audited(data) == EXPECTED
+    parts, duplicates_by, note = evaluated(run, data)
+    assert (parts, duplicates_by) == (EXPECTED, "pixels")
+    assert "comparing pixels" in note
+
+
+def test_the_manifest_of_the_run_is_counted_alike(run):
+    manifest = run / "manifest.csv"
+    assert audited(manifest) == EXPECTED == evaluated(run, manifest)[0]
+
+
+def test_data_that_the_run_has_never_scanned_is_counted_alike(run, data):
+    known = [one for one in read_manifest(run / "manifest.csv") if one.split == "train"]
+    write_manifest(run / "manifest.csv", [replace(one, group="") for one in known])
+    assert evaluated(run, data)[0] == EXPECTED
+
+
+def test_without_the_pixels_the_groups_of_the_run_decide_and_it_says_so(run, data):
+    next(data.glob("Training/glioma/s1p0004-*")).unlink()
+    known = read_manifest(run / "manifest.csv", verify=False)
+    write_manifest(data / "manifest.csv", [one for one in known if one.split == "test"])
+    parts, duplicates_by, note = evaluated(run, data)
+    assert parts == {"duplicate": 5, "known_patient": 1, "new_patient": 8}, "C is joined to A by the chain"
+    assert duplicates_by == "groups"
+    assert "copy groups of the run's manifest" in note
+
+
+def test_a_damaged_picture_of_the_training_part_leaves_the_decision_to_the_groups(run, data, tmp_path):
+    next(data.glob("Training/glioma/s1p0004-*")).write_bytes(b"\x89PNG")
+    known = read_manifest(run / "manifest.csv", verify=False)
+    write_manifest(data / "manifest.csv", [one for one in known if one.split == "test"])
+    assert evaluated(run, data, tmp_path / "cache")[1] == "groups"
