@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
-from gadolin.errors import BundleError, RequestError
+from gadolin.errors import BundleError, RecipeError, RequestError
 from gadolin.explanations import METHODS, explain
 from gadolin.predictor import Predictor
 
@@ -55,3 +56,15 @@ def test_a_bare_bundle_has_no_gradients(run_folder, head, tmp_path):
     shutil.copytree(run_folder / "bundle", tmp_path / "bare" / "bundle")
     with pytest.raises(BundleError, match="need the run folder"):
         explain(Predictor.load(tmp_path / "bare" / "bundle"), head, method="gradcam")
+
+
+def test_a_run_of_an_older_gadolin_has_no_gradients(run_folder, head, tmp_path):
+    shutil.copytree(run_folder, tmp_path / "old")
+    facts = json.loads((tmp_path / "old" / "run.json").read_text())
+    del facts["recipe"]["format"]
+    (tmp_path / "old" / "run.json").write_text(json.dumps(facts))
+
+    with pytest.raises(RecipeError) as refused:
+        explain(Predictor.load(tmp_path / "old"), head, method="gradcam")
+
+    assert refused.value.code == "recipe_format_older"
