@@ -33,7 +33,9 @@ def test_every_branch_is_also_the_nearest_built_in(name, builtin):
     assert issubclass(getattr(errors, name), builtin)
 
 
-@pytest.mark.parametrize("name", ["ReadError", "DataError", "RecipeError", "WeightsError", "BundleError"])
+@pytest.mark.parametrize(
+    "name", ["ReadError", "DataError", "RecipeError", "WeightsError", "BundleError", "PluginError"]
+)
 def test_errors_about_what_was_asked_for_are_request_errors(name):
     assert issubclass(getattr(errors, name), RequestError)
 

@@ -59,6 +59,7 @@ def subject():
                 source=row.get("source", ""),
                 split=row.get("split", ""),
                 fold=row.get("fold"),
+                outline=row.get("outline", ""),
                 digest=row.get("digest", f"digest-{number}"),
             )
             for number, row in enumerate(rows)

@@ -10,6 +10,7 @@ import pytest
 
 from gadolin.checks.plane import check, plane_of, uneven
 from gadolin.phantom.encode import DicomFacts, dicom_bytes
+from gadolin.records import NO_LESION
 
 AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
 
@@ -97,6 +98,17 @@ def test_a_tumour_beside_none_is_no_more_than_a_note(subject, lopsided):
 def test_slices_without_a_tumour_are_left_out_beside_two_classes_that_have_one(subject, lopsided):
     rows = [{"label": ("notumor", ("glioma", "pituitary")[row // 2 % 2])[row % 2]} for row in range(120)]
     assert check(replace(subject(*rows), slices=lopsided)) == []
+
+
+@pytest.mark.parametrize("fields", [{"label": "Normal"}, {"label": "control", "outline": NO_LESION}])
+def test_a_class_without_a_tumour_is_known_by_its_name_or_its_outlines(subject, lopsided, fields):
+    rows = [fields if row % 2 == 0 else {"label": ("astro", "oligo")[row // 2 % 2]} for row in range(120)]
+    assert check(replace(subject(*rows), slices=lopsided)) == []
+
+
+def test_a_class_of_an_unknown_name_counts_as_one_with_a_tumour(subject, lopsided):
+    rows = [{"label": "control" if row % 2 == 0 else ("astro", "oligo")[row // 2 % 2]} for row in range(120)]
+    assert check(replace(subject(*rows), slices=lopsided))[0].severity == "warning"
 
 
 def test_too_few_groups_are_not_guessed_from(subject, heads):

@@ -95,7 +95,7 @@ BACKBONES: Registry[Backbone] = Registry(
 def backbones(pattern: str = "*") -> tuple[str, ...]:
     """Return the names of backbones that match a pattern such as "convnext*": BACKBONES, then timm's models, sorted.
 
-    A few of timm's models give no feature maps; ``backbone`` raises RecipeError for them.
+    A model that gives no feature maps, as some of older versions of timm, is refused by ``backbone``.
     """
     return (*fnmatch.filter(BACKBONES.names(), pattern), *fnmatch.filter(sorted(timm.list_models()), pattern))
 
