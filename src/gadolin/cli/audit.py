@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,11 +38,14 @@ def audit(
     Nothing is changed. Unreadable files and folders are listed, and the exit code is then 1; files that are left out
     are listed with the reason.
     """
+    from gadolin.atomic import require_file
     from gadolin.checks import Beside
     from gadolin.checks import audit as audit_data
+    from gadolin.report.drawings import load
 
     if report is not None:
-        _require_page(report)
+        load("jinja2")
+        require_file(report)
     with progress_bar("auditing") as advance:
         found = audit_data(
             data,
@@ -63,28 +65,6 @@ def audit(
         sys.stdout.flush()
         say(f"report: {write_audit_page(report, found)}")
     report_unreadable(found.subject.unreadable)
-
-
-def _require_page(report: Path) -> None:
-    """Refuse before the work begins what could not be written after it."""
-    from gadolin.atomic import unwritable
-    from gadolin.errors import RequestError
-    from gadolin.report.drawings import load
-
-    load("jinja2")
-    if report.is_dir():
-        raise RequestError(
-            code="output_is_a_folder",
-            rule="the report must be a file",
-            got=f"{report} is a folder",
-            remedy=f"name a file in it, such as {report / 'audit.html'}",
-        )
-    try:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=report.parent):
-            pass
-    except OSError as error:
-        raise unwritable(report, error) from error
 
 
 def _words(found: Audit) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from gadolin.atomic import require_folder_of_its_own
 from gadolin.bundle import beside, model_place
 from gadolin.copies import copies_where_readable
-from gadolin.errors import DataError
 from gadolin.folder_walk import count_by_code
 from gadolin.manifest import read_manifest
 from gadolin.metrics.assess import tested_records
@@ -45,7 +45,7 @@ def evaluate_model(
     run = next((folder for folder in (model, model.parent) if (folder / "run.json").is_file()), None)
     name = _name_of(data)
     out = out or beside(run or model) / f"evaluation-{name}"
-    _refuse_other_folder(out)
+    require_folder_of_its_own(out)
     records = _with_known_facts(tested_records(found.records), run) if run else tested_records(found.records)
     parts, duplicates_by = _overlap(records, run, cache) if run else ({}, "")
     assessment = Assessment(
@@ -69,18 +69,6 @@ def _name_of(data: Path) -> str:
     """Return what a data set is called: after its folder, or its manifest unless that is manifest.csv."""
     whole = data.resolve()
     return whole.parent.name if whole.name == "manifest.csv" else whole.stem
-
-
-def _refuse_other_folder(out: Path) -> None:
-    """Raise DataError where ``out`` is a run or a bundle, whose own files a report must not lie among."""
-    for name in ("run.json", "bundle.json"):
-        if (out / name).is_file():
-            raise DataError(
-                code="output_not_empty",
-                rule="a report needs a folder of its own",
-                got=f"{out} holds {name}",
-                remedy="choose another --out",
-            )
 
 
 def _with_known_facts(records: list[Record], run: Path) -> list[Record]:

@@ -7,9 +7,8 @@ import io
 from dataclasses import asdict
 from pathlib import Path
 
-from gadolin.atomic import write_bytes, write_json
+from gadolin.atomic import require_folder_of_its_own, write_bytes, write_json
 from gadolin.bundle import beside, model_place
-from gadolin.errors import DataError
 from gadolin.explanations.journal import Journal
 from gadolin.explanations.score import FAITHFUL, MARKED, MEASURES, Row, Wish, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
@@ -45,13 +44,7 @@ def score_model(
     model = model_place(model)
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
     out = out or beside(model) / f"explanations-{name}"
-    if (out / "run.json").is_file() or (out / "bundle.json").is_file():
-        raise DataError(
-            code="output_not_empty",
-            rule="scores need a folder of their own",
-            got=f"{out} holds a run or a bundle",
-            remedy="choose another --out",
-        )
+    require_folder_of_its_own(out)
     load("gadolin.report.figures")  # tell of a missing package before the work, not after
     records = tested_records(scan(data).records)
     facts = {
