@@ -66,7 +66,7 @@ def check_contents(members: Sequence[zipfile.ZipInfo], bounds: Bounds) -> None:
     names = Counter(PurePosixPath(each.filename).name for each in members)
     name, count = max(names.items(), key=lambda item: item[1], default=("", 1))
     if count > 1:
-        raise _unfit(rule="an archive must hold each file once", got=f"this one has {name!r} twice")
+        raise _unsafe(rule="an archive must hold each file once", got=f"this one has {name!r} twice")
 
 
 def content_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> Iterator[bytes]:
@@ -97,9 +97,9 @@ def content_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> 
 def _check_path(member: zipfile.ZipInfo) -> None:
     name = member.filename
     if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or ":" in name:
-        raise _unfit(rule="an archive may only hold paths inside its folder", got=f"this one has {name!r}")
+        raise _unsafe(rule="an archive may only hold paths inside its folder", got=f"this one has {name!r}")
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise _unfit(rule="an archive may only hold plain files", got=f"{name!r} is a link or a device")
+        raise _unsafe(rule="an archive may only hold plain files", got=f"{name!r} is a link or a device")
 
 
 def _check_size(member: zipfile.ZipInfo, bounds: Bounds) -> None:
@@ -117,5 +117,5 @@ def _too_large(*, rule: str, got: str) -> TooLargeError:
     return TooLargeError(code="unpacks_too_large", rule=rule, got=got, remedy="take fewer or smaller files")
 
 
-def _unfit(*, rule: str, got: str) -> ReadError:
-    return ReadError(code="archive_unfit", rule=rule, got=got, remedy="pack it again")
+def _unsafe(*, rule: str, got: str) -> ReadError:
+    return ReadError(code="archive_unsafe", rule=rule, got=got, remedy="pack it again")

@@ -64,7 +64,7 @@ def audit(
 
         sys.stdout.flush()
         say(f"report: {write_audit_page(report, found)}")
-    report_unreadable(found.subject.unreadable)
+    report_unreadable(found.subject.errors)
 
 
 def _words(found: Audit) -> str:
@@ -90,6 +90,6 @@ def _words(found: Audit) -> str:
     for one in found.findings:
         lines += [f"{one.severity}: {one.kind}: {one.message}", f"  what to do: {one.remedy}"]
     lines += [f"not looked for: {name}: {reason}" for name, reason in found.unasked.items()]
-    lines += describe("cannot be read", found.subject.unreadable)
+    lines += describe("cannot be read", found.subject.errors)
     lines += describe("left out", found.subject.left_out)
     return "\n".join([*lines, "", NOTICE])

@@ -68,14 +68,16 @@ def train(
 
 def _tell(out: Path, page: Path, *, as_json: bool) -> None:
     metrics = json.loads((page.parent / "metrics.json").read_text(encoding="utf-8"))
-    left_out = json.loads((out / "run.json").read_text(encoding="utf-8")).get("left_out", {})
+    facts = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    errors, left_out = facts.get("errors", {}), facts.get("left_out", {})
     if as_json:
-        told = {"run": str(out), "bundle": str(out / "bundle"), "report": str(page), "left_out_by_code": left_out}
-        print_json({**told, "metrics": metrics})
+        told = {"run": str(out), "bundle": str(out / "bundle"), "report": str(page)}
+        print_json({**told, "errors_by_code": errors, "left_out_by_code": left_out, "metrics": metrics})
     else:
         print(summary(metrics))
-        if left_out:
-            say(f"left out: {', '.join(f'{count} {code}' for code, count in left_out.items())}")
+        for what, counts in (("errors", errors), ("left out", left_out)):
+            if counts:
+                say(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
         say(f"run: {out}\nreport: {page}")
 
 

@@ -12,14 +12,14 @@ from gadolin.manifest import read_manifest
 from gadolin.progress import Progress
 from gadolin.records import Failure
 from gadolin.sources import annotated, figshare, folder
-from gadolin.sources.found import Scan, not_taken_json, require_trainable
+from gadolin.sources.found import Scan, require_trainable
 from gadolin.sources.known import SOURCES, fetch, recognise
 from gadolin.sources.labels import canonical
 from gadolin.sources.layout import inner_folders, require_open
 from gadolin.sources.unfinished import refuse_unfinished
 from gadolin.sources.unused import with_unused
 
-__all__ = ["SOURCES", "Scan", "fetch", "not_taken_json", "require_trainable", "scan"]
+__all__ = ["SOURCES", "Scan", "fetch", "require_trainable", "scan"]
 
 
 def scan(data: Path, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
@@ -96,4 +96,4 @@ def _from_manifest(path: Path, patient_from: str | None) -> Scan:
     read = read_manifest(path, failures=failures)
     renamed = {one.label: canonical(one.label) for one in read if canonical(one.label) != one.label}
     records = tuple(replace(one, label=renamed.get(one.label, one.label)) for one in read)
-    return Scan(root=path, kind="manifest", records=records, renamed=renamed, skipped=tuple(failures))
+    return Scan(root=path, kind="manifest", records=records, renamed=renamed, errors=tuple(failures))

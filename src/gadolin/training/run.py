@@ -114,7 +114,8 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
     plan = _resolved(plan, parts, knows=_weights_know(plan, fabric))
     torch.manual_seed(plan.machine.seed)
     network = build_classifier(plan.recipe.network, len(parts.classes))
-    facts = _facts(plan, parts.records) | {"processes": fabric.world_size, "left_out": parts.left_out}
+    not_taken = {"errors": parts.errors, "left_out": parts.left_out}
+    facts = _facts(plan, parts.records) | {"processes": fabric.world_size, **not_taken}
     if fabric.is_global_zero:
         require_unseen(plan.weights, parts.records)
         facts |= start_from(network, plan.recipe.network.backbone, plan.weights, parts.classes)
