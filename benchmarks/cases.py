@@ -164,7 +164,7 @@ def closed(root: Path, phantoms: Path) -> list[str]:
     data = classes(phantoms, root / "closed")
     (data / "glioma").chmod(0)
     code, answer = scan(data)
-    named = any("glioma" in one["path"] for one in answer.get("skipped", []))
+    named = any("glioma" in one["path"] for one in answer.get("errors", []))
     return row("a class folder of mode 000", "named, exit 1", code, answer, right=code == 1 and named)
 
 
@@ -172,7 +172,7 @@ def dangling(root: Path, phantoms: Path) -> list[str]:
     data = classes(phantoms, root / "dangling")
     (data / "glioma" / "gone.png").symlink_to("../../.git/annex/objects/gone.png")
     code, answer = scan(data)
-    named = any("gone.png" in one["path"] for one in answer.get("skipped", []))
+    named = any("gone.png" in one["path"] for one in answer.get("errors", []))
     return row("a link that leads nowhere", "named, exit 1", code, answer, right=code == 1 and named)
 
 
@@ -209,7 +209,7 @@ def housekeeping(root: Path, phantoms: Path) -> list[str]:
 def row(case: str, rule: str, code: int, answer: dict[str, object], *, right: bool) -> list[str]:
     parts = answer.get("parts")
     counts = {name: sum(each.values()) for name, each in parts.items()} if isinstance(parts, dict) else {}
-    left = {kind: len(answer.get(kind, [])) for kind in ("skipped", "omitted")}  # type: ignore[arg-type]  # lists
+    left = {kind: len(answer.get(kind, [])) for kind in ("errors", "left_out")}  # type: ignore[arg-type]  # lists
     said = f"exit {code}; slices {counts}; classes {answer.get('classes')}; {left}"
     return [case, rule, said.replace("|", "/"), "yes" if right else "no"]
 

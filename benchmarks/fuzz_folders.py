@@ -74,9 +74,9 @@ def main() -> None:
 
 
 def report(tally: Tally, seed: int) -> list[str]:
-    head = ["trees", "answered", "files made", "records", "skipped", "omitted", "in closed folders"]
+    head = ["trees", "answered", "files made", "records", "errors", "left_out", "in closed folders"]
     counts = [tally.trees["made"], tally.trees["answered"]]
-    counts += [tally.files[each] for each in ("made", "record", "skipped", "omitted", "closed")]
+    counts += [tally.files[each] for each in ("made", "record", "errors", "left_out", "closed")]
     features = ", ".join(f"{count:,} {what}" for what, count in tally.features.most_common())
     codes = ", ".join(f"`{code}` {count:,}" for code, count in tally.codes.most_common())
     refused = ", ".join(
@@ -165,13 +165,13 @@ def accounted(tree: Tree, found: Scan, tally: Tally) -> str:
     """Return what is wrong with the accounts of a scan, or an empty string."""
     ways = [
         *(("record", str(path)) for path in dict.fromkeys(record.path for record in found.records)),
-        *(("skipped", one.path) for one in found.skipped),
-        *(("omitted", one.path) for one in found.omitted),
+        *(("errors", one.path) for one in found.errors),
+        *(("left_out", one.path) for one in found.left_out),
     ]
     keys = Counter(key(path) for _, path in ways)
     where = {key(path): what for what, path in ways}
-    closed = {key(one.path) for one in (*found.skipped, *found.omitted) if one.code in CLOSED}
-    tally.codes.update(one.code for one in (*found.skipped, *found.omitted))
+    closed = {key(one.path) for one in (*found.errors, *found.left_out) if one.code in CLOSED}
+    tally.codes.update(one.code for one in (*found.errors, *found.left_out))
     tally.files["made"] += len(tree.made)
     for path in tree.made:
         if (what := where.get(key(path))) is not None:
@@ -184,7 +184,7 @@ def accounted(tree: Tree, found: Scan, tally: Tally) -> str:
         return f"{twice[0]!r} is counted twice"
     told = found.as_json()
     json.dumps(told)
-    for failures, counts in ((found.skipped, told["skipped_by_code"]), (found.omitted, told["omitted_by_code"])):
+    for failures, counts in ((found.errors, told["errors_by_code"]), (found.left_out, told["left_out_by_code"])):
         if sum(counts.values()) != len(failures) or bool(describe("left out", failures)) != bool(failures):
             return "the counts by code do not add up"
     return ""
@@ -201,7 +201,7 @@ def show(tree: Tree, found: Scan) -> None:
         print("made   ", repr(path))
     for record in found.records:
         print("record ", repr(record.name), record.split, record.label)
-    for what, failures in (("skipped", found.skipped), ("omitted", found.omitted)):
+    for what, failures in (("errors", found.errors), ("left_out", found.left_out)):
         for one in failures:
             print(what, one.code, repr(one.path))
 

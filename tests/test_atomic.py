@@ -16,12 +16,15 @@ from gadolin.atomic import (
     clear_leftovers,
     is_leftover,
     replacing,
+    require_file,
+    require_folder_of_its_own,
     require_fresh,
+    require_new_file,
     write_bytes,
     write_json,
     write_text,
 )
-from gadolin.errors import DataError, DownloadError, OutputError
+from gadolin.errors import DataError, DownloadError, OutputError, RequestError
 
 REMEDY = "free space or choose a folder that you may write to"
 
@@ -190,3 +193,39 @@ def test_what_a_killed_process_left_does_not_keep_a_folder_from_being_fresh(kill
     (tmp_path / LOCK).touch()
 
     require_fresh(tmp_path)
+
+
+@pytest.mark.parametrize("require", [require_file, require_new_file, require_folder_of_its_own])
+def test_what_could_be_written_is_let_through_and_nothing_is_left(require, tmp_path):
+    require(tmp_path / "deep" / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("require", [require_file, require_new_file, require_folder_of_its_own])
+def test_what_could_not_be_written_is_refused_before_the_work(require, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError) as caught:
+        require(tmp_path / "file" / "out")
+    assert caught.value.code == "unwritable"
+
+
+def test_a_file_may_be_replaced_where_it_need_not_be_new_and_a_folder_may_not(tmp_path):
+    (tmp_path / "file").write_text("")
+    require_file(tmp_path / "file")
+    for require, path, code in (
+        (require_new_file, tmp_path / "file", "output_exists"),
+        (require_file, tmp_path, "output_is_a_folder"),
+    ):
+        with pytest.raises(RequestError) as caught:
+            require(path)
+        assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", ["run.json", "bundle.json"])
+def test_a_report_has_a_folder_of_its_own(name, tmp_path):
+    (tmp_path / "report.html").write_text("an earlier report")
+    require_folder_of_its_own(tmp_path)
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(DataError) as caught:
+        require_folder_of_its_own(tmp_path)
+    assert caught.value.code == "output_not_empty"

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gadolin.errors import DataError, GadolinError, OutputError
+from gadolin.errors import DataError, GadolinError, OutputError, RequestError
 
 __all__ = [
     "LOCK",
     "clear_leftovers",
     "is_leftover",
     "replacing",
+    "require_file",
     "require_fresh",
+    "require_new_file",
     "require_writable",
     "unwritable",
     "write_bytes",
@@ -96,6 +98,30 @@ def require_fresh(folder: Path, remedy: str = "choose another folder or empty th
             pass
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def require_new_file(path: Path) -> None:
+    """Raise RequestError where ``path`` exists already, OutputError where it could not be made; leave nothing."""
+    if path.exists():
+        raise RequestError(
+            code="output_exists",
+            rule="the result is written to a new file",
+            got=f"{path} exists",
+            remedy="remove it or choose another --out",
+        )
+    require_writable(path)
+
+
+def require_file(path: Path) -> None:
+    """Raise RequestError where ``path`` is a folder, OutputError where it could not be made; a file may be replaced."""
+    if path.is_dir():
+        raise RequestError(
+            code="output_is_a_folder",
+            rule="the result must be a file",
+            got=f"{path} is a folder",
+            remedy="give the path of a file in it",
+        )
+    require_writable(path)
 
 
 def require_writable(path: Path) -> None:

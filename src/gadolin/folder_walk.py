@@ -20,9 +20,9 @@ __all__ = [
     "Walker",
     "count_by_code",
     "describe",
+    "failures_json",
     "housekeeping_in",
     "is_housekeeping",
-    "listed_json",
     "special_file",
     "walk",
 ]
@@ -219,12 +219,18 @@ def count_by_code(failures: Iterable[Failure]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def listed_json(name: str, failures: Iterable[Failure]) -> dict[str, object]:
-    """Return the JSON fields ``name``, the list of failures, and ``name_by_code``, their number per code."""
-    listed = list(failures)
+def failures_json(errors: Iterable[Failure], left_out: Iterable[Failure]) -> dict[str, object]:
+    """Return the JSON fields that every command and the service have for files without a result.
+
+    ``errors`` are those that could not be entered, read or explained, ``left_out`` those left out without fault; each
+    is listed file by file, and counted by code.
+    """
+    wrong, aside = list(errors), list(left_out)
     return {
-        name: [{"path": one.path, "code": one.code, "reason": one.reason} for one in listed],
-        f"{name}_by_code": count_by_code(listed),
+        "errors": [one.as_json() for one in wrong],
+        "errors_by_code": count_by_code(wrong),
+        "left_out": [{"path": one.path, "code": one.code, "reason": one.reason} for one in aside],
+        "left_out_by_code": count_by_code(aside),
     }
 
 

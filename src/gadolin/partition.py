@@ -150,7 +150,7 @@ def _read(
     found: Scan, cache: Path | None, progress: Progress | None
 ) -> tuple[Sequence[Record], NDArray[np.uint8], list[Failure]]:
     """Return the records that can be read, their prepared slices (N, 256, 256), and what cannot be read."""
-    lost = [replace(one, path=found.below(Path(one.path)).as_posix()) for one in found.skipped]
+    lost = [replace(one, path=found.below(Path(one.path)).as_posix()) for one in found.errors]
     read = readable_slices(found.records, Preparation(), cache, progress=progress)
     lost += [Failure(found.name_of(found.records[row]), error) for row, error in read.errors.items()]
     if not read.rows:

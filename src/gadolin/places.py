@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gadolin.errors import BundleError, suggestion
+from gadolin.atomic import require_writable
+from gadolin.errors import BundleError, DataError, suggestion
 from gadolin.run_folder import RunFolder
 
-__all__ = ["FACTS", "GRAPH", "SHIPPED", "beside", "model_folder", "model_place"]
+__all__ = ["FACTS", "GRAPH", "SHIPPED", "beside", "model_folder", "model_place", "require_folder_of_its_own"]
 
 FACTS = "bundle.json"
 GRAPH = "model.onnx"
@@ -81,3 +82,18 @@ def _not_a_folder(model: Path) -> BundleError:
     else:
         remedy = f"give a folder with {FACTS} and {GRAPH}, as gadolin train writes; others cannot be used"
     return BundleError(code="model_is_a_file", rule=_RULE, got=f"{model} is a file", remedy=remedy)
+
+
+def require_folder_of_its_own(folder: Path) -> None:
+    """Raise DataError if ``folder`` is a run or a bundle, OutputError if nothing can be written in it.
+
+    A report is not written among the files of a run or of a bundle; an earlier report may be replaced.
+    """
+    if RunFolder(folder).exists or (folder / FACTS).is_file():
+        raise DataError(
+            code="output_not_empty",
+            rule="a report needs a folder of its own",
+            got=f"{folder} is a run or a bundle",
+            remedy="choose another --out",
+        )
+    require_writable(folder / "report.html")

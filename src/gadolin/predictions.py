@@ -31,8 +31,8 @@ class Table:
 
     ``probabilities`` is (N, K) float64 in [0, 1], each row sums to 1; ``truth`` is (N,) int64, indices into
     ``classes``. ``groups`` is what intervals resample: the patient, else the copy group, else the path.
-    ``parts`` holds "" or the name of the part that a row belongs to (``gadolin.splits.SUBSETS``);
-    ``digests`` the SHA-256 of each file, or "". The arrays are copied and made read-only.
+    ``parts`` holds "" or the part of a row (``gadolin.splits.SUBSETS``); ``digests`` the SHA-256 of each file, or "".
+    The arrays are copied and made read-only.
 
     Raises DataError where shapes, ranges, sums or lengths do not fit, or there is no row.
     """
@@ -115,9 +115,8 @@ class Table:
 def write_table(path: Path, table: Table) -> None:
     """Write ``table`` as CSV, whole or not at all; gzipped where ``path`` ends in .gz.
 
-    Columns: path, digest, group, part, label, predicted and one ``p_<class>`` per class. Probabilities are
-    written with all their digits, so that reading gives the same table. The same table gives the same
-    bytes. Raises OutputError where ``path`` cannot be written.
+    Columns: path, digest, group, part, label, predicted and one ``p_<class>`` per class, with all digits, so that
+    reading gives the same table. The same table gives the same bytes. Raises OutputError where it cannot be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n", quoting=_quoting(table))

@@ -22,7 +22,8 @@ _FACTS = "run.json"
 class Provenance:
     """How a run was made: what ``run.json`` records.
 
-    ``recipe`` is the recipe with every key; ``counts`` are slices by part and class, ``left_out`` files by code.
+    ``recipe`` is the recipe with every key; ``counts`` are slices by part and class, ``errors`` and ``left_out`` files
+    that were not used, by code.
     ``validation`` and ``test`` are the fractions that were held out of data without such a part. ``weights`` is the
     starting point as it was given, ``weights_digest`` the SHA-256 of its file; ``finetuned_from`` the digests of the
     weights that it continues, newest first. What is known only after training is None before.
@@ -50,6 +51,7 @@ class Provenance:
     weights_digest: str | None = None
     weights_head: str | None = None
     finetuned_from: tuple[str, ...] = ()
+    errors: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     chosen_epoch: int | None = None
     epochs: int | None = None

@@ -78,7 +78,7 @@ def subject():
             copies=Copies(tuple(told), numbers, numbers),
             scan=Scan(Path("data"), "manifest", tuple(records[:own]), release=release),
             against=Scan(Path("other"), "manifest", tuple(records[own:])) if own < len(rows) else None,
-            unreadable=tuple(unreadable),
+            errors=tuple(unreadable),
         )
 
     return make

@@ -74,13 +74,13 @@ def test_what_is_not_taken_is_counted_and_what_cannot_be_entered_or_read_ends_wi
     broken, words = gadolin("audit", class_folders, "--json"), gadolin("audit", class_folders)
 
     assert whole.code == 0
-    assert (whole.json["skipped_by_code"], whole.json["omitted_by_code"]) == (
+    assert (whole.json["errors_by_code"], whole.json["left_out_by_code"]) == (
         {},
         {"housekeeping": 3, "not_a_picture": 1},
     )
     assert broken.code == words.code == 1
-    assert broken.json["skipped_by_code"] == {"broken_link": 1}
-    assert [(one["path"], one["code"]) for one in broken.json["skipped"]] == [("glioma/gone.png", "broken_link")]
+    assert broken.json["errors_by_code"] == {"broken_link": 1}
+    assert [(one["path"], one["code"]) for one in broken.json["errors"]] == [("glioma/gone.png", "broken_link")]
     assert broken.json["slices"] == whole.json["slices"]
     assert "cannot be read: 1 (broken_link 1)" in words.out
     assert "left out: 4 (housekeeping 3, not_a_picture 1)" in words.out
@@ -92,7 +92,7 @@ def test_another_data_set_is_compared(gadolin, spoilt, class_folders):
 
 
 def test_a_report_that_is_a_folder_is_refused_before_the_work(gadolin, spoilt, tmp_path):
-    gadolin("audit", spoilt, "--report", tmp_path).refused("the report must be a file")
+    gadolin("audit", spoilt, "--report", tmp_path).refused("the result must be a file")
 
 
 def test_a_missing_data_set_is_refused(gadolin, tmp_path):

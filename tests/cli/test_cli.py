@@ -78,10 +78,10 @@ def test_scan_answers_in_json_and_tells_what_it_renamed_and_skipped(gadolin, cla
 
     assert (found["kind"], found["slices"], found["classes"]) == ("classes", 6, ["glioma", "notumor"])
     assert found["renamed"] == {"no_tumor": "notumor"}
-    assert [each["path"] for each in found["skipped"]] == [str(class_folders / "glioma" / "broken.png")]
+    assert [each["path"] for each in found["errors"]] == [str(class_folders / "glioma" / "broken.png")]
     assert "class 'no_tumor' is counted as 'notumor'" in words
     assert "patients: unknown (see --patient-from)" in words
-    assert "skipped" in words
+    assert "errors" in words
 
 
 def test_train_answers_in_json_alone(trained, small_phantoms):

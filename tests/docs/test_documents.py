@@ -134,7 +134,15 @@ def test_every_field_of_a_prediction_is_told_in_order():
 def test_the_example_of_a_prediction_has_the_documented_schema():
     block = re.search(r"<!-- example -->\n```json\n(.*?)```", text_of("docs/prediction.md"), re.DOTALL)
     document = json.loads(block.group(1))
-    assert list(document) == ["notice", "model", "predictions", "errors", "left_out", "left_out_by_code"]
+    assert list(document) == [
+        "notice",
+        "model",
+        "predictions",
+        "errors",
+        "errors_by_code",
+        "left_out",
+        "left_out_by_code",
+    ]
     assert document["notice"] == NOTICE
     for each in document["predictions"]:
         assert Prediction(**each).as_json() == each

@@ -56,6 +56,7 @@ def test_predictions_are_those_of_python_field_by_field(client, predictor, saved
         "model": predictor.bundle.digest,
         "predictions": [one.as_json() for one in wanted],
         "errors": [],
+        "errors_by_code": {},
         "left_out": [],
         "left_out_by_code": {},
     }

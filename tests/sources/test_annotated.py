@@ -41,7 +41,7 @@ def test_a_picture_that_is_missing_or_broken_is_skipped_and_said_so(annotated):
     (folder / "images" / "2.png").write_text("no picture")
     found = scan(folder)
     assert [one.path.name for one in found.records] == ["1.png"]
-    assert [(Path(one.path).name, one.code) for one in found.skipped] == [
+    assert [(Path(one.path).name, one.code) for one in found.errors] == [
         ("2.png", "unknown_format"),
         ("9", "file_missing"),
     ]
@@ -51,7 +51,7 @@ def test_what_the_table_does_not_name_is_told(annotated):
     folder = annotated("1,glioma,p1,p1,0,")
     (folder / "images" / "7.png").write_bytes((folder / "images" / "1.png").read_bytes())
     (folder / "README.txt").write_text("where the slices come from")
-    omitted = {Path(one.path).name: one.code for one in scan(folder).omitted}
+    omitted = {Path(one.path).name: one.code for one in scan(folder).left_out}
     assert omitted["7.png"] == "not_in_annotations"
     assert omitted["README.txt"] == "not_a_picture"
     assert not {"1.png", "annotations.csv"} & set(omitted)

@@ -118,8 +118,8 @@ def test_a_slice_that_is_none_is_skipped_with_a_reason(mat, folds_file, tmp_path
     (tmp_path / "3.mat").write_bytes(folds_file([1]))
     found = scan(tmp_path)
     assert [record.path.name for record in found.records] == ["1.mat"]
-    assert [Path(one.path).name for one in found.skipped] == ["2.mat", "3.mat"]
-    assert not found.skipped[0].reason.startswith(str(tmp_path))
+    assert [Path(one.path).name for one in found.errors] == ["2.mat", "3.mat"]
+    assert not found.errors[0].reason.startswith(str(tmp_path))
 
 
 def test_slices_name_their_own_patients(mat, tmp_path):

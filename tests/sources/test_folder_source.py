@@ -105,14 +105,14 @@ def test_other_content_is_no_picture(head):
 def test_an_empty_file_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.png").touch()
-    (one,) = scan_folder(root).skipped
+    (one,) = scan_folder(root).errors
     assert (one.path, one.code) == (str(root / "glioma" / "b.png"), "empty_file")
 
 
 def test_a_text_named_like_a_picture_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.JPG").write_text("hello")
-    assert told(scan_folder(root).skipped) == [("b.JPG", "unknown_format")]
+    assert told(scan_folder(root).errors) == [("b.JPG", "unknown_format")]
 
 
 def test_other_files_beside_the_pictures_are_left_out_and_counted(folder):
@@ -121,15 +121,15 @@ def test_other_files_beside_the_pictures_are_left_out_and_counted(folder):
     (root / "licence.txt").write_text("hello")
     found = scan_folder(root)
     assert len(found.records) == 1
-    assert not found.skipped
-    assert told(found.omitted) == [("readme.txt", "not_a_picture"), ("licence.txt", "not_a_picture")]
+    assert not found.errors
+    assert told(found.left_out) == [("readme.txt", "not_a_picture"), ("licence.txt", "not_a_picture")]
 
 
 def test_hidden_files_and_folders_are_left_out_and_each_file_is_counted(folder):
     names = ("glioma/a.png", "glioma/.b.png", ".git/c.png", ".git/deep/d.png", "glioma/.checkpoints/a.png")
     found = scan_folder(folder(*names))
     assert [record.path.name for record in found.records] == ["a.png"]
-    assert found.as_json()["omitted_by_code"] == {"hidden": 4}
+    assert found.as_json()["left_out_by_code"] == {"hidden": 4}
 
 
 def test_a_data_set_inside_a_hidden_folder_can_be_scanned(folder, tmp_path):
@@ -157,7 +157,7 @@ def test_pictures_in_no_class_folder_are_told(folder):
     (root / ".hidden.png").write_bytes((root / "a.png").read_bytes())
     (root / "_SUCCESS").touch()
     found = scan_folder(root)
-    assert told(found.omitted) == [
+    assert told(found.left_out) == [
         (".hidden.png", "hidden"),
         ("README.txt", "not_a_picture"),
         ("b.png", "in_no_class_folder"),
@@ -202,8 +202,8 @@ def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_taken(folder, monk
     root = folder("glioma/a.png", "glioma/b.png")
     monkeypatch.setattr(Path, "open", refuse)
     found = scan_folder(root)
-    assert told(found.skipped) == [("a.png", "cannot_open")]
-    assert "Permission denied" in found.skipped[0].reason
+    assert told(found.errors) == [("a.png", "cannot_open")]
+    assert "Permission denied" in found.errors[0].reason
     assert [record.path.name for record in found.records] == ["b.png"]
 
 
@@ -250,12 +250,12 @@ def test_an_expression_that_is_none_is_refused(folder):
 def test_files_of_other_formats_are_left_out_and_told(folder):
     root = folder("glioma/a.png")
     (root / "glioma" / "b.nrrd").write_bytes(b"NRRD0004\n" * 9)
-    assert told(scan_folder(root).omitted) == [("b.nrrd", "not_a_picture")]
+    assert told(scan_folder(root).left_out) == [("b.nrrd", "not_a_picture")]
 
 
 def test_a_file_name_that_cannot_be_written_down_is_skipped_with_a_reason(folder):
     root = folder("glioma/a.png")
     os.rename(root / "glioma" / "a.png", os.fsencode(root / "glioma") + b"/M\xfcller.png")  # noqa: PTH104
     folder("glioma/b.png")
-    (one,) = scan_folder(root).skipped
+    (one,) = scan_folder(root).errors
     assert one.code == "file_name_not_utf8"

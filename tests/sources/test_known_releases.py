@@ -80,10 +80,10 @@ def test_what_br35h_has_beside_its_classes_is_left_out():
     renamed = {"yes": "tumor", "no": "notumor"}
     empty = ReadError(code="empty_file", rule="it is empty")
     skipped = (Failure(str(root / "pred" / "x.jpg"), empty), Failure(str(root / "no" / "x.jpg"), empty))
-    slim = recognise(replace(found, records=found.records + more, renamed=renamed, skipped=skipped))
+    slim = recognise(replace(found, records=found.records + more, renamed=renamed, errors=skipped))
     assert slim.records == found.records
-    assert slim.skipped == skipped[1:]
-    assert [(one.path, one.code) for one in slim.omitted] == [
+    assert slim.errors == skipped[1:]
+    assert [(one.path, one.code) for one in slim.left_out] == [
         (str(root / "Br35H-Mask-RCNN" / "TRAIN" / "y1.jpg"), "not_in_release"),
         (str(root / "pred" / "pred0.jpg"), "not_in_release"),
         (str(root / "pred" / "x.jpg"), "empty_file"),

@@ -43,7 +43,7 @@ def seen(found):
 
 def by_code(found):
     told = found.as_json()
-    return told["skipped_by_code"], told["omitted_by_code"]
+    return told["errors_by_code"], told["left_out_by_code"]
 
 
 def test_parts_are_known_in_any_case_and_in_every_usual_name(folder):
@@ -61,7 +61,7 @@ def test_a_folder_beside_the_parts_is_told_file_by_file(folder):
     (root / "extra" / "notes.txt").write_text("hello")
     found = scan(root)
     assert len(found.records) == 2
-    assert [(Path(one.path).name, one.code) for one in found.omitted] == [
+    assert [(Path(one.path).name, one.code) for one in found.left_out] == [
         ("c.png", "in_no_part"),
         ("notes.txt", "not_a_picture"),
         ("d.png", "in_no_part"),
@@ -173,12 +173,12 @@ def test_an_unlisted_slice_beside_a_manifest_is_told_and_what_it_names_is_not(sm
             target = tmp_path / path.relative_to(small_phantoms)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
-    assert not scan(tmp_path).omitted
+    assert not scan(tmp_path).left_out
     picture(tmp_path / "extra.png")
     (tmp_path / "gone.png").symlink_to("nowhere")
     found = scan(tmp_path)
     assert by_code(found) == ({"broken_link": 1}, {"not_in_manifest": 1})
-    assert not scan(tmp_path / "manifest.csv").omitted
+    assert not scan(tmp_path / "manifest.csv").left_out
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_class_folder_that_may_not_be_entered_is_named_and_stops_training(shar
         except DataError as error:
             stopped = f"{error.code} {error.path}"
         require_trainable(found, skip_unreadable=True)
-        return [list(found.classes), [(one.path, one.code) for one in found.skipped], stopped]
+        return [list(found.classes), [(one.path, one.code) for one in found.errors], stopped]
 
     assert work() == [["glioma", "meningioma", "notumor"], [], ""]
     gone = shared / "meningioma"
@@ -214,7 +214,7 @@ def test_a_class_folder_that_may_not_be_entered_is_named_and_stops_training(shar
 def test_a_slice_that_may_not_be_read_is_named_and_the_rest_is_taken(shared):
     def work():
         found = scan(shared)
-        return [len(found.records), [(Path(one.path).name, one.code) for one in found.skipped]]
+        return [len(found.records), [(Path(one.path).name, one.code) for one in found.errors]]
 
     assert work() == [3, []]
     with closed(shared / "glioma" / "a.png"):
@@ -252,10 +252,10 @@ def test_scan_finishes_and_exits_with_1_where_a_folder_may_not_be_entered(shared
     assert code == 1
     assert str(shared / "meningioma") in err
     if form:
-        assert json.loads(out)["skipped_by_code"] == {"cannot_enter": 1}
+        assert json.loads(out)["errors_by_code"] == {"cannot_enter": 1}
         assert json.loads(out)["classes"] == ["glioma", "notumor"]
     else:
-        assert "skipped: 1 (cannot_enter 1)" in out
+        assert "cannot be read: 1 (cannot_enter 1)" in out
 
 
 def test_a_row_whose_file_is_gone_does_not_end_the_others_and_is_told_once(folder):
@@ -267,7 +267,7 @@ def test_a_row_whose_file_is_gone_does_not_end_the_others_and_is_told_once(folde
     found = scan(root)
     assert [record.path.name for record in found.records] == ["a.png", "b.png"]
     assert by_code(found) == ({"manifest_file_missing": 3}, {})
-    assert "row 3" in found.skipped[0].reason
+    assert "row 3" in found.errors[0].reason
     with pytest.raises(DataError) as caught:
         require_trainable(found)
     assert caught.value.code == "unreadable_files"

@@ -80,9 +80,9 @@ def test_pseudonyms_are_the_same_at_every_scan_and_others_with_another_key(clini
 
 def test_a_localiser_is_left_out_and_told(clinic):
     found = scan_folder(clinic)
-    (one,) = found.omitted
+    (one,) = found.left_out
     assert (one.path, one.code) == (str(clinic / "glioma" / "plan.dcm"), "localiser")
-    assert not found.skipped
+    assert not found.errors
 
 
 def test_the_slices_of_a_volume_are_rows_of_one_file(clinic, tmp_path):

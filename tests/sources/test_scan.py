@@ -99,14 +99,14 @@ def test_a_scan_is_told_as_counts():
         "patients": 2,
         "slices_without_patient": 1,
         "renamed": {"B": "b"},
-        "skipped": [{"path": "x.png", "code": "empty_file", "reason": "it is so"}],
-        "skipped_by_code": {"empty_file": 1},
-        "omitted": [
+        "errors": [{"path": "x.png", "frame": None, "code": "empty_file", "error": "x.png: it is so"}],
+        "errors_by_code": {"empty_file": 1},
+        "left_out": [
             {"path": "y.dcm", "code": "localiser", "reason": "it is so"},
             {"path": "z.dcm", "code": "localiser", "reason": "it is so"},
             {"path": "t.txt", "code": "not_a_picture", "reason": "it is so"},
         ],
-        "omitted_by_code": {"localiser": 2, "not_a_picture": 1},
+        "left_out_by_code": {"localiser": 2, "not_a_picture": 1},
     }
 
 
@@ -132,7 +132,7 @@ def test_one_class_cannot_be_trained_on():
 @pytest.mark.parametrize("count", [1, 3])
 def test_skipped_files_stop_training_unless_it_is_allowed(count, caplog):
     skipped = tuple(failure(f"{number}.png", "empty_file") for number in range(count))
-    found = Scan(Path("data"), "classes", (record("a"), record("b")), skipped=skipped)
+    found = Scan(Path("data"), "classes", (record("a"), record("b")), errors=skipped)
     with pytest.raises(DataError) as caught:
         require_trainable(found)
     assert (caught.value.code, caught.value.path) == ("unreadable_files", "0.png")

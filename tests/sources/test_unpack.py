@@ -11,8 +11,9 @@ import zipfile
 
 import pytest
 
+from gadolin.archives import Bounds
 from gadolin.errors import DownloadError, OutputError
-from gadolin.sources.unpack import Bounds, unpack
+from gadolin.sources.unpack import unpack
 
 SLICE = re.compile(r"[0-9]+\.mat")
 SMALL = Bounds(files=3, file_bytes=100_000, total_bytes=150_000, ratio=200)
@@ -39,9 +40,8 @@ def refused(archive, tmp_path):
         with pytest.raises(DownloadError) as caught:
             unpack(archive(content), out, wanted=SLICE, bounds=bounds)
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "slices.zip"]
-        assert str(caught.value).startswith("slices.zip ")
-        assert str(caught.value).endswith("nothing of it is used; fetch it again, and report it where that stays so")
-        return str(caught.value)
+        assert (caught.value.code, caught.value.path) == ("archive_unfit", str(tmp_path / "slices.zip"))
+        return caught.value.statement
 
     return run
 
@@ -82,7 +82,9 @@ def test_progress_counts_files(archive, zipped, tmp_path):
 
 @pytest.mark.parametrize("name", ["../1.mat", "a/../../1.mat", "/tmp/1.mat", "..\\1.mat", "C:1.mat"])
 def test_a_path_that_leads_outside_is_refused(name, zipped, refused):
-    assert f"may only hold paths inside its folder, it names {name!r}" in refused(zipped({"2.mat": b"2", name: b"x"}))
+    assert f"may only hold paths inside its folder, this one has {name!r}" in refused(
+        zipped({"2.mat": b"2", name: b"x"})
+    )
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR], ids=["link", "pipe", "device"])
@@ -91,58 +93,58 @@ def test_what_is_no_plain_file_is_refused(kind, refused):
 
 
 def test_a_bomb_is_refused_by_what_its_header_says(zipped, refused):
-    assert "may swell at most 200 times, '1.mat' swells from" in refused(
+    assert "may unpack to 200 times its size, '1.mat' grows from" in refused(
         zipped({"1.mat": bytes(30_000_000)}), bounds=Bounds()
     )
 
 
 def test_a_bomb_whose_header_lies_is_refused_as_it_swells(zipped, refused):
-    assert "is damaged" in refused(forged(zipped({"1.mat": bytes(80_000)}), 500))
+    assert "must be whole" in refused(forged(zipped({"1.mat": bytes(80_000)}), 500))
 
 
 def test_a_header_that_promises_more_than_there_is_is_refused(zipped, refused):
-    assert "is damaged" in refused(forged(zipped({"1.mat": os.urandom(800)}), 5_000))
+    assert "must be whole" in refused(forged(zipped({"1.mat": os.urandom(800)}), 5_000))
 
 
 def test_a_large_file_is_refused(zipped, refused):
-    assert "may hold files of at most 100,000 bytes, '1.mat' would have 100,001" in refused(
+    assert "a file of an archive may hold 100,000 bytes, '1.mat' has 100,001" in refused(
         zipped({"1.mat": os.urandom(100_001)})
     )
 
 
 def test_too_much_in_all_is_refused(zipped, refused):
     files = {"1.mat": os.urandom(90_000), "2.mat": os.urandom(90_000)}
-    assert "may hold at most 150,000 bytes, it names 180,000" in refused(zipped(files))
+    assert "may unpack to 150,000 bytes, this one has 180,000" in refused(zipped(files))
 
 
 def test_too_many_files_are_refused(zipped, refused):
     files = {f"{number}.mat": b"x" for number in range(4)}
-    assert "may hold at most 3 files, it names 4" in refused(zipped(files))
+    assert "may hold 3 files, this one holds 4" in refused(zipped(files))
 
 
 def test_a_file_that_stands_in_it_twice_is_refused(zipped, refused):
-    assert "must hold each file once, '1.mat' stands in it twice" in refused(zipped({"a/1.mat": b"1", "b/1.mat": b"2"}))
+    assert "must hold each file once, this one has '1.mat' twice" in refused(zipped({"a/1.mat": b"1", "b/1.mat": b"2"}))
 
 
 def test_an_encrypted_file_is_refused(zipped, refused):
     content = zipped({"1.mat": b"secret"})
     place = content.index(b"PK\x01\x02") + 8
-    assert "must not be encrypted" in refused(content[:place] + b"\x01\x00" + content[place + 2 :])
+    assert "packed by deflate and not encrypted" in refused(content[:place] + b"\x01\x00" + content[place + 2 :])
 
 
 @pytest.mark.parametrize("cut", [10, 60, -30, -5])
 def test_a_truncated_archive_is_refused(cut, zipped, refused):
-    assert "must be a whole zip archive, it is damaged" in refused(zipped({"1.mat": os.urandom(500)})[:cut])
+    assert "must be whole" in refused(zipped({"1.mat": os.urandom(500)})[:cut])
 
 
 def test_a_damaged_file_is_refused(zipped, refused):
     content = bytearray(zipped({"1.mat": os.urandom(500)}))
     content[100] ^= 0xFF
-    assert "must be a whole zip archive, it is damaged" in refused(bytes(content))
+    assert "must be whole" in refused(bytes(content))
 
 
 def test_what_is_no_archive_is_refused(refused):
-    assert "must be a whole zip archive" in refused(b"<html>not found</html>")
+    assert "must be whole" in refused(b"<html>not found</html>")
 
 
 def test_a_folder_that_cannot_be_written_is_told(archive, zipped, tmp_path):

@@ -65,5 +65,6 @@ def test_what_is_left_out_of_the_data_is_counted_by_reason(damaged, caplog):
     assert caught.value.path == str(plan.data / "glioma" / "gone.png")
 
     parts = divide(replace(plan, skip_unreadable=True), None)
-    assert parts.left_out == {"broken_link": 1, "damaged_file": 1, "housekeeping": 1}
+    assert parts.errors == {"broken_link": 1, "damaged_file": 1}
+    assert parts.left_out == {"housekeeping": 1}
     assert "left out: 2 (broken_link 1, housekeeping 1)" in caplog.messages

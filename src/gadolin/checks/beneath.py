@@ -16,7 +16,7 @@ def beneath(found: Scan) -> tuple[list[Path], list[Failure]]:
     """Return the pictures that lie in the scanned folder beside its manifest, and those that cannot be read."""
     pictures: list[Path] = []
     failed: list[Failure] = []
-    for one in found.omitted:
+    for one in found.left_out:
         if one.code != "not_in_manifest":
             continue
         try:

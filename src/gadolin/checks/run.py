@@ -17,10 +17,11 @@ from gadolin.checks.unasked import Unasked
 from gadolin.checks.verdict import verdict
 from gadolin.copies import find_copies
 from gadolin.errors import DataError, ReadError
+from gadolin.folder_walk import failures_json
 from gadolin.prepare import Preparation
 from gadolin.progress import Progress
 from gadolin.records import NOTICE, Failure, Finding, Slice
-from gadolin.sources import Scan, not_taken_json, scan
+from gadolin.sources import Scan, scan
 
 __all__ = ["SEVERITIES", "AuditResult", "look_at", "subject_of"]
 
@@ -58,7 +59,7 @@ class AuditResult:
             "patients": len(patients) or None,
             "parts": [one.as_json() for one in self.parts],
             "checks": list(self.looked),
-            **not_taken_json(subject.unreadable, subject.left_out),
+            **failures_json(subject.errors, subject.left_out),
             "not_looked": [{"check": name, "reason": reason} for name, reason in self.unasked.items()],
             "findings": [one.as_json() for one in self.findings],
         }
@@ -138,7 +139,7 @@ def subject_of(
     unreadable = _unreadable(scans, read.errors)
     own = sum(row < len(scans[0].records) for row in read.rows)
     _require_readable(scans, unreadable, read.errors)
-    left_out = [one for found in scans for one in _called(found.omitted, found.root, other=found is not scans[0])]
+    left_out = [one for found in scans for one in _called(found.left_out, found.root, other=found is not scans[0])]
     unlisted, failed = _unlisted(scans[0], whole_folder=isinstance(data, Path | str) and Path(data).is_dir())
     records = tuple(listed[row] for row in read.rows)
     return Subject(
@@ -150,7 +151,7 @@ def subject_of(
         scan=scans[0],
         against=scans[1] if against is not None else None,
         whole=read.prepared.whole,
-        unreadable=(*(one for each in unreadable for one in each), *failed),
+        errors=(*(one for each in unreadable for one in each), *failed),
         left_out=tuple(left_out),
         unlisted=unlisted,
         probabilities=beside.probabilities(records[:own]),
@@ -165,7 +166,7 @@ def _unreadable(scans: Sequence[Scan], errors: Mapping[int, ReadError]) -> list[
     for found in scans:
         rows = range(start, start + len(found.records))
         wrong = [Failure(found.records[row - start].name, errors[row]) for row in rows if row in errors]
-        failed.append(_called([*found.skipped, *wrong], found.root, other=found is not scans[0]))
+        failed.append(_called([*found.errors, *wrong], found.root, other=found is not scans[0]))
         start += len(found.records)
     return failed
 

@@ -27,7 +27,7 @@ class Subject:
 
     The first ``own`` of the N ``records`` are of the data set under audit, the others of the one it is compared with;
     ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` number them the same way. Only slices that could be
-    read are among them: ``unreadable`` lists the others, and what could not be entered, ``left_out`` what was left out
+    read are among them: ``errors`` lists the others, and what could not be entered, ``left_out`` what was left out
     without fault, ``unlisted`` the pictures in the folder that its manifest does not name, None where there is none.
     ``whole`` are the rows in which no head was found. ``scan`` and ``against`` are what was recognised in the two
     folders.
@@ -44,7 +44,7 @@ class Subject:
     scan: Scan
     against: Scan | None = None
     whole: tuple[int, ...] = ()
-    unreadable: tuple[Failure, ...] = ()
+    errors: tuple[Failure, ...] = ()
     left_out: tuple[Failure, ...] = ()
     unlisted: tuple[str, ...] | None = None
     probabilities: NDArray[np.float64] | None = None

@@ -13,7 +13,7 @@ __all__ = ["check"]
 
 def _remedies(subject: Subject) -> str:
     """Return what each kind of trouble asks for, the most frequent first, as sentences."""
-    counts = Counter(one.error.remedy for one in subject.unreadable if one.error.remedy)
+    counts = Counter(one.error.remedy for one in subject.errors if one.error.remedy)
     return " ".join(
         f"{remedy[0].upper()}{remedy[1:]} ({counted(count, 'file')})." for remedy, count in counts.most_common(3)
     )
@@ -21,10 +21,10 @@ def _remedies(subject: Subject) -> str:
 
 def check(subject: Subject) -> list[Finding]:
     """Return a warning with the files that cannot be read, and why the first cannot."""
-    if not subject.unreadable:
+    if not subject.errors:
         return []
-    first = subject.unreadable[0]
-    count = len(subject.unreadable)
+    first = subject.errors[0]
+    count = len(subject.errors)
     return [
         Finding(
             kind="unreadable",
@@ -35,7 +35,7 @@ def check(subject: Subject) -> list[Finding]:
             "manifest beside it does not name it; the score is the number of those that fail.",
             remedy=f"{_remedies(subject)} Exclude only files that no other program opens either; training refuses them "
             "unless told to skip them.",
-            members=tuple((one.path,) for one in subject.unreadable),
+            members=tuple((one.path,) for one in subject.errors),
             score=float(count),
         )
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,11 +40,14 @@ def audit(
     Nothing is changed. Unreadable files and folders are listed, and the exit code is then 1; files that are left out
     are listed with the reason.
     """
+    from gadolin.atomic import require_file
     from gadolin.checks import Beside
+    from gadolin.report.drawings import load
     from gadolin.workflows.audit import audit as audit_data
 
     if report is not None:
-        _require_page(report)
+        load("jinja2")
+        require_file(report)
     with progress_bar("auditing") as advance:
         found = audit_data(
             data,
@@ -65,29 +67,7 @@ def audit(
         found.write_html(report)
         sys.stdout.flush()
         say(f"report: {report}")
-    report_unreadable(found.subject.unreadable)
-
-
-def _require_page(report: Path) -> None:
-    """Refuse before the work begins what could not be written after it."""
-    from gadolin.atomic import unwritable
-    from gadolin.errors import RequestError
-    from gadolin.report.drawings import load
-
-    load("jinja2")
-    if report.is_dir():
-        raise RequestError(
-            code="output_is_a_folder",
-            rule="the report must be a file",
-            got=f"{report} is a folder",
-            remedy=f"name a file in it, such as {report / 'audit.html'}",
-        )
-    try:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=report.parent):
-            pass
-    except OSError as error:
-        raise unwritable(report, error) from error
+    report_unreadable(found.subject.errors)
 
 
 def _words(found: Audit) -> str:
@@ -113,6 +93,6 @@ def _words(found: Audit) -> str:
     for one in found.findings:
         lines += [f"{one.severity}: {one.kind}: {one.message}", f"  what to do: {one.remedy}"]
     lines += [f"not looked for: {name}: {reason}" for name, reason in found.unasked.items()]
-    lines += describe("cannot be read", found.subject.unreadable)
+    lines += describe("cannot be read", found.subject.errors)
     lines += describe("left out", found.subject.left_out)
     return "\n".join([*lines, "", NOTICE])

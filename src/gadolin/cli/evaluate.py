@@ -36,6 +36,7 @@ def evaluate(
     was trained on, or copies of them, are counted apart, and this reading is recorded in the run.
     """
     from gadolin.bundle import beside
+    from gadolin.places import require_folder_of_its_own
     from gadolin.run_folder import RunFolder
     from gadolin.sources import scan
     from gadolin.workflows.evaluate import evaluate as evaluate_model
@@ -43,7 +44,7 @@ def evaluate(
     run = RunFolder.containing(model.resolve()) if model.exists() else None
     found = scan(data, patient_from=patient_from)
     folder = out or beside(run.path if run else model) / f"evaluation-{found.name}"
-    _require_own_folder(folder)
+    require_folder_of_its_own(folder)
     with progress_bar("evaluating") as advance:
         evaluation = evaluate_model(
             model,
@@ -59,21 +60,6 @@ def evaluate(
     else:
         print(summary(evaluation))
         say("\n".join([*(f"note: {note}" for note in evaluation.notes), f"report: {report}"]))
-
-
-def _require_own_folder(folder: Path) -> None:
-    """Raise DataError if ``folder`` is a run or a bundle: a report must not be mixed with its files."""
-    from gadolin.errors import DataError
-    from gadolin.places import FACTS
-    from gadolin.run_folder import RunFolder
-
-    if RunFolder(folder).exists or (folder / FACTS).is_file():
-        raise DataError(
-            code="output_not_empty",
-            rule="a report needs a folder of its own",
-            got=f"{folder} contains a run or a bundle",
-            remedy="choose another --out",
-        )
 
 
 def summary(evaluation: Evaluation) -> str:

@@ -43,7 +43,7 @@ def explain(
     """
     from gadolin.explanations import Options
     from gadolin.files import expand, slices_of
-    from gadolin.folder_walk import listed_json
+    from gadolin.folder_walk import failures_json
     from gadolin.predictor import Predictor
     from gadolin.records import NOTICE, Failure
     from gadolin.report.explained import OutputNames, Question, explain_slices, methods_for, sentences
@@ -64,8 +64,8 @@ def explain(
     records = [each for each in done if not isinstance(each, Failure)]
     failures, left_out = split_failures([each for each in done if isinstance(each, Failure)], named, answered=records)
     if as_json:
-        told = {"explained": records, "errors": [each.as_json() for each in failures]}
-        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told, **listed_json("left_out", left_out)})
+        told = {"explained": records, **failures_json(failures, left_out)}
+        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif records:
         print("\n".join(sentences(records)))
         say(NOTICE)

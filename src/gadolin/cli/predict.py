@@ -39,7 +39,7 @@ def predict(
     """
     from gadolin.errors import RequestError
     from gadolin.files import expand, predict_files
-    from gadolin.folder_walk import listed_json
+    from gadolin.folder_walk import failures_json
     from gadolin.predictor import Predictor
     from gadolin.records import NOTICE, Failure, Prediction
 
@@ -60,8 +60,7 @@ def predict(
     if as_json:
         told = {
             "predictions": [each.as_json() for each in predictions],
-            "errors": [each.as_json() for each in failures],
-            **listed_json("left_out", left_out),
+            **failures_json(failures, left_out),
         }
         print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif as_csv:

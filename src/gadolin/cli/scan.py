@@ -33,7 +33,7 @@ def scan(
         print_json(found.as_json())
     else:
         print(_words(found))
-    report_unreadable(found.skipped)
+    report_unreadable(found.errors)
 
 
 def release_lines(release: Release) -> list[str]:
@@ -62,6 +62,6 @@ def _words(found: Scan) -> str:
     patients = {record.patient for record in found.records if record.patient}
     lines += [f"patients: {len(patients)}" if patients else "patients: unknown (see --patient-from)"]
     lines += [f"class {old!r} is counted as {new!r}" for old, new in sorted(found.renamed.items())]
-    lines += describe("skipped", found.skipped)
-    lines += describe("left out", found.omitted)
+    lines += describe("cannot be read", found.errors)
+    lines += describe("left out", found.left_out)
     return "\n".join(lines)

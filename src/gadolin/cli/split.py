@@ -40,20 +40,12 @@ def split(
     Copies are found mirrored, turned, rescaled, recompressed, cropped or in other tones. Pictures of one slice under
     two labels are dropped. Earlier parts and folds are not kept.
     """
-    from gadolin.atomic import require_writable
-    from gadolin.errors import RequestError
+    from gadolin.atomic import require_new_file
     from gadolin.manifest import write_manifest
     from gadolin.partition import Wish, partition
 
     wish = Wish(folds, 0.2 if folds is None and test is None else test, by=by, one_each=one_each, seed=seed)
-    if out.exists():
-        raise RequestError(
-            code="output_exists",
-            rule="a split is written to a new file",
-            got=f"{out} exists",
-            remedy="remove it or choose another --out",
-        )
-    require_writable(out)
+    require_new_file(out)
     with progress_bar("splitting") as advance:
         divided = partition(data, wish, against=against, patient_from=patient_from, cache=cache, progress=advance)
     write_manifest(out, divided.records)

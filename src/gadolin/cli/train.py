@@ -89,15 +89,22 @@ def train(
 
 
 def _print(run: Run, *, as_json: bool) -> None:
-    left_out = run.provenance.left_out
-    folder = run.folder
+    folder, known = run.folder, run.provenance
     if as_json:
         paths = {"run": str(folder.path), "bundle": str(folder.bundle), "report": str(run.report)}
-        print_json({**paths, "left_out_by_code": left_out, "metrics": run.metrics.as_json()})
+        print_json(
+            {
+                **paths,
+                "errors_by_code": known.errors,
+                "left_out_by_code": known.left_out,
+                "metrics": run.metrics.as_json(),
+            }
+        )
     else:
         print(summary(run.metrics))
-        if left_out:
-            say(f"left out: {', '.join(f'{count} {code}' for code, count in left_out.items())}")
+        for what, counts in (("errors", known.errors), ("left out", known.left_out)):
+            if counts:
+                say(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
         say(f"run: {folder.path}\nreport: {run.report}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -32,8 +32,8 @@ class Explanation:
     heat: NDArray[np.float32]
     probability: float
     samples: int
-    settings: dict[str, object] = field(default_factory=dict)
-    image: Slice | None = None
+    settings: dict[str, object]
+    image: Slice
 
     def save(self, path: Path | str) -> None:
         """Write the heat over its slice as a PNG picture, or the heat alone where ``path`` ends in .npy.
@@ -58,13 +58,6 @@ class Explanation:
 
     def as_png(self) -> bytes:
         """Return the heat over its slice as PNG; raises MissingExtraError where the extra is not installed."""
-        if self.image is None:
-            raise RequestError(
-                code="explanation_without_slice",
-                rule="a picture of an explanation needs its slice",
-                got="this one has none",
-                remedy="set image",
-            )
         try:
             from gadolin.explanations.overlays import overlay
         except ModuleNotFoundError as error:

@@ -15,6 +15,7 @@ from gadolin.explanations.measures import average_precision, dice, energy_inside
 from gadolin.explanations.methods import METHODS, method
 from gadolin.explanations.options import Options
 from gadolin.explanations.priors import PRIORS
+from gadolin.explanations.run import explain_subject
 from gadolin.explanations.subject import Heat, Subject, subject
 from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
@@ -191,7 +192,7 @@ def _means(scores: Sequence[tuple[float, ...]], rows: Sequence[Row]) -> tuple[In
 def _heat(name: str, asked: Subject, wish: Wish) -> Heat:
     if name in PRIORS:
         return PRIORS[name](asked.image, asked.frame, wish.options.seed)
-    return method(name).load()(asked, wish.options)[0]
+    return explain_subject(asked, name, wish.options).heat
 
 
 def _size(mask: NDArray[np.bool_], asked: Subject) -> str:

@@ -15,7 +15,7 @@ from gadolin.prepare import Box, Frame, Preparation, find_frame
 from gadolin.records import Slice
 from gadolin.runtime import Answer
 
-__all__ = ["Subject", "class_index", "onto_slice", "reuse_output", "subject"]
+__all__ = ["Subject", "class_index", "onto_slice", "reuse_output", "subject", "watched"]
 
 Heat = NDArray[np.float32]
 
@@ -79,6 +79,23 @@ def reuse_output(predictor: Predictor, known: NDArray[np.uint8], output: Answer)
 
     def runtime(prepared: NDArray[np.uint8]) -> Answer:
         return output if len(prepared) == 1 and np.array_equal(prepared[0], known) else predictor.ask(prepared)
+
+    return Predictor(predictor.bundle, runtime)
+
+
+def watched(predictor: Predictor, watch: Callable[[int], None]) -> Predictor:
+    """Return a predictor that calls ``watch`` with the number of slices so far before each run of the network.
+
+    What ``watch`` raises ends the work: so an explanation is cancelled.
+    """
+    done = 0
+
+    def runtime(prepared: NDArray[np.uint8]) -> Answer:
+        nonlocal done
+        watch(done)
+        output = predictor.ask(prepared)
+        done += len(prepared)
+        return output
 
     return Predictor(predictor.bundle, runtime)
 

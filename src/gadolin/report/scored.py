@@ -9,13 +9,12 @@ from pathlib import Path
 
 from gadolin.atomic import write_bytes, write_json
 from gadolin.bundle import beside, model_place
-from gadolin.errors import DataError
 from gadolin.explanations.journal import Journal
 from gadolin.explanations.score import FAITHFUL, MEASURES, Row, Wish, marked_above, score_explanations
 from gadolin.explanations.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.metrics.assess import tested_records
-from gadolin.places import FACTS
+from gadolin.places import require_folder_of_its_own
 from gadolin.predictor import Predictor
 from gadolin.progress import Progress
 from gadolin.records import NOTICE
@@ -47,13 +46,7 @@ def score_model(
     model = model_place(model)
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
     out = out or beside(model) / f"explanations-{name}"
-    if RunFolder(out).exists or (out / FACTS).is_file():
-        raise DataError(
-            code="output_not_empty",
-            rule="scores need a folder of their own",
-            got=f"{out} holds a run or a bundle",
-            remedy="choose another --out",
-        )
+    require_folder_of_its_own(out)
     load("gadolin.report.figures")  # tell of a missing package before the work, not after
     records = tested_records(scan(data).records)
     facts = {

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gadolin.errors import DataError
 from gadolin.explanations.subject import onto_slice
 from gadolin.explanations.trust import nothing
-from gadolin.folder_walk import housekeeping_in, listed_json
+from gadolin.folder_walk import failures_json, housekeeping_in
 from gadolin.predictor import Predictor, probabilities
 from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
@@ -32,7 +32,7 @@ from gadolin.serve.problems import ProblemError, problem_of
 from gadolin.serve.settings import Limits
 from gadolin.serve.uploads import Upload
 
-__all__ = ["Asked", "Engine", "failures_json", "heat_json", "picture_json", "verdict"]
+__all__ = ["Asked", "Engine", "failures_of", "heat_json", "picture_json", "verdict"]
 
 _MOST_PICTURES = 64
 _LOWEST_AREA = 12  # pixels of an outline that is worth drawing
@@ -122,7 +122,7 @@ class Engine:
             for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True)
         ]
         answered = {"notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told}
-        return answered | failures_json(asked)
+        return answered | failures_of(asked)
 
     def _document(self, answer: Prediction, found: Found, said: Answer, include: frozenset[str]) -> dict[str, Any]:
         told = answer.as_json()
@@ -141,11 +141,13 @@ class Engine:
         return told
 
 
-def failures_json(asked: Sequence[Asked]) -> dict[str, Any]:
+def failures_of(asked: Sequence[Asked]) -> dict[str, Any]:
     """Return the errors and the files that are left out, in the JSON of the command line."""
     failures = [(one.failure, one.left_out) for one in asked if one.failure is not None]
-    errors = [failure.as_json() for failure, left_out in failures if not left_out]
-    return {"errors": errors, **listed_json("left_out", [failure for failure, left_out in failures if left_out])}
+    return failures_json(
+        [failure for failure, left_out in failures if not left_out],
+        [failure for failure, left_out in failures if left_out],
+    )
 
 
 def verdict(predictor: Predictor, said: Answer, found: Found, path: str) -> Prediction:

@@ -127,13 +127,12 @@ _PREDICTION = {
     "reason": None,
     "model": "0123456789abcdef",
 }
-_NONE_LEFT_OUT: dict[str, Any] = {"left_out": [], "left_out_by_code": {}}
+_NO_FAILURES: dict[str, Any] = {"errors": [], "errors_by_code": {}, "left_out": [], "left_out_by_code": {}}
 _PREDICTED = {
     "notice": NOTICE,
     "model": "0123456789abcdef",
     "predictions": [_PREDICTION],
-    "errors": [],
-    **_NONE_LEFT_OUT,
+    **_NO_FAILURES,
 }
 _EXPLAINED = {
     "notice": NOTICE,
@@ -159,8 +158,7 @@ _EXPLAINED = {
             ],
         }
     ],
-    "errors": [],
-    **_NONE_LEFT_OUT,
+    **_NO_FAILURES,
 }
 _JOB = {
     "id": "Zk3...",

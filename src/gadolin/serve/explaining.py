@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gadolin.errors import GadolinError, MissingExtraError, RequestError
-from gadolin.explanations.explanation import Explanation
+from gadolin.explanations import explain as explain_slice
 from gadolin.explanations.methods import METHODS, method
 from gadolin.explanations.options import Options
-from gadolin.explanations.subject import class_index, reuse_output, subject
+from gadolin.explanations.subject import class_index, reuse_output, watched
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.progress import Progress
-from gadolin.records import NOTICE, Slice
+from gadolin.records import NOTICE
 from gadolin.runtime import Answer
-from gadolin.serve.answers import Asked, failures_json, heat_json, verdict
+from gadolin.serve.answers import Asked, failures_of, heat_json, verdict
 from gadolin.serve.decoder import Damaged, Found
 from gadolin.serve.problems import problem_of
 
@@ -29,7 +28,6 @@ __all__ = ["CancelledError", "Question", "explain", "methods_told", "question"]
 _MOST_SAMPLES = 20_000
 _MOST_PIECES = 1000
 _AT_ONCE = 16
-Asks = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
 class CancelledError(Exception):
@@ -127,16 +125,20 @@ def explain(
 
         said = next(answers)
         try:
-            shown = _one(reuse_output(predictor, one.found.prepared, said), one.found.picture, wanted, advance)
+            reusing = watched(reuse_output(predictor, one.found.prepared, said), advance)
+            found = explain_slice(
+                reusing, one.found.picture, method=wanted.method, label=wanted.label, options=wanted.options
+            )
         except RequestError as error:
             failed.append(Asked(one.path, Damaged(one.found.frame, error)))
             continue
         except MissingExtraError as error:
             raise problem_of(error) from error
+        shown = {**told(predictor.bundle, found), "heat": heat_json(found.heat)}
         named = verdict(predictor, said, one.found, one.path)
         explained.append({"path": one.path, "frame": named.frame, **named.verdict_json(), "explanations": [shown]})
     answered = {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained}
-    return answered | failures_json(failed)
+    return answered | failures_of(failed)
 
 
 def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[Answer]:
@@ -147,25 +149,3 @@ def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | N
             raise CancelledError
         said += predictor.ask(np.stack([one.prepared for one in slices[start : start + _AT_ONCE]])).rows()
     return said
-
-
-def _one(predictor: Predictor, image: Slice, wanted: Question, advance: Callable[[int], None]) -> dict[str, Any]:
-    about = subject(predictor, image, wanted.label)
-    done = 0
-
-    def watched(predict: Asks) -> Asks:
-        def asking(slices: NDArray[Any]) -> NDArray[np.float32]:
-            nonlocal done
-            advance(done)
-            likely = predict(slices)
-            done += len(slices)
-            return likely
-
-        return asking
-
-    advance(0)
-    prepared = about.predict_prepared and watched(about.predict_prepared)
-    about = replace(about, predict=watched(about.predict), predict_prepared=prepared)
-    heat, samples = method(wanted.method).load()(about, wanted.options)
-    one = Explanation(wanted.method, about.label, heat, about.probability, samples, asdict(wanted.options))
-    return {**told(predictor.bundle, one), "heat": heat_json(heat)}

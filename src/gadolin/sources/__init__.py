@@ -12,7 +12,7 @@ from gadolin.manifest import read_manifest
 from gadolin.progress import Progress
 from gadolin.records import Failure
 from gadolin.sources import annotated, figshare, folder
-from gadolin.sources.found import Scan, not_taken_json, require_trainable
+from gadolin.sources.found import Scan, require_trainable
 from gadolin.sources.known import SOURCES, Source, fetch, recognise
 from gadolin.sources.labels import canonical
 from gadolin.sources.layout import inner_folders, require_open
@@ -26,7 +26,6 @@ __all__ = [
     "Scan",
     "Source",
     "fetch",
-    "not_taken_json",
     "require_trainable",
     "scan",
 ]
@@ -119,4 +118,4 @@ def _from_manifest(path: Path, patient_from: str | None) -> Scan:
     read = read_manifest(path, failures=failures)
     renamed = {one.label: canonical(one.label) for one in read if canonical(one.label) != one.label}
     records = tuple(replace(one, label=renamed.get(one.label, one.label)) for one in read)
-    return Scan(root=path, kind="manifest", records=records, renamed=renamed, skipped=tuple(failures))
+    return Scan(root=path, kind="manifest", records=records, renamed=renamed, errors=tuple(failures))

@@ -49,11 +49,11 @@ def without_extras(found: Scan, release: Release = RELEASE) -> Scan:
     if not set(top.values()) - set(_FOLDERS) <= _EXTRAS or not release.holds(kept):
         return found
     renamed = {old: new for old, new in found.renamed.items() if old in _FOLDERS}
-    skipped = tuple(each for each in found.skipped if not _is_extra(Path(each.path), base))
+    skipped = tuple(each for each in found.errors if not _is_extra(Path(each.path), base))
     beside = [Failure(str(record.path), _BESIDE) for record in found.records if top[record.path] not in _FOLDERS]
-    beside += [each for each in found.skipped if each not in skipped]
-    omitted = in_order_of_path([*found.omitted, *beside])
-    return replace(found, records=kept, renamed=renamed, skipped=skipped, omitted=omitted)
+    beside += [each for each in found.errors if each not in skipped]
+    omitted = in_order_of_path([*found.left_out, *beside])
+    return replace(found, records=kept, renamed=renamed, errors=skipped, left_out=omitted)
 
 
 def _is_extra(path: Path, base: Path) -> bool:

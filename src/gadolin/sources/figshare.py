@@ -64,8 +64,8 @@ def fetch(out: Path, *, progress: Progress | None = None, api: str = API, releas
             write_bytes(done, b"")
             archive.unlink()
     found = scan_mats(out, progress=progress)
-    if found.skipped or not release.holds(found.records):
-        wrong = release.difference(found.records) or str(found.skipped[0])
+    if found.errors or not release.holds(found.records):
+        wrong = release.difference(found.records) or str(found.errors[0])
         raise DownloadError(
             code="release_differs",
             rule=f"{release.name} must hold {release.slices:,} slices",
@@ -122,7 +122,7 @@ def scan_mats(root: Path, *, progress: Progress | None = None) -> Scan:
             got=f"{root} has none that can be read{why}",
             remedy="fetch it again",
         )
-    return Scan(root, "mat", tuple(records), skipped=tuple(skipped))
+    return Scan(root, "mat", tuple(records), errors=tuple(skipped))
 
 
 def read_folds(path: Path) -> tuple[int, ...]:

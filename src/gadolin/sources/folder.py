@@ -62,8 +62,8 @@ def scan_folder(root: Path, *, patient_from: str | None = None, progress: Progre
         kind="parts" if layout.has_parts else "classes",
         records=tuple(records),
         renamed=renamed,
-        skipped=in_order_of_path(skipped),
-        omitted=in_order_of_path(omitted),
+        errors=in_order_of_path(skipped),
+        left_out=in_order_of_path(omitted),
         base=layout.base,
     )
     _require_slices(found)
@@ -88,7 +88,7 @@ def sort_out(files: Iterable[Path], why: GadolinError) -> tuple[list[Failure], l
 def _require_slices(found: Scan) -> None:
     if found.records:
         return
-    left = [*found.skipped, *found.omitted]
+    left = [*found.errors, *found.left_out]
     told = f"no picture was found in {found.root}"
     if left:
         told = f"none of {len(left)} could be used in {found.root}, not {Path(left[0].path).name}: {left[0].reason}"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 
 from gadolin.errors import DataError
-from gadolin.folder_walk import count_by_code, describe, listed_json
+from gadolin.folder_walk import count_by_code, describe, failures_json
 from gadolin.records import Failure, Record
 from gadolin.sources.release import Release
 
-__all__ = ["Scan", "in_order_of_path", "not_taken_json", "require_trainable"]
+__all__ = ["Scan", "in_order_of_path", "require_trainable"]
 
 _LOG = logging.getLogger("gadolin")
 
@@ -25,8 +25,8 @@ class Scan:
 
     ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class), "mat"
     (MATLAB files that name their own class) or "annotations" (pictures in one folder, a table beside it). ``renamed``
-    maps class names as found to the name they were folded into; ``skipped`` lists what should be a picture and
-    is not, and what could not be entered or opened; ``omitted`` what is left out without fault. ``release`` is the
+    maps class names as found to the name they were folded into; ``errors`` lists what should be a picture and
+    is not, and what could not be entered or opened; ``left_out`` what is left out without fault. ``release`` is the
     public release that this is, where it is a known one; ``base`` the folder that holds parts and classes, where that
     lies inside ``root``.
     """
@@ -35,8 +35,8 @@ class Scan:
     kind: str
     records: tuple[Record, ...]
     renamed: dict[str, str] = field(default_factory=dict)
-    skipped: tuple[Failure, ...] = ()
-    omitted: tuple[Failure, ...] = ()
+    errors: tuple[Failure, ...] = ()
+    left_out: tuple[Failure, ...] = ()
     release: Release | None = None
     base: Path | None = None
 
@@ -89,7 +89,7 @@ class Scan:
         return path.relative_to(self.folder) if path.is_relative_to(self.folder) else path
 
     def as_json(self) -> dict[str, object]:
-        """Return the release, counts by class and part, patients, what was renamed and what was skipped."""
+        """Return the release, counts by class and part, patients, what was renamed and what was not taken."""
         return {
             "data": str(self.root),
             "base": str(self.base or self.folder),
@@ -101,14 +101,14 @@ class Scan:
             "patients": self.patients or None,
             "slices_without_patient": sum(not record.patient for record in self.records),
             "renamed": self.renamed,
-            **not_taken_json(self.skipped, self.omitted),
+            **failures_json(self.errors, self.left_out),
         }
 
     def __repr__(self) -> str:
         """Return the path, and the numbers of slices, classes, parts and patients."""
         parts = ", ".join(f"{sum(counts.values())} {part or 'without a part'}" for part, counts in self.counts.items())
         patients = f"{self.patients} patients" if self.patients else "patients unknown"
-        left = len(self.skipped) + len(self.omitted)
+        left = len(self.errors) + len(self.left_out)
         facts = [f"{len(self.records)} slices ({parts})", f"classes {', '.join(self.classes)}", patients]
         facts += [f"{left} files left out"] if left else []
         return f"Scan({str(self.root)!r}: {', '.join(facts)})"
@@ -124,11 +124,6 @@ class Scan:
             f"<p><b>{escape(str(self.root))}</b>, {self.patients or 'unknown'} patients</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
-
-
-def not_taken_json(skipped: Sequence[Failure], omitted: Sequence[Failure]) -> dict[str, object]:
-    """Return what was seen and not taken as it stands in JSON, file by file and counted by code."""
-    return listed_json("skipped", skipped) | listed_json("omitted", omitted)
 
 
 def in_order_of_path(failures: Iterable[Failure]) -> tuple[Failure, ...]:
@@ -148,15 +143,15 @@ def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
             got=f"{found.root} holds one, {found.classes[0]!r}",
             remedy="give each class a folder of its own",
         )
-    if found.skipped and not skip_unreadable:
-        first = found.skipped[0]
-        counts = ", ".join(f"{code} {count}" for code, count in count_by_code(found.skipped).items())
+    if found.errors and not skip_unreadable:
+        first = found.errors[0]
+        counts = ", ".join(f"{code} {count}" for code, count in count_by_code(found.errors).items())
         raise DataError(
             code="unreadable_files",
             rule="every file of the data must be one that can be entered and read",
-            got=f"{len(found.skipped)} cannot ({counts}), this one because: {first.error.statement}",
+            got=f"{len(found.errors)} cannot ({counts}), this one because: {first.error.statement}",
             remedy="fix the files that gadolin scan lists, or pass --skip-unreadable",
             path=first.path,
         )
-    for line in describe("left out", [*found.skipped, *found.omitted]):
+    for line in describe("left out", [*found.errors, *found.left_out]):
         _LOG.warning(line)

@@ -100,7 +100,7 @@ def fetch_pinned(
     write_json(out / "source.json", release.as_json())
     write_manifest(out / "manifest.csv", records)
     finish(out)
-    return Scan(out, "manifest", records, seen.renamed, seen.skipped, release=release)
+    return Scan(out, "manifest", records, seen.renamed, seen.errors, release=release)
 
 
 def _kagglehub() -> Callable[[str], str]:

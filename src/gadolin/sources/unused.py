@@ -30,7 +30,7 @@ def with_unused(found: Scan, folder: Path, used: Iterable[Path], why: GadolinErr
 
     named = {str(record.path) for record in found.records}
     named |= {record.outline for record in found.records if record.outlined}
-    named |= {*map(str, used)} | {one.path for one in found.skipped}
+    named |= {*map(str, used)} | {one.path for one in found.errors}
     keys: set[tuple[str, str]] = set()
 
     def is_named(path: str) -> bool:
@@ -46,6 +46,6 @@ def with_unused(found: Scan, folder: Path, used: Iterable[Path], why: GadolinErr
     aside += [one for one in seen.left_out if not is_named(one.path)]
     return replace(
         found,
-        skipped=(*found.skipped, *in_order_of_path(failed)),
-        omitted=(*found.omitted, *in_order_of_path(aside)),
+        errors=(*found.errors, *in_order_of_path(failed)),
+        left_out=(*found.left_out, *in_order_of_path(aside)),
     )

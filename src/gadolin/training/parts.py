@@ -33,8 +33,8 @@ _LOG = logging.getLogger("gadolin")
 class Parts:
     """All records with their groups and parts, the classes in order, and the slices of each part.
 
-    ``left_out`` counts by code what was seen in the data and not taken. ``copies`` are those among all records; None in
-    a resumed run, which has their groups from its manifest.
+    ``errors`` counts by code what could not be read, ``left_out`` what was left out without fault. ``copies`` are those
+    among all records; None in a resumed run, which has their groups from its manifest.
     """
 
     records: tuple[Record, ...]
@@ -42,6 +42,7 @@ class Parts:
     train: Examples
     validation: Examples
     test: Prepared
+    errors: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     copies: Copies | None = field(default=None, repr=False)
 
@@ -57,12 +58,13 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         run = RunFolder(plan.out)
         records = read_manifest(run.manifest)
         prepared = prepared_slices(records, preparation, plan.cache, progress=progress)
-        left_out = run.read().left_out
+        known = run.read()
+        errors, left_out = known.errors, known.left_out
     else:
         found = scan(plan.data, patient_from=plan.patient_from, progress=progress)
         require_trainable(found, skip_unreadable=plan.skip_unreadable)
         prepared, kept, wrong = _prepared(plan, found.records, progress)
-        left_out = count_by_code([*found.skipped, *found.omitted, *wrong])
+        errors, left_out = count_by_code([*found.errors, *wrong]), count_by_code(found.left_out)
         same = preparation == Preparation()
         copies = find_copies(prepared.slices, progress=progress) if same else copies_of_records(kept, cache=plan.cache)
         records = join_copies(kept, copies.joined)
@@ -81,7 +83,7 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64), outlines)
 
     test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])
-    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, left_out, copies)
+    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, errors, left_out, copies)
 
 
 def _prepared(

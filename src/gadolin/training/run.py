@@ -244,6 +244,7 @@ def _provenance(plan: Plan, parts: Parts) -> Provenance:
         test=plan.test,
         python=platform.python_version(),
         versions={name: version(name) for name in ("gadolin", *_PACKAGES)},
+        errors=parts.errors,
         left_out=parts.left_out,
     )
 

@@ -62,8 +62,8 @@ def evaluate(
         duplicates_by=duplicates_by,
         prepared=cache,
         notes=(
-            *(f"Left out: {one.path} ({one.reason})." for one in found.skipped),
-            *(f"Left out without fault: {count} {code}." for code, count in count_by_code(found.omitted).items()),
+            *(f"Left out: {one.path} ({one.reason})." for one in found.errors),
+            *(f"Left out without fault: {count} {code}." for code, count in count_by_code(found.left_out).items()),
         ),
     )
     return assess_model(predictor, assessment, progress=progress)
