@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.readers.channel import Channel
+
 __all__ = ["Message", "receive", "send"]
 
 _LENGTH = struct.Struct("<I")
@@ -32,7 +34,7 @@ class Message:
     arrays: tuple[NDArray[Any], ...] = field(default=())
 
 
-def send(pipe: FileIO, message: Message) -> None:
+def send(pipe: FileIO | Channel, message: Message) -> None:
     """Write a message; raises OSError where nobody reads it any more."""
     arrays = [np.ascontiguousarray(each) for each in message.arrays]
     described = [{"type": each.dtype.str, "shape": each.shape} for each in arrays]
@@ -43,7 +45,7 @@ def send(pipe: FileIO, message: Message) -> None:
             _write(pipe, each.data.cast("B"))
 
 
-def receive(pipe: FileIO, most_bytes: int) -> Message:
+def receive(pipe: FileIO | Channel, most_bytes: int) -> Message:
     """Read a message whose arrays hold at most ``most_bytes`` together.
 
     Raises EOFError where the other side has closed the pipe, ValueError, KeyError or TypeError where what arrives is
@@ -64,7 +66,7 @@ def receive(pipe: FileIO, most_bytes: int) -> Message:
     return Message(facts, tuple(arrays))
 
 
-def _array(pipe: FileIO, described: dict[str, Any], most_bytes: int) -> tuple[NDArray[Any], int]:
+def _array(pipe: FileIO | Channel, described: dict[str, Any], most_bytes: int) -> tuple[NDArray[Any], int]:
     """Read an array of at most ``most_bytes``; return it and how many bytes are left of them."""
     kind, shape = described["type"], described["shape"]
     fits = len(shape) <= _MOST_AXES and all(type(side) is int and side >= 0 for side in shape)
@@ -78,12 +80,12 @@ def _array(pipe: FileIO, described: dict[str, Any], most_bytes: int) -> tuple[ND
     return np.frombuffer(_read(pipe, size), np.dtype(kind)).reshape(shape), most_bytes - size
 
 
-def _write(pipe: FileIO, data: memoryview) -> None:
+def _write(pipe: FileIO | Channel, data: memoryview) -> None:
     while data:
         data = data[pipe.write(data) or 0 :]
 
 
-def _read(pipe: FileIO, length: int) -> bytearray:
+def _read(pipe: FileIO | Channel, length: int) -> bytearray:
     """Return exactly ``length`` bytes."""
     data = bytearray(length)
     rest = memoryview(data)

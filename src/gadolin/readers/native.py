@@ -1,9 +1,9 @@
 """JPEG-LS by a native library, inside a sandbox; by Gadolin's own decoder where there is none.
 
-CharLS, the library behind imagecodecs, never ends on about one in forty damaged code streams, but decodes a whole one
-about a hundred times faster than ``jpegls``. So one process is started when the first such code stream is met (a
-quarter of a second), and used until the program ends. What the library refuses is left to ``jpegls``, so that a file
-is read or refused alike on all systems.
+CharLS, the library behind imagecodecs, decodes about a hundred times faster than ``jpegls``, but goes round for ever
+where a code stream breaks off without a marker. So it gets one more marker, and runs in one process that is started
+when the first code stream is met (a quarter of a second) and used until the program ends. What the library refuses is
+left to ``jpegls``, so that a file is read or refused alike on all systems.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = ["decode_jpegls", "decoding"]
 _LOG = logging.getLogger("gadolin")
 _SECONDS = 60.0  # by the clock, for one code stream: others may keep the processor busy
 _CPU_SECONDS, _CPU_SECONDS_EACH = 1.0, 5e-7  # of the processor, and for each pixel: 25 times what whole ones need
+_END = b"\xff\xd9"
 
 
 class _Native:
@@ -44,12 +45,13 @@ def decode_jpegls(stream: bytes) -> NDArray[np.unsignedinteger]:
     Raises ValueError where it is damaged, DecoderError where the native library died or took too long over it.
     """
     coding, _ = jpegls.read_coding(stream)
-    if _NATIVE.usable:
+    size = (coding.rows, coding.columns)
+    if _NATIVE.usable and coding.most == 2**coding.bits - 1:  # with another the library does not keep to it
         try:
-            seconds = _CPU_SECONDS + _CPU_SECONDS_EACH * coding.rows * coding.columns
+            seconds = _CPU_SECONDS + _CPU_SECONDS_EACH * size[0] * size[1]
             (pixels,) = _NATIVE.sandbox.run({}, stream, cpu_seconds=seconds).arrays
-            if pixels.shape == (coding.rows, coding.columns) and pixels.dtype in (np.uint8, np.uint16):
-                return pixels.astype(np.uint8 if coding.most < 256 else np.uint16, copy=False)
+            if pixels.shape == size and pixels.dtype == (np.uint8 if coding.bits <= 8 else np.uint16):
+                return pixels
         except DecoderError as error:
             if error.code != "decoder_not_started":
                 raise
@@ -65,7 +67,7 @@ def decoding(_settings: dict[str, Any]) -> Handle:
     import imagecodecs
 
     def handle(_facts: dict[str, Any], content: bytes) -> Message:
-        return Message({}, (np.asarray(imagecodecs.jpegls_decode(content)),))
+        return Message({}, (np.asarray(imagecodecs.jpegls_decode(content + _END)),))
 
     handle({}, bytes(imagecodecs.jpegls_encode(np.zeros((16, 16), np.uint8))))
     return handle

@@ -19,14 +19,13 @@ import threading
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from gadolin.errors import DecoderError, error_from_json
-from gadolin.readers.deadlines import Deadlines
+from gadolin.readers.channel import Channel
 from gadolin.readers.messages import Message, receive, send
 
 __all__ = ["Bounds", "Sandbox", "has_limits"]
@@ -37,7 +36,6 @@ from gadolin.readers.sandboxed import main
 main()"""
 _START_SECONDS = 60.0
 _LATE = ("SIGPROF", "SIGALRM", "SIGXCPU")  # the system's clocks ended it
-_PIPE_BYTES = 2**20  # what any user may have by default
 _CHECK = "check the file"
 
 
@@ -99,24 +97,17 @@ class Sandbox:
         request = {"seconds": clocks[0], "cpu_seconds": clocks[1], "request": facts}
         message = Message(request, (np.frombuffer(content, np.uint8),))
         with self._lock:
+            process = None
             try:
                 process = self._started()
                 process.wait_until_ready()
-            except Exception as error:
-                self._end()
-                raise _not_started() from error
-            except BaseException:
-                self._end()
-                raise
-            try:
                 reply = process.ask(message)
                 failure = error_from_json(reply.facts["error"]) if "error" in reply.facts else None
-            except Exception as error:
+            except BaseException as error:
                 self._end()
-                raise process.failure(*clocks) from error
-            except BaseException:
-                self._end()
-                raise
+                if not isinstance(error, Exception):
+                    raise
+                raise (process.failure(*clocks) if process and process.ready else _not_started()) from error
             if process.files >= self._bounds.files:
                 self._end()
         if failure is not None:
@@ -165,33 +156,31 @@ class _Process:
             bufsize=0,
             start_new_session=True,  # Ctrl-C is for the parent, which ends it
         )
-        self._requests, self._replies = cast("FileIO", self.popen.stdin), cast("FileIO", self.popen.stdout)
-        _widen(self._requests, self._replies)
-        self.deadlines = Deadlines(self.popen.kill)
-        self.end = weakref.finalize(self, _end, self.popen, self.deadlines, os.getpid())
+        self.channel = Channel(self.popen)
+        self.end = weakref.finalize(self, _end, self.popen, self.channel, os.getpid())
         self.bounds, self.ready, self.files = bounds, False, 0
         start = {"work": work, "settings": settings, "memory_bytes": bounds.memory_bytes}
-        with suppress(OSError):  # it is dead, which ``wait_until_ready`` notices
-            send(self._requests, Message(start | {"cpu_seconds": bounds.seconds * bounds.files}))
+        with suppress(OSError), self.channel.at_most(_START_SECONDS):  # if it is dead, ``wait_until_ready`` fails
+            send(self.channel, Message(start | {"cpu_seconds": bounds.seconds * bounds.files}))
 
     def wait_until_ready(self) -> None:
         """Wait until it has loaded what it needs; raises EOFError, TimeoutError or OSError where it does not."""
         if not self.ready:
-            with self.deadlines.at_most(_START_SECONDS):
+            with self.channel.at_most(_START_SECONDS):
                 self._receive()
             self.ready = True
 
     def ask(self, message: Message) -> Message:
         """Return the reply; raises OSError, EOFError, TimeoutError or ValueError where there is none."""
         self.files += 1
-        with self.deadlines.at_most(self.bounds.seconds):
-            send(self._requests, message)
+        with self.channel.at_most(self.bounds.seconds):
+            send(self.channel, message)
             return self._receive()
 
     def failure(self, seconds: float, cpu_seconds: float) -> DecoderError:
         """Return what is wrong with the file after which the process, which has ended, was of no more use."""
         clocks = [getattr(signal, name, None) for name in _LATE]
-        late = self.deadlines.late
+        late = self.channel.late
         if late or -(self.popen.returncode or 0) in clocks:
             return DecoderError(
                 code="decoder_too_slow",
@@ -206,34 +195,20 @@ class _Process:
     def forget(self) -> None:
         """Close the pipes in a fork of the parent, without ending the process."""
         self.end.detach()
-        self._requests.close()
-        self._replies.close()
+        self.channel.close()
         self.popen.returncode = 0  # it is no child of this process
 
     def _receive(self) -> Message:
-        return receive(self._replies, self.bounds.memory_bytes)
+        return receive(self.channel, self.bounds.memory_bytes)
 
 
-def _end(popen: subprocess.Popen[bytes], deadlines: Deadlines, parent: int) -> None:
+def _end(popen: subprocess.Popen[bytes], channel: Channel, parent: int) -> None:
     """End a process that this one started, and leave nothing of it."""
     if os.getpid() != parent:
         return
-    deadlines.close()
     popen.kill()
     popen.wait()
-    for pipe in (popen.stdin, popen.stdout):
-        if pipe is not None:
-            pipe.close()
-
-
-def _widen(*pipes: FileIO) -> None:
-    """Let a whole slice fit into a pipe, so that neither side waits for the other within it."""
-    if sys.platform == "linux":
-        import fcntl
-
-        for pipe in pipes:
-            with suppress(OSError):  # a user may have so many bytes in pipes and no more
-                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    channel.close()
 
 
 def _not_started() -> DecoderError:
