@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from gadolin.errors import TooLargeError
 from gadolin.phantom import draw_patient
@@ -19,6 +20,7 @@ from gadolin.phantom.encode import DicomFacts, dicom_bytes
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import read_bytes
 from gadolin.readers.messages import Message, receive, send
+from gadolin.readers.sandbox import has_limits
 from gadolin.records import Slice
 from gadolin.serve import decoder
 from gadolin.serve.decoder import Damaged, Decoded, Wanted, as_message, decode, from_message
@@ -130,6 +132,17 @@ def test_a_decoder_that_died_is_replaced(decoders, png):
     assert (caught.value.status, caught.value.code, caught.value.retry_seconds) == (503, "decoder_died", 1)
     assert decoders.submit(png(), Wanted()).result(60).slices
     assert decoders.processes() != [before]
+
+
+def test_jpeg_ls_is_decoded_in_a_sandbox_within_the_sandbox(decoders, rng):
+    """A native decoder that never ends costs a second there, and the process around it goes on."""
+    pixels = rng.integers(0, 4000, (64, 64)).astype(np.uint16)
+    plain, packed = (dicom_bytes(pixels, DicomFacts(syntax)) for syntax in (ExplicitVRLittleEndian, JPEGLSLossless))
+    (one,), (other,) = (decoders.submit(each, Wanted()).result(60).slices for each in (plain, packed))
+    np.testing.assert_array_equal(one.prepared, other.prepared)
+    if has_limits():
+        (pid,) = decoders.processes()
+        assert len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()) == 1
 
 
 def test_a_file_that_takes_too_long_is_given_up(settings, png):

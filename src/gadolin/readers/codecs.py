@@ -16,8 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 
-from gadolin.readers.native import decode_jpegls
-
 __all__ = ["DECODER_DEPENDENCIES", "Announced", "Decoded", "decode_stream"]
 
 _JPEG: Final = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
@@ -71,6 +69,8 @@ def decode_stream(src: bytes, syntax: str, size: tuple[int, int, int], photometr
 
 def _pixels(src: bytes, syntax: str, told: Announced, photometric: str) -> NDArray[np.generic]:
     if syntax in _JPEG_LS:
+        from gadolin.readers.native import decode_jpegls  # which few files need
+
         return decode_jpegls(src)
     if syntax in _JPEG_2000:
         return np.asarray(imagecodecs.jpeg2k_decode(src))

@@ -83,11 +83,11 @@ def limit(memory_bytes: int, cpu_seconds: float) -> None:
     ``cpu_seconds`` is the time of the processor that all its files together may take. Without effect on Windows;
     memory is limited on Linux alone.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     if sys.platform == "win32":
         return
     import resource
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     for number in (signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
