@@ -1,10 +1,11 @@
 """Damaged files through every reader: what is read, what is refused, and whether anything else happens.
 
-    python benchmarks/fuzz_readers.py [--readers raster dicom nifti mat] [--files 50000] [--seed 0] [--write]
+    python benchmarks/fuzz_readers.py [--readers raster dicom nifti mat] [--files 50000] [--sandboxed] [--write]
 
 A file's number and the seed decide what it holds: ``--readers mat --only 1234`` makes that one again, in this process.
-Files are read in child processes with bounded memory and time. Anything but slices of finite numbers or a ReadError of
-one line is a finding: its bytes are kept in a temporary folder and named.
+Files are read in child processes with bounded memory and time; with ``--sandboxed`` each of these hands them to the
+package's sandbox, in which the whole reader then runs (how libraries do there: ``libraries.py``). Anything but slices
+of finite numbers or a ReadError of one line is a finding: its bytes are kept in a temporary folder and named.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -25,8 +27,11 @@ from traceback import extract_tb
 
 import numpy as np
 
-from gadolin.errors import ReadError
+from gadolin.errors import GadolinError, ReadError
 from gadolin.readers import open_bytes
+from gadolin.readers.messages import Message
+from gadolin.readers.sandbox import Bounds, Sandbox
+from gadolin.readers.sandboxed import Handle
 from publish import ROOT, markdown, publish
 
 sys.path.insert(0, str(ROOT / "tests" / "readers"))
@@ -38,6 +43,7 @@ SECONDS = 5.0  # for one file
 MEMORY = 2 * 1024**3  # bytes above what a child starts with
 BATCH = 500  # files that a child is given at a time
 MOST_SLICES = 8
+SANDBOX = Sandbox("fuzz_readers:reading", bounds=Bounds(MEMORY, SECONDS))
 READ, REFUSED = "read", "refused"
 
 
@@ -58,6 +64,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=50_000, help="for each reader")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--children", type=int, default=2)
+    parser.add_argument("--sandboxed", action="store_true", help="run the readers inside the package's sandbox")
     parser.add_argument("--only", type=int, help="read the file of this number alone, in this process")
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
@@ -70,7 +77,8 @@ def main() -> None:
     for reader in arguments.readers:
         seeds = SEEDS[reader]()
         assert {outcome(each.whole) for each in seeds} == {READ}, "a seed is not read"  # and all is imported
-        tally = fuzz(seeds, arguments.files, arguments.seed, arguments.children)
+        read = read_sandboxed if arguments.sandboxed else outcome
+        tally = fuzz(seeds, arguments.files, arguments.seed, arguments.children, read)
         keep(tally, seeds, arguments.seed, folder / reader)
         rows.append(row(reader, seeds, tally))
         print(rows[-1], f"slowest {tally.slowest}, peak {tally.peak}", flush=True)
@@ -105,7 +113,7 @@ def keep(tally: Tally, seeds: list[Seed], seed: int, folder: Path) -> None:
         )
 
 
-def fuzz(seeds: list[Seed], files: int, seed: int, children: int) -> Tally:
+def fuzz(seeds: list[Seed], files: int, seed: int, children: int, read: Callable[[bytes], str] | None = None) -> Tally:
     """Read every file in one of some children; a child that dies or takes too long is replaced."""
     tally = Tally()
     batches = [(start, min(start + BATCH, files)) for start in range(0, files, BATCH)][::-1]
@@ -113,7 +121,7 @@ def fuzz(seeds: list[Seed], files: int, seed: int, children: int) -> Tally:
     began = time.perf_counter()
     while batches or busy:
         while batches and len(busy) < children:
-            child = Child(seeds, seed, *batches.pop())
+            child = Child(seeds, seed, *batches.pop(), read or outcome)
             busy[child.answers] = child
         ready = wait(list(busy), timeout=0.5)
         for answers, child in list(busy.items()):
@@ -129,11 +137,11 @@ def fuzz(seeds: list[Seed], files: int, seed: int, children: int) -> Tally:
 class Child:
     """A process that reads the files of a range of numbers; ``number`` is the one it is at."""
 
-    def __init__(self, seeds: list[Seed], seed: int, start: int, stop: int) -> None:
+    def __init__(self, seeds: list[Seed], seed: int, start: int, stop: int, read: Callable[[bytes], str]) -> None:
         """Start it."""
         self.number, self.stop, self.since = start, stop, time.monotonic()
         self.answers, theirs = FORK.Pipe(duplex=False)
-        self.process = FORK.Process(target=read_range, args=(seeds, seed, (start, stop), theirs), daemon=True)
+        self.process = FORK.Process(target=read_range, args=(seeds, seed, (start, stop), theirs, read), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -169,7 +177,9 @@ class Child:
         self.number, self.since = self.number + 1, time.monotonic()
 
 
-def read_range(seeds: list[Seed], seed: int, numbers: tuple[int, int], answers: Connection) -> None:
+def read_range(
+    seeds: list[Seed], seed: int, numbers: tuple[int, int], answers: Connection, read: Callable[[bytes], str]
+) -> None:
     """Read the files of a range in this process, bounded, and tell the outcome of each."""
     quiet()
     there = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
@@ -179,9 +189,22 @@ def read_range(seeds: list[Seed], seed: int, numbers: tuple[int, int], answers: 
     for number in range(*numbers):
         content = damaged(seeds, number, seed)[1]
         start = time.perf_counter()
-        what = outcome(content)
+        what = read(content)
         seconds = time.perf_counter() - start
         answers.send((what, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begin))
+
+
+def read_sandboxed(content: bytes) -> str:
+    """Return what ``outcome`` does, from inside the package's sandbox; the sandbox must survive every file."""
+    try:
+        return str(SANDBOX.run({}, content).facts["outcome"])
+    except GadolinError as error:
+        return f"{error.code} in the sandbox"
+
+
+def reading(_settings: dict[str, object]) -> Handle:
+    """Return what reads inside the sandbox."""
+    return lambda _facts, content: Message({"outcome": outcome(content)})
 
 
 def outcome(content: bytes) -> str:

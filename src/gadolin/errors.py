@@ -8,7 +8,8 @@ is made of these. HTTP status, exit code and JSON follow from the type and the c
     |   |-- ReadError                    a file is no picture that can be read
     |   |   |-- TooLargeError            a file or what it unpacks to exceeds a limit
     |   |   |-- UnknownFormatError       a file of no known format
-    |   |   `-- DamagedFileError         a file of a known format that is not whole or not consistent
+    |   |   |-- DamagedFileError         a file of a known format that is not whole or not consistent
+    |   |   `-- DecoderError             a process that decodes a file died or took too long
     |   |-- DataError                    a folder or manifest cannot be used as asked
     |   |-- RecipeError                  an unknown recipe, key or value
     |   |-- WeightsError                 weights that cannot be had or do not fit
@@ -35,6 +36,7 @@ __all__ = [
     "BundleError",
     "DamagedFileError",
     "DataError",
+    "DecoderError",
     "DownloadError",
     "GadolinError",
     "MissingExtraError",
@@ -135,6 +137,10 @@ class DamagedFileError(ReadError):
     """A file of a known format is not whole, or contradicts itself."""
 
 
+class DecoderError(ReadError):
+    """The process in which a file is decoded did not start, died or took too long."""
+
+
 class DataError(RequestError):
     """A folder, manifest or table cannot be used as asked."""
 
@@ -195,7 +201,10 @@ def cannot_open(why: Exception | str) -> ReadError:
 
 
 def error_from_json(content: dict[str, Any]) -> GadolinError:
-    """Return the error that ``as_json`` described; raises KeyError where it is none of these."""
+    """Return the error that ``as_json`` described; raises KeyError or TypeError where it is none of these."""
+    if not all(isinstance(one, str) for one in content.values() if one is not None):
+        msg = "the fields of an error must be text"
+        raise TypeError(msg)
     kinds = {name: kind for name, kind in globals().items() if name in __all__ and isinstance(kind, type)}
     return _restored(kinds[content["type"] or ""], {name: one for name, one in content.items() if name != "type"})
 

@@ -119,7 +119,12 @@ def test_a_method_that_was_scored_on_few_slices_says_so(predictor):
 def test_a_map_that_is_zero_everywhere_has_no_hottest_place_and_no_share(predictor):
     scored = {"methods": {"evidence": {"notumor": {"n": 40, "pointing": 0.9}}}}
     (predictor.bundle.folder / "explanations.json").write_text(json.dumps(scored))
-    nothing = told(predictor.bundle, Explanation("evidence", "notumor", np.zeros((5, 7), np.float32), 0.9, 1))
+    nothing = told(
+        predictor.bundle,
+        Explanation(
+            "evidence", "notumor", np.zeros((5, 7), np.float32), 0.9, 1, {}, Slice(np.zeros((5, 7), np.float32))
+        ),
+    )
     assert nothing["hottest"] is None
     assert nothing["trust"] == (
         "evidence shows nothing here: no place of this slice speaks for or against notumor by itself. "
@@ -127,7 +132,7 @@ def test_a_map_that_is_zero_everywhere_has_no_hottest_place_and_no_share(predict
     )
     heat = np.zeros((5, 7), np.float32)
     heat[3, 2] = 0.5
-    something = told(predictor.bundle, Explanation("evidence", "notumor", heat, 0.9, 1))
+    something = told(predictor.bundle, Explanation("evidence", "notumor", heat, 0.9, 1, {}, Slice(heat)))
     assert something["hottest"] == [3, 2]
     assert "in 90 %" in something["trust"]
 

@@ -1,8 +1,8 @@
 """Compressed DICOM frames through imagecodecs; RLE and plain pixels are pydicom's.
 
-One kept library decodes the JPEGs of the standard: baseline, extended, lossless and JPEG 2000; JPEG-LS is written out
-in ``jpegls``. The size that a code stream announces is compared with the header before anything is decoded. Of depth
-and sign the code stream decides, since it is what was written with the pixels.
+One kept library decodes the JPEGs of the standard: baseline, extended, lossless and JPEG 2000, and inside a sandbox
+JPEG-LS (``native``). The size that a code stream announces is compared with the header before anything is decoded.
+Of depth and sign the code stream decides, since it is what was written with the pixels.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
-
-from gadolin.readers import jpegls
 
 __all__ = ["DECODER_DEPENDENCIES", "Announced", "Decoded", "decode_stream"]
 
@@ -71,7 +69,9 @@ def decode_stream(src: bytes, syntax: str, size: tuple[int, int, int], photometr
 
 def _pixels(src: bytes, syntax: str, told: Announced, photometric: str) -> NDArray[np.generic]:
     if syntax in _JPEG_LS:
-        return jpegls.decode(src)
+        from gadolin.readers.native import decode_jpegls  # which few files need
+
+        return decode_jpegls(src)
     if syntax in _JPEG_2000:
         return np.asarray(imagecodecs.jpeg2k_decode(src))
     if told.samples == 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +70,9 @@ def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
         held = f"{frame.components} channels of {frame.bits} bits, frame {frame.marker:#x}"
         raise variant_not_read(format_name="JPEG", held=held)
     if frame.marker == _LS:
-        from gadolin.readers.jpegls import decode
+        from gadolin.readers.native import decode_jpegls
 
-        pixels = decode(content)
+        pixels: NDArray[Any] = decode_jpegls(content)
     else:
         import imagecodecs
 

@@ -19,6 +19,7 @@ class Coding(NamedTuple):
     most: int  # MAXVAL
     thresholds: tuple[int, int, int]
     reset: int
+    bits: int  # P
 
     @property
     def span(self) -> int:
@@ -69,4 +70,4 @@ def _coding(frame: tuple[int, int, int], preset: tuple[int, ...], near: int) -> 
     if not near < thresholds[0] <= thresholds[1] <= thresholds[2] <= most or not 3 <= reset <= max(255, most):
         msg = f"the thresholds {thresholds} and the count {reset} of a scan do not fit"
         raise ValueError(msg)
-    return Coding(frame[1], frame[2], near, most, (thresholds[0], thresholds[1], thresholds[2]), reset)
+    return Coding(frame[1], frame[2], near, most, (thresholds[0], thresholds[1], thresholds[2]), reset, frame[0])

@@ -1,42 +1,25 @@
-"""The process in which files are decoded: it has little memory, little time, and nothing to lose.
-
-Asked and answered in bytes over a pipe, a JSON header first; no pickle, so that a decoder that was taken over can say
-nothing but numbers.
-"""
+"""What a service does with a file inside a sandbox, and how requests and answers travel to it and back."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
-import os
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import (
-    DamagedFileError,
-    GadolinError,
-    ReadError,
-    TooLargeError,
-    UnknownFormatError,
-    error_from_json,
-)
+from gadolin.errors import GadolinError, TooLargeError, UnknownFormatError, error_from_json
 from gadolin.montage import count_heads
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import READERS, open_bytes
 from gadolin.readers.contents import Contents, Place, at_most, require_frame
+from gadolin.readers.messages import Message
+from gadolin.readers.sandboxed import Handle
 from gadolin.records import Slice
 from gadolin.serve.suspicious import is_something_else
 
-__all__ = ["Damaged", "Decoded", "Found", "Wanted", "decode", "serve_files"]
+__all__ = ["Damaged", "Decoded", "Found", "Wanted", "as_facts", "as_message", "decode", "decoding", "from_message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,135 +125,78 @@ def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Prepara
     return Found(frame, image.colour, prepare(image, preparation), picture, several=count_heads(image) > 1)
 
 
-def serve_files(pipe: Connection, preparation: dict[str, object], max_memory_bytes: int) -> None:
-    """Decode files until the pipe is closed. To be run as a process."""
-    import signal
+def decoding(settings: dict[str, Any]) -> Handle:
+    """Return what decodes in a sandbox, with the preparation of ``settings``; loads what that needs."""
+    import cv2
+    import PIL.Image
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service ends it
-    _hush()
-    _warm(preparation)
-    _limit(max_memory_bytes)
-    made = Preparation.from_json(preparation)
-    with contextlib.suppress(EOFError, OSError):
-        pipe.send_bytes(b"ready")
-        while True:
-            wanted = Wanted(**json.loads(pipe.recv_bytes()))
-            content = pipe.recv_bytes()
-            answer = _outlived(content, wanted, made)
-            for piece in packed(answer):
-                pipe.send_bytes(piece)
+    preparation = Preparation.from_json(settings)
+    cv2.setNumThreads(1)
+    PIL.Image.init()
+    READERS.plugins()
+    prepare(Slice(np.zeros((64, 64), np.float32)), preparation)
+
+    def handle(facts: dict[str, Any], content: bytes) -> Message:
+        return as_message(decode(content, Wanted(**facts), preparation))
+
+    return handle
 
 
-def _outlived(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
-    """Decode the bytes of a file; every exception becomes an error of the file, and the process continues."""
-    try:
-        return decode(content, wanted, preparation)
-    except MemoryError:
-        error: ReadError = TooLargeError(
-            code="out_of_memory",
-            rule="a file must fit into the memory of a decoder",
-            got="this one does not",
-            remedy="send a smaller one",
-        )
-    except Exception as other:  # noqa: BLE001 -- a damaged file can cause any exception
-        error = DamagedFileError(
-            code="damaged_file",
-            rule="a file must be readable",
-            got=f"this one is not ({type(other).__name__})",
-            remedy="export it again",
-        )
-    return Decoded(error=error)
-
-
-def packed(answer: Decoded) -> Iterator[bytes]:
-    """Yield an answer as messages: a JSON header, then the bytes of each array."""
+def as_message(answer: Decoded) -> Message:
+    """Return the message that carries an answer; ``from_message`` reads it."""
     slices: list[dict[str, Any]] = []
-    arrays: list[bytes] = []
+    arrays: list[NDArray[Any]] = []
     for one in answer.slices:
         if isinstance(one, Damaged):
             slices.append({"frame": one.frame, "error": one.error.as_json()})
             continue
-        told: dict[str, Any] = {"frame": one.frame, "size": len(one.prepared)}
-        told |= {name: getattr(one, name) for name in _FACTS}
-        arrays.append(one.prepared.tobytes())
+        facts: dict[str, Any] = {"frame": one.frame} | {name: getattr(one, name) for name in _FACTS}
+        arrays.append(one.prepared)
         if one.picture is not None:
-            told["picture"] = {
-                "shape": one.picture.pixels.shape, "bits": one.picture.bits, "spacing_mm": one.picture.spacing_mm,
-                "window": one.picture.window,
-            }  # fmt: skip
-            arrays.append(one.picture.pixels.tobytes())
-        slices.append(told)
+            seen = one.picture
+            facts["picture"] = {"bits": seen.bits, "spacing_mm": seen.spacing_mm, "window": seen.window}
+            arrays.append(seen.pixels)
+        slices.append(facts)
     header = {
         "slices": slices,
         "place": None if answer.place is None else answer.place._asdict(),
-        "error": None if answer.error is None else answer.error.as_json(),
+        "whole": None if answer.error is None else answer.error.as_json(),
         "omit": answer.omit,
     }
-    yield json.dumps(header).encode()
-    yield from arrays
+    return Message(header, tuple(arrays))
 
 
-def unpacked(pipe: Connection) -> Decoded:
-    """Read what ``packed`` wrote; raises ValueError, KeyError or TypeError where it is something else."""
-    header = json.loads(pipe.recv_bytes())
-    slices = tuple(_damaged(told) if "error" in told else _found(told, pipe) for told in header["slices"])
-    place = header["place"]
+def from_message(message: Message) -> Decoded:
+    """Return the answer of a message; raises ValueError, KeyError, TypeError or StopIteration where it holds none."""
+    facts, arrays = message.facts, iter(message.arrays)
+    slices = tuple(_damaged(one) if "error" in one else _found(one, arrays) for one in facts["slices"])
+    place, error = facts["place"], facts["whole"]
     where = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
-    error = header["error"]
-    return Decoded(slices, where, None if error is None else error_from_json(error), bool(header["omit"]))
+    return Decoded(slices, where, None if error is None else error_from_json(error), bool(facts["omit"]))
 
 
-def _damaged(told: dict[str, Any]) -> Damaged:
-    return Damaged(told["frame"], error_from_json(told["error"]))
+def _damaged(facts: dict[str, Any]) -> Damaged:
+    return Damaged(facts["frame"], error_from_json(facts["error"]))
 
 
-def _found(told: dict[str, Any], pipe: Connection) -> Found:
-    size = int(told["size"])
-    facts = {name: bool(told[name]) for name in _FACTS}
-    prepared = np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(size, size)
-    picture = None
-    if "picture" in told:
-        seen = told["picture"]
-        pixels = np.frombuffer(pipe.recv_bytes(), np.float32).reshape(seen["shape"])
+def _found(facts: dict[str, Any], arrays: Iterator[NDArray[Any]]) -> Found:
+    flags = {name: bool(facts[name]) for name in _FACTS}
+    prepared, picture = _of_type(next(arrays), np.uint8), None
+    if "picture" in facts:
+        seen = facts["picture"]
         spacing, window = (tuple(seen[name]) if seen[name] else None for name in ("spacing_mm", "window"))
-        picture = Slice(pixels, int(seen["bits"]), facts["colour"], spacing, window)
-    return Found(told["frame"], prepared=prepared, picture=picture, **facts)
+        picture = Slice(_of_type(next(arrays), np.float32), int(seen["bits"]), flags["colour"], spacing, window)
+    return Found(facts["frame"], prepared=prepared, picture=picture, **flags)
 
 
-def as_request(wanted: Wanted) -> bytes:
-    """Return the header of a question."""
-    return json.dumps(asdict(wanted)).encode()
+def _of_type(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+    """Return an array; raises TypeError where it is no picture of that type."""
+    if array.dtype != kind or array.ndim != 2:
+        msg = f"a picture must be of {kind.__name__} and two axes"
+        raise TypeError(msg)
+    return array
 
 
-def _warm(preparation: dict[str, object]) -> None:
-    """Load what decoding needs before memory is limited and the clock of the first file runs."""
-    import cv2
-    import PIL.Image
-
-    cv2.setNumThreads(1)
-    PIL.Image.init()
-    READERS.plugins()
-    prepare(Slice(np.zeros((64, 64), np.float32)), Preparation.from_json(preparation))
-
-
-def _hush() -> None:
-    """Let nothing that a decoding library says of a file reach a log or the terminal."""
-    logging.disable()
-    warnings.simplefilter("ignore")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(nowhere, stream)
-
-
-def _limit(max_memory_bytes: int) -> None:
-    """Let this process take no more memory than it has now and ``max_memory_bytes``, and write no file."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    mapped = Path("/proc/self/statm")
-    if mapped.exists():  # elsewhere nobody tells how much there is already
-        most = int(mapped.read_text(encoding="ascii").split()[0]) * resource.getpagesize() + max_memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def as_facts(wanted: Wanted) -> dict[str, Any]:
+    """Return what a request to the sandbox holds beside the file."""
+    return asdict(wanted)

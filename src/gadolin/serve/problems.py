@@ -11,7 +11,14 @@ from traceback import extract_tb
 
 from starlette.responses import Response
 
-from gadolin.errors import GadolinError, MissingExtraError, RequestError, TooLargeError, UnknownFormatError
+from gadolin.errors import (
+    DecoderError,
+    GadolinError,
+    MissingExtraError,
+    RequestError,
+    TooLargeError,
+    UnknownFormatError,
+)
 
 __all__ = [
     "ProblemError",
@@ -25,7 +32,13 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger("gadolin")
-_STATUS = ((TooLargeError, 413), (UnknownFormatError, 415), (MissingExtraError, 501), (RequestError, 422))
+_STATUS = (
+    (DecoderError, 503),
+    (TooLargeError, 413),
+    (UnknownFormatError, 415),
+    (MissingExtraError, 501),
+    (RequestError, 422),
+)
 
 
 class ProblemError(GadolinError):
@@ -60,7 +73,10 @@ def problem_of(error: GadolinError) -> ProblemError:
     """Return an error of the library as the problem of a response."""
     if isinstance(error, ProblemError):
         return error
-    return ProblemError(status_of(error), code=error.code, rule=error.rule, got=error.got, remedy=error.remedy)
+    wait = 1 if isinstance(error, DecoderError) else 0  # a fresh process takes its place
+    return ProblemError(
+        status_of(error), code=error.code, rule=error.rule, got=error.got, remedy=error.remedy, retry_seconds=wait
+    )
 
 
 def request_too_large(most: int) -> ProblemError:
