@@ -17,7 +17,7 @@ from gadolin.explanations.trust import told, trust
 from gadolin.manifest import file_digest
 from gadolin.predictor import Predictor
 from gadolin.prepare import Preparation
-from gadolin.records import NOTICE, Record
+from gadolin.records import NOTICE, Record, Slice
 from gadolin.report.scored import score_model
 from gadolin.report.scored_page import write_scores_page
 from gadolin.statistics import Interval
