@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from threading import Event
+from threading import Event, current_thread
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from gadolin.predictor import Predictor
 from gadolin.prepare import prepare
 from gadolin.records import Slice
 from gadolin.serve.answers import Asked
+from gadolin.serve.batcher import Batcher
 from gadolin.serve.decoder import Found
 from gadolin.serve.explaining import CancelledError, Question, explain
 
@@ -85,6 +86,27 @@ def test_an_explanation_tells_how_far_it_is_and_stops_at_the_next_question(metho
     with pytest.raises(CancelledError):
         explain(predictor, asked, wanted, cancelled=cancelled, progress=give_up)
     assert len(told) == 4, "nothing is asked after that"
+
+
+@pytest.mark.parametrize("method", ["evidence", "lime"])
+def test_the_network_runs_for_an_explanation_only_where_the_batcher_runs_it(method, predictor):
+    threads = set()
+
+    def runtime(prepared):
+        threads.add(current_thread().name)
+        return predictor.ask(prepared)
+
+    image = Slice(np.asarray(draw_patient("glioma", 0, slices=3, size=96)[1].pixels, np.float32))
+    asked = [Asked("a.png", Found(None, False, prepare(image, predictor.bundle.preparation), image))]
+    batcher = Batcher(Predictor(predictor.bundle, runtime))
+    try:
+        patient = Predictor(predictor.bundle, batcher.patiently)
+        found = explain(patient, asked, Question(method, None, Options(samples=60, pieces=12)))
+    finally:
+        batcher.close()
+
+    assert len(found["explained"]) == 1
+    assert threads == {"network"}
 
 
 def test_evidence_asks_about_each_slice_once_and_about_many_at_a_time(predictor):
