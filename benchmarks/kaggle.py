@@ -75,7 +75,7 @@ def table(predictions: Table, metrics: dict[str, Any], training: str) -> list[st
     """Return the figures of each part as lines."""
     rows = []
     for name in ("all", *SUBSETS):
-        part, title = metrics["parts"][name], part_name(name)
+        part, title = metrics["subsets"][name], part_name(name)
         if not part.get("scored", True):
             rows.append([title, str(part["n"]), part["reason"], "", ""])
             continue

@@ -17,7 +17,6 @@ from gadolin.atomic import (
     is_leftover,
     replacing,
     require_file,
-    require_folder_of_its_own,
     require_fresh,
     require_new_file,
     write_bytes,
@@ -25,6 +24,7 @@ from gadolin.atomic import (
     write_text,
 )
 from gadolin.errors import DataError, DownloadError, OutputError, RequestError
+from gadolin.places import require_folder_of_its_own
 
 REMEDY = "free space or choose a folder that you may write to"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gadolin.bundle import FORMAT_VERSION, read_bundle, require_weights, write_bundle
+from gadolin.bundle import FORMAT_VERSION, Validation, read_bundle, require_weights, write_bundle
 from gadolin.errors import BundleError
 from gadolin.manifest import file_digest
 from gadolin.montage import HEAD_COUNTER
@@ -106,6 +106,9 @@ def test_the_graph_and_the_weights_lie_beside_the_facts(bundle):
         {"preparation": Preparation(size=64)},
         {"graph_digest": "other"},
         {"head_counter": HEAD_COUNTER},
+        {"sequence": ("T1", "T2")},
+        {"p_tumour": {"temperature": 1.5}},
+        {"validated": (Validation("glioma", "T1c", patients=40, slices=400, right=390),)},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -116,6 +119,29 @@ def test_the_digest_changes_with_all_that_decides_an_answer(bundle, change):
 @pytest.mark.parametrize("change", [{"licence": "MIT"}, {"metrics": {"test": {"accuracy": 1}}}, {"facts": {"seed": 3}}])
 def test_the_digest_does_not_change_with_what_only_describes(bundle, change):
     assert replace(bundle, **change).digest == bundle.digest
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_bundles_of_older_formats_are_read_as_the_same_model(version, bundle):
+    older = {"confidence_threshold": "abstain_below", "ood_threshold": "strange_above"}
+    write_bundle(replace(bundle, confidence_threshold=0.7, facts={"finetuned_from": ["abc"]}))
+    newer = read_bundle(bundle.folder)
+    content = {older.get(key, key): value for key, value in facts_of(newer).items()} | {"format": version}
+    for key in ("sequence", "p_tumour", "validated"):
+        del content[key]
+    content["facts"] = {"went_on_from": ["abc"]}
+    (bundle.folder / "bundle.json").write_text(json.dumps(content))
+
+    assert read_bundle(bundle.folder) == newer
+
+
+def test_what_a_bundle_was_validated_on_is_kept(bundle):
+    rows = (Validation("glioma", "T1c", patients=40, slices=400, right=390),)
+    write_bundle(replace(bundle, sequence=("T1c", "FLAIR"), p_tumour={"temperature": 1.2}, validated=rows))
+
+    again = read_bundle(bundle.folder)
+
+    assert (again.sequence, again.p_tumour, again.validated) == (("T1c", "FLAIR"), {"temperature": 1.2}, rows)
 
 
 def spoil_graph(bundle):
@@ -154,7 +180,7 @@ DAMAGES = {
     "facts that are a word": (replaced(b'"bundle"'), "must be whole, this one is damaged"),
     "another format": (
         edited(format=99),
-        f"must be of format 1 or {FORMAT_VERSION}, this one is 99; install the Gadolin that wrote it",
+        "must be of format 1 or 2 or 3, this one is 99; install the Gadolin that wrote it",
     ),
     "no format": (edited(format=...), "this one is damaged ('format'); fetch it again or export it anew"),
     "no classes": (edited(classes=...), "this one is damaged ('classes'); fetch it again or export it anew"),
@@ -168,7 +194,7 @@ DAMAGES = {
         edited(preparation={"sizes": 64}),
         "unknown preparation key 'sizes' (did you mean 'size'?)",
     ),
-    "a preparation out of range": (edited(preparation={"size": 3}), "size must lie in 16 to 2048 pixels, got 3"),
+    "a preparation out of range": (edited(preparation={"size": 3}), "preparation.size must lie in 16 to 2048, got 3"),
     "a preparation of another type": (edited(preparation={"size": "64"}), "must be whole, this one is damaged"),
     "one class": (edited(classes=["glioma"]), "two different classes or more; fetch it again"),
     "a class twice": (edited(classes=["a", "b", "b", "c"]), "two different classes or more; fetch it again"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.manifest import COLUMNS, file_digest, manifest_digest, read_manifest, write_manifest
-from gadolin.records import NO_LESION, Record
+from gadolin.records import NO_LESION, SEQUENCES, Record
 
 
 @pytest.fixture
@@ -62,6 +63,8 @@ RECORDS = st.builds(
     outline=st.sampled_from(["", "/data/outlines/a.png"]),
     digest=WORDS,
     frame=st.none() | st.integers(0, 300),
+    sequence=st.sampled_from(["", *SEQUENCES]),
+    institution=WORDS,
 )
 
 
@@ -74,7 +77,7 @@ def test_any_records_come_back_as_they_were_written(tmp_path_factory, records):
 
 def test_every_column_is_written(tmp_path):
     write_manifest(tmp_path / "m.csv", [Record(tmp_path / "a.png", "glioma")])
-    assert (tmp_path / "m.csv").read_text().splitlines() == [",".join(COLUMNS), "a.png,glioma,,,,,,,,"]
+    assert (tmp_path / "m.csv").read_text().splitlines() == [",".join(COLUMNS), "a.png,glioma,,,,,,,,,,"]
 
 
 def test_paths_inside_the_folder_are_written_relative_and_others_absolute(tmp_path):
@@ -120,6 +123,17 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(table):
 def test_columns_may_stand_in_any_order_and_cells_in_spaces(table):
     (record,) = read_manifest(table("fold,label,split,path", " 2 , glioma , test , a.png "))
     assert (record.fold, record.label, record.split) == (2, "glioma", "test")
+
+
+def test_an_unknown_sequence_is_refused_with_a_suggestion(table):
+    path = table("path,label,sequence", "a.png,glioma,T1C")
+    assert "row 2: sequence must be one of T1, T1c, T2, FLAIR, PD or empty, got 'T1C' (did you mean" in message_of(path)
+
+
+def test_the_digest_of_a_manifest_knows_sequence_and_institution_where_there_are_any():
+    plain = Record(Path("a.png"), "glioma", digest="abc")
+    others = [replace(plain, sequence="T1"), replace(plain, institution="T1"), replace(plain, sequence="T2")]
+    assert len({manifest_digest([one]) for one in (plain, *others)}) == 4
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,22 @@ from numpy.typing import NDArray
 
 from gadolin.errors import GadolinError, printable
 
-__all__ = ["NOTICE", "NO_LESION", "SEQUENCES", "Failure", "Finding", "Prediction", "Record", "Slice", "slice_name"]
+__all__ = [
+    "JSON_FORMAT",
+    "NOTICE",
+    "NO_LESION",
+    "SEQUENCES",
+    "Failure",
+    "Finding",
+    "Prediction",
+    "Record",
+    "Slice",
+    "slice_name",
+]
 
 NOTICE = "For research only. Not a medical device; not for diagnosis."
+JSON_FORMAT = 2
+"""Of all JSON answers; format 1 had no number, and other names for what was not taken and for subsets."""
 NO_LESION = "none"
 """In place of an outline: the slice is known to show no lesion."""
 SEQUENCES = ("T1", "T1c", "T2", "FLAIR", "PD")

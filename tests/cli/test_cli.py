@@ -159,7 +159,7 @@ def test_evaluate_reads_the_test_part_again_to_the_same_figures(gadolin, run_cop
     before = json.loads((run_copy / "evaluation" / "metrics.json").read_text())
     assert (ending.code, ending.err) == (0, "")
     assert ending.json["report"] == str(tmp_path / "again" / "report.html")
-    assert ending.json["metrics"]["parts"] == before["parts"]
+    assert ending.json["metrics"]["subsets"] == before["subsets"]
 
 
 def test_evaluate_on_the_folder_one_stands_in_names_the_report_after_it(gadolin, run_copy, class_folders, monkeypatch):

@@ -33,7 +33,16 @@ def test_predict_answers_in_json_as_python_does(gadolin, trained, pictures):
 
     assert (ending.code, ending.err) == (0, "")
     said = ending.json
-    assert list(said) == ["notice", "model", "predictions", "errors", "errors_by_code", "left_out", "left_out_by_code"]
+    assert list(said) == [
+        "format",
+        "notice",
+        "model",
+        "predictions",
+        "errors",
+        "errors_by_code",
+        "left_out",
+        "left_out_by_code",
+    ]
     assert (said["notice"], said["model"], said["errors"]) == (NOTICE, predictor.bundle.digest, [])
     answers = predictor.predict([read(path) for path in pictures], [str(path) for path in pictures])
     assert said["predictions"] == [answer.as_json() for answer in answers]

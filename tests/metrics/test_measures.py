@@ -173,8 +173,8 @@ def test_json_holds_n_and_intervals_and_no_nan(make_table):
     text = json.loads(json.dumps(found, allow_nan=False))
     assert (text["n"], text["groups"], text["resamples"], text["seed"]) == (200, 100, 50, 4)
     assert set(text["accuracy"]) == {"value", "low", "high", "resamples"}
-    assert text["parts"]["duplicate"]["n"] == 190
-    assert text["parts"]["new_slice"]["scored"] is False
+    assert text["subsets"]["duplicate"]["n"] == 190
+    assert text["subsets"]["new_slice"]["scored"] is False
     assert sum(map(sum, text["confusion_matrix"])) == 200
     assert text["per_class"]["glioma"]["recall"]["low"] <= text["per_class"]["glioma"]["recall"]["value"]
     assert measure(table, resamples=50, seed=4).as_json() == found

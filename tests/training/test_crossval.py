@@ -53,7 +53,7 @@ def test_every_slice_is_answered_for_once_by_the_model_of_its_fold(tiny, plan, f
         learned = read_manifest(plan.out / f"fold-{number}" / "manifest.csv")
         assert {one.fold for one in learned if one.split in ("train", "validation")} == {1 - number}
     metrics = json.loads((plan.out / "evaluation" / "metrics.json").read_text())
-    assert metrics["parts"]["all"]["n"] == len(records)
+    assert metrics["subsets"]["all"]["n"] == len(records)
     assert "2 folds pooled" in evaluation.context.title
     assert "2 folds pooled" in (plan.out / "evaluation" / "report.html").read_text()
 

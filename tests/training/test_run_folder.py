@@ -11,7 +11,6 @@ import numpy as np
 
 from gadolin.bundle import read_bundle
 from gadolin.cache import prepared_slices
-from gadolin.checks import audit
 from gadolin.checks.appearance import read_summary
 from gadolin.manifest import file_digest, manifest_digest, read_manifest
 from gadolin.metrics import read_table
@@ -21,6 +20,7 @@ from gadolin.readers import read
 from gadolin.sources import scan
 from gadolin.splits import SUBSETS, grouping_keys
 from gadolin.training.run import train_model
+from gadolin.workflows.audit import audit
 
 FILES = {
     "bundle/bundle.json",

@@ -20,7 +20,7 @@ from gadolin.errors import DataError, ReadError
 from gadolin.folder_walk import failures_json
 from gadolin.prepare import Preparation
 from gadolin.progress import Progress
-from gadolin.records import NOTICE, Failure, Finding, Slice
+from gadolin.records import JSON_FORMAT, NOTICE, Failure, Finding, Slice
 from gadolin.sources import Scan, scan
 
 __all__ = ["SEVERITIES", "AuditResult", "look_at", "subject_of"]
@@ -49,6 +49,7 @@ class AuditResult:
         subject = self.subject
         patients = {record.patient for record in subject.carried if record.patient}
         return {
+            "format": JSON_FORMAT,
             "notice": NOTICE,
             "data": str(subject.scan.root),
             "against": None if subject.against is None else str(subject.against.root),

@@ -45,7 +45,7 @@ def explain(
     from gadolin.files import expand, slices_of
     from gadolin.folder_walk import failures_json
     from gadolin.predictor import Predictor
-    from gadolin.records import NOTICE, Failure
+    from gadolin.records import JSON_FORMAT, NOTICE, Failure
     from gadolin.report.explained import OutputNames, Question, explain_slices, methods_for, sentences
 
     options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
@@ -65,7 +65,7 @@ def explain(
     failures, left_out = split_failures([each for each in done if isinstance(each, Failure)], named, answered=records)
     if as_json:
         told = {"explained": records, **failures_json(failures, left_out)}
-        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
+        print_json({"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif records:
         print("\n".join(sentences(records)))
         say(NOTICE)

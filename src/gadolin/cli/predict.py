@@ -41,7 +41,7 @@ def predict(
     from gadolin.files import expand, predict_files
     from gadolin.folder_walk import failures_json
     from gadolin.predictor import Predictor
-    from gadolin.records import NOTICE, Failure, Prediction
+    from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction
 
     if as_json and as_csv:
         raise RequestError(
@@ -62,7 +62,7 @@ def predict(
             "predictions": [each.as_json() for each in predictions],
             **failures_json(failures, left_out),
         }
-        print_json({"notice": NOTICE, "model": predictor.bundle.digest, **told})
+        print_json({"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **told})
     elif as_csv:
         _print_csv(predictions, predictor.bundle.classes)
     elif predictions:

@@ -26,6 +26,7 @@ from gadolin.metrics.scores import (
 )
 from gadolin.metrics.selective import selective_statistic
 from gadolin.predictions import Table
+from gadolin.records import JSON_FORMAT
 from gadolin.splits import SUBSETS
 from gadolin.statistics import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
 
@@ -135,10 +136,16 @@ class Measurement:
 
     def as_json(self) -> dict[str, object]:
         """Return what ``metrics.json`` holds: the figures of all rows, then those of each part."""
-        head = {"classes": list(self.classes), "resamples": self.resamples, "seed": self.seed, "level": LEVEL}
+        head = {
+            "format": JSON_FORMAT,
+            "classes": list(self.classes),
+            "resamples": self.resamples,
+            "seed": self.seed,
+            "level": LEVEL,
+        }
         parts = {name: one.as_json() for name, one in self.parts.items()}
         differences = [one.as_json() for one in self.differences]
-        return head | self.overall.as_json() | {"parts": parts, "differences": differences}
+        return head | self.overall.as_json() | {"subsets": parts, "differences": differences}
 
 
 def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measurement:

@@ -1,9 +1,9 @@
 """JPEG-LS by a native library, inside a sandbox; by Gadolin's own decoder where there is none.
 
-CharLS, the library behind imagecodecs, decodes about a hundred times faster than ``jpegls``, but never ends where a code
-stream breaks off without a marker. So it gets one more marker, and runs in one process that is started when the first
-code stream is met (a quarter of a second of the processor) and used until the program ends. What the library refuses is
-left to ``jpegls``, so that a file is read or refused alike on all systems.
+CharLS, the library behind imagecodecs, decodes about a hundred times faster than ``jpegls``, but never ends where a
+code stream breaks off without a marker. So it gets one more marker, and runs in one process that is started when the
+first code stream is met (a quarter of a second of the processor) and used until the program ends. What the library
+refuses is left to ``jpegls``, so that a file is read or refused alike on all systems.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from gadolin.explanations.methods import method as method_of
 from gadolin.explanations.subject import class_index, reuse_output
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
-from gadolin.records import NOTICE, Failure, Slice, slice_name
+from gadolin.records import JSON_FORMAT, NOTICE, Failure, Slice, slice_name
 from gadolin.report.drawings import load
 from gadolin.run_folder import RunFolder
 
@@ -143,7 +143,9 @@ def explain_slices(
         if len(found) > 1:
             write_bytes(Path(f"{base}-panel.png"), overlays.panel(image, found, declined=why))
             record["panel"] = f"{base}-panel.png"
-        write_json(Path(f"{base}.json"), {"notice": NOTICE, "model": predictor.bundle.digest, **record})
+        write_json(
+            Path(f"{base}.json"), {"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **record}
+        )
         yield record
 
 

@@ -17,7 +17,7 @@ from gadolin.metrics.assess import tested_records
 from gadolin.places import require_folder_of_its_own
 from gadolin.predictor import Predictor
 from gadolin.progress import Progress
-from gadolin.records import NOTICE
+from gadolin.records import JSON_FORMAT, NOTICE
 from gadolin.report.drawings import load
 from gadolin.report.scored_page import write_scores_page
 from gadolin.run_folder import RunFolder
@@ -50,6 +50,7 @@ def score_model(
     load("gadolin.report.figures")  # tell of a missing package before the work, not after
     records = tested_records(scan(data).records)
     facts = {
+        "format": JSON_FORMAT,
         "notice": NOTICE,
         "model": predictor.bundle.digest,
         "data": name,

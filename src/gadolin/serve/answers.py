@@ -22,7 +22,7 @@ from gadolin.predictor import Predictor, probabilities
 from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
 from gadolin.readers.series import by_place
-from gadolin.records import NOTICE, Failure, Prediction, Slice
+from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction, Slice
 from gadolin.runtime import Answer
 from gadolin.serve.archives import unpacked
 from gadolin.serve.batcher import Batcher
@@ -121,7 +121,7 @@ class Engine:
             self._document(verdict(self.predictor, said, found, path), found, said, include)
             for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True)
         ]
-        answered = {"notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told}
+        answered = {"format": JSON_FORMAT, "notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told}
         return answered | failures_of(asked)
 
     def _document(self, answer: Prediction, found: Found, said: Answer, include: frozenset[str]) -> dict[str, Any]:

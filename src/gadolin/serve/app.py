@@ -25,7 +25,7 @@ from gadolin.explanations.trust import trust
 from gadolin.phantom import CLASSES
 from gadolin.predictor import Predictor
 from gadolin.readers import PLANES
-from gadolin.records import NOTICE
+from gadolin.records import JSON_FORMAT, NOTICE
 from gadolin.serve.answers import Engine
 from gadolin.serve.batcher import Batcher
 from gadolin.serve.decoder import Wanted
@@ -162,6 +162,7 @@ def _add_model(app: FastAPI, predictor: Predictor, settings: Settings) -> None:
     bundle = predictor.bundle
     methods = methods_told()
     told = {
+        "format": JSON_FORMAT,
         "notice": NOTICE,
         "model": bundle.digest,
         "version": __version__,

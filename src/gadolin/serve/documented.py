@@ -6,7 +6,7 @@ from typing import Any
 
 from gadolin.explanations.methods import METHODS
 from gadolin.phantom import CLASSES
-from gadolin.records import NOTICE
+from gadolin.records import JSON_FORMAT, NOTICE
 
 __all__ = ["DELETE_JOB", "EXPLAIN", "GET_JOB", "JOBS", "MODEL", "PHANTOM", "PREDICT"]
 
@@ -129,12 +129,14 @@ _PREDICTION = {
 }
 _NO_FAILURES: dict[str, Any] = {"errors": [], "errors_by_code": {}, "left_out": [], "left_out_by_code": {}}
 _PREDICTED = {
+    "format": JSON_FORMAT,
     "notice": NOTICE,
     "model": "0123456789abcdef",
     "predictions": [_PREDICTION],
     **_NO_FAILURES,
 }
 _EXPLAINED = {
+    "format": JSON_FORMAT,
     "notice": NOTICE,
     "model": "0123456789abcdef",
     "explained": [
@@ -171,7 +173,10 @@ _KIND = {"kind": {"type": "string", "enum": ["predict", "explain"], "default": "
 _REFUSED = ("408", "413", "415", "422", "429", "501", "503")
 _AS_JOB = {"Location": {"description": "URL of the job, relative to this path.", "schema": {"type": "string"}}}
 
-MODEL = _answer("The model, its methods, and the limits of a request.", {"notice": NOTICE, "classes": list(CLASSES)})
+MODEL = _answer(
+    "The model, its methods, and the limits of a request.",
+    {"format": JSON_FORMAT, "notice": NOTICE, "classes": list(CLASSES)},
+)
 PHANTOM = {"responses": {"200": {"description": "A PNG picture, or a ZIP archive of a series."}, **_problems("422")}}
 PREDICT = _form({"include": _INCLUDE}) | _answer(
     "The document of gadolin predict --json.",

@@ -17,7 +17,7 @@ from gadolin.explanations.subject import class_index, reuse_output, watched
 from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.progress import Progress
-from gadolin.records import NOTICE
+from gadolin.records import JSON_FORMAT, NOTICE
 from gadolin.runtime import Answer
 from gadolin.serve.answers import Asked, failures_of, heat_json, verdict
 from gadolin.serve.decoder import Damaged, Found
@@ -137,7 +137,7 @@ def explain(
         shown = {**told(predictor.bundle, found), "heat": heat_json(found.heat)}
         named = verdict(predictor, said, one.found, one.path)
         explained.append({"path": one.path, "frame": named.frame, **named.verdict_json(), "explanations": [shown]})
-    answered = {"notice": NOTICE, "model": predictor.bundle.digest, "explained": explained}
+    answered = {"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, "explained": explained}
     return answered | failures_of(failed)
 
 

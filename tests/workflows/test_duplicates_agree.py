@@ -10,12 +10,11 @@ from dataclasses import replace
 import pytest
 
 from gadolin.atomic import write_json
-from gadolin.checks import audit
 from gadolin.copies import copies_of_records
 from gadolin.manifest import read_manifest, write_manifest
-from gadolin.predictions import read_table
-from gadolin.report.evaluation import evaluate_model
 from gadolin.splits import SUBSETS, join_copies
+from gadolin.workflows.audit import audit
+from gadolin.workflows.evaluate import evaluate
 
 EXPECTED = {"duplicate": 4, "known_patient": 1, "new_slice": 1, "new_patient": 8}
 
@@ -44,11 +43,11 @@ def run(data, tmp_path, make_bundle):
 
 def evaluated(run, data, cache=None):
     """Return how the evaluation counts the test part, and what it says of how duplicates were found."""
-    page = evaluate_model(run, data, options=("onnxruntime", cache))
-    parts = Counter(read_table(page.parent / "predictions.csv").parts)
+    evaluation = evaluate(run, data, cache=cache)
+    parts = Counter(evaluation.table.parts)
     (reading,) = [json.loads(line) for line in (run / "readings.jsonl").read_text().splitlines()]
     assert reading["parts"] == {name: count for name, count in parts.items() if name}
-    (note,) = [one for one in json.loads((page.parent / "metrics.json").read_text())["notes"] if "Duplicates" in one]
+    (note,) = [one for one in evaluation.notes if "Duplicates" in one]
     return parts, reading["duplicates_by"], note
 
 

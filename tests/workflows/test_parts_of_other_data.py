@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.atomic import write_json
-from gadolin.errors import DataError
 from gadolin.manifest import file_digest, write_manifest
 from gadolin.phantom import draw_patient
 from gadolin.records import Record
-from gadolin.report.evaluation import evaluate_model
+from gadolin.workflows.evaluate import evaluate
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
 
 @pytest.fixture
-def run(tmp_path, make_bundle):
+def run(tmp_path, make_bundle, write_run):
     """A run folder that learned from one slice of each of eight made-up patients."""
     folder = tmp_path / "run"
     make_bundle(folder / "bundle")
@@ -29,8 +26,7 @@ def run(tmp_path, make_bundle):
         for number in range(8)
     ]
     write_manifest(folder / "manifest.csv", records)
-    write_json(folder / "run.json", {"finished": True})
-    return folder
+    return write_run(folder)
 
 
 def drawn(path, label, patient, **fields):
@@ -43,23 +39,14 @@ def drawn(path, label, patient, **fields):
 def evaluated(run, data, records):
     """Evaluate on ``records`` and return the part that each file name was counted in."""
     write_manifest(data / "manifest.csv", records)
-    page = evaluate_model(run, data, out=data / "out")
-    with (page.parent / "predictions.csv").open() as file:
-        return {row["path"].rsplit("/", 1)[-1]: row["part"] for row in csv.DictReader(file)}
+    table = evaluate(run, data).table
+    return {path.rsplit("/", 1)[-1]: part for path, part in zip(table.paths, table.parts, strict=True)}
 
 
 def test_the_bundle_in_a_run_is_measured_as_the_run_is(run, tmp_path):
     record = drawn(tmp_path / "other" / "slice.png", CLASSES[0], 0)
     assert evaluated(run / "bundle", tmp_path / "other", [record]) == {"slice.png": "duplicate"}
     assert len((run / "readings.jsonl").read_text().splitlines()) == 1
-
-
-@pytest.mark.parametrize("name", ["run", "run/bundle"])
-def test_a_report_does_not_go_among_the_files_of_a_run_or_bundle(run, tmp_path, name):
-    record = drawn(tmp_path / "other" / "slice.png", "glioma", 100)
-    write_manifest(tmp_path / "other" / "manifest.csv", [record])
-    with pytest.raises(DataError, match="a report needs a folder of its own"):
-        evaluate_model(run, tmp_path / "other", out=tmp_path / name)
 
 
 def test_copies_in_other_data_are_found_mirrored_ones_too(run, tmp_path):
