@@ -14,7 +14,6 @@ figures are put into docs/results.md once the answers of all five stand there.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +30,10 @@ from gadolin.prepare import Preparation
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.records import NO_LESION, Record
 from gadolin.report.figures import reliability_diagram, risk_coverage_curve
+from gadolin.run_folder import RunFolder
 from gadolin.sources import scan
 from gadolin.splits import assign_folds, join_copies
+from gadolin.starting_point import StartingPoint
 from gadolin.training.crossval import cross_validate, joined_tables
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
@@ -63,7 +64,7 @@ def main() -> None:
         data=manifest,
         out=out,
         recipe=with_settings(named_recipe(arguments.recipe), arguments.settings),
-        weights=arguments.weights,
+        weights=StartingPoint.resolve(arguments.weights),
         machine=Machine(seed=arguments.seed),
         resume=out.is_dir(),
     )
@@ -86,17 +87,14 @@ def main() -> None:
 
 def answered(run: Path, name: str, arguments: argparse.Namespace) -> Table | None:
     """Return the answers of a fold, of a finished run or as they were kept; None where there is neither."""
-    if json_of(run / "run.json").get("finished"):
-        table = read_table(run / "evaluation" / "predictions.csv")
+    folder = RunFolder(run)
+    if folder.is_finished:
+        table = read_table(folder.predictions)
         if arguments.write:
             keep(name, table)
         return table
     kept = kept_at(name)
     return read_table(kept) if kept.is_file() else None
-
-
-def json_of(path: Path) -> dict[str, object]:
-    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def four_class_manifest(figshare: Path, kaggle: Path, work: Path) -> None:

@@ -11,7 +11,6 @@ extras are train and explain.
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -39,6 +38,7 @@ from gadolin.outlines import slice_and_mask
 from gadolin.predictor import Predictor
 from gadolin.recipe import Recipe
 from gadolin.records import Slice
+from gadolin.run_folder import RunFolder
 from gadolin.sources import scan
 from gadolin.training.export import export_graph
 from publish import markdown, publish
@@ -138,7 +138,7 @@ def with_weights(
     """Write a run folder whose network has the weights ``state``, and return its predictor."""
     folder = out / "bundle"
     folder.mkdir(parents=True)
-    shutil.copy(run / "run.json", out / "run.json")
+    RunFolder(out).write(RunFolder(run).read())
     kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / "weights.safetensors")
     network.load_state_dict(state)

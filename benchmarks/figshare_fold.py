@@ -22,6 +22,8 @@ import numpy as np
 from gadolin.manifest import file_digest, write_manifest
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.records import Record
+from gadolin.run_folder import RunFolder
+from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
@@ -88,13 +90,11 @@ def trained(arguments: argparse.Namespace, manifest: Path, seed: int) -> dict[st
         recipe = with_settings(
             named_recipe(arguments.recipe), [f"network.evidence={arguments.evidence}", *arguments.settings]
         )
-        resume = (out / "run.json").is_file()
-        train_model(
-            Plan(manifest, out, recipe, weights=arguments.weights, machine=Machine(seed=seed), resume=resume),
-            progress=say,
-        )
+        start, machine = StartingPoint.resolve(arguments.weights), Machine(seed=seed)
+        plan = Plan(manifest, out, recipe, weights=start, machine=machine, resume=RunFolder(out).exists)
+        train_model(plan, progress=say)
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
-    return metrics | {"seconds": json.loads((out / "run.json").read_text())["training_seconds"]}
+    return metrics | {"seconds": RunFolder(out).read().training_seconds}
 
 
 def table(runs: list[dict[str, object]], seeds: list[int]) -> list[str]:

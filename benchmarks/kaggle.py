@@ -21,8 +21,10 @@ from gadolin.manifest import write_manifest
 from gadolin.predictions import Table, read_table
 from gadolin.prepare import Preparation
 from gadolin.recipe import named_recipe, with_settings
+from gadolin.run_folder import Provenance, RunFolder
 from gadolin.sources import scan
 from gadolin.splits import SUBSETS, carry_patients, part_name
+from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
@@ -48,13 +50,11 @@ def main() -> None:
         if not manifest.is_file():
             write_with_patients(arguments.kaggle, arguments.figshare, manifest)
         recipe = with_settings(named_recipe(arguments.recipe), arguments.settings)
-        resume = (out / "run.json").is_file()
-        plan = Plan(
-            manifest, out, recipe, weights=arguments.weights, machine=Machine(seed=arguments.seed), resume=resume
-        )
+        start, machine = StartingPoint.resolve(arguments.weights), Machine(seed=arguments.seed)
+        plan = Plan(manifest, out, recipe, weights=start, machine=machine, resume=RunFolder(out).exists)
         train_model(plan, progress=say)
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
-    run = json.loads((out / "run.json").read_text())
+    run = RunFolder(out).read()
     start = "from scratch" if arguments.weights == "none" else f"from {arguments.weights} weights"
     title = f"Kaggle Testing, recipe {arguments.recipe}, {start}"
     predictions = read_table(out / "evaluation" / "predictions.csv")
@@ -96,12 +96,12 @@ def table(predictions: Table, metrics: dict[str, Any], training: str) -> list[st
     ]
 
 
-def training(out: Path, run: dict[str, Any]) -> str:
+def training(out: Path, run: Provenance) -> str:
     """Return what the training took, in words."""
-    seconds = sum(float(line.rsplit(",", 1)[1]) for line in (out / "history.csv").read_text().splitlines()[1:])
+    seconds = sum(row["seconds"] or 0 for row in RunFolder(out).history())
     return (
-        f"{run['epochs']} epochs took {seconds / 60:.1f} minutes of training ({run['precision']}, {run['threads']} "
-        f"threads), validation included; epoch {run['chosen_epoch']} was chosen on the validation part."
+        f"{run.epochs} epochs took {seconds / 60:.1f} minutes of training ({run.precision}, {run.threads} "
+        f"threads), validation included; epoch {run.chosen_epoch} was chosen on the validation part."
     )
 
 

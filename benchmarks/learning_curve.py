@@ -13,7 +13,6 @@ the decoder and the head, as ``--weights`` does. Fold 4 is not read.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +26,9 @@ from gadolin.metrics.comparison import compare
 from gadolin.predictions import Table, read_table
 from gadolin.recipe import Recipe, named_recipe, with_settings
 from gadolin.records import Record
+from gadolin.run_folder import RunFolder
 from gadolin.splits import cut
+from gadolin.starting_point import StartingPoint
 from gadolin.training.batches import steps_per_epoch
 from gadolin.training.crossval import joined_tables
 from gadolin.training.machine import Machine
@@ -129,12 +130,13 @@ def own_recipe(size: int, start: str, longer: int) -> Recipe:
 
 def learn(recipe: Recipe, records: list[Record], out: Path, weights: str = "none", seed: int = 0) -> Table:
     """Train, unless that run is already there, and return the answers for its test part."""
-    told = out / "run.json"
-    if not (told.is_file() and json.loads(told.read_text()).get("finished")):
+    run = RunFolder(out)
+    if not run.is_finished:
         write_manifest(out.with_suffix(".csv"), records)
-        plan = Plan(out.with_suffix(".csv"), out, recipe, weights, machine=Machine(seed=seed), resume=told.is_file())
+        start = StartingPoint.resolve(weights)
+        plan = Plan(out.with_suffix(".csv"), out, recipe, start, machine=Machine(seed=seed), resume=run.exists)
         train_model(plan, progress=say)
-    return read_table(out / "evaluation" / "predictions.csv")
+    return read_table(run.predictions)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ weights learned from; ``--write`` puts what is told of it into docs/results.md a
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -33,13 +32,14 @@ from gadolin.prepare import prepare
 from gadolin.readers import read
 from gadolin.recipe import Recipe, named_recipe
 from gadolin.records import Record
+from gadolin.run_folder import RunFolder
+from gadolin.starting_point import StartingPoint
 from gadolin.training import augment
 from gadolin.training.bundling import make_bundle
 from gadolin.training.machine import Machine
 from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
-from gadolin.training.weights import weights_facts
 from precisions import chosen, precisions, table
 from publish import markdown, publish, say
 
@@ -94,35 +94,36 @@ def shipped_manifest(arguments: argparse.Namespace) -> Path:
 
 def learned(data: Path, name: str, run: Path, machine: Machine, weights: str = "none") -> Path:
     """Return the folder of a finished run by a recipe, trained or gone on with where it is not finished yet."""
-    told = json.loads((run / "run.json").read_text()) if (run / "run.json").is_file() else {}
-    if not told.get("finished"):
-        train_model(Plan(data, run, named_recipe(name), weights, machine, resume=bool(told)), progress=say)
+    folder = RunFolder(run)
+    if not folder.is_finished:
+        start = StartingPoint.resolve(weights)
+        train_model(Plan(data, run, named_recipe(name), start, machine, resume=folder.exists), progress=say)
     return run
 
 
 def require_unread(run: Path) -> None:
     """Refuse a run to go on from that is not finished, started from weights, or does not hold out fold 4 alone."""
-    told = json.loads((run / "run.json").read_text())
+    known = RunFolder(run).read()
     wrong = [
         one.name for one in read_manifest(run / "manifest.csv") if (one.fold == KEPT_FOLD) != (one.split == "test")
     ]
-    if not told.get("finished") or told["weights"] != "none" or wrong:
+    if not known.finished or known.weights != "none" or wrong:
         msg = f"{run} must be a finished run from scratch that holds out fold {KEPT_FOLD} alone; name another"
         raise SystemExit(msg)
 
 
 def require_gone_on(run: Path, first: Path) -> None:
     """Refuse a run that is not finished, or did not go on by ``hardened`` from the first with its parts."""
-    before, told = (json.loads((each / "run.json").read_text()) for each in (first, run))
+    before, known = (RunFolder(each).read() for each in (first, run))
     wanted = {
         "finished": True,
         "recipe_name": "hardened",
         "epochs": named_recipe("hardened").epochs,
-        "seed": before["seed"],
-        "manifest_digest": before["manifest_digest"],
-        "weights_digest": weights_facts(str(first))["weights_digest"],
+        "seed": before.seed,
+        "manifest_digest": before.manifest_digest,
+        "weights_digest": StartingPoint.resolve(str(first)).digest,
     }
-    wrong = [key for key, value in wanted.items() if told.get(key) != value]
+    wrong = [key for key, value in wanted.items() if getattr(known, key) != value]
     if wrong:
         msg = f"{run} must be a finished run that went on from {first}, {', '.join(wrong)} differ; name another"
         raise SystemExit(msg)
@@ -135,21 +136,21 @@ def parted(record: Record) -> Record:
 
 def facts_of(bundle: Bundle, first: Path, run: Path) -> list[str]:
     """Return what the bundle and the run folders tell of where the model comes from."""
-    begun, told = (json.loads((each / "run.json").read_text()) for each in (first, run))
-    minutes = [f"{each['training_seconds'] / 60:.0f}" for each in (begun, told)]
+    before, known = (RunFolder(each).read() for each in (first, run))
+    minutes = [f"{(each.training_seconds or 0) / 60:.0f}" for each in (before, known)]
     rows = [
         ["digest", bundle.digest],
         ["classes", ", ".join(bundle.classes)],
         ["licence", bundle.licence],
-        ["recipes", f"{begun['recipe_name']}, then {told['recipe_name']}; seed {told['seed']}, from scratch"],
-        ["epochs", f"{begun['epochs']}, then {told['epochs']}"],
-        ["minutes of training", f"{' and '.join(minutes)} ({told['precision']}, {told['threads']} threads)"],
-        ["patients known", str(told["patients"])],
+        ["recipes", f"{before.recipe_name}, then {known.recipe_name}; seed {known.seed}, from scratch"],
+        ["epochs", f"{before.epochs}, then {known.epochs}"],
+        ["minutes of training", f"{' and '.join(minutes)} ({known.precision}, {known.threads} threads)"],
+        ["patients known", str(known.patients)],
         *(
             [f"slices of the {part} part", ", ".join(f"{label} {count}" for label, count in counts.items())]
-            for part, counts in told["counts"].items()
+            for part, counts in known.counts.items()
         ),
-        ["digest of the manifest", told["manifest_digest"][:16]],
+        ["digest of the manifest", known.manifest_digest[:16]],
         ["temperature", f"{bundle.temperature:.3f}"],
         ["names nothing below a probability of", f"{bundle.confidence_threshold:.3f}"],
         ["names nothing above a strangeness of", f"{bundle.ood_threshold:.3f}"],
@@ -167,7 +168,7 @@ def halves(other: Path) -> tuple[list[Path], list[Path]]:
 
 def gated(run: Path, parts: Parts, recipe: Recipe, others: list[Path], folder: Path) -> Bundle:
     """Write a run's bundle anew, with a gate that was shown pictures of other things, and with its thresholds."""
-    facts = json.loads((run / "run.json").read_text())
+    facts = RunFolder(run).read()
     network = restored(read_bundle(run))
     foreign = np.stack([prepare(read(path), recipe.preparation) for path in others])
     foreign = np.concatenate([foreign, foreign[:, :, ::-1], foreign[:, ::-1], *views(foreign)])

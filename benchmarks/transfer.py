@@ -17,6 +17,8 @@ from pathlib import Path
 from figshare_fold import figshare_manifest
 from gadolin.manifest import read_manifest, write_manifest
 from gadolin.recipe import named_recipe, with_settings
+from gadolin.run_folder import RunFolder
+from gadolin.starting_point import StartingPoint
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
 from publish import markdown, publish, say, shown
@@ -75,7 +77,7 @@ def trained(data: Path, out: Path, settings: list[str], weights: str = "none") -
     """Train the founding recipe with settings, unless that run is already there."""
     if not (out / "evaluation" / "metrics.json").is_file():
         recipe = with_settings(named_recipe("resnet50"), settings)
-        train_model(Plan(data, out, recipe, weights, resume=(out / "run.json").is_file()), progress=say)
+        train_model(Plan(data, out, recipe, StartingPoint.resolve(weights), resume=RunFolder(out).exists), progress=say)
     return out
 
 
