@@ -85,7 +85,7 @@ def test_without_the_plugin_its_files_are_left_out(run_with, make_bundle, slices
 def test_the_reader_is_used_by_scan(command, slices):
     told = command("scan", slices, "--json")
     assert told.json["parts"] == {"all": {"glioma": 5, "notumor": 5}}
-    assert [one["code"] for one in told.json["omitted"]] == ["not_a_picture"]
+    assert [one["code"] for one in told.json["left_out"]] == ["not_a_picture"]
 
 
 def test_the_check_finds_dark_slices_in_files_of_the_reader(command, slices, tmp_path):
