@@ -8,9 +8,14 @@ import pytest
 from gadolin._version import __version__
 from gadolin.cli.output import progress_bar, table
 from gadolin.errors import DownloadError, MissingExtraError, OutputError, ParityError
+from gadolin.metrics import measure
 from gadolin.phantom import CLASSES
+from gadolin.predictions import read_table
 from gadolin.predictor import Predictor
 from gadolin.records import NOTICE
+from gadolin.report.context import ReportContext
+from gadolin.report.evaluation import Evaluation
+from gadolin.run_folder import RunFolder
 
 CLASSES_IN_ORDER = tuple(sorted(CLASSES))
 
@@ -81,7 +86,7 @@ def test_scan_answers_in_json_and_tells_what_it_renamed_and_skipped(gadolin, cla
     assert [each["path"] for each in found["errors"]] == [str(class_folders / "glioma" / "broken.png")]
     assert "class 'no_tumor' is counted as 'notumor'" in words
     assert "patients: unknown (see --patient-from)" in words
-    assert "errors" in words
+    assert "cannot be read: 1" in words
 
 
 def test_train_answers_in_json_alone(trained, small_phantoms):
@@ -100,10 +105,14 @@ def test_train_answers_in_json_alone(trained, small_phantoms):
 
 def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trained, monkeypatch, tmp_path):
     plans = []
+    weights = tmp_path / "w.safetensors"
+    weights.touch()
 
     def train_model(plan, *, progress):
         plans.append(plan)
-        return trained[1] / "evaluation" / "report.html"
+        RunFolder(plan.out).write(RunFolder(trained[1]).read())
+        table = read_table(RunFolder(trained[1]).predictions)
+        return Evaluation(table, measure(table), ReportContext("tiny", "abc", "2026-01-01"))
 
     monkeypatch.setattr("gadolin.training.run.train_model", train_model)
 
@@ -120,14 +129,15 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
             "--set",
             "optimizer.lr=0.5",
         ),
-        *("--weights", "w.safetensors", "--seed", 7, "--device", "cpu", "--precision", "bfloat16", "--validation", 0.3),
+        *("--weights", weights, "--seed", 7, "--device", "cpu", "--precision", "bfloat16", "--validation", 0.3),
         *("--test", 0.4, "--patient-from", "parent", "--skip-unreadable", "--cache", tmp_path / "cache", "--resume"),
     )
 
     (plan,) = plans
+    assert (plan.weights.kind, plan.weights.path) == ("file", weights)
     assert (str(plan.data), plan.out, plan.cache) == ("data", tmp_path / "run", tmp_path / "cache")
     assert (plan.recipe.name, plan.recipe.epochs, plan.recipe.optimizer.lr) == ("resnet50", 3, 0.5)
-    assert (plan.weights, plan.machine.seed, plan.machine.device) == ("w.safetensors", 7, "cpu")
+    assert (plan.machine.seed, plan.machine.device) == (7, "cpu")
     assert (plan.machine.precision, plan.validation, plan.test) == ("bfloat16", 0.3, 0.4)
     assert (plan.patient_from, plan.skip_unreadable, plan.resume) == ("parent", True, True)
     assert ending.code == 0
@@ -213,11 +223,11 @@ def test_info_shows_what_a_model_is(gadolin, trained):
     assert (ending.code, ending.err) == (0, "")
     for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation part", NOTICE):
         assert word in ending.out
-    for line in ("abstains below +never", "abstains above a strangeness of +never", "training started from +none"):
+    for line in ("confidence threshold +none", "out-of-distribution threshold +none", "training started from +none"):
         assert re.search(f"^{line}$", ending.out, re.MULTILINE), line
     shipped = gadolin("info").out
     assert re.search(r"^licence and origin +Apache-2.0. Learned from slices of Cheng et al.", shipped, re.MULTILINE)
-    assert re.search(r"^abstains below +0\.\d+$", shipped, re.MULTILINE)
+    assert re.search(r"^confidence threshold +0\.\d+$", shipped, re.MULTILINE)
     assert gadolin("info", trained[1] / "bundle", "--json").json == json.loads(json.dumps(bundle.as_json()))
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from gadolin.manifest import read_manifest
+from gadolin.metrics import Table, measure
 from gadolin.phantom import PhantomPlan, write_phantoms
+from gadolin.report.context import ReportContext
+from gadolin.report.evaluation import Evaluation
 
 
 @pytest.fixture(scope="module")
@@ -79,19 +83,16 @@ def test_split_finds_out_that_it_cannot_write_before_it_works(gadolin, singles, 
 
 def test_crossval_hands_every_option_on_and_sums_up(gadolin, singles, monkeypatch, tmp_path):
     asked = {}
-    figure = {"value": 0.5, "low": None, "high": None}
-    scores = {"n": 16, "scored": True, "accuracy": figure, "balanced_accuracy": figure, "macro_f1": figure}
+    even = np.full((16, 2), 0.5)
+    names = tuple(map(str, range(16)))
+    table = Table(("a", "b"), even, np.arange(16) % 2, paths=names, groups=names, parts=("",) * 16, digests=("",) * 16)
 
     def cross_validate(plan, folds, *, only, progress):
         asked.update(plan=plan, folds=folds)
         if only:
             assert only == [1]
             return None
-        page = plan.out / "evaluation" / "report.html"
-        page.parent.mkdir(parents=True)
-        metrics = {"classes": [], "parts": {"all": scores}, "differences": []}
-        (page.parent / "metrics.json").write_text(json.dumps(metrics))
-        return page
+        return Evaluation(table, measure(table, resamples=0), ReportContext("folds", "abc", "2026-01-01"))
 
     monkeypatch.setattr("gadolin.training.crossval.cross_validate", cross_validate)
     words = ("--folds", "m.csv", "--out", tmp_path / "out", "--seed", 3, "--set", "epochs=2", "--resume")

@@ -49,18 +49,14 @@ def release_lines(release: Release) -> list[str]:
 def _words(found: Scan) -> str:
     from gadolin.folder_walk import describe
 
-    parts = sorted({record.split for record in found.records})
-    counts = {
-        part: [sum(r.split == part and r.label == name for r in found.records) for name in found.classes]
-        for part in parts
-    }
-    rows = [[part or "all", *map(str, counts[part]), str(sum(counts[part]))] for part in parts]
+    rows = [
+        [part or "all", *map(str, counts.values()), str(sum(counts.values()))] for part, counts in found.counts.items()
+    ]
     lines = [f"{found.root}: {len(found.records)} slices, recognised by {found.kind}", ""]
     lines += [f"the data is in {found.base}", ""] if found.base and found.base != found.root else []
     lines += [*release_lines(found.release), ""] if found.release else []
     lines += [table(["part", *found.classes, "total"], rows), ""]
-    patients = {record.patient for record in found.records if record.patient}
-    lines += [f"patients: {len(patients)}" if patients else "patients: unknown (see --patient-from)"]
+    lines += [f"patients: {found.patients}" if found.patients else "patients: unknown (see --patient-from)"]
     lines += [f"class {old!r} is counted as {new!r}" for old, new in sorted(found.renamed.items())]
     lines += describe("cannot be read", found.errors)
     lines += describe("left out", found.left_out)
