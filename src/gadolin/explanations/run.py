@@ -34,8 +34,8 @@ def explain(
     return explain_subject(subject(model, image, label, classes=classes), method, options)
 
 
-def explain_subject(asked: Subject, method: str, options: Options | None = None) -> Explanation:
+def explain_subject(about: Subject, method: str, options: Options | None = None) -> Explanation:
     """Return what speaks for the class of a subject, by ``method``; raises as ``explain`` does."""
     options = options or Options()
-    heat, samples = method_of(method).load()(asked, options)
-    return Explanation(method, asked.label, heat, asked.probability, samples, asdict(options))
+    heat, samples = method_of(method).load()(about, options)
+    return Explanation(method, about.label, heat, about.probability, samples, asdict(options))
