@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def report(tally: Tally, seed: int) -> list[str]:
-    head = ["trees", "answered", "files made", "records", "errors", "left_out", "in closed folders"]
+    head = ["trees", "answered", "files made", "records", "errors", "left out", "in closed folders"]
     counts = [tally.trees["made"], tally.trees["answered"]]
     counts += [tally.files[each] for each in ("made", "record", "errors", "left_out", "closed")]
     features = ", ".join(f"{count:,} {what}" for what, count in tally.features.most_common())

@@ -34,10 +34,8 @@ def inside_bars(picture: Lines, is_bar: Callable[[Lines], NDArray[np.bool_]]) ->
 
 def _leading(lines: Lines, is_bar: Callable[[Lines], NDArray[np.bool_]]) -> int:
     """Return how many of the first lines are of a bar; none where all of them are."""
-    start, count = 0, 1
-    while start < len(
-        lines
-    ):  # most pictures have no bars: one line tells, and longer looks follow only where it is one
+    start, count = 0, 1  # most pictures have no bars: one line is looked at, and twice as many while they are of a bar
+    while start < len(lines):
         inside = is_bar(lines[start : start + count])
         if not inside.all():
             return start + int(inside.argmin())

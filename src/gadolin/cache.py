@@ -246,7 +246,7 @@ def _renumbered(noted: dict[str, list[int]], rows: Sequence[int]) -> dict[str, l
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """One pass over the files: who is told of it, who looks at each slice, and where it is put down what is wrong."""
+    """One pass over the files: its progress, what looks at each slice, and the errors by row (None: raise)."""
 
     progress: Progress | None = None
     look: Look | None = None

@@ -83,5 +83,5 @@ def _alike(records: Sequence[Record], here: list[int], there: list[int], field: 
     rows: dict[str, list[int]] = defaultdict(list)
     for row in there:
         rows[getattr(records[row], field)].append(row)
-    named = {row: getattr(records[row], field) for row in here}
-    return {row: rows[name] for row, name in named.items() if name and name in rows}
+    names = {row: getattr(records[row], field) for row in here}
+    return {row: rows[name] for row, name in names.items() if name and name in rows}
