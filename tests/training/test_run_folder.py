@@ -61,7 +61,7 @@ def test_run_json_tells_how_the_run_was_made(finished_run, short_recipe):
     assert facts["counts"]["test"] == dict.fromkeys(("glioma", "meningioma", "notumor", "pituitary"), 2)
     assert facts["patients"] == 16
     assert facts["chosen_epoch"] in (1, 2)
-    assert facts["history"]["epoch"] == facts["chosen_epoch"]
+    assert facts["chosen"]["epoch"] == facts["chosen_epoch"]
     assert facts["training_seconds"] > 0
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from gadolin.manifest import write_manifest
 from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
+from gadolin.progress import Progress
 from gadolin.sources import Release, Scan, Source, scan
 
 __all__ = ["SMALL_PHANTOMS", "fetch"]
@@ -24,14 +24,9 @@ _RELEASE = Release(
 )
 
 
-def fetch(out: Path, *, progress: Callable[[int, int, str], None] | None = None) -> Scan:
+def fetch(out: Path, *, progress: Progress | None = None) -> Scan:
     """Draw the phantoms into ``out``; raises DataError where that holds something, OutputError where it is full."""
-
-    def advance(done: int, total: int) -> None:
-        if progress is not None:
-            progress(done, total, "drawing")
-
-    manifest = write_phantoms(out, _PLAN, progress=advance)
+    manifest = write_phantoms(out, _PLAN, progress=progress)
     drawn = scan(out)
     records = tuple(replace(one, source=_RELEASE.name) for one in drawn.records)
     write_manifest(manifest, records)
