@@ -151,7 +151,7 @@ def test_a_public_name_without_its_package_says_how_to_have_it():
     code = """
 import gadolin
 try:
-    gadolin.train_model
+    gadolin.backbones
 except gadolin.GadolinError as error:
     print(type(error).__name__, error.code, isinstance(error, ImportError), error.remedy)
 """

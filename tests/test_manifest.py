@@ -127,7 +127,7 @@ def test_columns_may_stand_in_any_order_and_cells_in_spaces(table):
 
 def test_an_unknown_sequence_is_refused_with_a_suggestion(table):
     path = table("path,label,sequence", "a.png,glioma,T1C")
-    assert "row 2: sequence must be one of T1, T1c, T2, FLAIR, PD or empty, got 'T1C' (did you mean" in message_of(path)
+    assert "row 2: sequence must be T1, T1c, T2, FLAIR, PD or empty, got 'T1C' (did you mean" in message_of(path)
 
 
 def test_the_digest_of_a_manifest_knows_sequence_and_institution_where_there_are_any():

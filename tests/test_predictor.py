@@ -142,7 +142,8 @@ def test_true_colours_are_the_reason_before_several_slices(differently, phantoms
 def test_an_answer_is_told_as_json_with_the_documented_keys(predictor, lit_quadrant):
     (answer,) = predictor.predict([lit_quadrant(0)], ["a.png"])
     assert list(answer.as_json()) == [
-        *("path", "frame", "probabilities", "label", "abstained", "reason_code", "reason", "model")
+        *("path", "frame", "probabilities", "label", "abstained", "reason_code", "reason"),
+        *("sequence", "p_tumour", "validated", "model"),
     ]
     assert "research only" in NOTICE
 

@@ -24,7 +24,7 @@ def test_an_unknown_key_is_refused_with_a_suggestion():
 
 @pytest.mark.parametrize("size", [15, 2049, 0, -256])
 def test_a_size_out_of_range_is_refused(size):
-    with pytest.raises(RequestError, match=rf"size must lie in 16 to 2048 pixels, got {size}; 256 is the usual"):
+    with pytest.raises(RequestError, match=rf"preparation.size must lie in 16 to 2048, got {size}; 256 is the usual"):
         Preparation(size=size)
 
 
@@ -36,5 +36,6 @@ def test_a_margin_out_of_range_is_refused(margin):
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 50), (50, 50), (60, 40), (1, 101), (float("nan"), 99)])
 def test_percentiles_out_of_order_are_refused(low, high):
-    with pytest.raises(RequestError, match=rf"0 <= low < high <= 100, got {low} and {high}; 0.5 and 99.9"):
+    with pytest.raises(RequestError) as refusal:
         Preparation(low_percentile=low, high_percentile=high)
+    assert refusal.value.code == "preparation_out_of_range"

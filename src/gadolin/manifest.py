@@ -162,20 +162,14 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
             got="this one has none",
             remedy="add it or remove the row",
         )
-    if values["split"] not in SPLITS:
-        raise DataError(
-            code="manifest_value_invalid",
-            rule=f"row {number}: split must be train, validation, test or empty",
-            got=f"got {values['split']!r}",
-            remedy="correct it",
-        )
-    if values["sequence"] not in ("", *SEQUENCES):
-        raise DataError(
-            code="manifest_value_invalid",
-            rule=f"row {number}: sequence must be one of {', '.join(SEQUENCES)} or empty",
-            got=f"got {values['sequence']!r}{suggestion(values['sequence'], SEQUENCES)}",
-            remedy="correct it",
-        )
+    for name, known in (("split", SPLITS), ("sequence", ("", *SEQUENCES))):
+        if values[name] not in known:
+            raise DataError(
+                code="manifest_value_invalid",
+                rule=f"row {number}: {name} must be {', '.join(known[1:])} or empty",
+                got=f"got {values[name]!r}{suggestion(values[name], known[1:])}",
+                remedy="correct it",
+            )
     for name in ("fold", "frame"):
         if values[name] and not values[name].isdecimal():
             got = values[name]

@@ -48,7 +48,8 @@ def test_predict_answers_in_json_as_python_does(gadolin, trained, pictures):
     assert said["predictions"] == [answer.as_json() for answer in answers]
     for answer in said["predictions"]:
         assert list(answer) == [
-            *("path", "frame", "probabilities", "label", "abstained", "reason_code", "reason", "model")
+            *("path", "frame", "probabilities", "label", "abstained", "reason_code", "reason"),
+            *("sequence", "p_tumour", "validated", "model"),
         ]
         assert tuple(answer["probabilities"]) == CLASSES_IN_ORDER
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)

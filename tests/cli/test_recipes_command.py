@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from gadolin.recipe import RECIPES, Recipe, named_recipe
@@ -50,12 +48,12 @@ def test_what_is_shown_trains_the_same(command, name, gadolin, planned, tmp_path
     assert by_file == planned(command, "--recipe", name, "--set", "epochs=3")
 
 
-def test_a_recipe_is_shown_as_a_run_holds_it(gadolin, tmp_path):
+def test_a_recipe_is_shown_as_a_run_holds_it(gadolin, tmp_path, write_run):
     recipe = named_recipe("robust")
 
     for words in (("recipes", "show", "robust", "--json"), ("recipes", "--json", "show", "robust")):
         assert gadolin(*words).json == recipe.as_json()
-    (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe.as_json()}), encoding="utf-8")
+    write_run(tmp_path, recipe=recipe.as_json())
     assert Recipe.from_toml(gadolin("recipes", "show", tmp_path).out) == recipe
 
 

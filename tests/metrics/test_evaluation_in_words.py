@@ -8,6 +8,8 @@ import numpy as np
 
 from gadolin.cli.evaluate import summary
 from gadolin.metrics import measure
+from gadolin.report.context import ReportContext
+from gadolin.report.evaluation import Evaluation
 
 
 def test_every_part_is_told_with_its_classes_and_the_differences(make_table):
@@ -16,7 +18,7 @@ def test_every_part_is_told_with_its_classes_and_the_differences(make_table):
     answers[np.arange(100), right] = 0.7
     table = make_table(rows=100, truth=right, probabilities=answers)
     table = replace(table, parts=tuple(["duplicate"] * 60 + ["new_slice"] * 30 + ["known_patient"] * 10))
-    words = summary(measure(table, resamples=50).as_json())
+    words = summary(Evaluation(table, measure(table, resamples=50), ReportContext("four", "abc", "2026-01-01")))
     lines = words.splitlines()
     assert all(name in lines[0] for name in table.classes)
     duplicate = next(line for line in lines if line.startswith("duplicate"))

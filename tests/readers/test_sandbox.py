@@ -243,7 +243,8 @@ def test_a_thread_that_kills_it_ends_the_request_of_another(made):
             waiting.result(60)
 
 
-def test_what_interrupts_the_wait_ends_the_process(made, monkeypatch):
+def test_what_interrupts_the_wait_ends_the_process(made):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
     sandbox = made()
     reads(sandbox)
     pid = sandbox.pid
@@ -253,6 +254,7 @@ def test_what_interrupts_the_wait_ends_the_process(made, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         sandbox.run({"do": "sleep"}, b"")
     timer.join()
+    signal.signal(signal.SIGINT, before)
     assert not Path(f"/proc/{pid}").exists()
     assert reads(sandbox)
 
@@ -337,7 +339,8 @@ def test_a_program_that_ends_leaves_no_process_and_says_nothing(end):
 
 
 def test_ctrl_c_ends_the_program_and_its_sandbox():
-    code = "sandbox.run({'do': 'sleep'}, b'')"
+    foreground = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{foreground}; sandbox.run({{'do': 'sleep'}}, b'')"
     with python(code, start_new_session=True) as program:
         pid = int(program.stdout.readline())
         time.sleep(0.3)

@@ -172,40 +172,33 @@ def test_a_file_that_cannot_be_read_is_one_error_with_code_and_path(make, code, 
         assert (error.code, error.path) == (code, str(tmp_path / "mine.toml"))
 
 
-def test_a_run_folder_holds_its_recipe(tmp_path):
+def test_a_run_folder_holds_its_recipe(tmp_path, write_run):
     recipe = with_settings(named_recipe("hardened"), ["epochs=3"])
-    (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe.as_json()}), encoding="utf-8")
+    write_run(tmp_path, recipe=recipe.as_json())
 
     assert Recipe.from_run(tmp_path) == recipe
     assert load_recipe(str(tmp_path)) == load_recipe(tmp_path) == recipe
 
 
 @pytest.mark.parametrize(
-    ("content", "code"),
+    ("recipe", "code"),
     [
-        ({"recipe": {"name": "default", "epochs": 3, "augment": {}}}, "recipe_format_older"),
-        ({"recipe": {"format": 2, "name": "default"}}, "recipe_format_newer"),
-        ({"recipe": {"format": 1, "name": "default", "epoch": 3}}, "recipe_key_unknown"),
-        ({"recipe": {"format": 1, "base": "default"}}, "recipe_key_unknown"),
-        ({"recipe": {"format": 1, "epochs": None}}, "recipe_value_invalid"),
-        ({"recipe": "default"}, "recipe_damaged"),
-        ({}, "recipe_damaged"),
+        ({"name": "default", "epochs": 3, "augment": {}}, "recipe_format_older"),
+        ({"format": 2, "name": "default"}, "recipe_format_newer"),
+        ({"format": 1, "name": "default", "epoch": 3}, "recipe_key_unknown"),
+        ({"format": 1, "base": "default"}, "recipe_key_unknown"),
+        ({"format": 1, "epochs": None}, "recipe_value_invalid"),
+        ("default", "recipe_damaged"),
         ([], "recipe_damaged"),
     ],
     ids=str,
 )
-def test_a_recipe_of_a_run_that_cannot_be_used_is_one_error_with_code_and_path(content, code, tmp_path):
-    (tmp_path / "run.json").write_text(json.dumps(content), encoding="utf-8")
+def test_a_recipe_of_a_run_that_cannot_be_used_is_one_error_with_code_and_path(recipe, code, tmp_path, write_run):
+    write_run(tmp_path, recipe=recipe)
 
     error = refusal(lambda: Recipe.from_run(tmp_path))
 
-    assert (error.code, error.path) == (code, str(tmp_path / "run.json"))
-
-
-def test_a_folder_without_a_run_holds_no_recipe(tmp_path):
-    assert refusal(lambda: Recipe.from_run(tmp_path)).code == "recipe_not_found"
-    (tmp_path / "run.json").write_text("{", encoding="utf-8")
-    assert refusal(lambda: Recipe.from_run(tmp_path)).code == "recipe_damaged"
+    assert (error.code, error.path) == (code, str(tmp_path))
 
 
 def test_recipes_and_plans_are_made_without_torch():

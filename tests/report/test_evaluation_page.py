@@ -82,8 +82,8 @@ class Page(HTMLParser):
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "new"
     table = make_table()
-    path = write_report(folder, table, measure(table, resamples=100), context=make_context())
-    return folder, table, path.read_text()
+    write_report(folder, table, measure(table, resamples=100), context=make_context())
+    return folder, table, (folder / "report.html").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -169,15 +169,15 @@ def test_figures_are_pictures_of_a_page_width(written):
 
 def test_same_report_twice_is_the_same_bytes(written, tmp_path):
     table = make_table()
-    path = write_report(tmp_path, table, measure(table, resamples=100), context=make_context())
-    assert path.read_text() == written[2]
+    write_report(tmp_path, table, measure(table, resamples=100), context=make_context())
+    assert (tmp_path / "report.html").read_text() == written[2]
 
 
 def test_report_without_history_mistakes_or_a_class_is_whole(tmp_path):
     table = make_table(rows=60, wrong=0, truth=np.zeros(60, dtype=int), probabilities=np.tile([0.9, 0.1], (60, 1)))
     context = make_context(history=(), mistakes=(), facts={}, notes=())
-    path = write_report(tmp_path, table, measure(table, resamples=20), context=context)
-    text = Page(path.read_text()).text
+    write_report(tmp_path, table, measure(table, resamples=20), context=context)
+    text = Page((tmp_path / "report.html").read_text()).text
     assert "None of the 60 slices was named wrongly." in text
     assert "not defined" in text
     assert not (tmp_path / "figures" / "training.png").exists()
@@ -187,8 +187,8 @@ def test_mistakes_without_pictures_are_counted(tmp_path, monkeypatch):
     blank = {name: Drawing(name, name, name, name, b"") for name in FIGURES}
     monkeypatch.setattr("gadolin.report.page.draw", lambda *_: blank)
     table = make_table()
-    path = write_report(tmp_path, table, measure(table, resamples=0), context=make_context(mistakes=()))
-    text = Page(path.read_text()).text
+    write_report(tmp_path, table, measure(table, resamples=0), context=make_context(mistakes=()))
+    text = Page((tmp_path / "report.html").read_text()).text
     assert "No pictures were given for the 12 mistakes among 120 slices" in text
     assert "(no interval)" in text
 

@@ -18,7 +18,7 @@ from gadolin.files import predict_files
 from gadolin.phantom import CLASSES, draw_patient
 from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.readers import read
-from gadolin.records import NOTICE
+from gadolin.records import JSON_FORMAT, NOTICE
 from gadolin.serve.problems import ProblemError
 
 
@@ -52,6 +52,7 @@ def test_predictions_are_those_of_python_field_by_field(client, predictor, saved
 
     assert answer.status_code == 200
     assert answer.json() == {
+        "format": JSON_FORMAT,
         "notice": NOTICE,
         "model": predictor.bundle.digest,
         "predictions": [one.as_json() for one in wanted],

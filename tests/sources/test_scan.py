@@ -66,7 +66,7 @@ def test_a_manifest_names_its_own_patients(small_phantoms):
     with pytest.raises(DataError) as caught:
         scan(small_phantoms, patient_from="parent")
     assert str(caught.value) == (
-        "--patient-from is for data that does not name its patients itself, "
+        "patient_from is for a folder that does not name its patients itself, "
         f"the manifest {small_phantoms / 'manifest.csv'} has a column for them; leave it out"
     )
 

@@ -88,7 +88,7 @@ def train(plan, told):
     try:
         running.divide = telling(running.divide, "preparing", told)
         running.make_bundle = telling(running.make_bundle, "export", told)
-        running.assess_and_report = telling(running.assess_and_report, "evaluation", told)
+        running.assess_model = telling(running.assess_model, "evaluation", told)
         fitting.save_checkpoint = telling(fitting.save_checkpoint, "checkpoint", told)
 
         def progress(done, total, what):

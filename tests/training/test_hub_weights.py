@@ -33,6 +33,7 @@ from safetensors.torch import load_file
 from gadolin.errors import WeightsError
 from gadolin.network import build_classifier
 from gadolin.recipe import named_recipe
+from gadolin.starting_point import StartingPoint
 from gadolin.training.weights import load_weights
 
 torch.manual_seed(1)

@@ -277,7 +277,7 @@ def test_weights_of_a_run_that_learned_from_what_is_held_out_are_refused(finishe
     records = [replace(one, split=turned.get(one.split, one.split)) for one in read_manifest(listed)]
     write_manifest(tmp_path / "turned.csv", records)
 
-    with pytest.raises(DataError, match=r"must be new to the weights, \d+ slices are not.* give .*manifest.csv as the"):
+    with pytest.raises(DataError, match=r"must be new to the weights, \d+ are not.* give .*manifest.csv as the"):
         train_model(short_plan(tmp_path / "run", data=tmp_path / "turned.csv", weights=str(finished_run / "bundle")))
     assert not (tmp_path / "run" / "run.json").exists()
 

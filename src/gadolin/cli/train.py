@@ -47,7 +47,6 @@ def train(
     Gadolin makes. The test part is read once, after training. The run folder holds the model, its settings,
     the curves and evaluation/report.html.
     """
-    from gadolin.errors import RequestError
     from gadolin.recipe import load_recipe, with_settings
     from gadolin.run_folder import RunFolder
     from gadolin.starting_point import StartingPoint
@@ -58,17 +57,9 @@ def train(
     from gadolin.workflows.train import Run as FinishedRun
 
     with _reported_once():
-        if (data is None) == (repeat is None):
-            raise RequestError(
-                code="options_exclude_each_other",
-                rule="train needs either DATA or --repeat RUN",
-                got="got neither" if data is None else "got both",
-                remedy="give one of them",
-            )
-        if repeat is not None:
-            plan = Plan.of_run(RunFolder(repeat), out, cache=cache, resume=resume)
+        if data is None or repeat is not None:
+            plan = Plan.of_run(RunFolder(_only(repeat, data)), out, cache=cache, resume=resume)
         else:
-            assert data is not None, "checked above"
             plan = Plan(
                 data=data,
                 out=out,
@@ -86,6 +77,20 @@ def train(
             evaluation = train_model(plan, progress=advance)
     if evaluation is not None:
         _print(FinishedRun(RunFolder(out), evaluation), as_json=as_json)
+
+
+def _only(repeat: Path | None, data: Path | None) -> Path:
+    """Return the run to repeat; raises RequestError if there is data beside it, or neither."""
+    from gadolin.errors import RequestError
+
+    if repeat is None or data is not None:
+        raise RequestError(
+            code="options_exclude_each_other",
+            rule="train needs either DATA or --repeat RUN",
+            got="got neither" if data is None else "got both",
+            remedy="give one of them",
+        )
+    return repeat
 
 
 def _print(run: Run, *, as_json: bool) -> None:
