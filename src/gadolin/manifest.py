@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -155,6 +155,33 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
             got=f"{values['path']!r} is not",
             remedy="correct it or remove the row",
         )
+    _check_values(number, values)
+    digest = digest_of(where) if digest_of else values["digest"]
+    if values["digest"] and values["digest"] != digest:
+        raise DataError(
+            code="file_changed",
+            rule=f"row {number}: every file must match its digest",
+            got=f"{where} has changed since it was written",
+            remedy="fetch it again or clear the digest",
+        )
+    return Record(
+        path=where,
+        label=values["label"],
+        patient=values["patient"],
+        group=values["group"],
+        source=values["source"],
+        split=values["split"],
+        fold=int(values["fold"]) if values["fold"] else None,
+        outline=_outline(path, number, values["outline"], verify=digest_of is not None),
+        digest=digest,
+        frame=int(values["frame"]) if values["frame"] else None,
+        sequence=values["sequence"],
+        institution=values["institution"],
+    )
+
+
+def _check_values(number: int, values: Mapping[str, str]) -> None:
+    """Raise DataError naming the row where a label is missing or another value is not allowed."""
     if not values["label"]:
         raise DataError(
             code="manifest_value_invalid",
@@ -179,28 +206,6 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
                 got=f"got {got!r}",
                 remedy="correct it",
             )
-    digest = digest_of(where) if digest_of else values["digest"]
-    if values["digest"] and values["digest"] != digest:
-        raise DataError(
-            code="file_changed",
-            rule=f"row {number}: every file must match its digest",
-            got=f"{where} has changed since it was written",
-            remedy="fetch it again or clear the digest",
-        )
-    return Record(
-        path=where,
-        label=values["label"],
-        patient=values["patient"],
-        group=values["group"],
-        source=values["source"],
-        split=values["split"],
-        fold=int(values["fold"]) if values["fold"] else None,
-        outline=_outline(path, number, values["outline"], verify=digest_of is not None),
-        digest=digest,
-        frame=int(values["frame"]) if values["frame"] else None,
-        sequence=values["sequence"],
-        institution=values["institution"],
-    )
 
 
 def _outline(path: Path, number: int, outline: str, *, verify: bool) -> str:

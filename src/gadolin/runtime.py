@@ -168,7 +168,7 @@ class Opened:
     def _open(self) -> Runtime:
         try:
             return RUNTIMES.get(self.name)(self._graph, self.threads or os.cpu_count() or 1)
-        except GadolinError:
+        except (GadolinError, ImportError):
             raise
         except Exception as error:  # of a plug-in
             raise _unloadable(self._graph, error) from error
