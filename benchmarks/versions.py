@@ -73,14 +73,18 @@ STEP = """
 import sys, time
 import numpy as np, torch
 from gadolin.network import build_classifier
-from gadolin.training.batches import Examples
-from gadolin.training.learner import make_learner
-from gadolin.training.machine import Machine
-from gadolin.training.step import train_step
 try:
     from gadolin.recipe import named_recipe
+    from gadolin.training.batches import Examples
+    from gadolin.training.learner import make_learner
+    from gadolin.training.machine import Machine
+    from gadolin.training.step import train_step
 except ImportError:
-    from gadolin.training.recipes import named_recipe
+    from gadolin.train.batches import Examples
+    from gadolin.train.learner import make_learner
+    from gadolin.train.machine import Machine
+    from gadolin.train.recipes import named_recipe
+    from gadolin.train.step import train_step
 torch.manual_seed(0)
 recipe = named_recipe("default")
 chance = np.random.default_rng(0)

@@ -53,8 +53,19 @@ class Predictor:
 
         Raises BundleError where it is missing or damaged.
         """
+        if model is not None and not isinstance(model, str | Path):
+            raise RequestError(
+                code="input_unfit",
+                rule="a model must be a run folder, a bundle or shipped",
+                got=f"got a {type(model).__name__}",
+                remedy="give its path",
+            )
         bundle = read_bundle(model)
         return cls(bundle, open_runtime(bundle.graph, runtime, threads=threads, digest=bundle.graph_digest))
+
+    def __repr__(self) -> str:
+        """Return digest, classes and folder of the model."""
+        return f"Predictor({self.bundle.digest}: {', '.join(self.bundle.classes)}; {self.bundle.folder})"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel as the place and the digest of the bundle; raises RequestError with a runtime of one's own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,12 @@ class Prediction:
             **self.verdict_json(),
             "model": self.model,
         }
+
+    def _repr_html_(self) -> str:
+        """Return the classes with their probabilities as a table, for notebooks."""
+        rows = "".join(f"<tr><td>{escape(name)}</td><td>{p:.3f}</td></tr>" for name, p in self.probabilities.items())
+        answer = escape(self.label or f"no answer: {self.reason}")
+        return f"<p><b>{answer}</b> {escape(self.path)}</p><table><tbody>{rows}</tbody></table><p>{NOTICE}</p>"
 
     def verdict_json(self) -> dict[str, object]:
         """Return the class that is named, or why none is, as it stands in JSON."""

@@ -56,7 +56,7 @@ class StartingPoint:
     @property
     def name(self) -> str:
         """How reports and run folders call it."""
-        return self.text if self.path is None else Path(self.text).name
+        return self.text if self.path is None or self.text == "shipped" else self.path.resolve().name
 
     @cached_property
     def bundle(self) -> Bundle | None:

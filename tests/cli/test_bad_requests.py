@@ -128,7 +128,7 @@ def test_a_manifest_of_bytes_is_refused(train, tmp_path):
         (("--seed", "-1"), "seed must lie in 0 to"),
         (("--test", "1.5"), "the test share must lie between 0 and 1"),
         (("--patient-from", "("), "--patient-from must be parent, dicom, bids or a regular expression"),
-        (("--resume",), "--resume needs a folder that holds an unfinished run"),
+        (("--resume",), "a run folder must contain a run"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -170,7 +170,7 @@ def test_a_run_folder_in_use_is_kept(gadolin, class_folders, trained):
         ("other network", "its digest differs; fetch the bundle again"),
         ("no json", "a bundle must be whole, this one is damaged"),
         ("list", "a bundle must be whole, this one is damaged"),
-        ("version", "a bundle must be of format 1 or 2, this one is 99"),
+        ("version", "a bundle must be of format 1 or 2 or 3, this one is 99"),
         ("key", "unknown bundle key 'clases'"),
     ],
 )

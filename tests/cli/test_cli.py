@@ -109,10 +109,12 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
     weights.touch()
 
     def train_model(plan, *, progress):
+        from gadolin.training.run import Trained
+
         plans.append(plan)
-        RunFolder(plan.out).write(RunFolder(trained[1]).read())
         table = read_table(RunFolder(trained[1]).predictions)
-        return Evaluation(table, measure(table), ReportContext("tiny", "abc", "2026-01-01"))
+        evaluation = Evaluation(table, measure(table), ReportContext("tiny", "abc", "2026-01-01"))
+        return Trained(evaluation, RunFolder(trained[1]).read())
 
     monkeypatch.setattr("gadolin.training.run.train_model", train_model)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
+from gadolin.errors import RecipeError
 from gadolin.network import build_classifier
-from gadolin.network.distributed import GlobalBatchNorm2d, global_batch_norm
+from gadolin.network.distributed import GlobalBatchNorm2d, GlobalBatchNormAct2d, global_batch_norm
 from gadolin.recipe import Network
 
 
@@ -36,10 +38,31 @@ def alone(tmp_path):
     torch.distributed.destroy_process_group()
 
 
-def test_global_batch_norm_of_one_process_is_that_of_torch(alone):
+@pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "mobilenetv3_large_100"])
+def test_every_norm_of_a_backbone_with_activations_is_synchronised(backbone):
+    network = build_classifier(Network(backbone=backbone, input_size=64, evidence="map"), 2)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [type(norm) for norm in norms]
+    with global_batch_norm(network, 2):
+        assert {type(norm) for norm in norms} <= {GlobalBatchNorm2d, GlobalBatchNormAct2d}
+    assert [type(norm) for norm in norms] == before
+    assert BatchNormAct2d in before
+
+
+def test_a_norm_of_another_kind_is_refused_where_several_processes_train():
+    class Other(nn.BatchNorm2d):
+        pass
+
+    with pytest.raises(RecipeError) as refusal, global_batch_norm(nn.Sequential(Other(3)), 2):
+        pass
+    assert refusal.value.code == "norm_not_synchronised"
+
+
+@pytest.mark.parametrize("kinds", [(nn.BatchNorm2d, GlobalBatchNorm2d), (BatchNormAct2d, GlobalBatchNormAct2d)])
+def test_global_batch_norm_of_one_process_is_that_of_torch(alone, kinds):
     maps = torch.randn(4, 3, 5, 6) * 3 + 7
     results = []
-    for kind in (nn.BatchNorm2d, GlobalBatchNorm2d):
+    for kind in kinds:
         norm = kind(3)
         with torch.no_grad():
             norm.weight.copy_(torch.tensor([1.0, 2.0, -1.0]))

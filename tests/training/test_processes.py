@@ -89,7 +89,7 @@ def test_without_chance_two_processes_learn_what_one_learns(fits):
     assert largest_difference(one, two, ("train_accuracy", "validation_accuracy")) == 0
 
 
-@pytest.mark.parametrize("name", ["plain", "augmented", "accumulated", "outlines", "uneven"])
+@pytest.mark.parametrize("name", ["plain", "augmented", "accumulated", "outlines", "timm", "uneven"])
 def test_all_processes_end_with_the_same_weights(name, fits):
     first, second = (load_file(fits[1] / name / f"network-{rank}.safetensors") for rank in range(2))
 

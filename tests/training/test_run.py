@@ -25,7 +25,7 @@ from gadolin.training import bundling
 from gadolin.training.machine import Machine
 from gadolin.training.parts import divide
 from gadolin.training.plan import Plan
-from gadolin.training.run import _tell_lesions, train_model
+from gadolin.training.run import _mark_lesion_classes, train_model
 
 
 def facts_of(run):
@@ -117,7 +117,7 @@ def test_an_interrupted_run_goes_on_to_the_same_network(finished_run, short_plan
         Predictor.load(out)
     with pytest.raises(DataError, match=r"seed differs from the run in .*; use the same"):
         train_model(short_plan(out, resume=True, machine=Machine("cpu", "float32", 4)))
-    with pytest.raises(DataError, match=r"weights differs from the run in .*; use the same"):
+    with pytest.raises(DataError, match=r"weights_digest differs from the run in .*; use the same"):
         train_model(short_plan(out, resume=True, weights=str(finished_run)))
     with pytest.raises(DataError, match="must be new or empty"):
         train_model(short_plan(out))
@@ -134,13 +134,14 @@ def test_two_classes_of_any_name_without_parts_are_cut_by_group(two_classes, tin
     recipe = with_settings(short_recipe, ["epochs=1"])
     machine = Machine("cpu", "float32", 0)
 
-    evaluation = train_model(Plan(two_classes, tmp_path / "run", recipe, machine=machine, validation=0.25, test=0.25))
+    trained = train_model(Plan(two_classes, tmp_path / "run", recipe, machine=machine, validation=0.25, test=0.25))
 
     records = read_manifest(tmp_path / "run" / "manifest.csv")
     parts = {}
     for record in records:
         parts.setdefault((record.group, record.label), set()).add(record.split)
-    assert isinstance(evaluation, Evaluation)
+    assert isinstance(trained.evaluation, Evaluation)
+    assert trained.provenance.finished
     assert len(records) == 18
     assert {(record.split, record.label) for record in records} == {
         (part, label) for part in ("train", "validation", "test") for label in ("alpha", "beta")
@@ -227,9 +228,10 @@ def test_a_run_that_a_full_disk_ended_goes_on_once_there_is_space(short_plan, tm
     assert facts_of(out)["finished"] is False
     assert not list(out.rglob(".*"))
 
-    evaluation = train_model(short_plan(out, recipe=recipe, resume=True))
+    trained = train_model(short_plan(out, recipe=recipe, resume=True))
 
-    assert isinstance(evaluation, Evaluation)
+    assert isinstance(trained.evaluation, Evaluation)
+    assert trained.provenance.finished
     assert facts_of(out)["finished"] is True
     readings = [json.loads(line) for line in (out / "readings.jsonl").read_text().splitlines()]
     assert len(readings) == 2
@@ -322,7 +324,7 @@ def test_a_residual_class_that_changes_nothing_is_told(small_phantoms, short_rec
     plan = short_plan(tmp_path / "run", data=small_phantoms / "manifest.csv", recipe=recipe)
     network = build_classifier(recipe.network, 4)
 
-    _tell_lesions(network, "residual", divide(plan, None))
+    _mark_lesion_classes(network, "residual", divide(plan, None))
 
     assert network.head.lesion.tolist() == [1.0] * 4
     assert "network.no_lesion_class=residual changes nothing" in caplog.text

@@ -116,7 +116,6 @@ def subject_of(
     data: Scan | Path | str,
     against: Scan | Path | str | None = None,
     *,
-    patient_from: str | None = None,
     cache: Path | None = None,
     beside: Beside | None = None,
     progress: Progress | None = None,
@@ -128,7 +127,7 @@ def subject_of(
     """
     beside = beside or Beside()
     bundle = beside.bundle()
-    scans = [scan(data, patient_from=patient_from, progress=progress)]
+    scans = [scan(data, progress=progress)]
     scans += [scan(against, progress=progress)] if against is not None else []
     listed = [record for found in scans for record in found.records]
     facts: dict[int, FileFacts] = {}

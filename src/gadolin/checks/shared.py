@@ -1,4 +1,4 @@
-"""Which slices show what stands elsewhere in the data set too."""
+"""Which slices of a data set are copies of others in it."""
 
 from __future__ import annotations
 

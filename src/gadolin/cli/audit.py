@@ -41,8 +41,8 @@ def audit(
     are listed with the reason.
     """
     from gadolin.atomic import require_file
-    from gadolin.checks import Beside
     from gadolin.report.drawings import load
+    from gadolin.sources import scan
     from gadolin.workflows.audit import audit as audit_data
 
     if report is not None:
@@ -50,13 +50,13 @@ def audit(
         require_file(report)
     with progress_bar("auditing") as advance:
         found = audit_data(
-            data,
+            scan(data, patient_from=patient_from, progress=advance) if patient_from else data,
             against,
             only=only or (),
             skip=skip or (),
-            patient_from=patient_from,
             cache=cache,
-            beside=Beside(predictions, model),
+            predictions=predictions,
+            model=model,
             progress=advance,
         )
     if as_json:

@@ -33,7 +33,9 @@ Settings = Annotated[
 ]
 Weights = Annotated[
     str,
-    typer.Option(help="Start from none, imagenet (from the hub), shipped, a .safetensors file, a run or a bundle."),
+    typer.Option(
+        help="Start from none, imagenet (a package or the hub), shipped, a .safetensors file, a run or a bundle."
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Accumulate = Annotated[

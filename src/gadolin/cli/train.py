@@ -15,6 +15,7 @@ from gadolin.cli.options import Accumulate, Cache, Device, PatientFrom, RecipeNa
 from gadolin.cli.output import print_json, progress_bar, say
 
 if TYPE_CHECKING:
+    from gadolin.run_folder import RunFolder
     from gadolin.workflows.train import Run
 
 
@@ -58,7 +59,7 @@ def train(
 
     with _reported_once():
         if data is None or repeat is not None:
-            plan = Plan.of_run(RunFolder(_only(repeat, data)), out, cache=cache, resume=resume)
+            plan = Plan.of_run(_run_to_repeat(repeat), out, cache=cache, resume=resume)
         else:
             plan = Plan(
                 data=data,
@@ -74,23 +75,34 @@ def train(
                 resume=resume,
             )
         with progress_bar("training") if is_rank_zero() else nullcontext() as advance:
-            evaluation = train_model(plan, progress=advance)
-    if evaluation is not None:
-        _print(FinishedRun(RunFolder(out), evaluation), as_json=as_json)
+            trained = train_model(plan, progress=advance)
+    if trained is not None:
+        _print(FinishedRun(RunFolder(out), trained.evaluation, trained.provenance), as_json=as_json)
 
 
-def _only(repeat: Path | None, data: Path | None) -> Path:
-    """Return the run to repeat; raises RequestError if there is data beside it, or neither."""
+def _run_to_repeat(repeat: Path | None) -> RunFolder:
+    """Return the run to repeat; raises RequestError without one, or with options that the run decides."""
+    from click import get_current_context
+    from click.core import ParameterSource
+
     from gadolin.errors import RequestError
+    from gadolin.run_folder import RunFolder
 
-    if repeat is None or data is not None:
+    context = get_current_context()
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        and parameter.name not in ("repeat", "out", "cache", "resume", "as_json")
+    ]
+    if repeat is None or given:
         raise RequestError(
             code="options_exclude_each_other",
-            rule="train needs either DATA or --repeat RUN",
-            got="got neither" if data is None else "got both",
+            rule="train needs either DATA and its options, or --repeat RUN with --out, --cache and --resume",
+            got=f"got --repeat and {', '.join(given)}" if repeat else "got neither",
             remedy="give one of them",
         )
-    return repeat
+    return RunFolder(repeat)
 
 
 def _print(run: Run, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from gadolin.errors import RequestError
 from gadolin.explanations.explanation import Explanation
@@ -17,7 +18,7 @@ __all__ = ["explain", "explain_subject"]
 
 
 def explain(
-    model: Predictor | Predict,
+    model: Predictor | Predict | Path | str,
     image: One,
     *,
     method: str = "evidence",
@@ -27,10 +28,10 @@ def explain(
 ) -> Explanation:
     """Return the evidence for ``label`` in a slice, by default for the predicted class.
 
-    ``model`` is a Predictor, or for "lime" and "shap" any callable from pixels (N, H, W) float32 to probabilities
-    (N, K) of ``classes``. ``image`` is a path, a Slice or an array (H, W). The same arguments give the same map.
-    Raises RequestError for an unknown method or class, a slice without a head, or too few samples; ReadError for a file
-    that cannot be read; MissingExtraError where a package is not installed.
+    ``model`` is a Predictor or the path of one, or for "lime" and "shap" any callable from pixels (N, H, W) float32 to
+    probabilities (N, K) of ``classes``. ``image`` is a path, a Slice or an array (H, W). The same arguments give the
+    same map. Raises RequestError for an unknown method or class, a slice without a head, or too few samples; ReadError
+    for a file that cannot be read; MissingExtraError where a package is not installed.
     """
     method_of(method)
     given = slices_from(image)
@@ -38,6 +39,8 @@ def explain(
         raise RequestError(
             code="input_unfit", rule="an explanation is of one slice", got="got several", remedy="explain one at a time"
         )
+    if not callable(model) and not isinstance(model, Predictor):
+        model = Predictor.load(model)
     return explain_subject(subject(model, given.slices[0], label, classes=classes), method, options)
 
 

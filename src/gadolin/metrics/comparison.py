@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,10 @@ class Comparison:
     only_a_correct: int
     only_b_correct: int
     p_value: float
+
+    def _repr_html_(self) -> str:
+        """Return the verdict, for notebooks."""
+        return f"<p>{escape(self.verdict)}</p>"
 
     @property
     def verdict(self) -> str:

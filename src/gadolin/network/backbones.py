@@ -212,6 +212,13 @@ def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0)
         return
     names = [name for name, _ in body.named_parameters()]
     ends = [0, *(1 + _last(names, stage) for stage in kind.stages)]
+    if len(kind.stages) < STAGES or ends != sorted(set(ends)):
+        raise RecipeError(
+            code="backbone_cannot_freeze",
+            rule="network.freeze needs a backbone of four stages that follow one another",
+            got=f"{kind.name} is not one",
+            remedy="set network.freeze=0 and network.freeze_blocks=0",
+        )
     frozen = set(names[: ends[min(stages, len(kind.stages))]])
     if blocks and stages < len(kind.stages):
         frozen |= _first_blocks(names[ends[stages] : ends[stages + 1]], blocks)
@@ -225,7 +232,7 @@ def _last(names: list[str], stage: str) -> int:
     In timm's feature lists dots become underscores; in its wrappers the names begin with ``model``.
     """
     prefixes = tuple(f"{each}." for each in (stage, stage.replace(".", "_", 1), f"model.{stage}"))
-    return max(place for place, name in enumerate(names) if name.startswith(prefixes))
+    return max((place for place, name in enumerate(names) if name.startswith(prefixes)), default=-1)
 
 
 def _first_blocks(names: list[str], count: int) -> set[str]:

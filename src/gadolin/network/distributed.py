@@ -11,9 +11,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["GlobalBatchNorm2d", "global_batch_norm"]
+from gadolin.errors import RecipeError
+
+__all__ = ["GlobalBatchNorm2d", "GlobalBatchNormAct2d", "global_batch_norm"]
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
@@ -21,18 +25,36 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return normalised maps (n, C, h, w); every process must call this together."""
+        return _normalised(self, maps) if self.training else super().forward(maps)
+
+
+class GlobalBatchNormAct2d(BatchNormAct2d):
+    """The same for timm's batch norm that an activation follows."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return normalised and activated maps (n, C, h, w); every process must call this together."""
         if not self.training:
-            return super().forward(maps)
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        out, mean, variance, count = _Normalise.apply(maps, self.weight, self.bias, self.eps)
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
-        return out  # type: ignore[no-any-return]  # autograd functions are untyped
+            return super().forward(maps)  # type: ignore[no-any-return, no-untyped-call]  # timm is untyped
+        return self.act(self.drop(_normalised(self, maps)))  # type: ignore[no-any-return]
+
+
+_GLOBAL: dict[type[_BatchNorm], type[_BatchNorm]] = {
+    nn.BatchNorm2d: GlobalBatchNorm2d,
+    BatchNormAct2d: GlobalBatchNormAct2d,
+}
+
+
+def _normalised(norm: nn.BatchNorm2d, maps: Tensor) -> Tensor:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    assert norm.momentum is not None
+    out, mean, variance, count = _Normalise.apply(maps, norm.weight, norm.bias, norm.eps)
+    with torch.no_grad():
+        norm.num_batches_tracked.add_(1)
+        norm.running_mean.lerp_(mean, norm.momentum)
+        norm.running_var.lerp_(variance * (count / (count - 1)), norm.momentum)
+    return out  # type: ignore[no-any-return]  # autograd functions are untyped
 
 
 class _Normalise(torch.autograd.Function):
@@ -76,11 +98,20 @@ class _Normalise(torch.autograd.Function):
 @contextmanager
 def global_batch_norm(network: nn.Module, world_size: int) -> Iterator[None]:
     """Synchronise the batch norms of ``network`` over all processes while the block runs; nothing else changes."""
-    norms = [module for module in network.modules() if type(module) is nn.BatchNorm2d] if world_size > 1 else []
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)] if world_size > 1 else []
+    before = [type(norm) for norm in norms]
+    for kind in before:
+        if kind not in _GLOBAL:
+            raise RecipeError(
+                code="norm_not_synchronised",
+                rule="several processes train backbones with batch norms of torch or timm",
+                got=f"this one has a {kind.__name__}",
+                remedy="train with one process, or set another network.backbone",
+            )
     for norm in norms:
-        norm.__class__ = GlobalBatchNorm2d
+        norm.__class__ = _GLOBAL[type(norm)]
     try:
         yield
     finally:
-        for norm in norms:
-            norm.__class__ = nn.BatchNorm2d
+        for norm, kind in zip(norms, before, strict=True):
+            norm.__class__ = kind

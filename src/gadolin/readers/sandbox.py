@@ -147,9 +147,9 @@ class _Process:
     """A process and the pipes to it."""
 
     def __init__(self, work: str, settings: dict[str, Any], bounds: Bounds) -> None:
-        path = json.dumps([str(Path(each).absolute()) for each in sys.path])
+        path = json.dumps([str(Path(each).absolute()) for each in sys.path if each])
         self.popen = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, path],
+            [sys.executable, "-P", "-c", _PROGRAM, path],  # -P: not from the working folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gadolin.errors import RecipeError
 from gadolin.recipe.presets import RECIPES, named_recipe
 from gadolin.recipe.recipe import Recipe
 from gadolin.run_folder import RunFolder
@@ -19,6 +20,13 @@ def load_recipe(source: Recipe | Path | str) -> Recipe:
     """
     if isinstance(source, Recipe):
         return source
+    if not isinstance(source, str | Path):
+        raise RecipeError(
+            code="recipe_unknown",
+            rule="a recipe must be a Recipe, a name, a file or a run folder",
+            got=f"got a {type(source).__name__}",
+            remedy="gadolin recipes lists the names",
+        )
     if isinstance(source, str) and source in RECIPES:
         return RECIPES[source]
     path = Path(source)

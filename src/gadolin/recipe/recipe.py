@@ -203,8 +203,7 @@ class Recipe:
     def from_json(cls, content: Mapping[str, Any]) -> Recipe:
         """Return the recipe that ``as_json`` described; keys left out are the defaults of the fields.
 
-        Raises RecipeError for another format (``recipe_format_older`` for a run of an older Gadolin) and for a key or
-        value that is not allowed.
+        Raises RecipeError for another format, and for a key or value that is not allowed.
         """
         return changed(cls("recipe"), checked_json(content))
 

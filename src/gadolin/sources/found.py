@@ -53,9 +53,9 @@ class Scan:
 
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """The number of slices by part and class; slices without a part count under ""."""
-        counts = Counter((record.split, record.label) for record in self.records)
-        parts = sorted({record.split for record in self.records})
+        """The number of slices by part, or "fold 0" and so on, and by class; "" counts slices without one."""
+        counts = Counter((part_of(record), record.label) for record in self.records)
+        parts = sorted({part_of(record) for record in self.records})
         return {part: {name: counts[part, name] for name in self.classes} for part in parts}
 
     @property
@@ -124,6 +124,11 @@ class Scan:
             f"<p><b>{escape(str(self.root))}</b>, {self.patients or 'unknown'} patients</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
+
+
+def part_of(record: Record) -> str:
+    """Return what the part of a record is called: its fold, else its split, else ""."""
+    return f"fold {record.fold}" if record.fold is not None and not record.split else record.split
 
 
 def in_order_of_path(failures: Iterable[Failure]) -> tuple[Failure, ...]:

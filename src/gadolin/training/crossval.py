@@ -46,7 +46,7 @@ def cross_validate(
 
     The folds are those of the manifest ``folds``, else of the data itself. Each run learns from the other folds, cuts
     its validation part off them, and reads its own fold once, at the end. With ``plan.resume`` finished folds are
-    kept and an unfinished one goes on, by the recipe, seed and weights that they were begun with. If
+    kept and an unfinished one is continued, with the recipe, seed and weights that it was begun with. If
     ``plan.weights`` is another cross-validation, each fold starts from that one's run of the same fold.
     ``plan.out`` holds ``folds.csv``, a run folder ``fold-K`` for each fold and ``evaluation/`` with every slice's
     out-of-fold probabilities. Raises DataError where a slice has no fold, a fold lacks a class, or a patient or copy
@@ -173,8 +173,8 @@ def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> Non
     start = plan.weights.of_fold(number)
     outlined = any(record.outlined for record in records if record.fold != number)
     recipe = with_evidence(plan.recipe, outlined=outlined or has_lesion_decoder(start))
-    settings = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights": start.name}
-    require_same(run, settings | {"weights_digest": start.digest})
+    settings = {"recipe": recipe.as_json(), "seed": plan.machine.seed, "weights_digest": start.digest}
+    require_same(run, settings if start.digest else settings | {"weights": start.name})
 
 
 def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
@@ -194,7 +194,7 @@ def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
 
 
 def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:
-    """Train and test one fold, go on with it where it was begun, leave it where it is finished."""
+    """Train and test one fold; continue it if it was begun, keep it if it is finished."""
     run = fold_run(plan.out, number)
     if run.is_finished:
         return

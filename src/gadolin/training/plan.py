@@ -1,11 +1,11 @@
-"""What a user asks of a training run."""
+"""The plan of a training run: the data, the recipe, the starting point, the machine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gadolin.errors import RequestError, WeightsError
+from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.recipe import Recipe
 from gadolin.run_folder import RunFolder
 from gadolin.sources import Scan
@@ -20,7 +20,7 @@ class Plan:
     """What to train on, how, and where to.
 
     ``validation`` and ``test`` are the shares of the training and of all slices that are cut off by group where the
-    data names no such part. ``resume`` goes on with the unfinished run in ``out``.
+    data names no such part. ``resume`` continues the unfinished run in ``out``.
     """
 
     data: Scan | Path
@@ -51,10 +51,17 @@ class Plan:
     def of_run(cls, run: RunFolder, out: Path, *, cache: Path | None = None, resume: bool = False) -> Plan:
         """Return the plan that trains a run again, with its slices, split, recipe, weights, seed and precision.
 
-        On the same machine that gives the same weights. Raises DataError where the run cannot be read, or WeightsError
-        where its starting point is missing or has changed.
+        On the same machine that gives the same weights. Raises DataError where the run cannot be read or was of several
+        processes, WeightsError where its starting point is missing or has changed.
         """
         known = run.read()
+        if known.processes > 1:
+            raise DataError(
+                code="run_not_repeatable",
+                rule="a run of one process can be repeated",
+                got=f"{run.path} was trained by {known.processes}, each with random numbers of its own",
+                remedy="train again with torchrun and the same options",
+            )
         start = StartingPoint.resolve(known.weights if known.weights_path is None else known.weights_path)
         if start.digest != known.weights_digest:
             raise WeightsError(

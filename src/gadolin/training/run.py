@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
+from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
@@ -41,7 +42,7 @@ from gadolin.training.plan import Plan
 from gadolin.training.processes import detect_lost_rank, gather_errors, rank_zero_first
 from gadolin.training.weights import has_lesion_decoder, load_weights, require_unseen
 
-__all__ = ["train_model", "with_evidence"]
+__all__ = ["Trained", "train_model", "with_evidence"]
 
 _LOG = logging.getLogger("gadolin")
 _FEW_STEPS, _ENOUGH_STEPS = 200, 400
@@ -58,11 +59,18 @@ _PACKAGES = (
 )
 
 
-def train_model(plan: Plan, *, progress: Progress | None = None) -> Evaluation | None:
-    """Train by ``plan`` and return the evaluation on the test part, which is read once, at the end.
+class Trained(NamedTuple):
+    """What a training gives: the evaluation on the test part, and how the run was made."""
+
+    evaluation: Evaluation
+    provenance: Provenance
+
+
+def train_model(plan: Plan, *, progress: Progress | None = None) -> Trained | None:
+    """Train by ``plan`` and evaluate on the test part, which is read once, at the end.
 
     ``progress`` is called with (done, total, what). Several processes that torchrun started train together: the first
-    writes and returns the evaluation, the others None, and an error in one is raised in all. Raises a GadolinError,
+    writes and returns the result, the others None, and an error in one is raised in all. Raises a GadolinError,
     before anything is written, if data, weights or folder cannot be used; ``resume`` continues an interrupted run.
     """
     fabric = plan.machine.fabric()
@@ -89,13 +97,13 @@ def _require_divisible(plan: Plan, processes: int) -> None:
         )
 
 
-def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Evaluation | None:
+def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Trained | None:
     plan = replace(plan, machine=_settled(plan.machine, fabric))
     parts, plan, network, facts = rank_zero_first(fabric, lambda: _begin(plan, fabric, progress))
     examples = (parts.train, parts.validation)
     state = fit(network, plan.recipe, examples, machine=plan.machine, run=plan.out, progress=progress)
 
-    def finish() -> Evaluation | None:
+    def finish() -> Trained | None:
         if not fabric.is_global_zero:
             return None
         network.load_state_dict(state.best)
@@ -124,12 +132,12 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         _open_run(plan, parts.records, facts)
         if not plan.resume:
             _warn_of_few_steps(plan.recipe, len(parts.train))
-    _tell_lesions(network, plan.recipe.network.no_lesion_class, parts)
+    _mark_lesion_classes(network, plan.recipe.network.no_lesion_class, parts)
     return parts, plan, network, facts
 
 
 def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
-    """Say so where a training is too short to learn much, and how many epochs would take ``_ENOUGH_STEPS``."""
+    """Warn of a training too short to learn much, and of how many epochs would take ``_ENOUGH_STEPS``."""
     each = steps_per_epoch(slices, recipe.batch_size)
     enough = math.ceil(_ENOUGH_STEPS / each)
     if recipe.epochs * each < _FEW_STEPS:
@@ -141,8 +149,8 @@ def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
         )
 
 
-def _tell_lesions(network: Classifier, no_lesion_class: str, parts: Parts) -> None:
-    """Tell a head that answers by lesions which classes have none: all of their training slices are known to."""
+def _mark_lesion_classes(network: Classifier, no_lesion_class: str, parts: Parts) -> None:
+    """Mark in a head that scores lesions the classes without any: all of their training slices are known to show none."""
     if not isinstance(network.head, OutlineHead) or no_lesion_class == "auto":
         return
     network.head.lesion.fill_(1)
@@ -175,16 +183,17 @@ def _with_outcome(facts: Provenance, state: Checkpoint) -> Provenance:
     )
 
 
-def _finish(plan: Plan, network: Classifier, parts: Parts, facts: Provenance, progress: Progress | None) -> Evaluation:
+def _finish(plan: Plan, network: Classifier, parts: Parts, facts: Provenance, progress: Progress | None) -> Trained:
     """Write the bundle, evaluate on the test part and write the report; only then is the run finished."""
     run = RunFolder(plan.out)
     bundle = make_bundle(network, plan.recipe, parts, facts, run.bundle)
     run.write(facts)
     evaluation = _evaluated(plan, bundle, parts, progress)
     evaluation.save(run.evaluation)
-    run.write(replace(facts, finished=True))
+    facts = replace(facts, finished=True)
+    run.write(facts)
     run.checkpoint.unlink(missing_ok=True)
-    return evaluation
+    return Trained(evaluation, facts)
 
 
 def _weights_know(plan: Plan, fabric: Fabric) -> bool:
@@ -252,7 +261,8 @@ def _provenance(plan: Plan, parts: Parts) -> Provenance:
 def _open_run(plan: Plan, records: Sequence[Record], facts: Provenance) -> None:
     run = RunFolder(plan.out)
     if plan.resume:
-        keys = ("recipe", "seed", "manifest_digest", "precision", "weights", "weights_digest")
+        keys = ["recipe", "seed", "manifest_digest", "precision", "accumulate", "weights_digest"]
+        keys += [] if facts.weights_digest else ["weights"]  # of a file the digest says more than its name
         require_same(run, {key: getattr(facts, key) for key in keys})
         return
     write_manifest(run.manifest, records)

@@ -21,9 +21,9 @@ def audit(
     *,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
-    patient_from: str | None = None,
     cache: Path | None = None,
-    beside: Beside | None = None,
+    predictions: Path | None = None,
+    model: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Audit:
     """Look for everything that is wrong with a data set; nothing is changed.
@@ -33,9 +33,9 @@ def audit(
         against: Another data set that may have the same slices, with other labels, or with the patients.
         only: Names of the checks to run; all where it is empty.
         skip: Names of checks not to run.
-        patient_from: How ``data`` names its patients, as for ``scan``.
         cache: Folder for prepared slices; by default in the user's cache.
-        beside: Predictions and a model, which some checks use.
+        predictions: A table of out-of-fold predictions of these slices, by which labels are judged.
+        model: A run folder or bundle, with whose training data this data is compared.
         progress: Called with (done, total, what).
 
     Raises:
@@ -44,6 +44,7 @@ def audit(
         BundleError: The model cannot be read.
     """
     selection = Selection(only=tuple(only), skip=tuple(skip))
-    subject = subject_of(data, against, patient_from=patient_from, cache=cache, beside=beside, progress=progress)
+    beside = Beside(predictions, None if model is None else Path(model))
+    subject = subject_of(data, against, cache=cache, beside=beside, progress=progress)
     result = look_at(subject, selection)
     return Audit(**{field.name: getattr(result, field.name) for field in fields(result)})

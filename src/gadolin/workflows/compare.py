@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gadolin.errors import RequestError
 from gadolin.metrics.assess import predictions_of
 from gadolin.metrics.comparison import Comparison
 from gadolin.metrics.comparison import compare as compare_tables
@@ -30,4 +31,13 @@ def _table(given: Compared) -> Table:
         return given.metrics.table
     if isinstance(given, Evaluation):
         return given.table
-    return given if isinstance(given, Table) else read_table(predictions_of(Path(given)))
+    if isinstance(given, Table):
+        return given
+    if not isinstance(given, str | Path):
+        raise RequestError(
+            code="input_unfit",
+            rule="a comparison is of runs, evaluations, tables of predictions or their paths",
+            got=f"got a {type(given).__name__}",
+            remedy="give one of them",
+        )
+    return read_table(predictions_of(Path(given)))

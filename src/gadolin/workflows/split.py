@@ -88,7 +88,7 @@ def split(
     wish = Wish(folds, 0.2 if folds is None and test is None else test, by=group_by, one_each=one_each, seed=seed)
     found = scan(data)
     divided = partition(found, wish, against=None if against is None else scan(against), progress=progress)
-    return Split(replace(found, records=divided.records), divided)
+    return Split(replace(found, records=divided.records, errors=(), left_out=()), divided)
 
 
 def as_data(data: Split | Scan | Path | str) -> Scan | Path:

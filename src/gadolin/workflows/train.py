@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gadolin.errors import RequestError
 from gadolin.predictor import Predictor
 from gadolin.progress import Progress
 from gadolin.report.evaluation import Evaluation
@@ -22,18 +23,19 @@ if TYPE_CHECKING:
     from gadolin.sources import Scan
     from gadolin.workflows.split import Split
 
-__all__ = ["Run", "train", "train_by_plan"]
+__all__ = ["Run", "train"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """A finished training run: its model, and how good that is on the test part.
 
-    ``folder`` is where it is kept; ``metrics`` is the evaluation on the test part.
+    ``folder`` is where it is kept, ``metrics`` the evaluation on the test part, ``provenance`` how the model was made.
     """
 
     folder: RunFolder
     metrics: Evaluation
+    provenance: Provenance
 
     @cached_property
     def model(self) -> Predictor:
@@ -44,11 +46,6 @@ class Run:
     def report(self) -> Path:
         """The HTML page of the evaluation, in the run folder."""
         return self.folder.report
-
-    @cached_property
-    def provenance(self) -> Provenance:
-        """How the model was made."""
-        return self.folder.read()
 
     def __repr__(self) -> str:
         """Return the folder and the evaluation."""
@@ -66,8 +63,8 @@ def train(
     out: Path | str = "run",
     weights: StartingPoint | str = "none",
     seed: int = 0,
-    device: str = "auto",
-    patient_from: str | None = None,
+    validation: float = 0.1,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Train a classifier and evaluate it on the test part, which is read once, after training.
@@ -79,30 +76,34 @@ def train(
         out: The run folder; new or empty.
         weights: Where training starts from: none, imagenet, shipped, or the path of a file, bundle or run.
         seed: The same seed trains the same network on the same machine.
-        device: auto, cpu, cuda or mps.
-        patient_from: How ``data`` names its patients, as for ``scan``.
+        validation: Fraction of the training part that is held out for model selection and calibration, where the data
+            has no part for it.
+        resume: Continue with the unfinished run in ``out``.
         progress: Called with (done, total, what).
 
     Raises:
         GadolinError: Data, recipe, weights or folder cannot be used; nothing is written then.
     """
     from gadolin.recipe import load_recipe
+    from gadolin.training.processes import process_counts
+    from gadolin.training.run import train_model
 
+    if process_counts()[0] > 1:
+        raise RequestError(
+            code="several_processes",
+            rule="training from Python runs in one process",
+            got="torchrun started several",
+            remedy="use torchrun -m gadolin train",
+        )
     plan = Plan(
         data=as_data(data),
         out=Path(out),
         recipe=load_recipe(recipe),
         weights=weights if isinstance(weights, StartingPoint) else StartingPoint.resolve(weights),
-        machine=Machine(device=device, seed=seed),
-        patient_from=patient_from,
+        machine=Machine(seed=seed),
+        validation=validation,
+        resume=resume,
     )
-    return train_by_plan(plan, progress=progress)
-
-
-def train_by_plan(plan: Plan, *, progress: Progress | None = None) -> Run:
-    """Train by a plan and return the run; raises as :func:`train`."""
-    from gadolin.training.run import train_model
-
-    evaluation = train_model(plan, progress=progress)
-    assert evaluation is not None, "only the first of several processes returns a run"
-    return Run(RunFolder(plan.out), evaluation)
+    trained = train_model(plan, progress=progress)
+    assert trained is not None, "one process returns what it trained"
+    return Run(RunFolder(plan.out), trained.evaluation, trained.provenance)
