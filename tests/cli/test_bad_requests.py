@@ -137,6 +137,14 @@ def test_a_wrong_option_is_told_with_what_may_be(words, told, train, class_folde
 
 
 @pytest.mark.parametrize(
+    "words", [(), ("data",), ("--seed", "3"), ("--recipe", "robust", "--set", "epochs=3"), ("--weights", "shipped")]
+)
+def test_a_run_is_repeated_with_no_other_options(words, gadolin, tmp_path):
+    repeat = ("--repeat", tmp_path / "run") if words else ()
+    gadolin("train", *words, *repeat, "--out", tmp_path / "out").refused("train needs either DATA and its options, or")
+
+
+@pytest.mark.parametrize(
     ("weights", "told"),
     [
         (

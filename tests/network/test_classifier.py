@@ -184,6 +184,13 @@ def test_a_backbone_whose_maps_are_not_as_announced_is_refused(name):
     assert refused.value.code == "backbone_without_feature_maps"
 
 
+@pytest.mark.parametrize(("backbone", "freeze"), [("test_vit", 1), ("hrnet_w18_small", 1)])
+def test_a_backbone_whose_stages_do_not_follow_one_another_is_not_half_frozen(backbone, freeze):
+    with pytest.raises(RecipeError) as refusal:
+        build_classifier(Network(backbone=backbone, input_size=64, evidence="map", freeze=freeze), 3)
+    assert refusal.value.code == "backbone_cannot_freeze"
+
+
 @pytest.mark.parametrize("freeze", [0, 4])
 def test_a_backbone_of_one_stride_works_by_the_map_and_not_by_outlines(freeze):
     network = build_classifier(Network(backbone="test_vit", input_size=64, evidence="map", freeze=freeze), 3).eval()

@@ -81,7 +81,7 @@ def test_an_audit_lists_what_failed_and_runs_the_other_checks(run_with, broken, 
     assert "not_there_at_all" in reasons["lost"]
     assert "numeric" in reasons
     assert {"tiny", "shared_slices"} <= set(told.json["checks"])
-    assert told.json["findings"] is not None
+    assert told.json["checks"]
 
 
 @pytest.mark.parametrize(

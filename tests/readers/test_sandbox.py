@@ -376,3 +376,12 @@ def test_arrays_of_every_type_and_shape_travel(made):
     for one, other in zip(arrays, found.arrays, strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
+
+
+def test_nothing_is_imported_from_the_working_folder(made, monkeypatch, tmp_path):
+    for name in ("json", "struct", "gadolin", "numpy"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert reads(made())
+    assert not (tmp_path / "ran").exists()

@@ -74,12 +74,16 @@ def test_names_of_what_can_be_chosen(names):
     assert any(name.startswith("convnext") for name in gd.backbones("convnext*"))
 
 
-@pytest.mark.parametrize("name", ["data", "audit", "split", "run", "score", "heat"])
+@pytest.mark.parametrize("name", ["data", "audit", "split", "run", "pred", "score", "heat"])
 def test_values_show_themselves_in_a_terminal_and_in_a_notebook(names, name):
     value = names[name]
     assert repr(value).startswith(type(value).__name__ + "(")
     assert len(repr(value)) < 600
     assert "<" in value._repr_html_()
+
+
+def test_a_model_says_what_it_is(names):
+    assert repr(names["model"]).startswith(f"Predictor({names['model'].bundle.digest}: glioma, ")
 
 
 def test_importing_the_package_loads_nothing_else():

@@ -212,16 +212,18 @@ def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0)
         return
     names = [name for name, _ in body.named_parameters()]
     ends = [0, *(1 + _last(names, stage) for stage in kind.stages)]
-    if len(kind.stages) < STAGES or ends != sorted(set(ends)):
+    if stages == STAGES:
+        frozen = set(names)
+    elif len(kind.stages) < STAGES or ends != sorted(set(ends)):
         raise RecipeError(
             code="backbone_cannot_freeze",
-            rule="network.freeze needs a backbone of four stages that follow one another",
+            rule=f"network.freeze of 1 to {STAGES - 1} needs a backbone of {STAGES} stages that follow one another",
             got=f"{kind.name} is not one",
-            remedy="set network.freeze=0 and network.freeze_blocks=0",
+            remedy=f"set network.freeze to 0 or {STAGES} and network.freeze_blocks=0",
         )
-    frozen = set(names[: ends[min(stages, len(kind.stages))]])
-    if blocks and stages < len(kind.stages):
-        frozen |= _first_blocks(names[ends[stages] : ends[stages + 1]], blocks)
+    else:
+        frozen = set(names[: ends[stages]])
+        frozen |= _first_blocks(names[ends[stages] : ends[stages + 1]], blocks) if blocks else set()
     for name, parameter in body.named_parameters():
         parameter.requires_grad = name not in frozen
 

@@ -150,7 +150,7 @@ def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
 
 
 def _mark_lesion_classes(network: Classifier, no_lesion_class: str, parts: Parts) -> None:
-    """Mark in a head that scores lesions the classes without any: all of their training slices are known to show none."""
+    """Mark the classes without lesions in a head that scores lesions: every training slice is known to show none."""
     if not isinstance(network.head, OutlineHead) or no_lesion_class == "auto":
         return
     network.head.lesion.fill_(1)
