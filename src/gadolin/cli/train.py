@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         Path | None, typer.Argument(help="A folder of pictures by class, or a manifest CSV; none with --repeat.")
     ] = None,
@@ -59,7 +60,7 @@ def train(
 
     with _reported_once():
         if data is None or repeat is not None:
-            plan = Plan.of_run(_run_to_repeat(repeat), out, cache=cache, resume=resume)
+            plan = Plan.of_run(_run_to_repeat(repeat, context), out, cache=cache, resume=resume)
         else:
             plan = Plan(
                 data=data,
@@ -80,19 +81,15 @@ def train(
         _print(FinishedRun(RunFolder(out), trained.evaluation, trained.provenance), as_json=as_json)
 
 
-def _run_to_repeat(repeat: Path | None) -> RunFolder:
+def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
     """Return the run to repeat; raises RequestError without one, or with options that the run decides."""
-    from click import get_current_context
-    from click.core import ParameterSource
-
     from gadolin.errors import RequestError
     from gadolin.run_folder import RunFolder
 
-    context = get_current_context()
     given = [
         parameter.opts[0]
         for parameter in context.command.params
-        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
         and parameter.name not in ("repeat", "out", "cache", "resume", "as_json")
     ]
     if repeat is None or given:
