@@ -83,7 +83,7 @@ def table(predictions: Table, metrics: dict[str, Any], training: str) -> list[st
         counts = np.bincount(chosen.truth, minlength=len(chosen.classes))
         split = ", ".join(f"{label} {count}" for label, count in zip(chosen.classes, counts, strict=True))
         rows.append([title, f"{part['n']} ({split})", *(shown(part[key]) for key in FIGURES)])
-    head = ["part of Testing", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
+    head = ["subset of Testing", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
     return [
         *markdown(head, rows),
         "",

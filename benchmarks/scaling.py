@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from figshare_fold import figshare_manifest
+from gadolin.predictions import read_table
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.run_folder import RunFolder
 from gadolin.splits import part_name
@@ -25,7 +26,7 @@ from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
 from kaggle import write_with_patients
-from publish import markdown, publish, say, shown
+from publish import keep, markdown, publish, say, shown
 
 BACKBONE = "tf_efficientnet_lite0"
 SCALINGS = {"its own statistics": "true", "[0, 1] as it is": "false"}
@@ -47,11 +48,14 @@ def main() -> None:
         "figshare": figshare_manifest(arguments.figshare, arguments.work / "figshare", HELD_OUT, [UNREAD]),
         "kaggle": kaggle_manifest(arguments.kaggle, arguments.figshare, arguments.work / "kaggle"),
     }
-    lines = []
+    lines: list[list[str]] = []
     for name, seed in product(data, arguments.seeds):
         for scaling, normalise in SCALINGS.items():
             metrics = trained(arguments, data[name], name, normalise, seed)
             lines += rows(metrics, name, scaling, seed)
+            if arguments.write:
+                run = RunFolder(folder_of(arguments, name, normalise, seed))
+                keep(f"scaling-{run.path.name}", read_table(run.predictions))
     publish(
         "scaling",
         "What wrong scaling costs on a frozen ImageNet network",
@@ -69,7 +73,7 @@ def kaggle_manifest(kaggle: Path, figshare: Path, work: Path) -> Path:
 
 def trained(arguments: argparse.Namespace, manifest: Path, name: str, normalise: str, seed: int) -> dict[str, Any]:
     """Train one network, unless that run is finished already, and return its metrics."""
-    out = arguments.work / f"{name}-normalise-{normalise}-seed{seed}"
+    out = folder_of(arguments, name, normalise, seed)
     if not (out / "evaluation" / "metrics.json").is_file():
         settings = {
             "network.backbone": BACKBONE,
@@ -84,6 +88,10 @@ def trained(arguments: argparse.Namespace, manifest: Path, name: str, normalise:
         )
         train_model(plan, progress=say)
     return dict(json.loads((out / "evaluation" / "metrics.json").read_text()))
+
+
+def folder_of(arguments: argparse.Namespace, name: str, normalise: str, seed: int) -> Path:
+    return Path(arguments.work / f"{name}-normalise-{normalise}-seed{seed}")
 
 
 def rows(metrics: dict[str, Any], name: str, scaling: str, seed: int) -> list[list[str]]:

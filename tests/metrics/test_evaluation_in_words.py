@@ -23,6 +23,6 @@ def test_every_part_is_told_with_its_classes_and_the_differences(make_table):
     assert all(name in lines[0] for name in table.classes)
     duplicate = next(line for line in lines if line.startswith("duplicate"))
     assert duplicate.split()[1:6] == ["60", "15", "15", "15", "15"]
-    assert "new patient: 0 slices, not scored: no row is known to belong here" in words
-    assert "known patient: 10 slices, not scored: too few rows" in words
+    assert "new patient: 0 slices, not scored: no slices" in words
+    assert "known patient: 10 slices, not scored: too few slices" in words
     assert "duplicate less new slice: accuracy +0.0 points" in words

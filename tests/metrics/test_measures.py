@@ -158,7 +158,7 @@ def test_parts_are_scored_alone_and_small_or_missing_ones_never(make_table):
     parts = measure(table, resamples=20).parts
     assert list(parts) == ["all", "duplicate", "known_patient", "new_slice", "new_patient", "odd", "unnamed"]
     assert parts["duplicate"] == measure(table.part("duplicate"), resamples=20).overall
-    assert parts["new_slice"] == Unscored(19, "too few rows, 19; at least 20 are needed")
+    assert parts["new_slice"] == Unscored(19, "too few slices: 19, and 20 are needed")
     assert isinstance(parts["new_patient"], Unscored)
     assert parts["new_patient"].n == 0
     assert isinstance(parts["odd"], Scores)

@@ -187,9 +187,9 @@ def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measu
 def _part(table: Table, name: str, resamples: int, seed: int) -> Scores | Unscored:
     rows = table.parts.count(name)
     if rows == 0:
-        return Unscored(0, "no row is known to belong here, so nothing is said about it")
+        return Unscored(0, "no slices")
     if rows < MINIMUM_ROWS:
-        return Unscored(rows, f"too few rows, {rows}; at least {MINIMUM_ROWS} are needed")
+        return Unscored(rows, f"too few slices: {rows}, and {MINIMUM_ROWS} are needed")
     return _scores(table.part(name), resamples, seed)
 
 
