@@ -39,7 +39,8 @@ for path in sys.argv[1:41] * 3:
 print(statistics.median(took))
 """
 SERVICE = """
-import http.client, re, subprocess, sys, threading, time
+import http.client, re, subprocess, sys, time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 command = [sys.executable, "-m", "gadolin", "serve", "--port", "0"]
 process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -55,9 +56,8 @@ def send(some):
         assert answer.status == 200, answer.read()
         answer.read()
 def all_of(contents):
-    threads = [threading.Thread(target=send, args=(contents[start::4],)) for start in range(4)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, [contents[start::4] for start in range(4)]))
 for wait in range(100):
     try:
         all_of(contents[:8])
