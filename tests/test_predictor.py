@@ -231,13 +231,13 @@ def test_softmax_is_right_by_hand():
 
 
 class Odd:
-    """A runtime whose strangeness is the mean brightness of a slice, in [0, 1]."""
+    """A runtime whose ood_score is the mean brightness of a slice, in [0, 1]."""
 
     def __init__(self, runtime):
         self.runtime = runtime
 
     def __call__(self, prepared):
-        return self.runtime(prepared)._replace(strangeness=prepared.mean(axis=(1, 2), dtype=np.float32) / 255)
+        return self.runtime(prepared)._replace(ood_score=prepared.mean(axis=(1, 2), dtype=np.float32) / 255)
 
 
 def test_what_is_stranger_than_the_bound_is_declined_whatever_its_probability(bundle, lit_quadrant):
@@ -255,7 +255,7 @@ def test_what_is_stranger_than_the_bound_is_declined_whatever_its_probability(bu
 
 def test_a_strangeness_that_is_no_number_is_strange(bundle):
     runtime = Odd(open_runtime(bundle.graph, threads=1))
-    said = runtime(np.zeros((2, 64, 64), np.uint8))._replace(strangeness=np.array([np.nan, 0.1], np.float32))
+    said = runtime(np.zeros((2, 64, 64), np.uint8))._replace(ood_score=np.array([np.nan, 0.1], np.float32))
 
     assert Predictor(replace(bundle, ood_threshold=0.5), runtime).strange(said).tolist() == [True, False]
 

@@ -15,7 +15,7 @@ from gadolin.inputs import One, Several, slices_from
 from gadolin.montage import count_heads
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
-from gadolin.runtime import Answer, Opened, Runtime, open_runtime
+from gadolin.runtime import NetworkOutput, Opened, Runtime, open_runtime
 
 __all__ = ["Looked", "Predict", "Predictor", "probabilities"]
 
@@ -123,7 +123,7 @@ class Predictor:
             return "colour_image"
         return "several_slices" if self.bundle.head_counter and several else None
 
-    def verdicts(self, said: Answer, declined: Sequence[str | None], names: Sequence[str]) -> list[Prediction]:
+    def verdicts(self, said: NetworkOutput, declined: Sequence[str | None], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for each slice from what the graph said of it, and what ``declines`` did."""
         likely = probabilities(said.logits, self.bundle.temperature)
         facts = zip(likely, declined, self.strange(said).tolist(), names, strict=True)
@@ -131,16 +131,16 @@ class Predictor:
             self._verdict(row, name, code or ("out_of_distribution" if odd else None)) for row, code, odd, name in facts
         ]
 
-    def ask(self, prepared: NDArray[np.uint8]) -> Answer:
+    def ask(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """Return everything that the graph says of prepared slices (N, H, H) uint8, N at least 1."""
         starts = range(0, len(prepared), _BATCH)
-        return Answer.joined([self._runtime(prepared[start : start + _BATCH]) for start in starts])
+        return NetworkOutput.joined([self._runtime(prepared[start : start + _BATCH]) for start in starts])
 
-    def strange(self, said: Answer) -> NDArray[np.bool_]:
+    def strange(self, said: NetworkOutput) -> NDArray[np.bool_]:
         """Return (N,): which slices are stranger than the bundle's bound; none where it has no bound."""
-        if said.strangeness is None or not self.bundle.ood_threshold:
+        if said.ood_score is None or not self.bundle.ood_threshold:
             return np.zeros(len(said.logits), np.bool_)
-        return np.asarray(~(said.strangeness <= self.bundle.ood_threshold))
+        return np.asarray(~(said.ood_score <= self.bundle.ood_threshold))
 
     def probabilities(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return calibrated probabilities (N, K) float32 of prepared slices (N, H, H) uint8."""

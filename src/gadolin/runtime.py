@@ -17,44 +17,44 @@ from gadolin.manifest import file_digest
 from gadolin.registry import Registry
 from gadolin.telemetry import import_onnxruntime, import_openvino
 
-__all__ = ["OUTPUTS", "RUNTIMES", "STRANGENESS", "Answer", "MakeRuntime", "Opened", "Runtime", "open_runtime"]
+__all__ = ["OOD_SCORE", "OUTPUTS", "RUNTIMES", "MakeRuntime", "NetworkOutput", "Opened", "Runtime", "open_runtime"]
 
 OUTPUTS = ("logits", "features", "evidence")
-STRANGENESS = "strangeness"
-"""An output that a graph may have besides: how unlike everything that was learned from a slice is."""
+OOD_SCORE = "strangeness"
+"""The name of an output that a graph may have besides: how unlike the training data a slice is."""
 
 _MOST_THREADS = 256
 
 Floats = NDArray[np.float32]
 
 
-class Answer(NamedTuple):
-    """What a graph says of N slices, float32; ``strangeness`` is None where the graph does not tell it."""
+class NetworkOutput(NamedTuple):
+    """What a graph says of N slices, float32; ``ood_score`` is None where the graph does not tell it."""
 
     logits: Floats
     features: Floats
     evidence: Floats
-    strangeness: Floats | None = None
+    ood_score: Floats | None = None
 
-    def rows(self) -> list[Answer]:
+    def rows(self) -> list[NetworkOutput]:
         """Return N answers of one slice each."""
         return [
-            Answer(*(None if part is None else part[row : row + 1] for part in self))  # type: ignore[arg-type]  # strangeness alone may be None
+            NetworkOutput(*(None if part is None else part[row : row + 1] for part in self))  # type: ignore[arg-type]  # ood_score alone may be None
             for row in range(len(self.logits))
         ]
 
     @classmethod
-    def joined(cls, answers: Sequence[Answer]) -> Answer:
+    def joined(cls, answers: Sequence[NetworkOutput]) -> NetworkOutput:
         """Join one or more answers of one graph along the slices."""
         parts = (None if part[0] is None else np.concatenate(part) for part in zip(*answers, strict=True))
-        return cls(*parts)  # type: ignore[arg-type]  # strangeness alone may be None
+        return cls(*parts)  # type: ignore[arg-type]  # ood_score alone may be None
 
 
 class Runtime(Protocol):
     """Executes a graph; safe to call from several threads."""
 
-    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
-        """Return logits (N, K), features (N, F), evidence (N, K, h, w), strangeness (N,) of slices (N, H, H) uint8."""
+    def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
+        """Return logits (N, K), features (N, F), evidence (N, K, h, w), ood_score (N,) of slices (N, H, H) uint8."""
 
 
 MakeRuntime = Callable[[Path, int], Runtime]
@@ -88,12 +88,12 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise _unloadable(graph, error) from error
-        told = any(output.name == STRANGENESS for output in self._session.get_outputs())
-        self._outputs = (*OUTPUTS, STRANGENESS) if told else OUTPUTS
+        told = any(output.name == OOD_SCORE for output in self._session.get_outputs())
+        self._outputs = (*OUTPUTS, OOD_SCORE) if told else OUTPUTS
 
-    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
+    def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """See ``Runtime``."""
-        return Answer(*self._session.run(self._outputs, {"slices": prepared}))
+        return NetworkOutput(*self._session.run(self._outputs, {"slices": prepared}))
 
 
 @RUNTIMES.register("openvino")
@@ -110,13 +110,13 @@ class OpenVino:
             self._compiled = openvino.Core().compile_model(str(graph), "CPU", options)
         except Exception as error:
             raise _unloadable(graph, error) from error
-        told = any(STRANGENESS in output.get_names() for output in self._compiled.outputs)
-        self._outputs = (*OUTPUTS, STRANGENESS) if told else OUTPUTS
+        told = any(OOD_SCORE in output.get_names() for output in self._compiled.outputs)
+        self._outputs = (*OUTPUTS, OOD_SCORE) if told else OUTPUTS
 
-    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
+    def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """See ``Runtime``."""
         result = self._compiled.create_infer_request().infer([prepared])
-        return Answer(*(np.array(result[name]) for name in self._outputs))
+        return NetworkOutput(*(np.array(result[name]) for name in self._outputs))
 
 
 def _unloadable(graph: Path, error: Exception) -> BundleError:
@@ -144,7 +144,7 @@ class Opened:
         self._session: Runtime | None = self._open()
         _OPENED.add(self)
 
-    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
+    def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """See ``Runtime``; raises BundleError if the graph has changed before a forked process opens it."""
         session = self._session
         if session is None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gadolin.cache import prepared_slices
 from gadolin.checks.bad_outlines import check
-from gadolin.checks.unasked import Unasked
+from gadolin.checks.skipped import Skipped
 from gadolin.prepare import Preparation
 
 HEAD = np.zeros((256, 256), np.uint8)
@@ -73,7 +73,7 @@ def test_each_kind_of_outline_that_does_not_fit_is_one_finding(outlined):
 
 
 def test_without_outlines_nothing_is_looked_at(subject):
-    assert isinstance(check(subject({}, {})), Unasked)
+    assert isinstance(check(subject({}, {})), Skipped)
 
 
 def test_one_mask_of_another_size_ends_no_audit(lay_out, kinds):

@@ -11,7 +11,7 @@ import pytest
 
 from gadolin.checks.appearance import APPEARANCE, QUANTILES, appearance, read_summary, summary
 from gadolin.checks.drift import chance_distance, check, compared, effective_groups
-from gadolin.checks.unasked import Unasked
+from gadolin.checks.skipped import Skipped
 from gadolin.errors import BundleError
 from gadolin.prepare import Preparation, prepare
 from gadolin.records import Slice
@@ -62,7 +62,7 @@ def test_softened_pictures_are_told_by_their_sharpness(used_on, heads):
 
 def test_a_shift_in_few_patients_is_not_believed_however_many_slices_they_have(used_on, heads):
     told = check(used_on(heads(120, seed=5, grey=190), patients=[f"p{row % 4}" for row in range(120)]))
-    assert isinstance(told, Unasked)
+    assert isinstance(told, Skipped)
     assert "there are 4 here and 120 in training" in told.reason
 
 
@@ -108,7 +108,7 @@ def test_a_bundle_of_another_preparation_is_compared_by_its_own(used_on, heads, 
 
 
 def test_without_a_model_nothing_is_compared(subject):
-    assert check(subject({}, {})) == Unasked("no model was given")
+    assert check(subject({}, {})) == Skipped("no model was given")
 
 
 def test_a_bundle_without_statistics_is_said_to_have_none(used_on, heads):

@@ -9,7 +9,7 @@ import pytest
 
 from gadolin.checks import label_errors
 from gadolin.checks.label_errors import check
-from gadolin.checks.unasked import Unasked
+from gadolin.checks.skipped import Skipped
 
 CLASSES = ("glioma", "notumor", "pituitary")
 
@@ -50,7 +50,7 @@ def test_labels_that_the_model_believes_give_no_finding(believed):
 
 
 def test_without_predictions_nothing_is_looked_for(subject):
-    assert check(subject({}, {})) == Unasked("no predictions were given")
+    assert check(subject({}, {})) == Skipped("no predictions were given")
 
 
 def test_slices_without_a_prediction_are_left_out_and_counted(believed):

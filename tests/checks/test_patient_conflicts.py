@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gadolin.checks.patient_conflicts import check
-from gadolin.checks.unasked import Unasked
+from gadolin.checks.skipped import Skipped
 
 
 def slices(*codes):
@@ -26,7 +26,7 @@ def test_a_copy_without_a_patient_contradicts_nothing(subject):
 
 
 def test_without_patients_nothing_is_looked_for(subject):
-    assert check(subject({"copy": "a"}, {"copy": "a"})) == Unasked("no patient is named")
+    assert check(subject({"copy": "a"}, {"copy": "a"})) == Skipped("no patient is named")
 
 
 def test_patients_who_are_only_called_otherwise_there_are_no_conflict(subject):

@@ -17,15 +17,15 @@ def test_only_the_requested_checks_run(phantoms):
     found = look_at(phantoms, Selection(only=("tiny", "blank")))
     assert set(found.looked) == {"tiny", "blank"}
     assert {one.kind for one in found.findings} == {"tiny"}
-    assert set(found.unasked) == set(CHECKS) - {"tiny", "blank"}
-    assert len(set(found.unasked.values())) == 1
+    assert set(found.skipped) == set(CHECKS) - {"tiny", "blank"}
+    assert len(set(found.skipped.values())) == 1
 
 
 def test_a_skipped_check_is_listed_with_the_reason(phantoms):
     found = look_at(phantoms, Selection(only=("tiny", "blank"), skip=("tiny",)))
     assert found.looked == ("blank",)
-    assert "skipped" in found.unasked["tiny"]
-    assert {"check": "tiny", "reason": found.unasked["tiny"]} in found.as_json()["not_looked"]
+    assert "skipped" in found.skipped["tiny"]
+    assert {"check": "tiny", "reason": found.skipped["tiny"]} in found.as_json()["not_looked"]
 
 
 def test_the_verdict_claims_nothing_that_was_not_checked(phantoms):

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from gadolin.runtime import Answer
+from gadolin.runtime import NetworkOutput
 from gadolin.serve.batcher import Batcher
 from gadolin.serve.problems import ProblemError
 
@@ -27,7 +27,9 @@ class Slow:
         self.asked.append(first.astype(int).tolist())
         if 255 in self.asked[-1]:
             raise LookupError
-        return Answer(first[:, None], first[:, None], first[:, None, None, None], first if self.strange else None)
+        return NetworkOutput(
+            first[:, None], first[:, None], first[:, None, None, None], first if self.strange else None
+        )
 
 
 def slices(*numbers):
@@ -74,7 +76,7 @@ def test_predictions_overtake_what_an_explanation_asks_and_both_go_on(model, bat
     assert [float(one.result(30).logits[0, 0]) for one in (*first, second)] == [101, 102, 103]
     thread.join(30)
     assert told[0].logits[:, 0].tolist() == list(range(1, 13))
-    assert told[0].strangeness.tolist() == list(range(1, 13))
+    assert told[0].ood_score.tolist() == list(range(1, 13))
     numbers = [batch for batch in model.asked if batch[0] > 100]
     assert numbers == [[101, 102], [103]]
     places = [model.asked.index(batch) for batch in numbers]
@@ -113,8 +115,8 @@ def test_a_model_that_tells_no_strangeness_is_asked_too():
     model = Slow(strange=False)
     model.go.release(100)
     batcher = Batcher(model)
-    assert batcher.patiently(slices(1, 2, 3, 4, 5)).strangeness is None
-    assert batcher.submit(slices(1)[0]).result(30).strangeness is None
+    assert batcher.patiently(slices(1, 2, 3, 4, 5)).ood_score is None
+    assert batcher.submit(slices(1)[0]).result(30).ood_score is None
     batcher.close()
 
 

@@ -97,5 +97,5 @@ def test_the_graph_tells_the_strangeness_and_everything_else_as_before(name, mak
     assert digest == file_digest(graph)
     for one, other in zip(before[:3], after[:3], strict=True):
         np.testing.assert_array_equal(one, other)
-    assert after.strangeness.dtype == np.float32
-    np.testing.assert_allclose(after.strangeness, gate.strangeness(before.features), rtol=0.05)
+    assert after.ood_score.dtype == np.float32
+    np.testing.assert_allclose(after.ood_score, gate.strangeness(before.features), rtol=0.05)

@@ -74,7 +74,7 @@ def test_a_small_validation_part_tells_how_strange_a_slice_is_but_declines_none(
 
     assert (predictor.bundle.ood_threshold, predictor.bundle.confidence_threshold) == (0, 0)
     said = predictor.ask(np.zeros((2, 256, 256), np.uint8))
-    assert said.strangeness.shape == (2,)
+    assert said.ood_score.shape == (2,)
     assert not predictor.strange(said).any()
 
 

@@ -4,8 +4,8 @@ from gadolin.checks.beside import Beside
 from gadolin.checks.facts import FileFacts, file_facts
 from gadolin.checks.registry import CHECKS, Check, Selection
 from gadolin.checks.run import AuditResult, look_at, subject_of
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 
 __all__ = [
     "CHECKS",
@@ -14,8 +14,8 @@ __all__ = [
     "Check",
     "FileFacts",
     "Selection",
+    "Skipped",
     "Subject",
-    "Unasked",
     "file_facts",
     "look_at",
     "subject_of",

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.views import head_mask, shrunk
 from gadolin.checks.words import flagged
 from gadolin.outlines import Outlines
@@ -19,11 +19,11 @@ _MOST = 0.5  # of the head, and of what lies around it
 _INSIDE = 127  # of 255: a place more than half of which is outlined
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return warnings with the outlines that are unusable, mark nothing or most of the head, and a note of cut ones."""
     outlines = subject.outlines
     if outlines is None:
-        return Unasked("no outlines are named")
+        return Skipped("no outlines are named")
     around, over = _too_large(subject, outlines)
     return [
         *_unusable(subject, outlines),

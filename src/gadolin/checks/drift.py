@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gadolin.checks.appearance import APPEARANCE, DECIMALS, QUANTILES, appearance, read_summary
 from gadolin.checks.probes import group_names, strangers
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.words import counted
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers.each import each_slice
@@ -46,22 +46,22 @@ class Shift:
     now: float
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return whether slices drifted from the bundle's training part, where one was given that keeps statistics.
 
     Raises BundleError where the bundle's statistics are damaged.
     """
     if subject.bundle is None:
-        return Unasked("no model was given")
+        return Skipped("no model was given")
     kept = subject.bundle.facts.get("statistics")
     if kept is None:
-        return Unasked("the model keeps no statistics of its training part; train it anew to have them")
+        return Skipped("the model keeps no statistics of its training part; train it anew to have them")
     groups, quantiles = read_summary(kept)
     labels = [record.label for record in subject.mine]
     now, before = len(set(group_names(subject))), effective_groups(labels, groups)
     if min(before, now) < MINIMUM_GROUPS:
         got = f"there are {now} here and {before:.0f} in training"
-        return Unasked(f"that takes {MINIMUM_GROUPS} groups by patient and copy, {got}; audit more slices at once")
+        return Skipped(f"that takes {MINIMUM_GROUPS} groups by patient and copy, {got}; audit more slices at once")
     shifts = compared(_appearance(subject, subject.bundle.preparation), labels, quantiles)
     drifted = [one for one in shifts if one.distance >= chance_distance(now, before)]
     return [_found(drifted, now, known=not strangers(subject))] if drifted else []

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.words import counted, percent
 from gadolin.records import Finding
 
@@ -21,17 +21,17 @@ _RULE = (
 )
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return the slices whose label is likely wrong, where predictions were given."""
     if subject.probabilities is None:
-        return Unasked("no predictions were given")
+        return Skipped("no predictions were given")
     if find_spec("cleanlab") is None:
-        return Unasked("cleanlab is not installed; install it with: pip install 'gadolin[audit]'")
+        return Skipped("cleanlab is not installed; install it with: pip install 'gadolin[audit]'")
     known = np.flatnonzero(np.isfinite(subject.probabilities).all(axis=1))
     labels = np.array([subject.classes.index(record.label) for record in subject.mine], np.int64)
     absent = [name for place, name in enumerate(subject.classes) if place not in labels[known]]
     if len(subject.classes) < 2 or absent:
-        return Unasked(f"the predictions hold no slice of {', '.join(absent) or 'a second class'}")
+        return Skipped(f"the predictions hold no slice of {', '.join(absent) or 'a second class'}")
     rows = known[doubtful(labels[known], subject.probabilities[known])]
     gaps = [] if len(known) == subject.own else [_note(f"{subject.own - len(known):,} slices have no prediction")]
     if not rows.size:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from gadolin.checks.shared import torn_apart
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.words import counted
 from gadolin.records import Finding
 from gadolin.sources import SOURCES
@@ -14,10 +14,10 @@ from gadolin.sources import SOURCES
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a warning where slices of several sources stand in one data set, with those that two of them share."""
     if not any(record.source for record in subject.mine):
-        return Unasked("no source is named")
+        return Skipped("no source is named")
     sources = Counter(record.source or "unnamed" for record in subject.mine)
     if len(sources) < 2:
         return []

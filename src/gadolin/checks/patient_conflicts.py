@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 
 from gadolin.checks.shared import torn_apart
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.words import counted
 from gadolin.records import Finding
 
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a warning for copies under two patients: within the data set, and against the other one."""
     if not any(record.patient for record in subject.mine):
-        return Unasked("no patient is named")
+        return Skipped("no patient is named")
     return [*_within(subject), *_against(subject)]
 
 

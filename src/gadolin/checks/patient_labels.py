@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.words import counted
 from gadolin.records import Finding
 
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a warning with the patients whose slices bear two labels, carried-over patients included."""
     rows: dict[str, list[int]] = {}
     for row, record in enumerate(subject.carried):
         if record.patient:
             rows.setdefault(record.patient, []).append(row)
     if not rows:
-        return Unasked("no patient is known")
+        return Skipped("no patient is known")
     torn = [of for of in rows.values() if len({subject.records[row].label for row in of}) > 1]
     if not torn:
         return []

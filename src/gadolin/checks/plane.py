@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gadolin.checks.appearance import asymmetry, head_aspect
 from gadolin.checks.probes import STRANGERS, WARNING, asked_of, probe, told
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.views import head_mask, shrunk
 from gadolin.checks.words import counted
 from gadolin.errors import ReadError
@@ -28,7 +28,7 @@ _SERIOUS, _WARNING = 0.5, 0.25  # of the share of a class's slices that would ha
 _FEWEST = 10  # slices of a class whose plane is known
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return how differently the planes are shared out among the classes; a proxy where files do not tell planes."""
     planes = _planes(subject)
     labels = [record.label for record in subject.mine]
@@ -108,7 +108,7 @@ def _told_planes(planes: Sequence[str], labels: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _proxy(subject: Subject) -> list[Finding] | Unasked:
+def _proxy(subject: Subject) -> list[Finding] | Skipped:
     """Return how well the class is told from the head's symmetry and aspect, which change with the plane.
 
     Slices without a tumour, which alone makes a head asymmetric, are left out where two classes have one.
@@ -119,7 +119,7 @@ def _proxy(subject: Subject) -> list[Finding] | Unasked:
     rows = lesions if alike else list(range(subject.own))
     asked = asked_of(subject).take(rows)
     if asked.missing:
-        return Unasked(f"files do not tell their planes, and to guess, {asked.missing}")
+        return Skipped(f"files do not tell their planes, and to guess, {asked.missing}")
     some = asked.take(asked.drawn)
     values = _shape(shrunk(subject.slices, [rows[place] for place in asked.drawn]))
     found = probe(values, some)

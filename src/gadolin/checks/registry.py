@@ -35,15 +35,15 @@ from gadolin.checks import (
     unreadable,
     vanishing_class,
 )
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.errors import RequestError, suggestion
 from gadolin.records import Finding
 from gadolin.registry import Registry
 
 __all__ = ["CHECKS", "Check", "Selection"]
 
-Check = Callable[[Subject], list[Finding] | Unasked]
+Check = Callable[[Subject], list[Finding] | Skipped]
 """From a data set to what is wrong with it, or to the reason why the check does not apply to it."""
 
 

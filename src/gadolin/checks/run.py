@@ -12,8 +12,8 @@ from gadolin.checks.beside import Beside
 from gadolin.checks.facts import FileFacts, file_facts
 from gadolin.checks.parts import PartCount, part_counts
 from gadolin.checks.registry import CHECKS, Check, Selection
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject, called
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.verdict import verdict
 from gadolin.copies import find_copies
 from gadolin.errors import DataError, ReadError
@@ -34,14 +34,14 @@ class AuditResult:
 
     ``verdict`` is the one sentence to take home; ``findings`` are in order of severity; ``parts`` count the slices of
     each part and class by what they share with the training part. ``looked`` are the names of the checks that looked,
-    ``unasked`` gives the reason of each other one. ``subject`` is what the checks saw.
+    ``skipped`` gives the reason of each other one. ``subject`` is what the checks saw.
     """
 
     verdict: str
     findings: tuple[Finding, ...]
     parts: tuple[PartCount, ...]
     looked: tuple[str, ...]
-    unasked: dict[str, str]
+    skipped: dict[str, str]
     subject: Subject = field(repr=False)
 
     def as_json(self) -> dict[str, object]:
@@ -61,7 +61,7 @@ class AuditResult:
             "parts": [one.as_json() for one in self.parts],
             "checks": list(self.looked),
             **failures_json(subject.errors, subject.left_out),
-            "not_looked": [{"check": name, "reason": reason} for name, reason in self.unasked.items()],
+            "not_looked": [{"check": name, "reason": reason} for name, reason in self.skipped.items()],
             "findings": [one.as_json() for one in self.findings],
         }
 
@@ -69,31 +69,31 @@ class AuditResult:
 def look_at(subject: Subject, selection: Selection | None = None) -> AuditResult:
     """Return what all checks find in a subject, or those of ``selection``.
 
-    A plug-in that cannot be used or raises is listed in ``AuditResult.unasked``; the other checks run.
+    A plug-in that cannot be used or raises is listed in ``AuditResult.skipped``; the other checks run.
     """
     selection = selection or Selection()
     found: list[Finding] = []
     looked: list[str] = []
-    unasked: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     for entry in CHECKS.entries():
         name, reason = entry.name, selection.reason(entry.name)
-        if name in looked or name in unasked:  # a plug-in that was refused since its name is taken
+        if name in looked or name in skipped:  # a plug-in that was refused since its name is taken
             continue
         if reason is None and entry.error is not None:
             reason = entry.error.reason
-        told = Unasked(reason) if reason is not None else _run(name, CHECKS.get(name), subject)
-        if isinstance(told, Unasked):
-            unasked[name] = told.reason
+        told = Skipped(reason) if reason is not None else _run(name, CHECKS.get(name), subject)
+        if isinstance(told, Skipped):
+            skipped[name] = told.reason
         else:
             looked.append(name)
             found += told
     findings = tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
-    skipped = {name for name in unasked if selection.reason(name) is not None}
-    said = verdict(subject, findings, skipped)
-    return AuditResult(said, findings, part_counts(subject), tuple(looked), unasked, subject)
+    by_request = {name for name in skipped if selection.reason(name) is not None}
+    said = verdict(subject, findings, by_request)
+    return AuditResult(said, findings, part_counts(subject), tuple(looked), skipped, subject)
 
 
-def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Unasked:
+def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Skipped:
     """Run a check; one of a plug-in that raises, or returns something else than findings, did not look."""
     if name in CHECKS.built_in:
         return check(subject)
@@ -101,14 +101,14 @@ def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Unasked:
     try:
         told = check(subject)
     except Exception as error:  # noqa: BLE001 -- whatever a plug-in raises, the other checks run
-        return Unasked(f"{failed}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
-    if isinstance(told, Unasked):
+        return Skipped(f"{failed}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    if isinstance(told, Skipped):
         return told
     if not isinstance(told, list | tuple) or not all(isinstance(one, Finding) for one in told):
-        return Unasked(f"{failed}: it must return a list of gadolin.records.Finding, or gadolin.checks.Unasked")
+        return Skipped(f"{failed}: it must return a list of gadolin.records.Finding, or gadolin.checks.Skipped")
     wrong = sorted({one.severity for one in told} - {*SEVERITIES})
     if wrong:
-        return Unasked(f"{failed}: a severity must be one of {', '.join(SEVERITIES)}, not {wrong[0]!r}")
+        return Skipped(f"{failed}: a severity must be one of {', '.join(SEVERITIES)}, not {wrong[0]!r}")
     return [replace(one, kind=name) for one in told]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gadolin.checks.skipped import Skipped, no_sides
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked, no_sides
 from gadolin.checks.words import by_class, counted, percent
 from gadolin.records import Finding
 from gadolin.splits import learned_before
@@ -11,11 +11,11 @@ from gadolin.splits import learned_before
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a serious finding for each part, and for the folds, that share patients; carried-over ones count."""
     why = no_sides(subject) or ("" if any(one.patient for one in subject.carried) else "no patient is known")
     if why:
-        return Unasked(why)
+        return Skipped(why)
     found = [_in_part(subject, part) for part in ("test", "validation")]
     return [one for one in [*found, _in_folds(subject)] if one is not None]
 

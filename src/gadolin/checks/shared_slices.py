@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gadolin.checks.shared import torn_apart
+from gadolin.checks.skipped import Skipped, no_sides
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked, no_sides
 from gadolin.checks.words import by_class, counted, percent
 from gadolin.records import Finding
 from gadolin.splits import duplicates, learned_before
@@ -14,10 +14,10 @@ __all__ = ["check"]
 _SERIOUS = 0.01  # of a part
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a finding for each part that shares slices with what is learned from, and one for shared folds."""
     if why := no_sides(subject):
-        return Unasked(why)
+        return Skipped(why)
     found = [_in_part(subject, part) for part in ("test", "validation")]
     return [one for one in [*found, _in_folds(subject)] if one is not None]
 

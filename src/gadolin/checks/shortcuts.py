@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from gadolin.checks.facts import FileFacts
 from gadolin.checks.probes import SERIOUS, STRANGERS, WARNING, Asked, Probe, asked_of, difference, probe, severity, told
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.views import BACKGROUND, background, painted_out, shrunk, thumbnails
 from gadolin.checks.words import counted
 from gadolin.records import Finding
@@ -26,11 +26,11 @@ _HOW = (
 )
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return what file facts, tones, the background and the picture with the tumour painted out tell of the class."""
     asked = asked_of(subject)
     if asked.missing:
-        return Unasked(asked.missing)
+        return Skipped(asked.missing)
     rows = asked.drawn
     some = asked.take(rows)
     facts = [subject.facts[row] for row in rows]

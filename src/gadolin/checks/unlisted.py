@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.checks.words import counted
 from gadolin.records import Finding
 
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a note with the pictures of the folder that its manifest does not name."""
     if subject.unlisted is None:
-        return Unasked("only a folder that holds a manifest may hold pictures that it does not name")
+        return Skipped("only a folder that holds a manifest may hold pictures that it does not name")
     if not subject.unlisted:
         return []
     count = len(subject.unlisted)

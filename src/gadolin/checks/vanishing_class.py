@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.unasked import Unasked
 from gadolin.records import Finding
 
 __all__ = ["check"]
 
 
-def check(subject: Subject) -> list[Finding] | Unasked:
+def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a serious finding for each part or fold that lacks a class."""
     if not subject.parts and all(record.fold is None for record in subject.mine):
-        return Unasked("no parts and no folds are named")
+        return Skipped("no parts and no folds are named")
     found = []
     for kind, values in (
         ("part", [record.split for record in subject.mine]),

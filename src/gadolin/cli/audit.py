@@ -92,7 +92,7 @@ def _words(found: Audit) -> str:
         lines += [table(head, rows), ""]
     for one in found.findings:
         lines += [f"{one.severity}: {one.kind}: {one.message}", f"  what to do: {one.remedy}"]
-    lines += [f"not looked for: {name}: {reason}" for name, reason in found.unasked.items()]
+    lines += [f"not looked for: {name}: {reason}" for name, reason in found.skipped.items()]
     lines += describe("cannot be read", found.subject.errors)
     lines += describe("left out", found.subject.left_out)
     return "\n".join([*lines, "", NOTICE])

@@ -13,7 +13,7 @@ from gadolin.errors import RequestError, suggestion
 from gadolin.predictor import Predict, Predictor
 from gadolin.prepare import Box, Frame, Preparation, find_frame
 from gadolin.records import Slice
-from gadolin.runtime import Answer
+from gadolin.runtime import NetworkOutput
 
 __all__ = ["Subject", "class_index", "onto_slice", "reuse_output", "subject", "watched"]
 
@@ -74,10 +74,10 @@ def subject(
     return Subject(image, predict, target, names[target], float(likely[target]), frame, predictor, prepared)  # type: ignore[arg-type]
 
 
-def reuse_output(predictor: Predictor, known: NDArray[np.uint8], output: Answer) -> Predictor:
+def reuse_output(predictor: Predictor, known: NDArray[np.uint8], output: NetworkOutput) -> Predictor:
     """Return a predictor that does not run the network again on one prepared slice (H, H) whose output is known."""
 
-    def runtime(prepared: NDArray[np.uint8]) -> Answer:
+    def runtime(prepared: NDArray[np.uint8]) -> NetworkOutput:
         return output if len(prepared) == 1 and np.array_equal(prepared[0], known) else predictor.ask(prepared)
 
     return Predictor(predictor.bundle, runtime)
@@ -90,7 +90,7 @@ def watched(predictor: Predictor, watch: Callable[[int], None]) -> Predictor:
     """
     done = 0
 
-    def runtime(prepared: NDArray[np.uint8]) -> Answer:
+    def runtime(prepared: NDArray[np.uint8]) -> NetworkOutput:
         nonlocal done
         watch(done)
         output = predictor.ask(prepared)

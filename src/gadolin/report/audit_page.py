@@ -110,7 +110,7 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
             classes=subject.classes,
             shown=[_show(subject, finding, rows, overlays) for finding in audit.findings],
             quiet=sorted(set(audit.looked) - {one.kind for one in audit.findings}),
-            unasked=audit.unasked,
+            skipped=audit.skipped,
             titles=TITLES,
         )
     )

@@ -23,7 +23,7 @@ from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
 from gadolin.readers.series import by_place
 from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction, Slice
-from gadolin.runtime import Answer
+from gadolin.runtime import NetworkOutput
 from gadolin.serve.archives import unpacked
 from gadolin.serve.batcher import Batcher
 from gadolin.serve.decoder import Damaged, Decoded, Found, Wanted
@@ -124,7 +124,9 @@ class Engine:
         answered = {"format": JSON_FORMAT, "notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told}
         return answered | failures_of(asked)
 
-    def _document(self, answer: Prediction, found: Found, said: Answer, include: frozenset[str]) -> dict[str, Any]:
+    def _document(
+        self, answer: Prediction, found: Found, said: NetworkOutput, include: frozenset[str]
+    ) -> dict[str, Any]:
         told = answer.as_json()
         if found.picture is None:
             return told
@@ -150,7 +152,7 @@ def failures_of(asked: Sequence[Asked]) -> dict[str, Any]:
     )
 
 
-def verdict(predictor: Predictor, said: Answer, found: Found, path: str) -> Prediction:
+def verdict(predictor: Predictor, said: NetworkOutput, found: Found, path: str) -> Prediction:
     """Return the prediction for a slice from the network's output and what its decoder found."""
     declined = predictor.declines(colour=found.colour, several=found.several)
     (answer,) = predictor.verdicts(said, [declined], [path])

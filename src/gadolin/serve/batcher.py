@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.predictor import Predictor
-from gadolin.runtime import Answer
+from gadolin.runtime import NetworkOutput
 from gadolin.serve.problems import ProblemError
 
 __all__ = ["Batcher"]
@@ -25,7 +25,7 @@ _RECENT = 1.0  # seconds
 
 class _Waiting(NamedTuple):
     prepared: NDArray[np.uint8]
-    answer: Future[Answer]
+    answer: Future[NetworkOutput]
 
 
 class Batcher:
@@ -45,17 +45,17 @@ class Batcher:
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
 
-    def submit(self, prepared: NDArray[np.uint8]) -> Future[Answer]:
+    def submit(self, prepared: NDArray[np.uint8]) -> Future[NetworkOutput]:
         """Return the future of the network's output for one prepared slice (H, H) uint8, with priority."""
         self._asked = time.monotonic()
         return self._put(self._urgent, prepared)
 
-    def patiently(self, prepared: NDArray[np.uint8]) -> Answer:
+    def patiently(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """Return the network's output for prepared slices (N, H, H) uint8, N at least 1, at low priority.
 
         A ``Runtime``. Raises ProblemError (503) if the service stops first.
         """
-        return Answer.joined([one.result() for one in [self._put(self._patient, each) for each in prepared]])
+        return NetworkOutput.joined([one.result() for one in [self._put(self._patient, each) for each in prepared]])
 
     def close(self) -> None:
         """Run the predictions that wait, cancel the explanations, then stop."""
@@ -64,7 +64,7 @@ class Batcher:
             self._changed.notify()
         self._thread.join()
 
-    def _put(self, line: deque[_Waiting], prepared: NDArray[np.uint8]) -> Future[Answer]:
+    def _put(self, line: deque[_Waiting], prepared: NDArray[np.uint8]) -> Future[NetworkOutput]:
         waiting = _Waiting(prepared, Future())
         with self._changed:
             if self._closed:

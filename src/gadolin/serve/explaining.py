@@ -18,7 +18,7 @@ from gadolin.explanations.trust import told
 from gadolin.predictor import Predictor
 from gadolin.progress import Progress
 from gadolin.records import JSON_FORMAT, NOTICE
-from gadolin.runtime import Answer
+from gadolin.runtime import NetworkOutput
 from gadolin.serve.answers import Asked, failures_of, heat_json, verdict
 from gadolin.serve.decoder import Damaged, Found
 from gadolin.serve.problems import problem_of
@@ -141,9 +141,9 @@ def explain(
     return answered | failures_of(failed)
 
 
-def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[Answer]:
+def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[NetworkOutput]:
     """Return the network's output for each slice, computed in batches."""
-    said: list[Answer] = []
+    said: list[NetworkOutput] = []
     for start in range(0, len(slices), _AT_ONCE):
         if cancelled is not None and cancelled.is_set():
             raise CancelledError

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gadolin.atomic import replacing
 from gadolin.manifest import file_digest
-from gadolin.runtime import STRANGENESS
+from gadolin.runtime import OOD_SCORE
 
 __all__ = ["DECLINED", "ENOUGH", "Gate", "add_gate", "bound", "fit_gate"]
 
@@ -124,11 +124,11 @@ def add_gate(graph: Path, gate: Gate) -> str:
             helper.make_node("Div", ["gate_distance", "gate_unit"], ["gate_distances"]),
             helper.make_node("MatMul", ["gate_placed", "gate_foreign"], ["gate_line"]),
             helper.make_node("Add", ["gate_line", "gate_offset"], ["gate_along"]),
-            helper.make_node("Max", ["gate_distances", "gate_along"], [STRANGENESS]),
+            helper.make_node("Max", ["gate_distances", "gate_along"], [OOD_SCORE]),
         ]
     )
     batch = model.graph.output[0].type.tensor_type.shape.dim[0].dim_param
-    model.graph.output.append(helper.make_tensor_value_info(STRANGENESS, TensorProto.FLOAT, [batch or "batch"]))
+    model.graph.output.append(helper.make_tensor_value_info(OOD_SCORE, TensorProto.FLOAT, [batch or "batch"]))
     onnx.checker.check_model(model)
     with replacing(graph) as temporary:
         onnx.save(model, str(temporary))

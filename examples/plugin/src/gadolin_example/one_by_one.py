@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.runtime import RUNTIMES, Answer
+from gadolin.runtime import RUNTIMES, NetworkOutput
 
 __all__ = ["OneByOne"]
 
@@ -18,6 +18,6 @@ class OneByOne:
     def __init__(self, graph: Path, threads: int) -> None:
         self._run = RUNTIMES.get("onnxruntime")(graph, threads)
 
-    def __call__(self, prepared: NDArray[np.uint8]) -> Answer:
+    def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """Return the outputs of the network for prepared slices (N, H, H) uint8."""
-        return Answer.joined([self._run(one[None]) for one in prepared])
+        return NetworkOutput.joined([self._run(one[None]) for one in prepared])

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from gadolin.checks.subject import Subject
 from gadolin.splits import learned_before
 
-__all__ = ["Unasked", "no_sides"]
+__all__ = ["Skipped", "no_sides"]
 
 
 @dataclass(frozen=True, slots=True)
-class Unasked:
+class Skipped:
     """Why a check did not look: ``reason`` is a clause, such as "no model was given"."""
 
     reason: str
