@@ -126,7 +126,7 @@ def test_verdict_names_n_and_interval(page):
 
 def test_parts_stand_beside_the_verdict_with_n_each(page):
     table = page.text[page.text.index("For which slices it holds") : page.text.index("Each class")]
-    for word in ("duplicate", "new slice", "new patient", "80.0\u00a0%", "Not scored: no row", "30 groups"):
+    for word in ("duplicate", "new slice", "new patient", "80.0\u00a0%", "Not scored: no slices", "30 groups"):
         assert word in table
 
 

@@ -16,7 +16,7 @@ from gadolin.cli.output import print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from gadolin.run_folder import RunFolder
-    from gadolin.workflows.train import Run
+    from gadolin.training.run import Trained
 
 
 def train(
@@ -56,7 +56,6 @@ def train(
     from gadolin.training.plan import Plan
     from gadolin.training.processes import is_rank_zero
     from gadolin.training.run import train_model
-    from gadolin.workflows.train import Run as FinishedRun
 
     with _reported_once():
         if data is None or repeat is not None:
@@ -78,7 +77,7 @@ def train(
         with progress_bar("training") if is_rank_zero() else nullcontext() as advance:
             trained = train_model(plan, progress=advance)
     if trained is not None:
-        _print(FinishedRun(RunFolder(out), trained.evaluation, trained.provenance), as_json=as_json)
+        _print(RunFolder(out), trained, as_json=as_json)
 
 
 def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
@@ -102,24 +101,24 @@ def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
     return RunFolder(repeat)
 
 
-def _print(run: Run, *, as_json: bool) -> None:
-    folder, known = run.folder, run.provenance
+def _print(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
+    evaluation, known = trained
     if as_json:
-        paths = {"run": str(folder.path), "bundle": str(folder.bundle), "report": str(run.report)}
+        paths = {"run": str(folder.path), "bundle": str(folder.bundle), "report": str(folder.report)}
         print_json(
             {
                 **paths,
                 "errors_by_code": known.errors,
                 "left_out_by_code": known.left_out,
-                "metrics": run.metrics.as_json(),
+                "metrics": evaluation.as_json(),
             }
         )
     else:
-        print(summary(run.metrics))
+        print(summary(evaluation))
         for what, counts in (("errors", known.errors), ("left out", known.left_out)):
             if counts:
                 say(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
-        say(f"run: {folder.path}\nreport: {run.report}")
+        say(f"run: {folder.path}\nreport: {folder.report}")
 
 
 @contextmanager
