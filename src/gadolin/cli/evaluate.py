@@ -41,7 +41,7 @@ def evaluate(
     from gadolin.sources import scan
     from gadolin.workflows.evaluate import evaluate as evaluate_model
 
-    run = RunFolder.containing(model.resolve()) if model.exists() else None
+    run = RunFolder.containing(model) or RunFolder.containing(model.resolve())
     found = scan(data, patient_from=patient_from)
     folder = out or beside(run.path if run else model) / f"evaluation-{found.name}"
     require_folder_of_its_own(folder)
