@@ -133,6 +133,7 @@ def test_the_example_of_a_prediction_has_the_documented_schema():
     block = re.search(r"<!-- example -->\n```json\n(.*?)```", text_of("docs/prediction.md"), re.DOTALL)
     document = json.loads(block.group(1))
     assert list(document) == [
+        "format",
         "notice",
         "model",
         "predictions",
