@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +32,14 @@ class Ending:
 
 @pytest.fixture(scope="session")
 def run_with():
-    """Run a command, or Python code, where the packages in ``folders`` are installed too."""
+    """Run a command, or code, with ``python``, or where the packages in ``folders`` are installed too."""
 
-    def run(*words, folders=(), code=None):
+    def run(*words, folders=(), code=None, python=sys.executable):
         kept = [os.environ.get("PYTHONPATH", "")]
         paths = os.pathsep.join([*map(str, folders), str(ROOT / "src"), *filter(None, kept)])
         command = ["-c", code, *map(str, words)] if code else ["-m", "gadolin", *map(str, words)]
         done = subprocess.run(
-            [sys.executable, *command], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, check=False
+            [python, *command], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, check=False
         )
         return Ending(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -47,15 +48,25 @@ def run_with():
 
 @pytest.fixture(scope="session")
 def example(tmp_path_factory):
-    """Install the example plug-in as its users do, without the network; return the folder that it is in."""
-    copy, folder = tmp_path_factory.mktemp("example") / "plugin", tmp_path_factory.mktemp("installed")
-    shutil.copytree(ROOT / "examples" / "plugin", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--target", folder]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", *map(str, options), str(copy)], capture_output=True, check=False
-    )
+    """Install the example plug-in into a fresh environment, without the network; return its Python.
+
+    The environment sees the packages of this one, since none can be fetched.
+    """
+    folder = tmp_path_factory.mktemp("example")
+    environment = folder / "environment"
+    _run(sys.executable, "-m", "venv", "--without-pip", environment)
+    packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(environment), "platbase": str(environment)}))
+    (packages / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT / 'src'}\n")
+    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    shutil.copytree(ROOT / "examples" / "plugin", folder / "plugin", ignore=shutil.ignore_patterns("__pycache__"))
+    options = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir")
+    _run(sys.executable, "-m", "pip", "--python", python, "install", *options, folder / "plugin")
+    return str(python)
+
+
+def _run(*words):
+    done = subprocess.run([*map(str, words)], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def gslice(pixels):
 @pytest.fixture(scope="session")
 def command(run_with, example):
     """Run a command where the example is installed."""
-    return lambda *words: run_with(*words, folders=[example])
+    return lambda *words: run_with(*words, python=example)
 
 
 @pytest.fixture(scope="session")
@@ -166,5 +166,5 @@ if __name__ == "__main__":
         methods = [one["name"] for one in client.get("/v1/model").json()["methods"]]
     print(told.status_code, len(told.json()["predictions"]), "bands" in methods)
 """
-    told = run_with(make_bundle().folder, slices / "glioma" / "0.gslice", folders=[example], code=code)
+    told = run_with(make_bundle().folder, slices / "glioma" / "0.gslice", python=example, code=code)
     assert told.out.split() == ["200", "1", "True"], told.err
