@@ -26,7 +26,7 @@ def test_a_copy_without_a_patient_contradicts_nothing(subject):
 
 
 def test_without_patients_nothing_is_looked_for(subject):
-    assert check(subject({"copy": "a"}, {"copy": "a"})) == Skipped("no patient is named")
+    assert check(subject({"copy": "a"}, {"copy": "a"})) == Skipped("no patient is known")
 
 
 def test_patients_who_are_only_called_otherwise_there_are_no_conflict(subject):

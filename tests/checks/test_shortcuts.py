@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gadolin.checks import probes
-from gadolin.checks.probes import Asked, probe
+from gadolin.checks.probes import ProbeData, probe
 from gadolin.checks.shortcuts import check, file_columns, tone_columns
 from gadolin.checks.views import background, painted_out, shrunk
 
@@ -126,21 +126,21 @@ def test_a_patient_who_is_known_by_a_file_fact_does_not_pass_for_a_class():
     groups = tuple(f"p{row // 10}" for row in range(600))
     labels = tuple(CLASSES[row // 10 % 3] for row in range(600))
     mark = random.random(60)[np.arange(600) // 10]
-    found = probe(mark[:, None].astype(np.float32), Asked(labels, groups))
+    found = probe(mark[:, None].astype(np.float32), ProbeData(labels, groups))
     assert found.accuracy.low < 1 / 3 < found.accuracy.high
-    apart = probe(mark[:, None].astype(np.float32), Asked(labels, tuple(str(row) for row in range(600))))
+    apart = probe(mark[:, None].astype(np.float32), ProbeData(labels, tuple(str(row) for row in range(600))))
     assert apart.accuracy.value > 0.9
 
 
 def test_no_group_stands_in_two_folds():
-    asked = Asked(tuple(CLASSES[row % 3] for row in range(300)), tuple(f"g{row % 37}" for row in range(300)))
+    asked = ProbeData(tuple(CLASSES[row % 3] for row in range(300)), tuple(f"g{row % 37}" for row in range(300)))
     for name in set(asked.groups):
         assert len({fold for fold, group in zip(asked.folds, asked.groups, strict=True) if group == name}) == 1
 
 
 def test_a_large_data_set_is_looked_at_in_part_by_whole_groups(monkeypatch):
     monkeypatch.setattr(probes, "_MOST", 100)
-    asked = Asked(("a", "b") * 500, tuple(f"g{row // 10}" for row in range(1000)))
+    asked = ProbeData(("a", "b") * 500, tuple(f"g{row // 10}" for row in range(1000)))
     rows = asked.drawn
     assert len(rows) == 100
     assert all(sum(asked.groups[row] == name for row in rows) == 10 for name in {asked.groups[row] for row in rows})
@@ -169,7 +169,7 @@ def test_missing_qualities_are_numbers_too(looked_at):
 def test_a_giant_group_is_passed_over_and_every_class_is_drawn(monkeypatch):
     monkeypatch.setattr(probes, "_MOST", 200)
     labels = ("a", "b") * 60 + ("a",) * 300
-    asked = Asked(labels, tuple(f"g{row}" for row in range(120)) + ("giant",) * 300)
+    asked = ProbeData(labels, tuple(f"g{row}" for row in range(120)) + ("giant",) * 300)
     some = asked.take(asked.drawn)
     assert asked.missing == ""
     assert some.counts == {"a": 60, "b": 60}
@@ -177,12 +177,14 @@ def test_a_giant_group_is_passed_over_and_every_class_is_drawn(monkeypatch):
 
 def test_a_rare_class_is_drawn_whole(monkeypatch):
     monkeypatch.setattr(probes, "_MOST", 100)
-    asked = Asked(("a",) * 2000 + ("b",) * 10, tuple(f"g{row // 2}" for row in range(2000)) + tuple("qrstuvwxyz"))
+    asked = ProbeData(("a",) * 2000 + ("b",) * 10, tuple(f"g{row // 2}" for row in range(2000)) + tuple("qrstuvwxyz"))
     assert asked.take(asked.drawn).counts == {"a": 45, "b": 10}
     assert asked.missing == ""
 
 
 def test_a_class_whose_groups_do_not_fit_is_missing_and_not_an_error(monkeypatch):
     monkeypatch.setattr(probes, "_MOST", 100)
-    asked = Asked(("a", "b") * 20 + ("c",) * 1000, tuple(str(row) for row in range(40)) + ("x",) * 500 + ("y",) * 500)
+    asked = ProbeData(
+        ("a", "b") * 20 + ("c",) * 1000, tuple(str(row) for row in range(40)) + ("x",) * 500 + ("y",) * 500
+    )
     assert "c has 0 among the 40 slices drawn" in asked.missing

@@ -23,7 +23,7 @@ def check(subject: Subject) -> list[Finding] | Skipped:
     """Return warnings with the outlines that are unusable, mark nothing or most of the head, and a note of cut ones."""
     outlines = subject.outlines
     if outlines is None:
-        return Skipped("no outlines are named")
+        return Skipped("the data lists no outlines")
     around, over = _too_large(subject, outlines)
     return [
         *_unusable(subject, outlines),

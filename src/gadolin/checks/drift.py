@@ -55,7 +55,7 @@ def check(subject: Subject) -> list[Finding] | Skipped:
         return Skipped("no model was given")
     kept = subject.bundle.facts.get("statistics")
     if kept is None:
-        return Skipped("the model keeps no statistics of its training part; train it anew to have them")
+        return Skipped("the model keeps no statistics of its training part; train it again to have them")
     groups, quantiles = read_summary(kept)
     labels = [record.label for record in subject.mine]
     now, before = len(set(group_names(subject))), effective_groups(labels, groups)

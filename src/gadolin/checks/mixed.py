@@ -17,7 +17,7 @@ __all__ = ["check"]
 def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a warning where slices of several sources stand in one data set, with those that two of them share."""
     if not any(record.source for record in subject.mine):
-        return Skipped("no source is named")
+        return Skipped("the data lists no source")
     sources = Counter(record.source or "unnamed" for record in subject.mine)
     if len(sources) < 2:
         return []

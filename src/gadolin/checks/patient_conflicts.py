@@ -16,7 +16,7 @@ __all__ = ["check"]
 def check(subject: Subject) -> list[Finding] | Skipped:
     """Return a warning for copies under two patients: within the data set, and against the other one."""
     if not any(record.patient for record in subject.mine):
-        return Skipped("no patient is named")
+        return Skipped("no patient is known")
     return [*_within(subject), *_against(subject)]
 
 

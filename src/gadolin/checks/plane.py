@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.checks.appearance import asymmetry, head_aspect
-from gadolin.checks.probes import STRANGERS, WARNING, asked_of, probe, told
+from gadolin.checks.probes import STRANGERS, WARNING, in_words, probe, probe_data_of
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
 from gadolin.checks.views import head_mask, shrunk
@@ -117,7 +117,7 @@ def _proxy(subject: Subject) -> list[Finding] | Skipped:
     lesions = [row for row, record in enumerate(subject.mine) if record.label not in without]
     alike = len({subject.mine[row].label for row in lesions}) > 1
     rows = lesions if alike else list(range(subject.own))
-    asked = asked_of(subject).take(rows)
+    asked = probe_data_of(subject).take(rows)
     if asked.missing:
         return Skipped(f"files do not tell their planes, and to guess, {asked.missing}")
     some = asked.take(asked.drawn)
@@ -132,13 +132,14 @@ def _proxy(subject: Subject) -> list[Finding] | Skipped:
             kind="plane",
             severity="warning" if alike else "note",
             message=f"Planes may differ between the classes: left-right asymmetry and the aspect of the head alone "
-            f"tell the class in {told(found)}; their medians are {each}.",
+            f"tell the class in {in_words(found)}; their medians are {each}.",
             rule="A proxy: files here do not tell their plane. Asymmetry is the mean difference to the mirror image, "
             "over the spread of tones, the aspect the height of the head over its width, both on the prepared slice; "
             "sagittal slices are asymmetric, axial ones taller than wide. Probed as shortcuts are. A warning where the "
             f"interval's lower end is {WARNING} of the way from chance to 1; never serious, as a tumour "
             f"makes a head asymmetric too: {' and '.join(without) or 'a class without one'} is left out beside two "
-            f"classes with a tumour, and told in a note beside one. {STRANGERS} The score is the balanced accuracy.",
+            f"classes with a tumour, and reported in a note beside one. {STRANGERS} The score is the balanced "
+            "accuracy.",
             remedy="Look at 20 slices of each class; where planes differ, share them out evenly or report figures for "
             "each plane by itself.",
             score=found.accuracy.value,

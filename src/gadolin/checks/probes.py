@@ -25,15 +25,15 @@ __all__ = [
     "SERIOUS",
     "STRANGERS",
     "WARNING",
-    "Asked",
     "Probe",
-    "asked_of",
+    "ProbeData",
     "difference",
     "group_names",
+    "in_words",
     "probe",
+    "probe_data_of",
     "severity",
     "strangers",
-    "told",
 ]
 
 SERIOUS = 0.5
@@ -53,7 +53,7 @@ _MOST = 8_000  # slices that are looked at; more cost time and hardly narrow an 
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ProbeData:
     """The slices whose class is to be told: N labels, and what each is held together by (patient, copies).
 
     ``strangers``: the patients of some are not known, so that slices of one patient may stand in several groups.
@@ -63,10 +63,10 @@ class Asked:
     groups: tuple[str, ...]
     strangers: bool = False
 
-    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Asked:
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> ProbeData:
         """Return the slices of ``rows``, in that order."""
         labels, groups = (tuple(column[row] for row in rows) for column in (self.labels, self.groups))
-        return Asked(labels, groups, self.strangers)
+        return ProbeData(labels, groups, self.strangers)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -169,12 +169,12 @@ def strangers(subject: Subject) -> bool:
     return not all(record.patient for record in subject.carried)
 
 
-def asked_of(subject: Subject) -> Asked:
-    """Return the question of the class of each slice under audit."""
-    return Asked(tuple(record.label for record in subject.mine), group_names(subject), strangers(subject))
+def probe_data_of(subject: Subject) -> ProbeData:
+    """Return the classes of the slices under audit, with their groups."""
+    return ProbeData(tuple(record.label for record in subject.mine), group_names(subject), strangers(subject))
 
 
-def probe(features: NDArray[np.float32], asked: Asked, *, columns: Sequence[str] = ()) -> Probe:
+def probe(features: NDArray[np.float32], asked: ProbeData, *, columns: Sequence[str] = ()) -> Probe:
     """Tell the class from ``features`` by extremely randomised trees (Geurts et al., 2006), five folds of whole groups.
 
     Args:
@@ -213,7 +213,7 @@ def probe(features: NDArray[np.float32], asked: Asked, *, columns: Sequence[str]
     )
 
 
-def difference(first: Probe, second: Probe, asked: Asked) -> Interval:
+def difference(first: Probe, second: Probe, asked: ProbeData) -> Interval:
     """Return the balanced accuracy of ``second`` minus that of ``first``, which both looked at ``asked``."""
     before, after = (_balanced(one.predicted, asked.targets) for one in (first, second))
     return paired_intervals(before, after, asked.groups, resamples=_RESAMPLES)[0]
@@ -229,7 +229,7 @@ def severity(found: Probe) -> str:
     return "serious" if found.above >= SERIOUS and not found.strangers else "warning"
 
 
-def told(found: Probe) -> str:
+def in_words(found: Probe) -> str:
     """Return the figure in words, such as "72 % (95 % interval 68 to 75 %), where chance gives 25 %"."""
     value, low, high = found.accuracy.value, found.accuracy.low, found.accuracy.high
     spread = "" if low is None or high is None else f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
@@ -238,7 +238,7 @@ def told(found: Probe) -> str:
     return f"{100 * (value or 0.0):.0f} %{spread} where chance gives {100 * found.chance:.0f} %"
 
 
-def _accuracy(predicted: NDArray[np.int64], asked: Asked) -> Interval:
+def _accuracy(predicted: NDArray[np.int64], asked: ProbeData) -> Interval:
     """Return the balanced accuracy; where every answer is right, with the exact bound of the class of fewest groups."""
     found = group_intervals(_balanced(predicted, asked.targets), asked.groups, resamples=_RESAMPLES)[0]
     if found.value == 1.0 and found.low is None:

@@ -81,16 +81,16 @@ def look_at(subject: Subject, selection: Selection | None = None) -> AuditResult
             continue
         if reason is None and entry.error is not None:
             reason = entry.error.reason
-        told = Skipped(reason) if reason is not None else _run(name, CHECKS.get(name), subject)
-        if isinstance(told, Skipped):
-            skipped[name] = told.reason
+        result = Skipped(reason) if reason is not None else _run(name, CHECKS.get(name), subject)
+        if isinstance(result, Skipped):
+            skipped[name] = result.reason
         else:
             looked.append(name)
-            found += told
+            found += result
     findings = tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
     by_request = {name for name in skipped if selection.reason(name) is not None}
-    said = verdict(subject, findings, by_request)
-    return AuditResult(said, findings, part_counts(subject), tuple(looked), skipped, subject)
+    summary = verdict(subject, findings, by_request)
+    return AuditResult(summary, findings, part_counts(subject), tuple(looked), skipped, subject)
 
 
 def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Skipped:
@@ -99,17 +99,17 @@ def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Skipped:
         return check(subject)
     failed = f"the plug-in of {CHECKS.provider(name)} failed"
     try:
-        told = check(subject)
+        result = check(subject)
     except Exception as error:  # noqa: BLE001 -- whatever a plug-in raises, the other checks run
         return Skipped(f"{failed}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
-    if isinstance(told, Skipped):
-        return told
-    if not isinstance(told, list | tuple) or not all(isinstance(one, Finding) for one in told):
+    if isinstance(result, Skipped):
+        return result
+    if not isinstance(result, list | tuple) or not all(isinstance(one, Finding) for one in result):
         return Skipped(f"{failed}: it must return a list of gadolin.records.Finding, or gadolin.checks.Skipped")
-    wrong = sorted({one.severity for one in told} - {*SEVERITIES})
+    wrong = sorted({one.severity for one in result} - {*SEVERITIES})
     if wrong:
         return Skipped(f"{failed}: a severity must be one of {', '.join(SEVERITIES)}, not {wrong[0]!r}")
-    return [replace(one, kind=name) for one in told]
+    return [replace(one, kind=name) for one in result]
 
 
 def subject_of(

@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.checks.facts import FileFacts
-from gadolin.checks.probes import SERIOUS, STRANGERS, WARNING, Asked, Probe, asked_of, difference, probe, severity, told
+from gadolin.checks.probes import (
+    SERIOUS,
+    STRANGERS,
+    WARNING,
+    Probe,
+    ProbeData,
+    difference,
+    in_words,
+    probe,
+    probe_data_of,
+    severity,
+)
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
 from gadolin.checks.views import BACKGROUND, background, painted_out, shrunk, thumbnails
@@ -28,7 +39,7 @@ _HOW = (
 
 def check(subject: Subject) -> list[Finding] | Skipped:
     """Return what file facts, tones, the background and the picture with the tumour painted out tell of the class."""
-    asked = asked_of(subject)
+    asked = probe_data_of(subject)
     if asked.missing:
         return Skipped(asked.missing)
     rows = asked.drawn
@@ -109,7 +120,7 @@ def _shortcut(found: Probe, weight: str, claim: str, *, rule: str, remedy: str) 
         Finding(
             kind="shortcuts",
             severity=weight,
-            message=f"{claim} in {told(found)}; the most telling {_telling(found)}.",
+            message=f"{claim} in {in_words(found)}; the most telling {_telling(found)}.",
             rule=f"{rule} {_HOW}",
             remedy=remedy,
             score=found.accuracy.value,
@@ -117,7 +128,7 @@ def _shortcut(found: Probe, weight: str, claim: str, *, rule: str, remedy: str) 
     ]
 
 
-def _without_tumour(subject: Subject, asked: Asked) -> list[Finding]:
+def _without_tumour(subject: Subject, asked: ProbeData) -> list[Finding]:
     """Compare pictures with and without their tumour, where outlines are known and enough of them."""
     outlines = subject.outlines
     if outlines is None:
@@ -139,8 +150,8 @@ def _without_tumour(subject: Subject, asked: Asked) -> list[Finding]:
         Finding(
             kind="shortcuts",
             severity=severity(without),
-            message=f"With the tumour painted out the class is still told in {told(without)}; as they are, the same "
-            f"{counted(len(chosen), 'picture')} give {100 * (whole.accuracy.value or 0):.0f} %, a difference of "
+            message=f"With the tumour painted out the class is still told in {in_words(without)}; as they are, the "
+            f"same {counted(len(chosen), 'picture')} give {100 * (whole.accuracy.value or 0):.0f} %, a difference of "
             f"{100 * (lost.value or 0):+.0f} points{spread}.",
             rule="Pictures of 16 x 16 pixels, as they are and with the outline and what is just around it painted over "
             f"from its rim (Telea, 2004). {_HOW}",
