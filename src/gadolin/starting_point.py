@@ -34,11 +34,13 @@ class StartingPoint:
     path: Path | None = None
 
     @classmethod
-    def resolve(cls, text: str) -> StartingPoint:
+    def resolve(cls, text: StartingPoint | str) -> StartingPoint:
         """Return the starting point that ``text`` means: none, imagenet, shipped or a path.
 
-        Raises WeightsError where there is no such file or folder.
+        A StartingPoint is returned as it is. Raises WeightsError where there is no such file or folder.
         """
+        if isinstance(text, StartingPoint):
+            return text
         if text in ("none", "imagenet"):
             return cls(text, "none" if text == "none" else "imagenet")
         path = model_place(text)

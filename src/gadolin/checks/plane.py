@@ -35,7 +35,7 @@ def check(subject: Subject) -> list[Finding] | Skipped:
     known = [row for row, plane in enumerate(planes) if plane]
     counts = Counter(labels[row] for row in known)
     if len(subject.classes) > 1 and all(counts[name] >= _FEWEST for name in subject.classes):
-        return _told_planes([planes[row] for row in known], [labels[row] for row in known])
+        return _named_planes([planes[row] for row in known], [labels[row] for row in known])
     return _proxy(subject)
 
 
@@ -70,7 +70,7 @@ def _planes(subject: Subject) -> list[str]:
     """Return the plane of each slice under audit where its DICOM file tells it, else an empty string."""
 
     @lru_cache(maxsize=8)
-    def told_by(path: str) -> str:
+    def plane_in_file(path: str) -> str:
         try:
             place = open_file(subject.mine[rows[path]].path).place
         except ReadError:
@@ -79,12 +79,12 @@ def _planes(subject: Subject) -> list[str]:
 
     rows = {str(record.path): row for row, record in enumerate(subject.mine)}
     return [
-        told_by(str(record.path)) if fact.format == "DICOM" else ""
+        plane_in_file(str(record.path)) if fact.format == "DICOM" else ""
         for record, fact in zip(subject.mine, subject.facts, strict=False)
     ]
 
 
-def _told_planes(planes: Sequence[str], labels: Sequence[str]) -> list[Finding]:
+def _named_planes(planes: Sequence[str], labels: Sequence[str]) -> list[Finding]:
     share, name = uneven(planes, labels)
     if share < _WARNING:
         return []
@@ -109,7 +109,7 @@ def _told_planes(planes: Sequence[str], labels: Sequence[str]) -> list[Finding]:
 
 
 def _proxy(subject: Subject) -> list[Finding] | Skipped:
-    """Return how well the class is told from the head's symmetry and aspect, which change with the plane.
+    """Return how well the class is predicted from the head's symmetry and aspect, which change with the plane.
 
     Slices without a tumour, which alone makes a head asymmetric, are left out where two classes have one.
     """

@@ -1,4 +1,4 @@
-"""How well a class can be told from something: out of fold, by whole groups, beside chance."""
+"""How well a class can be predicted from something: out of fold, by whole groups, beside chance."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _MOST = 8_000  # slices that are looked at; more cost time and hardly narrow an 
 
 @dataclass(frozen=True, eq=False)
 class ProbeData:
-    """The slices whose class is to be told: N labels, and what each is held together by (patient, copies).
+    """The slices whose class is to be predicted: N labels, and what each is held together by (patient, copies).
 
     ``strangers``: the patients of some are not known, so that slices of one patient may stand in several groups.
     """

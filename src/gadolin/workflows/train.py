@@ -99,7 +99,7 @@ def train(
         data=as_data(data),
         out=Path(out),
         recipe=load_recipe(recipe),
-        weights=weights if isinstance(weights, StartingPoint) else StartingPoint.resolve(weights),
+        weights=StartingPoint.resolve(weights),
         machine=Machine(seed=seed),
         validation=validation,
         resume=resume,
