@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gadolin.decision import softmax
 from gadolin.explanations import explain
 from gadolin.manifest import read_manifest
 from gadolin.network.backbones import backbone
 from gadolin.network.restore import restored
 from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.predictor import Predictor, probabilities
+from gadolin.predictor import Predictor
 from gadolin.prepare import prepare
 from gadolin.readers import read
 from gadolin.recipe import named_recipe, with_settings
@@ -83,8 +84,8 @@ def row(name: str, data: Path, out: Path, arguments: argparse.Namespace) -> list
     network = restored(predictor.bundle)
     with torch.no_grad():
         both = (network(torch.from_numpy(np.array(each))).logits.numpy() for each in (prepared, prepared[:, :, ::-1]))
-        wanted = probabilities(sum(both) / 2)
-    parity = float(np.abs(wanted - probabilities(predictor.logits(prepared))).max())
+        wanted = softmax(sum(both) / 2)
+    parity = float(np.abs(wanted - softmax(predictor.logits(prepared))).max())
     maps = [explain(predictor, images[0], method=method, label=predictor.bundle.classes[0]).heat for method in METHODS]
     good = [
         "yes" if heat.shape == images[0].pixels.shape and np.isfinite(heat).all() and np.ptp(heat) > 0 else "no"

@@ -23,8 +23,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from safetensors.torch import load_file, save_file
 
 from gadolin.bundle import Bundle, write_bundle
+from gadolin.decision import class_probabilities
 from gadolin.manifest import file_digest
-from gadolin.predictor import Predictor, probabilities
+from gadolin.predictor import Predictor
 from publish import markdown, percent
 
 FLIPPED = 0.002
@@ -203,7 +204,7 @@ def _decisions(bundle: Bundle, prepared: Slices) -> NDArray[np.int64]:
     """Return what is named of prepared slices, as the number of its class, and -1 where nothing is."""
     predictor = Predictor.load(bundle.folder)
     said = predictor.ask(prepared)
-    likely = probabilities(said.logits, bundle.temperature)
+    likely = class_probabilities(said.logits, bundle)
     named = (likely.max(axis=1) >= bundle.confidence_threshold) & ~predictor.strange(said)
     return np.where(named, likely.argmax(axis=1), -1)
 

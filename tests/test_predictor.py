@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from gadolin.decision import softmax
 from gadolin.errors import BundleError, RequestError
 from gadolin.montage import HEAD_COUNTER
 from gadolin.phantom import CLASSES, draw_patient
-from gadolin.predictor import Predictor, probabilities
+from gadolin.predictor import Predictor
 from gadolin.prepare import Preparation
 from gadolin.records import NOTICE, Slice
 from gadolin.runtime import open_runtime
@@ -212,7 +213,7 @@ LOGITS = arrays.arrays(np.float32, (3, 4), elements=st.floats(-1000, 1000, width
 
 @given(LOGITS, st.floats(0.05, 20))
 def test_softmax_sums_to_one_and_keeps_the_order(logits, temperature):
-    rows = probabilities(logits, temperature)
+    rows = softmax(logits, temperature)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
     for row, source in zip(rows, logits, strict=True):
@@ -221,12 +222,12 @@ def test_softmax_sums_to_one_and_keeps_the_order(logits, temperature):
 
 @given(LOGITS, st.floats(-50, 50))
 def test_softmax_does_not_change_with_a_constant(logits, constant):
-    shifted = probabilities(logits.astype(np.float64) + constant)
-    np.testing.assert_allclose(probabilities(logits), shifted, atol=1e-5)
+    shifted = softmax(logits.astype(np.float64) + constant)
+    np.testing.assert_allclose(softmax(logits), shifted, atol=1e-5)
 
 
 def test_softmax_is_right_by_hand():
-    rows = probabilities(np.log(np.array([[1, 2, 5]], np.float32)))
+    rows = softmax(np.log(np.array([[1, 2, 5]], np.float32)))
     np.testing.assert_allclose(rows, [[0.125, 0.25, 0.625]], atol=1e-6)
 
 

@@ -164,6 +164,16 @@ def test_records_of_other_parts_stay_where_they_are():
     assert [one.split for one in divided[-2:]] == ["test", "validation"]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_that_stay_keep_their_whole_group_and_have_no_share(seed):
+    records = [record(n, label, patient=f"p{n // 2}") for n, label in enumerate("xy" * 10)]
+    records += [record(50 + n, "unknown") for n in range(4)]
+    divided = cut(records, 0.3, part="validation", seed=seed, stay=[0, *range(20, 24)])
+    assert [one.split for one in divided[:2]] == ["train", "train"]
+    assert {one.split for one in divided[20:]} == {"train"}
+    assert sum(one.split == "validation" for one in divided) > 2
+
+
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.25, 0.3])
 def test_a_class_that_is_one_patient_cannot_be_cut_whatever_the_share(fraction):
     rows = [record(number, "glioma", patient="only") for number in range(3)]

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.bundle import SHIPPED, Bundle, read_bundle, require_digest
+from gadolin.decision import SEQUENCE_KNOWN, class_probabilities, decide
 from gadolin.errors import RequestError
 from gadolin.inputs import One, Several, slices_from
 from gadolin.montage import count_heads
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
 from gadolin.runtime import NetworkOutput, Opened, Runtime, open_runtime
+from gadolin.sources.labels import is_without_lesion
 
-__all__ = ["Looked", "Predict", "Predictor", "probabilities"]
+__all__ = ["Looked", "Predict", "Predictor"]
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _BATCH = 16
@@ -25,8 +27,13 @@ _REASONS = {
     "colour_image": "the picture shows true colours, which no MRI slice does",
     "several_slices": "the picture shows several slices; a prediction is for one",
     "out_of_distribution": "the picture looks like nothing that the model was trained on",
-    "low_confidence": "no class reaches a probability of {:.4g}",
+    "low_confidence": "no class reaches a probability of {threshold:.4g}",
+    "tumour_uncertain": "neither a tumour nor its absence reaches a probability of {threshold:.4g}",
+    "kind_uncertain": "tumour suspected; no kind reaches a probability of {threshold:.4g}",
+    "kind_not_validated": "tumour suspected on {sequence}; kind not determined",
+    "sequence_not_validated": "no tumour seen, but the model was not validated on {sequence}",
 }
+_UNKNOWN_SEQUENCE = "a sequence that the model does not recognise"
 
 
 class Looked(NamedTuple):
@@ -125,11 +132,20 @@ class Predictor:
 
     def verdicts(self, said: NetworkOutput, declined: Sequence[str | None], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for each slice from what the graph said of it, and what ``declines`` did."""
-        likely = probabilities(said.logits, self.bundle.temperature)
-        facts = zip(likely, declined, self.strange(said).tolist(), names, strict=True)
+        likely = class_probabilities(said.logits, self.bundle)
+        facts = zip(likely, self.sequences(said), declined, self.strange(said).tolist(), names, strict=True)
         return [
-            self._verdict(row, name, code or ("out_of_distribution" if odd else None)) for row, code, odd, name in facts
+            self._prediction(row, sequence, name, code or ("out_of_distribution" if odd else None))
+            for row, sequence, code, odd, name in facts
         ]
+
+    def sequences(self, said: NetworkOutput) -> list[str | None]:
+        """Return the MRI sequence of each slice as the graph recognises it, None where it does not."""
+        if said.sequence is None or self.bundle.sequence is None:
+            return [None] * len(said.logits)
+        best = said.sequence.argmax(axis=1).tolist()
+        sure = said.sequence.max(axis=1) >= SEQUENCE_KNOWN
+        return [self.bundle.sequence[place] if known else None for place, known in zip(best, sure, strict=True)]
 
     def ask(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """Return everything that the graph says of prepared slices (N, H, H) uint8, N at least 1."""
@@ -144,7 +160,7 @@ class Predictor:
 
     def probabilities(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return calibrated probabilities (N, K) float32 of prepared slices (N, H, H) uint8."""
-        return probabilities(self.logits(prepared), self.bundle.temperature)
+        return class_probabilities(self.logits(prepared), self.bundle)
 
     def logits(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits (N, K) float32 of prepared slices (N, H, H) uint8, before temperature."""
@@ -166,21 +182,34 @@ class Predictor:
         changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)
         return prepare(changed, self.bundle.preparation, frame)
 
-    def _verdict(self, likely: NDArray[np.float32], name: str, code: str | None) -> Prediction:
-        best = int(likely.argmax())
-        if code is None and likely[best] < self.bundle.confidence_threshold:
-            code = "low_confidence"
-        reason = code and _REASONS[code].format(self.bundle.confidence_threshold)
-        classes = self.bundle.classes
+    def _prediction(
+        self, likely: NDArray[np.float32], sequence: str | None, name: str, declined: str | None
+    ) -> Prediction:
+        bundle = self.bundle
+        verdict = decide(likely, bundle, sequence, declined)
+        p_tumour = None
+        if bundle.p_tumour is not None:
+            p_tumour = sum(
+                float(p) for label, p in zip(bundle.classes, likely, strict=True) if not is_without_lesion(label)
+            )
         return Prediction(
             path=name,
-            probabilities={label: round(float(p), 6) for label, p in zip(classes, likely, strict=True)},
-            label=None if code else classes[best],
-            abstained=code is not None,
-            reason=reason,
-            reason_code=code,
-            model=self.bundle.digest,
+            probabilities={label: round(float(p), 6) for label, p in zip(bundle.classes, likely, strict=True)},
+            label=verdict.label,
+            abstained=verdict.label is None,
+            reason=verdict.code and self._reason(verdict.code, sequence),
+            reason_code=verdict.code,
+            model=bundle.digest,
+            sequence=sequence,
+            p_tumour=None if p_tumour is None else round(p_tumour, 6),
+            validated=verdict.validated,
         )
+
+    def _reason(self, code: str, sequence: str | None) -> str:
+        threshold = self.bundle.confidence_threshold
+        if code == "tumour_uncertain" and self.bundle.p_tumour is not None:
+            threshold = self.bundle.p_tumour["threshold"]
+        return _REASONS[code].format(threshold=threshold, sequence=sequence or _UNKNOWN_SEQUENCE)
 
 
 def _loaded(place: str | None, digest: str, runtime: str, threads: int) -> Predictor:
@@ -188,10 +217,3 @@ def _loaded(place: str | None, digest: str, runtime: str, threads: int) -> Predi
     predictor = Predictor.load(place, runtime=runtime, threads=threads)
     require_digest(predictor.bundle, digest)
     return predictor
-
-
-def probabilities(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Return the softmax (N, K) float32 of logits (N, K) over ``temperature``."""
-    scaled = logits.astype(np.float64) / temperature
-    exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(exponent / exponent.sum(axis=1, keepdims=True), np.float32)

@@ -96,8 +96,10 @@ class Prediction:
     """The answer for one slice.
 
     ``probabilities`` maps each class, in the order of the bundle, to a calibrated float in [0, 1]; they sum to 1.
-    ``label`` is the most probable class, or None where the model abstains; ``reason`` then says why and ``reason_code``
-    names it: "colour_image", "several_slices", "out_of_distribution" or "low_confidence".
+    ``label`` is the class that is named, or None where the model abstains; ``reason`` then says why and ``reason_code``
+    names it: "colour_image", "several_slices", "out_of_distribution" or "low_confidence". Of a model that answers apart
+    whether there is a tumour and of which kind, also "tumour_uncertain", "sequence_not_validated" (no tumour seen),
+    "kind_uncertain" and "kind_not_validated" (of both, a tumour is suspected): ``p_tumour`` says how likely it is.
     ``model`` is the digest of the bundle that answered; ``frame`` numbers the slice in a file of several.
     ``p_tumour`` is the calibrated probability in [0, 1] that the slice shows a tumour of any kind, ``sequence`` the MRI
     sequence that the model recognises, one of ``SEQUENCES``, and ``validated`` whether the model was validated for this

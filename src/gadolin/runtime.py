@@ -17,11 +17,24 @@ from gadolin.manifest import file_digest
 from gadolin.registry import Registry
 from gadolin.telemetry import import_onnxruntime, import_openvino
 
-__all__ = ["OOD_SCORE", "OUTPUTS", "RUNTIMES", "MakeRuntime", "NetworkOutput", "Opened", "Runtime", "open_runtime"]
+__all__ = [
+    "OOD_SCORE",
+    "OUTPUTS",
+    "RUNTIMES",
+    "SEQUENCE",
+    "MakeRuntime",
+    "NetworkOutput",
+    "Opened",
+    "Runtime",
+    "open_runtime",
+]
 
 OUTPUTS = ("logits", "features", "evidence")
 OOD_SCORE = "strangeness"
 """The name of an output that a graph may have besides: how unlike the training data a slice is."""
+SEQUENCE = "sequence"
+"""The name of another: the probability of each MRI sequence that the bundle lists."""
+_BESIDES = {OOD_SCORE: "ood_score", SEQUENCE: "sequence"}
 
 _MOST_THREADS = 256
 
@@ -29,17 +42,23 @@ Floats = NDArray[np.float32]
 
 
 class NetworkOutput(NamedTuple):
-    """What a graph says of N slices, float32; ``ood_score`` is None where the graph does not tell it."""
+    """What a graph says of N slices, float32; ``ood_score`` and ``sequence`` are None where the graph lacks them."""
 
     logits: Floats
     features: Floats
     evidence: Floats
     ood_score: Floats | None = None
+    sequence: Floats | None = None
+
+    @classmethod
+    def named(cls, names: Sequence[str], values: Sequence[Floats]) -> NetworkOutput:
+        """Return the answer of a graph whose outputs ``names`` have these values."""
+        return cls(**{_BESIDES.get(name, name): value for name, value in zip(names, values, strict=True)})
 
     def rows(self) -> list[NetworkOutput]:
         """Return N answers of one slice each."""
         return [
-            NetworkOutput(*(None if part is None else part[row : row + 1] for part in self))  # type: ignore[arg-type]  # ood_score alone may be None
+            NetworkOutput(*(None if part is None else part[row : row + 1] for part in self))  # type: ignore[arg-type]  # the last two alone may be None
             for row in range(len(self.logits))
         ]
 
@@ -47,14 +66,17 @@ class NetworkOutput(NamedTuple):
     def joined(cls, answers: Sequence[NetworkOutput]) -> NetworkOutput:
         """Join one or more answers of one graph along the slices."""
         parts = (None if part[0] is None else np.concatenate(part) for part in zip(*answers, strict=True))
-        return cls(*parts)  # type: ignore[arg-type]  # ood_score alone may be None
+        return cls(*parts)  # type: ignore[arg-type]  # the last two alone may be None
 
 
 class Runtime(Protocol):
     """Executes a graph; safe to call from several threads."""
 
     def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
-        """Return logits (N, K), features (N, F), evidence (N, K, h, w), ood_score (N,) of slices (N, H, H) uint8."""
+        """Return the answer for slices (N, H, H) uint8.
+
+        Logits (N, K), features (N, F), evidence (N, K, h, w), and where there are such ood_score (N,), sequence (N, S).
+        """
 
 
 MakeRuntime = Callable[[Path, int], Runtime]
@@ -88,12 +110,12 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise _unloadable(graph, error) from error
-        told = any(output.name == OOD_SCORE for output in self._session.get_outputs())
-        self._outputs = (*OUTPUTS, OOD_SCORE) if told else OUTPUTS
+        known = {output.name for output in self._session.get_outputs()}
+        self._outputs = [*OUTPUTS, *(name for name in _BESIDES if name in known)]
 
     def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """See ``Runtime``."""
-        return NetworkOutput(*self._session.run(self._outputs, {"slices": prepared}))
+        return NetworkOutput.named(self._outputs, self._session.run(self._outputs, {"slices": prepared}))
 
 
 @RUNTIMES.register("openvino")
@@ -110,13 +132,13 @@ class OpenVino:
             self._compiled = openvino.Core().compile_model(str(graph), "CPU", options)
         except Exception as error:
             raise _unloadable(graph, error) from error
-        told = any(OOD_SCORE in output.get_names() for output in self._compiled.outputs)
-        self._outputs = (*OUTPUTS, OOD_SCORE) if told else OUTPUTS
+        known = {name for output in self._compiled.outputs for name in output.get_names()}
+        self._outputs = [*OUTPUTS, *(name for name in _BESIDES if name in known)]
 
     def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """See ``Runtime``."""
         result = self._compiled.create_infer_request().infer([prepared])
-        return NetworkOutput(*(np.array(result[name]) for name in self._outputs))
+        return NetworkOutput.named(self._outputs, [np.array(result[name]) for name in self._outputs])
 
 
 def _unloadable(graph: Path, error: Exception) -> BundleError:

@@ -26,6 +26,9 @@ BOUNDS = {
     "patience": (0, 100_000),
     "progressive": (0.25, 1),
     "outline_weight": (0, 1000),
+    "sources.draws": (0, 10_000_000),
+    "sources.kind_share": (0, 1),
+    "sources.outline_weight": (0, 1),
     "optimizer.lr": (1e-9, 100),
     "optimizer.weight_decay": (0, 10),
     "optimizer.warmup_epochs": (0, 100_000),
@@ -219,7 +222,7 @@ def test_every_key_has_one_line_of_help(key):
 
 
 def test_the_built_in_recipes_are_there_each_with_a_summary():
-    assert list(RECIPES) == list(SUMMARIES) == ["default", "outlines", "robust", "hardened", "resnet50"]
+    assert list(RECIPES) == list(SUMMARIES) == ["default", "outlines", "robust", "hardened", "multisource", "resnet50"]
     assert all(recipe.name == name for name, recipe in RECIPES.items())
     assert named_recipe("outlines").network.evidence == "outlines"
     assert named_recipe("resnet50").network.freeze

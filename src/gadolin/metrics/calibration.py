@@ -15,6 +15,7 @@ __all__ = [
     "BINS",
     "ReliabilityBin",
     "expected_calibration_error",
+    "fit_logistic",
     "fit_temperature",
     "reliability",
 ]
@@ -24,6 +25,8 @@ _LOWEST, _HIGHEST = math.log(0.05), math.log(20.0)
 _PRIOR = 0.5  # standard deviation of log temperature before any row is seen
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _PRECISION = 1e-7
+_NEWTON_STEPS = 200
+_FAR = 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,27 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> f
             right = low + _GOLDEN * (high - low)
             at_right = loss(right)
     return math.exp((low + high) / 2)
+
+
+def fit_logistic(values: NDArray[np.floating], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return scale and offset that make 1 / (1 + exp(-(scale values + offset))) most likely (Platt 1999).
+
+    Most likely together with a prior, normal around 1 and 0 with a standard deviation of 1, which weighs as much as one
+    row. ``values`` (N,) are logits of data that was not learned from, ``truth`` (N,) bool. The scale is at least 0.05.
+    """
+    given = np.column_stack([values.astype(np.float64), np.ones(len(values))])
+    prior = np.array([1.0, 0.0])
+    line = prior.copy()
+    for _ in range(_NEWTON_STEPS):
+        likely = 1 / (1 + np.exp(-np.clip(given @ line, -_FAR, _FAR)))
+        slope = given.T @ (likely - truth) + (line - prior)
+        bend = (given * (likely * (1 - likely))[:, None]).T @ given + np.eye(2)
+        step = np.linalg.solve(bend, slope)
+        step *= min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
+        line = line - step
+        if float(np.abs(step).max()) < _PRECISION:
+            break
+    return max(float(line[0]), 0.05), float(line[1])
 
 
 def _check_logits(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> None:

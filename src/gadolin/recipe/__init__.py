@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gadolin.recipe.load import load_recipe
 from gadolin.recipe.presets import RECIPES, SUMMARIES, named_recipe, recipes
-from gadolin.recipe.recipe import Augmentation, Corruptions, Network, Optimizer, Recipe
+from gadolin.recipe.recipe import Augmentation, Corruptions, Network, Optimizer, Recipe, Sources
 from gadolin.recipe.settings import with_settings
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Network",
     "Optimizer",
     "Recipe",
+    "Sources",
     "load_recipe",
     "named_recipe",
     "recipes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gadolin.errors import RecipeError, suggestion
-from gadolin.recipe.recipe import Augmentation, Corruptions, Network, Optimizer, Recipe
+from gadolin.recipe.recipe import Augmentation, Corruptions, Network, Optimizer, Recipe, Sources
 
 __all__ = ["RECIPES", "SUMMARIES", "named_recipe", "recipes"]
 
@@ -56,11 +56,23 @@ _HARDENED = replace(
     optimizer=replace(_ROBUST.optimizer, lr=8e-4, warmup_epochs=0.5),
 )
 
+_MULTISOURCE = replace(
+    _HARDENED,
+    name="multisource",
+    epochs=14,
+    balance="sources",
+    progressive=0.8,
+    sources=Sources(kinds="mixed", draws=3000, outline_weight=0.5),
+    network=replace(_HARDENED.network, backbone="tf_efficientnet_lite0", freeze=2),
+    optimizer=replace(_HARDENED.optimizer, lr=6e-4),
+)
+
 RECIPES = {
     "default": _DEFAULT,
     "outlines": _OUTLINES,
     "robust": _ROBUST,
     "hardened": _HARDENED,
+    "multisource": _MULTISOURCE,
     "resnet50": Recipe(
         name="resnet50",
         epochs=20,
@@ -80,6 +92,7 @@ SUMMARIES = {
     "outlines": "the same network, with evidence learned from lesion outlines; three times as long",
     "robust": "outlines under strong changes of intensity and noise; the first of two steps",
     "hardened": "fine-tunes a robust run for pictures of other scanners; the second step",
+    "multisource": "from ImageNet weights, for slices of several hospitals and sequences in one manifest",
     "resnet50": "the founding design: ResNet-50 with ImageNet weights, mostly frozen; wants a GPU",
 }
 """What each built-in recipe is for, in one line."""

@@ -14,7 +14,7 @@ from gadolin.recipe.fields import choice, number, require_fields, switch, text
 from gadolin.recipe.keys import changed
 from gadolin.run_folder import RunFolder
 
-__all__ = ["Augmentation", "Corruptions", "Network", "Optimizer", "Recipe"]
+__all__ = ["Augmentation", "Corruptions", "Network", "Optimizer", "Recipe", "Sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,25 @@ class Optimizer:
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """How one network learns from slices of several sources and sequences.
+
+    A source is ``source`` of the manifest. What teaches no kind still teaches whether and where there is a tumour.
+    """
+
+    kinds: str = choice(
+        ("all", "mixed"), "all", "sources that teach the kind of a tumour: all, or with two kinds or more of a sequence"
+    )
+    draws: int = number(0, 0, 10_000_000, "slices drawn in an epoch; 0 for each slice once")
+    kind_share: float = number(0.5, 0, 1, "fraction of the draws that teach the kind, with balance=sources")
+    outline_weight: float = number(1.0, 0, 1, "weight of outlines of tumours that do not teach the kind")
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not allowed."""
+        require_fields(self, "sources.")
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that decides what is learned, apart from the data, the seed and the machine.
 
@@ -130,9 +149,9 @@ class Recipe:
     epochs: int = number(32, 1, 100_000, "passes over the training part, at most")
     batch_size: int = number(32, 2, 65_536, "slices in a step")
     balance: str = choice(
-        ("weights", "sampler", "none"),
+        ("weights", "sampler", "sources", "none"),
         "weights",
-        "how rare classes count: in the loss, by how often they are drawn, or not",
+        "how rare slices count: classes in the loss, classes or sources by how often they are drawn, or not",
     )
     label_smoothing: float = number(0.0, 0, 0.9, "fraction of each target that is spread over all classes")
     ema_decay: float = number(0.0, 0, 0.99999, "decay of the moving average of the weights, which is kept; 0 for none")
@@ -142,6 +161,9 @@ class Recipe:
     choose: str = choice(("loss", "last"), "loss", "epoch that is kept: of the lowest validation loss, or the last")
     progressive: float = number(1.0, 0.25, 1, "fraction of the input size that training starts with; 1 for the whole")
     outline_weight: float = number(1.0, 0, 1000, "weight of the loss of outlines beside that of classes")
+    sources: Sources = field(
+        default_factory=Sources, metadata={"help": "What slices of several sources and sequences teach."}
+    )
     network: Network = field(default_factory=Network, metadata={"help": "The network."})
     augmentation: Augmentation = field(
         default_factory=Augmentation, metadata={"help": "Random changes to training slices; 0 is none, for gamma 1."}
@@ -162,6 +184,13 @@ class Recipe:
                 code="recipe_values_conflict",
                 rule="patience waits for a better validation loss",
                 got=f"got {self.patience} and choose=last",
+                remedy="set one of them",
+            )
+        if self.sources.kinds == "mixed" and self.augmentation.mixup:
+            raise RecipeError(
+                code="recipe_values_conflict",
+                rule="sources.kinds=mixed needs augmentation.mixup=0",
+                got=f"got {self.augmentation.mixup}",
                 remedy="set one of them",
             )
 

@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.decision import class_probabilities
 from gadolin.errors import DataError
 from gadolin.explanations.subject import onto_slice
 from gadolin.explanations.trust import nothing
 from gadolin.folder_walk import failures_json, housekeeping_in
-from gadolin.predictor import Predictor, probabilities
+from gadolin.predictor import Predictor
 from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
 from gadolin.readers.series import by_place
@@ -133,7 +134,7 @@ class Engine:
         if "picture" in include:
             told["picture"] = picture_json(found.picture)
         if "evidence" in include:
-            likely = probabilities(said.logits, self.predictor.bundle.temperature)[0]
+            likely = class_probabilities(said.logits, self.predictor.bundle)[0]
             best = int(likely.argmax())
             box = find_frame(found.picture, self.predictor.bundle.preparation).box
             heat = onto_slice(said.evidence[0, best], box, found.picture.pixels.shape)

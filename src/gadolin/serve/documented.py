@@ -30,7 +30,8 @@ _VERDICT = {
     "abstained": {"type": "boolean"},
     "reason_code": {
         "type": ["string", "null"],
-        "description": "Why the model abstains: colour_image, several_slices, out_of_distribution or low_confidence.",
+        "description": "Why no class is named: colour_image, several_slices, out_of_distribution, low_confidence, "
+        "tumour_uncertain, sequence_not_validated, kind_uncertain or kind_not_validated.",
     },
     "reason": {"type": ["string", "null"], "description": "The same for people; the wording may change."},
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["canonical", "is_known", "is_without_lesion"]
+__all__ = ["canonical", "is_any_tumour", "is_known", "is_without_lesion"]
 
 _WITHOUT_LESION = "notumor"
+_ANY_TUMOUR = "tumor"
 _ALIASES = {
     "notumor": ("no", "none", "healthy", "normal", "notumour", "nontumor", "nontumour", "notumors"),
     "glioma": ("gliomatumor", "gliomatumour", "gliomas"),
@@ -30,6 +31,11 @@ def is_known(label: str) -> bool:
 def is_without_lesion(label: str) -> bool:
     """Return whether this is, in one of its usual spellings, the class of slices that show no tumour."""
     return canonical(label) == _WITHOUT_LESION
+
+
+def is_any_tumour(label: str) -> bool:
+    """Return whether this is, in one of its usual spellings, the class of slices that show a tumour of any kind."""
+    return canonical(label) == _ANY_TUMOUR
 
 
 def _plain(label: str) -> str:

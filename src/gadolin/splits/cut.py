@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,16 +15,18 @@ from gadolin.splits.bonds import kept_together
 __all__ = ["cut"]
 
 
-def cut(records: Sequence[Record], fraction: float, *, part: str, seed: int) -> list[Record]:
+def cut(
+    records: Sequence[Record], fraction: float, *, part: str, seed: int, stay: Collection[int] = ()
+) -> list[Record]:
     """Move about ``fraction`` of the train records of each class to ``part``; none shares a patient or group.
 
     Whole groups move, drawn in an order fixed by ``seed``; a class whose groups are all too large for its share gives
-    its smallest one. Records of other parts stay. Raises DataError where a class would be left without slices on
-    either side.
+    its smallest one. Records of other parts stay, and so do the rows ``stay`` with all of their groups. Raises
+    DataError where a class would be left without slices on either side.
     """
     train = [index for index, record in enumerate(records) if record.split in ("", "train")]
-    groups = kept_together(records, train)
-    there = Counter(records[i].label for i in train)
+    groups = [group for group in kept_together(records, train) if not any(row in stay for row in group)]
+    there = Counter(records[index].label for group in groups for index in group)
     quota = {label: fraction * count for label, count in there.items()}
     order = np.random.default_rng(seed).permutation(len(groups))
     moved: set[int] = set()

@@ -13,19 +13,21 @@ from torch import Tensor
 
 from gadolin.outlines import Outlines
 
-__all__ = ["Batch", "Examples", "batches", "class_weights", "epoch_order", "steps_per_epoch"]
+__all__ = ["Batch", "Examples", "batches", "class_weights", "epoch_order", "epoch_size", "steps_per_epoch"]
 
 
 class Batch(NamedTuple):
     """Prepared slices (n, H, H) uint8, classes (n,) int64, and where they are known outlines (n, h, h) uint8.
 
-    ``outlined`` (n,) bool marks the slices that have an outline; both are None where no slice has one.
+    ``outlined`` (n,) bool marks the slices that have an outline; both are None where no slice has one. Where
+    ``kind_known`` (n,) bool is false the slice shows a tumour of a kind that it does not teach; None: all do.
     """
 
     prepared: Tensor
     targets: Tensor
     outlines: Tensor | None = None
     outlined: Tensor | None = None
+    kind_known: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,13 +35,18 @@ class Examples:
     """Prepared slices (N, H, H) uint8, usually a memory map, and their classes (N,) int64 in [0, K).
 
     ``outlines``, where there are any, has one entry for each slice. ``rows`` (M,) int64 picks the slices that belong to
-    this part; ``targets`` has one entry for each of them.
+    this part; ``targets`` has one entry for each of them, and so have the last two, where they are not None:
+    ``kind_known`` (M,) bool as in ``Batch``, and ``chances`` (M,) float64, which sum to 1, by which slices are drawn.
+    ``kinds`` are the classes that are kinds of tumour; a slice whose kind is not named has the first as its target.
     """
 
     slices: NDArray[np.uint8]
     rows: NDArray[np.int64]
     targets: NDArray[np.int64]
     outlines: Outlines | None = None
+    kinds: tuple[int, ...] = ()
+    kind_known: NDArray[np.bool_] | None = None
+    chances: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Return how many slices there are."""
@@ -49,6 +56,8 @@ class Examples:
         """Return the batch of the chosen places in [0, M)."""
         rows = self.rows[chosen]
         batch = Batch(torch.from_numpy(self.slices[rows]), torch.from_numpy(self.targets[chosen]))
+        if self.kind_known is not None:
+            batch = batch._replace(kind_known=torch.from_numpy(self.kind_known[chosen]))
         if self.outlines is None:
             return batch
         coverage, known = torch.from_numpy(self.outlines.coverage[rows]), torch.from_numpy(self.outlines.known[rows])
@@ -60,13 +69,26 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return max(1, count // batch_size)
 
 
-def epoch_order(examples: Examples, *, balance: str, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return (M,) int64: the order of one epoch's slices; ``balance`` of "sampler" draws every class equally often."""
+def epoch_size(examples: Examples, draws: int) -> int:
+    """Return how many slices an epoch has: ``draws``, or where that is 0 as many as there are."""
+    return draws or len(examples)
+
+
+def epoch_order(examples: Examples, *, balance: str, seed: int, epoch: int, draws: int = 0) -> NDArray[np.int64]:
+    """Return (``epoch_size``,) int64: the slices of one epoch, in order.
+
+    ``balance`` of "sampler" draws every class equally often, "sources" by ``chances``. Otherwise each slice occurs once
+    before any occurs again.
+    """
     chance = np.random.default_rng((seed, epoch))
+    count = epoch_size(examples, draws)
     if balance == "sampler":
         weight = 1 / np.bincount(examples.targets)[examples.targets]
-        return chance.choice(len(examples), len(examples), p=weight / weight.sum())
-    return chance.permutation(len(examples))
+        return chance.choice(len(examples), count, p=weight / weight.sum())
+    if balance == "sources":
+        return chance.choice(len(examples), count, p=examples.chances)
+    rounds = [chance.permutation(len(examples)) for _ in range(-(-count // len(examples)))]
+    return np.concatenate(rounds)[:count]
 
 
 def batches(

@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from gadolin.atomic import write_bytes
-from gadolin.bundle import Bundle, write_bundle
+from gadolin.bundle import Bundle, Validation, write_bundle
 from gadolin.checks.appearance import appearance, summary
 from gadolin.manifest import file_digest
-from gadolin.metrics import fit_temperature
-from gadolin.metrics.selective import naming_bound
 from gadolin.montage import HEAD_COUNTER
 from gadolin.network import Classifier, MirrorAverage
-from gadolin.predictor import Predictor, probabilities
+from gadolin.predictor import Predictor
 from gadolin.recipe import Recipe
 from gadolin.run_folder import Provenance
-from gadolin.runtime import open_runtime
+from gadolin.runtime import NetworkOutput, open_runtime
 from gadolin.splits import grouping_keys
+from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.export import export_graph
 from gadolin.training.gate import ENOUGH, Gate, add_gate, bound, fit_gate
 from gadolin.training.imagenet import BACKBONE_KEY
 from gadolin.training.parts import Parts
+from gadolin.training.sequences import SequenceProbe, add_sequence, fit_sequences
 
 __all__ = ["make_bundle"]
 
@@ -74,27 +74,57 @@ def make_bundle(
     asking = Predictor(plain, open_runtime(plain.graph))
     said = asking.ask(validation.slices[validation.rows])
     gate = _gate(asking, parts, said.features, foreign)
-    temperature = fit_temperature(said.logits, validation.targets)
-    enough = len(validation) >= ENOUGH
-    if not enough:
-        _LOG.warning(
-            "%d slices of the validation part are too few to say when to decline, and this model will name whatever "
-            "grey picture it is shown; hold out %d or more, with a larger --validation or more slices",
-            len(validation),
-            ENOUGH,
-        )
-    likely = probabilities(said.logits, temperature)
+    enough = _is_enough(len(validation))
     accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
+    digest = add_gate(plain.graph, gate)
+    probe = _sequences(asking, parts)
+    if probe is not None:
+        digest = add_sequence(plain.graph, probe)
     bundle = replace(
-        plain,
-        graph_digest=add_gate(plain.graph, gate),
-        temperature=temperature,
-        confidence_threshold=naming_bound(likely, validation.targets) if enough else 0.0,
+        calibrated(plain, said.logits, validation.targets, validation.kind_known, thresholds=enough),
+        graph_digest=digest,
+        sequence=None if probe is None else probe.names,
         ood_threshold=bound(gate.strangeness(said.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
+    if probe is not None:
+        bundle = replace(bundle, validated=_validated(bundle, parts, said))
     write_bundle(bundle)
     return bundle
+
+
+def _is_enough(slices: int) -> bool:
+    """Return whether the validation part is large enough for thresholds, with a warning where it is not."""
+    if slices < ENOUGH:
+        _LOG.warning(
+            "%d slices of the validation part are too few to say when to decline, and this model will name whatever "
+            "grey picture it is shown; hold out %d or more, with a larger --validation or more slices",
+            slices,
+            ENOUGH,
+        )
+    return slices >= ENOUGH
+
+
+def _sequences(asking: Predictor, parts: Parts) -> SequenceProbe | None:
+    """Return what tells the sequences of the training part apart; None where it names fewer than two."""
+    learned = [record for record in parts.records if record.split == "train"]
+    names = [record.sequence for record in learned]
+    if len({name for name in names if name}) < 2:
+        return None
+    some = slice(None, None, -(-len(learned) // _GATE_SLICES))
+    return fit_sequences(asking.ask(parts.train.slices[parts.train.rows[some]]).features, names[some])
+
+
+def _validated(bundle: Bundle, parts: Parts, said: NetworkOutput) -> tuple[Validation, ...]:
+    """Return what the validation part shows that the bundle may answer for; sequences that are not named, as seen."""
+    records = [record for record in parts.records if record.split == "validation"]
+    seen = Predictor(bundle, open_runtime(bundle.graph)).ask(parts.validation.slices[parts.validation.rows])
+    assert seen.sequence is not None, "only asked of a graph that has them"
+    assert bundle.sequence is not None, "it comes with the graph's"
+    sequences = [
+        one.sequence or bundle.sequence[best] for one, best in zip(records, seen.sequence.argmax(1), strict=True)
+    ]
+    return validations(bundle, said.logits, parts.validation.targets, sequences, grouping_keys(records))
 
 
 def _gate(asking: Predictor, parts: Parts, known: NDArray[np.float32], foreign: NDArray[np.uint8] | None) -> Gate:

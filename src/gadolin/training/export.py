@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gadolin.atomic import replacing
+from gadolin.decision import softmax
 from gadolin.errors import ParityError
 from gadolin.manifest import file_digest
-from gadolin.predictor import probabilities
 from gadolin.runtime import OUTPUTS, open_runtime
 
 __all__ = ["TOLERANCE", "export_graph", "forget_origin"]
@@ -70,8 +70,8 @@ def forget_origin(graph: Path) -> None:
 def check_parity(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -> None:
     """Raise ParityError where the graph's probabilities differ from the network's by more than ``TOLERANCE``."""
     with torch.no_grad():
-        wanted = probabilities(network(torch.from_numpy(np.array(examples))).logits.numpy())
-    got = probabilities(open_runtime(graph)(np.array(examples))[0])
+        wanted = softmax(network(torch.from_numpy(np.array(examples))).logits.numpy())
+    got = softmax(open_runtime(graph)(np.array(examples))[0])
     difference = float(np.abs(wanted - got).max())
     if not difference <= TOLERANCE:
         raise ParityError(

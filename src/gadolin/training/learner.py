@@ -17,7 +17,7 @@ from gadolin.network.classifier import train_mode
 from gadolin.progress import Progress
 from gadolin.recipe import Optimizer as OptimizerSettings
 from gadolin.recipe import Recipe
-from gadolin.training.batches import Examples, batches, class_weights, epoch_order, steps_per_epoch
+from gadolin.training.batches import Examples, batches, class_weights, epoch_order, epoch_size, steps_per_epoch
 from gadolin.training.step import Learner, learn, lesion_map_loss, train_step
 
 __all__ = [
@@ -46,19 +46,23 @@ def make_learner(
     for method in ("classify", "classify_places"):
         model.mark_forward_method(method)
     average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    weights = class_weights(train.targets, network.head.classes, recipe.balance).to(fabric.device)
+    known = slice(None) if train.kind_known is None else train.kind_known
+    weights = class_weights(train.targets[known], network.head.classes, recipe.balance).to(fabric.device)
     average = average if recipe.ema_decay else {}
-    return Learner(fabric, network, model, optimizer, average, weights, recipe, seed, accumulate)
+    kinds = torch.zeros(network.head.classes, device=fabric.device)
+    kinds[list(train.kinds)] = 1
+    return Learner(fabric, network, model, optimizer, average, weights, kinds, recipe, seed, accumulate)
 
 
 def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Progress | None = None) -> dict[str, float]:
     """Learn from every slice once; returns the epoch's mean loss and accuracy on the augmented slices."""
     recipe, fabric = learner.recipe, learner.fabric
     train_mode(learner.network)
-    total = steps_per_epoch(len(examples), recipe.batch_size)
+    total = steps_per_epoch(epoch_size(examples, recipe.sources.draws), recipe.batch_size)
     size = slice_size(recipe, epoch)
     loss, right, count = 0.0, 0, 0
-    order = epoch_order(examples, balance=recipe.balance, seed=learner.seed, epoch=epoch)
+    draws = recipe.sources.draws
+    order = epoch_order(examples, balance=recipe.balance, draws=draws, seed=learner.seed, epoch=epoch)
     shares = batches(examples, order, recipe.batch_size, rank=fabric.global_rank, world_size=fabric.world_size)
     for step, batch in enumerate(shares):
         rate = learning_rate(recipe.optimizer, epoch + step / total, recipe.epochs)

@@ -23,6 +23,7 @@ from gadolin.sources import require_trainable, scan
 from gadolin.splits import cut, join_copies
 from gadolin.training.batches import Examples
 from gadolin.training.plan import Plan
+from gadolin.training.teaching import class_names, draw_chances, kindless, kinds_known, lesion_classes
 
 __all__ = ["Parts", "divide"]
 
@@ -70,17 +71,30 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         records = join_copies(kept, copies.joined)
         for part, share in (("test", plan.test), ("validation", plan.validation)):
             if all(record.split != part for record in records):
-                records = cut(records, share, part=part, seed=plan.machine.seed)
-    classes = tuple(sorted({record.label for record in records}))
+                records = cut(
+                    records, share, part=part, seed=plan.machine.seed, stay=kindless(records, plan.recipe.sources.kinds)
+                )
+    classes = class_names(records, plan.recipe.sources.kinds)
     _check_parts(records, classes)
+    teaches = kinds_known(records, plan.recipe.sources.kinds)
     outlines = None
     if plan.recipe.network.evidence != "map":
         outlines = prepared_outlines(records, preparation, progress=progress)
 
+    kinds, number = lesion_classes(classes), {label: place for place, label in enumerate(classes)}
+
     def examples(name: str) -> Examples:
         rows = [index for index, record in enumerate(records) if record.split == name]
-        targets = [classes.index(records[index].label) for index in rows]
-        return Examples(prepared.slices, np.array(rows, np.int64), np.array(targets, np.int64), outlines)
+        part = [records[index] for index in rows]
+        return Examples(
+            slices=prepared.slices,
+            rows=np.array(rows, np.int64),
+            targets=np.array([number.get(record.label, kinds[0] if kinds else 0) for record in part], np.int64),
+            outlines=outlines,
+            kinds=kinds,
+            kind_known=None if teaches is None else teaches[rows],
+            chances=draw_chances(part, None if teaches is None else teaches[rows], plan.recipe.sources.kind_share),
+        )
 
     test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])
     return Parts(tuple(records), classes, examples("train"), examples("validation"), test, errors, left_out, copies)

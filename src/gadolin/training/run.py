@@ -31,7 +31,7 @@ from gadolin.report.evaluation import Evaluation
 from gadolin.run_folder import Provenance, RunFolder
 from gadolin.runtime import open_runtime
 from gadolin.splits import overlap
-from gadolin.training.batches import Examples, steps_per_epoch
+from gadolin.training.batches import Examples, epoch_size, steps_per_epoch
 from gadolin.training.bundling import make_bundle
 from gadolin.training.checkpoint import Checkpoint
 from gadolin.training.claim import claimed, require_same
@@ -131,7 +131,7 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         facts = replace(facts, **load_weights(network, plan.recipe.network.backbone, plan.weights, parts.classes))
         _open_run(plan, parts.records, facts)
         if not plan.resume:
-            _warn_of_few_steps(plan.recipe, len(parts.train))
+            _warn_of_few_steps(plan.recipe, epoch_size(parts.train, plan.recipe.sources.draws))
     _mark_lesion_classes(network, plan.recipe.network.no_lesion_class, parts)
     return parts, plan, network, facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from gadolin.training.batches import Batch
 from gadolin.training.disturb import disturb, draw_disturbance
 from gadolin.training.lesions import draw_exchange, exchange
 
-__all__ = ["Learner", "learn", "lesion_map_loss", "train_step", "update_ema"]
+__all__ = ["Learner", "class_loss", "learn", "lesion_map_loss", "train_step", "update_ema"]
 
 _NEXT_RANK = 2_654_435_761  # a prime near 2**32 / 1.618: the ranks' seeds stay apart in the 32 bits that torch uses
 
@@ -28,8 +29,8 @@ class Learner:
     """A network and what it needs to learn.
 
     ``model`` is ``network`` as Fabric wrapped it; ``average`` holds the moving average of its state, or is empty;
-    ``weights`` (K,) float32 are the weights of the classes in the loss. ``accumulate`` is into how many micro-batches
-    each process splits its share of a batch.
+    ``weights`` (K,) float32 are the weights of the classes in the loss, ``kinds`` (K,) float32 is 1 for kinds of
+    tumour. ``accumulate`` is into how many micro-batches each process splits its share of a batch.
     """
 
     fabric: Fabric
@@ -38,6 +39,7 @@ class Learner:
     optimizer: Optimizer
     average: dict[str, Tensor]
     weights: Tensor
+    kinds: Tensor
     recipe: Recipe
     seed: int
     accumulate: int = 1
@@ -54,8 +56,8 @@ class Learner:
 class _MicroBatch(NamedTuple):
     """Slices that pass through the network together.
 
-    ``scaled`` (n, 1, s, s) float32 in [0, 1] as augmentation leaves it, ``targets`` (n, K) float32 with rows that sum
-    to 1, ``lesion_map`` (n, 1, h, w) float32 in [0, 1], the share of lesion at each place, below 0 where unknown.
+    ``scaled`` (n, 1, s, s) float32 in [0, 1] as augmentation leaves it, ``targets`` (n, K) float32 as ``class_loss``
+    takes them, ``lesion_map`` (n, 1, h, w) float32 in [0, 1], the share of lesion at each place, below 0 where unknown.
     """
 
     scaled: Tensor
@@ -80,8 +82,8 @@ def learn(
 ) -> tuple[float, int]:
     """Learn from slices as augmentation left them; returns the mean loss and how many were classified correctly.
 
-    ``scaled`` is (N, 1, s, s) float32 in [0, 1], ``targets`` (N, K) float32 with rows that sum to 1, ``lesion_map``
-    (N, 1, h, w) float32 in [0, 1], the share of lesion at each place, below 0 where unknown.
+    ``scaled`` is (N, 1, s, s) float32 in [0, 1], ``targets`` (N, K) float32 as ``class_loss`` takes them,
+    ``lesion_map`` (N, 1, h, w) float32 in [0, 1], the share of lesion at each place, below 0 where unknown.
     """
     known = 0 if lesion_map is None else int((lesion_map[:, 0, 0, 0] >= 0).sum())
     return _learn(learner, _MicroBatch(scaled, targets, lesion_map), number, known)
@@ -133,6 +135,8 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
         drawn = augment.draw(count, recipe.augmentation, generator)
         scaled = augment.apply(learner.network.door.scale(prepared, size), drawn)
         targets = F.one_hot(classes, len(learner.weights)).float()
+        if batch.kind_known is not None:
+            targets = torch.where(batch.kind_known.to(targets.device).view(-1, 1), targets, learner.kinds)
         lesion_map = _lesion_map(learner, batch, drawn) if recipe.network.evidence == "outlines" else None
         if lesion_map is None:
             scaled, targets = augment.mix(scaled, targets, recipe.augmentation.mixup, generator)
@@ -159,30 +163,79 @@ def _loss(learner: Learner, part: _MicroBatch, count: int, known: int) -> tuple[
             output, scores = learner.model.classify_places(part.scaled)
     logits = output.logits.float()
     smoothing = learner.recipe.label_smoothing
-    loss = F.cross_entropy(logits, part.targets, weight=learner.weights, label_smoothing=smoothing)
+    loss = class_loss(logits, part.targets, weight=learner.weights, smoothing=smoothing)
     loss = loss * (len(part.targets) / count)
     if scores is not None and part.lesion_map is not None:
-        of_maps = lesion_map_loss(scores.float(), part.lesion_map, part.targets, known_slices=known)
+        other = learner.recipe.sources.outline_weight
+        of_maps = lesion_map_loss(
+            scores.float(), part.lesion_map, part.targets, known_slices=known, candidates_weight=other
+        )
         loss = loss + learner.recipe.outline_weight * of_maps
     one_class = part.targets.amax(1) > 1 / part.targets.shape[1]
-    return loss, ((logits.argmax(1) == part.targets.argmax(1)) & one_class).sum()
+    named = part.targets.gather(1, logits.argmax(1, keepdim=True)).squeeze(1)
+    return loss, ((named == part.targets.amax(1)) & one_class).sum()
 
 
-def lesion_map_loss(scores: Tensor, lesion_map: Tensor, targets: Tensor, *, known_slices: int | None = None) -> Tensor:
+def class_loss(logits: Tensor, targets: Tensor, *, weight: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return the mean cross-entropy of ``logits`` (N, K), with class weights (K,) and label smoothing in [0, 1).
+
+    ``targets`` (N, K) are distributions, or candidates: a row with several ones, of which one class is right and which
+    is not known. Its loss is that of the sum of their probabilities (Cour, Sapp and Taskar, "Learning from Partial
+    Labels", JMLR 2011), without class weights.
+    """
+    several = _is_candidates(targets)
+    if not bool(several.any()):
+        return F.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing)
+    alone = F.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing, reduction="none")
+    likely = logits.log_softmax(dim=1)
+    together = (1 - smoothing) * -_log_sum(likely, targets) - smoothing * likely.mean(dim=1)
+    return torch.where(several, together, alone).mean()
+
+
+def _is_candidates(targets: Tensor) -> Tensor:
+    """Return (N,) bool: which rows of targets (N, K) name candidates."""
+    return targets.sum(dim=1) > 1.5
+
+
+def _log_sum(likely: Tensor, targets: Tensor) -> Tensor:
+    """Return the logarithm of the summed probability of the classes that ``targets`` (N, K) names.
+
+    ``likely`` (N, K, ...) are logarithms of probabilities; the result is (N, ...).
+    """
+    without = (targets == 0).view(*targets.shape, *(1,) * (likely.ndim - 2))
+    return likely.masked_fill(without, -math.inf).logsumexp(dim=1)
+
+
+def lesion_map_loss(
+    scores: Tensor,
+    lesion_map: Tensor,
+    targets: Tensor,
+    *,
+    known_slices: int | None = None,
+    candidates_weight: float = 1.0,
+) -> Tensor:
     """Return the loss of the scores of each place: cross-entropy plus soft Dice (Milletari et al. 2016).
 
     ``scores`` (N, K + 1, h, w) are those of the classes and background, ``lesion_map`` (N, 1, h, w) in [0, 1] the share
-    of lesion, below 0 where unknown (such slices count nothing), ``targets`` (N, K) the class of each slice. It is the
-    mean over the slices with a known map, or their sum over ``known_slices`` where they are part of a larger batch.
+    of lesion, below 0 where unknown (such slices count nothing), ``targets`` (N, K) the class of each slice, as
+    ``class_loss`` takes them. It is the mean over the slices with a known map, or their sum over ``known_slices`` where
+    they are part of a larger batch. Slices with several candidates count ``candidates_weight``.
     """
+    several = _is_candidates(targets)
     known = (lesion_map[:, 0, 0, 0] >= 0).float()
     lesion = lesion_map.clamp(min=0)
     truth = torch.cat([targets[:, :, None, None] * lesion, 1 - lesion], dim=1)
-    entropy = -(truth * scores.log_softmax(dim=1)).sum(dim=1).mean(dim=(1, 2))
+    likely = scores.log_softmax(dim=1)
+    entropy = -(truth * likely).sum(dim=1)
+    if bool(several.any()):
+        together = -lesion[:, 0] * _log_sum(likely[:, :-1], targets) - (1 - lesion[:, 0]) * likely[:, -1]
+        entropy = torch.where(several.view(-1, 1, 1), together, entropy)
+        known = known * torch.where(several, candidates_weight, 1.0)
+    entropy = entropy.mean(dim=(1, 2))
     right = (scores.softmax(dim=1)[:, :-1] * targets[:, :, None, None]).sum(dim=1)
     overlap = 2 * (right * lesion[:, 0]).sum(dim=(1, 2)) + 1
     dice = 1 - overlap / (right.sum(dim=(1, 2)) + lesion.sum(dim=(1, 2, 3)) + 1)
-    count = known.sum().clamp(min=1) if known_slices is None else max(known_slices, 1)
+    count = (lesion_map[:, 0, 0, 0] >= 0).sum().clamp(min=1) if known_slices is None else max(known_slices, 1)
     return ((entropy + dice) * known).sum() / count
 
 

@@ -1,0 +1,135 @@
+"""Tumour or none on an institution of TCGA-LGG that was left out, by sequence, at like levels of the head.
+
+    python benchmarks/institutions.py DATA TABLE ... [--write]
+
+TABLE is the answers of ``travel.py`` for the institution that a network did not see (left-out.csv of its run, or what
+is kept in docs/predictions). Slices without a tumour are mostly skull base and vertex, so the level alone tells much:
+``level alone`` ranks by how often the other institutions show a tumour in that tenth of the head. ``like levels``
+compares a slice with tumour only with slices without one in the same tenth. Intervals resample patients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.metrics.scores import ratio
+from gadolin.predictions import Table, read_table
+from gadolin.statistics import group_intervals
+from many_sources import rows_of
+from publish import markdown, publish, shown
+
+SURE = 0.9
+TENTHS = 10
+NAME = re.compile(r"(?P<patient>TCGA_(?P<institution>[A-Z]+)_\w+)-(?P<level>\d+)-(?P<sequence>\w+)")
+SEQUENCES = {"T1": "T1", "T1Cc": "T1c", "T1c": "T1c", "FLAIR": "FLAIR", "T2": "T2, made"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("tables", type=Path, nargs="+")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    tenths = levels(arguments.data)
+    rows = []
+    for path in arguments.tables:
+        rows += rows_of_table(path.parent.name if path.name == "left-out.csv" else path.name, read_table(path), tenths)
+    head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC",
+            "level alone", "AUROC, like levels",
+            "right by p >= 0.5", "wrong with p >= 0.9"]  # fmt: skip
+    publish("institutions", "Institutions that were left out", markdown(head, rows), write=arguments.write)
+
+
+def levels(data: Path) -> dict[str, tuple[int, str]]:
+    """Return the tenth of the head, from 0, and the label of each slice of TCGA-LGG, by patient and number.
+
+    A patient's slices are counted from the first to the last that is listed.
+    """
+    found: dict[str, dict[int, str]] = defaultdict(dict)
+    for row in rows_of(data / "lgg"):
+        name = NAME.match(Path(row["path"]).stem)
+        assert name, "every slice of the collection is named by patient, number and sequence"
+        found[name["patient"]][int(name["level"])] = row["label"]
+    return {
+        f"{patient}-{level}": (min(TENTHS - 1, TENTHS * (level - min(own)) // (max(own) - min(own) + 1)), label)
+        for patient, own in found.items()
+        for level, label in own.items()
+    }
+
+
+def rows_of_table(name: str, table: Table, tenths: dict[str, tuple[int, str]]) -> list[list[str]]:
+    """Return a row for each sequence."""
+    parts = [NAME.match(Path(path).stem) for path in table.paths]
+    named = [part for part in parts if part]
+    assert len(named) == len(table), "only slices of TCGA-LGG are asked for"
+    (institution,) = {part["institution"] for part in named}
+    tenth = np.array([tenths[f"{part['patient']}-{int(part['level'])}"][0] for part in named])
+    shares = level_shares(tenths, institution)
+    sequences = np.array([SEQUENCES[part["sequence"]] for part in named])
+    healthy = table.classes.index("notumor")
+    cells = []
+    for sequence in dict.fromkeys(SEQUENCES.values()):
+        own = sequences == sequence
+        if not own.any():
+            continue
+        some, at = table.only(own), tenth[own]
+        tumour, likely = some.truth != healthy, 1 - some.probabilities[:, healthy]
+        figures = [
+            auroc(tumour, likely, some.groups),
+            auroc(tumour, shares[at], some.groups),
+            auroc(tumour, likely, some.groups, strata=at),
+            counted((likely >= 0.5) == tumour, some.groups),
+            counted(np.where(tumour, 1 - likely, likely) >= SURE, some.groups),
+        ]
+        counts = [str(int(tumour.sum())), str(int((~tumour).sum())), str(len(set(some.groups)))]
+        cells.append([name, institution, sequence, *counts, *figures])
+    return cells
+
+
+def level_shares(tenths: dict[str, tuple[int, str]], institution: str) -> NDArray[np.float64]:
+    """Return (10,): how often the other institutions show a tumour in each tenth of the head."""
+    found = [(tenth, label) for name, (tenth, label) in tenths.items() if f"_{institution}_" not in name]
+    at, tumour = np.array([one[0] for one in found]), np.array([one[1] != "notumor" for one in found])
+    return np.asarray(np.bincount(at, tumour, TENTHS) / np.maximum(np.bincount(at, minlength=TENTHS), 1))
+
+
+def auroc(
+    tumour: NDArray[np.bool_],
+    score: NDArray[np.float64],
+    groups: Sequence[str],
+    *,
+    strata: NDArray[np.int64] | None = None,
+) -> str:
+    """Return the share of pairs of the same stratum, tumour and none, that ``score`` ranks rightly, in words."""
+    at = np.zeros(len(score), np.int64) if strata is None else strata
+    pairs = [(np.flatnonzero(tumour & (at == one)), np.flatnonzero(~tumour & (at == one))) for one in np.unique(at)]
+    above = [(score[yes][:, None] > score[no]) + 0.5 * (score[yes][:, None] == score[no]) for yes, no in pairs]
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        right = sum(
+            ((weights[:, yes] @ each) * weights[:, no]).sum(1) for (yes, no), each in zip(pairs, above, strict=True)
+        )
+        whole = sum(weights[:, yes].sum(1) * weights[:, no].sum(1) for yes, no in pairs)
+        return ratio(np.asarray(right), np.asarray(whole))[:, None]
+
+    return shown(group_intervals(statistic, groups)[0].as_json())
+
+
+def counted(right: NDArray[np.bool_], groups: Sequence[str]) -> str:
+    """Return the share of rows that are ``right``, in words."""
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ratio(weights @ right, weights.sum(axis=1))[:, None]
+
+    return shown(group_intervals(statistic, groups)[0].as_json())
+
+
+if __name__ == "__main__":
+    main()

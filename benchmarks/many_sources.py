@@ -1,0 +1,157 @@
+"""One manifest of several collections: Figshare, the Kaggle set's notumor, TCGA-LGG in four sequences, Br35H's tumours.
+
+    python benchmarks/many_sources.py DATA --work FOLDER [--fold 4] [--institution CS] [--without lgg br35h]
+
+DATA holds the folders figshare, kaggle, lgg and br35h. Figshare's folds are kept, notumor is dealt into them; fold
+``--fold`` is the test part. The institution of TCGA-LGG that ``--institution`` names is left out, to be answered for by
+``institutions.py``. Of notumor, what is CT or shows another lesion (docs/notumor-by-eye.csv) is left out, and of Br35H
+what is a copy of a Kaggle picture, so that no table of Kaggle pictures is touched. T2 is made from T1 and FLAIR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+
+from crossval import four_class_manifest
+from gadolin.manifest import file_digest, read_manifest, write_manifest
+from gadolin.readers import read
+from gadolin.records import NO_LESION, Record
+from made_t2 import made_t2
+from publish import ROOT
+
+BY_EYE = ROOT / "docs" / "notumor-by-eye.csv"
+ALWAYS = "EZ"  # one patient of TCGA-LGG, who tells nothing of an institution
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("runs/travel"))
+    parser.add_argument("--fold", type=int, default=4)
+    parser.add_argument("--institution", default="", help="of TCGA-LGG, to leave out")
+    parser.add_argument(
+        "--without", nargs="*", default=[], choices=("lgg", "made-t2", "br35h"), help="sources to leave out"
+    )
+    arguments = parser.parse_args()
+    path = sources_manifest(
+        arguments.data,
+        arguments.work,
+        fold=arguments.fold,
+        institution=arguments.institution,
+        without=arguments.without,
+    )
+    counts = Counter((one.source, one.sequence, one.label, one.split) for one in read_manifest(path, verify=False))
+    for key, count in sorted(counts.items()):
+        print(count, *key)
+    print(path)
+
+
+def sources_manifest(data: Path, work: Path, *, fold: int, institution: str = "", without: Sequence[str] = ()) -> Path:
+    """Write the manifest for one network, and return its path."""
+    records = [one for one in all_sources(data, work) if one.source not in without]
+    kept = [
+        replace(one, split=part_of(one, fold))
+        for one in records
+        if not (institution and one.institution == institution)
+    ]
+    name = "-".join(
+        ["sources", f"fold{fold}", *([f"no-{institution}"] if institution else []), *(f"no-{one}" for one in without)]
+    )
+    path = work / f"{name}.csv"
+    write_manifest(path, kept)
+    return path
+
+
+def part_of(record: Record, fold: int) -> str:
+    """Return the part of a record: what has folds is tested on, and what names no kind is learned from."""
+    if record.fold == fold:
+        return "test"
+    return "train" if record.label == "tumor" else ""
+
+
+def all_sources(data: Path, work: Path) -> list[Record]:
+    """Return the records of all sources, made once."""
+    manifest = work / "all-sources.csv"
+    if not manifest.is_file():
+        work.mkdir(parents=True, exist_ok=True)
+        write_manifest(manifest, [*folded(data, work), *lgg(data), *made(data, work), *br35h(data)])
+    return read_manifest(manifest, verify=False)
+
+
+def folded(data: Path, work: Path) -> list[Record]:
+    """Return Figshare's slices and one notumor picture of each group of copies, with folds."""
+    if not (work / "manifest.csv").is_file():
+        four_class_manifest(data / "figshare", data / "kaggle", work)
+    with BY_EYE.open(newline="", encoding="utf-8") as file:
+        others = {row["digest"] for row in csv.DictReader(file)}
+    records = [one for one in read_manifest(work / "manifest.csv") if one.digest not in others]
+    return [
+        one if one.label == "notumor" else replace(one, source="figshare", sequence="T1c", institution="")
+        for one in records
+    ]
+
+
+def lgg(data: Path) -> list[Record]:
+    """Return the slices of TCGA-LGG."""
+    return [
+        Record(
+            path=data / row["path"],
+            label=row["label"],
+            patient=row["patient"],
+            source="lgg",
+            outline=NO_LESION if row["outline"] == NO_LESION else str(data / row["outline"]),
+            digest=file_digest(data / row["path"]),
+            sequence=row["sequence"],
+            institution=row["institution"],
+        )
+        for row in rows_of(data / "lgg")
+    ]
+
+
+def made(data: Path, work: Path) -> list[Record]:
+    """Write T2 slices made of every slice of TCGA-LGG that is there in T1 and FLAIR, and return their records."""
+    folder = work / "made-t2"
+    folder.mkdir(exist_ok=True)
+    slices: dict[str, dict[str, Record]] = defaultdict(dict)
+    for record in lgg(data):
+        slices[record.path.stem.rsplit("-", 1)[0]][record.sequence] = record
+    records = []
+    for name, found in slices.items():
+        if {"T1", "FLAIR"} <= found.keys():
+            path = folder / f"{name}-T2.png"
+            cv2.imwrite(str(path), made_t2(*(read(found[one].path).pixels for one in ("T1", "FLAIR"))))
+            source = found["FLAIR"]
+            records.append(replace(source, path=path, source="made-t2", sequence="T2", digest=file_digest(path)))
+    return records
+
+
+def br35h(data: Path) -> list[Record]:
+    """Return the tumours of Br35H that are no copies of Kaggle pictures; their kind is not known."""
+    return [
+        Record(
+            path=data / row["path"],
+            label="tumor",
+            source="br35h",
+            outline=str(data / row["outline"]) if row["outline"] else "",
+            digest=file_digest(data / row["path"]),
+        )
+        for row in rows_of(data / "br35h")
+        if not row["kaggle_match"]
+    ]
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of a collection's table."""
+    with (folder / "slices.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    main()

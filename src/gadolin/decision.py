@@ -1,0 +1,114 @@
+"""From what a network says of a slice to an answer: is there a tumour, of which kind, and is that to be said at all.
+
+Two questions, answered apart. Whether there is a tumour is answered on every sequence that the model was validated on;
+which kind it is only where kinds were. Without a calibration of the tumour's probability, a model answers one question,
+which of its classes a slice shows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.bundle import Bundle
+from gadolin.sources.labels import is_without_lesion
+
+__all__ = ["SEQUENCE_KNOWN", "TumourScale", "Verdict", "class_probabilities", "decide", "softmax", "tumour_logits"]
+
+SEQUENCE_KNOWN = 0.5
+"""The probability from which a sequence counts as recognised."""
+
+Floats = NDArray[np.floating]
+
+
+class TumourScale(NamedTuple):
+    """How the tumour's logit z becomes a probability, 1 / (1 + exp(-(scale z + offset))) (Platt 1999).
+
+    Below ``threshold`` of whichever is likelier, tumour or none, neither is stated.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    threshold: float = 0.5
+
+
+class Verdict(NamedTuple):
+    """The class that is named, else the code of the reason why none is; ``validated`` as in ``Prediction``."""
+
+    label: str | None
+    code: str | None
+    validated: bool | None
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return the softmax (N, K) float32 of logits (N, K) over ``temperature``."""
+    scaled = logits.astype(np.float64) / temperature
+    exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(exponent / exponent.sum(axis=1, keepdims=True), np.float32)
+
+
+def tumour_logits(logits: Floats, classes: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return (N,): the logarithm of how many times likelier logits (N, K) hold any kind of tumour than none."""
+    without = np.array([is_without_lesion(label) for label in classes])
+    values = logits.astype(np.float64)
+    return np.asarray(_log_sum(values[:, ~without]) - _log_sum(values[:, without]))
+
+
+def class_probabilities(logits: Floats, bundle: Bundle) -> NDArray[np.float32]:
+    """Return calibrated probabilities (N, K) float32 of a bundle's logits (N, K).
+
+    Where the bundle calibrates the tumour's probability, its temperature is that of the kinds among themselves.
+    """
+    if bundle.p_tumour is None:
+        return softmax(logits, bundle.temperature)
+    scale = TumourScale(**bundle.p_tumour)
+    without = np.array([is_without_lesion(label) for label in bundle.classes])
+    tumour = 1 / (1 + np.exp(-(scale.scale * tumour_logits(logits, bundle.classes) + scale.offset)))
+    likely = np.empty(logits.shape, np.float64)
+    likely[:, ~without] = tumour[:, None] * softmax(logits[:, ~without], bundle.temperature)
+    likely[:, without] = (1 - tumour)[:, None] * softmax(logits[:, without], bundle.temperature)
+    return likely.astype(np.float32)
+
+
+def decide(likely: Floats, bundle: Bundle, sequence: str | None, declined: str | None = None) -> Verdict:
+    """Return the verdict on one slice from its probabilities (K,) and the sequence that was recognised, or None.
+
+    ``declined`` is the code of a reason that holds whatever the probabilities are.
+    """
+    validated = _validated(bundle, sequence)
+    if bundle.p_tumour is None:
+        label = bundle.classes[int(likely.argmax())]
+        code = declined or ("low_confidence" if likely.max() < bundle.confidence_threshold else None)
+    else:
+        without = np.array([is_without_lesion(one) for one in bundle.classes])
+        tumour = float(likely[~without].sum())
+        options = np.where(without == (tumour < 0.5), likely, -1)
+        label = bundle.classes[int(options.argmax())]
+        stated = max(tumour, 1 - tumour) >= TumourScale(**bundle.p_tumour).threshold
+        code = declined or (
+            _undecided(bundle, validated, label, float(options.max())) if stated else "tumour_uncertain"
+        )
+    return Verdict(None if code else label, code, None if validated is None else label in validated)
+
+
+def _undecided(bundle: Bundle, validated: set[str] | None, label: str, likely: float) -> str | None:
+    """Return why a class is not named, though it is clear whether there is a tumour; None where it is."""
+    if is_without_lesion(label):
+        return None if validated is None or label in validated else "sequence_not_validated"
+    if validated is not None and not all(one in validated or is_without_lesion(one) for one in bundle.classes):
+        return "kind_not_validated"
+    return "kind_uncertain" if likely < bundle.confidence_threshold else None
+
+
+def _validated(bundle: Bundle, sequence: str | None) -> set[str] | None:
+    """Return the classes that the bundle was validated for on a sequence; None where it has no such list."""
+    if bundle.validated is None:
+        return None
+    return {one.label for one in bundle.validated if one.sequence == sequence}
+
+
+def _log_sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    top = values.max(axis=1, keepdims=True)
+    return np.asarray(top[:, 0] + np.log(np.exp(values - top).sum(axis=1)))

@@ -1,0 +1,93 @@
+"""Promises of what a bundle decides by: fitted on slices that were not learned from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gadolin.bundle import Bundle
+from gadolin.decision import class_probabilities, tumour_logits
+from gadolin.metrics.calibration import fit_logistic
+from gadolin.prepare import Preparation
+from gadolin.training.calibrate import calibrated, validations
+
+CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
+PLAIN = Bundle(Path(), CLASSES, Preparation(), "")
+
+
+def drawn(rng, count, sureness):
+    """Return logits (count, 4) that are ``sureness`` times too sure, and classes drawn by what they should say."""
+    fair = rng.normal(0, 1.5, (count, 4))
+    likely = np.exp(fair) / np.exp(fair).sum(1, keepdims=True)
+    targets = np.array([rng.choice(4, p=row) for row in likely])
+    return sureness * fair, targets
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (0.4, 1.0), (2.5, -2.0)])
+def test_a_logistic_scale_is_found_again(rng, scale, offset):
+    values = rng.normal(0, 2, 4000)
+    truth = rng.random(4000) < 1 / (1 + np.exp(-(scale * values + offset)))
+
+    found = fit_logistic(values, truth)
+
+    assert found == pytest.approx((scale, offset), abs=0.25)
+
+
+def test_a_logistic_scale_of_few_rows_that_are_all_right_stays_finite():
+    scale, offset = fit_logistic(np.array([-900.0, 800.0]), np.array([False, True]))
+    assert 0.05 <= scale < 10
+    assert abs(offset) < 10
+
+
+def test_tumours_and_kinds_are_calibrated_apart(rng):
+    logits, targets = drawn(rng, 3000, sureness=3)
+    logits[:, 2] += 6  # and far too ready to see no tumour
+    known = rng.random(3000) < 0.5
+    bundle = calibrated(PLAIN, logits, targets, known)
+
+    likely = class_probabilities(logits, bundle)
+    tumour = targets != 2
+    assert likely[:, [0, 1, 3]].sum(1).mean() == pytest.approx(tumour.mean(), abs=0.02)
+    assert bundle.temperature == pytest.approx(3, rel=0.15)
+    assert bundle.p_tumour["threshold"] >= 0.5
+    stated = np.abs(likely[:, 2] - 0.5) + 0.5 >= bundle.p_tumour["threshold"]
+    assert stated.mean() >= 0.9
+
+
+def test_slices_that_teach_no_kind_do_not_move_the_temperature_of_kinds(rng):
+    logits, targets = drawn(rng, 1000, sureness=2)
+    known = np.arange(1000) < 500
+    wrong = np.where(known | (targets == 2), targets, 0)
+
+    assert calibrated(PLAIN, logits, wrong, known).temperature == calibrated(PLAIN, logits, targets, known).temperature
+
+
+def test_a_model_of_one_question_has_one_temperature_and_one_threshold(rng):
+    logits, targets = drawn(rng, 1000, sureness=2)
+
+    bundle = calibrated(PLAIN, logits, targets)
+    assert bundle.p_tumour is None
+    assert bundle.temperature == pytest.approx(2, rel=0.15)
+    assert bundle.confidence_threshold > 0
+    assert calibrated(PLAIN, logits, targets, thresholds=False).confidence_threshold == 0
+
+
+def test_a_class_is_listed_for_a_sequence_where_enough_patients_were_answered_rightly(rng):
+    targets = np.tile([0, 2], 40)
+    logits = np.full((80, 4), -4.0)
+    logits[np.arange(80), targets] = 4
+    sequences = [("T1", "T1c", None, "T2")[row // 20] for row in range(80)]
+    logits[:20] = [[8, 0, 0, 0]] * 20  # on T1, each slice is a glioma
+    patients = [f"p{row % 10}" if row < 60 else f"p{row % 4}" for row in range(80)]
+    bundle = calibrated(PLAIN, logits, targets, np.ones(80, np.bool_))
+
+    found = validations(bundle, logits, targets, sequences, patients)
+
+    assert [(one.label, one.sequence, one.right, one.slices) for one in found] == [
+        ("glioma", "T1", 10, 10),
+        ("glioma", "T1c", 10, 10),
+        ("notumor", "T1c", 10, 10),
+    ]
+    assert tumour_logits(logits, CLASSES).shape == (80,)
