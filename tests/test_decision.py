@@ -78,7 +78,7 @@ def test_tumour_or_none_comes_first_and_the_kind_only_where_it_was_validated(lik
 @pytest.mark.parametrize("likely", [[0.9, 0.05, 0.0, 0.05], [0.05, 0.02, 0.91, 0.02]])
 def test_what_is_declined_is_declined_whatever_the_probabilities_are(likely):
     for bundle in (TWO_QUESTIONS, replace(TWO_QUESTIONS, p_tumour=None)):
-        verdict = decide(np.array(likely), bundle, "T1c", "colour_image")
+        verdict = decide(np.array(likely), bundle, "T1c", declined="colour_image")
         assert (verdict.label, verdict.code) == (None, "colour_image")
 
 
@@ -96,3 +96,17 @@ def test_a_model_of_one_question_names_the_likeliest_class():
     bundle = replace(TWO_QUESTIONS, p_tumour=None)
     assert tuple(decide(np.array([0.2, 0.1, 0.7, 0.0]), bundle, "T1c")) == ("notumor", None, True)
     assert decide(np.array([0.3, 0.1, 0.4, 0.2]), bundle, "T1c").code == "low_confidence"
+
+
+@pytest.mark.parametrize(
+    ("sequence", "header", "likely", "verdict"),
+    [
+        ("T1c", "T1c", [0.9, 0.05, 0.0, 0.05], ("glioma", None, True)),
+        ("T1c", "FLAIR", [0.9, 0.05, 0.0, 0.05], (None, "kind_not_validated", True)),
+        ("T1c", "PD", [0.9, 0.05, 0.0, 0.05], (None, "kind_not_validated", False)),
+        ("FLAIR", "T1c", [0.05, 0.02, 0.91, 0.02], ("notumor", None, True)),
+        ("FLAIR", "PD", [0.05, 0.02, 0.91, 0.02], (None, "sequence_not_validated", False)),
+    ],
+)
+def test_where_header_and_picture_differ_only_what_holds_for_both_is_said(sequence, header, likely, verdict):
+    assert tuple(decide(np.array(likely), TWO_QUESTIONS, sequence, header=header)) == verdict

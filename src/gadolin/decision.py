@@ -72,12 +72,17 @@ def class_probabilities(logits: Floats, bundle: Bundle) -> NDArray[np.float32]:
     return likely.astype(np.float32)
 
 
-def decide(likely: Floats, bundle: Bundle, sequence: str | None, declined: str | None = None) -> Verdict:
+def decide(
+    likely: Floats, bundle: Bundle, sequence: str | None, *, header: str = "", declined: str | None = None
+) -> Verdict:
     """Return the verdict on one slice from its probabilities (K,) and the sequence that was recognised, or None.
 
-    ``declined`` is the code of a reason that holds whatever the probabilities are.
+    ``header`` is the sequence by the file's header, or empty: where it is another, only what was validated on both is
+    said. ``declined`` is the code of a reason that holds whatever the probabilities are.
     """
     validated = _validated(bundle, sequence)
+    if validated is not None and header:
+        validated &= _validated(bundle, header) or set()
     if bundle.p_tumour is None:
         label = bundle.classes[int(likely.argmax())]
         code = declined or ("low_confidence" if likely.max() < bundle.confidence_threshold else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -103,7 +104,7 @@ def _slice(item: object, where: str) -> Slice:
         pixels = _pixels(item.pixels, where)
         if pixels is item.pixels:
             return item
-        return Slice(pixels, item.bits, item.colour, item.spacing_mm, item.window)
+        return replace(item, pixels=pixels)
     if isinstance(item, np.ndarray):
         return Slice(_pixels(item, where), bits=8 if item.dtype == np.uint8 else 16)
     raise _unfit(item, where)

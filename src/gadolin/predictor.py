@@ -29,18 +29,22 @@ _REASONS = {
     "out_of_distribution": "the picture looks like nothing that the model was trained on",
     "low_confidence": "no class reaches a probability of {threshold:.4g}",
     "tumour_uncertain": "neither a tumour nor its absence reaches a probability of {threshold:.4g}",
-    "kind_uncertain": "tumour suspected; no kind reaches a probability of {threshold:.4g}",
-    "kind_not_validated": "tumour suspected on {sequence}; kind not determined",
+    "kind_uncertain": "tumour suspected (probability {p_tumour:.2f}); no kind reaches {threshold:.4g}",
+    "kind_not_validated": "tumour suspected on {sequence} (probability {p_tumour:.2f}); kind not determined",
     "sequence_not_validated": "no tumour seen, but the model was not validated on {sequence}",
 }
 _UNKNOWN_SEQUENCE = "a sequence that the model does not recognise"
 
 
 class Looked(NamedTuple):
-    """A prepared slice (H, H) uint8, and the reason code for which its picture is declined, or None."""
+    """A prepared slice (H, H) uint8, the reason code for which its picture is declined, or None, and its sequence.
+
+    ``header`` is the MRI sequence by the file's header, or empty.
+    """
 
     prepared: NDArray[np.uint8]
     declined: str | None
+    header: str = ""
 
 
 class Predictor:
@@ -113,12 +117,12 @@ class Predictor:
         """Return what is needed of a slice to answer for it; may be called from several threads."""
         several = bool(self.bundle.head_counter) and count_heads(image) > 1
         declined = self.declines(colour=image.colour, several=several)
-        return Looked(prepare(image, self.bundle.preparation), declined)
+        return Looked(prepare(image, self.bundle.preparation), declined, image.sequence)
 
     def decide(self, looked: Sequence[Looked], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for each slice that was looked at, one or more, with its name."""
         said = self.ask(np.stack([one.prepared for one in looked]))
-        return self.verdicts(said, [one.declined for one in looked], names)
+        return self.verdicts(said, looked, names)
 
     def declines(self, *, colour: bool, several: bool) -> str | None:
         """Return the reason code for which a picture is declined whatever the network says of it, or None.
@@ -130,13 +134,15 @@ class Predictor:
             return "colour_image"
         return "several_slices" if self.bundle.head_counter and several else None
 
-    def verdicts(self, said: NetworkOutput, declined: Sequence[str | None], names: Sequence[str]) -> list[Prediction]:
-        """Return one prediction for each slice from what the graph said of it, and what ``declines`` did."""
+    def verdicts(self, said: NetworkOutput, looked: Sequence[Looked], names: Sequence[str]) -> list[Prediction]:
+        """Return one prediction for each slice from what the graph said of it, and what was seen of its picture."""
         likely = class_probabilities(said.logits, self.bundle)
-        facts = zip(likely, self.sequences(said), declined, self.strange(said).tolist(), names, strict=True)
+        facts = zip(likely, self.sequences(said), looked, self.strange(said).tolist(), names, strict=True)
         return [
-            self._prediction(row, sequence, name, code or ("out_of_distribution" if odd else None))
-            for row, sequence, code, odd, name in facts
+            self._prediction(
+                row, sequence, name, one._replace(declined=one.declined or ("out_of_distribution" if odd else None))
+            )
+            for row, sequence, one, odd, name in facts
         ]
 
     def sequences(self, said: NetworkOutput) -> list[str | None]:
@@ -182,11 +188,9 @@ class Predictor:
         changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)
         return prepare(changed, self.bundle.preparation, frame)
 
-    def _prediction(
-        self, likely: NDArray[np.float32], sequence: str | None, name: str, declined: str | None
-    ) -> Prediction:
+    def _prediction(self, likely: NDArray[np.float32], sequence: str | None, name: str, looked: Looked) -> Prediction:
         bundle = self.bundle
-        verdict = decide(likely, bundle, sequence, declined)
+        verdict = decide(likely, bundle, sequence, header=looked.header, declined=looked.declined)
         p_tumour = None
         if bundle.p_tumour is not None:
             p_tumour = sum(
@@ -197,19 +201,20 @@ class Predictor:
             probabilities={label: round(float(p), 6) for label, p in zip(bundle.classes, likely, strict=True)},
             label=verdict.label,
             abstained=verdict.label is None,
-            reason=verdict.code and self._reason(verdict.code, sequence),
+            reason=verdict.code and self._reason(verdict.code, sequence, p_tumour),
             reason_code=verdict.code,
             model=bundle.digest,
             sequence=sequence,
             p_tumour=None if p_tumour is None else round(p_tumour, 6),
             validated=verdict.validated,
+            header_sequence=looked.header or None,
         )
 
-    def _reason(self, code: str, sequence: str | None) -> str:
+    def _reason(self, code: str, sequence: str | None, p_tumour: float | None) -> str:
         threshold = self.bundle.confidence_threshold
         if code == "tumour_uncertain" and self.bundle.p_tumour is not None:
             threshold = self.bundle.p_tumour["threshold"]
-        return _REASONS[code].format(threshold=threshold, sequence=sequence or _UNKNOWN_SEQUENCE)
+        return _REASONS[code].format(threshold=threshold, sequence=sequence or _UNKNOWN_SEQUENCE, p_tumour=p_tumour)
 
 
 def _loaded(place: str | None, digest: str, runtime: str, threads: int) -> Predictor:

@@ -82,6 +82,7 @@ class Slice:
     ``bits`` is the depth that the file declares (8 or 16): it names the scaling rule, the pixels never do.
     ``colour`` is true where the file shows true colours, which no MRI slice does. ``spacing_mm`` is the distance of
     rows and of columns, ``window`` the centre and width that the file asks to be shown with, in units of the pixels.
+    ``sequence`` is the one of ``SEQUENCES`` that the file's header tells of, or empty.
     """
 
     pixels: NDArray[np.float32]
@@ -89,6 +90,7 @@ class Slice:
     colour: bool = False
     spacing_mm: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
+    sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class Prediction:
     ``model`` is the digest of the bundle that answered; ``frame`` numbers the slice in a file of several.
     ``p_tumour`` is the calibrated probability in [0, 1] that the slice shows a tumour of any kind, ``sequence`` the MRI
     sequence that the model recognises, one of ``SEQUENCES``, and ``validated`` whether the model was validated for this
-    answer on that sequence. All three are None where the model does not give them.
+    answer on that sequence. All three are None where the model does not give them. ``header_sequence`` is the sequence
+    by the header of the file, or None; where the two differ, ``validated`` holds for both.
     """
 
     path: str
@@ -117,6 +120,7 @@ class Prediction:
     sequence: str | None = None
     p_tumour: float | None = None
     validated: bool | None = None
+    header_sequence: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the prediction as the documented JSON object (``docs/prediction.md``)."""
@@ -127,6 +131,14 @@ class Prediction:
             **self.verdict_json(),
             "model": self.model,
         }
+
+    @property
+    def remark(self) -> str:
+        """Why no class is named, and that the file's header names another sequence, in words; empty where neither."""
+        told = [self.reason] if self.reason else []
+        if self.header_sequence and self.sequence and self.header_sequence != self.sequence:
+            told.append(f"the picture looks like {self.sequence}, its header says {self.header_sequence}")
+        return "; ".join(told)
 
     def _repr_html_(self) -> str:
         """Return the classes with their probabilities as a table, for notebooks."""
@@ -142,6 +154,7 @@ class Prediction:
             "reason_code": self.reason_code,
             "reason": self.reason,
             "sequence": self.sequence,
+            "header_sequence": self.header_sequence,
             "p_tumour": self.p_tumour,
             "validated": self.validated,
         }

@@ -234,6 +234,10 @@ REASONS = {
     "several_slices": "several slices in one picture",
     "out_of_distribution": "does not look like the head MRI slices",
     "low_confidence": "so none is named",
+    "tumour_uncertain": "so neither is stated",
+    "sequence_not_validated": "not validated on this sequence",
+    "kind_uncertain": "no kind is sure enough",
+    "kind_not_validated": "its kind is not named",
 }
 
 
@@ -252,6 +256,22 @@ def test_why_no_class_is_named_is_told_by_its_code_whatever_the_words(code, page
     page.wait_for_selector("#reason.abstained")
     assert REASONS[code] in page.locator("#reason").inner_text()
     assert "words that may change" in page.locator("#reason").inner_text()
+
+
+def test_a_suspected_tumour_and_a_header_that_differs_are_told(page):
+    def suspecting(route):
+        told = route.fetch().json()
+        for one in told["predictions"]:
+            one |= {"label": None, "abstained": True, "reason_code": "kind_not_validated", "reason": "why"}
+            one |= {"sequence": "FLAIR", "header_sequence": "T2", "p_tumour": 0.97}
+        route.fulfill(json=told)
+
+    page.route("**/v1/predict", suspecting)
+    drop(page, [("a.png", picture())])
+
+    page.wait_for_selector("#reason.abstained")
+    assert page.locator("#verdict").inner_text() == "Tumour suspected"
+    assert "looks like FLAIR, but the header says T2" in page.locator("#reason").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -92,7 +92,7 @@ def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
             slice_name(each.path, each.frame),
             each.label or "abstains",
             *(f"{each.probabilities[name]:.3f}" for name in classes),
-            each.reason or "",
+            each.remark,
         ]
         for each in predictions
     ]
@@ -100,7 +100,8 @@ def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
 
 
 def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
-    head = ["path", "frame", "label", "abstained", "reason_code", "reason", "model", *(f"p_{name}" for name in classes)]
+    head = ["path", "frame", "label", "abstained", "reason_code", "reason"]
+    head += ["sequence", "header_sequence", "p_tumour", "validated", "model", *(f"p_{name}" for name in classes)]
     print_csv(head, [_row(each, classes) for each in predictions])
 
 
@@ -108,4 +109,6 @@ def _row(each: Prediction, classes: tuple[str, ...]) -> list[object]:
     frame = "" if each.frame is None else each.frame
     likely = [each.probabilities[name] for name in classes]
     why = [each.reason_code or "", each.reason or ""]
-    return [each.path, frame, each.label or "", str(each.abstained).lower(), *why, each.model, *likely]
+    known = (each.sequence, each.header_sequence, each.p_tumour, each.validated)
+    told = ["" if one is None else str(one).lower() if isinstance(one, bool) else one for one in known]
+    return [each.path, frame, each.label or "", str(each.abstained).lower(), *why, *told, each.model, *likely]

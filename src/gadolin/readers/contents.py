@@ -65,14 +65,15 @@ class Contents:
     """An opened file: its header has been read and checked, its pixels have not.
 
     ``decode`` returns the slice of a number in [0, ``slices``), in anatomical order; it raises ReadError where the
-    pixels are damaged. ``outline``, where the file holds lesion masks, returns (H, W) bool. ``label`` is the class
-    that the file itself names, or empty. ``place`` is where it lies in a scanner's series. ``omit`` says why a folder
-    leaves this file out.
+    pixels are damaged. ``sequence`` returns the MRI sequence of a number by the header, or "". ``outline``, where the
+    file holds lesion masks, returns (H, W) bool. ``label`` is the class that the file itself names, or empty. ``place``
+    is where it lies in a scanner's series. ``omit`` says why a folder leaves this file out.
     """
 
     kind: str
     slices: int
     decode: Callable[[int], Slice]
+    sequence: Callable[[int], str] = lambda _number: ""
     label: str = ""
     outline: Callable[[int], NDArray[np.bool_]] | None = None
     place: Place | None = None

@@ -1,12 +1,13 @@
 """DICOM through pydicom: the header is read, checked and bounded here, the pixels in ``dicom_pixels``.
 
-Only MR is taken. What identifies a patient is not kept: of the header nothing goes on but the geometry, the series and
-the patient's id, which is hashed before anything sees it.
+Only MR is taken. What identifies a patient is not kept: of the header nothing goes on but the geometry, the series, the
+kind of MRI sequence and the patient's id, which is hashed before anything sees it.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from pydicom.dataset import Dataset
 
@@ -25,6 +26,7 @@ from gadolin.readers.dicom_kinds import (
 )
 from gadolin.readers.dicom_parse import parse
 from gadolin.readers.dicom_pixels import decode_slice
+from gadolin.readers.dicom_sequence import sequence_of
 from gadolin.readers.dicom_values import one_line, tag_of, texts, whole_number
 from gadolin.readers.planes import localiser
 from gadolin.records import Slice
@@ -85,12 +87,17 @@ def _opened(dataset: Dataset, layout: Layout) -> Contents:
         why = no_slice[frame]
         if why is not None:
             raise why
-        return decode_slice(dataset, layout, frame, facts[frame], spacing_mm=geometry[frame].spacing_mm)
+        shown = decode_slice(dataset, layout, frame, facts[frame], spacing_mm=geometry[frame].spacing_mm)
+        return replace(shown, sequence=sequence_of(dataset, facts[frame]))
+
+    def sequence(number: int) -> str:
+        return sequence_of(dataset, facts[order[number]])
 
     return Contents(
         kind="DICOM",
         slices=layout.frames,
         decode=decode,
+        sequence=sequence,
         place=_place(dataset, geometry[0]),
         patient_id=_patient(dataset),
         clinical=True,

@@ -133,7 +133,7 @@ def explain_slices(
             yield Failure(path, error, frame)
             continue
         base = names.of(path, frame, question.methods)
-        (verdict,) = predictor.verdicts(output, [looked.declined], [path])
+        (verdict,) = predictor.verdicts(output, [looked], [path])
         why = verdict.reason
         written = [
             _written(predictor, overlays.overlay(image, one, declined=why), one, f"{base}-{one.method}")

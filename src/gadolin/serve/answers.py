@@ -19,7 +19,7 @@ from gadolin.errors import DataError
 from gadolin.explanations.subject import onto_slice
 from gadolin.explanations.trust import nothing
 from gadolin.folder_walk import failures_json, housekeeping_in
-from gadolin.predictor import Predictor
+from gadolin.predictor import Looked, Predictor
 from gadolin.prepare import find_frame
 from gadolin.readers.kinds import HEAD, is_other
 from gadolin.readers.series import by_place
@@ -156,7 +156,7 @@ def failures_of(asked: Sequence[Asked]) -> dict[str, Any]:
 def verdict(predictor: Predictor, said: NetworkOutput, found: Found, path: str) -> Prediction:
     """Return the prediction for a slice from the network's output and what its decoder found."""
     declined = predictor.declines(colour=found.colour, several=found.several)
-    (answer,) = predictor.verdicts(said, [declined], [path])
+    (answer,) = predictor.verdicts(said, [Looked(found.prepared, declined, found.sequence)], [path])
     return replace(answer, frame=found.frame)
 
 

@@ -16,7 +16,7 @@ from gadolin.readers import READERS, open_bytes
 from gadolin.readers.contents import Contents, Place, at_most, require_frame
 from gadolin.readers.messages import Message
 from gadolin.readers.sandboxed import Handle
-from gadolin.records import Slice
+from gadolin.records import SEQUENCES, Slice
 from gadolin.serve.suspicious import is_something_else
 
 __all__ = ["Damaged", "Decoded", "Found", "Wanted", "as_facts", "as_message", "decode", "decoding", "from_message"]
@@ -38,7 +38,7 @@ class Found:
     """A slice: its number in a file of several, prepared (size, size) uint8, and the picture where it was wanted.
 
     ``colour``: the picture is in colour; ``several``: it shows several slices. The decoder sends every field of type
-    bool to the service.
+    bool to the service, and ``sequence``, the MRI sequence by the header, or empty.
     """
 
     frame: int | None
@@ -46,6 +46,7 @@ class Found:
     prepared: NDArray[np.uint8]
     picture: Slice | None = None
     several: bool = False
+    sequence: str = ""
 
 
 _FACTS = tuple(each.name for each in fields(Found) if each.type in (bool, "bool"))
@@ -122,7 +123,9 @@ def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Prepara
     except GadolinError as error:
         return Damaged(frame, error)
     picture = image if wanted.pictures else None
-    return Found(frame, image.colour, prepare(image, preparation), picture, several=count_heads(image) > 1)
+    several = count_heads(image) > 1
+    prepared = prepare(image, preparation)
+    return Found(frame, image.colour, prepared, picture, several=several, sequence=image.sequence)
 
 
 def decoding(settings: dict[str, Any]) -> Handle:
@@ -150,7 +153,8 @@ def as_message(answer: Decoded) -> Message:
         if isinstance(one, Damaged):
             slices.append({"frame": one.frame, "error": one.error.as_json()})
             continue
-        facts: dict[str, Any] = {"frame": one.frame} | {name: getattr(one, name) for name in _FACTS}
+        facts: dict[str, Any] = {"frame": one.frame, "sequence": one.sequence}
+        facts |= {name: getattr(one, name) for name in _FACTS}
         arrays.append(one.prepared)
         if one.picture is not None:
             seen = one.picture
@@ -186,7 +190,11 @@ def _found(facts: dict[str, Any], arrays: Iterator[NDArray[Any]]) -> Found:
         seen = facts["picture"]
         spacing, window = (tuple(seen[name]) if seen[name] else None for name in ("spacing_mm", "window"))
         picture = Slice(_of_type(next(arrays), np.float32), int(seen["bits"]), flags["colour"], spacing, window)
-    return Found(facts["frame"], prepared=prepared, picture=picture, **flags)
+    sequence = facts["sequence"]
+    if sequence not in ("", *SEQUENCES):
+        msg = f"a sequence must be one of {', '.join(SEQUENCES)} or empty"
+        raise ValueError(msg)
+    return Found(facts["frame"], prepared=prepared, picture=picture, sequence=sequence, **flags)
 
 
 def _of_type(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:

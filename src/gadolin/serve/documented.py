@@ -34,6 +34,10 @@ _VERDICT = {
         "tumour_uncertain, sequence_not_validated, kind_uncertain or kind_not_validated.",
     },
     "reason": {"type": ["string", "null"], "description": "The same for people; the wording may change."},
+    "sequence": {"type": ["string", "null"], "description": "The MRI sequence as the model recognises it."},
+    "header_sequence": {"type": ["string", "null"], "description": "The MRI sequence by the file's header."},
+    "p_tumour": {"type": ["number", "null"], "description": "Probability of a tumour of any kind, 0 to 1."},
+    "validated": {"type": ["boolean", "null"], "description": "Whether this answer was validated on this sequence."},
 }
 _FAILURE = {
     "type": "object",

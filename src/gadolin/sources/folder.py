@@ -141,5 +141,5 @@ def _group(contents: Contents, digest: str) -> str:
 
 def _each_frame(record: Record, contents: Contents) -> list[Record]:
     if contents.slices == 1:
-        return [record]
-    return [replace(record, frame=frame) for frame in range(contents.slices)]
+        return [replace(record, sequence=contents.sequence(0))]
+    return [replace(record, frame=frame, sequence=contents.sequence(frame)) for frame in range(contents.slices)]

@@ -15,21 +15,36 @@ const PLAIN = {
   colour_image: "This does not look like an MRI slice, so no class is named.",
   several_slices: "This looks like several slices in one picture, so no class is named: send each by itself.",
   out_of_distribution: "This does not look like the head MRI slices that the model knows, so no class is named.",
+  tumour_uncertain: "Neither a tumour nor its absence is sure enough, so neither is stated.",
+  sequence_not_validated: "No tumour is seen, but the model was not validated on this sequence, so no class is named.",
+  kind_uncertain: "A tumour is suspected, but no kind is sure enough, so none is named.",
+  kind_not_validated: "A tumour is suspected; its kind is not named, for that was not validated on this sequence.",
 };
+
+const SUSPECTED = ["kind_uncertain", "kind_not_validated"];
 
 /** Say in words what an item's answer is. */
 export function words(item) {
   if (item.error) return "Not read";
+  if (SUSPECTED.includes(item.prediction.reason_code)) return "Tumour suspected";
   return item.prediction.label ?? "No class is named";
 }
 
 export function why(item) {
   if (item.error) return item.error;
   const { abstained, reason, reason_code: code, probabilities } = item.prediction;
-  if (!abstained) return "The most probable class. What the model was not trained on it does not know, a metastasis for one.";
+  const sequence = sequenceOf(item.prediction);
+  if (!abstained) return `The most probable class. What the model was not trained on it does not know, a metastasis for one.${sequence}`;
   const unsure = close(probabilities) ? "Two classes or more are close, so none is named." : "No class is sure enough, so none is named.";
   const plain = PLAIN[code] ?? unsure;
-  return `${plain} The reason: ${reason}.`;
+  return `${plain} The reason: ${reason}.${sequence}`;
+}
+
+/** The MRI sequence in words: as the picture looks, and where the header says otherwise, what it says. */
+function sequenceOf({ sequence, header_sequence: header }) {
+  if (!sequence && !header) return "";
+  const seen = sequence ? ` The picture looks like ${sequence}` : " The model does not recognise the sequence";
+  return header && header !== sequence ? `${seen}, but the header says ${header}.` : `${seen}.`;
 }
 
 export function bars(item, classes) {

@@ -79,14 +79,16 @@ const quoted = (value) => {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
+const TOLD = ["sequence", "header_sequence", "p_tumour", "validated"];
+
 /** Return the table as CSV, with the columns of ``gadolin predict --csv`` and what could not be read. */
 export function csv(items, classes) {
-  const head = ["path", "frame", "label", "abstained", "reason_code", "reason", "model", ...classes.map((name) => `p_${name}`), "code", "error"];
+  const head = ["path", "frame", "label", "abstained", "reason_code", "reason", ...TOLD, "model", ...classes.map((name) => `p_${name}`), "code", "error"];
   const rows = items.map((item) => {
     const one = item.prediction;
-    if (!one) return [item.path, item.frame, "", "", "", "", "", ...classes.map(() => ""), item.code, item.error];
+    if (!one) return [item.path, item.frame, "", "", "", "", ...TOLD.map(() => ""), "", ...classes.map(() => ""), item.code, item.error];
     const likely = classes.map((name) => one.probabilities[name]);
-    return [item.path, item.frame, one.label, one.abstained, one.reason_code, one.reason, one.model, ...likely, "", ""];
+    return [item.path, item.frame, one.label, one.abstained, one.reason_code, one.reason, ...TOLD.map((name) => one[name]), one.model, ...likely, "", ""];
   });
   return [head, ...rows].map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
 }
