@@ -47,6 +47,8 @@ BOUNDS = {
     "augmentation.mixup": (0, 100),
     "augmentation.p_lesion_removal": (0, 1),
     "augmentation.p_lesion_paste": (0, 1),
+    "augmentation.p_style": (0, 1),
+    "augmentation.p_foreign": (0, 1),
     "augmentation.p_inpaint": (0, 1),
     "corruptions.bias": (0, 3),
     "corruptions.marks": (0, 1),

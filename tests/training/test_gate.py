@@ -99,3 +99,17 @@ def test_the_graph_tells_the_strangeness_and_everything_else_as_before(name, mak
         np.testing.assert_array_equal(one, other)
     assert after.ood_score.dtype == np.float32
     np.testing.assert_allclose(after.ood_score, gate.strangeness(before.features), rtol=0.05)
+
+
+def test_coarse_slices_are_no_reason_to_decline(rng):
+    points = rng.normal(size=(400, 6))
+    shift, other = np.array([0, 0, 0, 0, 0, 3.0]), np.array([0, 0, 0, 0, 3.0, 0])
+    others = rng.normal(size=(150, 6)) * 0.5 + shift + other  # pictures of other things, all of them coarse
+    coarse = rng.normal(size=(150, 6)) * 0.5 + shift
+
+    without, shown = (fit_gate(points, np.arange(400) % 2, points, others, more) for more in (None, coarse))
+
+    new = rng.normal(size=(300, 6)) * 0.5 + shift
+    declined = [(one.strangeness(new) > bound(one.strangeness(points))).mean() for one in (without, shown)]
+    assert declined[1] < declined[0] / 2
+    assert (shown.strangeness(new + other) > bound(shown.strangeness(points))).mean() > 0.5

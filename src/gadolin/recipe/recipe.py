@@ -78,6 +78,8 @@ class Augmentation:
     mixup: float = number(0.0, 0, 100, "Beta parameter of mixing pairs of slices (Zhang et al. 2018); 0 for none")
     p_lesion_removal: float = number(0.0, 0, 1, "probability that a lesion is covered with tissue of another slice")
     p_lesion_paste: float = number(0.0, 0, 1, "probability that a slice known to show no lesion gets that of another")
+    p_style: float = number(0.0, 0, 1, "probability that a slice gets a share of the look of another one of its batch")
+    p_foreign: float = number(0.0, 0, 1, "probability that a slice known to show no lesion gets one of no known kind")
     p_inpaint: float = number(0.0, 0, 1, "fraction of both where a place is inpainted from around it instead")
 
     def __post_init__(self) -> None:

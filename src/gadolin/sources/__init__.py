@@ -11,7 +11,7 @@ from gadolin.folder_walk import special_file
 from gadolin.manifest import read_manifest
 from gadolin.progress import Progress
 from gadolin.records import Failure
-from gadolin.sources import annotated, figshare, folder
+from gadolin.sources import annotated, figshare, folder, slice_table
 from gadolin.sources.found import Scan, require_trainable
 from gadolin.sources.known import SOURCES, Source, fetch, recognise
 from gadolin.sources.labels import canonical
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def scan(data: Scan | Path | str, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
-    """Recognise a data set: a manifest CSV or a folder holding one, Figshare's slices, annotations, or class folders.
+    """Recognise a data set: a manifest CSV or a folder holding one, Figshare's slices, tables, or class folders.
 
     Data that is scanned already is returned as it is.
 
@@ -94,6 +94,11 @@ def _from_table(data: Path, base: Path, patient_from: str | None, progress: Prog
         found = annotated.scan_annotated(base, progress=progress)
         why = _unused("not_in_annotations", f"listed in {annotated.TABLE}", "add a row for it")
         return with_unused(found, data, [base / annotated.TABLE], why)
+    if slice_table.has_slice_table(base):
+        _refuse_rule(patient_from, f"the table in {base} has a column for them")
+        found = slice_table.scan_slice_table(base, progress=progress)
+        why = _unused("not_in_annotations", f"listed in {slice_table.TABLE}", "add a row for it")
+        return with_unused(found, data, [base / slice_table.TABLE], why)
     return None
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save
 
 from gadolin.atomic import write_bytes
-from gadolin.bundle import Bundle, Validation, write_bundle
+from gadolin.bundle import Bundle, write_bundle
 from gadolin.checks.appearance import appearance, summary
 from gadolin.manifest import file_digest
 from gadolin.montage import HEAD_COUNTER
@@ -20,14 +23,14 @@ from gadolin.network import Classifier, MirrorAverage
 from gadolin.predictor import Predictor
 from gadolin.recipe import Recipe
 from gadolin.run_folder import Provenance
-from gadolin.runtime import NetworkOutput, open_runtime
+from gadolin.runtime import open_runtime
 from gadolin.splits import grouping_keys
 from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.export import export_graph
-from gadolin.training.gate import ENOUGH, Gate, add_gate, bound, fit_gate
+from gadolin.training.gate import ENOUGH, add_gate, bound, fit_gate
 from gadolin.training.imagenet import BACKBONE_KEY
 from gadolin.training.parts import Parts
-from gadolin.training.sequences import SequenceProbe, add_sequence, fit_sequences
+from gadolin.training.sequences import add_sequence, fit_sequences
 
 __all__ = ["make_bundle"]
 
@@ -35,7 +38,9 @@ _LOG = logging.getLogger(__name__)
 
 _FACTS = ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
 _PARITY_SLICES = 32  # spread over the validation part, so that every class is among them
-_GATE_SLICES = 4096  # of the training part, at most, whose features the gate is made from
+_FEATURES_OF = 4096  # slices of the training part, at most, the gate and the sequences are made
+_FEWEST = 30  # slices of one class and sequence that make a cluster of their own
+_COARSE_SIDE, _COARSE_EVERY = 64, 8
 
 
 def make_bundle(
@@ -73,11 +78,19 @@ def make_bundle(
     )
     asking = Predictor(plain, open_runtime(plain.graph))
     said = asking.ask(validation.slices[validation.rows])
-    gate = _gate(asking, parts, said.features, foreign)
+    some = slice(None, None, -(-len(parts.train) // _FEATURES_OF))
+    learned = asking.ask(parts.train.slices[parts.train.rows[some]]).features
+    sequences = [one.sequence for one in parts.records if one.split == "train"][some]
+    clusters = _clusters(parts.train.targets[some], sequences)
+    if foreign is None:
+        gate = fit_gate(learned, clusters, said.features)
+    else:
+        coarse = asking.ask(_coarse(parts.train.slices[parts.train.rows[some][::_COARSE_EVERY]])).features
+        gate = fit_gate(learned, clusters, said.features, asking.ask(foreign).features, coarse)
     enough = _is_enough(len(validation))
     accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
     digest = add_gate(plain.graph, gate)
-    probe = _sequences(asking, parts)
+    probe = fit_sequences(learned, sequences)
     if probe is not None:
         digest = add_sequence(plain.graph, probe)
     bundle = replace(
@@ -88,7 +101,10 @@ def make_bundle(
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
     if probe is not None:
-        bundle = replace(bundle, validated=_validated(bundle, parts, said))
+        records = [record for record in parts.records if record.split == "validation"]
+        seen = [one.sequence or likely for one, likely in zip(records, probe.recognise(said.features), strict=True)]
+        listed = validations(bundle, said.logits, validation.targets, seen, grouping_keys(records))
+        bundle = replace(bundle, validated=listed)
     write_bundle(bundle)
     return bundle
 
@@ -105,34 +121,20 @@ def _is_enough(slices: int) -> bool:
     return slices >= ENOUGH
 
 
-def _sequences(asking: Predictor, parts: Parts) -> SequenceProbe | None:
-    """Return what tells the sequences of the training part apart; None where it names fewer than two."""
-    learned = [record for record in parts.records if record.split == "train"]
-    names = [record.sequence for record in learned]
-    if len({name for name in names if name}) < 2:
-        return None
-    some = slice(None, None, -(-len(learned) // _GATE_SLICES))
-    return fit_sequences(asking.ask(parts.train.slices[parts.train.rows[some]]).features, names[some])
+def _clusters(targets: NDArray[np.int64], sequences: Sequence[str]) -> NDArray[np.int64]:
+    """Return a number for each class and sequence (N,); sequences with few slices of a class are one with others."""
+    cells = list(zip(targets.tolist(), sequences, strict=True))
+    counts = Counter(cells)
+    kept = [(target, name if counts[target, name] >= _FEWEST else "") for target, name in cells]
+    numbers = {cell: number for number, cell in enumerate(sorted(set(kept)))}
+    return np.array([numbers[cell] for cell in kept], np.int64)
 
 
-def _validated(bundle: Bundle, parts: Parts, said: NetworkOutput) -> tuple[Validation, ...]:
-    """Return what the validation part shows that the bundle may answer for; sequences that are not named, as seen."""
-    records = [record for record in parts.records if record.split == "validation"]
-    seen = Predictor(bundle, open_runtime(bundle.graph)).ask(parts.validation.slices[parts.validation.rows])
-    assert seen.sequence is not None, "only asked of a graph that has them"
-    assert bundle.sequence is not None, "it comes with the graph's"
-    sequences = [
-        one.sequence or bundle.sequence[best] for one, best in zip(records, seen.sequence.argmax(1), strict=True)
-    ]
-    return validations(bundle, said.logits, parts.validation.targets, sequences, grouping_keys(records))
-
-
-def _gate(asking: Predictor, parts: Parts, known: NDArray[np.float32], foreign: NDArray[np.uint8] | None) -> Gate:
-    """Return the gate; ``known`` (M, F) float32 are the features of the validation part."""
-    some = slice(None, None, -(-len(parts.train) // _GATE_SLICES))
-    learned = asking.ask(parts.train.slices[parts.train.rows[some]]).features
-    others = None if foreign is None else asking.ask(foreign).features
-    return fit_gate(learned, parts.train.targets[some], known, others)
+def _coarse(slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return prepared slices (N, H, H) as they are where their picture had few pixels."""
+    size = slices.shape[1:]
+    small = (cv2.resize(one, (_COARSE_SIDE, _COARSE_SIDE), interpolation=cv2.INTER_AREA) for one in slices)
+    return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in small])
 
 
 def _statistics(parts: Parts) -> dict[str, Any]:

@@ -40,7 +40,7 @@ Floats = NDArray[np.float64]
 class Gate(NamedTuple):
     """How strange features are.
 
-    ``whitener`` (F, F) float64 makes features round, ``centres`` (K, F) are the classes among round ones, ``unit`` is
+    ``whitener`` (F, F) float64 makes features round, ``centres`` (K, F) are clusters among round ones, ``unit`` is
     the distance from the nearest of them that counts as 1. ``foreign`` (F,) and ``offset`` tell pictures of other
     things apart along a line, where some were shown: 1 is as far that way as hardly any slice lies.
     """
@@ -62,13 +62,15 @@ def fit_gate(
     targets: NDArray[np.int64],
     known: NDArray[np.floating],
     foreign: NDArray[np.floating] | None = None,
+    coarse: NDArray[np.floating] | None = None,
 ) -> Gate:
-    """Return the gate of features (N, F) of slices that were learned from, and their classes (N,) in [0, K).
+    """Return the gate of features (N, F) of slices that were learned from, and the cluster (N,) of each.
 
     ``known`` (M, F) are slices that were not, by which distances are measured; ``foreign`` (L, F) are pictures of other
-    things, which a logistic regression tells apart. Features are first brought to one spread; their covariance is then
-    shrunk towards a round one (OAS: Chen, Wiesel, Eldar and Hero 2010), so that it can be inverted where there are
-    fewer slices than features.
+    things, which a logistic regression tells apart from slices, and from ``coarse`` (C, F) ones where there are such:
+    pictures of other things are often small, and that is no reason to decline a slice. Features are first brought to
+    one spread; their covariance is then shrunk towards a round one (OAS: Chen, Wiesel, Eldar and Hero 2010), so that it
+    can be inverted where there are fewer slices than features.
     """
     values = features.astype(np.float64)
     classes = np.unique(targets)
@@ -81,7 +83,8 @@ def fit_gate(
     unit = bound(_away(held_out, centres), DECLINED / 2)
     if foreign is None:
         return Gate(whitener, centres, unit, np.zeros(len(whitener)))
-    line = _told_apart(values @ whitener, foreign.astype(np.float64) @ whitener)
+    slices = values if coarse is None else np.concatenate([values, coarse.astype(np.float64)])
+    line = _told_apart(slices @ whitener, foreign.astype(np.float64) @ whitener)
     along = held_out @ line
     middle = float(np.median(along))
     whole = bound(along, DECLINED / 2) - middle

@@ -29,6 +29,10 @@ class SequenceProbe(NamedTuple):
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 
+    def recognise(self, features: NDArray[np.floating]) -> list[str]:
+        """Return the likeliest sequence of each of N slices by their features (N, F)."""
+        return [self.names[place] for place in (features @ self.weights + self.bias).argmax(axis=1).tolist()]
+
 
 def fit_sequences(features: NDArray[np.floating], names: Sequence[str]) -> SequenceProbe | None:
     """Return the classifier of features (N, F) by the sequence of each slice; those without one ("") are left out.

@@ -17,7 +17,9 @@ from gadolin.recipe import Corruptions, Recipe
 from gadolin.training import augment
 from gadolin.training.batches import Batch
 from gadolin.training.disturb import disturb, draw_disturbance
+from gadolin.training.foreign import draw_foreign, paint_foreign
 from gadolin.training.lesions import draw_exchange, exchange
+from gadolin.training.styles import draw_styles, mix_styles
 
 __all__ = ["Learner", "class_loss", "learn", "lesion_map_loss", "train_step", "update_ema"]
 
@@ -138,6 +140,8 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
         if batch.kind_known is not None:
             targets = torch.where(batch.kind_known.to(targets.device).view(-1, 1), targets, learner.kinds)
         lesion_map = _lesion_map(learner, batch, drawn) if recipe.network.evidence == "outlines" else None
+        if recipe.augmentation.p_style:
+            scaled = mix_styles(scaled, draw_styles(count, recipe.augmentation.p_style, generator))
         if lesion_map is None:
             scaled, targets = augment.mix(scaled, targets, recipe.augmentation.mixup, generator)
         else:
@@ -145,6 +149,10 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
                 moved = draw_exchange(count, recipe.augmentation, generator)
                 healthy = _healthy(batch).to(scaled.device)
                 scaled, lesion_map, targets = exchange(scaled, lesion_map, targets, healthy, moved)
+            if recipe.augmentation.p_foreign:
+                painted = draw_foreign(count, recipe.augmentation.p_foreign, generator)
+                free = _healthy(batch).to(scaled.device) & (lesion_map.amax(dim=(1, 2, 3)) <= 0)
+                scaled, lesion_map, targets = paint_foreign(scaled, lesion_map, targets, free, learner.kinds, painted)
             lesion_map = F.adaptive_avg_pool2d(lesion_map, size // 4)
         if recipe.corruptions != Corruptions():
             scaled = disturb(scaled, draw_disturbance(count, recipe.corruptions, generator))

@@ -1,0 +1,116 @@
+"""What a network of several sources is worth where ideas are judged: its fold, its institution, and other pictures.
+
+    python benchmarks/judge.py DATA RUN ... [--elsewhere FOLDER] [--write]
+
+For each run of ``travel.py``: the tumours of its fold among three answers and among four, the institution that was left
+out (see ``institutions.py``), the half of ``elsewhere.py`` that may choose between networks, pictures of notumor that
+are CT or show another lesion, and the half of OTHER that sets the gate. No picture that judges what ships is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from crossval import ways
+from gadolin.metrics import measure
+from gadolin.predictions import read_table
+from gadolin.predictor import Predictor
+from gadolin.readers import read
+from gadolin.records import Prediction
+from gadolin.run_folder import RunFolder
+from institutions import levels, rows_of_table
+from many_sources import BY_EYE
+from publish import markdown, publish, shown
+from ship import halves
+from shipped import verdicts
+
+ELSEWHERE = Path(__file__).resolve().parents[1] / "docs" / "tables" / "elsewhere.csv"
+SURE = 0.9
+TUMOUR_STATED = ("kind_not_validated", "kind_uncertain")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--elsewhere", type=Path, help="the manifest that elsewhere.py made")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    tenths = levels(arguments.data)
+    folds, institutions, others = [], [], []
+    for run in arguments.runs:
+        name = run.name
+        table = read_table(RunFolder(run).predictions)
+        scores = [measure(part).as_json() for _, part in ways(table)]
+        folds.append([name, *(shown(one["accuracy"]) for one in scores), *(shown(one["ece"]) for one in scores[:1])])
+        if (run / "left-out.csv").is_file():
+            institutions += rows_of_table(name, read_table(run / "left-out.csv"), tenths)
+        others += [[name, *row] for row in asked(Predictor.load(run), arguments)]
+    lines = [*markdown(["network", "four classes", "tumours, four answers", "three answers", "ECE"], folds), ""]
+    head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC", "level alone", "like levels",
+            "right", "wrong, sure"]  # fmt: skip
+    lines += [*markdown(head, institutions), ""]
+    head = ["network", "pictures", "n", "stated", "right of stated", "kind named", "right of named",
+            "tumour or none wrong, sure", "kind wrong, sure", "declined as unlike", "sequences"]  # fmt: skip
+    publish("judge", "Ideas, judged", [*lines, *markdown(head, others)], write=arguments.write)
+
+
+def asked(predictor: Predictor, arguments: argparse.Namespace) -> list[list[str]]:
+    """Return a row for each set of pictures that may choose between networks."""
+    rows = []
+    with ELSEWHERE.open(newline="", encoding="utf-8") as file:
+        told = {row["name"]: row for row in csv.DictReader(file) if row["half"] == "chosen"}
+    with BY_EYE.open(newline="", encoding="utf-8") as file:
+        seen = {row["picture"]: row["seen"] for row in csv.DictReader(file)}
+    kaggle = arguments.data / "kaggle"
+    for modality in sorted({row["modality"] for row in told.values()}):
+        names = {name for name, row in told.items() if row["modality"] == modality}
+        paths = sorted(path for path in kaggle.rglob("*.jpg") if path.name in names)
+        rows.append(
+            row_of(f"elsewhere, {modality}", verdicts(predictor, map(read, paths)), [p.parent.name for p in paths])
+        )
+    for kind in sorted(set(seen.values())):
+        paths = [kaggle / name for name, one in seen.items() if one == kind]
+        rows.append(row_of(f"notumor, {kind}", verdicts(predictor, map(read, paths)), ["notumor"] * len(paths)))
+    first = halves(arguments.data / "other")[0]
+    for folder in sorted({path.parent.name for path in first}):
+        paths = [path for path in first if path.parent.name == folder]
+        rows.append(row_of(f"other, {folder}", verdicts(predictor, map(read, paths)), [""] * len(paths)))
+    return rows
+
+
+def row_of(name: str, answers: Sequence[Prediction], labels: Sequence[str]) -> list[str]:
+    """Return the counts of one set of pictures; a label of "" is none that an answer could be."""
+    stated = right = named = named_right = sure = kind_sure = unlike = 0
+    sequences: dict[str, int] = {}
+    for answer, label in zip(answers, labels, strict=True):
+        likely = answer.probabilities
+        tumour = 1 - likely["notumor"]
+        kind = max((one for one in likely if one != "notumor"), key=likely.__getitem__)
+        is_tumour = label != "notumor"
+        says = answer.label is not None or answer.reason_code in TUMOUR_STATED
+        declined = answer.reason_code in ("out_of_distribution", "several_slices", "colour_image")
+        stated += says
+        right += says and (tumour >= 0.5) == is_tumour and bool(label)
+        named += answer.label is not None
+        named_right += answer.label == label
+        sure += not declined and bool(label) and (1 - tumour if is_tumour else tumour) >= SURE
+        kind_sure += not declined and likely[kind] >= SURE and kind != label
+        unlike += declined
+        sequences[answer.sequence or "?"] = sequences.get(answer.sequence or "?", 0) + 1
+    count = len(answers)
+    told = ", ".join(f"{key} {value}" for key, value in sorted(sequences.items(), key=lambda one: -one[1]))
+    return [name, str(count), *(part(one, count) for one in (stated,)), part(right, stated), part(named, count),
+            part(named_right, named), part(sure, count), part(kind_sure, count), part(unlike, count), told]  # fmt: skip
+
+
+def part(some: int, whole: int) -> str:
+    """Return a share in percent."""
+    return f"{100 * some / whole:.0f} %" if whole else "-"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Pictures beside a table ``slices.csv`` that names path, class, patient, institution, sequence and outline of each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+
+from gadolin.errors import DataError, ReadError
+from gadolin.manifest import file_digest
+from gadolin.progress import Progress
+from gadolin.readers import open_file
+from gadolin.records import NO_LESION, SEQUENCES, Failure, Record
+from gadolin.sources.found import Scan
+from gadolin.sources.labels import canonical
+
+__all__ = ["TABLE", "has_slice_table", "scan_slice_table"]
+
+TABLE = "slices.csv"
+_REQUIRED = ("path", "label")
+
+
+def has_slice_table(root: Path) -> bool:
+    """Return whether ``root`` holds such a table."""
+    return os.path.isfile(root / TABLE)  # noqa: PTH113  # which never raises
+
+
+def scan_slice_table(root: Path, *, progress: Progress | None = None) -> Scan:
+    """Scan such a folder: path and class of each picture, and where the table names them the other columns.
+
+    Paths count from the folder or from the one that holds it, whichever they are found below. An outline is the path of
+    a mask, "none" where the slice shows no lesion, or empty. Columns that are not known are passed over. A row whose
+    picture is missing or unreadable is skipped, and said so. Raises DataError where the table cannot be used.
+    """
+    table = root / TABLE
+    rows = _rows(table)
+    base = next((one for one in (root, root.parent) if any((one / row["path"]).is_file() for row in rows)), root)
+    renamed: dict[str, str] = {}
+    records: list[Record] = []
+    skipped: list[Failure] = []
+    for done, row in enumerate(rows, start=1):
+        path = base / row["path"]
+        _check_row(table, row)
+        if canonical(row["label"]) != row["label"]:
+            renamed[row["label"]] = canonical(row["label"])
+        try:
+            open_file(path)
+        except ReadError as error:
+            skipped.append(Failure(str(path), error))
+        else:
+            outline = row.get("outline") or ""
+            records.append(
+                Record(
+                    path=path,
+                    label=canonical(row["label"]),
+                    patient=row.get("patient") or "",
+                    source=root.resolve().name,
+                    outline=outline if outline in ("", NO_LESION) else str(_outline(table, base / outline)),
+                    digest=file_digest(path),
+                    sequence=row.get("sequence") or "",
+                    institution=row.get("institution") or "",
+                )
+            )
+        if progress is not None:
+            progress(done, len(rows), "scanning")
+    if not records:
+        raise DataError(
+            code="annotations_match_nothing",
+            rule=f"{table} must name pictures of {base}",
+            got=f"none of its {len(rows)} rows does",
+            remedy="check the paths",
+        )
+    return Scan(root, "annotations", tuple(records), renamed, tuple(skipped))
+
+
+def _check_row(table: Path, row: dict[str, str]) -> None:
+    sequence = row.get("sequence") or ""
+    if not row["path"] or not row["label"] or sequence not in ("", *SEQUENCES):
+        raise DataError(
+            code="annotations_row_invalid",
+            rule=f"every row must have a path, a label, and as sequence one of {', '.join(SEQUENCES)} or none",
+            got=f"{row['path'] or 'one'} has {row['label']!r} and {sequence!r}",
+            remedy="correct it",
+            path=table,
+        )
+
+
+def _outline(table: Path, path: Path) -> Path:
+    if not os.path.isfile(path):  # noqa: PTH113
+        raise DataError(
+            code="outline_missing",
+            rule="every outline must be a file",
+            got=f"{path} is not",
+            remedy=f"correct it, leave it empty, or write {NO_LESION!r} where the slice shows no lesion",
+            path=table,
+        )
+    return path
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        rows = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))
+        missing = [name for name in _REQUIRED if name not in (rows.fieldnames or ())]
+        if missing:
+            got = ", ".join(rows.fieldnames or ()) or "nothing"
+            raise DataError(
+                code="annotations_column_missing",
+                rule=f"{table} must have the columns path and label",
+                got=f"it has {got}",
+                remedy=f"add {' and '.join(missing)}",
+            )
+        return [{name: (value or "").strip() for name, value in row.items() if name is not None} for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            code="annotations_unreadable",
+            rule=f"{table} must be a readable UTF-8 CSV",
+            got=f"it is not ({error})",
+            remedy="check its encoding and quotes",
+        ) from error
