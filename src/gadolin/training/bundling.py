@@ -27,10 +27,10 @@ from gadolin.runtime import open_runtime
 from gadolin.splits import grouping_keys
 from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.export import export_graph
-from gadolin.training.gate import ENOUGH, add_gate, bound, fit_gate
+from gadolin.training.gate import ENOUGH, Gate, add_gate, bound, fit_gate
 from gadolin.training.imagenet import BACKBONE_KEY
 from gadolin.training.parts import Parts
-from gadolin.training.sequences import add_sequence, fit_sequences
+from gadolin.training.sequences import SequenceProbe, add_sequence, fit_sequences
 
 __all__ = ["make_bundle"]
 
@@ -78,19 +78,10 @@ def make_bundle(
     )
     asking = Predictor(plain, open_runtime(plain.graph))
     said = asking.ask(validation.slices[validation.rows])
-    some = slice(None, None, -(-len(parts.train) // _FEATURES_OF))
-    learned = asking.ask(parts.train.slices[parts.train.rows[some]]).features
-    sequences = [one.sequence for one in parts.records if one.split == "train"][some]
-    clusters = _clusters(parts.train.targets[some], sequences)
-    if foreign is None:
-        gate = fit_gate(learned, clusters, said.features)
-    else:
-        coarse = asking.ask(_coarse(parts.train.slices[parts.train.rows[some][::_COARSE_EVERY]])).features
-        gate = fit_gate(learned, clusters, said.features, asking.ask(foreign).features, coarse)
+    gate, probe = _of_features(asking, parts, said.features, foreign)
     enough = _is_enough(len(validation))
     accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
     digest = add_gate(plain.graph, gate)
-    probe = fit_sequences(learned, sequences)
     if probe is not None:
         digest = add_sequence(plain.graph, probe)
     bundle = replace(
@@ -119,6 +110,21 @@ def _is_enough(slices: int) -> bool:
             ENOUGH,
         )
     return slices >= ENOUGH
+
+
+def _of_features(
+    asking: Predictor, parts: Parts, known: NDArray[np.float32], foreign: NDArray[np.uint8] | None
+) -> tuple[Gate, SequenceProbe | None]:
+    """Return the gate, and what recognises sequences; ``known`` (M, F) are the features of the validation part."""
+    some = slice(None, None, -(-len(parts.train) // _FEATURES_OF))
+    slices = parts.train.slices[parts.train.rows[some]]
+    learned = asking.ask(slices).features
+    sequences = [one.sequence for one in parts.records if one.split == "train"][some]
+    clusters, probe = _clusters(parts.train.targets[some], sequences), fit_sequences(learned, sequences)
+    if foreign is None:
+        return fit_gate(learned, clusters, known), probe
+    coarse = asking.ask(_coarse(slices[::_COARSE_EVERY])).features
+    return fit_gate(learned, clusters, known, asking.ask(foreign).features, coarse), probe
 
 
 def _clusters(targets: NDArray[np.int64], sequences: Sequence[str]) -> NDArray[np.int64]:
