@@ -18,7 +18,7 @@ from gadolin.errors import (
     suggestion,
 )
 from gadolin.folder_walk import special_file
-from gadolin.readers.contents import Contents, check_size, require_frame
+from gadolin.readers.contents import CHANNELS, Contents, check_size, require_frame
 from gadolin.readers.kinds import HEAD, SUFFIXES, file_kind
 from gadolin.readers.raster import open_raster
 from gadolin.readers.registry import READERS, Reader, open_with, unusable_plugins
@@ -121,6 +121,9 @@ def one_of(contents: Contents, frame: int | None) -> Slice:
             got=f"this {contents.kind} file holds {contents.slices}",
             remedy="say which with its frame",
         )
+    if frame is not None and contents.channels is not None:
+        require_frame(frame, CHANNELS, f"three-channel {contents.kind}")
+        return contents.channels(frame)
     if frame is not None:
         require_frame(frame, contents.slices, contents.kind)
     return contents.decode(frame or 0)

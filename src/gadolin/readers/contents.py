@@ -17,6 +17,7 @@ from gadolin.patients import pseudonym
 from gadolin.records import Slice
 
 __all__ = [
+    "CHANNELS",
     "MAX_PIXELS",
     "MAX_VOLUME_BYTES",
     "MIN_SIDE",
@@ -40,6 +41,7 @@ VERSION = 4
 MAX_PIXELS = 64_000_000  # of one slice
 MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
 MIN_SIDE = 16  # pixels
+CHANNELS = 3  # of a picture in colours
 
 _MOST = ContextVar("_MOST", default=MAX_PIXELS)
 _COLOURED = 24  # of 255: largest difference of two channels that still passes for grey
@@ -66,8 +68,10 @@ class Contents:
 
     ``decode`` returns the slice of a number in [0, ``slices``), in anatomical order; it raises ReadError where the
     pixels are damaged. ``sequence`` returns the MRI sequence of a number by the header, or "". ``outline``, where the
-    file holds lesion masks, returns (H, W) bool. ``label`` is the class that the file itself names, or empty. ``place``
-    is where it lies in a scanner's series. ``omit`` says why a folder leaves this file out.
+    file holds lesion masks, returns (H, W) bool. ``channels`` returns one of the three channels of a picture in colours
+    by itself, for collections that keep a sequence in each; a record asks for it by its frame. ``label`` is the class
+    that the file itself names, or empty. ``place`` is where it lies in a scanner's series. ``omit`` says why a folder
+    leaves this file out.
     """
 
     kind: str
@@ -76,6 +80,7 @@ class Contents:
     sequence: Callable[[int], str] = lambda _number: ""
     label: str = ""
     outline: Callable[[int], NDArray[np.bool_]] | None = None
+    channels: Callable[[int], Slice] | None = None
     place: Place | None = None
     omit: ReadError | None = None
     patient_id: str = field(default="", repr=False)

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,20 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gadolin.errors import DamagedFileError, ReadError, TooLargeError, UnknownFormatError
 from gadolin.readers import tiff_picture
 from gadolin.readers.channels import flattened, hidden, turned
-from gadolin.readers.contents import MAX_PIXELS, Contents, background_for_nan, check_size, require_one_frame, to_grey
+from gadolin.readers.contents import (
+    CHANNELS,
+    MAX_PIXELS,
+    Contents,
+    background_for_nan,
+    check_size,
+    require_one_frame,
+    to_grey,
+)
 from gadolin.readers.inflate import most_unpacked
 from gadolin.readers.jpeg import decode_unusual, exif_of, frame_of, is_usual, without_marks
 from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.readers.png import byte_planes, open_png
-from gadolin.readers.tiff import at_page, layout_of
+from gadolin.readers.tiff import RGB, at_page, layout_of
 from gadolin.records import Slice
 
 __all__ = ["FORMATS", "decode", "open_raster"]
@@ -31,7 +40,23 @@ _ORIENTATION = 0x0112  # of EXIF
 
 def open_raster(content: bytes, kind: str) -> Contents:
     """Return what the bytes of a picture hold: one slice."""
-    return Contents(kind=kind, slices=1, decode=lambda _: decode(content))
+    channels = partial(_channel, content) if kind == "TIFF" and _is_rgb(content) else None
+    return Contents(kind=kind, slices=1, decode=lambda _: decode(content), channels=channels)
+
+
+def _is_rgb(content: bytes) -> bool:
+    """Return whether a TIFF holds three samples of 8 bits a pixel; false where its layout cannot be read."""
+    with suppress(Exception):
+        layout = layout_of(content)
+        return layout.shown == RGB and tuple(layout.bits) == (8,) * CHANNELS
+    return False
+
+
+def _channel(content: bytes, number: int) -> Slice:
+    """Return one channel of a TIFF of three; raises ReadError as ``decode`` does."""
+    whole = decode(content)
+    with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
+        return replace(whole, pixels=np.asarray(image.convert("RGB"), np.float32)[..., number], colour=False)
 
 
 def decode(content: bytes) -> Slice:

@@ -11,8 +11,9 @@ from gadolin.folder_walk import special_file
 from gadolin.manifest import read_manifest
 from gadolin.progress import Progress
 from gadolin.records import Failure
-from gadolin.sources import annotated, figshare, folder, slice_table
+from gadolin.sources import annotated, figshare, folder, lgg, slice_table
 from gadolin.sources.found import Scan, require_trainable
+from gadolin.sources.header_sequences import require_header_sequences
 from gadolin.sources.known import SOURCES, Source, fetch, recognise
 from gadolin.sources.labels import canonical
 from gadolin.sources.layout import inner_folders, require_open
@@ -99,6 +100,12 @@ def _from_table(data: Path, base: Path, patient_from: str | None, progress: Prog
         found = slice_table.scan_slice_table(base, progress=progress)
         why = _unused("not_in_annotations", f"listed in {slice_table.TABLE}", "add a row for it")
         return with_unused(found, data, [base / slice_table.TABLE], why)
+    if lgg.is_lgg(base):
+        _refuse_rule(patient_from, f"the folders in {base} are named by them")
+        found = lgg.scan_lgg(base, progress=progress)
+        known = {*(one.path for one in found.records), *(Path(one.path) for one in found.left_out)}
+        why = _unused("not_a_numbered_slice", "in a numbered TIFF with its mask beside it")
+        return with_unused(found, data, [*known, *map(lgg.mask_of, known)], why)
     return None
 
 
@@ -121,6 +128,7 @@ def _from_manifest(path: Path, patient_from: str | None) -> Scan:
     _refuse_rule(patient_from, f"the manifest {path} has a column for them")
     failures: list[Failure] = []
     read = read_manifest(path, failures=failures)
+    require_header_sequences(read)
     renamed = {one.label: canonical(one.label) for one in read if canonical(one.label) != one.label}
     records = tuple(replace(one, label=renamed.get(one.label, one.label)) for one in read)
     return Scan(root=path, kind="manifest", records=records, renamed=renamed, errors=tuple(failures))

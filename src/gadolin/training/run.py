@@ -132,6 +132,7 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         _open_run(plan, parts.records, facts)
         if not plan.resume:
             _warn_of_few_steps(plan.recipe, epoch_size(parts.train, plan.recipe.sources.draws))
+            _tell_outlines(plan.recipe, parts.train)
     _mark_lesion_classes(network, plan.recipe.network.no_lesion_class, parts)
     return parts, plan, network, facts
 
@@ -147,6 +148,15 @@ def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
             enough,
             enough * each,
         )
+
+
+def _tell_outlines(recipe: Recipe, train: Examples) -> None:
+    """Say how many slices teach their class alone, where others teach places too."""
+    if recipe.network.evidence != "outlines" or train.outlines is None:
+        return
+    without = int((~train.outlines.known[train.rows]).sum())
+    if without:
+        _LOG.warning("%d of %d training slices have no outline: they teach no places", without, len(train))
 
 
 def _mark_lesion_classes(network: Classifier, no_lesion_class: str, parts: Parts) -> None:
