@@ -1,0 +1,151 @@
+"""What a frozen model says of hospitals that it has never seen: tumour or none, by sequence. Nothing is chosen by it.
+
+    python benchmarks/hospitals.py EXTERNAL --why "candidate of ..." [--model MODEL] [--write]
+
+EXTERNAL holds ``slices.csv`` (path,label,patient,sequence,outline). Each reading is logged with the model's digest in
+docs/tables/external-readings.csv. Intervals resample patients; where they are fewer than ten they are Wilson's with the
+patients as trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.metrics.scores import ratio
+from gadolin.predictions import Table
+from gadolin.predictor import Predictor
+from gadolin.readers import read
+from gadolin.records import Prediction, Record
+from gadolin.sources import scan
+from gadolin.statistics import MINIMUM_GROUPS, group_intervals
+from publish import ROOT, keep, markdown, publish, shown
+from shipped import verdicts
+
+LOG = ROOT / "docs" / "tables" / "external-readings.csv"
+SURE = 0.9
+TUMOUR_STATED = ("kind_not_validated", "kind_uncertain")
+HEAD = ["set", "sequence", "shows", "slices", "patients", "answered", "right of answered",
+        "wrong with p >= 0.9, of all",
+        "declined as unlike", "kind named", "right of named", "sequence recognised"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is counted of N answers, (N,) bool each."""
+
+    stated: NDArray[np.bool_]
+    right: NDArray[np.bool_]
+    sure: NDArray[np.bool_]
+    unlike: NDArray[np.bool_]
+    named: NDArray[np.bool_]
+    named_right: NDArray[np.bool_]
+    sequence: NDArray[np.bool_]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("external", type=Path)
+    parser.add_argument("--why", required=True, help="what is frozen and read for, for the log")
+    parser.add_argument("--model", type=Path, help="by default the model that comes with the package")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    predictor = Predictor.load(arguments.model)
+    log(predictor.bundle.digest, arguments.why)
+    records = scan(arguments.external).records
+    answers = verdicts(predictor, (read(one.path) for one in records))
+    if arguments.write:
+        keep(f"hospitals-{predictor.bundle.digest}", table_of(predictor, records, answers))
+    publish("hospitals", "Other hospitals", markdown(HEAD, rows(records, answers)), write=arguments.write)
+
+
+def log(digest: str, why: str) -> None:
+    """Write down that the hospitals are read, before they are."""
+    new = not LOG.is_file()
+    with LOG.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if new:
+            writer.writerow(("date", "model", "why"))
+        writer.writerow((datetime.now(UTC).isoformat(timespec="minutes"), digest, why))
+
+
+def rows(records: Sequence[Record], answers: Sequence[Prediction]) -> list[list[str]]:
+    """Return a row for each set, sequence and label."""
+    cells = []
+    keys = [(one.patient.partition("-")[0], one.sequence, one.label) for one in records]
+    for key in sorted(set(keys)):
+        own = [number for number, one in enumerate(keys) if one == key]
+        patients = [records[number].patient for number in own]
+        some = counted([answers[number] for number in own], [records[number] for number in own])
+        every = np.ones(len(own), np.bool_)
+        cells.append([
+            *key, str(len(own)), str(len(set(patients))),
+            share(some.stated, every, patients), share(some.right, some.stated, patients),
+            share(some.sure, every, patients), share(some.unlike, every, patients), share(some.named, every, patients),
+            share(some.named_right, some.named, patients), share(some.sequence, every, patients),
+        ])  # fmt: skip
+    return cells
+
+
+def counted(answers: Sequence[Prediction], records: Sequence[Record]) -> Answered:
+    """Return what is counted of answers for tumour or none; stated is a class, or that a tumour is suspected."""
+    tumour = np.array([one.label != "notumor" for one in records])
+    likely = np.array([1 - one.probabilities["notumor"] for one in answers])
+    stated = np.array([one.label is not None or one.reason_code in TUMOUR_STATED for one in answers])
+    unlike = np.array([one.reason_code in ("out_of_distribution", "several_slices", "colour_image") for one in answers])
+    named = np.array([one.label not in (None, "notumor") for one in answers])
+    right = stated & ((likely >= 0.5) == tumour)
+    sure = ~unlike & (np.where(tumour, 1 - likely, likely) >= SURE)
+    named_right = np.array([one.label == record.label for one, record in zip(answers, records, strict=True)]) & named
+    seen = np.array([one.sequence == record.sequence for one, record in zip(answers, records, strict=True)])
+    return Answered(stated, right, sure, unlike, named, named_right, seen)
+
+
+def share(part: NDArray[np.bool_], whole: NDArray[np.bool_], patients: Sequence[str]) -> str:
+    """Return the share of ``part`` in ``whole`` with its interval over patients, in words."""
+    if not whole.any():
+        return "-"
+    there = {patients[row] for row in np.flatnonzero(whole)}
+    value = float((part & whole).sum() / whole.sum())
+    if len(there) < MINIMUM_GROUPS or value in (0.0, 1.0):
+        low, high = wilson(value, len(there))
+        return f"{100 * value:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ratio(weights @ (part & whole), weights @ whole)[:, None]
+
+    return shown(group_intervals(statistic, patients)[0].as_json())
+
+
+def wilson(value: float, trials: int) -> tuple[float, float]:
+    """Return Wilson's interval of a share over ``trials``."""
+    z = 1.959964
+    middle = (value + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    reach = z / (1 + z**2 / trials) * (value * (1 - value) / trials + z**2 / (4 * trials**2)) ** 0.5
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)
+
+
+def table_of(predictor: Predictor, records: Sequence[Record], answers: Sequence[Prediction]) -> Table:
+    """Return the answers as a table of predictions."""
+    classes = predictor.bundle.classes
+    likely = np.array([[one.probabilities[name] for name in classes] for one in answers], np.float64)
+    return Table(
+        classes=classes,
+        probabilities=likely / likely.sum(axis=1, keepdims=True),
+        truth=np.array([classes.index(one.label) for one in records], np.int64),
+        paths=tuple(one.name for one in records),
+        groups=tuple(one.patient for one in records),
+        parts=tuple("" for _ in records),
+        digests=tuple(one.key for one in records),
+    )
+
+
+if __name__ == "__main__":
+    main()
