@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gadolin.bundle import FORMAT_VERSION, Validation, read_bundle, require_weights, write_bundle
+from gadolin.bundle import FORMAT_VERSION, TumourScale, Validation, read_bundle, require_weights, write_bundle
 from gadolin.errors import BundleError
 from gadolin.manifest import file_digest
 from gadolin.montage import HEAD_COUNTER
@@ -107,7 +107,7 @@ def test_the_graph_and_the_weights_lie_beside_the_facts(bundle):
         {"graph_digest": "other"},
         {"head_counter": HEAD_COUNTER},
         {"sequence": ("T1", "T2")},
-        {"p_tumour": {"temperature": 1.5}},
+        {"p_tumour": TumourScale(scale=1.5)},
         {"validated": (Validation("glioma", "T1c", patients=40, slices=400, right=390),)},
     ],
     ids=lambda change: next(iter(change)),
@@ -137,11 +137,12 @@ def test_bundles_of_older_formats_are_read_as_the_same_model(version, bundle):
 
 def test_what_a_bundle_was_validated_on_is_kept(bundle):
     rows = (Validation("glioma", "T1c", patients=40, slices=400, right=390),)
-    write_bundle(replace(bundle, sequence=("T1c", "FLAIR"), p_tumour={"temperature": 1.2}, validated=rows))
+    scale = TumourScale(1.2, -0.3, 0.8)
+    write_bundle(replace(bundle, sequence=("T1c", "FLAIR"), p_tumour=scale, validated=rows))
 
     again = read_bundle(bundle.folder)
 
-    assert (again.sequence, again.p_tumour, again.validated) == (("T1c", "FLAIR"), {"temperature": 1.2}, rows)
+    assert (again.sequence, again.p_tumour, again.validated) == (("T1c", "FLAIR"), scale, rows)
 
 
 def spoil_graph(bundle):
@@ -234,3 +235,13 @@ def test_a_run_folder_without_a_bundle_is_unfinished(tmp_path):
         read_bundle(tmp_path)
     assert caught.value.code == "model_incomplete"
     assert caught.value.remedy == "resume the run"
+
+
+@pytest.mark.parametrize(
+    "scale", [TumourScale(scale=0), TumourScale(offset=2000), TumourScale(threshold=0.4), TumourScale(threshold=1.1)]
+)
+def test_a_scale_of_the_tumour_that_makes_no_sense_is_refused(bundle, scale):
+    write_bundle(replace(bundle, p_tumour=scale))
+    with pytest.raises(BundleError) as refused:
+        read_bundle(bundle.folder)
+    assert refused.value.code == "bundle_invalid"

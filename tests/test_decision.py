@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gadolin.bundle import Bundle, Validation
-from gadolin.decision import TumourScale, class_probabilities, decide, softmax, tumour_logits
+from gadolin.bundle import Bundle, TumourScale, Validation
+from gadolin.decision import class_probabilities, decide, softmax, tumour_logits
 from gadolin.prepare import Preparation
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
@@ -28,7 +28,7 @@ TWO_QUESTIONS = Bundle(
     "",
     confidence_threshold=0.6,
     sequence=("FLAIR", "T1c"),
-    p_tumour=TumourScale(threshold=0.8)._asdict(),
+    p_tumour=TumourScale(threshold=0.8),
     validated=LISTED,
 )
 rows = arrays(np.float32, (3, 4), elements=st.floats(-20, 20, width=32))
@@ -36,7 +36,7 @@ rows = arrays(np.float32, (3, 4), elements=st.floats(-20, 20, width=32))
 
 @given(rows, st.floats(0.1, 5), st.floats(0.1, 5), st.floats(-3, 3))
 def test_probabilities_sum_to_one_and_hold_the_tumours(logits, temperature, scale, offset):
-    bundle = replace(TWO_QUESTIONS, temperature=temperature, p_tumour=TumourScale(scale, offset)._asdict())
+    bundle = replace(TWO_QUESTIONS, temperature=temperature, p_tumour=TumourScale(scale, offset))
     likely = class_probabilities(logits, bundle)
 
     np.testing.assert_allclose(likely.sum(1), 1, atol=1e-5)
@@ -83,7 +83,7 @@ def test_what_is_declined_is_declined_whatever_the_probabilities_are(likely):
 
 
 def test_a_tumour_is_named_though_none_of_its_kinds_is_likelier_than_none():
-    bundle = replace(TWO_QUESTIONS, p_tumour=TumourScale(threshold=0.5)._asdict(), confidence_threshold=0.0)
+    bundle = replace(TWO_QUESTIONS, p_tumour=TumourScale(threshold=0.5), confidence_threshold=0.0)
     assert decide(np.array([0.2, 0.2, 0.4, 0.2]), bundle, "T1c").label == "glioma"
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "FORMAT_VERSION",
     "SHIPPED",
     "Bundle",
+    "TumourScale",
     "Validation",
     "beside",
     "model_place",
@@ -35,6 +36,7 @@ FORMAT_VERSION = 3
 _FORMATS = (1, 2, FORMAT_VERSION)
 _OLDER_KEYS = {"abstain_below": "confidence_threshold", "strange_above": "ood_threshold"}  # of formats 1 and 2
 _WEIGHTS = "weights.safetensors"
+_FAR = 1000.0  # of a logit
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,18 @@ class Validation:
     patients: int
     slices: int
     right: int
+
+
+@dataclass(frozen=True, slots=True)
+class TumourScale:
+    """How the tumour's logit z becomes a probability, 1 / (1 + exp(-(scale z + offset))) (Platt 1999).
+
+    Where the likelier of tumour and none is below ``threshold``, in [0.5, 1], neither is stated.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,7 @@ class Bundle:
     metrics: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     sequence: tuple[str, ...] | None = None
-    p_tumour: dict[str, float] | None = None
+    p_tumour: TumourScale | None = None
     validated: tuple[Validation, ...] | None = None
 
     @property
@@ -101,7 +115,7 @@ class Bundle:
             *([self.ood_threshold] if self.ood_threshold else []),
             *([self.head_counter] if self.head_counter else []),
             *([self.sequence] if self.sequence else []),
-            *([self.p_tumour] if self.p_tumour else []),
+            *([asdict(self.p_tumour)] if self.p_tumour else []),
             *([[asdict(one) for one in self.validated]] if self.validated else []),
         ]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
@@ -164,12 +178,13 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
     except RequestError as error:
         raise BundleError(**error.fields()) from error
     classes = tuple(content.pop("classes"))
-    sequence, validated = content.pop("sequence", None), content.pop("validated", None)
+    sequence, p_tumour, validated = (content.pop(name, None) for name in ("sequence", "p_tumour", "validated"))
     bundle = Bundle(
         folder=folder,
         classes=classes,
         preparation=preparation,
         sequence=None if sequence is None else tuple(sequence),
+        p_tumour=None if p_tumour is None else TumourScale(**p_tumour),
         validated=None if validated is None else tuple(Validation(**one) for one in validated),
         **content,
     )
@@ -227,6 +242,14 @@ def _check_values(bundle: Bundle) -> None:
             code="bundle_invalid",
             rule=("a bundle must have a positive temperature, a threshold in 0 to 1 and a bound of 0 or more"),
             got=f"got {got}",
+            remedy="fetch it again",
+        )
+    scale = bundle.p_tumour
+    if scale is not None and not (scale.scale > 0 and abs(scale.offset) < _FAR and 0.5 <= scale.threshold <= 1):
+        raise BundleError(
+            code="bundle_invalid",
+            rule="the tumour's scale must be positive, its offset finite and its threshold in 0.5 to 1",
+            got=f"got {scale.scale}, {scale.offset} and {scale.threshold}",
             remedy="fetch it again",
         )
 

@@ -15,23 +15,12 @@ from numpy.typing import NDArray
 from gadolin.bundle import Bundle
 from gadolin.sources.labels import is_without_lesion
 
-__all__ = ["SEQUENCE_KNOWN", "TumourScale", "Verdict", "class_probabilities", "decide", "softmax", "tumour_logits"]
+__all__ = ["SEQUENCE_KNOWN", "Verdict", "class_probabilities", "decide", "softmax", "tumour_logits"]
 
 SEQUENCE_KNOWN = 0.5
 """The probability from which a sequence counts as recognised."""
 
 Floats = NDArray[np.floating]
-
-
-class TumourScale(NamedTuple):
-    """How the tumour's logit z becomes a probability, 1 / (1 + exp(-(scale z + offset))) (Platt 1999).
-
-    Below ``threshold`` of whichever is likelier, tumour or none, neither is stated.
-    """
-
-    scale: float = 1.0
-    offset: float = 0.0
-    threshold: float = 0.5
 
 
 class Verdict(NamedTuple):
@@ -63,7 +52,7 @@ def class_probabilities(logits: Floats, bundle: Bundle) -> NDArray[np.float32]:
     """
     if bundle.p_tumour is None:
         return softmax(logits, bundle.temperature)
-    scale = TumourScale(**bundle.p_tumour)
+    scale = bundle.p_tumour
     without = np.array([is_without_lesion(label) for label in bundle.classes])
     tumour = 1 / (1 + np.exp(-(scale.scale * tumour_logits(logits, bundle.classes) + scale.offset)))
     likely = np.empty(logits.shape, np.float64)
@@ -91,7 +80,7 @@ def decide(
         tumour = float(likely[~without].sum())
         options = np.where(without == (tumour < 0.5), likely, -1)
         label = bundle.classes[int(options.argmax())]
-        stated = max(tumour, 1 - tumour) >= TumourScale(**bundle.p_tumour).threshold
+        stated = max(tumour, 1 - tumour) >= bundle.p_tumour.threshold
         code = declined or (
             _undecided(bundle, validated, label, float(options.max())) if stated else "tumour_uncertain"
         )

@@ -213,7 +213,7 @@ class Predictor:
     def _reason(self, code: str, sequence: str | None, p_tumour: float | None) -> str:
         threshold = self.bundle.confidence_threshold
         if code == "tumour_uncertain" and self.bundle.p_tumour is not None:
-            threshold = self.bundle.p_tumour["threshold"]
+            threshold = self.bundle.p_tumour.threshold
         return _REASONS[code].format(threshold=threshold, sequence=sequence or _UNKNOWN_SEQUENCE, p_tumour=p_tumour)
 
 

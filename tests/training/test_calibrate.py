@@ -51,8 +51,8 @@ def test_tumours_and_kinds_are_calibrated_apart(rng):
     tumour = targets != 2
     assert likely[:, [0, 1, 3]].sum(1).mean() == pytest.approx(tumour.mean(), abs=0.02)
     assert bundle.temperature == pytest.approx(3, rel=0.15)
-    assert bundle.p_tumour["threshold"] >= 0.5
-    stated = np.abs(likely[:, 2] - 0.5) + 0.5 >= bundle.p_tumour["threshold"]
+    assert bundle.p_tumour.threshold >= 0.5
+    stated = np.abs(likely[:, 2] - 0.5) + 0.5 >= bundle.p_tumour.threshold
     assert stated.mean() >= 0.9
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle, Validation
-from gadolin.decision import TumourScale, class_probabilities, decide, tumour_logits
+from gadolin.bundle import Bundle, TumourScale, Validation
+from gadolin.decision import class_probabilities, decide, tumour_logits
 from gadolin.metrics import fit_temperature
 from gadolin.metrics.calibration import fit_logistic
 from gadolin.metrics.selective import naming_bound
@@ -42,7 +42,7 @@ def calibrated(
     tumour = np.isin(targets, kinds)
     taught = tumour & kind_known
     scale, offset = fit_logistic(tumour_logits(logits, bundle.classes), tumour)
-    fitted = replace(bundle, p_tumour=TumourScale(scale, offset)._asdict())
+    fitted = replace(bundle, p_tumour=TumourScale(scale, offset))
     if taught.any():
         own = np.searchsorted(kinds, targets[taught])
         fitted = replace(fitted, temperature=fit_temperature(logits[taught][:, kinds], own))
@@ -50,7 +50,7 @@ def calibrated(
         return fitted
     likely = class_probabilities(logits, fitted)[:, kinds].sum(axis=1)
     bound = naming_bound(np.column_stack([1 - likely, likely]), tumour.astype(np.int64))
-    fitted = replace(fitted, p_tumour=TumourScale(scale, offset, max(bound, 0.5))._asdict())
+    fitted = replace(fitted, p_tumour=TumourScale(scale, offset, max(bound, 0.5)))
     known = kind_known | ~tumour
     return _with_threshold(fitted, logits[known], targets[known])
 
@@ -73,7 +73,7 @@ def validations(
     """
     free = replace(bundle, validated=None, confidence_threshold=0.0)
     if free.p_tumour is not None:
-        free = replace(free, p_tumour={**free.p_tumour, "threshold": 0.5})
+        free = replace(free, p_tumour=replace(free.p_tumour, threshold=0.5))
     named = [decide(row, free, sequence).label for row, sequence in zip(
         class_probabilities(logits, free), sequences, strict=True
     )]  # fmt: skip
