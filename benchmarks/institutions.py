@@ -1,11 +1,11 @@
 """Tumour or none on an institution of TCGA-LGG that was left out, by sequence, at like levels of the head.
 
-    python benchmarks/institutions.py DATA TABLE ... [--write]
+    python benchmarks/institutions.py DATA RUN ... [--write]
 
-TABLE is the answers of ``travel.py`` for the institution that a network did not see (left-out.csv of its run, or what
-is kept in docs/predictions). Slices without a tumour are mostly skull base and vertex, so the level alone tells much:
-``level alone`` ranks by how often the other institutions show a tumour in that tenth of the head. ``like levels``
-compares a slice with tumour only with slices without one in the same tenth. Intervals resample patients.
+RUN is a run of ``travel.py`` that did not see an institution. Slices without a tumour are mostly skull base and vertex,
+so the level alone tells much: ``level alone`` ranks by how often the other institutions show a tumour in that tenth of
+the head. ``like levels`` compares a slice with tumour only with slices without one in the same tenth. Intervals
+resample patients.
 """
 
 from __future__ import annotations
@@ -19,28 +19,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from answers import read_answers
+from gadolin.bundle import read_bundle
+from gadolin.decision import class_probabilities
 from gadolin.metrics.scores import ratio
-from gadolin.predictions import Table, read_table
 from gadolin.statistics import group_intervals
 from many_sources import rows_of
 from publish import markdown, publish, shown
+from travel import ANSWERS
 
 SURE = 0.9
 TENTHS = 10
 NAME = re.compile(r"(?P<patient>TCGA_(?P<institution>[A-Z]+)_\w+)-(?P<level>\d+)-(?P<sequence>\w+)")
-SEQUENCES = {"T1": "T1", "T1Cc": "T1c", "T1c": "T1c", "FLAIR": "FLAIR", "T2": "T2, made"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("tables", type=Path, nargs="+")
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
     arguments = parser.parse_args()
     tenths = levels(arguments.data)
     rows = []
-    for path in arguments.tables:
-        rows += rows_of_table(path.parent.name if path.name == "left-out.csv" else path.name, read_table(path), tenths)
+    for run in arguments.runs:
+        rows += rows_of_run(run, tenths)
     head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC",
             "level alone", "AUROC, like levels",
             "right by p >= 0.5", "wrong with p >= 0.9"]  # fmt: skip
@@ -64,32 +66,31 @@ def levels(data: Path) -> dict[str, tuple[int, str]]:
     }
 
 
-def rows_of_table(name: str, table: Table, tenths: dict[str, tuple[int, str]]) -> list[list[str]]:
-    """Return a row for each sequence."""
-    parts = [NAME.match(Path(path).stem) for path in table.paths]
-    named = [part for part in parts if part]
-    assert len(named) == len(table), "only slices of TCGA-LGG are asked for"
-    (institution,) = {part["institution"] for part in named}
-    tenth = np.array([tenths[f"{part['patient']}-{int(part['level'])}"][0] for part in named])
+def rows_of_run(run: Path, tenths: dict[str, tuple[int, str]]) -> list[list[str]]:
+    """Return a row for each sequence of the institution that a run did not see; none where it saw all."""
+    answers = read_answers(run / ANSWERS)
+    answers = answers.only(np.isin(answers.of("source"), ("lgg", "made-t2")))
+    if not len(answers):
+        return []
+    likely = 1 - class_probabilities(answers.logits, read_bundle(run))[:, answers.classes.index("notumor")]
+    parts = [NAME.match(Path(one).stem) for one in answers.of("picture")]
+    tenth = np.array([tenths[f"{part['patient']}-{int(part['level'])}"][0] for part in parts if part])
+    (institution,) = set(answers.of("institution"))
     shares = level_shares(tenths, institution)
-    sequences = np.array([SEQUENCES[part["sequence"]] for part in named])
-    healthy = table.classes.index("notumor")
     cells = []
-    for sequence in dict.fromkeys(SEQUENCES.values()):
-        own = sequences == sequence
-        if not own.any():
-            continue
-        some, at = table.only(own), tenth[own]
-        tumour, likely = some.truth != healthy, 1 - some.probabilities[:, healthy]
+    for sequence in ("T1", "T1c", "FLAIR", "T2"):
+        own = answers.of("sequence") == sequence
+        tumour, p, at = answers.tumour[own], likely[own], tenth[own]
+        groups = answers.of("group")[own].tolist()
         figures = [
-            auroc(tumour, likely, some.groups),
-            auroc(tumour, shares[at], some.groups),
-            auroc(tumour, likely, some.groups, strata=at),
-            counted((likely >= 0.5) == tumour, some.groups),
-            counted(np.where(tumour, 1 - likely, likely) >= SURE, some.groups),
+            auroc(tumour, p, groups),
+            auroc(tumour, shares[at], groups),
+            auroc(tumour, p, groups, strata=at),
+            counted((p >= 0.5) == tumour, groups),
+            counted(np.where(tumour, 1 - p, p) >= SURE, groups),
         ]
-        counts = [str(int(tumour.sum())), str(int((~tumour).sum())), str(len(set(some.groups)))]
-        cells.append([name, institution, sequence, *counts, *figures])
+        counts = [str(int(tumour.sum())), str(int((~tumour).sum())), str(len(set(groups)))]
+        cells.append([run.name, institution, "T2, made" if sequence == "T2" else sequence, *counts, *figures])
     return cells
 
 

@@ -1,6 +1,6 @@
 """What a network of several sources is worth where ideas are judged: its fold, its institution, and other pictures.
 
-    python benchmarks/judge.py DATA RUN ... [--elsewhere FOLDER] [--write]
+    python benchmarks/judge.py DATA RUN ... [--write]
 
 For each run of ``travel.py``: the tumours of its fold among three answers and among four, the institution that was left
 out (see ``institutions.py``), the half of ``elsewhere.py`` that may choose between networks, pictures of notumor that
@@ -14,18 +14,24 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from answers import read_answers
 from crossval import ways
+from gadolin.bundle import read_bundle
+from gadolin.decision import class_probabilities
 from gadolin.metrics import measure
 from gadolin.predictions import read_table
 from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import Prediction
 from gadolin.run_folder import RunFolder
-from institutions import levels, rows_of_table
+from institutions import levels, rows_of_run
 from many_sources import BY_EYE
 from publish import markdown, publish, shown
 from ship import halves
 from shipped import verdicts
+from travel import ANSWERS
 
 ELSEWHERE = Path(__file__).resolve().parents[1] / "docs" / "tables" / "elsewhere.csv"
 SURE = 0.9
@@ -36,26 +42,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("runs", type=Path, nargs="+")
-    parser.add_argument("--elsewhere", type=Path, help="the manifest that elsewhere.py made")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     tenths = levels(arguments.data)
-    folds, institutions, others = [], [], []
+    folds, institutions, sources, others = [], [], [], []
     for run in arguments.runs:
         name = run.name
         table = read_table(RunFolder(run).predictions)
         scores = [measure(part).as_json() for _, part in ways(table)]
         folds.append([name, *(shown(one["accuracy"]) for one in scores), *(shown(one["ece"]) for one in scores[:1])])
-        if (run / "left-out.csv").is_file():
-            institutions += rows_of_table(name, read_table(run / "left-out.csv"), tenths)
+        institutions += rows_of_run(run, tenths)
+        sources += [[name, *row] for row in by_source(run)]
         others += [[name, *row] for row in asked(Predictor.load(run), arguments)]
     lines = [*markdown(["network", "four classes", "tumours, four answers", "three answers", "ECE"], folds), ""]
     head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC", "level alone", "like levels",
             "right", "wrong, sure"]  # fmt: skip
     lines += [*markdown(head, institutions), ""]
+    head = ["network", "source", "sequence", "label", "n", "right by p >= 0.5", "wrong with p >= 0.9"]
+    lines += [*markdown(head, sources), ""]
     head = ["network", "pictures", "n", "stated", "right of stated", "kind named", "right of named",
             "tumour or none wrong, sure", "kind wrong, sure", "declined as unlike", "sequences"]  # fmt: skip
     publish("judge", "Ideas, judged", [*lines, *markdown(head, others)], write=arguments.write)
+
+
+def by_source(run: Path) -> list[list[str]]:
+    """Return how often tumour or none is right on the pictures of the run's fold that no one scanner made."""
+    answers = read_answers(run / ANSWERS)
+    answers = answers.only(np.isin(answers.of("source"), ("kaggle", "br35h")))
+    tumour = 1 - class_probabilities(answers.logits, read_bundle(run))[:, answers.classes.index("notumor")]
+    keys = list(zip(*(answers.of(name).tolist() for name in ("source", "sequence", "label")), strict=True))
+    rows = []
+    for key in sorted(set(keys)):
+        own = np.array([one == key for one in keys])
+        right = (tumour[own] >= 0.5) == answers.tumour[own]
+        sure = np.where(answers.tumour[own], 1 - tumour[own], tumour[own]) >= SURE
+        rows.append([*key, str(int(own.sum())), part(int(right.sum()), len(right)), part(int(sure.sum()), len(sure))])
+    return rows
 
 
 def asked(predictor: Predictor, arguments: argparse.Namespace) -> list[list[str]]:

@@ -5,7 +5,8 @@
 DATA holds the folders figshare, kaggle, lgg and br35h. Figshare's folds are kept, notumor is dealt into them; fold
 ``--fold`` is the test part. The institution of TCGA-LGG that ``--institution`` names is left out, to be answered for by
 ``institutions.py``. Of notumor, what is CT or shows another lesion (docs/notumor-by-eye.csv) is left out, and of Br35H
-what is a copy of a Kaggle picture, so that no table of Kaggle pictures is touched. T2 is made from T1 and FLAIR.
+what is a copy of a Kaggle picture, so that no table of Kaggle pictures is touched, is CT or shows no tumour. The
+sequences of both were told by eye, by no radiologist (docs/tables/sequences-by-eye.csv). T2 is made from T1 and FLAIR.
 """
 
 from __future__ import annotations
@@ -19,15 +20,20 @@ from pathlib import Path
 
 import cv2
 
-from crossval import four_class_manifest
+from crossval import FOLDS, four_class_manifest
+from gadolin.cache import prepared_slices
+from gadolin.copies import find_copies
 from gadolin.manifest import file_digest, read_manifest, write_manifest
+from gadolin.prepare import Preparation
 from gadolin.readers import read
 from gadolin.records import NO_LESION, Record
+from gadolin.splits import assign_folds, join_copies
 from made_t2 import made_t2
 from publish import ROOT
 
 BY_EYE = ROOT / "docs" / "notumor-by-eye.csv"
-ALWAYS = "EZ"  # one patient of TCGA-LGG, who tells nothing of an institution
+SEQUENCES_BY_EYE = ROOT / "docs" / "tables" / "sequences-by-eye.csv"
+NOT_LEARNED = ("CT", "no tumour seen")  # of Br35H's tumours
 
 
 def main() -> None:
@@ -40,7 +46,7 @@ def main() -> None:
         "--without", nargs="*", default=[], choices=("lgg", "made-t2", "br35h"), help="sources to leave out"
     )
     arguments = parser.parse_args()
-    path = sources_manifest(
+    path, beside = sources_manifest(
         arguments.data,
         arguments.work,
         fold=arguments.fold,
@@ -50,23 +56,27 @@ def main() -> None:
     counts = Counter((one.source, one.sequence, one.label, one.split) for one in read_manifest(path, verify=False))
     for key, count in sorted(counts.items()):
         print(count, *key)
-    print(path)
+    print(path, len(beside), "beside it")
 
 
-def sources_manifest(data: Path, work: Path, *, fold: int, institution: str = "", without: Sequence[str] = ()) -> Path:
-    """Write the manifest for one network, and return its path."""
+def sources_manifest(
+    data: Path, work: Path, *, fold: int, institution: str = "", without: Sequence[str] = ()
+) -> tuple[Path, list[Record]]:
+    """Write the manifest for one network; return its path, and the records that it is to be asked about beside."""
     records = [one for one in all_sources(data, work) if one.source not in without]
-    kept = [
-        replace(one, split=part_of(one, fold))
-        for one in records
-        if not (institution and one.institution == institution)
-    ]
+    beside = [one for one in records if is_left_out(one, fold, institution)]
+    kept = [replace(one, split=part_of(one, fold)) for one in records if not is_left_out(one, fold, institution)]
     name = "-".join(
         ["sources", f"fold{fold}", *([f"no-{institution}"] if institution else []), *(f"no-{one}" for one in without)]
     )
     path = work / f"{name}.csv"
     write_manifest(path, kept)
-    return path
+    return path, beside
+
+
+def is_left_out(record: Record, fold: int, institution: str) -> bool:
+    """Return whether a record is no part of the manifest: of the institution, or of the fold and of no known kind."""
+    return record.institution == (institution or None) or (record.label == "tumor" and record.fold == fold)
 
 
 def part_of(record: Record, fold: int) -> str:
@@ -78,11 +88,17 @@ def part_of(record: Record, fold: int) -> str:
 
 def all_sources(data: Path, work: Path) -> list[Record]:
     """Return the records of all sources, made once."""
-    manifest = work / "all-sources.csv"
+    manifest = work / "every-source.csv"
     if not manifest.is_file():
         work.mkdir(parents=True, exist_ok=True)
         write_manifest(manifest, [*folded(data, work), *lgg(data), *made(data, work), *br35h(data)])
-    return read_manifest(manifest, verify=False)
+    with SEQUENCES_BY_EYE.open(newline="", encoding="utf-8") as file:
+        seen = {row["digest"]: row["seen"] for row in csv.DictReader(file)}
+    return [
+        replace(one, sequence=one.sequence or seen.get(one.digest, ""))
+        for one in read_manifest(manifest, verify=False)
+        if seen.get(one.digest) not in NOT_LEARNED
+    ]
 
 
 def folded(data: Path, work: Path) -> list[Record]:
@@ -133,8 +149,8 @@ def made(data: Path, work: Path) -> list[Record]:
 
 
 def br35h(data: Path) -> list[Record]:
-    """Return the tumours of Br35H that are no copies of Kaggle pictures; their kind is not known."""
-    return [
+    """Return the tumours of Br35H that are no copies of Kaggle pictures, with folds; their kind is not known."""
+    records = [
         Record(
             path=data / row["path"],
             label="tumor",
@@ -145,6 +161,8 @@ def br35h(data: Path) -> list[Record]:
         for row in rows_of(data / "br35h")
         if not row["kaggle_match"]
     ]
+    copies = find_copies(prepared_slices(records, Preparation()).slices)
+    return assign_folds(join_copies(records, copies.joined), FOLDS, seed=0)
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:

@@ -11,13 +11,12 @@ are kept in docs/predictions.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from gadolin.metrics.assess import assess
-from gadolin.predictions import read_table, write_table
+from answers import answered, write_answers
+from gadolin.manifest import read_manifest
 from gadolin.predictor import Predictor
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.run_folder import RunFolder
@@ -25,10 +24,10 @@ from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
-from many_sources import all_sources, sources_manifest
-from publish import keep, say
+from many_sources import sources_manifest
+from publish import kept_at, say
 
-LEFT_OUT = "left-out.csv"
+ANSWERS = "answers.csv.gz"
 
 
 def main() -> None:
@@ -48,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    manifest = sources_manifest(
+    manifest, beside = sources_manifest(
         arguments.data,
         arguments.work,
         fold=arguments.fold,
@@ -67,18 +66,11 @@ def main() -> None:
             resume=run.exists,
         )
         train_model(plan, progress=say)
+    tested = [one for one in read_manifest(run.manifest, verify=False) if one.split == "test"]
+    answers = answered(Predictor.load(run.path), [*tested, *beside])
+    write_answers(run.path / ANSWERS, answers)
     if arguments.write:
-        keep(name, read_table(run.predictions))
-    if arguments.institution:
-        left_out = [
-            replace(one, split="test")
-            for one in all_sources(arguments.data, arguments.work)
-            if one.institution == arguments.institution
-        ]
-        table, _ = assess(Predictor.load(run.path), left_out)
-        write_table(run.path / LEFT_OUT, table)
-        if arguments.write:
-            keep(f"{name}-left-out", table)
+        write_answers(kept_at(name), answers)
 
 
 if __name__ == "__main__":
