@@ -63,7 +63,7 @@ _MULTISOURCE = replace(
     balance="sources",
     progressive=0.8,
     sources=Sources(kinds="mixed", draws=3000, outline_weight=0.5),
-    network=replace(_HARDENED.network, backbone="tf_efficientnet_lite0", freeze=2),
+    network=replace(_HARDENED.network, backbone="tf_efficientnet_lite0"),
     optimizer=replace(_HARDENED.optimizer, lr=6e-4),
 )
 
