@@ -42,7 +42,7 @@ from travel import ANSWERS
 LICENCE = (
     "CC BY-NC-SA 4.0. Learned from slices of Cheng et al., figshare 1512427 (CC BY 4.0), of the Kaggle set "
     "masoudnickparvar/brain-tumor-mri-dataset (CC0), of TCGA-LGG (TCIA, CC BY 3.0) with masks of Buda et al. "
-    "(CC BY-NC-SA 4.0), and of Br35H (no licence stated); started from ImageNet weights of efficientnet-lite0 (Apache-2.0)"
+    "(CC BY-NC-SA 4.0), Br35H (no licence stated). Started from ImageNet weights of efficientnet-lite0 (Apache-2.0)"
 )
 KEPT_FOLD = 4
 

@@ -114,6 +114,23 @@ def test_the_mirror_average_says_the_same_of_a_slice_and_of_its_mirror_image(com
     assert not torch.equal(straight.logits, plain.logits)
 
 
+@pytest.mark.parametrize("evidence", ["map", "outlines"])
+def test_a_network_that_recognises_sequences_gives_their_probabilities_beside_the_rest(evidence):
+    torch.manual_seed(0)
+    network = build_classifier(Network(input_size=64, evidence=evidence), 3, sequences=4).eval()
+    batch = slices(2)
+
+    with torch.no_grad():
+        plain, both = network(batch), MirrorAverage(network)(batch)
+
+    for output in (plain, both):
+        assert output.sequence.shape == (2, 4)
+        torch.testing.assert_close(output.sequence.sum(dim=1), torch.ones(2))
+    with torch.no_grad():
+        mirrored = network(batch.flip(2))
+    torch.testing.assert_close(both.sequence, (plain.sequence + mirrored.sequence) / 2)
+
+
 def test_without_normalisation_the_network_sees_zero_to_one():
     network = build_classifier(Network(input_size=32, normalise=False), 2)
     scaled = torch.rand(1, 1, 32, 32)

@@ -29,6 +29,7 @@ BOUNDS = {
     "sources.draws": (0, 10_000_000),
     "sources.kind_share": (0, 1),
     "sources.outline_weight": (0, 1),
+    "sources.sequence_weight": (0, 100),
     "optimizer.lr": (1e-9, 100),
     "optimizer.weight_decay": (0, 10),
     "optimizer.warmup_epochs": (0, 100_000),

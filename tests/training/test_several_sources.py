@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from gadolin.manifest import write_manifest
 from gadolin.phantom import PhantomPlan, write_phantoms
@@ -17,7 +19,7 @@ from gadolin.training.parts import divide
 from gadolin.training.run import train_model
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
-MIXED = ["balance=sources", "sources.kinds=mixed", "sources.draws=24", "epochs=2"]
+MIXED = ["balance=sources", "sources.kinds=mixed", "sources.draws=24", "sources.sequence_weight=0.5", "epochs=2"]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,9 @@ def test_parts_hold_classes_kinds_and_what_teaches_which(plan):
     learned = [one for one in parts.records if one.split == "train"]
     teaches = [one.source == "all kinds" or one.label == "notumor" for one in learned]
     assert parts.train.kind_known.tolist() == teaches
+    assert parts.sequences == ("T1c", "T2")
+    wanted = [{"T1c": 0, "T2": 1, "": -1}[one.sequence] for one in learned]
+    assert parts.train.sequences.tolist() == wanted
     assert parts.train.chances.sum() == pytest.approx(1)
     assert all(one.label != "tumor" for one in parts.records if one.split != "train")
 
@@ -72,6 +77,20 @@ def test_a_model_of_several_sources_answers_both_questions_and_names_the_sequenc
         assert answer.p_tumour == pytest.approx(1 - answer.probabilities["notumor"], abs=1e-5)
         assert answer.sequence in ("T1c", "T2", None)
         assert answer.label is not None or answer.reason_code
+
+
+def test_going_on_from_such_a_model_keeps_what_recognises_sequences(plan, short_plan, tmp_path):
+    train_model(plan)
+    again = short_plan(
+        tmp_path / "again",
+        data=plan.data,
+        recipe=with_settings(plan.recipe, ["epochs=1", "optimizer.lr=1e-9"]),
+        weights=str(plan.out),
+    )
+    train_model(again)
+
+    before, after = (load_file(run / "bundle" / "weights.safetensors") for run in (plan.out, again.out))
+    torch.testing.assert_close(before["sequence_head.weight"], after["sequence_head.weight"], atol=1e-4, rtol=1e-3)
 
 
 def test_epochs_have_as_many_draws_as_the_recipe_says(plan):

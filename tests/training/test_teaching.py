@@ -10,7 +10,14 @@ import pytest
 
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.training.teaching import class_names, draw_chances, kindless, kinds_known, lesion_classes
+from gadolin.training.teaching import (
+    class_names,
+    draw_chances,
+    kindless,
+    kinds_known,
+    lesion_classes,
+    sequence_names,
+)
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
@@ -95,3 +102,10 @@ def test_tumours_that_teach_their_kind_have_the_share_that_is_asked_for(share):
 def test_the_share_means_nothing_where_every_slice_teaches_a_kind():
     same = several(4, "glioma", "one") + several(4, "meningioma", "one")
     np.testing.assert_allclose(draw_chances(same, kinds_known(same, "mixed"), 0.1), 1 / 8)
+
+
+def test_sequences_are_learned_where_the_train_part_names_two_and_they_weigh_anything():
+    held_out = [record("glioma", "other", "PD", split="test")]
+    assert sequence_names([*MANY, *held_out], 0.3) == ("T1", "T1c")
+    assert sequence_names(MANY, 0.0) == ()
+    assert sequence_names(several(3, "glioma", "one", "T2"), 0.3) == ()

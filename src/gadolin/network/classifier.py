@@ -13,7 +13,7 @@ from gadolin.network.folded import folded
 from gadolin.network.heads import DenseHead, Head, LinearHead, OutlineHead
 from gadolin.recipe import Network
 
-__all__ = ["Classifier", "Output", "build_classifier"]
+__all__ = ["Classifier", "Output", "SequenceOutput", "build_classifier"]
 
 
 class Output(NamedTuple):
@@ -24,14 +24,24 @@ class Output(NamedTuple):
     evidence: Tensor
 
 
-class Classifier(nn.Module):
-    """Prepared slices (N, 256, 256) uint8 in, an ``Output`` out."""
+class SequenceOutput(NamedTuple):
+    """An ``Output`` of a network that also recognises MRI sequences: their probabilities ``sequence`` (N, S)."""
 
-    def __init__(self, door: Door, body: nn.Module, head: Head) -> None:
+    logits: Tensor
+    features: Tensor
+    evidence: Tensor
+    sequence: Tensor
+
+
+class Classifier(nn.Module):
+    """Prepared slices (N, 256, 256) uint8 in, an ``Output`` out; with a ``sequence_head`` a ``SequenceOutput``."""
+
+    def __init__(self, door: Door, body: nn.Module, head: Head, sequence_head: nn.Linear | None = None) -> None:
         super().__init__()
         self.door = door
         self.backbone = body
         self.head = head
+        self.sequence_head = sequence_head
         self.tap = nn.Identity()
         self._folded: tuple[nn.Module, ...] = ()  # in a tuple, so that it is no part of the state
 
@@ -50,11 +60,12 @@ class Classifier(nn.Module):
         frozen = any(not parameter.requires_grad for parameter in self.backbone.parameters())
         self._folded = (folded(self.backbone, channels=self.door.mean.shape[1], side=self.door.size),) if frozen else ()
 
-    def classify(self, scaled: Tensor) -> Output:
+    def classify(self, scaled: Tensor) -> Output | SequenceOutput:
         """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], as augmentation leaves them."""
-        return Output(*self.head(*self._maps(scaled)))
+        maps = self._maps(scaled)
+        return self._with_sequence(Output(*self.head(*maps)), maps[-1])
 
-    def classify_places(self, scaled: Tensor) -> tuple[Output, Tensor]:
+    def classify_places(self, scaled: Tensor) -> tuple[Output | SequenceOutput, Tensor]:
         """Return the output, and the scores of classes and background at each place (N, K + 1, h, w).
 
         Only for a network with an ``OutlineHead``.
@@ -62,7 +73,13 @@ class Classifier(nn.Module):
         assert isinstance(self.head, OutlineHead), "places are learned by an OutlineHead only"
         maps = self._maps(scaled)
         features, places = self.head.look(*maps)
-        return Output(*self.head.answer(features, places, maps[-1])), places
+        return self._with_sequence(Output(*self.head.answer(features, places, maps[-1])), maps[-1]), places
+
+    def _with_sequence(self, output: Output, last: Tensor) -> Output | SequenceOutput:
+        if self.sequence_head is None:
+            return output
+        pooled = last.mean(dim=(2, 3)).to(self.sequence_head.weight.dtype)
+        return SequenceOutput(*output, self.sequence_head(pooled).float().softmax(dim=1))
 
     def _maps(self, scaled: Tensor) -> list[Tensor]:
         """Return the backbone's maps at the levels that the head looks at."""
@@ -72,13 +89,13 @@ class Classifier(nn.Module):
         *finer, last = [maps[level] for level in self.head.levels]
         return [*finer, self.tap(last)]
 
-    def forward(self, prepared: Tensor) -> Output:
+    def forward(self, prepared: Tensor) -> Output | SequenceOutput:
         """Return the output for prepared slices (N, H, H) uint8."""
         return self.classify(self.door.scale(prepared))
 
 
-def build_classifier(config: Network, classes: int) -> Classifier:
-    """Return an untrained classifier, frozen as the configuration says.
+def build_classifier(config: Network, classes: int, sequences: int = 0) -> Classifier:
+    """Return an untrained classifier, frozen as the configuration says; it recognises ``sequences`` MRI sequences.
 
     Raises RecipeError where its backbone does not exist or does not fit the rest.
     """
@@ -99,7 +116,8 @@ def build_classifier(config: Network, classes: int) -> Classifier:
         head = OutlineHead(kind.features, classes, config.dropout)
     else:
         head = LinearHead(kind.features[-1], classes, config.dropout)
-    network = Classifier(Door(config.input_size, mean, std), kind.build(config.input_size), head)
+    sequence_head = nn.Linear(kind.features[-1], sequences) if sequences else None
+    network = Classifier(Door(config.input_size, mean, std), kind.build(config.input_size), head, sequence_head)
     freeze_stages(network.backbone, kind, config.freeze, config.freeze_blocks)
     return network
 

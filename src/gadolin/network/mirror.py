@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gadolin.network.classifier import Classifier, Output
+from gadolin.network.classifier import Classifier, Output, SequenceOutput
 
 __all__ = ["MirrorAverage"]
 
@@ -16,12 +16,15 @@ class MirrorAverage(nn.Module):
         super().__init__()
         self.classifier = classifier
 
-    def forward(self, prepared: Tensor) -> Output:
+    def forward(self, prepared: Tensor) -> Output | SequenceOutput:
         """Return the averaged output for prepared slices (N, H, H) uint8."""
         straight = self.classifier(prepared)
         mirrored = self.classifier(prepared.flip(2))
-        return Output(
+        mean = Output(
             (straight.logits + mirrored.logits) / 2,
             (straight.features + mirrored.features) / 2,
             (straight.evidence + mirrored.evidence.flip(3)) / 2,
         )
+        if isinstance(straight, SequenceOutput) and isinstance(mirrored, SequenceOutput):
+            return SequenceOutput(*mean, (straight.sequence + mirrored.sequence) / 2)
+        return mean

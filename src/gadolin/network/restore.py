@@ -23,13 +23,13 @@ def restored(bundle: Bundle) -> Classifier:
     Raises BundleError where the bundle is not in its run folder or has no weights, DataError or RecipeError where the
     run is of another format.
     """
-    return _restored(bundle.folder.resolve(), len(bundle.classes), require_weights(bundle))
+    return _restored(bundle.folder.resolve(), len(bundle.classes), len(bundle.sequence or ()), require_weights(bundle))
 
 
 @lru_cache(maxsize=2)
-def _restored(folder: Path, classes: int, weights: Path) -> Classifier:
+def _restored(folder: Path, classes: int, sequences: int, weights: Path) -> Classifier:
     try:
-        network = build_classifier(Recipe.from_run(folder.parent).network, classes)
+        network = build_classifier(Recipe.from_run(folder.parent).network, classes, sequences)
         network.load_state_dict(load_file(weights))
     except (GadolinError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         if isinstance(error, GadolinError) and error.code in _OTHER_FORMATS:

@@ -62,7 +62,7 @@ _MULTISOURCE = replace(
     epochs=14,
     balance="sources",
     progressive=0.8,
-    sources=Sources(kinds="mixed", draws=3000, outline_weight=0.5),
+    sources=Sources(kinds="mixed", draws=3000, outline_weight=0.5, sequence_weight=0.3),
     network=replace(_HARDENED.network, backbone="tf_efficientnet_lite0"),
     optimizer=replace(_HARDENED.optimizer, lr=6e-4),
 )

@@ -131,6 +131,9 @@ class Sources:
     draws: int = number(0, 0, 10_000_000, "slices drawn in an epoch; 0 for each slice once")
     kind_share: float = number(0.5, 0, 1, "fraction of the draws that teach the kind, with balance=sources")
     outline_weight: float = number(1.0, 0, 1, "weight of outlines of tumours that do not teach the kind")
+    sequence_weight: float = number(
+        0.0, 0, 100, "weight of the loss of the MRI sequence beside that of classes; 0 recognises none"
+    )
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""

@@ -21,6 +21,7 @@ class Batch(NamedTuple):
 
     ``outlined`` (n,) bool marks the slices that have an outline; both are None where no slice has one. Where
     ``kind_known`` (n,) bool is false the slice shows a tumour of a kind that it does not teach; None: all do.
+    ``sequences`` (n,) int64 number the MRI sequences, -1 where unknown; None where none is learned.
     """
 
     prepared: Tensor
@@ -28,6 +29,7 @@ class Batch(NamedTuple):
     outlines: Tensor | None = None
     outlined: Tensor | None = None
     kind_known: Tensor | None = None
+    sequences: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,9 +37,10 @@ class Examples:
     """Prepared slices (N, H, H) uint8, usually a memory map, and their classes (N,) int64 in [0, K).
 
     ``outlines``, where there are any, has one entry for each slice. ``rows`` (M,) int64 picks the slices that belong to
-    this part; ``targets`` has one entry for each of them, and so have the last two, where they are not None:
-    ``kind_known`` (M,) bool as in ``Batch``, and ``chances`` (M,) float64, which sum to 1, by which slices are drawn.
-    ``kinds`` are the classes that are kinds of tumour; a slice whose kind is not named has the first as its target.
+    this part; ``targets`` has one entry for each of them, and so have the last three, where they are not None:
+    ``kind_known`` (M,) bool and ``sequences`` (M,) int64 as in ``Batch``, and ``chances`` (M,) float64, which sum to 1,
+    by which slices are drawn. ``kinds`` are the classes that are kinds of tumour; a slice whose kind is not named has
+    the first as its target.
     """
 
     slices: NDArray[np.uint8]
@@ -46,6 +49,7 @@ class Examples:
     outlines: Outlines | None = None
     kinds: tuple[int, ...] = ()
     kind_known: NDArray[np.bool_] | None = None
+    sequences: NDArray[np.int64] | None = None
     chances: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
@@ -58,6 +62,8 @@ class Examples:
         batch = Batch(torch.from_numpy(self.slices[rows]), torch.from_numpy(self.targets[chosen]))
         if self.kind_known is not None:
             batch = batch._replace(kind_known=torch.from_numpy(self.kind_known[chosen]))
+        if self.sequences is not None:
+            batch = batch._replace(sequences=torch.from_numpy(self.sequences[chosen]))
         if self.outlines is None:
             return batch
         coverage, known = torch.from_numpy(self.outlines.coverage[rows]), torch.from_numpy(self.outlines.known[rows])

@@ -30,7 +30,6 @@ from gadolin.training.export import export_graph
 from gadolin.training.gate import ENOUGH, Gate, add_gate, bound, fit_gate
 from gadolin.training.imagenet import BACKBONE_KEY
 from gadolin.training.parts import Parts
-from gadolin.training.sequences import SequenceProbe, add_sequence, fit_sequences
 
 __all__ = ["make_bundle"]
 
@@ -72,28 +71,26 @@ def make_bundle(
         head_counter=HEAD_COUNTER,
         manifest_digest=facts.manifest_digest,
         weights_digest=file_digest(folder / "weights.safetensors"),
+        sequence=parts.sequences or None,
         facts={key: getattr(facts, key) for key in _FACTS}
         | ({"finetuned_from": list(facts.finetuned_from)} if facts.finetuned_from else {})
         | {"statistics": _statistics(parts)},
     )
     asking = Predictor(plain, open_runtime(plain.graph))
     said = asking.ask(validation.slices[validation.rows])
-    gate, probe = _of_features(asking, parts, said.features, foreign)
+    gate = _gate(asking, parts, said.features, foreign)
     enough = _is_enough(len(validation))
     accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
-    digest = add_gate(plain.graph, gate)
-    if probe is not None:
-        digest = add_sequence(plain.graph, probe)
     bundle = replace(
         calibrated(plain, said.logits, validation.targets, validation.kind_known, thresholds=enough),
-        graph_digest=digest,
-        sequence=None if probe is None else probe.names,
+        graph_digest=add_gate(plain.graph, gate),
         ood_threshold=bound(gate.strangeness(said.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
-    if probe is not None:
+    if said.sequence is not None:
         records = [record for record in parts.records if record.split == "validation"]
-        seen = [one.sequence or likely for one, likely in zip(records, probe.recognise(said.features), strict=True)]
+        likeliest = said.sequence.argmax(axis=1)
+        seen = [one.sequence or parts.sequences[place] for one, place in zip(records, likeliest, strict=True)]
         listed = validations(bundle, said.logits, validation.targets, seen, grouping_keys(records))
         bundle = replace(bundle, validated=listed)
     write_bundle(bundle)
@@ -112,19 +109,17 @@ def _is_enough(slices: int) -> bool:
     return slices >= ENOUGH
 
 
-def _of_features(
-    asking: Predictor, parts: Parts, known: NDArray[np.float32], foreign: NDArray[np.uint8] | None
-) -> tuple[Gate, SequenceProbe | None]:
-    """Return the gate, and what recognises sequences; ``known`` (M, F) are the features of the validation part."""
+def _gate(asking: Predictor, parts: Parts, known: NDArray[np.float32], foreign: NDArray[np.uint8] | None) -> Gate:
+    """Return the gate; ``known`` (M, F) float32 are the features of the validation part."""
     some = slice(None, None, -(-len(parts.train) // _FEATURES_OF))
     slices = parts.train.slices[parts.train.rows[some]]
     learned = asking.ask(slices).features
     sequences = [one.sequence for one in parts.records if one.split == "train"][some]
-    clusters, probe = _clusters(parts.train.targets[some], sequences), fit_sequences(learned, sequences)
+    clusters = _clusters(parts.train.targets[some], sequences)
     if foreign is None:
-        return fit_gate(learned, clusters, known), probe
+        return fit_gate(learned, clusters, known)
     coarse = asking.ask(_coarse(slices[::_COARSE_EVERY])).features
-    return fit_gate(learned, clusters, known, asking.ask(foreign).features, coarse), probe
+    return fit_gate(learned, clusters, known, asking.ask(foreign).features, coarse)
 
 
 def _clusters(targets: NDArray[np.int64], sequences: Sequence[str]) -> NDArray[np.int64]:

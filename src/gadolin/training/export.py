@@ -16,7 +16,8 @@ from gadolin.atomic import replacing
 from gadolin.decision import softmax
 from gadolin.errors import ParityError
 from gadolin.manifest import file_digest
-from gadolin.runtime import OUTPUTS, open_runtime
+from gadolin.network.classifier import SequenceOutput
+from gadolin.runtime import OUTPUTS, SEQUENCE, open_runtime
 
 __all__ = ["TOLERANCE", "export_graph", "forget_origin"]
 
@@ -40,7 +41,7 @@ def export_graph(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -
                 network,
                 (torch.from_numpy(np.array(examples[:2])),),
                 input_names=["slices"],
-                output_names=list(OUTPUTS),
+                output_names=_output_names(network, examples),
                 dynamic_shapes={"prepared": {0: torch.export.Dim("batch", min=1, max=65_536)}},
                 dynamo=True,
                 verbose=False,
@@ -52,6 +53,13 @@ def export_graph(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -
         forget_origin(temporary)
         check_parity(network, examples, temporary)
     return file_digest(graph)
+
+
+def _output_names(network: nn.Module, examples: NDArray[np.uint8]) -> list[str]:
+    """Return the names of what the network gives, in order."""
+    with torch.no_grad():
+        given = network(torch.from_numpy(np.array(examples[:1])))
+    return [*OUTPUTS, SEQUENCE] if isinstance(given, SequenceOutput) else list(OUTPUTS)
 
 
 def forget_origin(graph: Path) -> None:

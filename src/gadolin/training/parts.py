@@ -23,7 +23,14 @@ from gadolin.sources import require_trainable, scan
 from gadolin.splits import cut, join_copies
 from gadolin.training.batches import Examples
 from gadolin.training.plan import Plan
-from gadolin.training.teaching import class_names, draw_chances, kindless, kinds_known, lesion_classes
+from gadolin.training.teaching import (
+    class_names,
+    draw_chances,
+    kindless,
+    kinds_known,
+    lesion_classes,
+    sequence_names,
+)
 
 __all__ = ["Parts", "divide"]
 
@@ -34,8 +41,9 @@ _LOG = logging.getLogger("gadolin")
 class Parts:
     """All records with their groups and parts, the classes in order, and the slices of each part.
 
-    ``errors`` counts by code what could not be read, ``left_out`` what was left out without fault. ``copies`` are those
-    among all records; None in a resumed run, which has their groups from its manifest.
+    ``sequences`` are the MRI sequences that are learned. ``errors`` counts by code what could not be read, ``left_out``
+    what was left out without fault. ``copies`` are those among all records; None in a resumed run, which has their
+    groups from its manifest.
     """
 
     records: tuple[Record, ...]
@@ -43,6 +51,7 @@ class Parts:
     train: Examples
     validation: Examples
     test: Prepared
+    sequences: tuple[str, ...] = ()
     errors: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     copies: Copies | None = field(default=None, repr=False)
@@ -81,6 +90,8 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
     if plan.recipe.network.evidence != "map":
         outlines = prepared_outlines(records, preparation, progress=progress)
 
+    sequences = sequence_names(records, plan.recipe.sources.sequence_weight)
+    place = {name: number for number, name in enumerate(sequences)}
     kinds, number = lesion_classes(classes), {label: place for place, label in enumerate(classes)}
 
     def examples(name: str) -> Examples:
@@ -93,11 +104,13 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
             outlines=outlines,
             kinds=kinds,
             kind_known=None if teaches is None else teaches[rows],
+            sequences=np.array([place.get(one.sequence, -1) for one in part], np.int64) if sequences else None,
             chances=draw_chances(part, None if teaches is None else teaches[rows], plan.recipe.sources.kind_share),
         )
 
     test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])
-    return Parts(tuple(records), classes, examples("train"), examples("validation"), test, errors, left_out, copies)
+    train, validation = examples("train"), examples("validation")
+    return Parts(tuple(records), classes, train, validation, test, sequences, errors, left_out, copies)
 
 
 def _prepared(

@@ -124,11 +124,13 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
     parts = divide(plan, progress)
     plan = _resolved(plan, parts, knows=_weights_know(plan, fabric))
     torch.manual_seed(plan.machine.seed)
-    network = build_classifier(plan.recipe.network, len(parts.classes))
+    network = build_classifier(plan.recipe.network, len(parts.classes), len(parts.sequences))
     facts = replace(_provenance(plan, parts), processes=fabric.world_size)
     if fabric.is_global_zero:
         require_unseen(plan.weights, parts.records)
-        facts = replace(facts, **load_weights(network, plan.recipe.network.backbone, plan.weights, parts.classes))
+        facts = replace(
+            facts, **load_weights(network, plan.recipe.network.backbone, plan.weights, parts.classes, parts.sequences)
+        )
         _open_run(plan, parts.records, facts)
         if not plan.resume:
             _warn_of_few_steps(plan.recipe, epoch_size(parts.train, plan.recipe.sources.draws))

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch.optim import Optimizer
 
 from gadolin.network import Classifier
+from gadolin.network.classifier import SequenceOutput
 from gadolin.recipe import Corruptions, Recipe
 from gadolin.training import augment
 from gadolin.training.batches import Batch
@@ -59,12 +60,14 @@ class _MicroBatch(NamedTuple):
     """Slices that pass through the network together.
 
     ``scaled`` (n, 1, s, s) float32 in [0, 1] as augmentation leaves it, ``targets`` (n, K) float32 as ``class_loss``
-    takes them, ``lesion_map`` (n, 1, h, w) float32 in [0, 1], the share of lesion at each place, below 0 where unknown.
+    takes them, ``lesion_map`` (n, 1, h, w) float32 in [0, 1], the share of lesion at each place, below 0 where unknown,
+    ``sequences`` (n,) int64, -1 where unknown.
     """
 
     scaled: Tensor
     targets: Tensor
     lesion_map: Tensor | None
+    sequences: Tensor | None = None
 
 
 def train_step(learner: Learner, batch: Batch, *, size: int, number: int, strength: float = 1.0) -> tuple[float, int]:
@@ -113,7 +116,8 @@ def _learn(learner: Learner, whole: _MicroBatch, number: int, known: int) -> tup
 def _micro_batches(whole: _MicroBatch, count: int) -> list[_MicroBatch]:
     scaled, targets = whole.scaled.tensor_split(count), whole.targets.tensor_split(count)
     maps = [None] * count if whole.lesion_map is None else whole.lesion_map.tensor_split(count)
-    return [_MicroBatch(*each) for each in zip(scaled, targets, maps, strict=True)]
+    sequences = [None] * count if whole.sequences is None else whole.sequences.tensor_split(count)
+    return [_MicroBatch(*each) for each in zip(scaled, targets, maps, sequences, strict=True)]
 
 
 def _as_strong(recipe: Recipe, strength: float) -> Recipe:
@@ -154,9 +158,13 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
                 free = _healthy(batch).to(scaled.device) & (lesion_map.amax(dim=(1, 2, 3)) <= 0)
                 scaled, lesion_map, targets = paint_foreign(scaled, lesion_map, targets, free, learner.kinds, painted)
             lesion_map = F.adaptive_avg_pool2d(lesion_map, size // 4)
+        sequences = None if batch.sequences is None else batch.sequences.to(scaled.device)
         if recipe.corruptions != Corruptions():
-            scaled = disturb(scaled, draw_disturbance(count, recipe.corruptions, generator))
-    return _MicroBatch(scaled, targets, lesion_map)
+            disturbance = draw_disturbance(count, recipe.corruptions, generator)
+            scaled = disturb(scaled, disturbance)
+            if sequences is not None:  # with its tones turned a slice is of no sequence
+                sequences = torch.where(disturbance.turned.to(scaled.device), -1, sequences)
+    return _MicroBatch(scaled, targets, lesion_map, sequences)
 
 
 def _loss(learner: Learner, part: _MicroBatch, count: int, known: int) -> tuple[Tensor, Tensor]:
@@ -173,6 +181,9 @@ def _loss(learner: Learner, part: _MicroBatch, count: int, known: int) -> tuple[
     smoothing = learner.recipe.label_smoothing
     loss = class_loss(logits, part.targets, weight=learner.weights, smoothing=smoothing)
     loss = loss * (len(part.targets) / count)
+    if isinstance(output, SequenceOutput) and part.sequences is not None:
+        wrong = F.nll_loss(output.sequence.clamp(min=1e-8).log(), part.sequences, ignore_index=-1, reduction="sum")
+        loss = loss + learner.recipe.sources.sequence_weight * wrong / count
     if scores is not None and part.lesion_map is not None:
         other = learner.recipe.sources.outline_weight
         of_maps = lesion_map_loss(

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
-from gadolin.records import Record
+from gadolin.records import SEQUENCES, Record
 from gadolin.sources.labels import is_any_tumour, is_without_lesion
 
-__all__ = ["class_names", "draw_chances", "kindless", "kinds_known", "lesion_classes"]
+__all__ = ["class_names", "draw_chances", "kindless", "kinds_known", "lesion_classes", "sequence_names"]
 
 
 def class_names(records: Sequence[Record], kinds: str) -> tuple[str, ...]:
@@ -41,6 +41,16 @@ def class_names(records: Sequence[Record], kinds: str) -> tuple[str, ...]:
 def lesion_classes(classes: Sequence[str]) -> tuple[int, ...]:
     """Return which classes are kinds of tumour: those that are not named as the class without one."""
     return tuple(number for number, label in enumerate(classes) if not is_without_lesion(label))
+
+
+def sequence_names(records: Sequence[Record], weight: float) -> tuple[str, ...]:
+    """Return the MRI sequences that are learned, in their usual order: those of the train part, if two or more.
+
+    None where the ``weight`` of their loss is 0.
+    """
+    found = {record.sequence for record in records if record.split == "train"}
+    names = tuple(name for name in SEQUENCES if name in found)
+    return names if weight and len(names) > 1 else ()
 
 
 def kindless(records: Sequence[Record], kinds: str) -> frozenset[int]:

@@ -29,16 +29,22 @@ __all__ = ["has_lesion_decoder", "load_weights", "require_unseen"]
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # seconds
 _DECODER = "head.upwards."
+_SEQUENCES = "sequence_head."
 _CLASSIFIER = ("conv_head.", "bn2.", "classifier.", "fc.", "head.")  # of timm's models, after the last map
 
 
 def load_weights(
-    network: Classifier, backbone_name: str, start: StartingPoint, classes: tuple[str, ...] = ()
+    network: Classifier,
+    backbone_name: str,
+    start: StartingPoint,
+    classes: tuple[str, ...] = (),
+    sequences: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Load weights in place and return what the run records of them.
 
     A file may hold a whole classifier or a bare backbone, under this package's names or timm's; its backbone must be
-    ``backbone_name``. A lesion decoder that fits is kept, and the whole head if a bundle has the same ``classes``.
+    ``backbone_name``. A lesion decoder that fits is kept, and the whole head if a bundle has the same ``classes``; what
+    recognises MRI sequences is kept if they are the same ``sequences``.
     Raises WeightsError where the weights are missing or do not fit.
     """
     facts = {"weights": start.name}
@@ -53,6 +59,10 @@ def load_weights(
     state = _read(path)
     _load(network, _of_backbone(state), str(path))
     same = start.bundle is not None and start.bundle.classes == classes
+    if network.sequence_head is not None and start.bundle is not None and start.bundle.sequence == sequences:
+        network.sequence_head.load_state_dict(
+            {name.removeprefix(_SEQUENCES): tensor for name, tensor in state.items() if name.startswith(_SEQUENCES)}
+        )
     return facts | {
         "weights_path": None if start.path is None else str(start.path.resolve()),
         "weights_digest": start.digest,
