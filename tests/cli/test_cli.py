@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import pytest
 
 from gadolin._version import __version__
+from gadolin.bundle import TumourScale, Validation, write_bundle
 from gadolin.cli.output import progress_bar, table
 from gadolin.errors import DownloadError, MissingExtraError, OutputError, ParityError
 from gadolin.metrics import measure
@@ -231,6 +234,21 @@ def test_info_shows_what_a_model_is(gadolin, trained):
     assert re.search(r"^licence and origin +Apache-2.0. Learned from slices of Cheng et al.", shipped, re.MULTILINE)
     assert re.search(r"^confidence threshold +0\.\d+$", shipped, re.MULTILINE)
     assert gadolin("info", trained[1] / "bundle", "--json").json == json.loads(json.dumps(bundle.as_json()))
+
+
+def test_info_tells_what_a_model_of_two_questions_was_validated_for(gadolin, trained, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(trained[1] / "bundle", folder)
+    rows = (Validation("glioma", "T1c", 31, 226, 215), Validation("notumor", "FLAIR", 16, 57, 53))
+    bundle = replace(
+        Predictor.load(folder).bundle, sequence=("T1c", "FLAIR"), p_tumour=TumourScale(threshold=0.8), validated=rows
+    )
+    write_bundle(bundle)
+
+    told = gadolin("info", folder).out
+    assert re.search(r"^MRI sequences recognised +T1c, FLAIR$", told, re.MULTILINE)
+    assert re.search(r"^tumour threshold +0.8$", told, re.MULTILINE)
+    assert "T1c: glioma 95.1 % of 226 slices of 31 patients; FLAIR: notumor 93.0 %" in told
 
 
 def test_an_interruption_is_one_line(gadolin, class_folders, monkeypatch):
