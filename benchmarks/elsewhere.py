@@ -1,12 +1,13 @@
 """What models say of tumour pictures that do not come from the collection that they learned from.
 
-    python benchmarks/elsewhere.py FIGSHARE KAGGLE [--models RUN ...] [--work FOLDER] [--write]
+    python benchmarks/elsewhere.py FIGSHARE KAGGLE [--br35h FOLDER] [--models RUN ...] [--work FOLDER] [--write]
 
 Some tumour pictures of the Kaggle set are no copies of Figshare slices. Where they come from is not known: from many
 scanners, in several sequences, some of CT, nearly all of them of meningiomas. The first of each group of copies is
 taken. docs/tables/elsewhere.csv holds what was told by eye, by no radiologist: the modality, and which pictures seem to
 show one case. One half may choose between networks; no case of the other, ``kept``, is among them. The model that comes
 with the package is asked first, then those of ``--models``, which are refused where they learned from one of these.
+``--br35h`` leaves out every case of which a picture stands in Br35H too, for models that learned from its tumours.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("figshare", type=Path)
     parser.add_argument("kaggle", type=Path)
+    parser.add_argument("--br35h", type=Path, help="the folder of Br35H's tumours and their slices.csv")
     parser.add_argument("--models", type=Path, nargs="*", default=[], help="runs and bundles to compare with")
     parser.add_argument("--work", type=Path, default=Path("runs/elsewhere"))
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md and the card")
@@ -51,6 +53,10 @@ def main() -> None:
     asked = read_manifest(manifest, verify=False)
     with LOOKED_AT.open(newline="", encoding="utf-8") as file:
         told = {row["name"]: row for row in csv.DictReader(file)}
+    if arguments.br35h:
+        cases = {told[name]["case"] for name in in_br35h(arguments.br35h) & told.keys()}
+        told = {name: row for name, row in told.items() if row["case"] not in cases}
+        asked = [one for one in asked if one.path.name in told]
     rows = []
     for model in (SHIPPED, *arguments.models):
         require_unseen(StartingPoint.resolve(str(model)), asked)
@@ -65,6 +71,12 @@ def main() -> None:
         "intervals take pictures for independent."
     )
     publish("elsewhere", "Tumours from elsewhere", [*markdown(head, rows), "", note], write=arguments.write)
+
+
+def in_br35h(folder: Path) -> set[str]:
+    """Return the names of the Kaggle pictures that Br35H holds too."""
+    with (folder / "slices.csv").open(newline="", encoding="utf-8") as file:
+        return {Path(row["kaggle_match"]).name for row in csv.DictReader(file) if row["kaggle_match"]}
 
 
 def elsewhere(figshare: Path, kaggle: Path, work: Path) -> list[Record]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gadolin.network import build_classifier
-from gadolin.recipe import RECIPES, Augmentation, Corruptions, Network, Optimizer, with_settings
+from gadolin.recipe import RECIPES, Augmentation, Corruptions, Network, Optimizer, Sources, with_settings
 from gadolin.training import learner as learner_module
 from gadolin.training.batches import Batch, Examples
 from gadolin.training.learner import (
@@ -306,6 +306,55 @@ def test_a_network_with_outlines_learns_where_the_square_is(squares, tiny_recipe
     assert losses[-1] < losses[0] / 2
     inside = lesion[:, 4:12, 4:12]
     assert inside.mean() > 2 * (lesion.sum() - inside.sum()) / (8 * (16 * 16 - 8 * 8))
+
+
+def test_any_kind_is_right_where_a_slice_teaches_none(tiny_network, tiny_recipe, machine):
+    targets = np.array([0, 0, 0, 2], np.int64)
+    known = np.array([True, False, False, True])
+    examples = Examples(np.zeros((4, 64, 64), np.uint8), np.arange(4), targets, kinds=(0, 1), kind_known=known)
+    learner = make_learner(tiny_network(3), tiny_recipe(), examples, fabric=machine.fabric(), seed=0)
+    with torch.no_grad():
+        learner.network.head.linear.weight.zero_()
+        learner.network.head.linear.bias.copy_(torch.tensor([0.0, 5.0, 0.0]))
+
+    seen = validate(learner, examples)
+
+    assert seen["validation_accuracy"] == 0.5  # of one kind where the other is right, and of none, it is wrong
+    each = math.exp(5) + 2
+    wanted = -(2 * math.log(1 / each) + 2 * math.log((math.exp(5) + 1) / each)) / 4
+    assert seen["validation_loss"] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_network_learns_the_sequences_that_are_known(squares, tiny_recipe, machine):
+    examples = replace(squares(16), sequences=np.where(np.arange(16) < 12, np.arange(16) % 2, -1))
+    recipe = tiny_recipe(network=Network(input_size=64), sources=Sources(sequence_weight=1.0))
+    torch.manual_seed(0)
+    network = build_classifier(recipe.network, 2, sequences=2)
+    learner = make_learner(network, recipe, examples, fabric=machine.fabric(), seed=0)
+    batch = examples.take(np.arange(16))
+
+    for number in range(12):
+        train_step(learner, batch, size=64, number=number)
+
+    network.eval()
+    with torch.no_grad():
+        said = network(batch.prepared).sequence
+    assert (said.argmax(1)[:12] == batch.sequences[:12]).float().mean() > 0.9
+
+
+def test_a_slice_whose_tones_are_turned_teaches_no_sequence(squares, tiny_recipe, machine):
+    examples = replace(squares(8), sequences=np.zeros(8, np.int64))
+    gradients = []
+    for invert in (0.0, 1.0):
+        recipe = tiny_recipe(sources=Sources(sequence_weight=1.0), corruptions=Corruptions(invert=invert))
+        torch.manual_seed(0)
+        network = build_classifier(replace(recipe.network, input_size=32), 2, sequences=2)
+        learner = make_learner(network, recipe, examples, fabric=machine.fabric(), seed=0)
+        train_step(learner, examples.take(np.arange(8)), size=32, number=0)
+        gradients.append(float(network.sequence_head.weight.grad.abs().sum()))
+
+    assert gradients[0] > 0
+    assert gradients[1] == 0
 
 
 @pytest.mark.parametrize(("precision", "computed"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
@@ -18,7 +18,7 @@ from gadolin.progress import Progress
 from gadolin.recipe import Optimizer as OptimizerSettings
 from gadolin.recipe import Recipe
 from gadolin.training.batches import Examples, batches, class_weights, epoch_order, epoch_size, steps_per_epoch
-from gadolin.training.step import Learner, learn, lesion_map_loss, train_step
+from gadolin.training.step import Learner, class_loss, learn, lesion_map_loss, target_rows, train_step
 
 __all__ = [
     "Learner",
@@ -83,7 +83,10 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
 
 
 def validate(learner: Learner, examples: Examples) -> dict[str, float]:
-    """Return the loss (negative log likelihood), accuracy and balanced accuracy of ``learner.state()``."""
+    """Return the loss (negative log likelihood), accuracy and balanced accuracy of ``learner.state()``.
+
+    Where a slice teaches no kind of tumour, any kind is right.
+    """
     network = learner.network
     kept = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()} if learner.average else {}
     network.load_state_dict(learner.state())
@@ -92,13 +95,18 @@ def validate(learner: Learner, examples: Examples) -> dict[str, float]:
     truth = torch.from_numpy(examples.targets)
     if kept:
         network.load_state_dict(kept)
-    right = (logits.argmax(1) == truth).float()
+    rows = target_rows(truth, _tensor(examples.kind_known), learner.kinds.cpu())
+    right = rows.gather(1, logits.argmax(1, keepdim=True)).squeeze(1)
     recall = [float(right[truth == k].mean()) for k in range(logits.shape[1]) if bool((truth == k).any())]
     return {
-        "validation_loss": float(F.cross_entropy(logits, truth)),
+        "validation_loss": float(class_loss(logits, rows, weight=torch.ones_like(learner.kinds).cpu())),
         "validation_accuracy": float(right.mean()),
         "validation_balanced_accuracy": sum(recall) / len(recall),
     }
+
+
+def _tensor(known: NDArray[np.bool_] | None) -> Tensor | None:
+    return None if known is None else torch.from_numpy(known)
 
 
 def _logits(learner: Learner, examples: Examples) -> Tensor:

@@ -22,7 +22,7 @@ from gadolin.training.foreign import draw_foreign, paint_foreign
 from gadolin.training.lesions import draw_exchange, exchange
 from gadolin.training.styles import draw_styles, mix_styles
 
-__all__ = ["Learner", "class_loss", "learn", "lesion_map_loss", "train_step", "update_ema"]
+__all__ = ["Learner", "class_loss", "learn", "lesion_map_loss", "target_rows", "train_step", "update_ema"]
 
 _NEXT_RANK = 2_654_435_761  # a prime near 2**32 / 1.618: the ranks' seeds stay apart in the 32 bits that torch uses
 
@@ -140,9 +140,7 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
     with torch.no_grad():
         drawn = augment.draw(count, recipe.augmentation, generator)
         scaled = augment.apply(learner.network.door.scale(prepared, size), drawn)
-        targets = F.one_hot(classes, len(learner.weights)).float()
-        if batch.kind_known is not None:
-            targets = torch.where(batch.kind_known.to(targets.device).view(-1, 1), targets, learner.kinds)
+        targets = target_rows(classes, batch.kind_known, learner.kinds)
         lesion_map = _lesion_map(learner, batch, drawn) if recipe.network.evidence == "outlines" else None
         if recipe.augmentation.p_style:
             scaled = mix_styles(scaled, draw_styles(count, recipe.augmentation.p_style, generator))
@@ -193,6 +191,15 @@ def _loss(learner: Learner, part: _MicroBatch, count: int, known: int) -> tuple[
     one_class = part.targets.amax(1) > 1 / part.targets.shape[1]
     named = part.targets.gather(1, logits.argmax(1, keepdim=True)).squeeze(1)
     return loss, ((named == part.targets.amax(1)) & one_class).sum()
+
+
+def target_rows(classes: Tensor, kind_known: Tensor | None, kinds: Tensor) -> Tensor:
+    """Return targets (N, K) as ``class_loss`` takes them: one class each, all ``kinds`` (K,) where the kind is unknown.
+
+    ``classes`` (N,) int64 and ``kind_known`` (N,) bool are as in ``Batch``.
+    """
+    rows = F.one_hot(classes, len(kinds)).float()
+    return rows if kind_known is None else torch.where(kind_known.to(rows.device).view(-1, 1), rows, kinds)
 
 
 def class_loss(logits: Tensor, targets: Tensor, *, weight: Tensor, smoothing: float = 0.0) -> Tensor:
