@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.atomic import write_bytes
+from gadolin.bundle import Bundle
 from gadolin.cache import prepared_slices
 from gadolin.decision import class_probabilities
 from gadolin.predictions import Table
@@ -91,9 +92,14 @@ def answered(predictor: Predictor, records: Sequence[Record], cache: Path | None
     return Answers(predictor.bundle.classes, facts, said.logits.astype(np.float64))
 
 
-def probabilities_of(answers: Answers, predictor: Predictor) -> NDArray[np.float32]:
-    """Return the probabilities (N, K) that a model's calibration makes of the logits."""
-    return class_probabilities(answers.logits, predictor.bundle)
+def probabilities_of(answers: Answers, bundle: Bundle) -> NDArray[np.float32]:
+    """Return the probabilities (N, K) that a bundle's calibration makes of the logits."""
+    return class_probabilities(answers.logits, bundle, recognised_of(answers))
+
+
+def recognised_of(answers: Answers) -> list[str | None]:
+    """Return the N sequences that were recognised, or None."""
+    return [one or None for one in answers.of("recognised").tolist()]
 
 
 def write_answers(path: Path, answers: Answers) -> None:

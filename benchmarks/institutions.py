@@ -19,9 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from answers import read_answers
+from answers import probabilities_of, read_answers
 from gadolin.bundle import read_bundle
-from gadolin.decision import class_probabilities
 from gadolin.metrics.scores import ratio
 from gadolin.statistics import group_intervals
 from many_sources import rows_of
@@ -72,7 +71,7 @@ def rows_of_run(run: Path, tenths: dict[str, tuple[int, str]]) -> list[list[str]
     answers = answers.only(np.isin(answers.of("source"), ("lgg", "made-t2")))
     if not len(answers):
         return []
-    likely = 1 - class_probabilities(answers.logits, read_bundle(run))[:, answers.classes.index("notumor")]
+    likely = 1 - probabilities_of(answers, read_bundle(run))[:, answers.classes.index("notumor")]
     parts = [NAME.match(Path(one).stem) for one in answers.of("picture")]
     tenth = np.array([tenths[f"{part['patient']}-{int(part['level'])}"][0] for part in parts if part])
     (institution,) = set(answers.of("institution"))

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from answers import read_answers
+from answers import probabilities_of, read_answers
 from crossval import ways
 from gadolin.bundle import read_bundle
-from gadolin.decision import class_probabilities
 from gadolin.metrics import measure
 from gadolin.predictions import read_table
 from gadolin.predictor import Predictor
@@ -69,7 +68,7 @@ def by_source(run: Path) -> list[list[str]]:
     """Return how often tumour or none is right on the pictures of the run's fold that no one scanner made."""
     answers = read_answers(run / ANSWERS)
     answers = answers.only(np.isin(answers.of("source"), ("kaggle", "br35h")))
-    tumour = 1 - class_probabilities(answers.logits, read_bundle(run))[:, answers.classes.index("notumor")]
+    tumour = 1 - probabilities_of(answers, read_bundle(run))[:, answers.classes.index("notumor")]
     keys = list(zip(*(answers.of(name).tolist() for name in ("source", "sequence", "label")), strict=True))
     rows = []
     for key in sorted(set(keys)):

@@ -204,7 +204,7 @@ def _decisions(bundle: Bundle, prepared: Slices) -> NDArray[np.int64]:
     """Return what is named of prepared slices, as the number of its class, and -1 where nothing is."""
     predictor = Predictor.load(bundle.folder)
     said = predictor.ask(prepared)
-    likely = class_probabilities(said.logits, bundle)
+    likely = class_probabilities(said.logits, bundle, predictor.sequences(said))
     named = (likely.max(axis=1) >= bundle.confidence_threshold) & ~predictor.strange(said)
     return np.where(named, likely.argmax(axis=1), -1)
 

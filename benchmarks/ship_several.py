@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from answers import Answers, joined_answers, read_answers
+from answers import Answers, joined_answers, read_answers, recognised_of
 from gadolin.bundle import SHIPPED, Bundle, read_bundle, write_bundle
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.network.restore import restored
@@ -108,7 +108,7 @@ def decided(bundle: Bundle, answers: Answers) -> Bundle:
     """Return the bundle with temperature, tumour scale, thresholds and what was validated, fitted out of fold."""
     answers = answers.only(answers.of("source") != "made-t2")
     kind_known = (answers.of("source") == "figshare") | ~answers.tumour
-    bundle = calibrated(bundle, answers.logits, answers.targets, kind_known)
+    bundle = calibrated(bundle, answers.logits, answers.targets, kind_known, sequences=recognised_of(answers))
     named = answers.only(answers.of("label") != "tumor")
     sequences = [
         own or seen for own, seen in zip(named.of("sequence").tolist(), named.of("recognised").tolist(), strict=True)
@@ -120,8 +120,6 @@ def decided(bundle: Bundle, answers: Answers) -> Bundle:
 def facts_of(bundle: Bundle, run: Path) -> list[str]:
     """Return what the bundle and the run folder tell of where the model comes from."""
     known = RunFolder(run).read()
-    scale = bundle.p_tumour
-    assert scale is not None, "a model of several sources answers two questions"
     rows = [
         ["digest", bundle.digest],
         ["classes", ", ".join(bundle.classes)],
@@ -140,8 +138,13 @@ def facts_of(bundle: Bundle, run: Path) -> list[str]:
         ),
         ["digest of the manifest", known.manifest_digest[:16]],
         ["temperature of the kinds", f"{bundle.temperature:.3f}"],
-        ["tumour scale, offset", f"{scale.scale:.3f}, {scale.offset:.3f}"],
-        ["states tumour or none from a probability of", f"{scale.threshold:.3f}"],
+        *(
+            [
+                f"tumour or none{', ' if one.sequence else ''}{one.sequence}: scale, offset, stated from",
+                f"{one.scale:.3f}, {one.offset:.3f}, {one.threshold:.3f}",
+            ]
+            for one in bundle.p_tumour or ()
+        ),
         ["names a kind from a probability of", f"{bundle.confidence_threshold:.3f}"],
         ["out-of-distribution threshold", f"{bundle.ood_threshold:.3f}"],
         ["declines pictures of several slices by", bundle.head_counter],

@@ -107,7 +107,7 @@ def test_the_graph_and_the_weights_lie_beside_the_facts(bundle):
         {"graph_digest": "other"},
         {"head_counter": HEAD_COUNTER},
         {"sequence": ("T1", "T2")},
-        {"p_tumour": TumourScale(scale=1.5)},
+        {"p_tumour": (TumourScale(scale=1.5),)},
         {"validated": (Validation("glioma", "T1c", patients=40, slices=400, right=390),)},
     ],
     ids=lambda change: next(iter(change)),
@@ -137,7 +137,7 @@ def test_bundles_of_older_formats_are_read_as_the_same_model(version, bundle):
 
 def test_what_a_bundle_was_validated_on_is_kept(bundle):
     rows = (Validation("glioma", "T1c", patients=40, slices=400, right=390),)
-    scale = TumourScale(1.2, -0.3, 0.8)
+    scale = (TumourScale(1.2, -0.3, 0.8), TumourScale(1.1, 0.2, 0.7, "T1c"))
     write_bundle(replace(bundle, sequence=("T1c", "FLAIR"), p_tumour=scale, validated=rows))
 
     again = read_bundle(bundle.folder)
@@ -238,10 +238,19 @@ def test_a_run_folder_without_a_bundle_is_unfinished(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "scale", [TumourScale(scale=0), TumourScale(offset=2000), TumourScale(threshold=0.4), TumourScale(threshold=1.1)]
+    "scales",
+    [
+        (TumourScale(scale=0),),
+        (TumourScale(offset=2000),),
+        (TumourScale(threshold=0.4),),
+        (TumourScale(threshold=1.1),),
+        (TumourScale(sequence="T1c"),),
+        (TumourScale(), TumourScale(scale=2.0)),
+        (),
+    ],
 )
-def test_a_scale_of_the_tumour_that_makes_no_sense_is_refused(bundle, scale):
-    write_bundle(replace(bundle, p_tumour=scale))
+def test_scales_of_the_tumour_that_make_no_sense_are_refused(bundle, scales):
+    write_bundle(replace(bundle, p_tumour=scales))
     with pytest.raises(BundleError) as refused:
         read_bundle(bundle.folder)
     assert refused.value.code == "bundle_invalid"

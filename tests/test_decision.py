@@ -28,7 +28,7 @@ TWO_QUESTIONS = Bundle(
     "",
     confidence_threshold=0.6,
     sequence=("FLAIR", "T1c"),
-    p_tumour=TumourScale(threshold=0.8),
+    p_tumour=(TumourScale(threshold=0.8),),
     validated=LISTED,
 )
 rows = arrays(np.float32, (3, 4), elements=st.floats(-20, 20, width=32))
@@ -36,8 +36,8 @@ rows = arrays(np.float32, (3, 4), elements=st.floats(-20, 20, width=32))
 
 @given(rows, st.floats(0.1, 5), st.floats(0.1, 5), st.floats(-3, 3))
 def test_probabilities_sum_to_one_and_hold_the_tumours(logits, temperature, scale, offset):
-    bundle = replace(TWO_QUESTIONS, temperature=temperature, p_tumour=TumourScale(scale, offset))
-    likely = class_probabilities(logits, bundle)
+    bundle = replace(TWO_QUESTIONS, temperature=temperature, p_tumour=(TumourScale(scale, offset),))
+    likely = class_probabilities(logits, bundle, [None] * 3)
 
     np.testing.assert_allclose(likely.sum(1), 1, atol=1e-5)
     wanted = 1 / (1 + np.exp(-(scale * tumour_logits(logits, CLASSES) + offset)))
@@ -46,13 +46,13 @@ def test_probabilities_sum_to_one_and_hold_the_tumours(logits, temperature, scal
 
 @given(rows)
 def test_nothing_changes_with_a_scale_of_one(logits):
-    np.testing.assert_allclose(class_probabilities(logits, TWO_QUESTIONS), softmax(logits), atol=1e-5)
+    np.testing.assert_allclose(class_probabilities(logits, TWO_QUESTIONS, ["T1c"] * 3), softmax(logits), atol=1e-5)
 
 
 @given(rows, st.floats(0.2, 5))
 def test_one_temperature_is_enough_for_a_model_of_one_question(logits, temperature):
     bundle = replace(TWO_QUESTIONS, p_tumour=None, temperature=temperature)
-    np.testing.assert_allclose(class_probabilities(logits, bundle), softmax(logits, temperature), atol=1e-6)
+    np.testing.assert_allclose(class_probabilities(logits, bundle, [None] * 3), softmax(logits, temperature), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,22 @@ def test_what_is_declined_is_declined_whatever_the_probabilities_are(likely):
 
 
 def test_a_tumour_is_named_though_none_of_its_kinds_is_likelier_than_none():
-    bundle = replace(TWO_QUESTIONS, p_tumour=TumourScale(threshold=0.5), confidence_threshold=0.0)
+    bundle = replace(TWO_QUESTIONS, p_tumour=(TumourScale(threshold=0.5),), confidence_threshold=0.0)
     assert decide(np.array([0.2, 0.2, 0.4, 0.2]), bundle, "T1c").label == "glioma"
+
+
+def test_a_sequence_may_have_a_scale_of_its_own():
+    scales = (TumourScale(1, 0, 0.5), TumourScale(1, 2, 0.9, "T1c"))
+    bundle = replace(TWO_QUESTIONS, p_tumour=scales)
+    logits = np.zeros((3, 4), np.float32)
+
+    likely = class_probabilities(logits, bundle, ["T1c", "FLAIR", None])
+
+    assert likely[1].tolist() == likely[2].tolist()
+    assert likely[0, 2] < likely[1, 2]
+    row = np.array([0.05, 0.05, 0.85, 0.05])
+    assert decide(row, bundle, "T1c").code == "tumour_uncertain"
+    assert decide(row, bundle, "FLAIR").label == "notumor"
 
 
 def test_a_model_without_a_list_answers_on_every_sequence():

@@ -54,12 +54,14 @@ class Validation:
 class TumourScale:
     """How the tumour's logit z becomes a probability, 1 / (1 + exp(-(scale z + offset))) (Platt 1999).
 
-    Where the likelier of tumour and none is below ``threshold``, in [0.5, 1], neither is stated.
+    Where the likelier of tumour and none is below ``threshold``, in [0.5, 1], neither is stated. It holds for slices
+    that are recognised as ``sequence``; "" for all that have no scale of their own.
     """
 
     scale: float = 1.0
     offset: float = 0.0
     threshold: float = 0.5
+    sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Bundle:
     abstention happen at run time: below the probability ``confidence_threshold``, and above the out-of-distribution
     score ``ood_threshold`` if the graph has that output and the threshold is not 0. ``head_counter`` names the rule by
     which pictures of several slices are declined (``montage.HEAD_COUNTER``); where it is empty, as in bundles of format
-    1, none is. ``sequence`` lists the MRI sequences that the graph recognises, ``p_tumour`` the calibration of its
+    1, none is. ``sequence`` lists the MRI sequences that the graph recognises, ``p_tumour`` the calibrations of its
     tumour probability, ``validated`` the classes and sequences that it was validated on; they are None where the model
     has no such output or no such list. ``facts`` describe where it comes from.
     """
@@ -90,7 +92,7 @@ class Bundle:
     metrics: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     sequence: tuple[str, ...] | None = None
-    p_tumour: TumourScale | None = None
+    p_tumour: tuple[TumourScale, ...] | None = None
     validated: tuple[Validation, ...] | None = None
 
     @property
@@ -102,6 +104,13 @@ class Bundle:
     def weights(self) -> Path:
         """The safetensors file to go on training from; a bundle may come without it."""
         return self.folder / _WEIGHTS
+
+    def tumour_scale(self, sequence: str | None) -> TumourScale | None:
+        """Return how the tumour's logit becomes a probability on a sequence; None where that is not calibrated."""
+        if self.p_tumour is None:
+            return None
+        own = {one.sequence: one for one in self.p_tumour}
+        return own.get(sequence or "", own[""])
 
     @property
     def digest(self) -> str:
@@ -115,7 +124,7 @@ class Bundle:
             *([self.ood_threshold] if self.ood_threshold else []),
             *([self.head_counter] if self.head_counter else []),
             *([self.sequence] if self.sequence else []),
-            *([asdict(self.p_tumour)] if self.p_tumour else []),
+            *([[asdict(one) for one in self.p_tumour]] if self.p_tumour else []),
             *([[asdict(one) for one in self.validated]] if self.validated else []),
         ]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
@@ -184,7 +193,7 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
         classes=classes,
         preparation=preparation,
         sequence=None if sequence is None else tuple(sequence),
-        p_tumour=None if p_tumour is None else TumourScale(**p_tumour),
+        p_tumour=None if p_tumour is None else tuple(TumourScale(**one) for one in p_tumour),
         validated=None if validated is None else tuple(Validation(**one) for one in validated),
         **content,
     )
@@ -244,12 +253,19 @@ def _check_values(bundle: Bundle) -> None:
             got=f"got {got}",
             remedy="fetch it again",
         )
-    scale = bundle.p_tumour
-    if scale is not None and not (scale.scale > 0 and abs(scale.offset) < _FAR and 0.5 <= scale.threshold <= 1):
+    for scale in bundle.p_tumour or ():
+        if not (scale.scale > 0 and abs(scale.offset) < _FAR and 0.5 <= scale.threshold <= 1):
+            raise BundleError(
+                code="bundle_invalid",
+                rule="the tumour's scale must be positive, its offset finite and its threshold in 0.5 to 1",
+                got=f"got {scale.scale}, {scale.offset} and {scale.threshold}",
+                remedy="fetch it again",
+            )
+    if bundle.p_tumour is not None and [one.sequence for one in bundle.p_tumour].count("") != 1:
         raise BundleError(
             code="bundle_invalid",
-            rule="the tumour's scale must be positive, its offset finite and its threshold in 0.5 to 1",
-            got=f"got {scale.scale}, {scale.offset} and {scale.threshold}",
+            rule="the tumour's scales must be one for all sequences, and one at most for each of them",
+            got=f"got {len(bundle.p_tumour)}",
             remedy="fetch it again",
         )
 

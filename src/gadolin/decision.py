@@ -7,12 +7,13 @@ which of its classes a slice shows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle
+from gadolin.bundle import Bundle, TumourScale
 from gadolin.sources.labels import is_without_lesion
 
 __all__ = ["SEQUENCE_KNOWN", "Verdict", "class_probabilities", "decide", "softmax", "tumour_logits"]
@@ -45,16 +46,18 @@ def tumour_logits(logits: Floats, classes: tuple[str, ...]) -> NDArray[np.float6
     return np.asarray(_log_sum(values[:, ~without]) - _log_sum(values[:, without]))
 
 
-def class_probabilities(logits: Floats, bundle: Bundle) -> NDArray[np.float32]:
+def class_probabilities(logits: Floats, bundle: Bundle, sequences: Sequence[str | None]) -> NDArray[np.float32]:
     """Return calibrated probabilities (N, K) float32 of a bundle's logits (N, K).
 
-    Where the bundle calibrates the tumour's probability, its temperature is that of the kinds among themselves.
+    ``sequences`` are the N that were recognised, or None. Where the bundle calibrates the tumour's probability, its
+    temperature is that of the kinds among themselves.
     """
     if bundle.p_tumour is None:
         return softmax(logits, bundle.temperature)
-    scale = bundle.p_tumour
+    scales = [bundle.tumour_scale(sequence) or TumourScale() for sequence in sequences]
+    scale, offset = (np.array([getattr(one, name) for one in scales]) for name in ("scale", "offset"))
     without = np.array([is_without_lesion(label) for label in bundle.classes])
-    tumour = 1 / (1 + np.exp(-(scale.scale * tumour_logits(logits, bundle.classes) + scale.offset)))
+    tumour = 1 / (1 + np.exp(-(scale * tumour_logits(logits, bundle.classes) + offset)))
     likely = np.empty(logits.shape, np.float64)
     likely[:, ~without] = tumour[:, None] * softmax(logits[:, ~without], bundle.temperature)
     likely[:, without] = (1 - tumour)[:, None] * softmax(logits[:, without], bundle.temperature)
@@ -72,7 +75,8 @@ def decide(
     validated = _validated(bundle, sequence)
     if validated is not None and header:
         validated &= _validated(bundle, header) or set()
-    if bundle.p_tumour is None:
+    scale = bundle.tumour_scale(sequence)
+    if scale is None:
         label = bundle.classes[int(likely.argmax())]
         code = declined or ("low_confidence" if likely.max() < bundle.confidence_threshold else None)
     else:
@@ -80,7 +84,7 @@ def decide(
         tumour = float(likely[~without].sum())
         options = np.where(without == (tumour < 0.5), likely, -1)
         label = bundle.classes[int(options.argmax())]
-        stated = max(tumour, 1 - tumour) >= bundle.p_tumour.threshold
+        stated = max(tumour, 1 - tumour) >= scale.threshold
         code = declined or (
             _undecided(bundle, validated, label, float(options.max())) if stated else "tumour_uncertain"
         )

@@ -136,8 +136,9 @@ class Predictor:
 
     def verdicts(self, said: NetworkOutput, looked: Sequence[Looked], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for each slice from what the graph said of it, and what was seen of its picture."""
-        likely = class_probabilities(said.logits, self.bundle)
-        facts = zip(likely, self.sequences(said), looked, self.strange(said).tolist(), names, strict=True)
+        sequences = self.sequences(said)
+        likely = class_probabilities(said.logits, self.bundle, sequences)
+        facts = zip(likely, sequences, looked, self.strange(said).tolist(), names, strict=True)
         return [
             self._prediction(
                 row, sequence, name, one._replace(declined=one.declined or ("out_of_distribution" if odd else None))
@@ -166,7 +167,8 @@ class Predictor:
 
     def probabilities(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return calibrated probabilities (N, K) float32 of prepared slices (N, H, H) uint8."""
-        return class_probabilities(self.logits(prepared), self.bundle)
+        said = self.ask(prepared)
+        return class_probabilities(said.logits, self.bundle, self.sequences(said))
 
     def logits(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits (N, K) float32 of prepared slices (N, H, H) uint8, before temperature."""
@@ -212,8 +214,9 @@ class Predictor:
 
     def _reason(self, code: str, sequence: str | None, p_tumour: float | None) -> str:
         threshold = self.bundle.confidence_threshold
-        if code == "tumour_uncertain" and self.bundle.p_tumour is not None:
-            threshold = self.bundle.p_tumour.threshold
+        scale = self.bundle.tumour_scale(sequence)
+        if code == "tumour_uncertain" and scale is not None:
+            threshold = scale.threshold
         return _REASONS[code].format(threshold=threshold, sequence=sequence or _UNKNOWN_SEQUENCE, p_tumour=p_tumour)
 
 

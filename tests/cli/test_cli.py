@@ -241,13 +241,16 @@ def test_info_tells_what_a_model_of_two_questions_was_validated_for(gadolin, tra
     shutil.copytree(trained[1] / "bundle", folder)
     rows = (Validation("glioma", "T1c", 31, 226, 215), Validation("notumor", "FLAIR", 16, 57, 53))
     bundle = replace(
-        Predictor.load(folder).bundle, sequence=("T1c", "FLAIR"), p_tumour=TumourScale(threshold=0.8), validated=rows
+        Predictor.load(folder).bundle,
+        sequence=("T1c", "FLAIR"),
+        p_tumour=(TumourScale(threshold=0.8), TumourScale(sequence="T1c")),
+        validated=rows,
     )
     write_bundle(bundle)
 
     told = gadolin("info", folder).out
     assert re.search(r"^MRI sequences recognised +T1c, FLAIR$", told, re.MULTILINE)
-    assert re.search(r"^tumour threshold +0.8$", told, re.MULTILINE)
+    assert re.search(r"^tumour thresholds +0.8; T1c 0.5$", told, re.MULTILINE)
     assert "T1c: glioma 95.1 % of 226 slices of 31 patients; FLAIR: notumor 93.0 %" in told
 
 

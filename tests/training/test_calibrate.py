@@ -15,6 +15,7 @@ from gadolin.training.calibrate import calibrated, validations
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 PLAIN = Bundle(Path(), CLASSES, Preparation(), "")
+NONE = [None]
 
 
 def drawn(rng, count, sureness):
@@ -45,15 +46,27 @@ def test_tumours_and_kinds_are_calibrated_apart(rng):
     logits, targets = drawn(rng, 3000, sureness=3)
     logits[:, 2] += 6  # and far too ready to see no tumour
     known = rng.random(3000) < 0.5
-    bundle = calibrated(PLAIN, logits, targets, known)
+    bundle = calibrated(PLAIN, logits, targets, known, sequences=NONE * 3000)
 
-    likely = class_probabilities(logits, bundle)
+    likely = class_probabilities(logits, bundle, NONE * 3000)
     tumour = targets != 2
     assert likely[:, [0, 1, 3]].sum(1).mean() == pytest.approx(tumour.mean(), abs=0.02)
     assert bundle.temperature == pytest.approx(3, rel=0.15)
-    assert bundle.p_tumour.threshold >= 0.5
-    stated = np.abs(likely[:, 2] - 0.5) + 0.5 >= bundle.p_tumour.threshold
+    assert bundle.p_tumour[0].threshold >= 0.5
+    stated = np.abs(likely[:, 2] - 0.5) + 0.5 >= bundle.p_tumour[0].threshold
     assert stated.mean() >= 0.9
+
+
+def test_a_sequence_with_enough_slices_has_its_own_scale_near_that_of_all(rng):
+    logits, targets = drawn(rng, 2000, sureness=1)
+    sequences = ["T1c"] * 1000 + ["T2"] * 980 + ["FLAIR"] * 20
+    logits[1000:1980, 2] += 3  # on T2 it is far too ready to see no tumour
+    bundle = calibrated(PLAIN, logits, targets, np.ones(2000, np.bool_), sequences=sequences)
+
+    assert [one.sequence for one in bundle.p_tumour] == ["", "T1c", "T2"]
+    likely = class_probabilities(logits, bundle, sequences)
+    for rows in (slice(0, 1000), slice(1000, 1980)):
+        assert likely[rows, 2].mean() == pytest.approx((targets[rows] == 2).mean(), abs=0.03)
 
 
 def test_slices_that_teach_no_kind_do_not_move_the_temperature_of_kinds(rng):
@@ -61,17 +74,18 @@ def test_slices_that_teach_no_kind_do_not_move_the_temperature_of_kinds(rng):
     known = np.arange(1000) < 500
     wrong = np.where(known | (targets == 2), targets, 0)
 
-    assert calibrated(PLAIN, logits, wrong, known).temperature == calibrated(PLAIN, logits, targets, known).temperature
+    one, other = (calibrated(PLAIN, logits, each, known, sequences=NONE * 1000) for each in (wrong, targets))
+    assert one.temperature == other.temperature
 
 
 def test_a_model_of_one_question_has_one_temperature_and_one_threshold(rng):
     logits, targets = drawn(rng, 1000, sureness=2)
 
-    bundle = calibrated(PLAIN, logits, targets)
+    bundle = calibrated(PLAIN, logits, targets, sequences=NONE * 1000)
     assert bundle.p_tumour is None
     assert bundle.temperature == pytest.approx(2, rel=0.15)
     assert bundle.confidence_threshold > 0
-    assert calibrated(PLAIN, logits, targets, thresholds=False).confidence_threshold == 0
+    assert calibrated(PLAIN, logits, targets, sequences=NONE * 1000, thresholds=False).confidence_threshold == 0
 
 
 def test_a_class_is_listed_for_a_sequence_where_enough_patients_were_answered_rightly(rng):
@@ -81,7 +95,7 @@ def test_a_class_is_listed_for_a_sequence_where_enough_patients_were_answered_ri
     sequences = [("T1", "T1c", None, "T2")[row // 20] for row in range(80)]
     logits[:20] = [[8, 0, 0, 0]] * 20  # on T1, each slice is a glioma
     patients = [f"p{row % 10}" if row < 60 else f"p{row % 4}" for row in range(80)]
-    bundle = calibrated(PLAIN, logits, targets, np.ones(80, np.bool_))
+    bundle = calibrated(PLAIN, logits, targets, np.ones(80, np.bool_), sequences=sequences)
 
     found = validations(bundle, logits, targets, sequences, patients)
 

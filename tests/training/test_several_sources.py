@@ -70,7 +70,7 @@ def test_a_model_of_several_sources_answers_both_questions_and_names_the_sequenc
     assert evaluation.table.classes == CLASSES
     predictor = Predictor.load(plan.out)
     assert predictor.bundle.sequence == ("T1c", "T2")
-    assert predictor.bundle.p_tumour.scale > 0
+    assert predictor.bundle.p_tumour[0].sequence == ""
     assert predictor.bundle.validated is not None
     answers = predictor.predict([read(one.path) for one in scan(manifest).records[:6]])
     for answer in answers:

@@ -11,7 +11,7 @@ import typer
 from gadolin.cli.output import print_json
 
 if TYPE_CHECKING:
-    from gadolin.bundle import Validation
+    from gadolin.bundle import TumourScale, Validation
 
 _LONG = "statistics"  # of the bundle's facts: hundreds of numbers
 _NAMES = {"weights": "training started from", "finetuned_from": "fine-tuned from weights"}
@@ -44,7 +44,7 @@ def info(
         **({"MRI sequences recognised": ", ".join(bundle.sequence)} if bundle.sequence else {}),
         **({"validated for": _validated(bundle.validated)} if bundle.validated is not None else {}),
         "temperature": f"{bundle.temperature:.3f}",
-        **({"tumour threshold": f"{bundle.p_tumour.threshold:.4g}"} if bundle.p_tumour else {}),
+        **({"tumour thresholds": _thresholds(bundle.p_tumour)} if bundle.p_tumour else {}),
         "confidence threshold": f"{bundle.confidence_threshold:.4g}" if bundle.confidence_threshold else "none",
         "declines several slices by": bundle.head_counter or "no rule",
         "out-of-distribution threshold": f"{bundle.ood_threshold:.2f}" if bundle.ood_threshold else "none",
@@ -55,6 +55,11 @@ def info(
     width = max(map(len, shown))
     print("\n".join(f"{key.ljust(width)}  {value}" for key, value in shown.items()))
     print(f"\n{NOTICE}")
+
+
+def _thresholds(scales: Sequence[TumourScale]) -> str:
+    """Return from which probability on tumour or none is stated: "0.8; T1c 0.75"."""
+    return "; ".join(f"{one.sequence} {one.threshold:.4g}".strip() for one in scales)
 
 
 def _validated(rows: Sequence[Validation]) -> str:

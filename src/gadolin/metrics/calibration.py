@@ -128,14 +128,17 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> f
     return math.exp((low + high) / 2)
 
 
-def fit_logistic(values: NDArray[np.floating], truth: NDArray[np.bool_]) -> tuple[float, float]:
+def fit_logistic(
+    values: NDArray[np.floating], truth: NDArray[np.bool_], usual: tuple[float, float] = (1.0, 0.0)
+) -> tuple[float, float]:
     """Return scale and offset that make 1 / (1 + exp(-(scale values + offset))) most likely (Platt 1999).
 
-    Most likely together with a prior, normal around 1 and 0 with a standard deviation of 1, which weighs as much as one
-    row. ``values`` (N,) are logits of data that was not learned from, ``truth`` (N,) bool. The scale is at least 0.05.
+    Most likely together with a prior, normal around the ``usual`` values with a standard deviation of 1, which weighs
+    as much as one row. ``values`` (N,) are logits of data that was not learned from, ``truth`` (N,) bool. The scale is
+    at least 0.05.
     """
     given = np.column_stack([values.astype(np.float64), np.ones(len(values))])
-    prior = np.array([1.0, 0.0])
+    prior = np.array(usual)
     line = prior.copy()
     for _ in range(_NEWTON_STEPS):
         likely = 1 / (1 + np.exp(-np.clip(given @ line, -_FAR, _FAR)))

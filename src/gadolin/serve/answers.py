@@ -134,7 +134,7 @@ class Engine:
         if "picture" in include:
             told["picture"] = picture_json(found.picture)
         if "evidence" in include:
-            likely = class_probabilities(said.logits, self.predictor.bundle)[0]
+            likely = class_probabilities(said.logits, self.predictor.bundle, self.predictor.sequences(said))[0]
             best = int(likely.argmax())
             box = find_frame(found.picture, self.predictor.bundle.preparation).box
             heat = onto_slice(said.evidence[0, best], box, found.picture.pixels.shape)

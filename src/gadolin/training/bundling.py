@@ -82,7 +82,14 @@ def make_bundle(
     enough = _is_enough(len(validation))
     accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
     bundle = replace(
-        calibrated(plain, said.logits, validation.targets, validation.kind_known, thresholds=enough),
+        calibrated(
+            plain,
+            said.logits,
+            validation.targets,
+            validation.kind_known,
+            sequences=asking.sequences(said),
+            thresholds=enough,
+        ),
         graph_digest=add_gate(plain.graph, gate),
         ood_threshold=bound(gate.strangeness(said.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},

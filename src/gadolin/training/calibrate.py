@@ -18,6 +18,7 @@ from gadolin.training.teaching import lesion_classes
 __all__ = ["calibrated", "validations"]
 
 _FEWEST_PATIENTS = 5
+_FEWEST_SLICES = 30  # with a tumour and without, for a scale of its own
 _RIGHT_ENOUGH = 0.8  # of the slices of a class and sequence, named or not
 
 
@@ -27,36 +28,67 @@ def calibrated(
     targets: NDArray[np.int64],
     kind_known: NDArray[np.bool_] | None = None,
     *,
+    sequences: Sequence[str | None],
     thresholds: bool = True,
 ) -> Bundle:
     """Return the bundle with its temperature and, unless that is not wanted, its thresholds.
 
     ``logits`` (N, K) and classes ``targets`` (N,) in [0, K) are of slices that were not learned from. Where
     ``kind_known`` (N,) bool tells which of them are of sources that teach their kind, the probability of a tumour is
-    calibrated on all slices, and that of the kinds among themselves on tumours whose kind is known.
+    calibrated on all slices, and that of the kinds among themselves on tumours whose kind is known. ``sequences`` are
+    the N that the model recognises, or None: one with enough slices gets its own scale of the tumour.
     """
     if kind_known is None:
         fitted = replace(bundle, temperature=fit_temperature(logits, targets))
-        return _with_threshold(fitted, logits, targets) if thresholds else fitted
+        return _with_threshold(fitted, logits, targets, sequences) if thresholds else fitted
     kinds = np.array(lesion_classes(bundle.classes))
     tumour = np.isin(targets, kinds)
     taught = tumour & kind_known
-    scale, offset = fit_logistic(tumour_logits(logits, bundle.classes), tumour)
-    fitted = replace(bundle, p_tumour=TumourScale(scale, offset))
+    values, seen = tumour_logits(logits, bundle.classes), np.array([one or "" for one in sequences])
+    scales = _scales(values, tumour, seen, thresholds=thresholds)
+    fitted = replace(bundle, p_tumour=scales)
     if taught.any():
         own = np.searchsorted(kinds, targets[taught])
         fitted = replace(fitted, temperature=fit_temperature(logits[taught][:, kinds], own))
     if not thresholds:
         return fitted
-    likely = class_probabilities(logits, fitted)[:, kinds].sum(axis=1)
-    bound = naming_bound(np.column_stack([1 - likely, likely]), tumour.astype(np.int64))
-    fitted = replace(fitted, p_tumour=TumourScale(scale, offset, max(bound, 0.5)))
     known = kind_known | ~tumour
-    return _with_threshold(fitted, logits[known], targets[known])
+    return _with_threshold(fitted, logits[known], targets[known], seen[known].tolist())
 
 
-def _with_threshold(bundle: Bundle, logits: NDArray[np.floating], targets: NDArray[np.int64]) -> Bundle:
-    return replace(bundle, confidence_threshold=naming_bound(class_probabilities(logits, bundle), targets))
+def _scales(
+    values: NDArray[np.float64], tumour: NDArray[np.bool_], sequences: NDArray[np.str_], *, thresholds: bool
+) -> tuple[TumourScale, ...]:
+    """Return the scale of all slices (N,), then of each sequence with enough slices with a tumour and without."""
+    whole = fit_logistic(values, tumour)
+    scales = [_scale(values, tumour, whole, "", thresholds=thresholds)]
+    for name in sorted(set(sequences.tolist()) - {""}):
+        rows = sequences == name
+        if min(int(tumour[rows].sum()), int((~tumour[rows]).sum())) >= _FEWEST_SLICES:
+            own = fit_logistic(values[rows], tumour[rows], whole)
+            scales.append(_scale(values[rows], tumour[rows], own, name, thresholds=thresholds))
+    return tuple(scales)
+
+
+def _scale(
+    values: NDArray[np.float64],
+    tumour: NDArray[np.bool_],
+    line: tuple[float, float],
+    sequence: str,
+    *,
+    thresholds: bool,
+) -> TumourScale:
+    scale, offset = line
+    likely = 1 / (1 + np.exp(-(scale * values + offset)))
+    bound = naming_bound(np.column_stack([1 - likely, likely]), tumour.astype(np.int64)) if thresholds else 0.5
+    return TumourScale(scale, offset, max(bound, 0.5), sequence)
+
+
+def _with_threshold(
+    bundle: Bundle, logits: NDArray[np.floating], targets: NDArray[np.int64], sequences: Sequence[str | None]
+) -> Bundle:
+    likely = class_probabilities(logits, bundle, sequences)
+    return replace(bundle, confidence_threshold=naming_bound(likely, targets))
 
 
 def validations(
@@ -73,9 +105,9 @@ def validations(
     """
     free = replace(bundle, validated=None, confidence_threshold=0.0)
     if free.p_tumour is not None:
-        free = replace(free, p_tumour=replace(free.p_tumour, threshold=0.5))
+        free = replace(free, p_tumour=tuple(replace(one, threshold=0.5) for one in free.p_tumour))
     named = [decide(row, free, sequence).label for row, sequence in zip(
-        class_probabilities(logits, free), sequences, strict=True
+        class_probabilities(logits, free, sequences), sequences, strict=True
     )]  # fmt: skip
     found = []
     for sequence in sorted({one for one in sequences if one}):
