@@ -62,6 +62,8 @@ def test_every_option_but_mixing_is_tried_here():
         "mixup",
         "p_lesion_removal",
         "p_lesion_paste",
+        "p_style",
+        "p_foreign",
         "p_inpaint",
     }
 

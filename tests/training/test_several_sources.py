@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from gadolin.manifest import write_manifest
+from gadolin.manifest import read_manifest, write_manifest
 from gadolin.phantom import PhantomPlan, write_phantoms
 from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.recipe import with_settings
 from gadolin.sources import scan
 from gadolin.training.parts import divide
-from gadolin.training.run import train_model
+from gadolin.training.plan import Plan
+from gadolin.training.run import Trained, train_model
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 MIXED = ["balance=sources", "sources.kinds=mixed", "sources.draws=24", "sources.sequence_weight=0.5", "epochs=2"]
+
+
+class Finished(NamedTuple):
+    """A plan, what came of it, and what was logged."""
+
+    plan: Plan
+    trained: Trained
+    told: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +55,23 @@ def manifest(small_phantoms, tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def plan(manifest, short_plan, short_recipe, tmp_path):
-    return short_plan(tmp_path / "run", data=manifest, recipe=with_settings(short_recipe, MIXED))
+@pytest.fixture(scope="module")
+def finished(manifest, short_plan, short_recipe, tmp_path_factory):
+    """Train once on the sources; read it, never change it."""
+    out = tmp_path_factory.mktemp("runs") / "several"
+    plan = short_plan(out, data=manifest, recipe=with_settings(short_recipe, MIXED))
+    told: list[str] = []
+    listener = logging.Handler()
+    listener.emit = lambda record: told.append(record.getMessage())
+    logging.getLogger("gadolin").addHandler(listener)
+    try:
+        return Finished(plan, train_model(plan), told)
+    finally:
+        logging.getLogger("gadolin").removeHandler(listener)
 
 
-def test_parts_hold_classes_kinds_and_what_teaches_which(plan):
-    parts = divide(plan, None)
+def test_parts_hold_classes_kinds_and_what_teaches_which(manifest, short_plan, short_recipe, tmp_path):
+    parts = divide(short_plan(tmp_path / "run", data=manifest, recipe=with_settings(short_recipe, MIXED)), None)
 
     assert parts.classes == CLASSES
     assert parts.train.kinds == (0, 1, 3)
@@ -64,38 +85,40 @@ def test_parts_hold_classes_kinds_and_what_teaches_which(plan):
     assert all(one.label != "tumor" for one in parts.records if one.split != "train")
 
 
-def test_a_model_of_several_sources_answers_both_questions_and_names_the_sequence(plan, manifest):
-    evaluation = train_model(plan).evaluation
-
-    assert evaluation.table.classes == CLASSES
-    predictor = Predictor.load(plan.out)
+def test_a_model_of_several_sources_answers_both_questions_and_names_the_sequence(finished):
+    assert finished.trained.evaluation.table.classes == CLASSES
+    predictor = Predictor.load(finished.plan.out)
     assert predictor.bundle.sequence == ("T1c", "T2")
     assert predictor.bundle.p_tumour[0].sequence == ""
     assert predictor.bundle.validated is not None
-    answers = predictor.predict([read(one.path) for one in scan(manifest).records[:6]])
+    answers = predictor.predict([read(one.path) for one in scan(finished.plan.data).records[:6]])
     for answer in answers:
         assert answer.p_tumour == pytest.approx(1 - answer.probabilities["notumor"], abs=1e-5)
         assert answer.sequence in ("T1c", "T2", None)
         assert answer.label is not None or answer.reason_code
 
 
-def test_going_on_from_such_a_model_keeps_what_recognises_sequences(plan, short_plan, tmp_path):
-    train_model(plan)
-    again = short_plan(
-        tmp_path / "again",
-        data=plan.data,
-        recipe=with_settings(plan.recipe, ["epochs=1", "optimizer.lr=1e-9"]),
-        weights=str(plan.out),
-    )
-    train_model(again)
-
-    before, after = (load_file(run / "bundle" / "weights.safetensors") for run in (plan.out, again.out))
-    torch.testing.assert_close(before["sequence_head.weight"], after["sequence_head.weight"], atol=1e-4, rtol=1e-3)
-
-
-def test_epochs_have_as_many_draws_as_the_recipe_says(plan):
-    train_model(plan)
-
-    history = np.genfromtxt(plan.out / "history.csv", delimiter=",", names=True)
+def test_epochs_have_as_many_draws_as_the_recipe_says(finished):
+    history = np.genfromtxt(finished.plan.out / "history.csv", delimiter=",", names=True)
     assert len(history) == 2
-    assert (plan.out / "manifest.csv").is_file()
+    assert not [line for line in finished.told if "of 6 steps" not in line and "steps is short" in line]
+
+
+def test_tumours_without_an_outline_are_told(finished):
+    listed = read_manifest(finished.plan.out / "manifest.csv", verify=False)
+    tumours = [one for one in listed if one.split == "train" and one.label != "notumor"]
+    unknown = sum(one.label == "tumor" for one in tumours)
+    told = [line for line in finished.told if "outline:" in line]
+    assert told == [f"{unknown} of {len(tumours)} tumours have no outline: they teach no places"]
+
+
+def test_going_on_from_such_a_model_keeps_what_recognises_sequences(finished, short_plan, tmp_path):
+    plan = finished.plan
+    recipe = with_settings(plan.recipe, ["epochs=1", "optimizer.lr=1e-9"])
+    train_model(short_plan(tmp_path / "again", data=plan.data, recipe=recipe, weights=str(plan.out)))
+
+    before, after = (
+        load_file(run / "bundle" / "weights.safetensors")["sequence_head.weight"]
+        for run in (plan.out, tmp_path / "again")
+    )
+    torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-3)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -153,12 +154,13 @@ def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
 
 
 def _tell_outlines(recipe: Recipe, train: Examples) -> None:
-    """Say how many slices teach their class alone, where others teach places too."""
+    """Warn of tumours without an outline, where those of others teach places."""
     if recipe.network.evidence != "outlines" or train.outlines is None:
         return
-    without = int((~train.outlines.known[train.rows]).sum())
+    tumours = np.isin(train.targets, train.kinds)
+    without = int((tumours & ~train.outlines.known[train.rows]).sum())
     if without:
-        _LOG.warning("%d of %d training slices have no outline: they teach no places", without, len(train))
+        _LOG.warning("%d of %d tumours have no outline: they teach no places", without, int(tumours.sum()))
 
 
 def _mark_lesion_classes(network: Classifier, no_lesion_class: str, parts: Parts) -> None:
