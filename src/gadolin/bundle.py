@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gadolin.atomic import write_json
+from gadolin.calibration import TumourScale, Validation, require_scales
 from gadolin.errors import BundleError, DataError, RequestError, suggestion
 from gadolin.manifest import file_digest
 from gadolin.montage import HEAD_COUNTER
@@ -36,32 +37,6 @@ FORMAT_VERSION = 3
 _FORMATS = (1, 2, FORMAT_VERSION)
 _OLDER_KEYS = {"abstain_below": "confidence_threshold", "strange_above": "ood_threshold"}  # of formats 1 and 2
 _WEIGHTS = "weights.safetensors"
-_FAR = 1000.0  # of a logit
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """A class and sequence that a model was validated on: ``right`` of ``slices`` slices, of ``patients`` patients."""
-
-    label: str
-    sequence: str
-    patients: int
-    slices: int
-    right: int
-
-
-@dataclass(frozen=True, slots=True)
-class TumourScale:
-    """How the tumour's logit z becomes a probability, 1 / (1 + exp(-(scale z + offset))) (Platt 1999).
-
-    Where the likelier of tumour and none is below ``threshold``, in [0.5, 1], neither is stated. It holds for slices
-    that are recognised as ``sequence``; "" for all that have no scale of their own.
-    """
-
-    scale: float = 1.0
-    offset: float = 0.0
-    threshold: float = 0.5
-    sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,21 +228,7 @@ def _check_values(bundle: Bundle) -> None:
             got=f"got {got}",
             remedy="fetch it again",
         )
-    for scale in bundle.p_tumour or ():
-        if not (scale.scale > 0 and abs(scale.offset) < _FAR and 0.5 <= scale.threshold <= 1):
-            raise BundleError(
-                code="bundle_invalid",
-                rule="the tumour's scale must be positive, its offset finite and its threshold in 0.5 to 1",
-                got=f"got {scale.scale}, {scale.offset} and {scale.threshold}",
-                remedy="fetch it again",
-            )
-    if bundle.p_tumour is not None and [one.sequence for one in bundle.p_tumour].count("") != 1:
-        raise BundleError(
-            code="bundle_invalid",
-            rule="the tumour's scales must be one for all sequences, and one at most for each of them",
-            got=f"got {len(bundle.p_tumour)}",
-            remedy="fetch it again",
-        )
+    require_scales(bundle.p_tumour)
 
 
 def require_weights(bundle: Bundle) -> Path:

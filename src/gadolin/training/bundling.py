@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from gadolin.atomic import write_bytes
-from gadolin.bundle import Bundle, write_bundle
+from gadolin.bundle import Bundle, Validation, write_bundle
 from gadolin.checks.appearance import appearance, summary
 from gadolin.manifest import file_digest
 from gadolin.montage import HEAD_COUNTER
@@ -23,7 +23,7 @@ from gadolin.network import Classifier, MirrorAverage
 from gadolin.predictor import Predictor
 from gadolin.recipe import Recipe
 from gadolin.run_folder import Provenance
-from gadolin.runtime import open_runtime
+from gadolin.runtime import NetworkOutput, open_runtime
 from gadolin.splits import grouping_keys
 from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.export import export_graph
@@ -94,14 +94,19 @@ def make_bundle(
         ood_threshold=bound(gate.strangeness(said.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
-    if said.sequence is not None:
-        records = [record for record in parts.records if record.split == "validation"]
-        likeliest = said.sequence.argmax(axis=1)
-        seen = [one.sequence or parts.sequences[place] for one, place in zip(records, likeliest, strict=True)]
-        listed = validations(bundle, said.logits, validation.targets, seen, grouping_keys(records))
-        bundle = replace(bundle, validated=listed)
+    bundle = replace(bundle, validated=_validated(bundle, parts, said))
     write_bundle(bundle)
     return bundle
+
+
+def _validated(bundle: Bundle, parts: Parts, said: NetworkOutput) -> tuple[Validation, ...] | None:
+    """Return what the validation part shows that the bundle may answer for; None where it recognises no sequence."""
+    if said.sequence is None:
+        return None
+    records = [record for record in parts.records if record.split == "validation"]
+    likeliest = said.sequence.argmax(axis=1)
+    seen = [one.sequence or parts.sequences[place] for one, place in zip(records, likeliest, strict=True)]
+    return validations(bundle, said.logits, parts.validation.targets, seen, grouping_keys(records))
 
 
 def _is_enough(slices: int) -> bool:
