@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from gadolin.readers import open_file
 from gadolin.records import Failure, Record
 from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
+from gadolin.sources.tables import read_rows
 
 __all__ = ["TABLE", "is_annotated", "scan_annotated"]
 
@@ -35,7 +34,7 @@ def scan_annotated(root: Path, *, progress: Progress | None = None) -> Scan:
     unreadable is skipped, and said so. Raises DataError where the table is none, or names no picture that is there.
     """
     table = root / TABLE
-    rows = _rows(table)
+    rows = read_rows(table, _REQUIRED)
     pictures = {path.stem: path for path in Walker().listing(root / _IMAGES).files}
     renamed: dict[str, str] = {}
     records: list[Record] = []
@@ -80,25 +79,3 @@ def scan_annotated(root: Path, *, progress: Progress | None = None) -> Scan:
             remedy="check the numbers",
         )
     return Scan(root, "annotations", tuple(records), renamed, tuple(skipped))
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        rows = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))
-        missing = [name for name in _REQUIRED if name not in (rows.fieldnames or ())]
-        if missing:
-            got = ", ".join(rows.fieldnames or ()) or "nothing"
-            raise DataError(
-                code="annotations_column_missing",
-                rule=f"{table} must have the columns number and label",
-                got=f"it has {got}",
-                remedy=f"add {' and '.join(missing)}",
-            )
-        return [{name: (value or "").strip() for name, value in row.items() if name is not None} for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            code="annotations_unreadable",
-            rule=f"{table} must be a readable UTF-8 CSV",
-            got=f"it is not ({error})",
-            remedy="check its encoding and quotes",
-        ) from error

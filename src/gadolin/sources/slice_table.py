@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from gadolin.readers import open_file
 from gadolin.records import NO_LESION, SEQUENCES, Failure, Record
 from gadolin.sources.found import Scan
 from gadolin.sources.labels import canonical
+from gadolin.sources.tables import read_rows
 
 __all__ = ["TABLE", "has_slice_table", "scan_slice_table"]
 
@@ -34,7 +33,7 @@ def scan_slice_table(root: Path, *, progress: Progress | None = None) -> Scan:
     picture is missing or unreadable is skipped, and said so. Raises DataError where the table cannot be used.
     """
     table = root / TABLE
-    rows = _rows(table)
+    rows = read_rows(table, _REQUIRED)
     base = next((one for one in (root, root.parent) if any((one / row["path"]).is_file() for row in rows)), root)
     renamed: dict[str, str] = {}
     records: list[Record] = []
@@ -96,25 +95,3 @@ def _outline(table: Path, path: Path) -> Path:
             path=table,
         )
     return path
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        rows = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))
-        missing = [name for name in _REQUIRED if name not in (rows.fieldnames or ())]
-        if missing:
-            got = ", ".join(rows.fieldnames or ()) or "nothing"
-            raise DataError(
-                code="annotations_column_missing",
-                rule=f"{table} must have the columns path and label",
-                got=f"it has {got}",
-                remedy=f"add {' and '.join(missing)}",
-            )
-        return [{name: (value or "").strip() for name, value in row.items() if name is not None} for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            code="annotations_unreadable",
-            rule=f"{table} must be a readable UTF-8 CSV",
-            got=f"it is not ({error})",
-            remedy="check its encoding and quotes",
-        ) from error
