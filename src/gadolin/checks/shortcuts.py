@@ -151,8 +151,8 @@ def _without_tumour(subject: Subject, asked: ProbeData) -> list[Finding]:
             kind="shortcuts",
             severity=severity(without),
             message=f"With the tumour painted out the class is still predicted in {in_words(without)}; as they are, "
-            f"the same {counted(len(chosen), 'picture')} give {100 * (whole.accuracy.value or 0):.0f} %, a difference of "
-            f"{100 * (lost.value or 0):+.0f} points{spread}.",
+            f"the same {counted(len(chosen), 'picture')} give {100 * (whole.accuracy.value or 0):.0f} %, a difference "
+            f"of {100 * (lost.value or 0):+.0f} points{spread}.",
             rule="Pictures of 16 x 16 pixels, as they are and with the outline and what is just around it painted over "
             f"from its rim (Telea, 2004). {_HOW}",
             remedy="Read the accuracy beside this figure: it holds plane, place and source of the slices; look whether "
