@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gadolin.errors import BundleError
 
-__all__ = ["TumourScale", "Validation", "require_scales"]
+__all__ = ["TumourScale", "Validation", "logistic", "require_scales"]
 
 _FAR = 1000.0  # of a logit
+_LARGEST = 500.0  # of a logit, beyond which a probability is 0 or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,11 @@ class TumourScale:
     offset: float = 0.0
     threshold: float = 0.5
     sequence: str = ""
+
+
+def logistic(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return 1 / (1 + exp(-values)) of any shape, without overflow."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(values.astype(np.float64), -_LARGEST, _LARGEST))))
 
 
 def require_scales(scales: Sequence[TumourScale] | None) -> None:

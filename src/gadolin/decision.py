@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.bundle import Bundle, TumourScale
-from gadolin.sources.labels import is_without_lesion
+from gadolin.calibration import logistic
+from gadolin.sources.labels import is_without_lesion, lesion_classes
 
 __all__ = ["SEQUENCE_KNOWN", "Verdict", "class_probabilities", "decide", "softmax", "tumour_logits"]
 
@@ -25,11 +26,12 @@ Floats = NDArray[np.floating]
 
 
 class Verdict(NamedTuple):
-    """The class that is named, else the code of the reason why none is; ``validated`` as in ``Prediction``."""
+    """The predicted class, else the code of the reason why there is none; the others as in ``Prediction``."""
 
     label: str | None
     code: str | None
     validated: bool | None
+    p_tumour: float | None
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float32]:
@@ -41,9 +43,8 @@ def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float32]:
 
 def tumour_logits(logits: Floats, classes: tuple[str, ...]) -> NDArray[np.float64]:
     """Return (N,): the logarithm of how many times likelier logits (N, K) hold any kind of tumour than none."""
-    without = np.array([is_without_lesion(label) for label in classes])
-    values = logits.astype(np.float64)
-    return np.asarray(_log_sum(values[:, ~without]) - _log_sum(values[:, without]))
+    kinds, values = _kinds(classes), logits.astype(np.float64)
+    return np.asarray(_log_sum(values[:, kinds]) - _log_sum(values[:, ~kinds]))
 
 
 def class_probabilities(logits: Floats, bundle: Bundle, sequences: Sequence[str | None]) -> NDArray[np.float32]:
@@ -56,11 +57,11 @@ def class_probabilities(logits: Floats, bundle: Bundle, sequences: Sequence[str 
         return softmax(logits, bundle.temperature)
     scales = [bundle.tumour_scale(sequence) or TumourScale() for sequence in sequences]
     scale, offset = (np.array([getattr(one, name) for one in scales]) for name in ("scale", "offset"))
-    without = np.array([is_without_lesion(label) for label in bundle.classes])
-    tumour = 1 / (1 + np.exp(-(scale * tumour_logits(logits, bundle.classes) + offset)))
+    kinds = _kinds(bundle.classes)
+    tumour = logistic(scale * tumour_logits(logits, bundle.classes) + offset)
     likely = np.empty(logits.shape, np.float64)
-    likely[:, ~without] = tumour[:, None] * softmax(logits[:, ~without], bundle.temperature)
-    likely[:, without] = (1 - tumour)[:, None] * softmax(logits[:, without], bundle.temperature)
+    likely[:, kinds] = tumour[:, None] * softmax(logits[:, kinds], bundle.temperature)
+    likely[:, ~kinds] = (1 - tumour)[:, None] * softmax(logits[:, ~kinds], bundle.temperature)
     return likely.astype(np.float32)
 
 
@@ -75,27 +76,29 @@ def decide(
     validated = _validated(bundle, sequence)
     if validated is not None and header:
         validated &= _validated(bundle, header) or set()
-    scale = bundle.tumour_scale(sequence)
+    scale, tumour = bundle.tumour_scale(sequence), None
     if scale is None:
         label = bundle.classes[int(likely.argmax())]
         code = declined or ("low_confidence" if likely.max() < bundle.confidence_threshold else None)
     else:
-        without = np.array([is_without_lesion(one) for one in bundle.classes])
-        tumour = float(likely[~without].sum())
-        options = np.where(without == (tumour < 0.5), likely, -1)
+        kinds = _kinds(bundle.classes)
+        tumour = float(likely[kinds].sum())
+        options = np.where(kinds == (tumour >= 0.5), likely, -1)
         label = bundle.classes[int(options.argmax())]
         stated = max(tumour, 1 - tumour) >= scale.threshold
         code = declined or (
             _undecided(bundle, validated, label, float(options.max())) if stated else "tumour_uncertain"
         )
-    return Verdict(None if code else label, code, None if validated is None else label in validated)
+    return Verdict(None if code else label, code, None if validated is None else label in validated, tumour)
 
 
 def _undecided(bundle: Bundle, validated: set[str] | None, label: str, likely: float) -> str | None:
     """Return why a class is not named, though it is clear whether there is a tumour; None where it is."""
     if is_without_lesion(label):
         return None if validated is None or label in validated else "sequence_not_validated"
-    if validated is not None and not all(one in validated or is_without_lesion(one) for one in bundle.classes):
+    if validated is not None and not all(
+        bundle.classes[place] in validated for place in lesion_classes(bundle.classes)
+    ):
         return "kind_not_validated"
     return "kind_uncertain" if likely < bundle.confidence_threshold else None
 
@@ -105,6 +108,13 @@ def _validated(bundle: Bundle, sequence: str | None) -> set[str] | None:
     if bundle.validated is None:
         return None
     return {one.label for one in bundle.validated if one.sequence == sequence}
+
+
+def _kinds(classes: Sequence[str]) -> NDArray[np.bool_]:
+    """Return (K,) bool: which classes are kinds of tumour."""
+    kinds = np.zeros(len(classes), np.bool_)
+    kinds[list(lesion_classes(classes))] = True
+    return kinds
 
 
 def _log_sum(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,6 @@ from gadolin.montage import count_heads
 from gadolin.prepare import Frame, find_frame, prepare
 from gadolin.records import Prediction, Slice
 from gadolin.runtime import NetworkOutput, Opened, Runtime, open_runtime
-from gadolin.sources.labels import is_without_lesion
 
 __all__ = ["Looked", "Predict", "Predictor"]
 
@@ -193,21 +192,16 @@ class Predictor:
     def _prediction(self, likely: NDArray[np.float32], sequence: str | None, name: str, looked: Looked) -> Prediction:
         bundle = self.bundle
         verdict = decide(likely, bundle, sequence, header=looked.header, declined=looked.declined)
-        p_tumour = None
-        if bundle.p_tumour is not None:
-            p_tumour = sum(
-                float(p) for label, p in zip(bundle.classes, likely, strict=True) if not is_without_lesion(label)
-            )
         return Prediction(
             path=name,
             probabilities={label: round(float(p), 6) for label, p in zip(bundle.classes, likely, strict=True)},
             label=verdict.label,
             abstained=verdict.label is None,
-            reason=verdict.code and self._reason(verdict.code, sequence, p_tumour),
+            reason=verdict.code and self._reason(verdict.code, sequence, verdict.p_tumour),
             reason_code=verdict.code,
             model=bundle.digest,
             sequence=sequence,
-            p_tumour=None if p_tumour is None else round(p_tumour, 6),
+            p_tumour=None if verdict.p_tumour is None else round(verdict.p_tumour, 6),
             validated=verdict.validated,
             header_sequence=looked.header or None,
         )

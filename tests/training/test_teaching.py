@@ -10,12 +10,12 @@ import pytest
 
 from gadolin.errors import DataError
 from gadolin.records import Record
+from gadolin.sources.labels import lesion_classes
 from gadolin.training.teaching import (
     class_names,
     draw_chances,
     kindless,
     kinds_known,
-    lesion_classes,
     sequence_names,
 )
 

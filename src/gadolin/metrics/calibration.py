@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.calibration import logistic
 from gadolin.errors import DataError
 from gadolin.predictions import Table
 
@@ -26,7 +27,6 @@ _PRIOR = 0.5  # standard deviation of log temperature before any row is seen
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _PRECISION = 1e-7
 _NEWTON_STEPS = 200
-_FAR = 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def fit_logistic(
     prior = np.array(usual)
     line = prior.copy()
     for _ in range(_NEWTON_STEPS):
-        likely = 1 / (1 + np.exp(-np.clip(given @ line, -_FAR, _FAR)))
+        likely = logistic(given @ line)
         slope = given.T @ (likely - truth) + (line - prior)
         bend = (given * (likely * (1 - likely))[:, None]).T @ given + np.eye(2)
         step = np.linalg.solve(bend, slope)

@@ -40,7 +40,7 @@ _ORIENTATION = 0x0112  # of EXIF
 
 def open_raster(content: bytes, kind: str) -> Contents:
     """Return what the bytes of a picture hold: one slice."""
-    channels = partial(_channel, content) if kind == "TIFF" and _is_rgb(content) else None
+    channels = partial(decode, content) if kind == "TIFF" and _is_rgb(content) else None
     return Contents(kind=kind, slices=1, decode=lambda _: decode(content), channels=channels)
 
 
@@ -53,20 +53,25 @@ def _is_rgb(content: bytes) -> bool:
 
 
 def _channel(content: bytes, number: int) -> Slice:
-    """Return one channel of a TIFF of three; raises ReadError as ``decode`` does."""
-    whole = decode(content)
+    """Return one channel of a TIFF of three of 8 bits, turned upright by its tag."""
+    layout = layout_of(content)
+    check_size(layout.width, layout.height)
     with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
-        return replace(whole, pixels=np.asarray(image.convert("RGB"), np.float32)[..., number], colour=False)
+        pixels = np.asarray(image.convert("RGB"), np.float32)[..., number]
+    return Slice(turned(pixels, layout.turned), bits=8)
 
 
-def decode(content: bytes) -> Slice:
+def decode(content: bytes, channel: int | None = None) -> Slice:
     """Decode one picture: any depth, sign and polarity, palette, alpha over black, turned upright by its EXIF tag.
 
-    A picture whose channels agree is grey; one that shows true colours is marked ``colour``. Raises ReadError where the
-    bytes are no such picture, or one too small, too large, damaged, of many frames, or of a variant that is not read.
+    A picture whose channels agree is grey; one that shows true colours is marked ``colour``. Of a TIFF of three channels
+    one ``channel`` may be decoded by itself. Raises ReadError where the bytes are no such picture, or one too small, too
+    large, damaged, of many frames, or of a variant that is not read.
     """
     kind = file_kind(content[:HEAD])
     try:
+        if channel is not None:
+            return _channel(content, channel)
         if kind == "PNG":
             return _decode_png(content)
         if kind == "JPEG":

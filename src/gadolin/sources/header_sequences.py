@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from gadolin.errors import DataError, ReadError
 from gadolin.readers import open_file
@@ -17,7 +19,11 @@ def require_header_sequences(records: Iterable[Record]) -> None:
 
     Files that cannot be read, and headers that tell none, are passed over here.
     """
-    wrong = [(record, told) for record in records if record.sequence and (told := _told(record)) != record.sequence]
+    listed: dict[Path, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.sequence:
+            listed[record.path].append(record)
+    wrong = [one for path, own in listed.items() for one in _contradicted(path, own)]
     if wrong:
         record, told = wrong[0]
         raise DataError(
@@ -28,12 +34,14 @@ def require_header_sequences(records: Iterable[Record]) -> None:
         )
 
 
-def _told(record: Record) -> str:
-    """Return the sequence by the header, that of the record where no header tells one."""
+def _contradicted(path: Path, records: Sequence[Record]) -> list[tuple[Record, str]]:
+    """Return those of a file's records whose header tells another sequence, each with that one."""
     try:
-        with record.path.open("rb") as file:
+        with path.open("rb") as file:
             if file_kind(file.read(HEAD)) != "DICOM":
-                return record.sequence
-        return open_file(record.path).sequence(record.frame or 0) or record.sequence
+                return []
+        contents = open_file(path)
+        told = [(record, contents.sequence(record.frame or 0)) for record in records]
     except (OSError, ReadError, IndexError):
-        return record.sequence
+        return []
+    return [(record, sequence) for record, sequence in told if sequence not in ("", record.sequence)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-__all__ = ["canonical", "is_any_tumour", "is_known", "is_without_lesion"]
+__all__ = ["canonical", "is_any_tumour", "is_known", "is_without_lesion", "lesion_classes"]
 
 _WITHOUT_LESION = "notumor"
 _ANY_TUMOUR = "tumor"
@@ -31,6 +32,11 @@ def is_known(label: str) -> bool:
 def is_without_lesion(label: str) -> bool:
     """Return whether this is, in one of its usual spellings, the class of slices that show no tumour."""
     return canonical(label) == _WITHOUT_LESION
+
+
+def lesion_classes(classes: Sequence[str]) -> tuple[int, ...]:
+    """Return which classes are kinds of tumour: those that are not named as the class without one."""
+    return tuple(number for number, label in enumerate(classes) if not is_without_lesion(label))
 
 
 def is_any_tumour(label: str) -> bool:

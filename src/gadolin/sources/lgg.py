@@ -18,7 +18,7 @@ from gadolin.errors import DataError, ReadError
 from gadolin.folder_walk import Walker
 from gadolin.manifest import file_digest
 from gadolin.progress import Progress
-from gadolin.readers import read
+from gadolin.readers import naming, one_of, open_file, read
 from gadolin.records import NO_LESION, Failure, Record
 from gadolin.sources.found import Scan
 
@@ -106,7 +106,9 @@ def _sequences(path: Path, *, tumour: bool) -> Iterator[Record]:
         digest=file_digest(path),
         institution=patient["institution"],
     )
-    flair = read(path, _FLAIR).pixels
+    contents = open_file(path)
+    with naming(path):
+        pixels = [one_of(contents, frame).pixels for frame in range(len(_CHANNELS))]
     for frame, sequence in enumerate(_CHANNELS):
-        if frame == _FLAIR or not np.array_equal(read(path, frame).pixels, flair):
+        if frame == _FLAIR or not np.array_equal(pixels[frame], pixels[_FLAIR]):
             yield replace(whole, frame=frame, sequence=sequence)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.bundle import Bundle, TumourScale, Validation
+from gadolin.calibration import logistic
 from gadolin.decision import class_probabilities, decide, tumour_logits
 from gadolin.metrics import fit_temperature
 from gadolin.metrics.calibration import fit_logistic
 from gadolin.metrics.selective import naming_bound
-from gadolin.training.teaching import lesion_classes
+from gadolin.sources.labels import lesion_classes
 
 __all__ = ["calibrated", "validations"]
 
@@ -79,7 +80,7 @@ def _scale(
     thresholds: bool,
 ) -> TumourScale:
     scale, offset = line
-    likely = 1 / (1 + np.exp(-(scale * values + offset)))
+    likely = logistic(scale * values + offset)
     bound = naming_bound(np.column_stack([1 - likely, likely]), tumour.astype(np.int64)) if thresholds else 0.5
     return TumourScale(scale, offset, max(bound, 0.5), sequence)
 

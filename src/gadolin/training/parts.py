@@ -20,6 +20,7 @@ from gadolin.progress import Progress
 from gadolin.records import Failure, Record
 from gadolin.run_folder import RunFolder
 from gadolin.sources import require_trainable, scan
+from gadolin.sources.labels import lesion_classes
 from gadolin.splits import cut, join_copies
 from gadolin.training.batches import Examples
 from gadolin.training.plan import Plan
@@ -28,7 +29,6 @@ from gadolin.training.teaching import (
     draw_chances,
     kindless,
     kinds_known,
-    lesion_classes,
     sequence_names,
 )
 
@@ -97,6 +97,9 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
     def examples(name: str) -> Examples:
         rows = [index for index, record in enumerate(records) if record.split == name]
         part = [records[index] for index in rows]
+        chances = None
+        if plan.recipe.balance == "sources":
+            chances = draw_chances(part, None if teaches is None else teaches[rows], plan.recipe.sources.kind_share)
         return Examples(
             slices=prepared.slices,
             rows=np.array(rows, np.int64),
@@ -105,7 +108,7 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
             kinds=kinds,
             kind_known=None if teaches is None else teaches[rows],
             sequences=np.array([place.get(one.sequence, -1) for one in part], np.int64) if sequences else None,
-            chances=draw_chances(part, None if teaches is None else teaches[rows], plan.recipe.sources.kind_share),
+            chances=chances,
         )
 
     test = prepared.take([index for index, record in enumerate(records) if record.split == "test"])

@@ -16,7 +16,7 @@ from gadolin.errors import DataError
 from gadolin.records import SEQUENCES, Record
 from gadolin.sources.labels import is_any_tumour, is_without_lesion
 
-__all__ = ["class_names", "draw_chances", "kindless", "kinds_known", "lesion_classes", "sequence_names"]
+__all__ = ["class_names", "draw_chances", "kindless", "kinds_known", "sequence_names"]
 
 
 def class_names(records: Sequence[Record], kinds: str) -> tuple[str, ...]:
@@ -36,11 +36,6 @@ def class_names(records: Sequence[Record], kinds: str) -> tuple[str, ...]:
             remedy="set it to all, or add slices whose kind is known",
         )
     return tuple(named)
-
-
-def lesion_classes(classes: Sequence[str]) -> tuple[int, ...]:
-    """Return which classes are kinds of tumour: those that are not named as the class without one."""
-    return tuple(number for number, label in enumerate(classes) if not is_without_lesion(label))
 
 
 def sequence_names(records: Sequence[Record], weight: float) -> tuple[str, ...]:
