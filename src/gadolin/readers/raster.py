@@ -64,9 +64,9 @@ def _channel(content: bytes, number: int) -> Slice:
 def decode(content: bytes, channel: int | None = None) -> Slice:
     """Decode one picture: any depth, sign and polarity, palette, alpha over black, turned upright by its EXIF tag.
 
-    A picture whose channels agree is grey; one that shows true colours is marked ``colour``. Of a TIFF of three channels
-    one ``channel`` may be decoded by itself. Raises ReadError where the bytes are no such picture, or one too small, too
-    large, damaged, of many frames, or of a variant that is not read.
+    A picture whose channels agree is grey; one that shows true colours is marked ``colour``. Of a TIFF of three
+    channels one ``channel`` may be decoded alone. Raises ReadError where the bytes are no such picture, or one too
+    small, too large, damaged, of many frames, or of a variant that is not read.
     """
     kind = file_kind(content[:HEAD])
     try:
