@@ -19,22 +19,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.metrics.scores import ratio
 from gadolin.predictions import Table
 from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import Prediction, Record
 from gadolin.sources import scan
-from gadolin.statistics import MINIMUM_GROUPS, group_intervals
-from publish import ROOT, keep, markdown, publish, shown
-from shipped import verdicts
+from gadolin.statistics import MINIMUM_GROUPS
+from publish import ROOT, keep, markdown, publish, resampled, wilson
+from shipped import SURE, UNLIKE, verdicts
 
 LOG = ROOT / "docs" / "tables" / "external-readings.csv"
-SURE = 0.9
 TUMOUR_STATED = ("kind_not_validated", "kind_uncertain")
 HEAD = ["set", "sequence", "shows", "slices", "patients", "answered", "right of answered",
         "wrong with p >= 0.9, of all",
-        "declined as unlike", "kind named", "right of named", "sequence recognised"]  # fmt: skip
+        "declined as unlike", "class named", "right of named", "sequence recognised"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,16 +94,22 @@ def rows(records: Sequence[Record], answers: Sequence[Prediction]) -> list[list[
 
 def counted(answers: Sequence[Prediction], records: Sequence[Record]) -> Answered:
     """Return what is counted of answers for tumour or none; stated is a class, or that a tumour is suspected."""
-    tumour = np.array([one.label != "notumor" for one in records])
+    labels = [one.label for one in records]
+    seen = np.array([one.sequence == record.sequence for one, record in zip(answers, records, strict=True)])
+    return Answered(*counted_by_label(answers, labels), seen)
+
+
+def counted_by_label(answers: Sequence[Prediction], labels: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
+    """Return stated, right, sure, unlike, named and named rightly (N,) bool; nothing is right for a label of ""."""
+    known, tumour = np.array([bool(label) for label in labels]), np.array([label != "notumor" for label in labels])
     likely = np.array([1 - one.probabilities["notumor"] for one in answers])
     stated = np.array([one.label is not None or one.reason_code in TUMOUR_STATED for one in answers])
-    unlike = np.array([one.reason_code in ("out_of_distribution", "several_slices", "colour_image") for one in answers])
-    named = np.array([one.label not in (None, "notumor") for one in answers])
-    right = stated & ((likely >= 0.5) == tumour)
-    sure = ~unlike & (np.where(tumour, 1 - likely, likely) >= SURE)
-    named_right = np.array([one.label == record.label for one, record in zip(answers, records, strict=True)]) & named
-    seen = np.array([one.sequence == record.sequence for one, record in zip(answers, records, strict=True)])
-    return Answered(stated, right, sure, unlike, named, named_right, seen)
+    unlike = np.array([one.reason_code in UNLIKE for one in answers])
+    named = np.array([one.label is not None for one in answers])
+    right = stated & known & ((likely >= 0.5) == tumour)
+    sure = ~unlike & known & (np.where(tumour, 1 - likely, likely) >= SURE)
+    named_right = named & np.array([one.label == label for one, label in zip(answers, labels, strict=True)])
+    return stated, right, sure, unlike, named, named_right
 
 
 def share(part: NDArray[np.bool_], whole: NDArray[np.bool_], patients: Sequence[str]) -> str:
@@ -113,23 +117,11 @@ def share(part: NDArray[np.bool_], whole: NDArray[np.bool_], patients: Sequence[
     if not whole.any():
         return "-"
     there = {patients[row] for row in np.flatnonzero(whole)}
+    if len(there) >= MINIMUM_GROUPS:
+        return resampled(part, whole, patients)
     value = float((part & whole).sum() / whole.sum())
-    if len(there) < MINIMUM_GROUPS or value in (0.0, 1.0):
-        low, high = wilson(value, len(there))
-        return f"{100 * value:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
-
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return ratio(weights @ (part & whole), weights @ whole)[:, None]
-
-    return shown(group_intervals(statistic, patients)[0].as_json())
-
-
-def wilson(value: float, trials: int) -> tuple[float, float]:
-    """Return Wilson's interval of a share over ``trials``."""
-    z = 1.959964
-    middle = (value + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    reach = z / (1 + z**2 / trials) * (value * (1 - value) / trials + z**2 / (4 * trials**2)) ** 0.5
-    return max(middle - reach, 0.0), min(middle + reach, 1.0)
+    low, high = wilson(value, len(there))
+    return f"{100 * value:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def table_of(predictor: Predictor, records: Sequence[Record], answers: Sequence[Prediction]) -> Table:

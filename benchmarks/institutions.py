@@ -24,10 +24,10 @@ from gadolin.bundle import read_bundle
 from gadolin.metrics.scores import ratio
 from gadolin.statistics import group_intervals
 from many_sources import rows_of
-from publish import markdown, publish, shown
+from publish import markdown, publish, resampled, shown
+from shipped import SURE
 from travel import ANSWERS
 
-SURE = 0.9
 TENTHS = 10
 NAME = re.compile(r"(?P<patient>TCGA_(?P<institution>[A-Z]+)_\w+)-(?P<level>\d+)-(?P<sequence>\w+)")
 
@@ -80,13 +80,13 @@ def rows_of_run(run: Path, tenths: dict[str, tuple[int, str]]) -> list[list[str]
     for sequence in ("T1", "T1c", "FLAIR", "T2"):
         own = answers.of("sequence") == sequence
         tumour, p, at = answers.tumour[own], likely[own], tenth[own]
-        groups = answers.of("group")[own].tolist()
+        groups, every = answers.of("group")[own].tolist(), np.ones(len(p), np.bool_)
         figures = [
             auroc(tumour, p, groups),
             auroc(tumour, shares[at], groups),
             auroc(tumour, p, groups, strata=at),
-            counted((p >= 0.5) == tumour, groups),
-            counted(np.where(tumour, 1 - p, p) >= SURE, groups),
+            resampled((p >= 0.5) == tumour, every, groups),
+            resampled(np.where(tumour, 1 - p, p) >= SURE, every, groups),
         ]
         counts = [str(int(tumour.sum())), str(int((~tumour).sum())), str(len(set(groups)))]
         cells.append([run.name, institution, "T2, made" if sequence == "T2" else sequence, *counts, *figures])
@@ -118,15 +118,6 @@ def auroc(
         )
         whole = sum(weights[:, yes].sum(1) * weights[:, no].sum(1) for yes, no in pairs)
         return ratio(np.asarray(right), np.asarray(whole))[:, None]
-
-    return shown(group_intervals(statistic, groups)[0].as_json())
-
-
-def counted(right: NDArray[np.bool_], groups: Sequence[str]) -> str:
-    """Return the share of rows that are ``right``, in words."""
-
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return ratio(weights @ right, weights.sum(axis=1))[:, None]
 
     return shown(group_intervals(statistic, groups)[0].as_json())
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from answers import probabilities_of, read_answers
 from crossval import ways
+from elsewhere import LOOKED_AT
 from gadolin.bundle import read_bundle
 from gadolin.metrics import measure
 from gadolin.predictions import read_table
@@ -25,16 +27,13 @@ from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import Prediction
 from gadolin.run_folder import RunFolder
+from hospitals import counted_by_label
 from institutions import levels, rows_of_run
-from many_sources import BY_EYE
+from many_sources import seen_in_notumor
 from publish import markdown, publish, shown
 from ship import halves
-from shipped import verdicts
+from shipped import SURE, UNLIKE, verdicts
 from travel import ANSWERS
-
-ELSEWHERE = Path(__file__).resolve().parents[1] / "docs" / "tables" / "elsewhere.csv"
-SURE = 0.9
-TUMOUR_STATED = ("kind_not_validated", "kind_uncertain")
 
 
 def main() -> None:
@@ -59,7 +58,7 @@ def main() -> None:
     lines += [*markdown(head, institutions), ""]
     head = ["network", "source", "sequence", "label", "n", "right by p >= 0.5", "wrong with p >= 0.9"]
     lines += [*markdown(head, sources), ""]
-    head = ["network", "pictures", "n", "stated", "right of stated", "kind named", "right of named",
+    head = ["network", "pictures", "n", "stated", "right of stated", "class named", "right of named",
             "tumour or none wrong, sure", "kind wrong, sure", "declined as unlike", "sequences"]  # fmt: skip
     publish("judge", "Ideas, judged", [*lines, *markdown(head, others)], write=arguments.write)
 
@@ -82,10 +81,9 @@ def by_source(run: Path) -> list[list[str]]:
 def asked(predictor: Predictor, arguments: argparse.Namespace) -> list[list[str]]:
     """Return a row for each set of pictures that may choose between networks."""
     rows = []
-    with ELSEWHERE.open(newline="", encoding="utf-8") as file:
+    with LOOKED_AT.open(newline="", encoding="utf-8") as file:
         told = {row["name"]: row for row in csv.DictReader(file) if row["half"] == "chosen"}
-    with BY_EYE.open(newline="", encoding="utf-8") as file:
-        seen = {row["picture"]: row["seen"] for row in csv.DictReader(file)}
+    seen = {row["picture"]: row["seen"] for row in seen_in_notumor()}
     kaggle = arguments.data / "kaggle"
     for modality in sorted({row["modality"] for row in told.values()}):
         names = {name for name, row in told.items() if row["modality"] == modality}
@@ -104,28 +102,19 @@ def asked(predictor: Predictor, arguments: argparse.Namespace) -> list[list[str]
 
 
 def row_of(name: str, answers: Sequence[Prediction], labels: Sequence[str]) -> list[str]:
-    """Return the counts of one set of pictures; a label of "" is none that an answer could be."""
-    stated = right = named = named_right = sure = kind_sure = unlike = 0
-    sequences: dict[str, int] = {}
-    for answer, label in zip(answers, labels, strict=True):
-        likely = answer.probabilities
-        tumour = 1 - likely["notumor"]
-        kind = max((one for one in likely if one != "notumor"), key=likely.__getitem__)
-        is_tumour = label != "notumor"
-        says = answer.label is not None or answer.reason_code in TUMOUR_STATED
-        declined = answer.reason_code in ("out_of_distribution", "several_slices", "colour_image")
-        stated += says
-        right += says and (tumour >= 0.5) == is_tumour and bool(label)
-        named += answer.label is not None
-        named_right += answer.label == label
-        sure += not declined and bool(label) and (1 - tumour if is_tumour else tumour) >= SURE
-        kind_sure += not declined and likely[kind] >= SURE and kind != label
-        unlike += declined
-        sequences[answer.sequence or "?"] = sequences.get(answer.sequence or "?", 0) + 1
+    """Return the shares of one set of pictures; a label of "" is none that an answer could be."""
+    counts = [int(one.sum()) for one in counted_by_label(answers, labels)]
+    stated, right, sure, unlike, named, named_right = counts
+    kind_sure = sum(
+        one.reason_code not in UNLIKE
+        and any(p >= SURE and kind not in ("notumor", label) for kind, p in one.probabilities.items())
+        for one, label in zip(answers, labels, strict=True)
+    )
+    sequences = Counter(one.sequence or "?" for one in answers)
     count = len(answers)
-    told = ", ".join(f"{key} {value}" for key, value in sorted(sequences.items(), key=lambda one: -one[1]))
-    return [name, str(count), *(part(one, count) for one in (stated,)), part(right, stated), part(named, count),
-            part(named_right, named), part(sure, count), part(kind_sure, count), part(unlike, count), told]  # fmt: skip
+    told = ", ".join(f"{key} {value}" for key, value in sequences.most_common())
+    return [name, str(count), part(stated, count), part(right, stated), part(named, count), part(named_right, named),
+            part(sure, count), part(kind_sure, count), part(unlike, count), told]  # fmt: skip
 
 
 def part(some: int, whole: int) -> str:

@@ -105,8 +105,7 @@ def folded(data: Path, work: Path) -> list[Record]:
     """Return Figshare's slices and one notumor picture of each group of copies, with folds."""
     if not (work / "manifest.csv").is_file():
         four_class_manifest(data / "figshare", data / "kaggle", work)
-    with BY_EYE.open(newline="", encoding="utf-8") as file:
-        others = {row["digest"] for row in csv.DictReader(file)}
+    others = {row["digest"] for row in seen_in_notumor()}
     records = [one for one in read_manifest(work / "manifest.csv") if one.digest not in others]
     return [
         one if one.label == "notumor" else replace(one, source="figshare", sequence="T1c", institution="")
@@ -163,6 +162,12 @@ def br35h(data: Path) -> list[Record]:
     ]
     copies = find_copies(prepared_slices(records, Preparation()).slices)
     return assign_folds(join_copies(records, copies.joined), FOLDS, seed=0)
+
+
+def seen_in_notumor() -> list[dict[str, str]]:
+    """Return what was seen by eye in notumor that is CT or shows another lesion: picture, digest, seen."""
+    with BY_EYE.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:

@@ -88,11 +88,16 @@ def percent(value: float) -> str:
 
 def share(part: int, whole: int) -> str:
     """Return a share in percent with its Wilson interval, which takes rows for independent."""
-    z = 1.959964
-    middle = (part + z**2 / 2) / (whole + z**2)
-    reach = z / (whole + z**2) * (part * (whole - part) / whole + z**2 / 4) ** 0.5
-    low, high = max(middle - reach, 0.0), min(middle + reach, 1.0)
+    low, high = wilson(part / whole, whole)
     return f"{100 * part / whole:.2f} % ({100 * low:.2f}-{100 * high:.2f})"
+
+
+def wilson(value: float, trials: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share over ``trials``."""
+    z = 1.959964
+    middle = (value + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    reach = z / (1 + z**2 / trials) * (value * (1 - value) / trials + z**2 / (4 * trials**2)) ** 0.5
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)
 
 
 def resampled(part: NDArray[np.bool_], whole: NDArray[np.bool_], groups: Sequence[str]) -> str:

@@ -12,7 +12,6 @@ what is told of it into docs/results.md and the card.
 from __future__ import annotations
 
 import argparse
-import csv
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from answers import Answers, joined_answers, read_answers, recognised_of
 from gadolin.bundle import SHIPPED, Bundle, read_bundle, write_bundle
 from gadolin.explanations.trust import SCORES_FILE
+from gadolin.manifest import read_manifest
 from gadolin.network.restore import restored
 from gadolin.prepare import Preparation, prepare
 from gadolin.readers import read
@@ -33,7 +33,7 @@ from gadolin.training.bundling import make_bundle
 from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.parts import divide
 from gadolin.training.plan import Plan
-from many_sources import BY_EYE
+from many_sources import seen_in_notumor
 from precisions import chosen, precisions, table
 from publish import markdown, publish, say
 from ship import halves, views
@@ -87,10 +87,11 @@ def require_alike(run: Path, folds: Sequence[Path]) -> None:
         if not known.finished or known.recipe != first.recipe:
             msg = f"{one} must be a finished run by the recipe of {run}"
             raise SystemExit(msg)
-    with (run / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        learned = [
-            row["path"] for row in csv.DictReader(file) if row["fold"] == str(KEPT_FOLD) and row["split"] != "test"
-        ]
+    learned = [
+        one.name
+        for one in read_manifest(run / "manifest.csv", verify=False)
+        if one.fold == KEPT_FOLD and one.split != "test"
+    ]
     if learned:
         msg = f"{run} learned from fold {KEPT_FOLD}, such as {learned[0]}"
         raise SystemExit(msg)
@@ -98,8 +99,7 @@ def require_alike(run: Path, folds: Sequence[Path]) -> None:
 
 def outliers(data: Path, preparation: Preparation) -> NDArray[np.uint8]:
     """Return prepared pictures that show no head by MRI, as they are, turned, and as augmentation changes them."""
-    with BY_EYE.open(newline="", encoding="utf-8") as file:
-        scans = [data / "kaggle" / row["picture"] for row in csv.DictReader(file) if row["seen"] == "CT"]
+    scans = [data / "kaggle" / row["picture"] for row in seen_in_notumor() if row["seen"] == "CT"]
     pictures = np.stack([prepare(read(path), preparation) for path in (*halves(data / "other")[0], *scans)])
     return np.concatenate([pictures, pictures[:, :, ::-1], pictures[:, ::-1], *views(pictures)])
 
