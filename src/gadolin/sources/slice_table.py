@@ -68,7 +68,7 @@ def scan_slice_table(root: Path, *, progress: Progress | None = None) -> Scan:
             code="annotations_match_nothing",
             rule=f"{table} must name pictures of {base}",
             got=f"none of its {len(rows)} rows does",
-            remedy="check the paths",
+            remedy=str(skipped[0]) if skipped else "add rows",
         )
     return Scan(root, "annotations", tuple(records), renamed, tuple(skipped))
 
