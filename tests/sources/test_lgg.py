@@ -73,6 +73,14 @@ def test_a_record_is_read_as_its_channel_with_its_mask(tiffs):
     assert len({one.tobytes() for one in prepared.slices}) == 3
 
 
+def test_a_slice_of_another_name_belongs_to_the_patient_of_its_folder(tiffs):
+    for end in ("", "_mask"):
+        shutil.copy(tiffs / FOLDER / f"{FOLDER}_2{end}.tif", tiffs / FOLDER / f"copy_20{end}.tif")
+    found = [one for one in scan(tiffs).records if one.path.name == "copy_20.tif"]
+    assert {one.patient for one in found} == {PATIENT}
+    assert len(found) == 3
+
+
 def test_a_picture_in_colours_has_three_channels_and_no_more(tiffs):
     path = next(tiffs.rglob("*_5.tif"))
     assert read(path).colour

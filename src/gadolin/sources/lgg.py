@@ -95,8 +95,8 @@ def mask_of(path: Path) -> Path:
 
 def _sequences(path: Path, *, tumour: bool) -> Iterator[Record]:
     """Yield a record for each sequence of a slice that is not missing."""
-    patient = _PATIENT.match(path.name)
-    assert patient, "files are named as their folder"
+    patient = _PATIENT.fullmatch(path.parent.name)
+    assert patient, "only folders with the name of a patient are looked into"
     whole = Record(
         path=path,
         label="glioma" if tumour else "notumor",
