@@ -25,11 +25,10 @@ class Scan:
 
     ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class), "mat"
     (MATLAB files that name their own class), "annotations" (pictures and a table beside them) or "channels" (several
-    sequences in one picture). ``renamed``
-    maps class names as found to the name they were folded into; ``errors`` lists what should be a picture and
-    is not, and what could not be entered or opened; ``left_out`` what is left out without fault. ``release`` is the
-    public release that this is, where it is a known one; ``base`` the folder that holds parts and classes, where that
-    lies inside ``root``.
+    sequences in one picture). ``renamed`` maps class names as found to the name they were folded into; ``errors`` lists
+    what should be a picture and is not, and what could not be entered or opened; ``left_out`` what is left out without
+    fault. ``release`` is the public release that this is, where it is a known one; ``base`` the folder that holds parts
+    and classes, where that lies inside ``root``.
     """
 
     root: Path
