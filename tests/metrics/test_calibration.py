@@ -124,6 +124,17 @@ def test_nothing_is_named_below_where_those_above_are_right_but_nine_of_ten_are_
     assert bound_of(sure, np.arange(200) >= 0) == 0
 
 
+def test_slices_that_count_twice_are_as_two():
+    sure, right = np.linspace(0.99, 0.6, 100), np.arange(100) % 7 > 0
+    pairs, truth = np.column_stack([sure, 1 - sure]), np.where(right, 0, 1)
+    twice = np.where(np.arange(100) < 40, 2, 1)
+
+    weighed = naming_bound(pairs, truth, twice)
+
+    assert weighed == naming_bound(np.repeat(pairs, twice, axis=0), np.repeat(truth, twice))
+    assert weighed != naming_bound(pairs, truth)
+
+
 @given(st.lists(st.tuples(st.floats(0.5, 1), st.booleans()), min_size=1, max_size=300))
 def test_nine_of_ten_at_least_are_named_above_that_bound(rows):
     sure, right = (np.array(each) for each in zip(*rows, strict=True))

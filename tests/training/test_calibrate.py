@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gadolin.bundle import Bundle
+from gadolin.bundle import Bundle, TumourScale
 from gadolin.decision import class_probabilities, tumour_logits
 from gadolin.metrics.calibration import fit_logistic
 from gadolin.prepare import Preparation
@@ -50,11 +51,12 @@ def test_tumours_and_kinds_are_calibrated_apart(rng):
 
     likely = class_probabilities(logits, bundle, NONE * 3000)
     tumour = targets != 2
-    assert likely[:, [0, 1, 3]].sum(1).mean() == pytest.approx(tumour.mean(), abs=0.02)
+    on_average = [likely[rows][:, [0, 1, 3]].sum(1).mean() for rows in (tumour, ~tumour)]
+    assert np.mean(on_average) == pytest.approx(0.5, abs=0.02), "as many with a tumour as without"
     assert bundle.temperature == pytest.approx(3, rel=0.15)
     assert bundle.p_tumour[0].threshold >= 0.5
     stated = np.abs(likely[:, 2] - 0.5) + 0.5 >= bundle.p_tumour[0].threshold
-    assert stated.mean() >= 0.9
+    assert np.mean([stated[tumour].mean(), stated[~tumour].mean()]) >= 0.9
 
 
 def test_a_sequence_with_enough_slices_has_its_own_scale_near_that_of_all(rng):
@@ -66,7 +68,19 @@ def test_a_sequence_with_enough_slices_has_its_own_scale_near_that_of_all(rng):
     assert [one.sequence for one in bundle.p_tumour] == ["", "T1c", "T2"]
     likely = class_probabilities(logits, bundle, sequences)
     for rows in (slice(0, 1000), slice(1000, 1980)):
-        assert likely[rows, 2].mean() == pytest.approx((targets[rows] == 2).mean(), abs=0.03)
+        p, none = likely[rows, 2], targets[rows] == 2
+        assert np.mean([p[none].mean(), p[~none].mean()]) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_sequence_on_which_hardly_a_slice_is_without_a_tumour_is_calibrated_as_another(rng):
+    logits, targets = drawn(rng, 4000, sureness=1)
+    rare = (targets != 2) | (np.arange(4000) % 20 == 0)
+    known = np.ones(4000, np.bool_)
+
+    usual = calibrated(PLAIN, logits, targets, known, sequences=NONE * 4000).p_tumour[0]
+    scarce = calibrated(PLAIN, logits[rare], targets[rare], known[rare], sequences=NONE * int(rare.sum())).p_tumour[0]
+
+    assert (scarce.scale, scarce.offset) == pytest.approx((usual.scale, usual.offset), abs=0.3)
 
 
 def test_slices_that_teach_no_kind_do_not_move_the_temperature_of_kinds(rng):
@@ -105,3 +119,13 @@ def test_a_class_is_listed_for_a_sequence_where_enough_patients_were_answered_ri
         ("notumor", "T1c", 10, 10),
     ]
     assert tumour_logits(logits, CLASSES).shape == (80,)
+
+
+def test_slices_that_are_not_answered_do_not_count_for_what_was_validated():
+    logits = np.array([[4.0, -4, -4, -4]] * 10 + [[0.0, -4, 0.1, -4]] * 30)
+    sure = replace(PLAIN, p_tumour=(TumourScale(threshold=0.9),))
+    patients = [str(row) for row in range(40)]
+
+    (found,) = validations(sure, logits, np.zeros(40, np.int64), ["T1"] * 40, patients)
+
+    assert (found.label, found.patients, found.slices, found.right) == ("glioma", 10, 10, 10)

@@ -89,7 +89,8 @@ def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
     caplog.clear()
     monkeypatch.setattr(bundling, "ENOUGH", 1)
     monkeypatch.setattr(
-        "gadolin.training.calibrate.naming_bound", lambda likely, truth: 0.42 if len(likely) == len(truth) else 0
+        "gadolin.training.calibrate.naming_bound",
+        lambda likely, truth, weights=None: 0.42 * (len(likely) == len(truth)),
     )
     monkeypatch.setattr("gadolin.training.run._FEW_STEPS", 1)
     train_model(short_plan(tmp_path / "other"))

@@ -129,21 +129,25 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> f
 
 
 def fit_logistic(
-    values: NDArray[np.floating], truth: NDArray[np.bool_], usual: tuple[float, float] = (1.0, 0.0)
+    values: NDArray[np.floating],
+    truth: NDArray[np.bool_],
+    usual: tuple[float, float] = (1.0, 0.0),
+    weights: NDArray[np.floating] | None = None,
 ) -> tuple[float, float]:
     """Return scale and offset that make 1 / (1 + exp(-(scale values + offset))) most likely (Platt 1999).
 
     Most likely together with a prior, normal around the ``usual`` values with a standard deviation of 1, which weighs
-    as much as one row. ``values`` (N,) are logits of data that was not learned from, ``truth`` (N,) bool. The scale is
-    at least 0.05.
+    as much as one row. ``values`` (N,) are logits of data that was not learned from, ``truth`` (N,) bool; rows count
+    by ``weights`` (N,), by default 1 each. The scale is at least 0.05.
     """
+    counts = np.ones(len(values)) if weights is None else weights.astype(np.float64)
     given = np.column_stack([values.astype(np.float64), np.ones(len(values))])
     prior = np.array(usual)
     line = prior.copy()
     for _ in range(_NEWTON_STEPS):
         likely = logistic(given @ line)
-        slope = given.T @ (likely - truth) + (line - prior)
-        bend = (given * (likely * (1 - likely))[:, None]).T @ given + np.eye(2)
+        slope = given.T @ (counts * (likely - truth)) + (line - prior)
+        bend = (given * (counts * likely * (1 - likely))[:, None]).T @ given + np.eye(2)
         step = np.linalg.solve(bend, slope)
         step *= min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
         line = line - step

@@ -15,6 +15,7 @@ __all__ = ["AIMED_ACCURACY", "ANSWERED", "RiskCoverage", "naming_bound", "risk_c
 
 AIMED_ACCURACY = 0.99
 ANSWERED = 0.90
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,17 +48,22 @@ def risk_coverage(table: Table) -> RiskCoverage:
     return RiskCoverage(thresholds=ranked[ends], coverage=coverage, risk=risk, area=area)
 
 
-def naming_bound(likely: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+def naming_bound(
+    likely: NDArray[np.floating], truth: NDArray[np.integer], weights: NDArray[np.floating] | None = None
+) -> float:
     """Return the probability below which a model should name nothing, from slices that it did not learn from.
 
     Of probabilities (N, K) and class indices (N,): the lowest at which those above it are right to
-    ``AIMED_ACCURACY``, but not so high that less than ``ANSWERED`` of all is named.
+    ``AIMED_ACCURACY``, but not so high that less than ``ANSWERED`` of all is named. Slices count by ``weights`` (N,),
+    by default 1 each.
     """
     sure, right = likely.max(axis=1), likely.argmax(axis=1) == truth
     order = np.argsort(-sure)
-    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(accuracy >= AIMED_ACCURACY)
-    named = max(int(enough[-1]) + 1 if len(enough) else 0, math.ceil(ANSWERED * len(order)))
+    counts = np.ones(len(order)) if weights is None else weights[order].astype(np.float64)
+    whole = np.cumsum(counts)
+    enough = np.flatnonzero(np.cumsum(counts * right[order]) / whole >= AIMED_ACCURACY)
+    fewest = int(np.searchsorted(whole, ANSWERED * whole[-1] - _ROUNDING))
+    named = max(int(enough[-1]) if len(enough) else 0, fewest) + 1
     return 0.0 if named == len(order) else math.floor(1e4 * float(sure[order][named - 1])) / 1e4
 
 

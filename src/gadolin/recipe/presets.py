@@ -64,7 +64,7 @@ _MULTISOURCE = replace(
     progressive=0.8,
     sources=Sources(kinds="mixed", draws=3000, outline_weight=0.5, sequence_weight=0.3),
     network=replace(_HARDENED.network, backbone="tf_efficientnet_lite0"),
-    augmentation=replace(_HARDENED.augmentation, p_foreign=0.15),
+    augmentation=replace(_HARDENED.augmentation, tone=0.3, gamma=1.5, noise=0.04, p_lesion_paste=0.2, p_foreign=0.15),
     optimizer=replace(_HARDENED.optimizer, lr=6e-4),
 )
 

@@ -20,7 +20,7 @@ __all__ = ["calibrated", "validations"]
 
 _FEWEST_PATIENTS = 5
 _FEWEST_SLICES = 30  # with a tumour and without, for a scale of its own
-_RIGHT_ENOUGH = 0.8  # of the slices of a class and sequence, named or not
+_RIGHT_ENOUGH = 0.8  # of the answered slices of a class and sequence
 
 
 def calibrated(
@@ -36,8 +36,9 @@ def calibrated(
 
     ``logits`` (N, K) and classes ``targets`` (N,) in [0, K) are of slices that were not learned from. Where
     ``kind_known`` (N,) bool tells which of them are of sources that teach their kind, the probability of a tumour is
-    calibrated on all slices, and that of the kinds among themselves on tumours whose kind is known. ``sequences`` are
-    the N that the model recognises, or None: one with enough slices gets its own scale of the tumour.
+    calibrated on all slices, as if those with a tumour were as many as those without, and that of the kinds among
+    themselves on tumours whose kind is known. ``sequences`` are the N that the model recognises, or None: one with
+    enough slices gets its own scale of the tumour.
     """
     if kind_known is None:
         fitted = replace(bundle, temperature=fit_temperature(logits, targets))
@@ -61,12 +62,12 @@ def _scales(
     values: NDArray[np.float64], tumour: NDArray[np.bool_], sequences: NDArray[np.str_], *, thresholds: bool
 ) -> tuple[TumourScale, ...]:
     """Return the scale of all slices (N,), then of each sequence with enough slices with a tumour and without."""
-    whole = fit_logistic(values, tumour)
+    whole = fit_logistic(values, tumour, weights=_alike(tumour))
     scales = [_scale(values, tumour, whole, "", thresholds=thresholds)]
     for name in sorted(set(sequences.tolist()) - {""}):
         rows = sequences == name
         if min(int(tumour[rows].sum()), int((~tumour[rows]).sum())) >= _FEWEST_SLICES:
-            own = fit_logistic(values[rows], tumour[rows], whole)
+            own = fit_logistic(values[rows], tumour[rows], whole, _alike(tumour[rows]))
             scales.append(_scale(values[rows], tumour[rows], own, name, thresholds=thresholds))
     return tuple(scales)
 
@@ -81,8 +82,17 @@ def _scale(
 ) -> TumourScale:
     scale, offset = line
     likely = logistic(scale * values + offset)
-    bound = naming_bound(np.column_stack([1 - likely, likely]), tumour.astype(np.int64)) if thresholds else 0.5
+    pairs, truth = np.column_stack([1 - likely, likely]), tumour.astype(np.int64)
+    bound = naming_bound(pairs, truth, _alike(tumour)) if thresholds else 0.5
     return TumourScale(scale, offset, max(bound, 0.5), sequence)
+
+
+def _alike(tumour: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return weights (N,), 1 on average, by which slices with a tumour and without count alike."""
+    share = float(tumour.mean())
+    if share in (0.0, 1.0):
+        return np.ones(len(tumour))
+    return np.where(tumour, 0.5 / share, 0.5 / (1 - share))
 
 
 def _with_threshold(
@@ -102,19 +112,19 @@ def validations(
     """Return the classes and sequences that a bundle may answer for, by slices that were not learned from.
 
     All have N entries: logits (N, K), classes, sequences (None where unknown) and patients or groups. A class is listed
-    for a sequence where it was tested on slices of five patients or more and was the likeliest for 80 % of them.
+    for a sequence where it was tested on slices of five patients or more that are answered, whatever is listed, and
+    was the likeliest for 80 % of them.
     """
     free = replace(bundle, validated=None, confidence_threshold=0.0)
-    if free.p_tumour is not None:
-        free = replace(free, p_tumour=tuple(replace(one, threshold=0.5) for one in free.p_tumour))
-    named = [decide(row, free, sequence).label for row, sequence in zip(
-        class_probabilities(logits, free, sequences), sequences, strict=True
-    )]  # fmt: skip
+    likely = class_probabilities(logits, free, sequences)
+    said = [decide(row, free, sequence).label for row, sequence in zip(likely, sequences, strict=True)]
     found = []
     for sequence in sorted({one for one in sequences if one}):
         for number, label in enumerate(bundle.classes):
-            rows = [row for row, one in enumerate(sequences) if one == sequence and targets[row] == number]
-            right = sum(named[row] == label for row in rows)
+            rows = [
+                row for row, one in enumerate(sequences) if one == sequence and targets[row] == number and said[row]
+            ]
+            right = sum(said[row] == label for row in rows)
             people = len({patients[row] for row in rows})
             if people >= _FEWEST_PATIENTS and right >= _RIGHT_ENOUGH * len(rows):
                 found.append(Validation(label, sequence, people, len(rows), right))
