@@ -18,7 +18,10 @@ _LARGEST = 500.0  # of a logit, beyond which a probability is 0 or 1
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """A class and sequence that a model was validated on: ``right`` of ``slices`` slices, of ``patients`` patients."""
+    """A class and sequence that a model was validated on: ``right`` of ``slices`` slices, of ``patients`` patients.
+
+    The slices are those that it answered; for a kind of tumour, those on which it predicted one.
+    """
 
     label: str
     sequence: str

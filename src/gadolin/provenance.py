@@ -10,6 +10,9 @@ TRAINING_DATA = {
     "0f3c16ecffcd0db28c4c559c8b0020aa7f1ed664201e5392ad319b1d6617679c": (
         "Figshare 1512427 (folds 0 to 3) and the Kaggle set's pictures without a tumour"
     ),
+    "fa97d33ca8ff2be36b1b74304c6440705b3d3742571a2d04b00f7c02763cc7af": (
+        "Figshare 1512427 (folds 0 to 3), the Kaggle set's pictures without a tumour, TCGA-LGG and tumours of Br35H"
+    ),
 }
 """What each model that came with the package learned from, by the SHA-256 of its weights; the current one is last."""
 

@@ -225,7 +225,8 @@ def test_every_key_has_one_line_of_help(key):
 
 
 def test_the_built_in_recipes_are_there_each_with_a_summary():
-    assert list(RECIPES) == list(SUMMARIES) == ["default", "outlines", "robust", "hardened", "multisource", "resnet50"]
+    names = ["default", "outlines", "robust", "hardened", "multisource", "finetune", "resnet50"]
+    assert list(RECIPES) == list(SUMMARIES) == names
     assert all(recipe.name == name for name, recipe in RECIPES.items())
     assert named_recipe("outlines").network.evidence == "outlines"
     assert named_recipe("resnet50").network.freeze

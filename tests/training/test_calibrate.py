@@ -129,3 +129,13 @@ def test_slices_that_are_not_answered_do_not_count_for_what_was_validated():
     (found,) = validations(sure, logits, np.zeros(40, np.int64), ["T1"] * 40, patients)
 
     assert (found.label, found.patients, found.slices, found.right) == ("glioma", 10, 10, 10)
+
+
+def test_a_tumour_that_is_missed_says_nothing_of_its_kind():
+    logits = np.array([[4.0, -4, -4, -4]] * 10 + [[-4.0, -4, 4, -4]] * 30)
+    bundle = replace(PLAIN, p_tumour=(TumourScale(),))
+    patients = [str(row) for row in range(40)]
+
+    (found,) = validations(bundle, logits, np.zeros(40, np.int64), ["T1"] * 40, patients)
+
+    assert (found.label, found.patients, found.slices, found.right) == ("glioma", 10, 10, 10)

@@ -68,12 +68,20 @@ _MULTISOURCE = replace(
     optimizer=replace(_HARDENED.optimizer, lr=6e-4),
 )
 
+_FINETUNE = replace(
+    _DEFAULT,
+    name="finetune",
+    network=replace(_DEFAULT.network, backbone=_MULTISOURCE.network.backbone),
+    optimizer=replace(_DEFAULT.optimizer, lr=2e-4),
+)
+
 RECIPES = {
     "default": _DEFAULT,
     "outlines": _OUTLINES,
     "robust": _ROBUST,
     "hardened": _HARDENED,
     "multisource": _MULTISOURCE,
+    "finetune": _FINETUNE,
     "resnet50": Recipe(
         name="resnet50",
         epochs=20,
@@ -94,6 +102,7 @@ SUMMARIES = {
     "robust": "outlines under strong changes of intensity and noise; the first of two steps",
     "hardened": "fine-tunes a robust run for pictures of other scanners; the second step",
     "multisource": "from ImageNet weights, for slices of several hospitals and sequences in one manifest",
+    "finetune": "goes on from the packaged model (--weights shipped) on a folder of your own",
     "resnet50": "the founding design: ResNet-50 with ImageNet weights, mostly frozen; wants a GPU",
 }
 """What each built-in recipe is for, in one line."""

@@ -111,19 +111,21 @@ def validations(
 ) -> tuple[Validation, ...]:
     """Return the classes and sequences that a bundle may answer for, by slices that were not learned from.
 
-    All have N entries: logits (N, K), classes, sequences (None where unknown) and patients or groups. A class is listed
-    for a sequence where it was tested on slices of five patients or more that are answered, whatever is listed, and
+    All have N entries: logits (N, K), classes, sequences (None where unknown) and patients or groups. Only answered
+    slices count, and for a kind of tumour only those on which a tumour is predicted: whether there is one, and which,
+    are two questions. A class is listed for a sequence where such slices of five patients or more were found, and it
     was the likeliest for 80 % of them.
     """
+    kinds = {bundle.classes[place] for place in lesion_classes(bundle.classes)}
     free = replace(bundle, validated=None, confidence_threshold=0.0)
     likely = class_probabilities(logits, free, sequences)
     said = [decide(row, free, sequence).label for row, sequence in zip(likely, sequences, strict=True)]
     found = []
     for sequence in sorted({one for one in sequences if one}):
         for number, label in enumerate(bundle.classes):
-            rows = [
-                row for row, one in enumerate(sequences) if one == sequence and targets[row] == number and said[row]
-            ]
+            counted = kinds if label in kinds else set(bundle.classes)
+            own = [row for row, one in enumerate(sequences) if one == sequence and targets[row] == number]
+            rows = [row for row in own if said[row] in counted]
             right = sum(said[row] == label for row in rows)
             people = len({patients[row] for row in rows})
             if people >= _FEWEST_PATIENTS and right >= _RIGHT_ENOUGH * len(rows):

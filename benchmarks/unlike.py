@@ -1,0 +1,148 @@
+"""Scores by which a picture may be told to be unlike all that a network learned from, compared.
+
+    python benchmarks/unlike.py DATA RUN [--write]
+
+RUN is a finished run of ``travel.py``. Each score's threshold declines 2 % of the run's validation slices; asked are
+its test slices, as they are and shrunk to 64 pixels, and every second picture of each folder of DATA/other and of what
+is CT in notumor. The scores: the distance to the class, or class and sequence, that lies nearest (Mahalanobis; Lee et
+al. 2018), to the fifth neighbour by angle or by distance (Sun et al. 2022), the energy (Liu et al. 2020), the density
+of a mixture of Gaussians, and the distance with a line that was shown the other half of the pictures, as the package's
+gate is, without and with slices shrunk alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+
+from gadolin.cache import prepared_slices
+from gadolin.manifest import read_manifest
+from gadolin.predictor import Predictor
+from gadolin.prepare import Preparation, prepare
+from gadolin.readers import read
+from gadolin.records import Record
+from gadolin.run_folder import RunFolder
+from gadolin.runtime import NetworkOutput
+from gadolin.training.gate import bound, fit_gate
+from many_sources import seen_in_notumor
+from publish import markdown, publish
+from ship import halves, views
+
+DECLINED = 0.02
+NEIGHBOURS = 5
+EVERY = 3  # of what was learned from, for the neighbours
+COARSE = 64
+WIDTH, PARTS = 64, 16  # of the mixture
+
+Score = Callable[[NetworkOutput], NDArray[np.floating]]
+Slices = NDArray[np.uint8]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--write", action="store_true", help="put the result into docs/results.md")
+    arguments = parser.parse_args()
+    predictor = Predictor.load(arguments.run)
+    preparation = predictor.bundle.preparation
+    records = read_manifest(RunFolder(arguments.run).manifest, verify=False)
+    parts = {name: [one for one in records if one.split == name] for name in ("train", "validation", "test")}
+    slices = {name: prepared_slices(own, preparation).slices for name, own in parts.items()}
+    shown, asked = pictures(arguments.data, preparation)
+    asked |= {"slices": slices["test"], "slices shrunk to 64 pixels": shrunk(slices["test"])}
+    learned, known = predictor.ask(slices["train"]), predictor.ask(slices["validation"])
+    foreign = predictor.ask(np.concatenate([shown, shown[:, :, ::-1], shown[:, ::-1], *views(shown)]))
+    coarse = predictor.ask(shrunk(slices["train"][::8]))
+    scores = told_by_features(parts["train"], learned, known) | {
+        "energy": energy,
+        "distance, shown pictures": gate(parts["train"], learned, known, foreign),
+        "distance, shown pictures and shrunk slices": gate(parts["train"], learned, known, foreign, coarse),
+    }
+    said = {name: predictor.ask(own) for name, own in asked.items()}
+    rows = []
+    for name, score in scores.items():
+        most = bound(score(known), DECLINED)
+        rows.append([name, *(f"{100 * float((score(one) > most).mean()):.0f} %" for one in said.values())])
+    head = ["score", *(f"{name} ({len(own)})" for name, own in asked.items())]
+    publish("unlike", "Scores of unlike pictures", markdown(head, rows), write=arguments.write)
+
+
+def pictures(data: Path, preparation: Preparation) -> tuple[Slices, dict[str, Slices]]:
+    """Return the prepared half that is shown, and the other half by what it shows."""
+    shown, asked = halves(data / "other")
+    scans = [data / "kaggle" / row["picture"] for row in seen_in_notumor() if row["seen"] == "CT"]
+    kinds = {path.parent.name.replace("_", " "): path.parent for path in asked}
+    paths = {name: [path for path in asked if path.parent == folder] for name, folder in kinds.items()}
+    paths["CT of notumor"] = scans[1::2]
+
+    def every(some: Sequence[Path]) -> Slices:
+        return np.stack([prepare(read(path), preparation) for path in some])
+
+    return every([*shown, *scans[::2]]), {name: every(some) for name, some in paths.items()}
+
+
+def told_by_features(records: Sequence[Record], learned: NetworkOutput, known: NetworkOutput) -> dict[str, Score]:
+    """Return the scores that are shown no other pictures."""
+    sequences = [f"{one.label} {one.sequence}" for one in records]
+    few = learned.features[::EVERY]
+    narrow = PCA(WIDTH, random_state=0).fit(learned.features)
+    mixture = GaussianMixture(PARTS, reg_covar=1e-3, random_state=0).fit(narrow.transform(learned.features))
+    return {
+        "distance to the class": gate(records, learned, known, by=[one.label for one in records]),
+        "distance to class and sequence": gate(records, learned, known, by=sequences),
+        "fifth neighbour, by angle": lambda said: neighbour(unit(few), unit(said.features)),
+        "fifth neighbour, by distance": lambda said: neighbour(few, said.features),
+        "density": lambda said: -mixture.score_samples(narrow.transform(said.features)),
+    }
+
+
+def gate(
+    records: Sequence[Record],
+    learned: NetworkOutput,
+    known: NetworkOutput,
+    foreign: NetworkOutput | None = None,
+    coarse: NetworkOutput | None = None,
+    *,
+    by: Sequence[str] | None = None,
+) -> Score:
+    """Return the score of the package's gate, with clusters by label and sequence or as ``by`` (N,) says."""
+    names = by or [f"{one.label} {one.sequence}" for one in records]
+    clusters = np.unique(names, return_inverse=True)[1]
+    shown, small = (None if one is None else one.features for one in (foreign, coarse))
+    fitted = fit_gate(learned.features, clusters, known.features, shown, small)
+    return lambda said: fitted.strangeness(said.features)
+
+
+def energy(said: NetworkOutput) -> NDArray[np.floating]:
+    top = said.logits.max(axis=1, keepdims=True)
+    return np.asarray(-(top[:, 0] + np.log(np.exp(said.logits - top).sum(axis=1))))
+
+
+def unit(features: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
+
+
+def neighbour(known: NDArray[np.floating], asked: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the squared distance (N,) of each of ``asked`` (N, F) to its fifth neighbour in ``known`` (M, F)."""
+    far = (asked**2).sum(1)[:, None] - 2 * asked @ known.T + (known**2).sum(1)[None]
+    return np.asarray(np.partition(far, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1])
+
+
+def shrunk(slices: Slices) -> Slices:
+    """Return slices (N, H, H) as they are when the picture had ``COARSE`` pixels a side."""
+    size = slices.shape[1:]
+    return np.stack(
+        [cv2.resize(cv2.resize(one, (COARSE, COARSE), interpolation=cv2.INTER_AREA), size) for one in slices]
+    )
+
+
+if __name__ == "__main__":
+    main()
