@@ -30,7 +30,8 @@ def test_it_is_whole_and_small():
 
     assert require_weights(bundle).is_file()
     assert bundle.classes == CLASSES
-    assert "CC BY 4.0" in bundle.licence
+    assert bundle.licence.startswith("CC BY-NC-SA 4.0")
+    assert {one.sequence for one in bundle.validated} == {"T1", "T1c", "T2", "FLAIR"}
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < MOST_BYTES
 
 
@@ -108,10 +109,11 @@ def test_training_may_start_from_it():
     from gadolin.recipe import named_recipe
     from gadolin.training.weights import load_weights
 
-    network = build_classifier(named_recipe("default").network, classes=3)
+    recipe = named_recipe("finetune").network
+    network = build_classifier(recipe, classes=3)
     before = {name: tensor.clone() for name, tensor in network.backbone.state_dict().items()}
 
-    facts = load_weights(network, "compact", StartingPoint.resolve("shipped"))
+    facts = load_weights(network, recipe.backbone, StartingPoint.resolve("shipped"))
 
     assert facts["weights"] == "shipped"
     assert len(facts["weights_digest"]) == 64
