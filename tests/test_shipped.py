@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,8 +40,8 @@ def test_it_names_no_folder_of_the_computer_that_trained_it():
     text = (SHIPPED / "bundle.json").read_text(encoding="utf-8")
 
     for path in SHIPPED.iterdir():
-        content = path.read_bytes()
-        assert not [word for word in (b"/home/", b"/tmp/", b"/root/", b"/work/", b".py") if word in content], path.name
+        words = b" ".join(re.findall(rb"[ -~]{8,}", path.read_bytes()))  # among weights any three bytes occur
+        assert not [word for word in (b"/home/", b"/tmp/", b"/root/", b"/work/", b".py") if word in words], path.name
     assert json.loads(text)["facts"]["recipe_name"]
 
 

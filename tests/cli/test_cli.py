@@ -231,7 +231,9 @@ def test_info_shows_what_a_model_is(gadolin, trained):
     for line in ("confidence threshold +none", "out-of-distribution threshold +none", "training started from +none"):
         assert re.search(f"^{line}$", ending.out, re.MULTILINE), line
     shipped = gadolin("info").out
-    assert re.search(r"^licence and origin +CC BY-NC-SA 4.0. Learned from slices of Cheng et al.", shipped, re.MULTILINE)
+    assert re.search(
+        r"^licence and origin +CC BY-NC-SA 4.0. Learned from slices of Cheng et al.", shipped, re.MULTILINE
+    )
     assert re.search(r"^confidence threshold +0\.\d+$", shipped, re.MULTILINE)
     assert gadolin("info", trained[1] / "bundle", "--json").json == json.loads(json.dumps(bundle.as_json()))
 
