@@ -21,7 +21,7 @@ from gadolin.runtime import NetworkOutput, Opened, Runtime, open_runtime
 __all__ = ["Looked", "Predict", "Predictor"]
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-_BATCH = 16
+_BATCH = 4  # more is no faster on a CPU and takes more memory
 _REASONS = {
     "colour_image": "the picture shows true colours, which no MRI slice does",
     "several_slices": "the picture shows several slices; a prediction is for one",
