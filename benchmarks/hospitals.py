@@ -45,7 +45,6 @@ class Answered:
     unlike: NDArray[np.bool_]
     named: NDArray[np.bool_]
     named_right: NDArray[np.bool_]
-    sequence: NDArray[np.bool_]
 
 
 def main() -> None:
@@ -81,26 +80,23 @@ def rows(records: Sequence[Record], answers: Sequence[Prediction]) -> list[list[
     for key in sorted(set(keys)):
         own = [number for number, one in enumerate(keys) if one == key]
         patients = [records[number].patient for number in own]
-        some = counted([answers[number] for number in own], [records[number] for number in own])
+        some = counted([answers[number] for number in own], [records[number].label for number in own])
         every = np.ones(len(own), np.bool_)
+        recognised = np.array([answers[number].sequence == records[number].sequence for number in own])
         cells.append([
             *key, str(len(own)), str(len(set(patients))),
             share(some.stated, every, patients), share(some.right, some.stated, patients),
             share(some.sure, every, patients), share(some.unlike, every, patients), share(some.named, every, patients),
-            share(some.named_right, some.named, patients), share(some.sequence, every, patients),
+            share(some.named_right, some.named, patients), share(recognised, every, patients),
         ])  # fmt: skip
     return cells
 
 
-def counted(answers: Sequence[Prediction], records: Sequence[Record]) -> Answered:
-    """Return what is counted of answers for tumour or none; stated is a class, or that a tumour is suspected."""
-    labels = [one.label for one in records]
-    seen = np.array([one.sequence == record.sequence for one, record in zip(answers, records, strict=True)])
-    return Answered(*counted_by_label(answers, labels), seen)
+def counted(answers: Sequence[Prediction], labels: Sequence[str]) -> Answered:
+    """Return what is counted of answers; stated is a class, or that a tumour is suspected.
 
-
-def counted_by_label(answers: Sequence[Prediction], labels: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
-    """Return stated, right, sure, unlike, named and named rightly (N,) bool; nothing is right for a label of ""."""
+    Nothing is right for a label of "".
+    """
     known, tumour = np.array([bool(label) for label in labels]), np.array([label != "notumor" for label in labels])
     likely = np.array([1 - one.probabilities["notumor"] for one in answers])
     stated = np.array([one.label is not None or one.reason_code in TUMOUR_STATED for one in answers])
@@ -109,7 +105,7 @@ def counted_by_label(answers: Sequence[Prediction], labels: Sequence[str]) -> tu
     right = stated & known & ((likely >= 0.5) == tumour)
     sure = ~unlike & known & (np.where(tumour, 1 - likely, likely) >= SURE)
     named_right = named & np.array([one.label == label for one, label in zip(answers, labels, strict=True)])
-    return stated, right, sure, unlike, named, named_right
+    return Answered(stated, right, sure, unlike, named, named_right)
 
 
 def share(part: NDArray[np.bool_], whole: NDArray[np.bool_], patients: Sequence[str]) -> str:

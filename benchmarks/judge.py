@@ -27,7 +27,7 @@ from gadolin.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import Prediction
 from gadolin.run_folder import RunFolder
-from hospitals import counted_by_label
+from hospitals import counted
 from institutions import levels, rows_of_run
 from many_sources import seen_in_notumor
 from publish import markdown, publish, shown
@@ -103,8 +103,8 @@ def asked(predictor: Predictor, arguments: argparse.Namespace) -> list[list[str]
 
 def row_of(name: str, answers: Sequence[Prediction], labels: Sequence[str]) -> list[str]:
     """Return the shares of one set of pictures; a label of "" is none that an answer could be."""
-    counts = [int(one.sum()) for one in counted_by_label(answers, labels)]
-    stated, right, sure, unlike, named, named_right = counts
+    some = counted(answers, labels)
+    stated, named = int(some.stated.sum()), int(some.named.sum())
     kind_sure = sum(
         one.reason_code not in UNLIKE
         and any(p >= SURE and kind not in ("notumor", label) for kind, p in one.probabilities.items())
@@ -113,8 +113,11 @@ def row_of(name: str, answers: Sequence[Prediction], labels: Sequence[str]) -> l
     sequences = Counter(one.sequence or "?" for one in answers)
     count = len(answers)
     told = ", ".join(f"{key} {value}" for key, value in sequences.most_common())
-    return [name, str(count), part(stated, count), part(right, stated), part(named, count), part(named_right, named),
-            part(sure, count), part(kind_sure, count), part(unlike, count), told]  # fmt: skip
+    return [
+        name, str(count), part(stated, count), part(int(some.right.sum()), stated),
+        part(named, count), part(int(some.named_right.sum()), named),
+        part(int(some.sure.sum()), count), part(kind_sure, count), part(int(some.unlike.sum()), count), told,
+    ]  # fmt: skip
 
 
 def part(some: int, whole: int) -> str:

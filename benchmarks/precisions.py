@@ -23,7 +23,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from safetensors.torch import load_file, save_file
 
 from gadolin.bundle import Bundle, write_bundle
-from gadolin.decision import class_probabilities
+from gadolin.decision import Verdict, class_probabilities, decide
 from gadolin.manifest import file_digest
 from gadolin.predictor import Predictor
 from publish import markdown, percent
@@ -74,17 +74,17 @@ def precisions(
         "16 bits stored, computed in 32": half_precision(whole, work / "16"),
         "8 bits (convolutions)": eight_bits(whole, learned[:: max(1, len(learned) // _CALIBRATION)], work / "8"),
     }
-    full, decided = Predictor.load(whole.folder).probabilities(held_out), _decisions(whole, held_out)
+    answers = [_answers(bundle, held_out) for bundle in every.values()]
+    full, decided = answers[0]
     candidates = []
     times = _milliseconds([bundle.graph for bundle in every.values()], held_out[:1])
-    for (name, bundle), spent in zip(every.items(), times, strict=True):
-        likely = Predictor.load(bundle.folder).probabilities(held_out)
+    for (name, bundle), (likely, verdicts), spent in zip(every.items(), answers, times, strict=True):
         candidates.append(
             Candidate(
                 name,
                 bundle,
                 int((likely.argmax(1) != full.argmax(1)).sum()),
-                int((_decisions(bundle, held_out) != decided).sum()),
+                sum(one != other for one, other in zip(verdicts, decided, strict=True)),
                 float(np.abs(likely - full).max()),
                 float((likely.argmax(1) == truth).mean()),
                 spent,
@@ -203,13 +203,17 @@ def _written(whole: Bundle, model: onnx.ModelProto, folder: Path) -> Bundle:
     return small
 
 
-def _decisions(bundle: Bundle, prepared: Slices) -> NDArray[np.int64]:
-    """Return what is named of prepared slices, as the number of its class, and -1 where nothing is."""
+def _answers(bundle: Bundle, prepared: Slices) -> tuple[NDArray[np.float32], list[Verdict]]:
+    """Return the probabilities (N, K) of prepared slices, and what is decided of each without the probability."""
     predictor = Predictor.load(bundle.folder)
     said = predictor.ask(prepared)
-    likely = class_probabilities(said.logits, bundle, predictor.sequences(said))
-    named = (likely.max(axis=1) >= bundle.confidence_threshold) & ~predictor.strange(said)
-    return np.where(named, likely.argmax(axis=1), -1)
+    sequences, odd = predictor.sequences(said), predictor.strange(said).tolist()
+    likely = class_probabilities(said.logits, bundle, sequences)
+    verdicts = [
+        decide(row, bundle, sequence, declined="out_of_distribution" if declined else None)._replace(p_tumour=None)
+        for row, sequence, declined in zip(likely, sequences, odd, strict=True)
+    ]
+    return likely, verdicts
 
 
 def _milliseconds(graphs: list[Path], one: Slices) -> list[float]:

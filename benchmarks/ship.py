@@ -100,10 +100,14 @@ def require_alike(run: Path, folds: Sequence[Path]) -> None:
 
 
 def outliers(data: Path, preparation: Preparation) -> NDArray[np.uint8]:
-    """Return prepared pictures that show no head by MRI, as they are, turned, and as augmentation changes them."""
-    scans = [data / "kaggle" / row["picture"] for row in seen_in_notumor() if row["seen"] == "CT"]
-    pictures = np.stack([prepare(read(path), preparation) for path in (*halves(data / "other")[0], *scans)])
-    return np.concatenate([pictures, pictures[:, :, ::-1], pictures[:, ::-1], *views(pictures)])
+    """Return prepared pictures that show no head by MRI, as they are and changed."""
+    paths = (*halves(data / "other")[0], *ct_of_notumor(data))
+    return with_views(np.stack([prepare(read(path), preparation) for path in paths]))
+
+
+def ct_of_notumor(data: Path) -> list[Path]:
+    """Return the pictures of notumor that are CT."""
+    return [data / "kaggle" / row["picture"] for row in seen_in_notumor() if row["seen"] == "CT"]
 
 
 def halves(other: Path) -> tuple[list[Path], list[Path]]:
@@ -113,14 +117,14 @@ def halves(other: Path) -> tuple[list[Path], list[Path]]:
     return first, second
 
 
-def views(prepared: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Return prepared pictures (N, H, H) as the recipe's augmentation changes them, several times over."""
+def with_views(prepared: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return prepared pictures (N, H, H), mirrored both ways, and as the augmentation of ``hardened`` changes them."""
     scaled = torch.from_numpy(prepared).float().unsqueeze(1) / 255
-    made = []
+    made = [prepared, prepared[:, :, ::-1], prepared[:, ::-1]]
     for seed in range(VIEWS):
         drawn = augment.draw(len(scaled), named_recipe("hardened").augmentation, torch.Generator().manual_seed(seed))
         made.append((255 * augment.apply(scaled, drawn)).round().to(torch.uint8).squeeze(1).numpy())
-    return made
+    return np.concatenate(made)
 
 
 def decided(bundle: Bundle, answers: Answers) -> Bundle:

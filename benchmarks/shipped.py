@@ -101,9 +101,9 @@ def persons(predictor: Predictor, tested: Sequence[Record], table: Table) -> lis
         f"Persons by the majority of their slices: {len(by_person(tumour)) - len(wrong)} of {len(by_person(tumour))} "
         "right.",
         "",
-        f"With abstention, {resampled(named, every, table.groups)} of the slices are named, and of these "
-        f"{resampled(right, named, table.groups)} rightly; {resampled(named & ~right & sure, every, table.groups)} of "
-        f"all are named wrongly with p ≥ {SURE}.",
+        f"With abstention, coverage is {resampled(named, every, table.groups)} and selective accuracy "
+        f"{resampled(right, named, table.groups)}; {resampled(named & ~right & sure, every, table.groups)} of all "
+        f"slices are predicted wrongly with p ≥ {SURE}.",
     ]
 
 

@@ -19,8 +19,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
 
 from gadolin.cache import prepared_slices
 from gadolin.manifest import read_manifest
@@ -31,9 +33,8 @@ from gadolin.records import Record
 from gadolin.run_folder import RunFolder
 from gadolin.runtime import NetworkOutput
 from gadolin.training.gate import bound, fit_gate
-from many_sources import seen_in_notumor
 from publish import markdown, publish
-from ship import halves, views
+from ship import ct_of_notumor, halves, with_views
 
 DECLINED = 0.02
 NEIGHBOURS = 5
@@ -59,7 +60,7 @@ def main() -> None:
     shown, asked = pictures(arguments.data, preparation)
     asked |= {"slices": slices["test"], "slices shrunk to 64 pixels": shrunk(slices["test"])}
     learned, known = predictor.ask(slices["train"]), predictor.ask(slices["validation"])
-    foreign = predictor.ask(np.concatenate([shown, shown[:, :, ::-1], shown[:, ::-1], *views(shown)]))
+    foreign = predictor.ask(with_views(shown))
     coarse = predictor.ask(shrunk(slices["train"][::8]))
     scores = told_by_features(parts["train"], learned, known) | {
         "energy": energy,
@@ -78,7 +79,7 @@ def main() -> None:
 def pictures(data: Path, preparation: Preparation) -> tuple[Slices, dict[str, Slices]]:
     """Return the prepared half that is shown, and the other half by what it shows."""
     shown, asked = halves(data / "other")
-    scans = [data / "kaggle" / row["picture"] for row in seen_in_notumor() if row["seen"] == "CT"]
+    scans = ct_of_notumor(data)
     kinds = {path.parent.name.replace("_", " "): path.parent for path in asked}
     paths = {name: [path for path in asked if path.parent == folder] for name, folder in kinds.items()}
     paths["CT of notumor"] = scans[1::2]
@@ -98,8 +99,8 @@ def told_by_features(records: Sequence[Record], learned: NetworkOutput, known: N
     return {
         "distance to the class": gate(records, learned, known, by=[one.label for one in records]),
         "distance to class and sequence": gate(records, learned, known, by=sequences),
-        "fifth neighbour, by angle": lambda said: neighbour(unit(few), unit(said.features)),
-        "fifth neighbour, by distance": lambda said: neighbour(few, said.features),
+        "fifth neighbour, by angle": neighbour(few, "cosine"),
+        "fifth neighbour, by distance": neighbour(few, "euclidean"),
         "density": lambda said: -mixture.score_samples(narrow.transform(said.features)),
     }
 
@@ -122,18 +123,13 @@ def gate(
 
 
 def energy(said: NetworkOutput) -> NDArray[np.floating]:
-    top = said.logits.max(axis=1, keepdims=True)
-    return np.asarray(-(top[:, 0] + np.log(np.exp(said.logits - top).sum(axis=1))))
+    return np.asarray(-logsumexp(said.logits, axis=1))
 
 
-def unit(features: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
-
-
-def neighbour(known: NDArray[np.floating], asked: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the squared distance (N,) of each of ``asked`` (N, F) to its fifth neighbour in ``known`` (M, F)."""
-    far = (asked**2).sum(1)[:, None] - 2 * asked @ known.T + (known**2).sum(1)[None]
-    return np.asarray(np.partition(far, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1])
+def neighbour(known: NDArray[np.floating], metric: str) -> Score:
+    """Return the distance to the fifth neighbour among features ``known`` (M, F)."""
+    fitted = NearestNeighbors(n_neighbors=NEIGHBOURS, metric=metric).fit(known)
+    return lambda said: fitted.kneighbors(said.features)[0][:, -1]
 
 
 def shrunk(slices: Slices) -> Slices:

@@ -51,11 +51,10 @@ def risk_coverage(table: Table) -> RiskCoverage:
 def naming_bound(
     likely: NDArray[np.floating], truth: NDArray[np.integer], weights: NDArray[np.floating] | None = None
 ) -> float:
-    """Return the probability below which a model should name nothing, from slices that it did not learn from.
+    """Return the confidence threshold below which a model should abstain, fitted on held-out slices.
 
-    Of probabilities (N, K) and class indices (N,): the lowest at which those above it are right to
-    ``AIMED_ACCURACY``, but not so high that less than ``ANSWERED`` of all is named. Slices count by ``weights`` (N,),
-    by default 1 each.
+    Of probabilities (N, K) and class indices (N,): the lowest threshold with a selective accuracy of
+    ``AIMED_ACCURACY``, but with a coverage of at least ``ANSWERED``. ``weights`` (N,) are sample weights, by default 1.
     """
     sure, right = likely.max(axis=1), likely.argmax(axis=1) == truth
     order = np.argsort(-sure)

@@ -102,7 +102,7 @@ SUMMARIES = {
     "robust": "outlines under strong changes of intensity and noise; the first of two steps",
     "hardened": "fine-tunes a robust run for pictures of other scanners; the second step",
     "multisource": "from ImageNet weights, for slices of several hospitals and sequences in one manifest",
-    "finetune": "goes on from the packaged model (--weights shipped) on a folder of your own",
+    "finetune": "fine-tunes the packaged model (--weights shipped) on your own slices",
     "resnet50": "the founding design: ResNet-50 with ImageNet weights, mostly frozen; wants a GPU",
 }
 """What each built-in recipe is for, in one line."""
