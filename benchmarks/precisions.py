@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from gadolin.bundle import Bundle, write_bundle
@@ -196,7 +197,8 @@ def _written(whole: Bundle, model: onnx.ModelProto, folder: Path) -> Bundle:
     weights = {
         name: each.half() if each.is_floating_point() else each for name, each in load_file(whole.weights).items()
     }
-    save_file(weights, folder / whole.weights.name)
+    with safe_open(whole.weights, "pt") as content:
+        save_file(weights, folder / whole.weights.name, content.metadata())  # which names the backbone
     digests = (file_digest(folder / path.name) for path in (whole.graph, whole.weights))
     small = replace(whole, folder=folder, graph_digest=next(digests), weights_digest=next(digests))
     write_bundle(small)
