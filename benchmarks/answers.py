@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.atomic import write_bytes
-from gadolin.bundle import Bundle
-from gadolin.cache import prepared_slices
-from gadolin.decision import class_probabilities
-from gadolin.predictions import Table
-from gadolin.predictor import Predictor
+from gadolin.files.atomic import write_bytes
+from gadolin.metrics.table import Table
+from gadolin.models.bundle import Bundle
+from gadolin.models.decision import class_probabilities
+from gadolin.models.predictor import Predictor
+from gadolin.preprocessing.cache import prepared_slices
 from gadolin.records import Record
 from gadolin.splits import grouping_keys
 

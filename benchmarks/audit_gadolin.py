@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin import __version__
-from gadolin.cache import prepared_slices
-from gadolin.copies import Copies, find_copies
-from gadolin.copies.candidates import candidates
-from gadolin.copies.canvas import on_canvas
-from gadolin.copies.keypoints import Keypoints, find_keypoints
-from gadolin.prepare import Preparation
-from gadolin.sources import scan
+from gadolin.datasets import scan
+from gadolin.duplicates import Copies, find_copies
+from gadolin.duplicates.candidates import candidates
+from gadolin.duplicates.canvas import on_canvas
+from gadolin.duplicates.keypoints import Keypoints, find_keypoints
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import Preparation
 
 MOST_ASKED = 75_000  # pictures that are asked about; of more, the time is scaled up
 SAMPLE = 1_000  # descriptors whose neighbourhood is measured

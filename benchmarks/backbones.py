@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gadolin.decision import softmax
+from gadolin.datasets.manifest import read_manifest
 from gadolin.explanations import explain
-from gadolin.manifest import read_manifest
-from gadolin.network.backbones import backbone
-from gadolin.network.restore import restored
-from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.predictor import Predictor
-from gadolin.prepare import prepare
+from gadolin.models.decision import softmax
+from gadolin.models.predictor import Predictor
+from gadolin.networks.backbones import backbone
+from gadolin.networks.restore import restored
+from gadolin.phantoms import PhantomPlan, write_phantoms
+from gadolin.preprocessing.prepare import prepare
 from gadolin.readers import read
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.training.machine import Machine

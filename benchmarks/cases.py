@@ -24,11 +24,11 @@ import numpy as np
 
 from gadolin.cli import main as cli
 from gadolin.errors import ReadError
-from gadolin.files import predict_files
-from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.predictor import Predictor
+from gadolin.models.predictor import Predictor
+from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.readers import open_file
 from gadolin.records import Failure, Prediction, Slice
+from gadolin.workflows.predict_files import predict_files
 from publish import markdown, publish
 
 REFERENCE = "decimal-comma.dcm"

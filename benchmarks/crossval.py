@@ -21,19 +21,19 @@ from pathlib import Path
 import numpy as np
 
 from figshare_fold import figshare_manifest
-from gadolin.cache import prepared_slices
-from gadolin.copies import find_copies
-from gadolin.manifest import read_manifest, write_manifest
+from gadolin.datasets import scan
+from gadolin.datasets.manifest import read_manifest, write_manifest
+from gadolin.duplicates import find_copies
 from gadolin.metrics import Measurement, measure
-from gadolin.predictions import Table, read_table
-from gadolin.prepare import Preparation
+from gadolin.metrics.table import Table, read_table
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.starting_point import StartingPoint
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.records import NO_LESION, Record
-from gadolin.report.figures import reliability_diagram, risk_coverage_curve
-from gadolin.run_folder import RunFolder
-from gadolin.sources import scan
+from gadolin.reports.figures import reliability_diagram, risk_coverage_curve
 from gadolin.splits import assign_folds, join_copies
-from gadolin.starting_point import StartingPoint
 from gadolin.training.crossval import cross_validate, joined_tables
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gadolin.prepare import Preparation, prepare
+from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
 from publish import markdown, publish
 

@@ -19,16 +19,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from figshare_fold import figshare_manifest
-from gadolin.bundle import SHIPPED
-from gadolin.cache import prepared_slices
-from gadolin.copies import find_copies
-from gadolin.manifest import read_manifest, write_manifest
-from gadolin.predictor import Predictor
-from gadolin.prepare import Preparation
+from gadolin.datasets import scan
+from gadolin.datasets.manifest import read_manifest, write_manifest
+from gadolin.duplicates import find_copies
+from gadolin.models.bundle import SHIPPED
+from gadolin.models.predictor import Predictor
+from gadolin.models.starting_point import StartingPoint
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.readers import read
 from gadolin.records import Prediction, Record
-from gadolin.sources import scan
-from gadolin.starting_point import StartingPoint
 from gadolin.training.weights import require_unseen
 from publish import ROOT, markdown, publish, share
 from shipped import SURE, verdicts

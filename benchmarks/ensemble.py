@@ -22,7 +22,7 @@ import numpy as np
 from crossval import FOLDS, rows, ways
 from gadolin.metrics import measure
 from gadolin.metrics.selective import ANSWERED
-from gadolin.predictions import Table, read_table
+from gadolin.metrics.table import Table, read_table
 from gadolin.training.crossval import joined_tables
 from publish import kept_at, markdown, percent, publish, shown
 

@@ -23,18 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from gadolin.datasets import scan
 from gadolin.explanations import Options, explain
-from gadolin.explanations.lime import kernel, linear_model
-from gadolin.explanations.sampling import balanced_pairs, sized_pairs
-from gadolin.explanations.shapley import shapley_values
+from gadolin.explanations.methods.lime import kernel, linear_model
+from gadolin.explanations.methods.sampling import balanced_pairs, sized_pairs
+from gadolin.explanations.methods.shap import shapley_values
+from gadolin.explanations.methods.superpixels import Superpixels, superpixels
 from gadolin.explanations.subject import subject
-from gadolin.explanations.superpixels import Superpixels, superpixels
 from gadolin.metrics.assess import tested_records
-from gadolin.outlines import slice_and_mask
-from gadolin.predictor import Predictor
+from gadolin.models.predictor import Predictor
+from gadolin.models.runtime import RUNTIMES
+from gadolin.preprocessing.outlines import slice_and_mask
 from gadolin.records import Record
-from gadolin.runtime import RUNTIMES
-from gadolin.sources import scan
 from publish import markdown, publish
 
 with warnings.catch_warnings():

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain import turn_about
+from gadolin.datasets import scan
+from gadolin.explanations.methods.superpixels import superpixels
 from gadolin.explanations.subject import subject
-from gadolin.explanations.superpixels import superpixels
 from gadolin.metrics.assess import tested_records
-from gadolin.outlines import slice_and_mask
-from gadolin.sources import scan
+from gadolin.preprocessing.outlines import slice_and_mask
 from publish import markdown, publish
 
 

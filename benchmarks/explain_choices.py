@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain import turn_about
+from gadolin.datasets import scan
 from gadolin.explanations import Options
-from gadolin.explanations.faithfulness import deletion_and_insertion
-from gadolin.explanations.fills import FILLS
-from gadolin.explanations.measures import energy_inside, overlap, pointing
-from gadolin.explanations.methods import METHODS, method
-from gadolin.explanations.priors import PRIORS
+from gadolin.explanations.baselines import FILLS
+from gadolin.explanations.registry import METHODS, method
+from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
+from gadolin.explanations.scoring.measures import energy_inside, overlap, pointing
+from gadolin.explanations.scoring.priors import PRIORS
 from gadolin.explanations.subject import Heat, Subject, subject
 from gadolin.metrics.assess import tested_records
-from gadolin.outlines import slice_and_mask
-from gadolin.predictor import Predictor
-from gadolin.sources import scan
+from gadolin.models.predictor import Predictor
+from gadolin.preprocessing.outlines import slice_and_mask
 from publish import markdown, publish
 
 ASKING = ("lime", "shap")

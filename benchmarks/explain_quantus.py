@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from explain import turn_about
+from gadolin.datasets import scan
 from gadolin.explanations import Options
-from gadolin.explanations.faithfulness import deletion_and_insertion
-from gadolin.explanations.fills import filled, head_mask
-from gadolin.explanations.measures import energy_inside, pointing
-from gadolin.explanations.methods import method
+from gadolin.explanations.baselines import filled, head_mask
+from gadolin.explanations.registry import method
+from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
+from gadolin.explanations.scoring.measures import energy_inside, pointing
 from gadolin.explanations.subject import Heat, Subject, subject
 from gadolin.metrics.assess import tested_records
-from gadolin.outlines import slice_and_mask
-from gadolin.predictor import Predict, Predictor
-from gadolin.sources import scan
+from gadolin.models.predictor import Predict, Predictor
+from gadolin.preprocessing.outlines import slice_and_mask
 from publish import markdown, publish
 
 with warnings.catch_warnings():

@@ -25,21 +25,21 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from explain import turn_about
-from gadolin.bundle import Bundle, write_bundle
-from gadolin.cache import prepared_slices
+from gadolin.datasets import scan
+from gadolin.datasets.manifest import file_digest
 from gadolin.explanations import METHODS, Options, explain
-from gadolin.explanations.fills import head_mask
+from gadolin.explanations.baselines import head_mask
 from gadolin.explanations.subject import subject
-from gadolin.manifest import file_digest
 from gadolin.metrics.assess import tested_records
-from gadolin.network import MirrorAverage
-from gadolin.network.restore import restored
-from gadolin.outlines import slice_and_mask
-from gadolin.predictor import Predictor
+from gadolin.models.bundle import Bundle, write_bundle
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import RunFolder
+from gadolin.networks import MirrorAverage
+from gadolin.networks.restore import restored
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.outlines import slice_and_mask
 from gadolin.recipe import Recipe
 from gadolin.records import Slice
-from gadolin.run_folder import RunFolder
-from gadolin.sources import scan
 from gadolin.training.export import export_graph
 from publish import markdown, publish
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from gadolin.explanations import Options
-from gadolin.explanations.score import FAITHFUL, MEASURES, Wish
+from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Wish
 from gadolin.metrics import compare, read_table
 from gadolin.metrics.assess import predictions_of
-from gadolin.predictor import Predictor
-from gadolin.report.scored import score_model
+from gadolin.models.predictor import Predictor
+from gadolin.workflows.score_explanations import score_model
 from publish import markdown, publish, say, shown
 
 Lines = list[dict[str, Any]]

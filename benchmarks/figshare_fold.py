@@ -19,11 +19,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gadolin.manifest import file_digest, write_manifest
+from gadolin.datasets.manifest import file_digest, write_manifest
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.records import Record
-from gadolin.run_folder import RunFolder
-from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model

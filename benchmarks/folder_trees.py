@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes, nifti_bytes
 
 CLASSES = ("glioma", "Glioma", "glioma_tumor", "no_tumor", "notumor", "schwannoma", "a class", "класс", "masks.", "no")
 PARTS = ("train", "training", "test", "testing", "val", "valid", "validate", "validation", "Train_Set")

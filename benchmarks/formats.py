@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from pydicom import uid
 
 from gadolin.errors import ReadError
-from gadolin.phantom import CLASSES, draw_patient
-from gadolin.phantom.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
-from gadolin.prepare import Box, Preparation, find_frame, prepare
-from gadolin.readers import dicom, open_bytes
+from gadolin.phantoms import CLASSES, draw_patient
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
+from gadolin.preprocessing.prepare import Box, Preparation, find_frame, prepare
+from gadolin.readers import open_bytes
+from gadolin.readers.dicom import reader as dicom
 from gadolin.readers.series import in_order
 from gadolin.records import Slice
 from publish import markdown, publish

@@ -27,9 +27,9 @@ from pathlib import Path
 from traceback import extract_tb
 
 from folder_trees import Tree, content_pool, grow, take_down
+from gadolin.datasets import Scan, scan
 from gadolin.errors import GadolinError, printable
-from gadolin.folder_walk import describe
-from gadolin.sources import Scan, scan
+from gadolin.files.folder_walk import describe
 from publish import markdown, publish
 
 NOBODY = 65534

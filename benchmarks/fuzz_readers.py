@@ -29,9 +29,9 @@ import numpy as np
 
 from gadolin.errors import GadolinError, ReadError
 from gadolin.readers import open_bytes
-from gadolin.readers.messages import Message
-from gadolin.readers.sandbox import Bounds, Sandbox
-from gadolin.readers.sandboxed import Handle
+from gadolin.readers.sandbox.child import Handle
+from gadolin.readers.sandbox.messages import Message
+from gadolin.readers.sandbox.sandbox import Bounds, Sandbox
 from publish import ROOT, markdown, publish
 
 sys.path.insert(0, str(ROOT / "tests" / "readers"))

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gadolin.bundle import SHIPPED
+from gadolin.models.bundle import SHIPPED
 from publish import ROOT, markdown, publish
 from serve import answered, decoders, resident, service
 

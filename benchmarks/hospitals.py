@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.predictions import Table
-from gadolin.predictor import Predictor
+from gadolin.datasets import scan
+from gadolin.metrics.bootstrap import MINIMUM_GROUPS
+from gadolin.metrics.table import Table
+from gadolin.models.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import Prediction, Record
-from gadolin.sources import scan
-from gadolin.statistics import MINIMUM_GROUPS
 from publish import ROOT, keep, markdown, publish, resampled, wilson
 from shipped import SURE, UNLIKE, verdicts
 

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from answers import probabilities_of, read_answers
-from gadolin.bundle import read_bundle
+from gadolin.metrics.bootstrap import group_intervals
 from gadolin.metrics.scores import ratio
-from gadolin.statistics import group_intervals
+from gadolin.models.bundle import read_bundle
 from many_sources import rows_of
 from publish import markdown, publish, resampled, shown
 from shipped import SURE

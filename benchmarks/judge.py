@@ -20,13 +20,13 @@ import numpy as np
 from answers import probabilities_of, read_answers
 from crossval import ways
 from elsewhere import LOOKED_AT
-from gadolin.bundle import read_bundle
 from gadolin.metrics import measure
-from gadolin.predictions import read_table
-from gadolin.predictor import Predictor
+from gadolin.metrics.table import read_table
+from gadolin.models.bundle import read_bundle
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import RunFolder
 from gadolin.readers import read
 from gadolin.records import Prediction
-from gadolin.run_folder import RunFolder
 from hospitals import counted
 from institutions import levels, rows_of_run
 from many_sources import seen_in_notumor

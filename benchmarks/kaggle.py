@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from gadolin.cache import prepared_slices
-from gadolin.copies import find_copies
-from gadolin.manifest import write_manifest
-from gadolin.predictions import Table, read_table
-from gadolin.prepare import Preparation
+from gadolin.datasets import scan
+from gadolin.datasets.manifest import write_manifest
+from gadolin.duplicates import find_copies
+from gadolin.metrics.table import Table, read_table
+from gadolin.models.run_folder import Provenance, RunFolder
+from gadolin.models.starting_point import StartingPoint
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.recipe import named_recipe, with_settings
-from gadolin.run_folder import Provenance, RunFolder
-from gadolin.sources import scan
 from gadolin.splits import SUBSETS, carry_patients, part_name
-from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gadolin.manifest import read_manifest, write_manifest
+from gadolin.datasets.manifest import read_manifest, write_manifest
 from gadolin.metrics import measure
 from gadolin.metrics.comparison import compare
-from gadolin.predictions import Table, read_table
+from gadolin.metrics.table import Table, read_table
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import Recipe, named_recipe, with_settings
 from gadolin.records import Record
-from gadolin.run_folder import RunFolder
 from gadolin.splits import cut
-from gadolin.starting_point import StartingPoint
 from gadolin.training.batches import steps_per_epoch
 from gadolin.training.crossval import joined_tables
 from gadolin.training.machine import Machine

@@ -22,11 +22,11 @@ import imagecodecs
 import numpy as np
 
 from gadolin.errors import DecoderError, GadolinError
-from gadolin.phantom.encode import mat_bytes
-from gadolin.readers import jpegls
-from gadolin.readers.hdf5 import read_group
-from gadolin.readers.mat5 import read_struct
-from gadolin.readers.sandbox import Bounds, Sandbox
+from gadolin.phantoms.encode import mat_bytes
+from gadolin.readers.jpeg_ls import decoder
+from gadolin.readers.matlab.hdf5 import read_group
+from gadolin.readers.matlab.mat5 import read_struct
+from gadolin.readers.sandbox.sandbox import Bounds, Sandbox
 from library_readers import FIELDS, LIBRARIES
 from publish import ROOT, markdown, publish
 from reading import head
@@ -132,7 +132,7 @@ def streams() -> list[Seed]:
 
 
 def own_jpegls(content: bytes) -> list[np.ndarray]:
-    return [jpegls.decode(content)]
+    return [decoder.decode(content)]
 
 
 def own_mat(read: Callable[..., tuple[dict[str, np.ndarray] | None, list[str]]], content: bytes) -> list[np.ndarray]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gadolin.readers.messages import Message
-from gadolin.readers.sandboxed import Handle
+from gadolin.readers.sandbox.child import Handle
+from gadolin.readers.sandbox.messages import Message
 
 __all__ = ["FIELDS", "LIBRARIES", "reading"]
 

@@ -21,10 +21,10 @@ from pathlib import Path
 import cv2
 
 from crossval import FOLDS, four_class_manifest
-from gadolin.cache import prepared_slices
-from gadolin.copies import find_copies
-from gadolin.manifest import file_digest, read_manifest, write_manifest
-from gadolin.prepare import Preparation
+from gadolin.datasets.manifest import file_digest, read_manifest, write_manifest
+from gadolin.duplicates import find_copies
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.readers import read
 from gadolin.records import NO_LESION, Record
 from gadolin.splits import assign_folds, join_copies

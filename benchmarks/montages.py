@@ -23,8 +23,8 @@ import numpy as np
 
 from contact_sheets import KINDS, Grey
 from gadolin.errors import GadolinError
-from gadolin.montage import HEAD_COUNTER, count_heads
-from gadolin.prepare import Preparation, prepare
+from gadolin.preprocessing.montage import HEAD_COUNTER, count_heads
+from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
 from gadolin.records import Slice
 from publish import markdown, publish, share

@@ -15,7 +15,7 @@ import numpy as np
 
 from crossval import FOLDS
 from ensemble import answered
-from gadolin.predictions import Table
+from gadolin.metrics.table import Table
 from gadolin.training.crossval import joined_tables
 from publish import ROOT, markdown, publish, share
 

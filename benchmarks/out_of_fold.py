@@ -19,8 +19,8 @@ import numpy as np
 from crossval import rows, ways
 from gadolin.metrics import measure
 from gadolin.metrics.calibration import expected_calibration_error
-from gadolin.predictions import Table, read_table
-from gadolin.run_folder import RunFolder
+from gadolin.metrics.table import Table, read_table
+from gadolin.models.run_folder import RunFolder
 from gadolin.training.crossval import joined_tables
 from publish import markdown, percent, publish, wilson
 from shipped import by_person

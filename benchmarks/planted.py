@@ -24,12 +24,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.copies import COPY_CORRELATION, find_copies
-from gadolin.copies.candidates import candidates
-from gadolin.copies.canvas import on_canvas
-from gadolin.copies.keypoints import find_keypoints
-from gadolin.copies.register import overlays
-from gadolin.prepare import Preparation, prepare
+from gadolin.duplicates import COPY_CORRELATION, find_copies
+from gadolin.duplicates.candidates import candidates
+from gadolin.duplicates.canvas import on_canvas
+from gadolin.duplicates.keypoints import find_keypoints
+from gadolin.duplicates.registration import overlays
+from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.records import Slice
 from publish import markdown, publish, share
 

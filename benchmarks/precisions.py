@@ -23,10 +23,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from gadolin.bundle import Bundle, write_bundle
-from gadolin.decision import Verdict, class_probabilities, decide
-from gadolin.manifest import file_digest
-from gadolin.predictor import Predictor
+from gadolin.datasets.manifest import file_digest
+from gadolin.models.bundle import Bundle, write_bundle
+from gadolin.models.decision import Verdict, class_probabilities, decide
+from gadolin.models.predictor import Predictor
 from publish import markdown, percent
 
 FLIPPED = 0.002

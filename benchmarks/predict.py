@@ -20,12 +20,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gadolin.bundle import SHIPPED
-from gadolin.files import expand, predict_files
-from gadolin.predictor import Predictor
-from gadolin.prepare import prepare
+from gadolin.models.bundle import SHIPPED
+from gadolin.models.predictor import Predictor
+from gadolin.models.runtime import open_runtime
+from gadolin.preprocessing.prepare import prepare
 from gadolin.readers import read
-from gadolin.runtime import open_runtime
+from gadolin.workflows.predict_files import expand, predict_files
 from measured import measured
 from publish import markdown, publish
 

@@ -18,13 +18,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gadolin.bundle import Bundle, write_bundle
-from gadolin.cache import prepared_slices
-from gadolin.files import expand
-from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.prepare import Preparation, prepare
+from gadolin.datasets import scan
+from gadolin.models.bundle import Bundle, write_bundle
+from gadolin.phantoms import PhantomPlan, write_phantoms
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
-from gadolin.sources import scan
+from gadolin.workflows.predict_files import expand
 from publish import markdown, publish
 
 RUNS = 7
@@ -50,7 +50,7 @@ def phantoms(folder: Path) -> Path:
 
 
 def untrained(folder: Path) -> Path:
-    from gadolin.network import MirrorAverage, build_classifier
+    from gadolin.networks import MirrorAverage, build_classifier
     from gadolin.recipe import named_recipe
     from gadolin.training.export import export_graph
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.metrics.bootstrap import group_intervals, unanimous_interval
 from gadolin.metrics.scores import ratio
-from gadolin.predictions import Table, write_table
-from gadolin.statistics import group_intervals, unanimous_interval
+from gadolin.metrics.table import Table, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 

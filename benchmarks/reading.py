@@ -24,7 +24,7 @@ from PIL import Image
 from pydicom import uid
 from scipy.ndimage import gaussian_filter
 
-from gadolin.phantom.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
 from gadolin.readers import open_file
 from publish import markdown, publish
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from figshare_fold import figshare_manifest
-from gadolin.predictions import read_table
+from gadolin.metrics.table import read_table
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import named_recipe, with_settings
-from gadolin.run_folder import RunFolder
 from gadolin.splits import part_name
-from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model

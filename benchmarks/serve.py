@@ -29,9 +29,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gadolin.bundle import SHIPPED
-from gadolin.files import expand, predict_files
-from gadolin.predictor import Predictor
+from gadolin.models.bundle import SHIPPED
+from gadolin.models.predictor import Predictor
+from gadolin.workflows.predict_files import expand, predict_files
 from publish import markdown, publish
 
 PARTS = ("load", "explained", "overload", "memory")

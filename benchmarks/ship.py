@@ -22,18 +22,18 @@ import torch
 from numpy.typing import NDArray
 
 from answers import Answers, joined_answers, read_answers, recognised_of
-from gadolin.bundle import SHIPPED, Bundle, read_bundle, write_bundle
+from gadolin.datasets.manifest import read_manifest
 from gadolin.explanations.trust import SCORES_FILE
-from gadolin.manifest import read_manifest
-from gadolin.network.restore import restored
-from gadolin.prepare import Preparation, prepare
+from gadolin.models.bundle import SHIPPED, Bundle, read_bundle, write_bundle
+from gadolin.models.run_folder import RunFolder
+from gadolin.networks.restore import restored
+from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
 from gadolin.recipe import Recipe, named_recipe
-from gadolin.run_folder import RunFolder
-from gadolin.training import augment
+from gadolin.training.augmentation import transforms
 from gadolin.training.bundling import make_bundle
 from gadolin.training.calibrate import calibrated, validations
-from gadolin.training.parts import divide
+from gadolin.training.data import divide
 from gadolin.training.plan import Plan
 from many_sources import seen_in_notumor
 from precisions import chosen, precisions, table
@@ -122,8 +122,8 @@ def with_views(prepared: NDArray[np.uint8]) -> NDArray[np.uint8]:
     scaled = torch.from_numpy(prepared).float().unsqueeze(1) / 255
     made = [prepared, prepared[:, :, ::-1], prepared[:, ::-1]]
     for seed in range(VIEWS):
-        drawn = augment.draw(len(scaled), named_recipe("hardened").augmentation, torch.Generator().manual_seed(seed))
-        made.append((255 * augment.apply(scaled, drawn)).round().to(torch.uint8).squeeze(1).numpy())
+        drawn = transforms.draw(len(scaled), named_recipe("hardened").augmentation, torch.Generator().manual_seed(seed))
+        made.append((255 * transforms.apply(scaled, drawn)).round().to(torch.uint8).squeeze(1).numpy())
     return np.concatenate(made)
 
 

@@ -20,20 +20,20 @@ import numpy as np
 
 from corruptions import CHANGES, NO_HEADS, none_of_it
 from crossval import confused, ways
+from gadolin.datasets.manifest import read_manifest, write_manifest
 from gadolin.explanations import Options
-from gadolin.explanations.priors import PRIORS
-from gadolin.explanations.score import FAITHFUL, MEASURES, Wish
+from gadolin.explanations.scoring.priors import PRIORS
+from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Wish
 from gadolin.explanations.trust import SCORES_FILE
-from gadolin.manifest import read_manifest, write_manifest
 from gadolin.metrics import measure
 from gadolin.metrics.assess import assess
-from gadolin.outlines import slice_and_mask
-from gadolin.predictions import Table
-from gadolin.predictor import Predictor
+from gadolin.metrics.table import Table
+from gadolin.models.predictor import Predictor
+from gadolin.preprocessing.outlines import slice_and_mask
 from gadolin.readers import read
 from gadolin.records import Prediction, Record, Slice
-from gadolin.report.scored import score_model
 from gadolin.splits import grouping_keys
+from gadolin.workflows.score_explanations import score_model
 from publish import keep, markdown, percent, publish, resampled, say, share, shown
 from ship import halves
 

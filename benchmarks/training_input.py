@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gadolin.network import build_classifier
-from gadolin.network.classifier import train_mode
+from gadolin.networks import build_classifier
+from gadolin.networks.classifier import train_mode
 from gadolin.recipe import Recipe, named_recipe
 from gadolin.training.batches import Examples, batches, epoch_order
-from gadolin.training.learner import Learner, make_learner
+from gadolin.training.epoch import Learner, make_learner
 from gadolin.training.machine import Machine
 from gadolin.training.step import learn, train_step
 from publish import markdown, publish

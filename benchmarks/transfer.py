@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from figshare_fold import figshare_manifest
-from gadolin.manifest import read_manifest, write_manifest
+from gadolin.datasets.manifest import read_manifest, write_manifest
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import named_recipe, with_settings
-from gadolin.run_folder import RunFolder
-from gadolin.starting_point import StartingPoint
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
 from publish import markdown, publish, say, shown

@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 
 from answers import answered, write_answers
-from gadolin.manifest import read_manifest
-from gadolin.predictor import Predictor
+from gadolin.datasets.manifest import read_manifest
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import named_recipe, with_settings
-from gadolin.run_folder import RunFolder
-from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model

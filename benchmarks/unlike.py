@@ -24,15 +24,15 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
-from gadolin.cache import prepared_slices
-from gadolin.manifest import read_manifest
-from gadolin.predictor import Predictor
-from gadolin.prepare import Preparation, prepare
+from gadolin.datasets.manifest import read_manifest
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.runtime import NetworkOutput
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
 from gadolin.records import Record
-from gadolin.run_folder import RunFolder
-from gadolin.runtime import NetworkOutput
-from gadolin.training.gate import bound, fit_gate
+from gadolin.training.ood import bound, fit_gate
 from publish import markdown, publish
 from ship import ct_of_notumor, halves, with_views
 

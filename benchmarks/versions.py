@@ -72,11 +72,11 @@ process.terminate()
 STEP = """
 import sys, time
 import numpy as np, torch
-from gadolin.network import build_classifier
+from gadolin.networks import build_classifier
 try:
     from gadolin.recipe import named_recipe
     from gadolin.training.batches import Examples
-    from gadolin.training.learner import make_learner
+    from gadolin.training.epoch import make_learner
     from gadolin.training.machine import Machine
     from gadolin.training.step import train_step
 except ImportError:

@@ -126,7 +126,7 @@ def tell_codes(path: Path) -> None:
 def told_of(code: str, found: list[Code]) -> list[str]:
     """Return types, exit codes, HTTP statuses and rules of a code, as cells of a table."""
     from gadolin import errors
-    from gadolin.serve.problems import status_of_type
+    from gadolin.server.problems import status_of_type
 
     raised = [one for one in found if one.code == code]
     kinds = [getattr(errors, one.kind) for one in raised if hasattr(errors, one.kind)]
@@ -219,7 +219,7 @@ def words(rule: ast.expr) -> str:
     return "…"
 
 
-def reason_codes(path: Path = Path("src/gadolin/predictor.py")) -> dict[str, str]:
+def reason_codes(path: Path = Path("src/gadolin/models/predictor.py")) -> dict[str, str]:
     """Return the abstention reasons: each code with its sentence."""
     found = {}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -53,7 +53,7 @@ def serving(predictor, settings):
     """Run the service in a thread; yields its port."""
     import uvicorn
 
-    from gadolin.serve.app import create_app
+    from gadolin.server.app import create_app
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

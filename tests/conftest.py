@@ -14,12 +14,12 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from gadolin.bundle import Bundle, write_bundle
-from gadolin.manifest import file_digest, read_manifest, write_manifest
-from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
-from gadolin.prepare import Preparation
+from gadolin.datasets.manifest import file_digest, read_manifest, write_manifest
+from gadolin.models.bundle import Bundle, write_bundle
+from gadolin.models.run_folder import Provenance, RunFolder
+from gadolin.phantoms import CLASSES, PhantomPlan, write_phantoms
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import Record, Slice
-from gadolin.run_folder import Provenance, RunFolder
 
 settings.register_profile("gadolin", deadline=None, derandomize=True, database=None, max_examples=30)
 settings.load_profile("gadolin")

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gadolin.phantom import CLASSES, draw_patient
+from gadolin.phantoms import CLASSES, draw_patient
 
 SIDE, COLUMNS, MARGIN = 144, 6, 104
 

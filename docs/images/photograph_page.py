@@ -18,10 +18,10 @@ from urllib.request import urlopen
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from gadolin.bundle import SHIPPED
-from gadolin.predictor import Predictor
-from gadolin.serve.listening import listen
-from gadolin.serve.settings import Settings
+from gadolin.models.bundle import SHIPPED
+from gadolin.models.predictor import Predictor
+from gadolin.server.run import listen
+from gadolin.server.settings import Settings
 
 HERE = Path(__file__).parent
 WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}

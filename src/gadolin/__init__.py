@@ -15,70 +15,70 @@ from gadolin._version import __version__
 from gadolin.telemetry import switch_off
 
 if TYPE_CHECKING:
-    from gadolin.bundle import Bundle
+    from gadolin.datasets import Scan, scan
     from gadolin.errors import GadolinError
     from gadolin.explanations import Explanation, explain
-    from gadolin.explanations.methods import methods
-    from gadolin.files import predict_files
+    from gadolin.explanations.registry import methods
     from gadolin.metrics.comparison import Comparison
-    from gadolin.network.backbones import backbones
-    from gadolin.phantom import PhantomPlan, write_phantoms
-    from gadolin.predictions import Table, read_table
-    from gadolin.predictor import Predictor
-    from gadolin.prepare import Preparation
+    from gadolin.metrics.table import Table, read_table
+    from gadolin.models.bundle import Bundle
+    from gadolin.models.predictor import Predictor
+    from gadolin.networks.backbones import backbones
+    from gadolin.phantoms import PhantomPlan, write_phantoms
+    from gadolin.preprocessing.prepare import Preparation
     from gadolin.readers import read
     from gadolin.recipe import Recipe, load_recipe, recipes
     from gadolin.records import Failure, Finding, Prediction, Record, Slice
-    from gadolin.report.audit import Audit
-    from gadolin.report.evaluation import Evaluation
-    from gadolin.sources import Scan, scan
+    from gadolin.reports.audit import Audit
+    from gadolin.reports.evaluation import Evaluation
     from gadolin.workflows.audit import audit
     from gadolin.workflows.compare import compare
     from gadolin.workflows.crossval import CrossValidation, crossval
     from gadolin.workflows.evaluate import evaluate
     from gadolin.workflows.predict import load_model, predict
+    from gadolin.workflows.predict_files import predict_files
     from gadolin.workflows.split import Split, split
     from gadolin.workflows.train import Run, train
 
 _HOMES = {
-    "Audit": "report.audit",
-    "Bundle": "bundle",
+    "Audit": "reports.audit",
+    "Bundle": "models.bundle",
     "Comparison": "metrics.comparison",
     "CrossValidation": "workflows.crossval",
-    "Evaluation": "report.evaluation",
+    "Evaluation": "reports.evaluation",
     "Explanation": "explanations",
     "Failure": "records",
     "Finding": "records",
     "GadolinError": "errors",
-    "PhantomPlan": "phantom",
+    "PhantomPlan": "phantoms",
     "Prediction": "records",
-    "Predictor": "predictor",
-    "Preparation": "prepare",
+    "Predictor": "models.predictor",
+    "Preparation": "preprocessing.prepare",
     "Recipe": "recipe",
     "Record": "records",
     "Run": "workflows.train",
-    "Scan": "sources",
+    "Scan": "datasets",
     "Slice": "records",
     "Split": "workflows.split",
-    "Table": "predictions",
+    "Table": "metrics.table",
     "audit": "workflows.audit",
-    "backbones": "network.backbones",
+    "backbones": "networks.backbones",
     "compare": "workflows.compare",
     "crossval": "workflows.crossval",
     "evaluate": "workflows.evaluate",
     "explain": "explanations",
     "load_model": "workflows.predict",
     "load_recipe": "recipe",
-    "methods": "explanations.methods",
+    "methods": "explanations.registry",
     "predict": "workflows.predict",
-    "predict_files": "files",
+    "predict_files": "workflows.predict_files",
     "read": "readers",
-    "read_table": "predictions",
+    "read_table": "metrics.table",
     "recipes": "recipe",
-    "scan": "sources",
+    "scan": "datasets",
     "split": "workflows.split",
     "train": "workflows.train",
-    "write_phantoms": "phantom",
+    "write_phantoms": "phantoms",
 }
 
 __all__ = [

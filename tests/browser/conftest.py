@@ -17,8 +17,8 @@ OPTIONS = [
 @pytest.fixture(scope="session")
 def predictor(make_bundle):
     """A model that looks at quadrants."""
-    from gadolin.predictor import Predictor
-    from gadolin.prepare import Preparation
+    from gadolin.models.predictor import Predictor
+    from gadolin.preprocessing.prepare import Preparation
 
     return Predictor.load(make_bundle(preparation=Preparation(size=64)).folder, threads=1)
 
@@ -26,7 +26,7 @@ def predictor(make_bundle):
 @pytest.fixture(scope="module")
 def address(predictor):
     """The service on a free port of this computer."""
-    from gadolin.serve.settings import Settings
+    from gadolin.server.settings import Settings
 
     with serving(predictor, Settings(workers=1)) as port:
         yield f"http://127.0.0.1:{port}"

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.phantom import CLASSES, draw_patient
-from gadolin.phantom.encode import DicomFacts, dicom_bytes
+from gadolin.phantoms import CLASSES, draw_patient
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.records import NOTICE
 
 AXE = Path(__file__).with_name("axe.min.js")

@@ -10,7 +10,7 @@ from PIL import Image
 from test_page import drop, picture, series
 
 from behind_nginx import NAME, NGINX, OPENSSL, documented, nginx, serving
-from gadolin.phantom import CLASSES
+from gadolin.phantoms import CLASSES
 
 pytestmark = [
     pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: nginx-light)"),
@@ -30,7 +30,7 @@ def noise(kilobytes, seed=0):
 @pytest.fixture(scope="module")
 def site(predictor, tmp_path_factory):
     """Where the page lies behind the documented server."""
-    from gadolin.serve.settings import Settings
+    from gadolin.server.settings import Settings
 
     folder = tmp_path_factory.mktemp("nginx")
     settings = Settings(workers=1, token=TOKEN, hosts=(NAME,), root_path="/gadolin")
@@ -44,7 +44,7 @@ def site(predictor, tmp_path_factory):
 @pytest.fixture(scope="module")
 def plain(predictor, tmp_path_factory):
     """Where the page lies behind a server that is told nothing but where the service is."""
-    from gadolin.serve.settings import Settings
+    from gadolin.server.settings import Settings
 
     text = "server {{ listen 127.0.0.1:{port}; location /scans/ {{ proxy_pass http://127.0.0.1:{service}/; }} }}"
     with (

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from gadolin.checks import FileFacts, Subject
-from gadolin.copies import Copies, Copy
-from gadolin.copies.register import Overlay
+from gadolin.datasets import Scan
+from gadolin.duplicates import Copies, Copy
+from gadolin.duplicates.registration import Overlay
 from gadolin.records import Record
-from gadolin.sources import Scan
 from gadolin.workflows.audit import audit
 
 CLASSES = ("glioma", "notumor")

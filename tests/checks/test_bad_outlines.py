@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.cache import prepared_slices
 from gadolin.checks.bad_outlines import check
 from gadolin.checks.skipped import Skipped
-from gadolin.prepare import Preparation
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import Preparation
 
 HEAD = np.zeros((256, 256), np.uint8)
 cv2.ellipse(HEAD, (128, 128), (88, 110), 0, 0, 360, 1, -1)

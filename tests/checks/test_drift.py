@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from gadolin.checks.appearance import APPEARANCE, QUANTILES, appearance, read_summary, summary
 from gadolin.checks.drift import chance_distance, check, compared, effective_groups
 from gadolin.checks.skipped import Skipped
 from gadolin.errors import BundleError
-from gadolin.prepare import Preparation, prepare
+from gadolin.preprocessing.appearance import APPEARANCE, QUANTILES, appearance, read_summary, summary
+from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.records import Slice
 
 CLASSES = ("glioma", "notumor")

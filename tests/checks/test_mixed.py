@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gadolin.checks.mixed import check
-from gadolin.sources import SOURCES
+from gadolin.datasets import SOURCES
 
 
 def test_two_known_releases_in_one_manifest_are_a_warning(subject):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gadolin.checks.plane import check, plane_of, uneven
-from gadolin.phantom.encode import DicomFacts, dicom_bytes
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.records import NO_LESION
 
 AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)

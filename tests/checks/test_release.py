@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gadolin.checks.release import check
-from gadolin.sources.figshare import RELEASE
+from gadolin.datasets.releases.figshare import RELEASE
 
 
 def test_a_known_release_is_named_with_its_licence_and_citation(subject):

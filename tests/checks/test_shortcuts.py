@@ -11,7 +11,7 @@ import pytest
 from gadolin.checks import probes
 from gadolin.checks.probes import ProbeData, probe
 from gadolin.checks.shortcuts import check, file_columns, tone_columns
-from gadolin.checks.views import background, painted_out, shrunk
+from gadolin.preprocessing.views import background, painted_out, shrunk
 
 CLASSES = ("glioma", "notumor", "pituitary")
 COUNT = 99  # three slices of each patient

@@ -6,7 +6,7 @@ import pytest
 
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.unlisted import check
-from gadolin.phantom import PhantomPlan, write_phantoms
+from gadolin.phantoms import PhantomPlan, write_phantoms
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from gadolin.checks import CHECKS, Beside, FileFacts, file_facts
 from gadolin.checks.facts import jpeg_quality
 from gadolin.checks.run import SEVERITIES
 from gadolin.checks.verdict import verdict
+from gadolin.datasets import scan
 from gadolin.errors import DataError
-from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.predictions import Table, write_table
+from gadolin.metrics.table import Table, write_table
+from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.readers import read
 from gadolin.records import NOTICE
-from gadolin.sources import scan
 from gadolin.workflows.audit import audit
 
 FAULTS = ("copies", "labels", "mirrors", "unreadable")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gadolin.errors import OutputError
-from gadolin.phantom import PhantomPlan, write_phantoms
+from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.records import NOTICE
 
 
@@ -116,7 +116,7 @@ def test_the_verdict_is_told_where_the_page_cannot_be_written_in_the_end(gadolin
     def fail(_path, _content):
         raise OutputError(code="unwritable", rule="cannot write: No space left on device", remedy="free space")
 
-    monkeypatch.setattr("gadolin.report.audit_page.write_bytes", fail)
+    monkeypatch.setattr("gadolin.reports.audit_page.write_bytes", fail)
     ending = gadolin("audit", spoilt, "--report", tmp_path / "audit.html")
     assert ending.out.splitlines()[0].endswith("accuracy on it means little.")
     assert ending.code != 0

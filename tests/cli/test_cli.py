@@ -8,17 +8,17 @@ from dataclasses import replace
 import pytest
 
 from gadolin._version import __version__
-from gadolin.bundle import TumourScale, Validation, write_bundle
 from gadolin.cli.output import progress_bar, table
 from gadolin.errors import DownloadError, MissingExtraError, OutputError, ParityError
 from gadolin.metrics import measure
-from gadolin.phantom import CLASSES
-from gadolin.predictions import read_table
-from gadolin.predictor import Predictor
+from gadolin.metrics.table import read_table
+from gadolin.models.bundle import TumourScale, Validation, write_bundle
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import RunFolder
+from gadolin.phantoms import CLASSES
 from gadolin.records import NOTICE
-from gadolin.report.context import ReportContext
-from gadolin.report.evaluation import Evaluation
-from gadolin.run_folder import RunFolder
+from gadolin.reports.context import ReportContext
+from gadolin.reports.evaluation import Evaluation
 
 CLASSES_IN_ORDER = tuple(sorted(CLASSES))
 

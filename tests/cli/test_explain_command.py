@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.bundle import read_bundle
+from gadolin.datasets import scan
+from gadolin.datasets.manifest import write_manifest
 from gadolin.explanations import METHODS, Options, explain
-from gadolin.explanations.priors import PRIORS
-from gadolin.manifest import write_manifest
-from gadolin.predictor import Predictor
+from gadolin.explanations.scoring.priors import PRIORS
+from gadolin.models.bundle import read_bundle
+from gadolin.models.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import NOTICE
-from gadolin.report.explained import OutputNames, Question, explain_slices
-from gadolin.sources import scan
+from gadolin.workflows.explain import OutputNames, Question, explain_slices
 
 FEW = ("--samples", "60", "--pieces", "12")
 LIGHT = [name for name, one in METHODS.items() if not one.torch]

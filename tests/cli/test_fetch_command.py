@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from gadolin.manifest import read_manifest, write_manifest
-from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.sources import SOURCES, Scan, known, scan
+from gadolin.datasets import SOURCES, Scan, known, scan
+from gadolin.datasets.manifest import read_manifest, write_manifest
+from gadolin.phantoms import PhantomPlan, write_phantoms
 
 
 @pytest.fixture

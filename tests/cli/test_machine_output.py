@@ -174,7 +174,7 @@ def test_whatever_ends_a_command_is_one_line_and_one_object(raised, code, exit_c
     def failing(*_given, **_options):
         raise raised
 
-    monkeypatch.setattr("gadolin.sources.scan", failing)
+    monkeypatch.setattr("gadolin.datasets.scan", failing)
     ending = gadolin("scan", tmp_path, "--json")
     assert (ending.code, ending.json["error"]["code"]) == (exit_code, code)
     assert ending.err.startswith("gadolin: ")
@@ -186,7 +186,7 @@ def test_a_document_that_was_printed_is_followed_by_no_second_one(gadolin, small
     def full(_path, _content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gadolin.report.audit_page.write_bytes", full)
+    monkeypatch.setattr("gadolin.reports.audit_page.write_bytes", full)
     ending = gadolin("audit", small_phantoms, "--json", "--report", tmp_path / "a.html")
     assert ending.code == 1
     assert "error" not in ending.json

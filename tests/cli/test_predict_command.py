@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from gadolin.phantom import CLASSES
-from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
-from gadolin.predictor import Predictor
+from gadolin.models.predictor import Predictor
+from gadolin.phantoms import CLASSES
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.readers import read
 from gadolin.records import NOTICE
 

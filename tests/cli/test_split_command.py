@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from gadolin.manifest import read_manifest
+from gadolin.datasets.manifest import read_manifest
 from gadolin.metrics import Table, measure
-from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.report.context import ReportContext
-from gadolin.report.evaluation import Evaluation
+from gadolin.phantoms import PhantomPlan, write_phantoms
+from gadolin.reports.context import ReportContext
+from gadolin.reports.evaluation import Evaluation
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_split_leaves_a_file_that_is_there_alone(gadolin, singles, tmp_path):
 
 
 def test_split_finds_out_that_it_cannot_write_before_it_works(gadolin, singles, monkeypatch, tmp_path):
-    monkeypatch.setattr("gadolin.partition.partition", lambda *_, **__: pytest.fail("worked in vain"))
+    monkeypatch.setattr("gadolin.splits.partition.partition", lambda *_, **__: pytest.fail("worked in vain"))
     (tmp_path / "file").write_text("no folder")
     gadolin("split", singles, "--out", tmp_path / "file" / "m.csv").refused("cannot write", "m.csv", code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

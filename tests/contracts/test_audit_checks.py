@@ -9,7 +9,7 @@ from pathlib import Path
 import gadolin
 from gadolin.checks import CHECKS
 from gadolin.records import Finding
-from gadolin.report.audit_page import TITLES
+from gadolin.reports.audit_page import TITLES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")

@@ -190,7 +190,7 @@ def test_the_page_of_codes_is_what_the_source_says(refresh, tmp_path, monkeypatc
 
 
 def test_every_reason_code_is_told(refresh):
-    reasons = refresh.reason_codes(SOURCE / "predictor.py")
+    reasons = refresh.reason_codes(SOURCE / "models" / "predictor.py")
     assert {"colour_image", "out_of_distribution", "low_confidence"} <= set(reasons)
     told_of = inspect.getdoc(gadolin.Prediction)
     assert [code for code in reasons if f'"{code}"' not in told_of] == []

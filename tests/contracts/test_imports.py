@@ -57,7 +57,7 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 import gadolin
-heavy = ("gadolin.network", "gadolin.training", "gadolin.explanations.gradients", "gadolin.__main__")
+heavy = ("gadolin.networks", "gadolin.training", "gadolin.explanations.methods.gradients", "gadolin.__main__")
 names = [each.name for each in pkgutil.walk_packages(gadolin.__path__, "gadolin.") if not each.name.startswith(heavy)]
 for name in names:
     importlib.import_module(name)

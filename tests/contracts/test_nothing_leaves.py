@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.phantom import draw_patient
+from gadolin.phantoms import draw_patient
 from gadolin.telemetry import SWITCHES
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def fresh(code, folder, **variables):
 
 
 @pytest.mark.parametrize(
-    "module", ["gadolin", "gadolin.errors", "gadolin.readers", "gadolin.cli.app", "gadolin.runtime"]
+    "module", ["gadolin", "gadolin.errors", "gadolin.readers", "gadolin.cli.app", "gadolin.models.runtime"]
 )
 def test_every_switch_is_set_by_importing_whatever_module_first(module, stubs):
     code = f"import os, {module}\nfor name in {sorted(SWITCHES)}: print(os.environ[name])"
@@ -141,7 +141,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from opentelemetry import trace
 from gadolin import Predictor
-from gadolin.serve.app import create_app
+from gadolin.server.app import create_app
 
 class Collector(trace.TracerProvider):
     def get_tracer(self, *arguments, **options):

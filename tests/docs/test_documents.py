@@ -17,12 +17,12 @@ import typer.main
 
 import gadolin
 from gadolin.cli.app import app
+from gadolin.datasets.labels import _ALIASES, canonical
+from gadolin.datasets.manifest import COLUMNS
 from gadolin.errors import BundleError, ReadError
-from gadolin.manifest import COLUMNS
 from gadolin.recipe import RECIPES, Recipe
 from gadolin.recipe.keys import keys_of
 from gadolin.records import NOTICE, Failure, Prediction
-from gadolin.sources.labels import _ALIASES, canonical
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "CITATION.cff"])

@@ -55,7 +55,7 @@ def test_the_formats_are_those_that_the_readers_know():
 
 def test_who_decodes_is_who_the_readers_import():
     told = " ".join(row[1] for row in table(TEXT, "format"))
-    used = {name.partition(".")[0] for path in (SOURCE / "readers").glob("*.py") for name in imports(path)}
+    used = {name.partition(".")[0] for path in (SOURCE / "readers").rglob("*.py") for name in imports(path)}
     libraries = {name for name in used if importlib.metadata.packages_distributions().get(name)} - {"gadolin", "numpy"}
     assert {DISTRIBUTIONS.get(name, name) for name in libraries} == set(
         re.findall(r"\b(?:Pillow|pydicom|imagecodecs|nibabel|cv2|tifffile|h5py|scipy)\b", told)
@@ -79,14 +79,14 @@ def weights_of(command):
 
 
 def test_no_other_module_can_open_a_connection():
-    """Those that fetch stand behind the commands that are told; ``serve/listening`` only listens."""
+    """Those that fetch stand behind the commands that are told; ``server/run`` only listens."""
     found = {
         path.relative_to(SOURCE).as_posix()
         for path in SOURCE.rglob("*.py")
         if any(name in CLIENTS or name.partition(".")[0] in CLIENTS for name in imports(path))
     }
-    assert found == {"serve/listening.py", "sources/download.py", "sources/kaggle.py", "training/weights.py"}
-    assert "connect" not in (SOURCE / "serve" / "listening.py").read_text(encoding="utf-8")
+    assert found == {"server/run.py", "datasets/download.py", "datasets/releases/kaggle.py", "training/weights.py"}
+    assert "connect" not in (SOURCE / "server" / "run.py").read_text(encoding="utf-8")
 
 
 def test_every_package_that_reports_is_told_with_the_extra_that_brings_it_and_its_switch():

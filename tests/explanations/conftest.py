@@ -43,10 +43,10 @@ def run_folder(tmp_path_factory, write_run):
     import torch
     from safetensors.torch import save
 
-    from gadolin.bundle import Bundle, write_bundle
-    from gadolin.manifest import file_digest
-    from gadolin.network import MirrorAverage, build_classifier
-    from gadolin.prepare import Preparation
+    from gadolin.datasets.manifest import file_digest
+    from gadolin.models.bundle import Bundle, write_bundle
+    from gadolin.networks import MirrorAverage, build_classifier
+    from gadolin.preprocessing.prepare import Preparation
     from gadolin.recipe import Network, Recipe
     from gadolin.training.export import export_graph
 

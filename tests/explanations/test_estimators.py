@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gadolin.explanations.lime import kernel, linear_model
-from gadolin.explanations.sampling import balanced_pairs, hadamard, sized_pairs
-from gadolin.explanations.shapley import shapley_values
+from gadolin.explanations.methods.lime import kernel, linear_model
+from gadolin.explanations.methods.sampling import balanced_pairs, hadamard, sized_pairs
+from gadolin.explanations.methods.shap import shapley_values
 
 PIECES = 12
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gadolin.errors import RequestError
-from gadolin.explanations.faithfulness import deletion_and_insertion
-from gadolin.explanations.fills import head_mask
+from gadolin.explanations.baselines import head_mask
+from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
 from gadolin.explanations.subject import subject
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gadolin.errors import BundleError, RecipeError, RequestError
 from gadolin.explanations import METHODS, explain
-from gadolin.predictor import Predictor
+from gadolin.models.predictor import Predictor
 
 WITH_TORCH = [name for name, method in METHODS.items() if method.torch]
 

@@ -7,11 +7,11 @@ import pytest
 
 from gadolin.errors import RequestError
 from gadolin.explanations import Options, explain
-from gadolin.explanations.fills import FILLS
+from gadolin.explanations.baselines import FILLS
+from gadolin.explanations.methods.superpixels import superpixels
 from gadolin.explanations.subject import subject
-from gadolin.explanations.superpixels import superpixels
-from gadolin.predictor import Predictor
-from gadolin.prepare import Preparation
+from gadolin.models.predictor import Predictor
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import Slice
 
 OPTIONS = Options(samples=400, pieces=30, grids=1)

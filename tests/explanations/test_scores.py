@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gadolin.datasets.manifest import file_digest
 from gadolin.errors import DataError, RequestError
 from gadolin.explanations import Explanation, Options
-from gadolin.explanations.journal import Journal
-from gadolin.explanations.score import FAITHFUL, MEASURES, Row, Wish, score_explanations
-from gadolin.explanations.summary import Line, by_method_and_class, summarise
+from gadolin.explanations.scoring.journal import Journal
+from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Row, Wish, score_explanations
+from gadolin.explanations.scoring.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import told, trust
-from gadolin.manifest import file_digest
-from gadolin.predictor import Predictor
-from gadolin.prepare import Preparation
+from gadolin.metrics.bootstrap import Interval
+from gadolin.models.predictor import Predictor
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import NOTICE, Record, Slice
-from gadolin.report.scored import score_model
-from gadolin.report.scored_page import write_scores_page
-from gadolin.statistics import Interval
+from gadolin.reports.scored_page import write_scores_page
+from gadolin.workflows.score_explanations import score_model
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_mask_of_another_size_is_refused(predictor, outlined, tmp_path):
 
 
 def test_scores_are_written_as_json_and_csv(predictor, outlined, tmp_path):
-    from gadolin.manifest import write_manifest
+    from gadolin.datasets.manifest import write_manifest
 
     write_manifest(tmp_path / "outlined.csv", outlined)
     wish = Wish(("evidence", "centre"))
@@ -173,7 +173,7 @@ def test_scores_are_written_as_json_and_csv(predictor, outlined, tmp_path):
 
 
 def test_an_interrupted_scoring_goes_on_where_it_stood(predictor, outlined, tmp_path):
-    from gadolin.manifest import write_manifest
+    from gadolin.datasets.manifest import write_manifest
 
     write_manifest(tmp_path / "outlined.csv", outlined)
     wish, out = Wish(("evidence", "centre")), tmp_path / "scores"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gadolin.explanations import explain
 from gadolin.explanations.subject import onto_slice
-from gadolin.predictor import Predictor
-from gadolin.prepare import Box, Preparation
+from gadolin.models.predictor import Predictor
+from gadolin.preprocessing.prepare import Box, Preparation
 
 
 def test_each_cell_comes_to_lie_where_it_was_cut_from():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gadolin.errors import DataError
 from gadolin.metrics import expected_calibration_error, fit_temperature, reliability, risk_coverage
 from gadolin.metrics.selective import naming_bound, selective_statistic
-from gadolin.predictions import Table
+from gadolin.metrics.table import Table
 
 
 def softmax(logits):

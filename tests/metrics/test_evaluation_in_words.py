@@ -8,8 +8,8 @@ import numpy as np
 
 from gadolin.cli.evaluate import summary
 from gadolin.metrics import measure
-from gadolin.report.context import ReportContext
-from gadolin.report.evaluation import Evaluation
+from gadolin.reports.context import ReportContext
+from gadolin.reports.evaluation import Evaluation
 
 
 def test_every_part_is_told_with_its_classes_and_the_differences(make_table):

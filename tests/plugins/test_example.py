@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gadolin.phantom import draw_patient
+from gadolin.phantoms import draw_patient
 
 KINDS = {
     "backbone": "tinynet",
@@ -156,9 +156,9 @@ def test_the_service_decodes_the_format_in_its_own_process(run_with, example, ma
 import sys
 from pathlib import Path
 from fastapi.testclient import TestClient
-from gadolin.predictor import Predictor
-from gadolin.serve.app import create_app
-from gadolin.serve.settings import Settings
+from gadolin.models.predictor import Predictor
+from gadolin.server.app import create_app
+from gadolin.server.settings import Settings
 if __name__ == "__main__":
     app = create_app(Predictor.load(sys.argv[1], threads=1), Settings(workers=1, hosts=("testserver",)))
     with TestClient(app) as client:

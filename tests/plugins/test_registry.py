@@ -127,7 +127,7 @@ def test_a_built_in_name_is_found_without_a_look_at_what_is_installed():
 import sys
 from gadolin.explanations import METHODS
 from gadolin.readers import file_kind
-from gadolin.runtime import RUNTIMES
+from gadolin.models.runtime import RUNTIMES
 METHODS.get("lime"), RUNTIMES.get("onnxruntime"), file_kind(bytes.fromhex("89504e470d0a1a0a00000000"))
 from gadolin.registry import installed
 print(installed.cache_info().misses)

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from pydicom.dataset import Dataset
 
-from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes, nifti_bytes
 
 __all__ = ["odd_dicom_files", "odd_volumes"]
 

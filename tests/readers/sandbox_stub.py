@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from gadolin.errors import DamagedFileError
-from gadolin.readers import sandboxed
-from gadolin.readers.messages import Message
+from gadolin.readers.sandbox import child
+from gadolin.readers.sandbox.messages import Message
 
 
 def work(settings):
@@ -74,7 +74,7 @@ def _talk(_facts, _content):
 
 def _rubbish(facts, _content):
     """Let every later reply be the bytes that are wanted."""
-    sandboxed.send = lambda pipe, _message: pipe.write(bytes.fromhex(facts["bytes"]))
+    child.send = lambda pipe, _message: pipe.write(bytes.fromhex(facts["bytes"]))
     return Message({})
 
 

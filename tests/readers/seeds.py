@@ -20,7 +20,7 @@ from pydicom import uid
 from pydicom.encaps import generate_fragments
 from scipy.io import savemat
 
-from gadolin.phantom.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
 
 __all__ = ["SEEDS", "png_of_chunks"]
 

@@ -8,10 +8,10 @@ from PIL import Image
 from pydicom import uid
 
 from gadolin.errors import ReadError, RequestError
-from gadolin.phantom import draw_patient
-from gadolin.phantom.encode import DicomFacts, dicom_bytes
+from gadolin.phantoms import draw_patient
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.readers import open_bytes, read_bytes
-from gadolin.readers.codecs import DECODER_DEPENDENCIES
+from gadolin.readers.dicom.codecs import DECODER_DEPENDENCIES
 
 GREY = draw_patient("meningioma", 3, seed=1, slices=1, size=64)[0].pixels
 TWELVE = GREY.astype(np.uint16) * 16 + np.arange(64, dtype=np.uint16) % 16

@@ -14,11 +14,11 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from gadolin.errors import ReadError
-from gadolin.phantom import draw_patient
-from gadolin.phantom.encode import DicomFacts, dicom_bytes
-from gadolin.readers import dicom as reader
+from gadolin.phantoms import draw_patient
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.readers import open_bytes, read_bytes
-from gadolin.readers.kinds import HEAD, file_kind
+from gadolin.readers.dicom import reader
+from gadolin.readers.file_types import HEAD, file_kind
 
 SLICES = np.stack([each.pixels for each in draw_patient("glioma", 3, seed=1, slices=4, size=64)])
 GREY = SLICES[1]
@@ -86,7 +86,7 @@ def test_what_is_bright_stays_bright_where_the_file_is_stored_inverted(pixels, f
 
 
 def test_an_inverted_file_prepares_as_the_upright_one():
-    from gadolin.prepare import Preparation, prepare
+    from gadolin.preprocessing.prepare import Preparation, prepare
 
     inverted = read_bytes(dicom_bytes(np.uint8(255) - GREY, DicomFacts(photometric="MONOCHROME1")))
     np.testing.assert_array_equal(inverted.pixels, GREY)

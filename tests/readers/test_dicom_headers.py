@@ -12,8 +12,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from gadolin.errors import DamagedFileError, ReadError
-from gadolin.phantom import draw_patient
-from gadolin.phantom.encode import DicomFacts, dicom_bytes
+from gadolin.phantoms import draw_patient
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.readers import open_bytes, read_bytes
 
 GREY = draw_patient("glioma", 3, seed=1, slices=1, size=64)[0].pixels

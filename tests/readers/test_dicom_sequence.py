@@ -9,9 +9,9 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from gadolin.phantom.encode import DicomFacts, dicom_bytes
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.readers import open_bytes
-from gadolin.readers.dicom_sequence import sequence_of
+from gadolin.readers.dicom.sequence import sequence_of
 
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
 

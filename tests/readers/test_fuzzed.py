@@ -20,10 +20,11 @@ from pydicom import uid
 from seeds import SEEDS, png_of_chunks
 
 from gadolin.errors import ReadError
-from gadolin.phantom.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
-from gadolin.readers import jpegls, open_bytes
-from gadolin.readers.hdf5 import read_group
-from gadolin.readers.mat5 import read_struct
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
+from gadolin.readers import open_bytes
+from gadolin.readers.jpeg_ls import decoder
+from gadolin.readers.matlab.hdf5 import read_group
+from gadolin.readers.matlab.mat5 import read_struct
 
 FILES = 250  # damaged ones of each reader, each time the tests run
 RAMP = np.add.outer(np.arange(20), np.arange(17)).astype(np.int16)
@@ -127,7 +128,7 @@ def test_jpeg_ls_is_decoded_as_the_native_decoder_does(bits, near, rng):
     ]
     for picture in pictures:
         stream = bytes(imagecodecs.jpegls_encode(np.ascontiguousarray(picture, kind), level=near))
-        decoded = jpegls.decode(stream)
+        decoded = decoder.decode(stream)
         assert decoded.dtype == kind
         np.testing.assert_array_equal(decoded, imagecodecs.jpegls_decode(stream))
 
@@ -141,7 +142,7 @@ def test_damaged_jpeg_ls_ends(near):
     for _ in range(300):
         changed = stream[:start] + mutated(stream[start:], stream, chance)
         try:
-            assert jpegls.decode(changed).shape == RAMP.shape
+            assert decoder.decode(changed).shape == RAMP.shape
         except ValueError:
             ends += 1
     assert ends > 100
@@ -151,7 +152,7 @@ def test_damaged_jpeg_ls_ends(near):
 def test_jpeg_ls_of_nothing_but_zeros_ends():
     stream = bytes(imagecodecs.jpegls_encode(RAMP.astype(np.uint16)))
     with pytest.raises(ValueError, match="code stream"):
-        jpegls.decode(stream[: stream.index(b"\xff\xda") + 10] + bytes(1000))
+        decoder.decode(stream[: stream.index(b"\xff\xda") + 10] + bytes(1000))
 
 
 @pytest.mark.parametrize("marker", [0xC0, 0xC5, 0xC6, 0xC7, 0xC8, 0xCD, 0xCF])

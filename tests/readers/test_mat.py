@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gadolin.errors import ReadError
-from gadolin.phantom import draw_patient
-from gadolin.phantom.encode import mat_bytes
+from gadolin.phantoms import draw_patient
+from gadolin.phantoms.encode import mat_bytes
 from gadolin.readers import open_bytes
 
 h5py = pytest.importorskip("h5py")

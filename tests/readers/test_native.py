@@ -12,9 +12,10 @@ import pytest
 from pydicom import uid
 
 from gadolin.errors import DecoderError, ReadError
-from gadolin.phantom.encode import DicomFacts, dicom_bytes
-from gadolin.readers import jpegls, native, read, read_bytes
-from gadolin.readers.sandbox import Sandbox, has_limits
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
+from gadolin.readers import read, read_bytes
+from gadolin.readers.jpeg_ls import decoder, native
+from gadolin.readers.sandbox.sandbox import Sandbox, has_limits
 
 RAMP = np.add.outer(np.arange(40), np.arange(33)).astype(np.uint16) * 50
 STREAM = bytes(imagecodecs.jpegls_encode(RAMP))
@@ -30,9 +31,9 @@ def test_whole_files_are_read_bit_for_bit_as_without_the_library(bits, near, rng
     pictures = [rng.integers(0, top, (31, 18), endpoint=True), np.where(rng.random((40, 19)) < 0.03, top, 0)]
     for picture in pictures:
         stream = bytes(imagecodecs.jpegls_encode(picture.astype(kind), level=min(near, top // 2)))
-        own = jpegls.decode(stream)
+        own = decoder.decode(stream)
         with monkeypatch.context() as patch:
-            patch.setattr(jpegls, "decode", lambda _: pytest.fail("the library refuses it"))
+            patch.setattr(decoder, "decode", lambda _: pytest.fail("the library refuses it"))
             found = native.decode_jpegls(stream)
         assert found.dtype == own.dtype
         np.testing.assert_array_equal(found, own)

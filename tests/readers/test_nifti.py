@@ -14,7 +14,7 @@ from nibabel.nifti2 import Nifti2Image
 from nibabel.orientations import axcodes2ornt, ornt_transform
 
 from gadolin.errors import ReadError, RequestError
-from gadolin.phantom.encode import nifti_bytes
+from gadolin.phantoms.encode import nifti_bytes
 from gadolin.readers import open_bytes, open_file, read
 
 SHAPE = (40, 34, 20)  # x to the right, y to the front, z to the head

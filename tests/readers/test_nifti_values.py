@@ -9,9 +9,9 @@ import pytest
 from nibabel.nifti1 import Nifti1Image
 
 from gadolin.errors import DamagedFileError, ReadError
-from gadolin.phantom import draw_patient
-from gadolin.phantom.encode import nifti_bytes
-from gadolin.prepare import Preparation, prepare
+from gadolin.phantoms import draw_patient
+from gadolin.phantoms.encode import nifti_bytes
+from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import open_bytes, read_bytes
 
 HEADS = np.stack([each.pixels for each in draw_patient("glioma", 3, seed=1, slices=4, size=64)], 2)

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from gadolin.errors import DamagedFileError, DecoderError, TooLargeError, error_from_json
-from gadolin.readers.sandbox import Bounds, Sandbox, has_limits
+from gadolin.readers.sandbox.sandbox import Bounds, Sandbox, has_limits
 
 pytestmark = pytest.mark.skipif(not has_limits(), reason="this system does not limit processes")
 
@@ -310,7 +310,7 @@ def test_workers_of_a_pool_start_their_own_and_leave_none(method, monkeypatch):
 
 SCRIPT = """
 import sys
-from gadolin.readers.sandbox import Bounds, Sandbox
+from gadolin.readers.sandbox.sandbox import Bounds, Sandbox
 sandbox = Sandbox("sandbox_stub:work", bounds=Bounds(seconds=60.0))
 sandbox.run({"do": "read"}, b"")
 print(sandbox.pid, flush=True)
@@ -365,7 +365,7 @@ def test_it_ends_after_a_parent_that_was_killed(busy):
 def test_arrays_of_every_type_and_shape_travel(made):
     from io import FileIO
 
-    from gadolin.readers.messages import Message, receive, send
+    from gadolin.readers.sandbox.messages import Message, receive, send
 
     arrays = [np.zeros(shape, kind) for kind in ("u1", ">i2", "<f4", "f8", "?") for shape in ((0,), (3, 0), (2, 3))]
     arrays.append(np.arange(12).reshape(3, 4).T[::2])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gadolin.errors import RequestError
-from gadolin.phantom import draw_patient
-from gadolin.phantom.encode import DicomFacts, dicom_bytes, nifti_bytes
+from gadolin.phantoms import draw_patient
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes, nifti_bytes
 from gadolin.readers import open_bytes, read
 from gadolin.readers import series as series_module
 

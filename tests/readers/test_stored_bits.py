@@ -14,10 +14,10 @@ from pydicom.encaps import encapsulate
 from test_dicom_headers import with_raw
 
 from gadolin.errors import ReadError
-from gadolin.phantom import draw_patient
-from gadolin.phantom.encode import DicomFacts, dicom_bytes
+from gadolin.phantoms import draw_patient
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.readers import open_bytes, read_bytes
-from gadolin.readers.stored_bits import stored_values
+from gadolin.readers.dicom.stored_bits import stored_values
 
 GREY = draw_patient("glioma", 3, seed=1, slices=1, size=64)[0].pixels
 DEEP = GREY.astype(np.uint16) * 16 + np.arange(64, dtype=np.uint16) % 16  # all 12 bits are used

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from gadolin.network import backbones
-from gadolin.network.classifier import Classifier
-from gadolin.network.door import Door
-from gadolin.network.heads import DenseHead, LinearHead
+from gadolin.models.starting_point import StartingPoint
+from gadolin.networks import backbones
+from gadolin.networks.classifier import Classifier
+from gadolin.networks.heads import DenseHead, LinearHead
+from gadolin.networks.input import Door
 from gadolin.recipe import Network, Optimizer, Recipe, named_recipe, with_settings
-from gadolin.starting_point import StartingPoint
 from gadolin.training.batches import Examples
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan

@@ -7,10 +7,10 @@ import os
 import torch
 
 from gadolin.cli import main
-from gadolin.training import learner
+from gadolin.training import epoch
 
 RANK = int(os.environ["RANK"])
-take_step = learner.train_step
+take_step = epoch.train_step
 
 
 def train_step(*args, number, **settings):
@@ -20,5 +20,5 @@ def train_step(*args, number, **settings):
 
 
 if __name__ == "__main__":
-    learner.train_step = train_step
+    epoch.train_step = train_step
     main()

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gadolin.network import backbones
+from gadolin.networks import backbones
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.training import fit as fitting
 from gadolin.training import run as running

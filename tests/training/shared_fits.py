@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from gadolin.network import build_classifier
-from gadolin.outlines import Outlines
+from gadolin.networks import build_classifier
+from gadolin.preprocessing.outlines import Outlines
 from gadolin.recipe import Augmentation, Network, Optimizer, Recipe
 from gadolin.training.batches import Examples
 from gadolin.training.fit import fit

@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from gadolin.errors import RecipeError
-from gadolin.network import build_classifier
-from gadolin.network.classifier import Classifier
-from gadolin.network.door import Door
-from gadolin.network.heads import LinearHead
+from gadolin.networks import build_classifier
+from gadolin.networks.classifier import Classifier
+from gadolin.networks.heads import LinearHead
+from gadolin.networks.input import Door
 from gadolin.recipe import Augmentation, Network
 from gadolin.training.batches import Batch
+from gadolin.training.epoch import lesion_map_loss, make_learner, train_step
 from gadolin.training.fit import fit, is_out_of_memory
-from gadolin.training.learner import lesion_map_loss, make_learner, train_step
 
 ERRORS = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gadolin.outlines import Outlines
+from gadolin.preprocessing.outlines import Outlines
 from gadolin.training.batches import Examples, batches, class_weights, epoch_order, steps_per_epoch
 
 

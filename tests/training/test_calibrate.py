@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gadolin.bundle import Bundle, TumourScale
-from gadolin.decision import class_probabilities, tumour_logits
 from gadolin.metrics.calibration import fit_logistic
-from gadolin.prepare import Preparation
+from gadolin.models.bundle import Bundle, TumourScale
+from gadolin.models.decision import class_probabilities, tumour_logits
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.training.calibrate import calibrated, validations
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from gadolin.datasets.manifest import file_digest, read_manifest, write_manifest
 from gadolin.errors import DataError, RequestError, WeightsError
-from gadolin.manifest import file_digest, read_manifest, write_manifest
-from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.predictions import read_table
+from gadolin.metrics.table import read_table
+from gadolin.models.starting_point import StartingPoint
+from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.splits import assign_folds
-from gadolin.starting_point import StartingPoint
 from gadolin.training import crossval
 from gadolin.training.crossval import cross_validate, unfinished
 from gadolin.training.run import with_evidence

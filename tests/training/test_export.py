@@ -8,10 +8,10 @@ import onnx
 import pytest
 import torch
 
+from gadolin.datasets.manifest import file_digest
 from gadolin.errors import ParityError
-from gadolin.manifest import file_digest
-from gadolin.network import MirrorAverage
-from gadolin.runtime import OUTPUTS, open_runtime
+from gadolin.models.runtime import OUTPUTS, open_runtime
+from gadolin.networks import MirrorAverage
 from gadolin.training import export
 from gadolin.training.export import TOLERANCE, check_parity, export_graph
 

@@ -31,9 +31,9 @@ import json, sys
 import torch
 from safetensors.torch import load_file
 from gadolin.errors import WeightsError
-from gadolin.network import build_classifier
+from gadolin.networks import build_classifier
 from gadolin.recipe import named_recipe
-from gadolin.starting_point import StartingPoint
+from gadolin.models.starting_point import StartingPoint
 from gadolin.training.weights import load_weights
 
 torch.manual_seed(1)

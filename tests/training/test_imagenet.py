@@ -14,10 +14,10 @@ import torch
 from safetensors import safe_open
 
 from gadolin.errors import MissingExtraError, WeightsError
-from gadolin.network import build_classifier
-from gadolin.network.backbones import backbone
+from gadolin.models.starting_point import StartingPoint
+from gadolin.networks import build_classifier
+from gadolin.networks.backbones import backbone
 from gadolin.recipe import Network
-from gadolin.starting_point import StartingPoint
 from gadolin.training import imagenet
 from gadolin.training.imagenet import BACKBONE_KEY, packaged_weights
 from gadolin.training.weights import load_weights

@@ -7,7 +7,7 @@ import torch
 from torch import Generator
 
 from gadolin.recipe import Augmentation
-from gadolin.training.lesions import Exchange, draw_exchange, exchange
+from gadolin.training.augmentation.lesions import Exchange, draw_exchange, exchange
 
 SIDE = 64
 ILL, WELL, ANY = 0, 1, -1

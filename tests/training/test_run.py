@@ -11,19 +11,19 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from gadolin.bundle import read_bundle
+from gadolin.datasets.manifest import file_digest, read_manifest, write_manifest
 from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
-from gadolin.manifest import file_digest, read_manifest, write_manifest
-from gadolin.montage import HEAD_COUNTER
-from gadolin.network import build_classifier
-from gadolin.predictor import Predictor
-from gadolin.provenance import weights_history
+from gadolin.models.bundle import read_bundle
+from gadolin.models.predictor import Predictor
+from gadolin.models.provenance import weights_history
+from gadolin.networks import build_classifier
+from gadolin.preprocessing.montage import HEAD_COUNTER
 from gadolin.recipe import with_settings
 from gadolin.records import NO_LESION
-from gadolin.report.evaluation import Evaluation
+from gadolin.reports.evaluation import Evaluation
 from gadolin.training import bundling
+from gadolin.training.data import divide
 from gadolin.training.machine import Machine
-from gadolin.training.parts import divide
 from gadolin.training.plan import Plan
 from gadolin.training.run import _mark_lesion_classes, train_model
 

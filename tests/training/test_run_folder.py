@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gadolin.bundle import read_bundle
-from gadolin.cache import prepared_slices
-from gadolin.checks.appearance import read_summary
-from gadolin.manifest import file_digest, manifest_digest, read_manifest
+from gadolin.datasets import scan
+from gadolin.datasets.manifest import file_digest, manifest_digest, read_manifest
 from gadolin.metrics import read_table
-from gadolin.predictor import Predictor
-from gadolin.prepare import prepare
+from gadolin.models.bundle import read_bundle
+from gadolin.models.predictor import Predictor
+from gadolin.preprocessing.appearance import read_summary
+from gadolin.preprocessing.cache import prepared_slices
+from gadolin.preprocessing.prepare import prepare
 from gadolin.readers import read
-from gadolin.sources import scan
 from gadolin.splits import SUBSETS, grouping_keys
 from gadolin.training.run import train_model
 from gadolin.workflows.audit import audit

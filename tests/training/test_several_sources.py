@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gadolin.manifest import read_manifest, write_manifest
-from gadolin.phantom import PhantomPlan, write_phantoms
-from gadolin.predictor import Predictor
+from gadolin.datasets import scan
+from gadolin.datasets.manifest import read_manifest, write_manifest
+from gadolin.models.predictor import Predictor
+from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.readers import read
 from gadolin.recipe import with_settings
-from gadolin.sources import scan
-from gadolin.training.parts import divide
+from gadolin.training.data import divide
 from gadolin.training.plan import Plan
 from gadolin.training.run import Trained, train_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gadolin.training.styles import Styles, draw_styles, mix_styles
+from gadolin.training.augmentation.styles import Styles, draw_styles, mix_styles
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from gadolin.bundle import SHIPPED, read_bundle, write_bundle
+from gadolin.datasets.manifest import file_digest
 from gadolin.errors import WeightsError
-from gadolin.manifest import file_digest
-from gadolin.network import build_classifier
+from gadolin.models.bundle import SHIPPED, read_bundle, write_bundle
+from gadolin.models.starting_point import OTHER_CHOICES, StartingPoint
+from gadolin.networks import build_classifier
 from gadolin.recipe import Network, named_recipe
-from gadolin.starting_point import OTHER_CHOICES, StartingPoint
 from gadolin.training import weights
-from gadolin.training.learner import make_learner, train_step
+from gadolin.training.epoch import make_learner, train_step
 from gadolin.training.weights import has_lesion_decoder, load_weights
 
 CONFIG = Network(input_size=32, evidence="map")

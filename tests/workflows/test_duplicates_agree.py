@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from gadolin.atomic import write_json
-from gadolin.copies import copies_of_records
-from gadolin.manifest import read_manifest, write_manifest
+from gadolin.datasets.manifest import read_manifest, write_manifest
+from gadolin.duplicates import copies_of_records
+from gadolin.files.atomic import write_json
 from gadolin.splits import SUBSETS, join_copies
 from gadolin.workflows.audit import audit
 from gadolin.workflows.evaluate import evaluate

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.manifest import file_digest, write_manifest
-from gadolin.phantom import draw_patient
+from gadolin.datasets.manifest import file_digest, write_manifest
+from gadolin.phantoms import draw_patient
 from gadolin.records import Record
 from gadolin.workflows.evaluate import evaluate
 

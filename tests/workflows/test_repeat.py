@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("torch")
 
-from gadolin.bundle import read_bundle
 from gadolin.errors import WeightsError
-from gadolin.phantom import PhantomPlan, write_phantoms
+from gadolin.models.bundle import read_bundle
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.starting_point import StartingPoint
+from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.recipe import named_recipe, with_settings
-from gadolin.run_folder import RunFolder
-from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model

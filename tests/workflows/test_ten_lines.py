@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import gadolin as gd
-from gadolin.phantom import PhantomPlan, draw_patient, write_phantoms
+from gadolin.phantoms import PhantomPlan, draw_patient, write_phantoms
 from gadolin.records import NOTICE
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 
 import gadolin as gd
 from gadolin.errors import GadolinError
-from gadolin.phantom import draw_patient
+from gadolin.phantoms import draw_patient
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.views import head_mask, shrunk
 from gadolin.checks.words import flagged
-from gadolin.outlines import Outlines
+from gadolin.preprocessing.outlines import Outlines
+from gadolin.preprocessing.views import head_mask, shrunk
 from gadolin.records import Finding
 
 __all__ = ["check"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gadolin.datasets import Scan
 from gadolin.errors import ReadError
 from gadolin.readers import one_of, open_file
 from gadolin.records import Failure
-from gadolin.sources import Scan
 
 __all__ = ["beneath"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle, read_bundle
 from gadolin.errors import DataError
-from gadolin.predictions import read_table
+from gadolin.metrics.table import read_table
+from gadolin.models.bundle import Bundle, read_bundle
 from gadolin.records import Record
 
 __all__ = ["Beside"]

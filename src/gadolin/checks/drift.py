@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.checks.appearance import APPEARANCE, DECIMALS, QUANTILES, appearance, read_summary
 from gadolin.checks.probes import group_names, strangers
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
 from gadolin.checks.words import counted
-from gadolin.prepare import Preparation, prepare
-from gadolin.readers.each import each_slice
+from gadolin.metrics.bootstrap import MINIMUM_GROUPS
+from gadolin.preprocessing.appearance import APPEARANCE, DECIMALS, QUANTILES, appearance, read_summary
+from gadolin.preprocessing.prepare import Preparation, prepare
+from gadolin.readers.read_records import each_slice
 from gadolin.records import Finding, Record, Slice
-from gadolin.statistics import MINIMUM_GROUPS
 
 __all__ = ["Shift", "chance_distance", "check", "compared", "effective_groups"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gadolin.checks.subject import Subject
 from gadolin.checks.words import counted
-from gadolin.copies.components import Components
+from gadolin.duplicates.components import Components
 from gadolin.records import Finding
 from gadolin.splits import conflicts_against, conflicts_within
 

@@ -8,8 +8,8 @@ from gadolin.checks.shared import torn_apart
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
 from gadolin.checks.words import counted
+from gadolin.datasets import SOURCES
 from gadolin.records import Finding
-from gadolin.sources import SOURCES
 
 __all__ = ["check"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gadolin.checks.overlaid import WAYS, ways
 from gadolin.checks.subject import Subject
 from gadolin.checks.words import counted, percent
-from gadolin.copies import COPY_CORRELATION
+from gadolin.duplicates import COPY_CORRELATION
 from gadolin.records import Finding
 
 __all__ = ["check"]

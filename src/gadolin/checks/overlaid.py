@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gadolin.copies.register import Overlay
+from gadolin.duplicates.registration import Overlay
 
 __all__ = ["WAYS", "ways"]
 

@@ -9,16 +9,16 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.checks.appearance import asymmetry, head_aspect
 from gadolin.checks.probes import STRANGERS, WARNING, in_words, probe, probe_data_of
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.views import head_mask, shrunk
 from gadolin.checks.words import counted
+from gadolin.datasets.labels import is_without_lesion
 from gadolin.errors import ReadError
+from gadolin.preprocessing.appearance import asymmetry, head_aspect
+from gadolin.preprocessing.views import head_mask, shrunk
 from gadolin.readers import open_file
 from gadolin.records import NO_LESION, Finding
-from gadolin.sources.labels import is_without_lesion
 
 __all__ = ["check", "plane_of", "uneven"]
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.checks.subject import Subject
-from gadolin.splits import grouping_keys, join_copies
-from gadolin.statistics import (
+from gadolin.metrics.bootstrap import (
     MINIMUM_GROUPS,
     Interval,
     Statistic,
@@ -20,6 +19,7 @@ from gadolin.statistics import (
     paired_intervals,
     unanimous_interval,
 )
+from gadolin.splits import grouping_keys, join_copies
 
 __all__ = [
     "SERIOUS",

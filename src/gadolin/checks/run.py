@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gadolin.cache import readable_slices
 from gadolin.checks.beneath import beneath
 from gadolin.checks.beside import Beside
 from gadolin.checks.facts import FileFacts, file_facts
@@ -15,13 +14,14 @@ from gadolin.checks.registry import CHECKS, Check, Selection
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject, called
 from gadolin.checks.verdict import verdict
-from gadolin.copies import find_copies
+from gadolin.datasets import Scan, scan
+from gadolin.duplicates import find_copies
 from gadolin.errors import DataError, ReadError
-from gadolin.folder_walk import failures_json
-from gadolin.prepare import Preparation
+from gadolin.files.folder_walk import failures_json
+from gadolin.preprocessing.cache import readable_slices
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.progress import Progress
 from gadolin.records import JSON_FORMAT, NOTICE, Failure, Finding, Slice
-from gadolin.sources import Scan, scan
 
 __all__ = ["SEVERITIES", "AuditResult", "look_at", "subject_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 
 from gadolin.checks.subject import Subject
-from gadolin.copies.components import Components
+from gadolin.duplicates.components import Components
 
 __all__ = ["torn_apart"]
 

@@ -22,8 +22,8 @@ from gadolin.checks.probes import (
 )
 from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.views import BACKGROUND, background, painted_out, shrunk, thumbnails
 from gadolin.checks.words import counted
+from gadolin.preprocessing.views import BACKGROUND, background, painted_out, shrunk, thumbnails
 from gadolin.records import Finding
 
 __all__ = ["check", "file_columns", "tone_columns"]

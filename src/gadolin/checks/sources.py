@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from gadolin.checks.probes import group_names, strangers
 from gadolin.checks.subject import Subject
 from gadolin.checks.words import percent
+from gadolin.metrics.bootstrap import Interval, group_intervals, unanimous_interval
 from gadolin.records import Finding
-from gadolin.statistics import Interval, group_intervals, unanimous_interval
 
 __all__ = ["check"]
 

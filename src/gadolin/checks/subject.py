@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle
 from gadolin.checks.facts import FileFacts
-from gadolin.copies import Copies
-from gadolin.outlines import Outlines, prepared_outlines
-from gadolin.prepare import Preparation
+from gadolin.datasets import Scan
+from gadolin.duplicates import Copies
+from gadolin.models.bundle import Bundle
+from gadolin.preprocessing.outlines import Outlines, prepared_outlines
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import Failure, Record, slice_name
-from gadolin.sources import Scan
 from gadolin.splits import carry_patients
 
 __all__ = ["Subject", "called"]

@@ -13,7 +13,7 @@ from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
-    from gadolin.report.audit import Audit
+    from gadolin.reports.audit import Audit
 
 
 def audit(
@@ -40,9 +40,9 @@ def audit(
     Nothing is changed. Unreadable files and folders are listed, and the exit code is then 1; files that are left out
     are listed with the reason.
     """
-    from gadolin.atomic import require_file
-    from gadolin.report.drawings import load
-    from gadolin.sources import scan
+    from gadolin.datasets import scan
+    from gadolin.files.atomic import require_file
+    from gadolin.reports.drawings import load
     from gadolin.workflows.audit import audit as audit_data
 
     if report is not None:
@@ -71,7 +71,7 @@ def audit(
 
 
 def _words(found: Audit) -> str:
-    from gadolin.folder_walk import describe
+    from gadolin.files.folder_walk import describe
     from gadolin.records import NOTICE
 
     lines = [found.verdict, ""]

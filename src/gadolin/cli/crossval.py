@@ -37,8 +37,8 @@ def crossval(
     Every slice's out-of-fold probabilities are kept in evaluation/predictions.csv. Interrupted, it goes on with
     --resume, fold by fold; with --only it trains for some of them, and reports once none is left.
     """
+    from gadolin.models.starting_point import StartingPoint
     from gadolin.recipe import load_recipe, with_settings
-    from gadolin.starting_point import StartingPoint
     from gadolin.training.crossval import cross_validate
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan

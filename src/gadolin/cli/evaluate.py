@@ -11,8 +11,8 @@ from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
-    from gadolin.report.evaluation import Evaluation
-    from gadolin.statistics import Interval
+    from gadolin.metrics.bootstrap import Interval
+    from gadolin.reports.evaluation import Evaluation
 
 
 def evaluate(
@@ -35,10 +35,10 @@ def evaluate(
     Intervals resample patients (or groups of copies) and not slices. Where the model is a run folder, slices that it
     was trained on, or copies of them, are counted apart, and this reading is recorded in the run.
     """
-    from gadolin.bundle import beside
-    from gadolin.places import require_folder_of_its_own
-    from gadolin.run_folder import RunFolder
-    from gadolin.sources import scan
+    from gadolin.datasets import scan
+    from gadolin.models.bundle import beside
+    from gadolin.models.locate import require_folder_of_its_own
+    from gadolin.models.run_folder import RunFolder
     from gadolin.workflows.evaluate import evaluate as evaluate_model
 
     run = RunFolder.containing(model) or RunFolder.containing(model.resolve())

@@ -42,11 +42,11 @@ def explain(
     Files that are left out of folders are listed with the reason. For research only; not a medical device.
     """
     from gadolin.explanations import Options
-    from gadolin.files import expand, slices_of
-    from gadolin.folder_walk import failures_json
-    from gadolin.predictor import Predictor
+    from gadolin.files.folder_walk import failures_json
+    from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE, Failure
-    from gadolin.report.explained import OutputNames, Question, explain_slices, methods_for, sentences
+    from gadolin.workflows.explain import OutputNames, Question, explain_slices, methods_for, sentences
+    from gadolin.workflows.predict_files import expand, slices_of
 
     options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
     named = expand(paths)

@@ -10,8 +10,8 @@ import typer
 from gadolin.cli.output import say
 
 if TYPE_CHECKING:
-    from gadolin.files import Expanded
     from gadolin.records import Failure
+    from gadolin.workflows.predict_files import Expanded
 
 
 def split_failures(
@@ -22,7 +22,7 @@ def split_failures(
     A file without a slice that was given by its own path is left out if other files have results; else it is an error,
     because the command has no result at all.
     """
-    from gadolin.files import Omitted
+    from gadolin.workflows.predict_files import Omitted
 
     errors = [each for each in failures if not (answered and isinstance(each, Omitted))]
     aside = [each for each in failures if answered and isinstance(each, Omitted)]
@@ -44,7 +44,7 @@ def report_failures(failures: Sequence[Failure], left_out: Sequence[Failure], *,
 
     Raises typer.Exit.
     """
-    from gadolin.folder_walk import count_by_code, describe
+    from gadolin.files.folder_walk import count_by_code, describe
 
     for line in describe("left out", left_out) if not as_json else []:
         say(line)

@@ -32,7 +32,7 @@ def fetch(
     never taken for a data set. If the network fails, run the same command again: it goes on where it stopped. Licence
     and citation are printed and kept in OUT/source.json; please cite what you use.
     """
-    from gadolin.sources import fetch as fetch_source
+    from gadolin.datasets import fetch as fetch_source
 
     with ExitStack() as bars:
         begun: list[Progress] = []

@@ -11,7 +11,7 @@ import typer
 from gadolin.cli.output import print_json
 
 if TYPE_CHECKING:
-    from gadolin.bundle import TumourScale, Validation
+    from gadolin.models.bundle import TumourScale, Validation
 
 _LONG = "statistics"  # of the bundle's facts: hundreds of numbers
 _NAMES = {"weights": "training started from", "finetuned_from": "fine-tuned from weights"}
@@ -27,7 +27,7 @@ def info(
 
     What the training slices were like in numbers, which the audit compares with, is told with --json alone.
     """
-    from gadolin.bundle import read_bundle, require_weights
+    from gadolin.models.bundle import read_bundle, require_weights
     from gadolin.records import NOTICE
 
     bundle = read_bundle(model)

@@ -27,7 +27,7 @@ def phantom(
     For trying Gadolin out where no data may be had. The pictures are made up; a model trained on them knows nothing
     of patients.
     """
-    from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
+    from gadolin.phantoms import CLASSES, PhantomPlan, write_phantoms
 
     plan = PhantomPlan(patients=patients, slices=slices, size=size, seed=seed, faults=tuple(fault or ()))
     with progress_bar("drawing") as advance:

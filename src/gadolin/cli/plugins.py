@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from gadolin.registry import Entry
 
 REGISTRIES = {
-    "backbone": "gadolin.network.backbones:BACKBONES",
-    "method": "gadolin.explanations.methods:METHODS",
+    "backbone": "gadolin.networks.backbones:BACKBONES",
+    "method": "gadolin.explanations.registry:METHODS",
     "reader": "gadolin.readers:READERS",
-    "source": "gadolin.sources.known:SOURCES",
+    "source": "gadolin.datasets.releases.registry:SOURCES",
     "check": "gadolin.checks.registry:CHECKS",
-    "runtime": "gadolin.runtime:RUNTIMES",
+    "runtime": "gadolin.models.runtime:RUNTIMES",
 }
 
 

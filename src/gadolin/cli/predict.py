@@ -38,10 +38,10 @@ def predict(
     left out of folders are listed with the reason. For research only; not a medical device.
     """
     from gadolin.errors import RequestError
-    from gadolin.files import expand, predict_files
-    from gadolin.folder_walk import failures_json
-    from gadolin.predictor import Predictor
+    from gadolin.files.folder_walk import failures_json
+    from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction
+    from gadolin.workflows.predict_files import expand, predict_files
 
     if as_json and as_csv:
         raise RequestError(

@@ -12,8 +12,8 @@ from gadolin.cli.options import PatientFrom
 from gadolin.cli.output import print_json, progress_bar, table
 
 if TYPE_CHECKING:
-    from gadolin.sources import Scan
-    from gadolin.sources.release import Release
+    from gadolin.datasets import Scan
+    from gadolin.datasets.releases.release import Release
 
 
 def scan(
@@ -25,7 +25,7 @@ def scan(
 
     Files that are left out are counted by reason. If a file or folder cannot be read, the exit code is 1.
     """
-    from gadolin.sources import scan as scan_data
+    from gadolin.datasets import scan as scan_data
 
     with progress_bar("scanning") as advance:
         found = scan_data(data, patient_from=patient_from, progress=advance)
@@ -47,7 +47,7 @@ def release_lines(release: Release) -> list[str]:
 
 
 def _words(found: Scan) -> str:
-    from gadolin.folder_walk import describe
+    from gadolin.files.folder_walk import describe
 
     rows = [
         [part or "all", *map(str, counts.values()), str(sum(counts.values()))] for part, counts in found.counts.items()

@@ -10,7 +10,7 @@ import typer
 from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
-    from gadolin.predictor import Predictor
+    from gadolin.models.predictor import Predictor
 
 
 def score_explanations(
@@ -33,9 +33,9 @@ def score_explanations(
     device.
     """
     from gadolin.explanations import Options
-    from gadolin.explanations.score import Wish
-    from gadolin.predictor import Predictor
-    from gadolin.report.scored import score_model
+    from gadolin.explanations.scoring.score import Wish
+    from gadolin.models.predictor import Predictor
+    from gadolin.workflows.score_explanations import score_model
 
     predictor = Predictor.load(model)
     names, left = _named(methods, predictor)
@@ -60,9 +60,9 @@ def score_explanations(
 
 def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the methods and priors to score, and those of "all" that this model cannot be asked by."""
-    from gadolin.explanations.methods import METHODS
-    from gadolin.explanations.score import Wish
-    from gadolin.report.explained import methods_for
+    from gadolin.explanations.registry import METHODS
+    from gadolin.explanations.scoring.score import Wish
+    from gadolin.workflows.explain import methods_for
 
     if methods != "all":
         names = tuple(name.strip() for name in methods.split(","))
@@ -75,7 +75,7 @@ def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[s
 
 
 def _words(lines: list[dict[str, Any]]) -> str:
-    from gadolin.explanations.score import FAITHFUL, MEASURES
+    from gadolin.explanations.scoring.score import FAITHFUL, MEASURES
     from gadolin.records import NOTICE
 
     names = (*MEASURES, *FAITHFUL)

@@ -41,12 +41,12 @@ def serve(
     from gadolin.records import NOTICE
 
     try:
-        from gadolin.serve.addresses import is_loopback
-        from gadolin.serve.listening import listen
-        from gadolin.serve.settings import Limits, Settings
+        from gadolin.server.addresses import is_loopback
+        from gadolin.server.run import listen
+        from gadolin.server.settings import Limits, Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError((error.name or "").partition(".")[0], "serve") from error
-    from gadolin.predictor import Predictor
+    from gadolin.models.predictor import Predictor
 
     token = token or ("" if is_loopback(host) else secrets.token_urlsafe(24))
     limits = Limits(max_megabytes * 2**20, max_files, max_seconds=max_seconds, max_queue=max_queue)

@@ -11,7 +11,7 @@ from gadolin.cli.options import Cache, PatientFrom
 from gadolin.cli.output import print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
-    from gadolin.partition import Partition
+    from gadolin.splits.partition import Partition
 
 _SHOWN = 10  # dropped pictures told one by one
 
@@ -40,9 +40,9 @@ def split(
     Copies are found mirrored, turned, rescaled, recompressed, cropped or in other tones. Pictures of one slice under
     two labels are dropped. Earlier parts and folds are not kept.
     """
-    from gadolin.atomic import require_new_file
-    from gadolin.manifest import write_manifest
-    from gadolin.partition import Wish, partition
+    from gadolin.datasets.manifest import write_manifest
+    from gadolin.files.atomic import require_new_file
+    from gadolin.splits.partition import Wish, partition
 
     wish = Wish(folds, 0.2 if folds is None and test is None else test, by=by, one_each=one_each, seed=seed)
     require_new_file(out)

@@ -15,7 +15,7 @@ from gadolin.cli.options import Accumulate, Cache, Device, PatientFrom, RecipeNa
 from gadolin.cli.output import print_json, progress_bar, say
 
 if TYPE_CHECKING:
-    from gadolin.run_folder import RunFolder
+    from gadolin.models.run_folder import RunFolder
     from gadolin.training.run import Trained
 
 
@@ -49,9 +49,9 @@ def train(
     Gadolin makes. The test part is read once, after training. The run folder holds the model, its settings,
     the curves and evaluation/report.html.
     """
+    from gadolin.models.run_folder import RunFolder
+    from gadolin.models.starting_point import StartingPoint
     from gadolin.recipe import load_recipe, with_settings
-    from gadolin.run_folder import RunFolder
-    from gadolin.starting_point import StartingPoint
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan
     from gadolin.training.processes import is_rank_zero
@@ -83,7 +83,7 @@ def train(
 def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
     """Return the run to repeat; raises RequestError without one, or with options that the run decides."""
     from gadolin.errors import RequestError
-    from gadolin.run_folder import RunFolder
+    from gadolin.models.run_folder import RunFolder
 
     given = [
         parameter.opts[0]

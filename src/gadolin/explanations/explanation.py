@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.atomic import write_bytes
 from gadolin.errors import MissingExtraError, RequestError
+from gadolin.files.atomic import write_bytes
 from gadolin.records import NOTICE, Slice
 
 __all__ = ["Explanation"]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import RequestError, suggestion
-from gadolin.predictor import Predict, Predictor
-from gadolin.prepare import Box, Frame, Preparation, find_frame
+from gadolin.models.predictor import Predict, Predictor
+from gadolin.models.runtime import NetworkOutput
+from gadolin.preprocessing.prepare import Box, Frame, Preparation, find_frame
 from gadolin.records import Slice
-from gadolin.runtime import NetworkOutput
 
 __all__ = ["Subject", "class_index", "onto_slice", "reuse_output", "subject", "watched"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gadolin.bundle import Bundle
 from gadolin.explanations.explanation import Explanation
+from gadolin.models.bundle import Bundle
 
 __all__ = ["SCORES_FILE", "nothing", "told", "trust"]
 

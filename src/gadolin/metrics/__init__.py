@@ -11,7 +11,7 @@ from gadolin.metrics.calibration import (
 from gadolin.metrics.comparison import Comparison, compare
 from gadolin.metrics.measure import ClassScores, Measurement, Scores, Unscored, measure
 from gadolin.metrics.selective import RiskCoverage, risk_coverage
-from gadolin.predictions import Table, read_table, write_table
+from gadolin.metrics.table import Table, read_table, write_table
 
 __all__ = [
     "ClassScores",

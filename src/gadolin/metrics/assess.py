@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gadolin.cache import Prepared, prepared_slices
 from gadolin.errors import DataError, suggestion
-from gadolin.predictions import Table
-from gadolin.predictor import Predictor
+from gadolin.metrics.table import Table
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import RunFolder
+from gadolin.preprocessing.cache import Prepared, prepared_slices
 from gadolin.progress import Progress
 from gadolin.records import Record
-from gadolin.run_folder import RunFolder
 from gadolin.splits import grouping_keys
 
 __all__ = ["assess", "predictions_of", "tested_records"]

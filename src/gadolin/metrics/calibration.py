@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.calibration import logistic
 from gadolin.errors import DataError
-from gadolin.predictions import Table
+from gadolin.metrics.table import Table
+from gadolin.models.calibration import logistic
 
 __all__ = [
     "BINS",

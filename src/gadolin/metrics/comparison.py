@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
+from gadolin.metrics.bootstrap import RESAMPLES, Interval, Statistic, mcnemar, paired_intervals
 from gadolin.metrics.scores import accuracy, cells, f1, macro
-from gadolin.predictions import Table
-from gadolin.statistics import RESAMPLES, Interval, Statistic, mcnemar, paired_intervals
+from gadolin.metrics.table import Table
 
 __all__ = ["Comparison", "compare"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.metrics.bootstrap import Interval, group_intervals
 from gadolin.metrics.scores import accuracy, cells, f1, macro, recall
-from gadolin.predictions import Table
-from gadolin.statistics import Interval, group_intervals
+from gadolin.metrics.table import Table
 
 __all__ = ["DIFFERENCE_FIGURES", "Difference", "part_differences"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
+from gadolin.metrics.bootstrap import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
 from gadolin.metrics.calibration import expected_calibration_error
 from gadolin.metrics.differences import Difference, part_differences
 from gadolin.metrics.ranking import Ranking
@@ -25,10 +26,9 @@ from gadolin.metrics.scores import (
     recall,
 )
 from gadolin.metrics.selective import selective_statistic
-from gadolin.predictions import Table
+from gadolin.metrics.table import Table
 from gadolin.records import JSON_FORMAT
 from gadolin.splits import SUBSETS
-from gadolin.statistics import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
 
 __all__ = [
     "ALL",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.predictions import Table
-from gadolin.statistics import Statistic
+from gadolin.metrics.bootstrap import Statistic
+from gadolin.metrics.table import Table
 
 __all__ = ["AIMED_ACCURACY", "ANSWERED", "RiskCoverage", "naming_bound", "risk_coverage", "selective_statistic"]
 

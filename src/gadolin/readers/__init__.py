@@ -17,9 +17,9 @@ from gadolin.errors import (
     cannot_open,
     suggestion,
 )
-from gadolin.folder_walk import special_file
+from gadolin.files.folder_walk import special_file
 from gadolin.readers.contents import CHANNELS, Contents, check_size, require_frame
-from gadolin.readers.kinds import HEAD, SUFFIXES, file_kind
+from gadolin.readers.file_types import HEAD, SUFFIXES, file_kind
 from gadolin.readers.raster import open_raster
 from gadolin.readers.registry import READERS, Reader, open_with, unusable_plugins
 from gadolin.records import Slice
@@ -132,15 +132,15 @@ def one_of(contents: Contents, frame: int | None) -> Slice:
 def _opened(kind: str, content: bytes, plane: str) -> Contents:
     """Open by kind; a format's library is imported when a file of it is met."""
     if kind == "DICOM":
-        from gadolin.readers.dicom import open_dicom
+        from gadolin.readers.dicom.reader import open_dicom
 
         return open_dicom(content)
     if kind == "NIfTI":
-        from gadolin.readers.nifti import open_nifti
+        from gadolin.readers.nifti.reader import open_nifti
 
         return open_nifti(content, plane)
     if kind == "MATLAB":
-        from gadolin.readers.mat import open_mat
+        from gadolin.readers.matlab.reader import open_mat
 
         return open_mat(content)
     return open_raster(content, kind) if kind in SUFFIXES else open_with(kind, content)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gadolin.errors import ReadError, TooLargeError, UnknownFormatError
-from gadolin.patients import pseudonym
+from gadolin.readers.pseudonyms import pseudonym
 from gadolin.records import Slice
 
 __all__ = [

@@ -70,7 +70,7 @@ def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
         held = f"{frame.components} channels of {frame.bits} bits, frame {frame.marker:#x}"
         raise variant_not_read(format_name="JPEG", held=held)
     if frame.marker == _LS:
-        from gadolin.readers.native import decode_jpegls
+        from gadolin.readers.jpeg_ls.native import decode_jpegls
 
         pixels: NDArray[Any] = decode_jpegls(content)
     else:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DamagedFileError
-from gadolin.readers.inflate import inflate
+from gadolin.readers.decompress import inflate
 
 __all__ = ["Png", "byte_planes", "open_png"]
 

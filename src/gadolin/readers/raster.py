@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gadolin.errors import DamagedFileError, ReadError, TooLargeError, UnknownFormatError
-from gadolin.readers import tiff_picture
-from gadolin.readers.channels import flattened, hidden, turned
 from gadolin.readers.contents import (
     CHANNELS,
     MAX_PIXELS,
@@ -24,11 +22,13 @@ from gadolin.readers.contents import (
     require_one_frame,
     to_grey,
 )
-from gadolin.readers.inflate import most_unpacked
+from gadolin.readers.decompress import most_unpacked
+from gadolin.readers.file_types import HEAD, file_kind
+from gadolin.readers.greyscale import flattened, hidden, turned
 from gadolin.readers.jpeg import decode_unusual, exif_of, frame_of, is_usual, without_marks
-from gadolin.readers.kinds import HEAD, file_kind
 from gadolin.readers.png import byte_planes, open_png
-from gadolin.readers.tiff import RGB, at_page, layout_of
+from gadolin.readers.tiff import picture as tiff_picture
+from gadolin.readers.tiff.directories import RGB, at_page, layout_of
 from gadolin.records import Slice
 
 __all__ = ["FORMATS", "decode", "open_raster"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import Place
-from gadolin.readers.kinds import HEAD, file_kind, foreign, is_other
+from gadolin.readers.file_types import HEAD, file_kind, foreign, is_other
 from gadolin.readers.planes import NOWHERE, along, are_three_planes, localiser, planes_of
 from gadolin.records import Failure
 

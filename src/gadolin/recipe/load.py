@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gadolin.errors import RecipeError
+from gadolin.models.run_folder import RunFolder
 from gadolin.recipe.presets import RECIPES, named_recipe
 from gadolin.recipe.recipe import Recipe
-from gadolin.run_folder import RunFolder
 
 __all__ = ["load_recipe"]
 

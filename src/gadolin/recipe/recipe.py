@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gadolin.errors import RecipeError, RequestError
-from gadolin.prepare import Preparation
+from gadolin.models.run_folder import RunFolder
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.recipe.documents import FORMAT, checked_json, read_toml, toml_text
 from gadolin.recipe.fields import choice, number, require_fields, switch, text
 from gadolin.recipe.keys import changed
-from gadolin.run_folder import RunFolder
 
 __all__ = ["Augmentation", "Corruptions", "Network", "Optimizer", "Recipe", "Sources"]
 

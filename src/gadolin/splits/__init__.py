@@ -1,11 +1,11 @@
 """Splits that keep what belongs together on one side: patients, and copies of one slice."""
 
-from gadolin.splits.bonds import grouping_keys, join_copies, kept_together
-from gadolin.splits.carry import carry_patients
 from gadolin.splits.conflicts import conflicts_against, conflicts_within
-from gadolin.splits.cut import cut
 from gadolin.splits.folds import assign_folds, check_folds
+from gadolin.splits.groups import grouping_keys, join_copies, kept_together
+from gadolin.splits.holdout import cut
 from gadolin.splits.overlap import SUBSETS, Overlap, duplicates, learned_before, overlap, part_name
+from gadolin.splits.patient_transfer import carry_patients
 
 __all__ = [
     "SUBSETS",

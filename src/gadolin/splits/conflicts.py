@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from gadolin.copies import Copies
+from gadolin.duplicates import Copies
 from gadolin.records import Record
 
 __all__ = ["conflicts_against", "conflicts_within"]

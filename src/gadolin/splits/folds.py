@@ -10,7 +10,7 @@ import numpy as np
 
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.splits.bonds import kept_together
+from gadolin.splits.groups import kept_together
 
 __all__ = ["assign_folds", "check_folds"]
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gadolin.copies import Copies
+from gadolin.duplicates import Copies
 from gadolin.records import Record
 
 __all__ = ["SUBSETS", "Overlap", "duplicates", "learned_before", "overlap", "part_name"]

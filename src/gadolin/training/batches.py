@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gadolin.outlines import Outlines
+from gadolin.preprocessing.outlines import Outlines
 
 __all__ = ["Batch", "Examples", "batches", "class_weights", "epoch_order", "epoch_size", "steps_per_epoch"]
 

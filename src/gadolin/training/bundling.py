@@ -14,22 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from gadolin.atomic import write_bytes
-from gadolin.bundle import Bundle, Validation, write_bundle
-from gadolin.checks.appearance import appearance, summary
-from gadolin.manifest import file_digest
-from gadolin.montage import HEAD_COUNTER
-from gadolin.network import Classifier, MirrorAverage
-from gadolin.predictor import Predictor
+from gadolin.datasets.manifest import file_digest
+from gadolin.files.atomic import write_bytes
+from gadolin.models.bundle import Bundle, Validation, write_bundle
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import Provenance
+from gadolin.models.runtime import NetworkOutput, open_runtime
+from gadolin.networks import Classifier, MirrorAverage
+from gadolin.preprocessing.appearance import appearance, summary
+from gadolin.preprocessing.montage import HEAD_COUNTER
 from gadolin.recipe import Recipe
-from gadolin.run_folder import Provenance
-from gadolin.runtime import NetworkOutput, open_runtime
 from gadolin.splits import grouping_keys
 from gadolin.training.calibrate import calibrated, validations
+from gadolin.training.data import Parts
 from gadolin.training.export import export_graph
-from gadolin.training.gate import ENOUGH, Gate, add_gate, bound, fit_gate
 from gadolin.training.imagenet import BACKBONE_KEY
-from gadolin.training.parts import Parts
+from gadolin.training.ood import ENOUGH, Gate, add_gate, bound, fit_gate
 
 __all__ = ["make_bundle"]
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.bundle import Bundle, TumourScale, Validation
-from gadolin.calibration import logistic
-from gadolin.decision import class_probabilities, decide, tumour_logits
+from gadolin.datasets.labels import lesion_classes
 from gadolin.metrics import fit_temperature
 from gadolin.metrics.calibration import fit_logistic
 from gadolin.metrics.selective import naming_bound
-from gadolin.sources.labels import lesion_classes
+from gadolin.models.bundle import Bundle, TumourScale, Validation
+from gadolin.models.calibration import logistic
+from gadolin.models.decision import class_probabilities, decide, tumour_logits
 
 __all__ = ["calibrated", "validations"]
 

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from gadolin.atomic import write_bytes
 from gadolin.errors import DataError
+from gadolin.files.atomic import write_bytes
 
 __all__ = ["Checkpoint", "load_checkpoint", "optimizer_tensors", "restore_optimizer", "save_checkpoint"]
 

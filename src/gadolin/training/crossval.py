@@ -12,23 +12,23 @@ from pathlib import Path
 import numpy as np
 
 from gadolin._version import __version__
-from gadolin.atomic import require_fresh
-from gadolin.cache import prepared_slices
+from gadolin.datasets import require_trainable, scan
+from gadolin.datasets.manifest import manifest_digest, read_manifest, write_manifest
 from gadolin.errors import DataError, RequestError, WeightsError
-from gadolin.manifest import manifest_digest, read_manifest, write_manifest
+from gadolin.files.atomic import require_fresh
 from gadolin.metrics import measure
-from gadolin.network.backbones import require_backbone
-from gadolin.predictions import Table, read_table
+from gadolin.metrics.table import Table, read_table
+from gadolin.models.run_folder import RunFolder
+from gadolin.networks.backbones import require_backbone
+from gadolin.preprocessing.cache import prepared_slices
 from gadolin.progress import Progress
 from gadolin.records import Record
-from gadolin.report.assessment import pretraining_notes
-from gadolin.report.context import Mistake, ReportContext, worst_mistakes
-from gadolin.report.evaluation import Evaluation
-from gadolin.run_folder import RunFolder
-from gadolin.sources import require_trainable, scan
+from gadolin.reports.assessment import pretraining_notes
+from gadolin.reports.context import Mistake, ReportContext, worst_mistakes
+from gadolin.reports.evaluation import Evaluation
 from gadolin.splits import check_folds
-from gadolin.training.claim import require_same
 from gadolin.training.plan import Plan
+from gadolin.training.resume import require_same
 from gadolin.training.run import train_model, with_evidence
 from gadolin.training.weights import has_lesion_decoder
 

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from gadolin.atomic import replacing
-from gadolin.decision import softmax
+from gadolin.datasets.manifest import file_digest
 from gadolin.errors import ParityError
-from gadolin.manifest import file_digest
-from gadolin.network.classifier import SequenceOutput
-from gadolin.runtime import OUTPUTS, SEQUENCE, open_runtime
+from gadolin.files.atomic import replacing
+from gadolin.models.decision import softmax
+from gadolin.models.runtime import OUTPUTS, SEQUENCE, open_runtime
+from gadolin.networks.classifier import SequenceOutput
 
 __all__ = ["TOLERANCE", "export_graph", "forget_origin"]
 

@@ -15,10 +15,10 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.tensorboard import SummaryWriter
 
-from gadolin.atomic import write_text
 from gadolin.errors import DataError, RecipeError
-from gadolin.network import Classifier
-from gadolin.network.distributed import global_batch_norm
+from gadolin.files.atomic import write_text
+from gadolin.networks import Classifier
+from gadolin.networks.distributed import global_batch_norm
 from gadolin.progress import Progress
 from gadolin.recipe import Recipe
 from gadolin.training.batches import Examples
@@ -29,7 +29,7 @@ from gadolin.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from gadolin.training.learner import Learner, make_learner, train_epoch, validate
+from gadolin.training.epoch import Learner, make_learner, train_epoch, validate
 from gadolin.training.machine import Machine
 from gadolin.training.processes import gather_errors
 

@@ -18,10 +18,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from gadolin.atomic import write_bytes
-from gadolin.cache import default_cache_folder
+from gadolin.datasets.manifest import file_digest
 from gadolin.errors import DataError, MissingExtraError, OutputError, WeightsError
-from gadolin.manifest import file_digest
+from gadolin.files.atomic import write_bytes
+from gadolin.preprocessing.cache import default_cache_folder
 
 __all__ = ["BACKBONE_KEY", "PACKAGES", "packaged_weights"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gadolin.datasets import Scan
 from gadolin.errors import DataError, RequestError, WeightsError
+from gadolin.models.run_folder import RunFolder
+from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import Recipe
-from gadolin.run_folder import RunFolder
-from gadolin.sources import Scan
-from gadolin.starting_point import StartingPoint
 from gadolin.training.machine import Machine
 
 __all__ = ["Plan"]

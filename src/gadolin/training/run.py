@@ -16,31 +16,31 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from gadolin.bundle import Bundle
-from gadolin.copies import copies_where_readable
+from gadolin.datasets.manifest import manifest_digest, write_manifest
+from gadolin.duplicates import copies_where_readable
 from gadolin.errors import DataError, RequestError
-from gadolin.manifest import manifest_digest, write_manifest
-from gadolin.network import Classifier, build_classifier
-from gadolin.network.backbones import require_backbone
-from gadolin.network.heads import OutlineHead
-from gadolin.predictor import Predictor
+from gadolin.models.bundle import Bundle
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import Provenance, RunFolder
+from gadolin.models.runtime import open_runtime
+from gadolin.networks import Classifier, build_classifier
+from gadolin.networks.backbones import require_backbone
+from gadolin.networks.heads import OutlineHead
 from gadolin.progress import Progress
 from gadolin.recipe import Recipe
 from gadolin.records import Record
-from gadolin.report.assessment import Assessment, assess_model
-from gadolin.report.evaluation import Evaluation
-from gadolin.run_folder import Provenance, RunFolder
-from gadolin.runtime import open_runtime
+from gadolin.reports.assessment import Assessment, assess_model
+from gadolin.reports.evaluation import Evaluation
 from gadolin.splits import overlap
 from gadolin.training.batches import Examples, epoch_size, steps_per_epoch
 from gadolin.training.bundling import make_bundle
 from gadolin.training.checkpoint import Checkpoint
-from gadolin.training.claim import claimed, require_same
+from gadolin.training.data import Parts, divide
 from gadolin.training.fit import fit
 from gadolin.training.machine import Machine
-from gadolin.training.parts import Parts, divide
 from gadolin.training.plan import Plan
 from gadolin.training.processes import detect_lost_rank, gather_errors, rank_zero_first
+from gadolin.training.resume import claimed, require_same
 from gadolin.training.weights import has_lesion_decoder, load_weights, require_unseen
 
 __all__ = ["Trained", "train_model", "with_evidence"]

@@ -12,15 +12,15 @@ from lightning_fabric import Fabric
 from torch import Generator, Tensor
 from torch.optim import Optimizer
 
-from gadolin.network import Classifier
-from gadolin.network.classifier import SequenceOutput
+from gadolin.networks import Classifier
+from gadolin.networks.classifier import SequenceOutput
 from gadolin.recipe import Corruptions, Recipe
-from gadolin.training import augment
+from gadolin.training.augmentation import transforms
+from gadolin.training.augmentation.corruptions import disturb, draw_disturbance
+from gadolin.training.augmentation.foreign_lesions import draw_foreign, paint_foreign
+from gadolin.training.augmentation.lesions import draw_exchange, exchange
+from gadolin.training.augmentation.styles import draw_styles, mix_styles
 from gadolin.training.batches import Batch
-from gadolin.training.disturb import disturb, draw_disturbance
-from gadolin.training.foreign import draw_foreign, paint_foreign
-from gadolin.training.lesions import draw_exchange, exchange
-from gadolin.training.styles import draw_styles, mix_styles
 
 __all__ = ["Learner", "class_loss", "learn", "lesion_map_loss", "target_rows", "train_step", "update_ema"]
 
@@ -138,14 +138,14 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
     prepared, classes = learner.fabric.to_device((batch.prepared, batch.targets))
     count = len(classes)
     with torch.no_grad():
-        drawn = augment.draw(count, recipe.augmentation, generator)
-        scaled = augment.apply(learner.network.door.scale(prepared, size), drawn)
+        drawn = transforms.draw(count, recipe.augmentation, generator)
+        scaled = transforms.apply(learner.network.door.scale(prepared, size), drawn)
         targets = target_rows(classes, batch.kind_known, learner.kinds)
         lesion_map = _lesion_map(learner, batch, drawn) if recipe.network.evidence == "outlines" else None
         if recipe.augmentation.p_style:
             scaled = mix_styles(scaled, draw_styles(count, recipe.augmentation.p_style, generator))
         if lesion_map is None:
-            scaled, targets = augment.mix(scaled, targets, recipe.augmentation.mixup, generator)
+            scaled, targets = transforms.mix(scaled, targets, recipe.augmentation.mixup, generator)
         else:
             if recipe.augmentation.p_lesion_removal or recipe.augmentation.p_lesion_paste:
                 moved = draw_exchange(count, recipe.augmentation, generator)
@@ -265,12 +265,12 @@ def lesion_map_loss(
     return ((entropy + dice) * known).sum() / count
 
 
-def _lesion_map(learner: Learner, batch: Batch, drawn: augment.Draw) -> Tensor | None:
+def _lesion_map(learner: Learner, batch: Batch, drawn: transforms.Draw) -> Tensor | None:
     """Return the batch's outlines (n, 1, 64, 64) in [0, 1], moved as the slices were; below 0 where unknown."""
     if batch.outlines is None or batch.outlined is None:
         return None
     outlines, known = learner.fabric.to_device((batch.outlines, batch.outlined))
-    moved = augment.move(outlines.float().unsqueeze(1) / 255, drawn)
+    moved = transforms.move(outlines.float().unsqueeze(1) / 255, drawn)
     return torch.where(known.view(-1, 1, 1, 1), moved, -1.0)
 
 

@@ -14,14 +14,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from gadolin.datasets.manifest import read_manifest
 from gadolin.errors import DataError, WeightsError
-from gadolin.manifest import read_manifest
-from gadolin.network import Classifier
-from gadolin.network.backbones import backbone
-from gadolin.network.heads import Head
-from gadolin.provenance import pretraining_notice
+from gadolin.models.provenance import pretraining_notice
+from gadolin.models.starting_point import OTHER_CHOICES, StartingPoint
+from gadolin.networks import Classifier
+from gadolin.networks.backbones import backbone
+from gadolin.networks.heads import Head
 from gadolin.records import Record
-from gadolin.starting_point import OTHER_CHOICES, StartingPoint
 from gadolin.training.imagenet import BACKBONE_KEY, PACKAGES, packaged_weights
 
 __all__ = ["has_lesion_decoder", "load_weights", "require_unseen"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gadolin.checks import Beside, look_at, subject_of
 from gadolin.checks.registry import Selection
+from gadolin.datasets import Scan
 from gadolin.progress import Progress
-from gadolin.report.audit import Audit
-from gadolin.sources import Scan
+from gadolin.reports.audit import Audit
 
 __all__ = ["audit"]
 

@@ -8,8 +8,8 @@ from gadolin.errors import RequestError
 from gadolin.metrics.assess import predictions_of
 from gadolin.metrics.comparison import Comparison
 from gadolin.metrics.comparison import compare as compare_tables
-from gadolin.predictions import Table, read_table
-from gadolin.report.evaluation import Evaluation
+from gadolin.metrics.table import Table, read_table
+from gadolin.reports.evaluation import Evaluation
 from gadolin.workflows.train import Run
 
 __all__ = ["compare"]

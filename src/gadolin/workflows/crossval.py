@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gadolin.models.starting_point import StartingPoint
 from gadolin.progress import Progress
-from gadolin.report.evaluation import Evaluation
-from gadolin.starting_point import StartingPoint
+from gadolin.reports.evaluation import Evaluation
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.workflows.split import as_data
 
 if TYPE_CHECKING:
+    from gadolin.datasets import Scan
     from gadolin.recipe import Recipe
-    from gadolin.sources import Scan
     from gadolin.workflows.split import Split
 
 __all__ = ["CrossValidation", "crossval"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from gadolin.copies import copies_where_readable
-from gadolin.folder_walk import count_by_code
-from gadolin.manifest import read_manifest
+from gadolin.datasets import Scan, scan
+from gadolin.datasets.manifest import read_manifest
+from gadolin.duplicates import copies_where_readable
+from gadolin.files.folder_walk import count_by_code
 from gadolin.metrics.assess import tested_records
-from gadolin.predictor import Predictor
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import RunFolder
 from gadolin.progress import Progress
 from gadolin.records import Record
-from gadolin.report.assessment import Assessment, assess_model
-from gadolin.report.evaluation import Evaluation
-from gadolin.run_folder import RunFolder
-from gadolin.sources import Scan, scan
+from gadolin.reports.assessment import Assessment, assess_model
+from gadolin.reports.evaluation import Evaluation
 from gadolin.splits import overlap
 
 __all__ = ["evaluate"]

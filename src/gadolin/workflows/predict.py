@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import overload
 
-from gadolin.inputs import One, Several
-from gadolin.predictor import Predictor
+from gadolin.models.predictor import Predictor
+from gadolin.readers.inputs import One, Several
 from gadolin.records import Prediction
 
 __all__ = ["load_model", "predict"]

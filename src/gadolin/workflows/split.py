@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gadolin.manifest import write_manifest
-from gadolin.partition import Partition, Wish, partition
+from gadolin.datasets import Scan, scan
+from gadolin.datasets.manifest import write_manifest
 from gadolin.progress import Progress
-from gadolin.sources import Scan, scan
+from gadolin.splits.partition import Partition, Wish, partition
 
 __all__ = ["Split", "as_data", "split"]
 

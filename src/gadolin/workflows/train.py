@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gadolin.errors import RequestError
-from gadolin.predictor import Predictor
+from gadolin.models.predictor import Predictor
+from gadolin.models.run_folder import Provenance, RunFolder
+from gadolin.models.starting_point import StartingPoint
 from gadolin.progress import Progress
-from gadolin.report.evaluation import Evaluation
-from gadolin.run_folder import Provenance, RunFolder
-from gadolin.starting_point import StartingPoint
+from gadolin.reports.evaluation import Evaluation
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.workflows.split import as_data
 
 if TYPE_CHECKING:
+    from gadolin.datasets import Scan
     from gadolin.recipe import Recipe
-    from gadolin.sources import Scan
     from gadolin.workflows.split import Split
 
 __all__ = ["Run", "train"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.runtime import RUNTIMES, NetworkOutput
+from gadolin.models.runtime import RUNTIMES, NetworkOutput
 
 __all__ = ["OneByOne"]
 

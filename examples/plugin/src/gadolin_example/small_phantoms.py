@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from gadolin.manifest import write_manifest
-from gadolin.phantom import CLASSES, PhantomPlan, write_phantoms
+from gadolin.datasets import Release, Scan, Source, scan
+from gadolin.datasets.manifest import write_manifest
+from gadolin.phantoms import CLASSES, PhantomPlan, write_phantoms
 from gadolin.progress import Progress
-from gadolin.sources import Release, Scan, Source, scan
 
 __all__ = ["SMALL_PHANTOMS", "fetch"]
 

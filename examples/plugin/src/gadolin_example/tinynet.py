@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gadolin.network import Backbone
+from gadolin.networks import Backbone
 
 __all__ = ["TINYNET", "TinyNet"]
 

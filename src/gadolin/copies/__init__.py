@@ -1,7 +1,0 @@
-"""Copies of one slice, however they were mirrored, turned, rescaled, cut or saved again."""
-
-from gadolin.copies.copies import Copies, Copy
-from gadolin.copies.find import COPY_CORRELATION, find_copies
-from gadolin.copies.records import copies_of_records, copies_where_readable
-
-__all__ = ["COPY_CORRELATION", "Copies", "Copy", "copies_of_records", "copies_where_readable", "find_copies"]

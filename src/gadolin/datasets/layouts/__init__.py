@@ -1,0 +1,1 @@
+"""How data sets are laid out on disk: folders by class, tables beside pictures."""

@@ -1,0 +1,1 @@
+"""Public data sets: how each is fetched, recognised and scanned."""

@@ -1,0 +1,7 @@
+"""Copies of one slice, however they were mirrored, turned, rescaled, cut or saved again."""
+
+from gadolin.duplicates.copies import Copies, Copy
+from gadolin.duplicates.find import COPY_CORRELATION, find_copies
+from gadolin.duplicates.records import copies_of_records, copies_where_readable
+
+__all__ = ["COPY_CORRELATION", "Copies", "Copy", "copies_of_records", "copies_where_readable", "find_copies"]

@@ -1,0 +1,109 @@
+"""What is seen where a piece of a slice is taken away, and where the head is that it is taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import RequestError, suggestion
+from gadolin.explanations.subject import Subject
+from gadolin.preprocessing.head import find_head, within_hull
+
+__all__ = ["FILLS", "Picture", "filled", "head_mask", "head_tones", "onto_pixels"]
+
+_BLUR = 0.08  # of the head's side: standard deviation
+_RADIUS = 3  # pixels, of inpainting
+_WORKING = 256  # pixels: side that the head is found at
+
+Picture = NDArray[np.float32]
+
+
+def head_tones(subject: Subject) -> tuple[Picture, NDArray[np.bool_]]:
+    """Return the tones of the framed slice in [0, 1], (h, w) of 256 pixels at most, and where the head is on them."""
+    tones = _tones(subject)
+    factor = min(1.0, _WORKING / max(tones.shape))
+    height, width = (max(1, round(side * factor)) for side in tones.shape)
+    small = np.asarray(cv2.resize(tones, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    return small, _head(small)
+
+
+def head_mask(subject: Subject) -> NDArray[np.bool_]:
+    """Return where the head is on the pixels of the slice, (H, W) bool."""
+    _, head = head_tones(subject)
+    return onto_pixels(head.astype(np.int32), subject) > 0
+
+
+def onto_pixels(numbers: NDArray[np.int32], subject: Subject) -> NDArray[np.int32]:
+    """Return the numbers (h, w) of what ``head_tones`` shows on the pixels of the slice (H, W), -1 around them."""
+    whole = np.full(subject.image.pixels.shape, -1, np.int32)
+    inside = _framed(subject)
+    height, width = whole[inside].shape
+    large = cv2.resize(numbers.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    whole[inside] = large.astype(np.int32)
+    return whole
+
+
+def filled(subject: Subject, head: NDArray[np.bool_], fill: str) -> Picture:
+    """Return (H, W) float32: the slice as it is seen where every piece of the ``head`` (H, W) is taken away.
+
+    ``fill`` names what is seen: "blur", the blurred slice; "mean", the mean tone of the head; "inpaint", what the
+    head's rim continues into (Telea 2004). Raises RequestError for another name.
+    """
+    if fill not in FILLS:
+        raise RequestError(
+            code="fill_unknown",
+            rule=f"the fill must be one of {', '.join(FILLS)}",
+            got=f"got {fill!r}{suggestion(fill, FILLS)}",
+        )
+    box = subject.frame.box
+    return np.asarray(FILLS[fill](subject.image.pixels, head, _BLUR * max(box.height, box.width)), np.float32)
+
+
+def _tones(subject: Subject) -> Picture:
+    """Return the tones within the frame's box, as far as the picture reaches, in [0, 1]."""
+    black, white = subject.frame.black, subject.frame.white
+    inside = subject.image.pixels[_framed(subject)]
+    return np.asarray(np.clip((inside - black) / max(white - black, 1e-12), 0, 1), np.float32)
+
+
+def _framed(subject: Subject) -> tuple[slice, slice]:
+    """Return the rows and columns of the slice that lie in the frame's box."""
+    box, (height, width) = subject.frame.box, subject.image.pixels.shape
+    rows = slice(max(box.top, 0), min(box.top + box.height, height))
+    return rows, slice(max(box.left, 0), min(box.left + box.width, width))
+
+
+def _head(tones: Picture) -> NDArray[np.bool_]:
+    """Return the convex hull of the largest bright thing, (H, W) bool."""
+    smooth = cv2.GaussianBlur(np.rint(255 * tones).astype(np.uint8), (0, 0), max(tones.shape) / 128)
+    return within_hull(find_head(np.asarray(smooth, np.uint8)), tones.shape) > 0
+
+
+def _blurred(pixels: Picture, head: NDArray[np.bool_], sigma: float) -> Picture:
+    """Return the slice blurred within the head, so that no black from outside comes in."""
+    inside = cv2.GaussianBlur(np.where(head, pixels, np.float32(0)), (0, 0), sigma)
+    share = cv2.GaussianBlur(head.astype(np.float32), (0, 0), sigma)
+    return np.asarray(inside / np.maximum(share, 1e-3), np.float32)
+
+
+def _mean(pixels: Picture, head: NDArray[np.bool_], _: float) -> Picture:
+    return np.full_like(pixels, pixels[head].mean())
+
+
+def _inpainted(pixels: Picture, head: NDArray[np.bool_], _: float) -> Picture:
+    """Return the slice with the inside of the head continued inwards from its rim."""
+    rim = cv2.erode(head.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(1, round(0.02 * head.shape[0])))
+    low, high = float(pixels.min()), float(pixels.max())
+    bytes_ = np.rint((pixels - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+    painted = cv2.inpaint(bytes_, rim, _RADIUS, cv2.INPAINT_TELEA).astype(np.float32)
+    return np.asarray(painted * np.float32((high - low) / 255) + np.float32(low), np.float32)
+
+
+FILLS: dict[str, Callable[[Picture, NDArray[np.bool_], float], Picture]] = {
+    "blur": _blurred,
+    "mean": _mean,
+    "inpaint": _inpainted,
+}

@@ -1,0 +1,51 @@
+"""Explaining one slice by one method: the one path that every caller takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from gadolin.errors import RequestError
+from gadolin.explanations.explanation import Explanation
+from gadolin.explanations.options import Options
+from gadolin.explanations.registry import method as method_of
+from gadolin.explanations.subject import Subject, subject
+from gadolin.models.predictor import Predict, Predictor
+from gadolin.readers.inputs import One, slices_from
+
+__all__ = ["explain", "explain_subject"]
+
+
+def explain(
+    model: Predictor | Predict | Path | str,
+    image: One,
+    *,
+    method: str = "evidence",
+    label: str | None = None,
+    options: Options | None = None,
+    classes: Sequence[str] = (),
+) -> Explanation:
+    """Return the evidence for ``label`` in a slice, by default for the predicted class.
+
+    ``model`` is a Predictor or the path of one, or for "lime" and "shap" any callable from pixels (N, H, W) float32 to
+    probabilities (N, K) of ``classes``. ``image`` is a path, a Slice or an array (H, W). The same arguments give the
+    same map. Raises RequestError for an unknown method or class, a slice without a head, or too few samples; ReadError
+    for a file that cannot be read; MissingExtraError where a package is not installed.
+    """
+    method_of(method)
+    given = slices_from(image)
+    if not given.alone:
+        raise RequestError(
+            code="input_unfit", rule="an explanation is of one slice", got="got several", remedy="explain one at a time"
+        )
+    if not callable(model) and not isinstance(model, Predictor):
+        model = Predictor.load(model)
+    return explain_subject(subject(model, given.slices[0], label, classes=classes), method, options)
+
+
+def explain_subject(asked: Subject, method: str, options: Options | None = None) -> Explanation:
+    """Return the evidence for the class of a subject, by ``method``; raises as ``explain`` does."""
+    options = options or Options()
+    heat, samples = method_of(method).load()(asked, options)
+    return Explanation(method, asked.label, heat, asked.probability, samples, asdict(options), asked.image)

@@ -1,0 +1,27 @@
+"""The model's own evidence: an output of its graph, from which the logits are pooled."""
+
+from __future__ import annotations
+
+from gadolin.errors import RequestError
+from gadolin.explanations.options import Options
+from gadolin.explanations.subject import Heat, Subject, onto_slice
+from gadolin.preprocessing.prepare import prepare
+
+__all__ = ["evidence"]
+
+
+def evidence(subject: Subject, _: Options) -> tuple[Heat, int]:
+    """Return the evidence for the class at each pixel of the slice, from one question.
+
+    Raises RequestError where only a callable is known.
+    """
+    if subject.predictor is None:
+        raise RequestError(
+            code="method_needs_predictor",
+            rule="evidence is an output of a Gadolin model",
+            got="got a callable",
+            remedy="give a Predictor, or use lime or shap",
+        )
+    prepared = prepare(subject.image, subject.predictor.bundle.preparation, subject.frame)
+    found = subject.predictor.evidence(prepared[None])[0, subject.target]
+    return onto_slice(found, subject.frame.box, subject.image.pixels.shape), 1

@@ -1,0 +1,80 @@
+"""The methods: one line each. Where a method lives is imported when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from gadolin.errors import RequestError, suggestion
+from gadolin.explanations.options import Options
+from gadolin.explanations.subject import Heat, Subject
+from gadolin.registry import Registry
+
+__all__ = ["METHODS", "Explain", "Method", "method", "methods"]
+
+Explain = Callable[[Subject, Options], tuple[Heat, int]]
+"""From a question and its options to heat (H, W) float32 on the pixels of the slice, and the number of samples.
+
+Heat above 0 supports the class of the question, below 0 it contradicts it. The same arguments give the same heat.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method that explains a prediction.
+
+    ``explain`` is the function, or its address "module:attribute", from which it is imported when it is first used.
+    ``torch``: it needs torch and the folder of a run. ``often``: it runs the model many times for a slice.
+    ``marked`` is the share of a map's maximum, in [0, 1], above which a pixel counts as marked when explanations are
+    scored (``iou``).
+    """
+
+    explain: Explain | str
+    torch: bool = False
+    often: bool = False
+    marked: float = 0.5
+
+    def load(self) -> Explain:
+        """Return the function; raises ImportError where its module cannot be imported."""
+        if not isinstance(self.explain, str):
+            return self.explain
+        module, _, name = self.explain.partition(":")
+        explain: Explain = getattr(import_module(module), name)
+        return explain
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> RequestError:
+    return RequestError(
+        code="method_unknown",
+        rule=f"the method must be one of {', '.join(known)}",
+        got=f"got {name!r}{suggestion(name, known)}",
+    )
+
+
+_HERE = "gadolin.explanations.methods"
+METHODS: Registry[Method] = Registry(
+    "gadolin.methods",
+    "a gadolin.explanations.Method",
+    lambda one: isinstance(one, Method),
+    _unknown,
+    {
+        "evidence": Method(f"{_HERE}.evidence:evidence", marked=0.1),
+        "gradcam": Method(f"{_HERE}.gradients:gradcam", torch=True, marked=0.1),
+        "integrated-gradients": Method(f"{_HERE}.gradients:integrated_gradients", torch=True, marked=0.1),
+        "occlusion": Method(f"{_HERE}.gradients:occlusion", torch=True, often=True),
+        "lime": Method(f"{_HERE}.perturbation:lime", often=True, marked=0.7),
+        "shap": Method(f"{_HERE}.perturbation:shap", often=True, marked=0.8),
+    },
+)
+"""Every method by its name."""
+
+
+def method(name: str) -> Method:
+    """Return a method by name; raises RequestError with a suggestion where there is none."""
+    return METHODS.get(name)
+
+
+def methods() -> tuple[str, ...]:
+    """Return the names of the methods, those of plug-ins after Gadolin's own."""
+    return METHODS.names()

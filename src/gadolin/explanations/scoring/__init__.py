@@ -1,0 +1,1 @@
+"""How well explanations agree with lesion outlines and with the model."""

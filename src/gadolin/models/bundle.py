@@ -1,0 +1,272 @@
+"""The bundle: ``model.onnx`` and ``bundle.json``, all that a prediction needs. No pickle, digests checked.
+
+``weights.safetensors`` may lie beside them, for training that starts from this model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from gadolin.datasets.manifest import file_digest
+from gadolin.errors import BundleError, DataError, RequestError, suggestion
+from gadolin.files.atomic import write_json
+from gadolin.models.calibration import TumourScale, Validation, require_scales
+from gadolin.models.locate import FACTS, GRAPH, SHIPPED, beside, model_folder, model_place
+from gadolin.preprocessing.montage import HEAD_COUNTER
+from gadolin.preprocessing.prepare import Preparation
+
+__all__ = [
+    "FORMAT_VERSION",
+    "SHIPPED",
+    "Bundle",
+    "TumourScale",
+    "Validation",
+    "beside",
+    "model_place",
+    "read_bundle",
+    "require_digest",
+    "require_weights",
+    "write_bundle",
+]
+
+FORMAT_VERSION = 3
+_FORMATS = (1, 2, FORMAT_VERSION)
+_OLDER_KEYS = {"abstain_below": "confidence_threshold", "strange_above": "ood_threshold"}  # of formats 1 and 2
+_WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What travels with the weights.
+
+    ``classes`` fixes the order of the logits, here and nowhere else. The graph takes prepared slices (N, size, size)
+    uint8 and returns logits (N, K), features (N, F) and evidence (N, K, h, w) float32; softmax, ``temperature`` and
+    abstention happen at run time: below the probability ``confidence_threshold``, and above the out-of-distribution
+    score ``ood_threshold`` if the graph has that output and the threshold is not 0. ``head_counter`` names the rule by
+    which pictures of several slices are declined (``montage.HEAD_COUNTER``); where it is empty, as in bundles of format
+    1, none is. ``sequence`` lists the MRI sequences that the graph recognises, ``p_tumour`` the calibrations of its
+    tumour probability, ``validated`` the classes and sequences that it was validated on; they are None where the model
+    has no such output or no such list. ``facts`` describe where it comes from.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    preparation: Preparation
+    graph_digest: str
+    temperature: float = 1.0
+    confidence_threshold: float = 0.0
+    ood_threshold: float = 0.0
+    head_counter: str = ""
+    licence: str = ""
+    manifest_digest: str = ""
+    weights_digest: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    sequence: tuple[str, ...] | None = None
+    p_tumour: tuple[TumourScale, ...] | None = None
+    validated: tuple[Validation, ...] | None = None
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX file."""
+        return self.folder / GRAPH
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file to go on training from; a bundle may come without it."""
+        return self.folder / _WEIGHTS
+
+    def tumour_scale(self, sequence: str | None) -> TumourScale | None:
+        """Return how the tumour's logit becomes a probability on a sequence; None where that is not calibrated."""
+        if self.p_tumour is None:
+            return None
+        own = {one.sequence: one for one in self.p_tumour}
+        return own.get(sequence or "", own[""])
+
+    @property
+    def digest(self) -> str:
+        """A digest of all that decides an answer: graph, classes, preparation, temperature, bounds, head counter."""
+        decisive = [
+            self.graph_digest,
+            self.classes,
+            self.preparation.as_json(),
+            self.temperature,
+            self.confidence_threshold,
+            *([self.ood_threshold] if self.ood_threshold else []),
+            *([self.head_counter] if self.head_counter else []),
+            *([self.sequence] if self.sequence else []),
+            *([[asdict(one) for one in self.p_tumour]] if self.p_tumour else []),
+            *([[asdict(one) for one in self.validated]] if self.validated else []),
+        ]
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of ``bundle.json``."""
+        content = asdict(self)
+        del content["folder"]
+        return {"format": FORMAT_VERSION, "digest": self.digest, **content}
+
+
+def write_bundle(bundle: Bundle) -> None:
+    """Write ``bundle.json`` beside the graph; written last, it marks the bundle as whole."""
+    write_json(bundle.folder / FACTS, bundle.as_json())
+
+
+def read_bundle(model: Path | str | None) -> Bundle:
+    """Read a bundle from where :func:`model_place` says, or from the run folder there; the graph's digest is verified.
+
+    Raises BundleError where it is missing, damaged or of another format.
+    """
+    folder = model_folder(model)
+    try:
+        content = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return _bundle(folder, content)
+    except BundleError as error:
+        raise error.at(folder) from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BundleError(
+            code="bundle_damaged",
+            rule="a bundle must be whole",
+            got=f"this one is damaged ({error})",
+            remedy="fetch it again or export it anew",
+            path=folder / FACTS,
+        ) from error
+
+
+def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
+    version = content.pop("format")
+    if version not in _FORMATS:
+        raise BundleError(
+            code="bundle_format_unknown",
+            rule=f"a bundle must be of format {' or '.join(map(str, _FORMATS))}",
+            got=f"this one is {version}",
+            remedy="install the Gadolin that wrote it",
+        )
+    written = content.pop("digest")
+    if version < FORMAT_VERSION:
+        content = _of_this_format(content)
+    known = [item.name for item in fields(Bundle)]
+    for key in content:
+        if key not in known:
+            raise BundleError(
+                code="bundle_key_unknown",
+                rule=f"unknown bundle key {key!r}{suggestion(key, known)}",
+                remedy="fetch the bundle again",
+            )
+    try:
+        preparation = Preparation.from_json(content.pop("preparation"))
+    except RequestError as error:
+        raise BundleError(**error.fields()) from error
+    classes = tuple(content.pop("classes"))
+    sequence, p_tumour, validated = (content.pop(name, None) for name in ("sequence", "p_tumour", "validated"))
+    bundle = Bundle(
+        folder=folder,
+        classes=classes,
+        preparation=preparation,
+        sequence=None if sequence is None else tuple(sequence),
+        p_tumour=None if p_tumour is None else tuple(TumourScale(**one) for one in p_tumour),
+        validated=None if validated is None else tuple(Validation(**one) for one in validated),
+        **content,
+    )
+    _check_values(bundle)
+    _check_graph(bundle)
+    require_digest(bundle, written)
+    return bundle
+
+
+def _of_this_format(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a bundle of format 1 or 2 under the keys of this format."""
+    content = {_OLDER_KEYS.get(key, key): value for key, value in content.items()}
+    facts = content.get("facts")
+    if isinstance(facts, dict) and "went_on_from" in facts:
+        content["facts"] = {("finetuned_from" if key == "went_on_from" else key): facts[key] for key in facts}
+    return content
+
+
+def require_digest(bundle: Bundle, digest: str) -> None:
+    """Raise BundleError where a bundle decides otherwise than the one of that digest."""
+    if bundle.digest != digest:
+        raise BundleError(
+            code="bundle_changed",
+            rule="a bundle must be as it was written",
+            got="its digest differs",
+            remedy="fetch or export it again",
+            path=bundle.folder / FACTS,
+        )
+
+
+def _check_values(bundle: Bundle) -> None:
+    if not isinstance(bundle.facts, dict) or not all(isinstance(part, dict) for part in bundle.metrics.values()):
+        raise BundleError(
+            code="bundle_invalid",
+            rule="a bundle's facts and metrics must be JSON objects",
+            got="these are not",
+            remedy="fetch it again",
+        )
+    if bundle.head_counter not in ("", HEAD_COUNTER):
+        raise BundleError(
+            code="bundle_counter_unknown",
+            rule=f"a bundle's head counter must be {HEAD_COUNTER!r} or none",
+            got=f"this one names {bundle.head_counter!r}",
+            remedy="install the Gadolin that wrote it",
+        )
+    if len(set(bundle.classes)) < max(2, len(bundle.classes)):
+        raise BundleError(
+            code="bundle_invalid",
+            rule="a bundle must have two different classes or more",
+            remedy="fetch it again",
+        )
+    if not bundle.temperature > 0 or not 0 <= bundle.confidence_threshold <= 1 or not bundle.ood_threshold >= 0:
+        got = f"{bundle.temperature}, {bundle.confidence_threshold} and {bundle.ood_threshold}"
+        raise BundleError(
+            code="bundle_invalid",
+            rule=("a bundle must have a positive temperature, a threshold in 0 to 1 and a bound of 0 or more"),
+            got=f"got {got}",
+            remedy="fetch it again",
+        )
+    require_scales(bundle.p_tumour)
+
+
+def require_weights(bundle: Bundle) -> Path:
+    """Return the path of the bundle's weights; raises BundleError where they are missing or not those it names."""
+    if not bundle.weights.is_file():
+        raise BundleError(
+            code="bundle_without_weights",
+            rule="a bundle to start from must hold weights.safetensors",
+            got=f"{bundle.folder} does not",
+            remedy="choose another",
+        )
+    if file_digest(bundle.weights) != bundle.weights_digest:
+        raise BundleError(
+            code="bundle_changed",
+            rule="the weights must be those that the bundle names",
+            got="their digest differs",
+            remedy="fetch it again",
+            path=bundle.weights,
+        )
+    return bundle.weights
+
+
+def _check_graph(bundle: Bundle) -> None:
+    try:
+        digest = file_digest(bundle.graph)
+    except DataError as error:
+        raise BundleError(
+            code="bundle_without_network",
+            rule="a bundle must hold its network",
+            got="this one does not",
+            remedy="fetch the bundle again",
+            path=bundle.graph,
+        ) from error
+    if digest != bundle.graph_digest:
+        raise BundleError(
+            code="bundle_changed",
+            rule="the network must be the one that the bundle names",
+            got="its digest differs",
+            remedy="fetch the bundle again",
+            path=bundle.graph,
+        )

@@ -1,9 +1,0 @@
-"""The torch modules: what stands between prepared bytes and logits, features and evidence."""
-
-from __future__ import annotations
-
-from gadolin.network.backbones import BACKBONES, Backbone
-from gadolin.network.classifier import Classifier, Output, build_classifier
-from gadolin.network.mirror import MirrorAverage
-
-__all__ = ["BACKBONES", "Backbone", "Classifier", "MirrorAverage", "Output", "build_classifier"]

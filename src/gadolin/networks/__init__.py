@@ -1,0 +1,9 @@
+"""The torch modules: what stands between prepared bytes and logits, features and evidence."""
+
+from __future__ import annotations
+
+from gadolin.networks.backbones import BACKBONES, Backbone
+from gadolin.networks.classifier import Classifier, Output, build_classifier
+from gadolin.networks.mirror import MirrorAverage
+
+__all__ = ["BACKBONES", "Backbone", "Classifier", "MirrorAverage", "Output", "build_classifier"]

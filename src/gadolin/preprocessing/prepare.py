@@ -1,0 +1,253 @@
+"""From a slice to the 256 x 256 bytes that every network sees: one function, used everywhere.
+
+Training, evaluation, prediction, explanation and serving call ``prepare`` with the same ``Preparation``, which
+travels in the bundle. The result is uint8, so that cache, training and runtime agree byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import RequestError, suggestion
+from gadolin.preprocessing.bars import inside_bars
+from gadolin.preprocessing.head import find_head
+from gadolin.records import Slice
+
+__all__ = ["Box", "Frame", "Preparation", "find_frame", "framed", "prepare", "toned"]
+
+_BRIGHT_BACKGROUND = 90  # of 255: a background above this is no air around a head
+_ONE_TONE = 6.0  # of 255: standard deviation within a line of a bar
+_LENIENT = 0.8  # of Otsu's threshold, so that the dim rim of a head is kept
+_SMALLEST_HEAD = 0.10  # share of the picture's area
+_FRAME_DEPTHS = (0.0, 0.01, 0.025, 0.05)  # of the shorter side: how far to look behind a frame line
+_LONGEST_HEAD = 2.5  # longer side over shorter side
+_STRETCHED = 1.01  # how much the spacing of rows and columns may differ before pixels count as no squares
+
+
+def _explained(default: float, explained: str, limits: tuple[float, float] | None = None) -> Any:
+    """Return a field with a line of help and, for a number, its lowest and highest value."""
+    low_high = {} if limits is None else {"low": limits[0], "high": limits[1]}
+    return field(default=default, metadata={"help": explained, **low_high})
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a slice becomes the network's input; data, stored in the bundle.
+
+    The line beside each field says what it does. The percentiles hold inside the head and for files deeper than 8
+    bits; files of 8 bits follow the rule "8-bit range", 0 to 255.
+    """
+
+    size: int = _explained(256, "side in pixels of a prepared slice", (16, 2048))
+    crop: bool = _explained(True, "crop to the head first")
+    margin: float = _explained(0.02, "margin kept around the head, as a fraction of its longer side", (0, 0.5))
+    square: bool = _explained(True, "keep the aspect ratio by padding with black; false stretches")
+    low_percentile: float = _explained(
+        0.5, "percentile inside the head that becomes black, for files deeper than 8 bits", (0, 100)
+    )
+    high_percentile: float = _explained(
+        99.9, "percentile inside the head that becomes white, for files deeper than 8 bits", (0, 100)
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse values that no picture can be prepared with."""
+        for one in fields(self):
+            low, high = one.metadata.get("low"), one.metadata.get("high")
+            if low is not None and high is not None and not low <= getattr(self, one.name) <= high:
+                raise RequestError(
+                    code="preparation_out_of_range",
+                    rule=f"preparation.{one.name} must lie in {low} to {high}",
+                    got=f"got {getattr(self, one.name)}",
+                    remedy=f"{one.default} is the usual choice",
+                )
+        if not self.low_percentile < self.high_percentile:
+            raise RequestError(
+                code="preparation_out_of_range",
+                rule="preparation's percentiles must satisfy 0 <= low < high <= 100",
+                got=f"got {self.low_percentile} and {self.high_percentile}",
+                remedy="0.5 and 99.9 are the usual choice",
+            )
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, object]) -> Preparation:
+        """Return the preparation that ``as_json`` described; unknown keys are refused."""
+        known = [field.name for field in fields(cls)]
+        for key in content:
+            if key not in known:
+                raise RequestError(
+                    code="preparation_key_unknown",
+                    rule=f"unknown preparation key {key!r}{suggestion(key, known)}",
+                    remedy=f"known are {', '.join(known)}",
+                )
+        return cls(**content)  # type: ignore[arg-type]  # the values are checked in __post_init__
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels of the slice; it may reach beyond the picture, where it reads as black."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is found once on an untouched slice: where the head is, and which intensities are black and white.
+
+    ``found`` is false where no plausible head was seen and the whole picture is used instead.
+    """
+
+    box: Box
+    black: float
+    white: float
+    found: bool
+
+
+def find_frame(image: Slice, preparation: Preparation) -> Frame:
+    """Find the head in a slice and the intensity range of its rule.
+
+    Explainers find it once and hand it to ``prepare`` for every perturbation, so that masks cannot move the crop.
+    """
+    height, width = image.pixels.shape
+    working = _working_copy(image)
+    head = _find_head(working) if preparation.crop else None
+    box = Box(0, 0, height, width) if head is None else _grown(head, preparation.margin, image.pixels.shape)
+    black, white = _intensity_range(image, box, preparation)
+    return Frame(_squared(box, image.spacing_mm) if preparation.square else box, black, white, head is not None)
+
+
+def prepare(image: Slice, preparation: Preparation, frame: Frame | None = None) -> NDArray[np.uint8]:
+    """Return the slice as (size, size) uint8: cropped to the head, resized, scaled by the named rule.
+
+    Shrinking averages areas, enlarging interpolates linearly. Without ``frame`` it is found on this slice.
+    """
+    frame = frame or find_frame(image, preparation)
+    return toned(framed(image.pixels, frame.box, preparation.size, frame.black), frame)
+
+
+def framed(pixels: NDArray[np.float32], box: Box, size: int, beyond: float) -> NDArray[np.float32]:
+    """Return what lies in the box of pixels (H, W) float32 as (size, size) float32; the picture ends in ``beyond``.
+
+    Linear in the pixels: with 0 beyond, a sum of pictures becomes the sum of what each becomes.
+    """
+    cut = _cut(pixels, box, beyond)
+    shrinking = cut.shape[0] >= size and cut.shape[1] >= size
+    how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(cut, (size, size), interpolation=how), np.float32)
+
+
+def toned(pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
+    """Return pixels (..., size, size) float32 between the frame's black and white as uint8."""
+    span = max(frame.white - frame.black, 1e-12)
+    scaled = np.clip((pixels - np.float32(frame.black)) * np.float32(255 / span), 0, 255)
+    return np.asarray(np.rint(scaled), np.uint8)
+
+
+def _working_copy(image: Slice) -> NDArray[np.uint8]:
+    """Return an 8-bit copy good enough to see where the head is."""
+    pixels = image.pixels
+    if image.bits > 8:
+        black, white = np.percentile(pixels, (0.5, 99.5))
+        pixels = (pixels - black) * (255 / max(white - black, 1e-12))
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def _find_head(working: NDArray[np.uint8]) -> Box | None:
+    """Return the bounding box of the largest bright thing before a dark background, if it can be a head.
+
+    Bright bars beside the picture, as screenshots have them, and a thin bright frame drawn around it are peeled off
+    first.
+    """
+    rows, columns = inside_bars(working, _is_bright_bar)
+    middle = working[rows, columns]
+    depths = (round(share * min(middle.shape)) for share in _FRAME_DEPTHS)
+    for depth in sorted(set(depths)):
+        inner = middle[depth : middle.shape[0] - depth, depth : middle.shape[1] - depth]
+        background = float(np.median(np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])))
+        if background <= _BRIGHT_BACKGROUND:
+            box = _largest_thing(inner, background)
+            return box and Box(box.top + depth + rows.start, box.left + depth + columns.start, box.height, box.width)
+    return None
+
+
+def _is_bright_bar(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which lines (n, m) uint8 are bright and of one tone."""
+    return np.asarray((lines.min(axis=1) > _BRIGHT_BACKGROUND) & (lines.std(axis=1) < _ONE_TONE))
+
+
+def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
+    """Return the bounding box of the largest thing that Otsu's threshold on square roots parts from the background.
+
+    Square roots bring grey tissue and bright fat together, so that a dark rendering is not cut to its bright parts.
+    """
+    bright = max(_percentile(working, 99) - background, 1.0)
+    tones = np.clip((np.arange(256) - background) / bright, 0, 1)
+    curve = np.rint(255 * np.sqrt(tones)).astype(np.uint8)
+    roots = np.asarray(cv2.LUT(cv2.GaussianBlur(working, (5, 5), 0), curve), np.uint8)
+    outline = find_head(roots, of_otsu=_LENIENT, opened=max(3, round(min(working.shape) * 0.02) | 1))
+    if outline is None:
+        return None
+    left, top, width, height = cv2.boundingRect(outline)
+    too_small = width * height < _SMALLEST_HEAD * working.size
+    too_long = max(width, height) > _LONGEST_HEAD * min(width, height)
+    return None if too_small or too_long else Box(top, left, height, width)
+
+
+def _percentile(working: NDArray[np.uint8], percent: float) -> float:
+    """Return what np.percentile does, from the counts of the 256 tones, which is much faster."""
+    below = np.cumsum(cv2.calcHist([working], [0], None, [256], (0, 256)).ravel(), dtype=np.float64)
+    rank = percent / 100 * (working.size - 1)
+    low, high = np.searchsorted(below, [np.floor(rank), np.ceil(rank)], side="right")
+    return float(low + (high - low) * (rank % 1))
+
+
+def _grown(box: Box, margin: float, shape: tuple[int, ...]) -> Box:
+    grow = round(margin * max(box.height, box.width))
+    top, left = max(0, box.top - grow), max(0, box.left - grow)
+    bottom = min(shape[0], box.top + box.height + grow)
+    right = min(shape[1], box.left + box.width + grow)
+    return Box(top, left, bottom - top, right - left)
+
+
+def _squared(box: Box, spacing_mm: tuple[float, float] | None) -> Box:
+    """Return the box grown to a square: of pixels, or in millimetres where rows and columns lie differently far."""
+    rows, columns = spacing_mm or (1.0, 1.0)
+    if not 1 / _STRETCHED < rows / columns < _STRETCHED:
+        side_mm = max(box.height * rows, box.width * columns)
+        height, width = max(box.height, round(side_mm / rows)), max(box.width, round(side_mm / columns))
+    else:
+        height = width = max(box.height, box.width)
+    return Box(box.top - (height - box.height) // 2, box.left - (width - box.width) // 2, height, width)
+
+
+def _intensity_range(image: Slice, box: Box, preparation: Preparation) -> tuple[float, float]:
+    if image.bits <= 8:
+        return 0.0, 255.0
+    inside = _cut(image.pixels, box, 0.0)
+    tissue = inside[inside > inside.min()]
+    if tissue.size == 0:
+        return float(inside.min()), float(inside.min()) + 1
+    low, high = np.percentile(tissue, (preparation.low_percentile, preparation.high_percentile))
+    return float(low if low < high else inside.min()), float(high)
+
+
+def _cut(pixels: NDArray[np.float32], box: Box, fill: float) -> NDArray[np.float32]:
+    height, width = pixels.shape
+    top, left = max(0, box.top), max(0, box.left)
+    bottom, right = min(height, box.top + box.height), min(width, box.left + box.width)
+    inner = pixels[top:bottom, left:right]
+    if inner.shape == (box.height, box.width):
+        return inner
+    out = np.full((box.height, box.width), fill, np.float32)
+    out[top - box.top : bottom - box.top, left - box.left : right - box.left] = inner
+    return out

@@ -1,0 +1,1 @@
+"""DICOM: header, frames, pixels, and which MRI sequence a frame is."""

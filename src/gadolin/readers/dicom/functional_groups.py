@@ -1,0 +1,57 @@
+"""What describes a frame: the functional groups of an enhanced object (PS3.3, C.7.6.16), or the header itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from gadolin.readers.dicom.values import items, numbers, texts
+
+__all__ = ["fact", "facts_of", "told"]
+
+_GROUPS: Final = (
+    "PixelMeasuresSequence",
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelValueTransformationSequence",
+    "FrameVOILUTSequence",
+    "FrameContentSequence",
+    "MRImageFrameTypeSequence",
+    "MREchoSequence",
+    "MRDiffusionSequence",
+    "MRModifierSequence",
+    "MRTimingAndRelatedParametersSequence",
+    "TemporalPositionSequence",
+    "CardiacSynchronizationSequence",
+    "MRMetaboliteMapSequence",
+)
+
+
+def facts_of(dataset: Dataset, frames: int) -> list[list[Dataset]]:
+    """Return for every frame the data sets that may describe it: its own groups, the shared ones, the whole file's.
+
+    Private groups, and groups of other objects that are referred to, are not among them.
+    """
+    own = [_groups(one) for one in items(dataset, "PerFrameFunctionalGroupsSequence")[:frames]]
+    own += [[]] * (frames - len(own))
+    shared = [inner for one in items(dataset, "SharedFunctionalGroupsSequence")[:1] for inner in _groups(one)]
+    return [[*groups, *shared, dataset] for groups in own]
+
+
+def _groups(item: Dataset) -> list[Dataset]:
+    return [inner for name in _GROUPS for inner in items(item, name)[:1]]
+
+
+def fact(facts: list[Dataset], name: str, count: int) -> list[float] | None:
+    """Return the first ``count`` numbers of the first data set that has as many in the element, or None."""
+    for each in facts:
+        found = numbers(each, name)
+        if len(found) >= count:
+            return found[:count]
+    return None
+
+
+def told(facts: list[Dataset], name: str) -> list[str]:
+    """Return the texts of the first data set that has the element."""
+    return next((found for each in facts if (found := texts(each, name))), [])

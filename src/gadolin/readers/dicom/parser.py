@@ -1,0 +1,158 @@
+"""The bytes of a DICOM file taken apart into elements, as far as its pixels; what is odd in it does not stop that."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from pydicom import uid
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import data_element_generator, read_dataset
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, VR
+
+from gadolin.errors import DamagedFileError
+from gadolin.readers.decompress import inflate
+
+__all__ = ["parse"]
+
+_PREAMBLE: Final = 128
+_FIRST_ELEMENTS: Final = 4096  # bytes in which a character set stands
+_PIXELS: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+_UNDEFINED: Final = 0xFFFFFFFF
+_TYPES: Final = frozenset(each.value for each in VR if len(each.value) == 2)
+
+
+def parse(content: bytes) -> Dataset:
+    """Return the elements of a DICOM file, and with them its meta group, as they stand.
+
+    It does without ``dcmread``, which would inflate a deflated data set without bound. Raises ReadError where the
+    transfer syntax is neither named nor plain to see; what pydicom raises where the elements cannot be told apart.
+    """
+    file = io.BytesIO(content)
+    file.seek(_PREAMBLE + 4 if content[_PREAMBLE : _PREAMBLE + 4] == b"DICM" else 0)
+    meta = FileMetaDataset(read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2))
+    named = bool(meta.get("TransferSyntaxUID"))
+    if not named:  # as in old archives, which keep neither preamble nor meta group
+        there = content[file.tell() + 4 : file.tell() + 6]
+        meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if there.isupper() else uid.ImplicitVRLittleEndian
+    meta.TransferSyntaxUID = syntax = uid.UID(str(meta.TransferSyntaxUID).strip(" \0"))
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
+        file = io.BytesIO(inflate(content[file.tell() :], wbits=-15))
+    little = syntax != uid.ExplicitVRBigEndian
+    dataset = _dataset(file, implicit=syntax == uid.ImplicitVRLittleEndian, little=little)
+    if not named and not _is_plain(dataset):
+        raise DamagedFileError(
+            code="transfer_syntax_missing",
+            rule="a DICOM file must name its transfer syntax",
+            got="this one does not",
+            remedy="export it again",
+        )
+    dataset.file_meta = meta
+    return dataset
+
+
+def _dataset(file: io.BytesIO, *, implicit: bool, little: bool) -> Dataset:
+    """Parse a data set; where that fails, or finds no pixels, without what pydicom cannot make sense of."""
+    start = file.tell()
+    try:
+        dataset = read_dataset(file, implicit, little, stop_when=_after_pixels())
+    except Exception:  # pydicom raises what it meets
+        file.seek(start)
+        content = file.read()
+        found = _as_far_as_pixels(content, implicit=implicit, little=little)
+        if found is not None:
+            return found
+        mended = _mended(content, implicit=implicit, little=little)
+        if mended is None:
+            raise
+    else:
+        if implicit or any(tag in dataset for tag in _PIXELS):
+            return dataset
+        file.seek(start)
+        mended = _with_known_types(file.read(), little=little)
+        if mended is None:
+            return dataset
+    return read_dataset(io.BytesIO(mended), implicit, little, stop_when=_after_pixels())
+
+
+def _as_far_as_pixels(content: bytes, *, implicit: bool, little: bool) -> Dataset | None:
+    """Return the elements up to the pixels, where only what stands behind these is broken, else None."""
+    elements = {}
+    with suppress(Exception):  # pydicom raises what it meets
+        for each in data_element_generator(io.BytesIO(content), implicit, little):
+            elements[each.tag] = each
+            if each.tag in _PIXELS:
+                return Dataset(elements)
+    return None
+
+
+def _after_pixels() -> Callable[[int, str | None, int], bool]:
+    """Return what tells pydicom to stop behind the pixels: nothing that is needed comes there."""
+    seen = False
+
+    def stop(tag: int, _vr: str | None, _length: int) -> bool:
+        nonlocal seen
+        stops, seen = seen, tag in _PIXELS
+        return stops
+
+    return stop
+
+
+def _is_plain(dataset: Dataset) -> bool:
+    """Return whether no pixels are compressed: their length is told, and so the syntax may go unnamed."""
+    there = [dataset.get_item(tag) for tag in _PIXELS if tag in dataset]
+    return all(getattr(each, "length", _UNDEFINED) != _UNDEFINED for each in there)
+
+
+def _mended(content: bytes, *, implicit: bool, little: bool) -> bytes | None:
+    blanked = _without_character_set(content, implicit=implicit, little=little)
+    if implicit:
+        return blanked
+    return _with_known_types(blanked or content, little=little) or blanked
+
+
+def _without_character_set(content: bytes, *, implicit: bool, little: bool) -> bytes | None:
+    """Return a data set whose character set is blank, or None where it names none in its first elements."""
+    order = "<" if little else ">"
+    place = content.find(struct.pack(f"{order}HH", 0x0008, 0x0005), 0, _FIRST_ELEMENTS)
+    if place < 0 or len(content) < place + 12:
+        return None
+    if implicit or content[place + 4 : place + 6].decode("latin-1") in EXPLICIT_VR_LENGTH_32:
+        first = place + (8 if implicit else 12)
+        length = struct.unpack_from(f"{order}I", content, first - 4)[0]
+    else:
+        first, length = place + 8, struct.unpack_from(f"{order}H", content, place + 6)[0]
+        content = content[: place + 4] + b"CS" + content[place + 6 :]
+    return content[:first] + b" " * length + content[first + length :] if length < _FIRST_ELEMENTS else None
+
+
+def _with_known_types(content: bytes, *, little: bool) -> bytes | None:
+    """Return an explicit data set in which types that there are not have become texts, or None where there are none."""
+    order, place, odd = "<" if little else ">", 0, []
+    while place + 12 <= len(content):
+        group, element = struct.unpack_from(f"{order}HH", content, place)
+        kind = content[place + 4 : place + 6].decode("latin-1")
+        if kind not in _TYPES:
+            odd.append(place + 4)
+        if kind in EXPLICIT_VR_LENGTH_32:
+            length, head = struct.unpack_from(f"{order}I", content, place + 8)[0], 12
+        else:
+            length, head = struct.unpack_from(f"{order}H", content, place + 6)[0], 8
+        following = place + head + length
+        if length == _UNDEFINED or struct.pack(">HH", group, element) >= _tag_at(content, following, order):
+            break  # a sequence of unknown length begins, or the elements are not told apart like this
+        place = following
+    changed = bytearray(content)
+    for each in odd:
+        changed[each : each + 2] = b"LO"
+    return bytes(changed) if odd else None
+
+
+def _tag_at(content: bytes, place: int, order: str) -> bytes:
+    """Return the tag at a place so that tags compare as they come; behind the end the last of all."""
+    if place + 4 > len(content):
+        return b"\xff" * 5
+    return struct.pack(">HH", *struct.unpack_from(f"{order}HH", content, place))

@@ -1,0 +1,1 @@
+"""A process in which files are decoded, with bounds on memory and time."""

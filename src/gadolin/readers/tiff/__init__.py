@@ -1,0 +1,1 @@
+"""TIFF files that Pillow refuses or flattens."""

@@ -1,0 +1,8 @@
+"""From values to files: figures and one self-contained page that a clinician can read."""
+
+from __future__ import annotations
+
+from gadolin.reports.context import Mistake, ReportContext, worst_mistakes
+from gadolin.reports.page import write_report
+
+__all__ = ["Mistake", "ReportContext", "worst_mistakes", "write_report"]

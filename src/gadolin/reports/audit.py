@@ -1,0 +1,39 @@
+"""The audit of a data set: its findings, with the page of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from gadolin.checks.run import SEVERITIES, AuditResult
+
+__all__ = ["Audit"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Audit(AuditResult):
+    """What is wrong with a data set: the result of the checks, which can be written as a page."""
+
+    def write_html(self, path: Path | str) -> None:
+        """Write the audit as one HTML page that loads nothing, with the pictures of each finding.
+
+        Raises MissingExtraError where the extra ``report`` is not installed, OutputError where it cannot be written.
+        """
+        from gadolin.reports.audit_page import write_audit_page
+
+        write_audit_page(Path(path), self)
+
+    def __repr__(self) -> str:
+        """Return the data, the verdict and the numbers of findings by severity."""
+        counts = Counter(one.severity for one in self.findings)
+        shown = ", ".join(f"{counts[name]} {name}" for name in SEVERITIES)
+        return f"Audit({str(self.subject.scan.root)!r}: {self.verdict} Findings: {shown})"
+
+    def _repr_html_(self) -> str:
+        """Return the findings as a table, for notebooks."""
+        head = "".join(f"<th>{name}</th>" for name in ("severity", "check", "finding", "remedy"))
+        cells = [(one.severity, one.kind, one.message, one.remedy) for one in self.findings]
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
+        return f"<p><b>{escape(self.verdict)}</b></p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

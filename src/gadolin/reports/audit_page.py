@@ -1,0 +1,220 @@
+"""The page of one audit: the verdict, then each finding with its pictures; one HTML file that stands alone."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import cv2
+from PIL import Image, ImageOps
+
+from gadolin.checks.overlaid import ways
+from gadolin.checks.run import SEVERITIES, AuditResult
+from gadolin.checks.subject import Subject
+from gadolin.duplicates.registration import Overlay
+from gadolin.files.atomic import write_bytes
+from gadolin.records import NOTICE, Finding
+from gadolin.reports.drawings import inline
+from gadolin.reports.page import environment
+
+__all__ = ["TITLES", "write_audit_page"]
+
+_GROUPS = 6  # of a finding that are shown
+_PICTURES = 4  # of a group that are shown at most
+_SINGLES = 12  # of a finding whose groups are single slices, or one group
+_SIDE = 160  # pixels
+_AS_STORED = ("clipped", "coloured", "inverted", "tiny")  # what preparation would hide
+_NAMES = 200  # groups whose names are listed
+TITLES = {
+    "shared_slices": "The same slices on both sides of a split",
+    "shared_patients": "The same patients on both sides of a split",
+    "label_conflicts": "One slice, two labels",
+    "vanishing_class": "A class is missing",
+    "too_few": "Too few slices",
+    "near_copies": "Copies of slices",
+    "pixel_identical": "The same picture, saved again",
+    "byte_identical": "The same file, twice",
+    "giant_group": "A giant group of copies",
+    "patient_labels": "One patient, two labels",
+    "patient_conflicts": "One slice, two patients",
+    "half_patients": "Patients are half known",
+    "mixed": "Several data sets in one",
+    "sources": "Classes from different places",
+    "balance": "Uneven classes",
+    "unlisted": "Pictures that the manifest does not name",
+    "unreadable": "Unreadable files",
+    "blank": "Blank pictures",
+    "clipped": "Clipped pictures",
+    "inverted": "Bright backgrounds",
+    "coloured": "Coloured pictures",
+    "tiny": "Tiny pictures",
+    "bad_outlines": "Outlines that do not fit",
+    "release": "A known release",
+    "shortcuts": "Shortcuts to the answer",
+    "plane": "Planes may tell the class",
+    "label_errors": "Labels that may be wrong",
+    "drift": "Unlike what the model was trained on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """One picture of the page: data URI, name, label, part or data set, and how it lies to the first of its group."""
+
+    source: str
+    name: str
+    label: str
+    place: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A finding as the page shows it: groups of pictures with the number left out of each; ``wide``: one group only."""
+
+    finding: Finding
+    title: str
+    short: str
+    groups: tuple[tuple[tuple[_Picture, ...], int], ...]
+    wide: bool
+    names: tuple[str, ...]
+    members: int
+
+
+def write_audit_page(path: Path, audit: AuditResult) -> None:
+    """Write the page of an audit, whole or not at all; it loads nothing, so it can be mailed or archived alone.
+
+    Raises MissingExtraError where jinja2 is not installed, OutputError where the file cannot be written.
+    """
+    subject = audit.subject
+    rows = {name: row for row, name in enumerate(subject.names)}
+    overlays = {(pair.first, pair.second): pair.overlay for pair in subject.copies.pairs}
+    severities = Counter(one.severity for one in audit.findings)
+    html: str = (
+        environment()
+        .get_template("audit.html.jinja")
+        .render(
+            notice=NOTICE,
+            verdict=audit.verdict,
+            data=subject.scan.root.name if subject.scan.root.is_dir() else subject.scan.root.parent.name,
+            facts=_facts(audit),
+            created=date.today().isoformat(),
+            severities=[(name, severities[name]) for name in SEVERITIES],
+            parts=[one for one in audit.parts if one.duplicate is not None],
+            classes=subject.classes,
+            shown=[_show(subject, finding, rows, overlays) for finding in audit.findings],
+            quiet=sorted(set(audit.looked) - {one.kind for one in audit.findings}),
+            skipped=audit.skipped,
+            titles=TITLES,
+        )
+    )
+    write_bytes(path, html.encode("utf-8", "backslashreplace"))
+
+
+def _facts(audit: AuditResult) -> dict[str, str]:
+    subject = audit.subject
+    patients = {record.patient for record in subject.carried if record.patient}
+    unknown = sum(not record.patient for record in subject.carried)
+    told = {
+        "data": str(subject.scan.root),
+        "slices": f"{subject.own:,}, {len(set(subject.copies.groups[: subject.own].tolist())):,} of them different",
+        "classes": ", ".join(f"{name} {sum(one.label == name for one in subject.mine):,}" for name in subject.classes),
+        "patients": _patients(len(patients), unknown),
+    }
+    if subject.parts:
+        counts = Counter(record.split or "no part" for record in subject.mine)
+        told["parts"] = ", ".join(f"{part} {count:,}" for part, count in counts.items())
+    if subject.against is not None:
+        others = len(subject.records) - subject.own
+        told["compared with"] = f"{subject.against.root} ({others:,} slices)"
+    return told
+
+
+def _patients(known: int, unknown: int) -> str:
+    if not known:
+        return "unknown"
+    return f"{known:,}; of {unknown:,} slices the patient is unknown" if unknown else f"{known:,}"
+
+
+def _show(subject: Subject, finding: Finding, rows: dict[str, int], overlays: dict[tuple[int, int], Overlay]) -> _Shown:
+    alone = len(finding.members) == 1 or all(len(members) == 1 for members in finding.members)
+    groups: list[tuple[tuple[_Picture, ...], int]] = []
+    if alone:
+        there = [rows[name] for members in finding.members for name in members if name in rows]
+        if there:
+            draw = _stored if finding.kind in _AS_STORED else _prepared
+            pictures = tuple(_picture(subject, row, draw(subject, row)) for row in there[:_SINGLES])
+            groups.append((pictures, len(there[_SINGLES:])))
+    else:
+        for there in _mixed([[rows[name] for name in members if name in rows] for members in finding.members], subject):
+            chosen = _spread(subject, there)
+            hows = [_how(overlays.get((min(chosen[0], row), max(chosen[0], row)))) for row in chosen]
+            told = zip(chosen, hows, strict=True)
+            pictures = tuple(_picture(subject, row, _prepared(subject, row), how) for row, how in told)
+            groups.append((pictures, len(there) - len(chosen)))
+    return _Shown(
+        finding=finding,
+        title=TITLES.get(finding.kind, finding.kind.replace("_", " ").capitalize()),
+        short=re.split(r"[:;.] ", finding.message)[0].rstrip("."),
+        groups=tuple(groups),
+        wide=alone,
+        names=tuple(", ".join(members) for members in finding.members[:_NAMES]),
+        members=len(finding.members),
+    )
+
+
+def _mixed(groups: Sequence[list[int]], subject: Subject) -> list[list[int]]:
+    """Return the first groups, those of each class in turn; none that has no picture."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for group in groups:
+        if group:
+            label = subject.records[group[0]].label
+            ranked.append((seen[label], group))
+            seen[label] += 1
+    return [group for _, group in sorted(ranked, key=lambda one: one[0])[:_GROUPS]]
+
+
+def _how(overlay: Overlay | None) -> str:
+    """Return in words how one picture lies over another; empty where it lies as it is, or nothing is known."""
+    if overlay is None:
+        return ""
+    spelled = {"turned": f"turned by {abs(overlay.degrees):.0f}\u00b0", "rescaled": "of another scale"}
+    return ", ".join(spelled.get(way, way) for way in ways(overlay))
+
+
+def _spread(subject: Subject, rows: Sequence[int]) -> list[int]:
+    """Return the first of ``rows`` of each part, label and data set, and two at least."""
+    kinds: dict[tuple[str, str, bool], int] = {}
+    for row in rows:
+        kinds.setdefault((subject.records[row].split, subject.records[row].label, row < subject.own), row)
+    first = list(kinds.values())[:_PICTURES]
+    return first if len(first) > 1 else list(rows[:2])
+
+
+def _prepared(subject: Subject, row: int) -> Image.Image:
+    """Return the slice as a model sees it."""
+    return Image.fromarray(cv2.resize(subject.slices[row], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
+
+
+def _stored(subject: Subject, row: int) -> Image.Image:
+    """Return the picture as its file shows it, or as it was prepared where that is no picture of 8 bits."""
+    if subject.facts[row].bits == 8:
+        with suppress(Exception), Image.open(subject.records[row].path) as file:
+            if file.mode in ("L", "P", "RGB", "RGBA"):
+                return ImageOps.pad(ImageOps.exif_transpose(file).convert("RGB"), (_SIDE, _SIDE))
+    return _prepared(subject, row)
+
+
+def _picture(subject: Subject, row: int, drawn: Image.Image, how: str = "") -> _Picture:
+    buffer = io.BytesIO()
+    drawn.save(buffer, format="PNG", optimize=True)
+    record = subject.records[row]
+    place = record.split if row < subject.own else "in the other data set"
+    return _Picture(inline(buffer.getvalue()), subject.names[row], record.label, place, how)

@@ -1,0 +1,65 @@
+"""What a report says beyond its figures: which model, how it was made, and its worst mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DataError
+from gadolin.metrics.table import Table
+
+__all__ = ["Mistake", "ReportContext", "worst_mistakes"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mistake:
+    """A slice that was named wrongly.
+
+    ``truth`` and ``predicted`` are class names, ``probability`` in [0, 1] is that given to ``predicted``.
+    ``picture`` is what the reader sees: (H, W) uint8, 0 black to 255 white. Raises DataError for another one.
+    """
+
+    path: str
+    truth: str
+    predicted: str
+    probability: float
+    picture: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        """Check the picture."""
+        if self.picture.ndim != 2 or self.picture.dtype != np.uint8 or not self.picture.size:
+            raise DataError(
+                code="shape_mismatch",
+                rule="a picture must be (H, W) uint8",
+                got=f"got {self.picture.shape} {self.picture.dtype} for {self.path}",
+                remedy="scale it to 0 to 255 first",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """What :func:`gadolin.reports.write_report` writes around the figures.
+
+    ``facts`` say how the model was made (recipe, weights, data, seeds, versions), shown as a table in their
+    order. ``history`` has one mapping per epoch (epoch, train_loss, train_accuracy, validation_loss,
+    validation_accuracy). ``notes`` are sentences, such as what a part stands for; ``created`` is an ISO
+    date.
+    """
+
+    title: str
+    model: str
+    created: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float | None]] = ()
+    mistakes: Sequence[Mistake] = ()
+    notes: Sequence[str] = ()
+
+
+def worst_mistakes(table: Table, *, most: int = 12) -> tuple[int, ...]:
+    """Return the rows that were named wrongly, the most confident first, at most ``most`` of them."""
+    wrong = np.flatnonzero(~table.correct)
+    order = np.argsort(-table.confidence[wrong], kind="stable")
+    return tuple(int(row) for row in wrong[order[:most]])

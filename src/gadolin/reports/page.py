@@ -1,0 +1,134 @@
+"""The report of one evaluation: a folder of numbers and figures, and one HTML file that stands alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gadolin.errors import DataError
+from gadolin.files.atomic import write_bytes, write_json
+from gadolin.metrics.measure import CLASS_FIGURES, FIGURES, Measurement, Scores
+from gadolin.metrics.table import Table, write_table
+from gadolin.records import NOTICE
+from gadolin.reports import wording
+from gadolin.reports.context import Mistake, ReportContext
+from gadolin.reports.drawings import Drawing, draw, inline, load
+from gadolin.splits import part_name
+
+__all__ = ["environment", "write_page", "write_report"]
+
+
+def write_report(folder: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> None:
+    """Write metrics.json, predictions.csv, figures/*.png and report.html under ``folder``, the page last.
+
+    Each file is whole or not there; files of an earlier report are replaced. The page holds its figures and
+    style and loads nothing, so it can be mailed or archived alone.
+
+    Args:
+        folder: Made where missing.
+        table: The predictions that were measured.
+        measurement: What :func:`gadolin.metrics.measure` found for ``table``.
+        context: Title, model, facts, history, mistakes and notes.
+
+    Raises:
+        DataError: The measurement is not of this table.
+        MissingExtraError: matplotlib, seaborn or jinja2 is not installed.
+        OutputError: The folder cannot be written.
+    """
+    page, drawings = _drawn(table, measurement, context)
+    write_json(folder / "metrics.json", measurement.as_json() | {"notes": list(context.notes)})
+    write_table(folder / "predictions.csv", table)
+    for drawing in drawings.values():
+        write_bytes(folder / "figures" / f"{drawing.name}.png", drawing.png)
+    write_bytes(folder / "report.html", page)
+
+
+def write_page(path: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> None:
+    """Write the page of a report alone, as :func:`write_report` does; raises what that raises."""
+    page, _ = _drawn(table, measurement, context)
+    write_bytes(path, page)
+
+
+def _drawn(table: Table, measurement: Measurement, context: ReportContext) -> tuple[bytes, dict[str, Drawing]]:
+    if measurement.classes != table.classes or measurement.overall.n != len(table):
+        raise DataError(
+            code="measurement_of_other_table",
+            rule="a report needs the measurement of its own table",
+            got=f"got one of {measurement.overall.n} rows for {len(table)} rows",
+            remedy="measure this table",
+        )
+    load("jinja2")
+    drawings = draw(table, measurement, context)
+    return _render(table, measurement, context, drawings).encode("utf-8", "backslashreplace"), drawings
+
+
+def environment() -> Any:
+    """Return the jinja2 environment that pages are made in; raises MissingExtraError where it is not installed."""
+    jinja2 = load("jinja2")
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("gadolin.reports", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _render(table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]) -> str:
+    scores = measurement.overall
+    scored = [(part_name(name), part) for name, part in measurement.parts.items() if isinstance(part, Scores)]
+    html: str = (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            notice=NOTICE,
+            context=context,
+            verdict=wording.verdict(scores),
+            resampling=wording.resampling(measurement),
+            findings=wording.findings(table, measurement),
+            parts=_part_rows(measurement),
+            differences=[wording.difference(one) for one in measurement.differences],
+            scored=scored,
+            figures=[
+                (*wording.FIGURE_WORDS[name], [wording.spelled(name, one.figures[name]) for _, one in scored])
+                for name in FIGURES
+            ],
+            class_rows=[
+                (name, one.n, [wording.spelled(key, one.figures[key]) for key in CLASS_FIGURES])
+                for name, one in scores.per_class.items()
+            ],
+            classes=measurement.classes,
+            scores=scores,
+            drawings=drawings,
+            mistakes=[(one, inline(_picture(one))) for one in context.mistakes],
+            wrong=scores.n - scores.correct,
+        )
+    )
+    return html
+
+
+def _part_rows(measurement: Measurement) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for name, part in measurement.parts.items():
+        row: dict[str, object] = {
+            "name": part_name(name),
+            "n": part.n,
+            "meaning": wording.PART_WORDS.get(name, ""),
+        }
+        if isinstance(part, Scores):
+            row["groups"] = part.groups
+            row["accuracy"] = wording.spelled("accuracy", part.figures["accuracy"])
+            row["macro_f1"] = wording.spelled("macro_f1", part.figures["macro_f1"])
+            rows.append(row)
+        else:
+            rows.append(row | {"reason": part.reason})
+    return rows
+
+
+def _picture(mistake: Mistake) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(mistake.picture).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,210 @@
+"""What a service does with a file inside a sandbox, and how requests and answers travel to it and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import GadolinError, TooLargeError, UnknownFormatError, error_from_json
+from gadolin.preprocessing.montage import count_heads
+from gadolin.preprocessing.prepare import Preparation, prepare
+from gadolin.readers import READERS, open_bytes
+from gadolin.readers.contents import Contents, Place, at_most, require_frame
+from gadolin.readers.sandbox.child import Handle
+from gadolin.readers.sandbox.messages import Message
+from gadolin.records import SEQUENCES, Slice
+from gadolin.server.polyglots import is_something_else
+
+__all__ = ["Damaged", "Decoded", "Found", "Wanted", "as_facts", "as_message", "decode", "decoding", "from_message"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of a file: the slice ``frame`` or all, at most ``most``; ``pictures`` with their pixels."""
+
+    plane: str = "acquired"
+    frame: int | None = None
+    most: int = 2000
+    max_pixels: int = 16_000_000
+    pictures: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A slice: its number in a file of several, prepared (size, size) uint8, and the picture where it was wanted.
+
+    ``colour``: the picture is in colour; ``several``: it shows several slices. The decoder sends every field of type
+    bool to the service, and ``sequence``, the MRI sequence by the header, or empty.
+    """
+
+    frame: int | None
+    colour: bool
+    prepared: NDArray[np.uint8]
+    picture: Slice | None = None
+    several: bool = False
+    sequence: str = ""
+
+
+_FACTS = tuple(each.name for each in fields(Found) if each.type in (bool, "bool"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Damaged:
+    """A slice that cannot be decoded: its number and the error."""
+
+    frame: int | None
+    error: GadolinError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """The slices of a file, or the error that it causes; ``place`` is its position in a series.
+
+    ``omit``: a folder leaves such a file out.
+    """
+
+    slices: tuple[Found | Damaged, ...] = ()
+    place: Place | None = None
+    error: GadolinError | None = None
+    omit: bool = False
+
+
+def decode(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
+    """Decode the bytes of a file; a slice that cannot be decoded is a Damaged in its place."""
+    try:
+        with at_most(wanted.max_pixels):
+            return _decoded(content, wanted, preparation)
+    except GadolinError as error:
+        return Decoded(error=error)
+
+
+def _decoded(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
+    if is_something_else(content):
+        raise UnknownFormatError(
+            code="hides_something_else",
+            rule="a file must be a picture, DICOM file, volume or .mat file and nothing else",
+            got="this one is not",
+            remedy="export it again",
+        )
+    contents = open_bytes(content, plane=wanted.plane)
+    if contents.omit is not None:
+        return Decoded(error=contents.omit, omit=True)
+    found = tuple(_slice(contents, number, wanted, preparation) for number in _numbers(contents, wanted))
+    damaged = [one for one in found if isinstance(one, Damaged)]
+    if len(damaged) == len(found):
+        return Decoded(error=damaged[0].error)
+    return Decoded(found, place=contents.place)
+
+
+def _numbers(contents: Contents, wanted: Wanted) -> Sequence[int]:
+    """Return the numbers of the requested slices; raises ReadError if they do not exist or are too many."""
+    count = contents.slices
+    if wanted.frame is None:
+        if count > wanted.most:
+            raise TooLargeError(
+                code="too_many_slices",
+                rule=f"a request may hold {wanted.most} slices",
+                got=f"this file holds {count}",
+                remedy="ask for one frame at a time",
+            )
+        return range(count)
+    require_frame(wanted.frame, count, contents.kind)
+    return (wanted.frame,)
+
+
+def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Preparation) -> Found | Damaged:
+    frame = None if contents.slices == 1 else number
+    try:
+        image = contents.decode(number)
+    except GadolinError as error:
+        return Damaged(frame, error)
+    picture = image if wanted.pictures else None
+    several = count_heads(image) > 1
+    prepared = prepare(image, preparation)
+    return Found(frame, image.colour, prepared, picture, several=several, sequence=image.sequence)
+
+
+def decoding(settings: dict[str, Any]) -> Handle:
+    """Return what decodes in a sandbox, with the preparation of ``settings``; loads what that needs."""
+    import cv2
+    import PIL.Image
+
+    preparation = Preparation.from_json(settings)
+    cv2.setNumThreads(1)
+    PIL.Image.init()
+    READERS.plugins()
+    prepare(Slice(np.zeros((64, 64), np.float32)), preparation)
+
+    def handle(facts: dict[str, Any], content: bytes) -> Message:
+        return as_message(decode(content, Wanted(**facts), preparation))
+
+    return handle
+
+
+def as_message(answer: Decoded) -> Message:
+    """Return the message that carries an answer; ``from_message`` reads it."""
+    slices: list[dict[str, Any]] = []
+    arrays: list[NDArray[Any]] = []
+    for one in answer.slices:
+        if isinstance(one, Damaged):
+            slices.append({"frame": one.frame, "error": one.error.as_json()})
+            continue
+        facts: dict[str, Any] = {"frame": one.frame, "sequence": one.sequence}
+        facts |= {name: getattr(one, name) for name in _FACTS}
+        arrays.append(one.prepared)
+        if one.picture is not None:
+            seen = one.picture
+            facts["picture"] = {"bits": seen.bits, "spacing_mm": seen.spacing_mm, "window": seen.window}
+            arrays.append(seen.pixels)
+        slices.append(facts)
+    header = {
+        "slices": slices,
+        "place": None if answer.place is None else answer.place._asdict(),
+        "whole": None if answer.error is None else answer.error.as_json(),
+        "omit": answer.omit,
+    }
+    return Message(header, tuple(arrays))
+
+
+def from_message(message: Message) -> Decoded:
+    """Return the answer of a message; raises ValueError, KeyError, TypeError or StopIteration where it holds none."""
+    facts, arrays = message.facts, iter(message.arrays)
+    slices = tuple(_damaged(one) if "error" in one else _found(one, arrays) for one in facts["slices"])
+    place, error = facts["place"], facts["whole"]
+    where = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
+    return Decoded(slices, where, None if error is None else error_from_json(error), bool(facts["omit"]))
+
+
+def _damaged(facts: dict[str, Any]) -> Damaged:
+    return Damaged(facts["frame"], error_from_json(facts["error"]))
+
+
+def _found(facts: dict[str, Any], arrays: Iterator[NDArray[Any]]) -> Found:
+    flags = {name: bool(facts[name]) for name in _FACTS}
+    prepared, picture = _of_type(next(arrays), np.uint8), None
+    if "picture" in facts:
+        seen = facts["picture"]
+        spacing, window = (tuple(seen[name]) if seen[name] else None for name in ("spacing_mm", "window"))
+        picture = Slice(_of_type(next(arrays), np.float32), int(seen["bits"]), flags["colour"], spacing, window)
+    sequence = facts["sequence"]
+    if sequence not in ("", *SEQUENCES):
+        msg = f"a sequence must be one of {', '.join(SEQUENCES)} or empty"
+        raise ValueError(msg)
+    return Found(facts["frame"], prepared=prepared, picture=picture, sequence=sequence, **flags)
+
+
+def _of_type(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+    """Return an array; raises TypeError where it is no picture of that type."""
+    if array.dtype != kind or array.ndim != 2:
+        msg = f"a picture must be of {kind.__name__} and two axes"
+        raise TypeError(msg)
+    return array
+
+
+def as_facts(wanted: Wanted) -> dict[str, Any]:
+    """Return what a request to the sandbox holds beside the file."""
+    return asdict(wanted)

@@ -1,0 +1,139 @@
+"""Long work: begun by one request, asked about and cancelled by others. Everything is kept in memory, for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from gadolin.errors import GadolinError
+from gadolin.server.explain import CancelledError
+from gadolin.server.problems import ProblemError, internal_error, problem_of
+
+__all__ = ["Job", "Jobs"]
+
+_KEPT_SECONDS = 900
+
+
+@dataclass(slots=True)
+class Job:
+    """One piece of long work; ``status`` is queued, running, done, failed or cancelled."""
+
+    kind: str
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    status: str = "queued"
+    progress: tuple[int, int, str] = (0, 1, "waiting")
+    result: dict[str, Any] | None = field(default=None, repr=False)
+    problem: ProblemError | None = None
+    cancelled: Event = field(default_factory=Event)
+    ended: float = 0.0
+
+    def advance(self, done: int, total: int, what: str) -> None:
+        """Tell how far the work is."""
+        self.progress = (done, total, what)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is told of the job, its result where it is done."""
+        done, total, what = self.progress
+        told: dict[str, Any] = {
+            "id": self.id,
+            "kind": self.kind,
+            "status": self.status,
+            "progress": {"done": done, "total": total, "what": what},
+        }
+        if self.result is not None:
+            told["result"] = self.result
+        if self.problem is not None:
+            told["problem"] = {"status": self.problem.status, "code": self.problem.code, "detail": str(self.problem)}
+        return told
+
+
+class Jobs:
+    """The jobs of a service, of which one is worked on at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._jobs: dict[str, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Semaphore(1)
+
+    def start(self, kind: str, work: Callable[[Job], Awaitable[dict[str, Any]]]) -> Job:
+        """Queue a job; raises ProblemError (429) where too many wait or are kept."""
+        self._forget_old()
+        if len(self._jobs) >= self._most:
+            self._forget_ended()
+        if len(self._jobs) >= self._most:
+            raise ProblemError(
+                429,
+                code="too_many_jobs",
+                rule=f"at most {self._most} jobs are kept",
+                got="as many are waiting",
+                remedy="cancel one, or retry later",
+                retry_seconds=5,
+            )
+        job = Job(kind)
+        self._jobs[job.id] = job
+        task = asyncio.create_task(self._run(job, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return job
+
+    def get(self, name: str) -> Job:
+        """Return a job; raises ProblemError (404) for one that is not there, or not any more."""
+        self._forget_old()
+        if name not in self._jobs:
+            minutes = _KEPT_SECONDS // 60
+            raise ProblemError(
+                404,
+                code="job_not_found",
+                rule=f"a job must be one of the last {minutes} minutes",
+                got="there is none of this name",
+                remedy="start it again",
+            )
+        return self._jobs[name]
+
+    def cancel(self, name: str) -> None:
+        """Cancel a job and forget it."""
+        job = self.get(name)
+        job.cancelled.set()
+        if not job.ended:
+            job.status = "cancelled"
+        del self._jobs[name]
+
+    def close(self) -> None:
+        """Cancel everything."""
+        for name in list(self._jobs):
+            self.cancel(name)
+        for task in self._tasks:
+            task.cancel()
+
+    async def _run(self, job: Job, work: Callable[[Job], Awaitable[dict[str, Any]]]) -> None:
+        async with self._turn:
+            if job.cancelled.is_set():
+                return
+            job.status = "running"
+            try:
+                job.result = await work(job)
+                job.status = "done"
+                job.progress = (job.progress[1], job.progress[1], "done")
+            except CancelledError:
+                job.status = "cancelled"
+            except GadolinError as error:
+                job.status, job.problem = "failed", problem_of(error)
+            except Exception as error:  # noqa: BLE001 -- the job reports it
+                job.status, job.problem = "failed", internal_error(error)
+            job.ended = time.monotonic()
+
+    def _forget_old(self) -> None:
+        limit = time.monotonic() - _KEPT_SECONDS
+        for name in [name for name, job in self._jobs.items() if job.ended and job.ended < limit]:
+            del self._jobs[name]
+
+    def _forget_ended(self) -> None:
+        ended = [job for job in self._jobs.values() if job.ended]
+        for job in sorted(ended, key=lambda one: one.ended)[:1]:
+            del self._jobs[job.id]

@@ -1,0 +1,103 @@
+"""What a service allows: where it listens, who may ask, and how much."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from gadolin.errors import RequestError
+from gadolin.server.addresses import host_name, is_loopback, named_host, root_path
+
+__all__ = ["Limits", "Settings"]
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_EVERYWHERE = ("0.0.0.0", "::")
+_SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one request, and all that wait, may take.
+
+    ``max_pixels`` of a slice is known from its header, before it is decoded; ``max_unpacked_bytes`` of a file or an
+    archive; ``max_seconds`` is what one file may take to decode, ``max_memory_bytes`` what it may take of memory;
+    ``max_queue`` is how many requests may be worked on or wait, ``max_waiting_bytes`` how much they may hold together,
+    ``max_jobs`` how many long ones are kept.
+    """
+
+    max_request_bytes: int = 256 * 2**20
+    max_files: int = 1000
+    max_slices: int = 2000
+    max_pixels: int = 16_000_000
+    max_unpacked_bytes: int = 512 * 2**20
+    max_seconds: float = 20.0
+    max_memory_bytes: int = 2 * 2**30
+    max_queue: int = 64
+    max_waiting_bytes: int = 2**30
+    max_jobs: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which nothing could be asked."""
+        for name, value in asdict(self).items():
+            if not value > 0:
+                raise RequestError(
+                    code="setting_out_of_range",
+                    rule=f"{name} must be above 0",
+                    got=f"got {value}",
+                    remedy="leave it out for the usual limit",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a service listens and whom it answers.
+
+    Without a ``token`` it may listen on this computer alone. ``hosts`` are names besides its own under which it may
+    be asked for, also by browsers behind a reverse proxy. ``root_path`` is its path there, whether or not the proxy
+    removes that. ``workers`` processes decode files.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str = ""
+    hosts: tuple[str, ...] = ()
+    root_path: str = ""
+    workers: int = 2
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Refuse to serve other computers without a token, a short token, and invalid names and paths."""
+        object.__setattr__(self, "host", self.host.strip("[]"))
+        object.__setattr__(self, "hosts", tuple(named_host(name) for name in self.hosts))
+        object.__setattr__(self, "root_path", root_path(self.root_path))
+        if not self.local and not self.token:
+            raise RequestError(
+                code="token_needed",
+                rule="a service that other computers can reach needs a token",
+                got=f"{self.host} is one",
+                remedy="pass --token",
+            )
+        if self.token and (len(self.token) < _SHORTEST_TOKEN or not self.token.isascii()):
+            raise RequestError(
+                code="token_too_short",
+                rule=f"a token must have {_SHORTEST_TOKEN} ASCII characters or more",
+                got=f"got {len(self.token)}",
+                remedy="take a longer one",
+            )
+        if not 0 <= self.port < 65536 or not 1 <= self.workers <= 64:
+            raise RequestError(
+                code="setting_out_of_range",
+                rule="port must lie in 0 to 65535 and workers in 1 to 64",
+                got=f"got {self.port} and {self.workers}",
+                remedy="try 8000 and 2",
+            )
+
+    @property
+    def local(self) -> bool:
+        """Whether it listens on this computer alone."""
+        return is_loopback(self.host)
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Names that a request may be addressed to, without their port."""
+        own = () if self.host in ("", *_EVERYWHERE) else (host_name(self.host),)
+        return frozenset((*_LOOPBACK, *own, *self.hosts))

@@ -1,0 +1,56 @@
+"""A part cut off the training data, by whole groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gadolin.errors import DataError
+from gadolin.records import Record
+from gadolin.splits.groups import kept_together
+
+__all__ = ["cut"]
+
+
+def cut(
+    records: Sequence[Record], fraction: float, *, part: str, seed: int, stay: Collection[int] = ()
+) -> list[Record]:
+    """Move about ``fraction`` of the train records of each class to ``part``; none shares a patient or group.
+
+    Whole groups move, drawn in an order fixed by ``seed``; a class whose groups are all too large for its share gives
+    its smallest one. Records of other parts stay, and so do the rows ``stay`` with all of their groups. Raises
+    DataError where a class would be left without slices on either side.
+    """
+    train = [index for index, record in enumerate(records) if record.split in ("", "train")]
+    groups = [group for group in kept_together(records, train) if not any(row in stay for row in group)]
+    there = Counter(records[index].label for group in groups for index in group)
+    quota = {label: fraction * count for label, count in there.items()}
+    order = np.random.default_rng(seed).permutation(len(groups))
+    moved: set[int] = set()
+    taken: Counter[str] = Counter()
+    for number in order:
+        members = groups[number]
+        classes = Counter(records[index].label for index in members)
+        if all(taken[label] + count / 2 <= quota[label] for label, count in classes.items()):
+            moved.update(members)
+            taken.update(classes)
+    for label in quota:
+        if not taken[label]:
+            smallest = min((g for g in groups if any(records[i].label == label for i in g)), key=len)
+            moved.update(smallest)
+            taken.update(records[index].label for index in smallest)
+    for label, count in there.items():
+        if taken[label] == count:
+            raise DataError(
+                code="too_few_groups",
+                rule="a split needs two groups or more of each class",
+                got=f"{label!r} cannot be divided by patient and copy",
+                remedy="add slices of other patients or mark the parts in a manifest",
+            )
+    return [
+        replace(record, split=part if index in moved else "train") if record.split in ("", "train") else record
+        for index, record in enumerate(records)
+    ]

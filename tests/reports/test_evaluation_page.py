@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gadolin.errors import DataError, MissingExtraError
+from gadolin.metrics import Table, measure, read_table
+from gadolin.metrics.bootstrap import Interval
+from gadolin.records import NOTICE
+from gadolin.reports import Mistake, ReportContext, worst_mistakes, write_report
+from gadolin.reports.drawings import Drawing, load
+from gadolin.reports.wording import findings, joined, resampling, spelled, verdict
+
+HOSTILE = "<img src=x onerror=alert(1)>&\"'.png"
+CLASSES = ("glioma", "no tumour")
+FIGURES = ("classes", "confusion", "precision-recall", "reliability", "risk-coverage", "roc", "training")
+
+
+def make_table(rows=120, wrong=12, **fields):
+    truth = np.arange(rows) % 2
+    answer = truth.copy()
+    answer[:wrong] = 1 - answer[:wrong]
+    probabilities = np.full((rows, 2), 0.1)
+    probabilities[np.arange(rows), answer] = 0.9
+    usual = {
+        "classes": CLASSES,
+        "probabilities": probabilities,
+        "truth": truth,
+        "paths": tuple(f"{row}.png" for row in range(rows)),
+        "groups": tuple(f"patient {row // 2}" for row in range(rows)),
+        "parts": ("duplicate",) * 60 + ("new_slice",) * (rows - 60),
+        "digests": ("",) * rows,
+    }
+    return Table(**{**usual, **fields})
+
+
+def make_context(**fields):
+    picture = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    usual = {
+        "title": "Evaluation <of a model>",
+        "model": "sha256:abc",
+        "created": "2026-01-02",
+        "facts": {"recipe": "standard", "weights <b>": "imagenet & more"},
+        "history": [
+            {"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": None},
+            {"epoch": 2, "train_loss": 0.5, "train_accuracy": 0.8, "validation_loss": 0.7},
+        ],
+        "mistakes": [Mistake(HOSTILE, "glioma", "no tumour", 0.912, picture)],
+        "notes": ["Copies are scored apart."],
+    }
+    return ReportContext(**{**usual, **fields})
+
+
+class Page(HTMLParser):
+    """Collect tags with their attributes, and the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "new"
+    table = make_table()
+    write_report(folder, table, measure(table, resamples=100), context=make_context())
+    return folder, table, (folder / "report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def page(written):
+    return Page(written[2])
+
+
+def test_folder_holds_numbers_rows_figures_and_page(written):
+    folder, table, _ = written
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert names == [
+        *(f"figures/{name}.png" for name in FIGURES),
+        "metrics.json",
+        "predictions.csv",
+        "report.html",
+    ]
+    assert json.loads((folder / "metrics.json").read_text())["n"] == 120
+    assert read_table(folder / "predictions.csv").paths == table.paths
+
+
+def test_page_loads_nothing_and_runs_nothing(written, page):
+    assert not re.search(r"https?://|@import|url\(", written[2])
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object"})
+    sources = [attributes["src"] for attributes in page.all("img")]
+    assert len(sources) == 8
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+
+
+def test_notice_stands_first_and_last(page):
+    assert page.text.count(NOTICE) == 2
+    assert page.text.index(NOTICE) < page.text.index("The verdict")
+
+
+def test_verdict_names_n_and_interval(page):
+    assert "Of 120 slices, 108 were named correctly: 90.0\u00a0% (95\u00a0% interval " in page.text
+    assert "resample 60 groups" in page.text
+    assert page.text.index("The verdict") < page.text.index("For which slices it holds")
+
+
+def test_parts_stand_beside_the_verdict_with_n_each(page):
+    table = page.text[page.text.index("For which slices it holds") : page.text.index("Each class")]
+    for word in ("duplicate", "new slice", "new patient", "80.0\u00a0%", "Not scored: no slices", "30 groups"):
+        assert word in table
+
+
+def test_every_scored_part_has_every_figure_and_n_of_each_class(page):
+    table = page.text[page.text.index("All figures") :]
+    head = table[: table.index("n of")]
+    assert head.index("all") < head.index("duplicate") < head.index("new slice")
+    assert "new patient" not in head
+    assert "duplicate less new slice: accuracy" in page.text
+
+
+def test_hostile_names_are_shown_and_never_obeyed(written, page):
+    assert HOSTILE not in written[2]
+    assert HOSTILE in page.text
+    assert "Evaluation <of a model>" in page.text
+    assert "weights <b>" in page.text
+
+
+def test_page_can_be_read_without_eyes(page):
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(attributes.get("alt") for attributes in page.all("img"))
+    assert all(attributes.get("scope") in ("col", "row") for attributes in page.all("th"))
+    assert len(page.all("h1")) == 1
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {attributes["aria-labelledby"] for attributes in page.all("section")} <= ids
+
+
+def test_page_fits_dark_screens_narrow_ones_and_paper(written):
+    for rule in ("prefers-color-scheme: dark", "max-width: 34rem", "@media print", 'name="viewport"'):
+        assert rule in written[2]
+
+
+def test_figures_are_pictures_of_a_page_width(written):
+    for path in (written[0] / "figures").iterdir():
+        with Image.open(path) as picture:
+            assert 800 <= picture.width <= 2000
+            assert picture.getpixel((2, 2))[:3] == (255, 255, 255)
+            assert len(set(picture.convert("L").resize((64, 64)).tobytes())) > 10
+
+
+def test_same_report_twice_is_the_same_bytes(written, tmp_path):
+    table = make_table()
+    write_report(tmp_path, table, measure(table, resamples=100), context=make_context())
+    assert (tmp_path / "report.html").read_text() == written[2]
+
+
+def test_report_without_history_mistakes_or_a_class_is_whole(tmp_path):
+    table = make_table(rows=60, wrong=0, truth=np.zeros(60, dtype=int), probabilities=np.tile([0.9, 0.1], (60, 1)))
+    context = make_context(history=(), mistakes=(), facts={}, notes=())
+    write_report(tmp_path, table, measure(table, resamples=20), context=context)
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "None of the 60 slices was named wrongly." in text
+    assert "not defined" in text
+    assert not (tmp_path / "figures" / "training.png").exists()
+
+
+def test_mistakes_without_pictures_are_counted(tmp_path, monkeypatch):
+    blank = {name: Drawing(name, name, name, name, b"") for name in FIGURES}
+    monkeypatch.setattr("gadolin.reports.page.draw", lambda *_: blank)
+    table = make_table()
+    write_report(tmp_path, table, measure(table, resamples=0), context=make_context(mistakes=()))
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "No pictures were given for the 12 mistakes among 120 slices" in text
+    assert "(no interval)" in text
+
+
+def test_pictures_of_mistakes_are_shown_unchanged(page):
+    source = next(one["src"] for one in page.all("img") if one["alt"].startswith("Slice of"))
+    with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as picture:
+        assert (np.asarray(picture) == np.arange(48).reshape(6, 8)).all()
+
+
+def test_measurement_of_another_table_is_refused(tmp_path):
+    with pytest.raises(DataError, match="its own table"):
+        write_report(tmp_path, make_table(), measure(make_table(rows=80), resamples=0), context=make_context())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("picture", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)), np.zeros((0, 4), np.uint8)])
+def test_picture_of_another_form_is_refused(picture):
+    with pytest.raises(DataError, match=r"\(H, W\) uint8"):
+        Mistake("x.png", "a", "b", 0.5, picture)
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "seaborn", "jinja2"])
+def test_missing_package_names_its_extra(package):
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "import numpy as np, pathlib, gadolin.reports as report, gadolin.metrics as evaluate\n"
+        "names = tuple('abcd')\n"
+        "half, truth = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])\n"
+        "table = evaluate.Table(('x', 'y'), half, truth, names, names, names, names)\n"
+        "measured = evaluate.measure(table, resamples=0)\n"
+        "context = report.ReportContext('t', 'm', '2026-01-01')\n"
+        "try: report.write_report(pathlib.Path('never'), table, measured, context=context)\n"
+        "except ImportError as error: print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"MissingExtraError this needs the package '{package}'" in done.stdout
+    assert 'gadolin[report]"' in done.stdout
+
+
+def test_nothing_is_written_where_the_extra_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    table = make_table()
+    with pytest.raises(MissingExtraError, match="jinja2"):
+        write_report(tmp_path, table, measure(table, resamples=0), context=make_context())
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        load("gadolin.no_such_module")
+
+
+def test_drawing_leaves_pyplot_and_settings_alone():
+    code = (
+        "import matplotlib\n"
+        "before = dict(matplotlib.rcParams)\n"
+        "import gadolin.reports.figures as figures, matplotlib.pyplot as pyplot\n"
+        "figures.history_curves([{'epoch': 1, 'train_loss': 1.0}])\n"
+        "assert pyplot.get_fignums() == [] and dict(matplotlib.rcParams) == before\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_worst_mistakes_are_the_most_confident_wrong_ones():
+    probabilities = np.asarray([[0.6, 0.4], [0.9, 0.1], [0.8, 0.2], [0.99, 0.01]])
+    table = make_table(rows=4, probabilities=probabilities, truth=np.asarray([1, 1, 1, 0]), parts=("",) * 4, wrong=0)
+    assert worst_mistakes(table) == (1, 2, 0)
+    assert worst_mistakes(table, most=2) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "words"),
+    [
+        ("accuracy", Interval(0.93, 0.904, 0.9532), ("93.0\u00a0%", "90.4 to 95.3")),
+        ("roc_auc", Interval(0.9912, 0.985, 0.9961), ("0.991", "0.985 to 0.996")),
+        ("brier", Interval(0.1), ("0.100", "no interval")),
+        ("f1", Interval(None), ("not defined", "")),
+    ],
+)
+def test_figures_are_spelled_with_their_interval(name, one, words):
+    assert spelled(name, one) == words
+    assert joined("f1", Interval(None)) == "not defined"
+
+
+def test_findings_say_what_to_know_before_trusting():
+    table = make_table()
+    text = " ".join(findings(table, measure(table, resamples=50)))
+    assert "Nothing is shown for new patients: none of these slices" in text
+    assert "duplicate: 80.0\u00a0% of 60 correct" in text
+    assert "would be right for 50.0\u00a0%" in text
+    assert "6 of 60 slices of “glioma” were named “no tumour”" in text
+    assert "Of its 12 mistakes, 12 had a confidence of at least 90\u00a0%" in text
+
+
+def test_findings_of_tables_without_parts_or_with_new_patients():
+    table = make_table(parts=("",) * 120)
+    assert "It is not known which" in findings(table, measure(table, resamples=0))[0]
+    table = make_table(parts=("new_patient",) * 120)
+    found = findings(table, measure(table, resamples=50))[0]
+    assert found.startswith("On patients that the model has never seen: 90.0\u00a0% of 120")
+
+
+def test_few_groups_are_owned_up_to():
+    measurement = measure(make_table(groups=("one", "two") * 60))
+    assert verdict(measurement.overall).endswith("90.0\u00a0% (no interval).")
+    assert "fewer than 10 give no honest interval" in resampling(measurement)
