@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.checks.bad_outlines import check
-from gadolin.checks.skipped import Skipped
+from gadolin.checks.annotations import bad_outlines
+from gadolin.checks.registry import Skipped
 from gadolin.preprocessing.cache import prepared_slices
 from gadolin.preprocessing.prepare import Preparation
 
@@ -52,12 +52,12 @@ def told(found):
 def test_outlines_of_lesions_are_fine(outlined):
     large = np.zeros_like(LESION)
     cv2.circle(large, (120, 120), 55, 1, -1)
-    assert check(outlined(LESION, large, LESION * 255, None)) == []
+    assert bad_outlines(outlined(LESION, large, LESION * 255, None)) == []
 
 
 def test_each_kind_of_outline_that_does_not_fit_is_one_finding(outlined):
     smooth = cv2.GaussianBlur(LESION * 255, (9, 9), 0)
-    found = check(
+    found = bad_outlines(
         outlined(HEAD, 1 - LESION, np.zeros_like(LESION), smooth, LESION[:99], b"no picture", LESION, HEAD + 1)
     )
     assert {one.kind for one in found} == {"bad_outlines"}
@@ -73,7 +73,7 @@ def test_each_kind_of_outline_that_does_not_fit_is_one_finding(outlined):
 
 
 def test_without_outlines_nothing_is_looked_at(subject):
-    assert isinstance(check(subject({}, {})), Skipped)
+    assert isinstance(bad_outlines(subject({}, {})), Skipped)
 
 
 def test_one_mask_of_another_size_ends_no_audit(lay_out, kinds):

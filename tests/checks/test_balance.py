@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gadolin.checks.balance import check
+from gadolin.checks.classes import balance
 
 
 def slices(glioma, notumor, copied=0):
@@ -12,16 +12,16 @@ def slices(glioma, notumor, copied=0):
 
 
 def test_even_classes_of_different_slices_are_fine(subject):
-    assert check(subject(*slices(10, 12))) == []
+    assert balance(subject(*slices(10, 12))) == []
 
 
 def test_an_uneven_class_is_a_note_and_a_very_uneven_one_a_warning(subject):
-    assert [one.severity for one in check(subject(*slices(10, 16)))] == ["note"]
-    (found,) = check(subject(*slices(10, 31)))
+    assert [one.severity for one in balance(subject(*slices(10, 16)))] == ["note"]
+    (found,) = balance(subject(*slices(10, 31)))
     assert (found.severity, found.score) == ("warning", 3.1)
 
 
 def test_balance_that_copies_make_is_told(subject):
-    (found,) = check(subject(*slices(10, 10, copied=6)))
+    (found,) = balance(subject(*slices(10, 10, copied=6)))
     assert "glioma 10 slices, 10 different, notumor 10 slices, 5 different" in found.message
     assert found.score == 0.5

@@ -6,7 +6,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from gadolin.checks.blank import check
+from gadolin.checks.images import blank
 
 
 def test_a_picture_of_one_tone_is_blank_whatever_the_tone(lay_out, kinds):
@@ -39,4 +39,4 @@ def test_blank_pictures_are_copies_of_nothing(lay_out, kinds):
 
 
 def test_pictures_that_show_something_are_fine(subject):
-    assert check(subject({}, {})) == []
+    assert blank(subject({}, {})) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from gadolin.checks.clipped import check
+from gadolin.checks.images import clipped
 
 
 def test_a_picture_with_much_pure_white_is_clipped(lay_out, kinds, small_phantoms):
@@ -17,4 +17,4 @@ def test_a_picture_with_much_pure_white_is_clipped(lay_out, kinds, small_phantom
 
 def test_a_few_white_pixels_and_bright_pages_are_not(subject):
     page = {"facts": {"white": 0.7, "black": 0.1, "inverted": True}}
-    assert check(subject({"facts": {"white": 0.01}}, page)) == []
+    assert clipped(subject({"facts": {"white": 0.01}}, page)) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from gadolin.checks.coloured import check
+from gadolin.checks.images import coloured
 
 
 def test_a_picture_that_shows_colours_is_told_and_a_grey_one_saved_as_rgb_is_not(lay_out, kinds, small_phantoms):
@@ -18,4 +18,4 @@ def test_a_picture_that_shows_colours_is_told_and_a_grey_one_saved_as_rgb_is_not
 
 
 def test_grey_pictures_are_fine(subject):
-    assert check(subject({}, {})) == []
+    assert coloured(subject({}, {})) == []

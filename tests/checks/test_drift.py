@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gadolin.checks.drift import chance_distance, check, compared, effective_groups
-from gadolin.checks.skipped import Skipped
+from gadolin.checks.drift import chance_distance, compared, drift, effective_groups
+from gadolin.checks.registry import Skipped
 from gadolin.errors import BundleError
 from gadolin.preprocessing.appearance import APPEARANCE, QUANTILES, appearance, read_summary, summary
 from gadolin.preprocessing.prepare import Preparation, prepare
@@ -43,11 +43,11 @@ def names(count):
 
 
 def test_another_draw_of_the_same_heads_is_no_drift(used_on, heads):
-    assert check(used_on(heads(120, seed=5))) == []
+    assert drift(used_on(heads(120, seed=5))) == []
 
 
 def test_brighter_tones_are_serious_and_named(used_on, heads):
-    (found,) = check(used_on(heads(120, seed=5, grey=190)))
+    (found,) = drift(used_on(heads(120, seed=5, grey=190)))
     assert (found.kind, found.severity) == ("drift", "serious")
     assert "mean" in found.message
     assert "middle" in found.message
@@ -56,12 +56,12 @@ def test_brighter_tones_are_serious_and_named(used_on, heads):
 
 def test_softened_pictures_are_told_by_their_sharpness(used_on, heads):
     soft = np.stack([cv2.GaussianBlur(picture, (0, 0), 4) for picture in heads(120, seed=5)])
-    (found,) = check(used_on(soft))
+    (found,) = drift(used_on(soft))
     assert "sharpness" in found.message
 
 
 def test_a_shift_in_few_patients_is_not_believed_however_many_slices_they_have(used_on, heads):
-    told = check(used_on(heads(120, seed=5, grey=190), patients=[f"p{row % 4}" for row in range(120)]))
+    told = drift(used_on(heads(120, seed=5, grey=190), patients=[f"p{row % 4}" for row in range(120)]))
     assert isinstance(told, Skipped)
     assert "there are 4 here and 120 in training" in told.reason
 
@@ -99,26 +99,26 @@ def test_a_bundle_of_another_preparation_is_compared_by_its_own(used_on, heads, 
     prepared = np.stack([prepare(Slice(picture.astype(np.float32)), preparation) for picture in pictures])
     kept = summary(appearance(prepared, range(40)), [CLASSES[row % 2] for row in range(40)], names(40))
     one = used_on(pictures, preparation=preparation, facts={"statistics": kept})
-    assert check(replace(one, bundle=replace(one.bundle, preparation=Preparation()))) != []
+    assert drift(replace(one, bundle=replace(one.bundle, preparation=Preparation()))) != []
     records = []
     for row, record in enumerate(one.records):
         cv2.imwrite(str(tmp_path / f"{row}.png"), pictures[row])
         records.append(replace(record, path=tmp_path / f"{row}.png"))
-    assert check(replace(one, records=tuple(records))) == []
+    assert drift(replace(one, records=tuple(records))) == []
 
 
 def test_without_a_model_nothing_is_compared(subject):
-    assert check(subject({}, {})) == Skipped("no model was given")
+    assert drift(subject({}, {})) == Skipped("no model was given")
 
 
 def test_a_bundle_without_statistics_is_said_to_have_none(used_on, heads):
-    assert "keeps no statistics" in check(used_on(heads(12), facts={})).reason
+    assert "keeps no statistics" in drift(used_on(heads(12), facts={})).reason
 
 
 @pytest.mark.parametrize("spoilt", [[], {"levels": [0, 1]}, {"levels": list(QUANTILES), "overall": 3, "classes": {}}])
 def test_damaged_statistics_are_one_error(used_on, heads, spoilt):
     with pytest.raises(BundleError, match="a bundle's statistics must be quantiles"):
-        check(used_on(heads(12), facts={"statistics": spoilt}))
+        drift(used_on(heads(12), facts={"statistics": spoilt}))
 
 
 def test_what_is_kept_is_plain_json_of_bounded_size(heads):
@@ -133,7 +133,7 @@ def test_a_black_picture_has_a_finite_appearance():
 
 
 def test_where_patients_are_unknown_drift_is_no_more_than_a_warning(used_on, heads):
-    (found,) = check(used_on(heads(120, seed=5, grey=190), patients=["", *names(119)]))
+    (found,) = drift(used_on(heads(120, seed=5, grey=190), patients=["", *names(119)]))
     assert found.severity == "warning"
     assert "patients are not all known" in found.message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from gadolin.checks.inverted import check
+from gadolin.checks.images import inverted
 
 
 def test_a_negative_is_told(lay_out, kinds, small_phantoms):
@@ -15,4 +15,4 @@ def test_a_negative_is_told(lay_out, kinds, small_phantoms):
 
 
 def test_pictures_on_black_are_fine(subject):
-    assert check(subject({}, {})) == []
+    assert inverted(subject({}, {})) == []

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gadolin.checks import label_errors
-from gadolin.checks.label_errors import check
-from gadolin.checks.skipped import Skipped
+from gadolin.checks import annotations
+from gadolin.checks.annotations import label_errors
+from gadolin.checks.registry import Skipped
 
 CLASSES = ("glioma", "notumor", "pituitary")
 
@@ -32,7 +32,7 @@ def believed(subject):
 
 
 def test_planted_label_errors_are_found_and_nothing_else(believed):
-    (found,) = check(believed({30: "pituitary", 61: "glioma"}))
+    (found,) = label_errors(believed({30: "pituitary", 61: "glioma"}))
     assert (found.kind, found.severity, found.score) == ("label_errors", "warning", 2.0)
     assert {name for group in found.members for name in group} == {"30.png", "61.png"}
 
@@ -40,23 +40,23 @@ def test_planted_label_errors_are_found_and_nothing_else(believed):
 def test_the_first_is_the_least_likely_and_is_named_with_both_classes(believed):
     one = believed({30: "pituitary", 61: "glioma"})
     one.probabilities[61] = (0.0005, 0.999, 0.0005)
-    (found,) = check(one)
+    (found,) = label_errors(one)
     assert found.members[0] == ("61.png",)
     assert "first 61.png, labelled glioma, which the model takes for notumor with 0.999" in found.message
 
 
 def test_labels_that_the_model_believes_give_no_finding(believed):
-    assert check(believed()) == []
+    assert label_errors(believed()) == []
 
 
 def test_without_predictions_nothing_is_looked_for(subject):
-    assert check(subject({}, {})) == Skipped("no predictions were given")
+    assert label_errors(subject({}, {})) == Skipped("no predictions were given")
 
 
 def test_slices_without_a_prediction_are_left_out_and_counted(believed):
     one = believed({30: "pituitary"})
     one.probabilities[:3] = np.nan
-    found, gaps = check(one)
+    found, gaps = label_errors(one)
     assert found.score == 1.0
     assert (gaps.severity, "3 slices have no prediction" in gaps.message) == ("note", True)
 
@@ -64,9 +64,9 @@ def test_slices_without_a_prediction_are_left_out_and_counted(believed):
 def test_a_class_without_any_prediction_is_named(believed):
     one = believed()
     one.probabilities[::3] = np.nan
-    assert "no slice of glioma" in check(one).reason
+    assert "no slice of glioma" in label_errors(one).reason
 
 
 def test_without_cleanlab_the_check_says_how_to_install_it(believed, monkeypatch):
-    monkeypatch.setattr(label_errors, "find_spec", lambda name: None)
-    assert "pip install 'gadolin[audit]'" in check(believed({30: "pituitary"})).reason
+    monkeypatch.setattr(annotations, "find_spec", lambda name: None)
+    assert "pip install 'gadolin[audit]'" in label_errors(believed({30: "pituitary"})).reason

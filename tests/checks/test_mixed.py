@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from gadolin.checks.mixed import check
+from gadolin.checks.sources import mixed
 from gadolin.datasets import SOURCES
 
 
 def test_two_known_releases_in_one_manifest_are_a_warning(subject):
     names = [source.release.name for _, source in SOURCES.items()][:2]
-    (found,) = check(subject(*[{"source": name} for name in names]))
+    (found,) = mixed(subject(*[{"source": name} for name in names]))
     assert found.severity == "warning"
     assert all(name in found.message for name in names)
 
 
 def test_slices_that_stand_in_two_sources_are_told(subject):
-    (found,) = check(subject({"source": "a", "copy": "x"}, {"source": "b", "copy": "x"}, {"source": "b"}))
+    (found,) = mixed(subject({"source": "a", "copy": "x"}, {"source": "b", "copy": "x"}, {"source": "b"}))
     assert (found.severity, found.members) == ("warning", (("0.png", "1.png"),))
 
 
 def test_two_unknown_sources_without_copies_are_a_note(subject):
-    assert [one.severity for one in check(subject({"source": "a"}, {"source": "b"}))] == ["note"]
+    assert [one.severity for one in mixed(subject({"source": "a"}, {"source": "b"}))] == ["note"]
 
 
 def test_one_source_is_fine(subject):
-    assert check(subject({"source": "a"}, {"source": "a"})) == []
+    assert mixed(subject({"source": "a"}, {"source": "a"})) == []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gadolin.checks.patient_conflicts import check
-from gadolin.checks.skipped import Skipped
+from gadolin.checks.patients import patient_conflicts
+from gadolin.checks.registry import Skipped
 
 
 def slices(*codes):
@@ -12,33 +12,33 @@ def slices(*codes):
 
 
 def test_copies_under_two_patients_are_told(subject):
-    (found,) = check(subject(*slices("p1 a", "p2 a", "p3 b", "p3 b")))
+    (found,) = patient_conflicts(subject(*slices("p1 a", "p2 a", "p3 b", "p3 b")))
     assert (found.severity, found.members) == ("warning", (("0.png", "1.png"),))
 
 
 def test_a_proved_pair_under_two_patients_is_told(subject):
-    (found,) = check(subject({"patient": "p"}, {"patient": "q"}, {}, pairs=[(0, 1, True, 3.0, 1.0)]))
+    (found,) = patient_conflicts(subject({"patient": "p"}, {"patient": "q"}, {}, pairs=[(0, 1, True, 3.0, 1.0)]))
     assert found.members == (("0.png", "1.png"),)
 
 
 def test_a_copy_without_a_patient_contradicts_nothing(subject):
-    assert check(subject(*slices("p1 a"), {"copy": "a"})) == []
+    assert patient_conflicts(subject(*slices("p1 a"), {"copy": "a"})) == []
 
 
 def test_without_patients_nothing_is_looked_for(subject):
-    assert check(subject({"copy": "a"}, {"copy": "a"})) == Skipped("no patient is known")
+    assert patient_conflicts(subject({"copy": "a"}, {"copy": "a"})) == Skipped("no patient is known")
 
 
 def test_patients_who_are_only_called_otherwise_there_are_no_conflict(subject):
-    assert check(subject(*slices("p1 a", "p1 b", "p2 c", "x a other", "x b other", "y c other"))) == []
+    assert patient_conflicts(subject(*slices("p1 a", "p1 b", "p2 c", "x a other", "x b other", "y c other"))) == []
 
 
 def test_a_patient_who_is_two_in_the_other_data_set_is_told(subject):
-    (found,) = check(subject(*slices("p1 a", "p1 b", "x a other", "y b other")))
+    (found,) = patient_conflicts(subject(*slices("p1 a", "p1 b", "x a other", "y b other")))
     assert found.members == (("0.png", "other:2.png"), ("1.png", "other:3.png"))
     assert found.message.startswith("2 slices are of another patient in the other data set")
 
 
 def test_where_names_are_shared_another_name_is_another_patient(subject):
-    (found,) = check(subject(*slices("p1 a", "p2 b", "p2 a other", "p2 b other")))
+    (found,) = patient_conflicts(subject(*slices("p1 a", "p2 b", "p2 a other", "p2 b other")))
     assert found.members == (("0.png", "other:2.png"),)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from gadolin.checks.patient_labels import check
+from gadolin.checks.patients import patient_labels
 
 
 def test_a_patient_with_two_labels_is_told(subject):
     rows = [{"patient": "p", "label": "glioma"}, {"patient": "p", "label": "notumor"}, {"patient": "q"}]
-    (found,) = check(subject(*rows))
+    (found,) = patient_labels(subject(*rows))
     assert found.members == (("0.png", "1.png"),)
 
 
 def test_a_patient_with_one_label_and_slices_without_a_patient_are_not(subject):
     rows = [{"patient": "p", "label": "glioma"}, {"label": "notumor"}, {"label": "glioma"}]
-    assert check(subject(*rows)) == []
+    assert patient_labels(subject(*rows)) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from gadolin.checks.pixel_identical import check
+from gadolin.checks.duplicates import pixel_identical
 
 
 def same(*digests):
@@ -13,12 +13,12 @@ def same(*digests):
 
 
 def test_a_picture_in_two_files_is_told(subject):
-    (found,) = check(subject(*same("a", "b"), {}))
+    (found,) = pixel_identical(subject(*same("a", "b"), {}))
     assert found.members == (("0.png", "1.png"),)
 
 
 def test_files_that_are_the_same_altogether_are_left_to_the_other_check(subject):
-    assert check(subject(*same("a", "a"))) == []
+    assert pixel_identical(subject(*same("a", "a"))) == []
 
 
 def test_a_picture_saved_as_png_and_bmp_is_found_on_disk(lay_out, kinds, rng):

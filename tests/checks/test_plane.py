@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gadolin.checks.plane import check, plane_of, uneven
+from gadolin.checks.shortcuts import plane, plane_of, uneven
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.records import NO_LESION
 
@@ -55,20 +55,20 @@ def test_the_largest_share_that_would_have_to_change_plane_is_told():
 
 
 def test_a_class_cut_in_another_plane_is_serious_and_both_planes_are_named(in_planes):
-    (found,) = check(in_planes(lambda label, number: AXIAL if label == "glioma" else SAGITTAL))
+    (found,) = plane(in_planes(lambda label, number: AXIAL if label == "glioma" else SAGITTAL))
     assert (found.kind, found.severity, found.score) == ("plane", "serious", 1.0)
     assert "axial 0 % against 100 %" in found.message or "axial 100 % against 0 %" in found.message
 
 
 def test_planes_shared_out_evenly_are_fine(in_planes):
-    assert check(in_planes(lambda label, number: (AXIAL, CORONAL, SAGITTAL)[number % 3])) == []
+    assert plane(in_planes(lambda label, number: (AXIAL, CORONAL, SAGITTAL)[number % 3])) == []
 
 
 def test_files_that_cannot_be_opened_again_tell_no_plane(in_planes):
     one = in_planes(lambda label, number: AXIAL)
     for record in one.records:
         record.path.unlink()
-    assert check(one) == []
+    assert plane(one) == []
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def lopsided(heads):
 
 def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(subject, lopsided):
     rows = [{"label": ("glioma", "pituitary")[row % 2], "patient": f"p{row}"} for row in range(120)]
-    (found,) = check(replace(subject(*rows), slices=lopsided))
+    (found,) = plane(replace(subject(*rows), slices=lopsided))
     assert found.severity == "warning"
     assert found.rule.startswith("A proxy")
     assert found.score > 0.9
@@ -90,32 +90,32 @@ def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(subj
 
 def test_a_tumour_beside_none_is_no_more_than_a_note(subject, lopsided):
     rows = [{"label": ("notumor", "glioma")[row % 2]} for row in range(120)]
-    (found,) = check(replace(subject(*rows), slices=lopsided))
+    (found,) = plane(replace(subject(*rows), slices=lopsided))
     assert found.severity == "note"
     assert "patients are not all known" in found.message
 
 
 def test_slices_without_a_tumour_are_left_out_beside_two_classes_that_have_one(subject, lopsided):
     rows = [{"label": ("notumor", ("glioma", "pituitary")[row // 2 % 2])[row % 2]} for row in range(120)]
-    assert check(replace(subject(*rows), slices=lopsided)) == []
+    assert plane(replace(subject(*rows), slices=lopsided)) == []
 
 
 @pytest.mark.parametrize("fields", [{"label": "Normal"}, {"label": "control", "outline": NO_LESION}])
 def test_a_class_without_a_tumour_is_known_by_its_name_or_its_outlines(subject, lopsided, fields):
     rows = [fields if row % 2 == 0 else {"label": ("astro", "oligo")[row // 2 % 2]} for row in range(120)]
-    assert check(replace(subject(*rows), slices=lopsided)) == []
+    assert plane(replace(subject(*rows), slices=lopsided)) == []
 
 
 def test_a_class_of_an_unknown_name_counts_as_one_with_a_tumour(subject, lopsided):
     rows = [{"label": "control" if row % 2 == 0 else ("astro", "oligo")[row // 2 % 2]} for row in range(120)]
-    assert check(replace(subject(*rows), slices=lopsided))[0].severity == "warning"
+    assert plane(replace(subject(*rows), slices=lopsided))[0].severity == "warning"
 
 
 def test_too_few_groups_are_not_guessed_from(subject, heads):
-    told = check(replace(subject({}, {}), slices=heads(2)))
+    told = plane(replace(subject({}, {}), slices=heads(2)))
     assert "files do not tell their planes" in told.reason
 
 
 def test_heads_of_one_shape_give_no_finding(subject, heads):
     rows = [{"label": ("glioma", "notumor")[row % 2]} for row in range(120)]
-    assert check(replace(subject(*rows), slices=heads(120))) == []
+    assert plane(replace(subject(*rows), slices=heads(120))) == []

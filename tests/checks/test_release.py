@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gadolin.checks.release import check
+from gadolin.checks.sources import release
 from gadolin.datasets.releases.figshare import RELEASE
 
 
 def test_a_known_release_is_named_with_its_licence_and_citation(subject):
-    (found,) = check(subject({}, release=RELEASE))
+    (found,) = release(subject({}, release=RELEASE))
     assert found.severity == "note"
     assert RELEASE.name in found.message
     assert RELEASE.licence in found.remedy
@@ -15,4 +15,4 @@ def test_a_known_release_is_named_with_its_licence_and_citation(subject):
 
 
 def test_an_unknown_data_set_is_none(subject):
-    assert check(subject({})) == []
+    assert release(subject({})) == []

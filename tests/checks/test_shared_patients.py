@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gadolin.checks import look_at
-from gadolin.checks.shared_patients import check
+from gadolin.checks.leakage import shared_patients
 
 
 def test_a_patient_in_training_and_test_is_serious(subject):
@@ -13,7 +13,7 @@ def test_a_patient_in_training_and_test_is_serious(subject):
         {"split": "test", "patient": "p2"},
         {"split": "test"},
     ]
-    (found,) = check(subject(*rows))
+    (found,) = shared_patients(subject(*rows))
     assert (found.severity, found.score, found.members) == ("serious", 0.5, (("1.png", "0.png"),))
     assert "(1 of 2)" in found.message
 
@@ -22,16 +22,18 @@ def test_a_patient_is_carried_over_from_copies_in_the_other_data_set(subject):
     rows = [{"split": "train", "copy": "a", "label": "glioma"}, {"split": "test", "copy": "b", "label": "glioma"}]
     known = [{"copy": name, "patient": "p1", "label": "glioma", "other": True} for name in "ab"]
     told = subject(*rows, *known)
-    (found,) = check(told)
+    (found,) = shared_patients(told)
     assert "The patients of 1 slices were carried over" in found.rule
     counts = {(one.part, one.label): one for one in look_at(told).parts}
     assert (counts["test", ""].known_patient, counts["test", ""].duplicate) == (1, 0)
 
 
 def test_patients_of_one_side_each_are_no_leak(subject):
-    assert check(subject({"split": "train", "patient": "p1"}, {"split": "test", "patient": "p2"})) == []
+    assert shared_patients(subject({"split": "train", "patient": "p1"}, {"split": "test", "patient": "p2"})) == []
 
 
 def test_a_patient_in_two_folds_is_told(subject):
-    (found,) = check(subject({"fold": 0, "patient": "p"}, {"fold": 1, "patient": "p"}, {"fold": 1, "patient": "q"}))
+    (found,) = shared_patients(
+        subject({"fold": 0, "patient": "p"}, {"fold": 1, "patient": "p"}, {"fold": 1, "patient": "q"})
+    )
     assert found.members == (("0.png", "1.png"),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gadolin.checks import look_at
-from gadolin.checks.shared_slices import check
+from gadolin.checks.leakage import shared_slices
 
 
 def parts(*codes):
@@ -19,7 +19,7 @@ SPOILT = parts(
 
 
 def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(subject):
-    (found,) = check(subject(*SPOILT))
+    (found,) = shared_slices(subject(*SPOILT))
     assert found.message == (
         "75 % of the test part (3 of 4 slices) is in the training part too, so accuracy on it means little: "
         "glioma 2 of 2, notumor 1 of 2."
@@ -58,25 +58,25 @@ def test_the_counts_of_the_parts_say_the_same(subject):
 
 
 def test_copies_within_one_part_are_no_leak(subject):
-    assert check(subject(*parts("train a glioma", "train a glioma", "test b notumor"))) == []
+    assert shared_slices(subject(*parts("train a glioma", "train a glioma", "test b notumor"))) == []
 
 
 def test_validation_is_compared_with_training_and_the_test_with_both(subject):
     rows = parts("train a glioma", "validation a glioma", "validation b glioma", "test b glioma", "test c glioma")
-    test, validation = check(subject(*rows))
+    test, validation = shared_slices(subject(*rows))
     assert test.members == (("3.png", "2.png"),)
     assert validation.members == (("1.png", "0.png"),)
 
 
 def test_a_copy_in_another_fold_is_told(subject):
     rows = [{"fold": 0, "copy": "a"}, {"fold": 1, "copy": "a"}, {"fold": 1}]
-    (found,) = check(subject(*rows))
+    (found,) = shared_slices(subject(*rows))
     assert found.members == (("0.png", "1.png"),)
     assert found.score == pytest.approx(2 / 3)
 
 
 def test_a_proved_pair_in_two_folds_is_told_though_its_slices_are_of_different_groups(subject):
-    (found,) = check(subject({"fold": 0}, {"fold": 1}, {"fold": 1}, pairs=[(0, 1, True, 3.0, 1.0)]))
+    (found,) = shared_slices(subject({"fold": 0}, {"fold": 1}, {"fold": 1}, pairs=[(0, 1, True, 3.0, 1.0)]))
     assert found.members == (("0.png", "1.png"),)
 
 

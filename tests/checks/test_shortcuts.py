@@ -10,7 +10,7 @@ import pytest
 
 from gadolin.checks import probes
 from gadolin.checks.probes import ProbeData, probe
-from gadolin.checks.shortcuts import check, file_columns, tone_columns
+from gadolin.checks.shortcuts import file_columns, shortcuts, tone_columns
 from gadolin.preprocessing.views import background, painted_out, shrunk
 
 CLASSES = ("glioma", "notumor", "pituitary")
@@ -42,11 +42,11 @@ def by_words(findings, words):
 def test_pictures_that_differ_in_nothing_give_no_serious_finding_and_no_warning(looked_at):
     random = np.random.default_rng(3)
     facts = [{"mean": float(random.random()), "size_bytes": int(random.integers(9_000, 30_000))} for _ in range(COUNT)]
-    assert {one.severity for one in check(looked_at(facts=lambda row: facts[row]))} <= {"note"}
+    assert {one.severity for one in shortcuts(looked_at(facts=lambda row: facts[row]))} <= {"note"}
 
 
 def test_a_class_saved_in_another_quality_is_serious_and_the_quality_is_named(looked_at):
-    findings = check(looked_at(facts=lambda row: {"format": "JPEG", "quality": (75.0, 90.0, 95.0)[row // 3 % 3]}))
+    findings = shortcuts(looked_at(facts=lambda row: {"format": "JPEG", "quality": (75.0, 90.0, 95.0)[row // 3 % 3]}))
     (found,) = by_words(findings, "file facts")
     assert (found.kind, found.severity) == ("shortcuts", "serious")
     assert "most telling is JPEG quality" in found.message
@@ -56,14 +56,14 @@ def test_a_class_saved_in_another_quality_is_serious_and_the_quality_is_named(lo
 
 def test_where_patients_are_unknown_a_shortcut_is_no_more_than_a_warning_and_says_why(looked_at):
     facts = {"facts": lambda row: {"format": "JPEG", "quality": (75.0, 90.0, 95.0)[row // 3 % 3]}}
-    (found,) = by_words(check(looked_at(**facts, patient=lambda row: f"p{row}" if row else "")), "file facts")
+    (found,) = by_words(shortcuts(looked_at(**facts, patient=lambda row: f"p{row}" if row else "")), "file facts")
     assert (found.severity, found.score) == ("warning", 1.0)
     assert "a patient's own slices give away" in found.message
     assert "patients are not all known" in found.rule
 
 
 def test_mean_tone_and_compression_are_not_said_to_need_no_look_at_the_brain(looked_at):
-    findings = check(looked_at(facts=lambda row: {"mean": (0.2, 0.4, 0.6)[row // 3 % 3]}))
+    findings = shortcuts(looked_at(facts=lambda row: {"mean": (0.2, 0.4, 0.6)[row // 3 % 3]}))
     assert by_words(findings, "look at the brain") == []
     (found,) = by_words(findings, "mean tone")
     assert found.severity == "warning"
@@ -75,7 +75,7 @@ def test_a_mark_in_the_corner_of_one_class_is_found_in_the_background(looked_at,
     for row in range(COUNT):
         if row // 3 % 3 == 1:
             pictures[row, :28, :28] = 160
-    (found,) = by_words(check(looked_at(pictures=pictures)), "background")
+    (found,) = by_words(shortcuts(looked_at(pictures=pictures)), "background")
     assert found.severity in ("warning", "serious")
     assert found.score > 0.5
 
@@ -94,7 +94,7 @@ def test_tumours_that_alone_tell_the_class_leave_nothing_when_painted_out(looked
         cv2.circle(pictures[row], (120, 130), 30, tone, -1)
         cv2.circle(masks[row], (120, 130), 30, 255, -1)
     subject = with_outlines(looked_at(pictures=pictures), masks, tmp_path)
-    assert {one.severity for one in by_words(check(subject), "painted out")} <= {"note"}
+    assert {one.severity for one in by_words(shortcuts(subject), "painted out")} <= {"note"}
     small = shrunk(pictures, range(COUNT))
     covered = np.stack([cv2.resize(mask, (64, 64), interpolation=cv2.INTER_AREA) for mask in masks])
     assert float(np.ptp(painted_out(small, covered)[:, 32, 30].reshape(-1, 3).mean(axis=1))) < 80
@@ -106,7 +106,7 @@ def test_a_class_told_by_what_is_around_the_tumour_is_serious(looked_at, heads, 
         cv2.circle(pictures[row], (128, 128), 20, 220, -1)
         cv2.circle(masks[row], (128, 128), 20, 255, -1)
         cv2.circle(pictures[row], (128, (60, 190, 128)[row // 3 % 3]), 16, 0, -1)
-    (found,) = by_words(check(with_outlines(looked_at(pictures=pictures), masks, tmp_path)), "painted out")
+    (found,) = by_words(shortcuts(with_outlines(looked_at(pictures=pictures), masks, tmp_path)), "painted out")
     assert found.severity == "serious"
 
 
@@ -147,16 +147,16 @@ def test_a_large_data_set_is_looked_at_in_part_by_whole_groups(monkeypatch):
 
 
 def test_too_few_patients_are_said_to_be_too_few(looked_at):
-    assert "glioma has 1" in check(looked_at(patient=lambda row: f"p{row // 3 % 3}")).reason
+    assert "glioma has 1" in shortcuts(looked_at(patient=lambda row: f"p{row // 3 % 3}")).reason
 
 
 def test_a_single_class_is_said_not_to_be_told_from_others(subject):
-    assert "no second one" in check(subject(*({"label": "glioma"} for _ in range(20)))).reason
+    assert "no second one" in shortcuts(subject(*({"label": "glioma"} for _ in range(20)))).reason
 
 
 def test_without_scikit_learn_the_check_says_how_to_install_it(looked_at, monkeypatch):
     monkeypatch.setattr(probes, "find_spec", lambda name: None)
-    assert "pip install 'gadolin[audit]'" in check(looked_at(count=30)).reason
+    assert "pip install 'gadolin[audit]'" in shortcuts(looked_at(count=30)).reason
 
 
 def test_missing_qualities_are_numbers_too(looked_at):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gadolin.checks.sources import check, guessed
+from gadolin.checks.sources import guessed, sources
 
 
 def rows(count, column):
@@ -14,23 +14,23 @@ def rows(count, column):
 
 
 def test_a_source_that_tells_the_class_is_a_warning(subject):
-    (found,) = check(subject(*rows(10, lambda place: {"source": place})))
+    (found,) = sources(subject(*rows(10, lambda place: {"source": place})))
     assert found.score == 1
     assert "The source of a picture tells its class in 100 % of the slices" in found.message
 
 
 def test_a_size_that_tells_the_class_is_a_warning(subject):
-    (found,) = check(subject(*rows(10, lambda place: {"facts": {"width": 200 if place == "a" else 256}})))
+    (found,) = sources(subject(*rows(10, lambda place: {"facts": {"width": 200 if place == "a" else 256}})))
     assert "The size of a picture" in found.message
 
 
 def test_sources_that_hold_all_classes_alike_are_fine(subject):
     mixed = [{"label": label, "source": place} for label in ("glioma", "notumor") for place in "ab" for _ in range(5)]
-    assert check(subject(*mixed)) == []
+    assert sources(subject(*mixed)) == []
 
 
 def test_sizes_that_all_differ_tell_nothing(subject):
-    assert check(subject(*[{"facts": {"width": 200 + number}} for number in range(20)])) == []
+    assert sources(subject(*[{"facts": {"width": 200 + number}} for number in range(20)])) == []
 
 
 def test_a_size_that_only_tells_the_patient_tells_nothing_of_the_class(subject):
@@ -40,23 +40,23 @@ def test_a_size_that_only_tells_the_patient_tells_nothing_of_the_class(subject):
         for number in range(15)
         for _ in range(3)
     ]
-    assert check(subject(*each)) == []
+    assert sources(subject(*each)) == []
 
 
 def test_a_size_is_not_told_by_the_copies_of_a_slice(subject):
     each = [{"copy": str(number // 4), "label": ("glioma", "notumor")[number // 4 % 2]} for number in range(80)]
     sizes = [{"facts": {"width": 200 + number // 4}} for number in range(80)]
-    assert check(subject(*(one | size for one, size in zip(each, sizes, strict=True)))) == []
+    assert sources(subject(*(one | size for one, size in zip(each, sizes, strict=True)))) == []
 
 
 def test_a_gain_within_what_chance_gives_is_not_told(subject):
     labels = ["glioma", "glioma", "glioma", "notumor", "notumor"] + ["glioma", "notumor", "notumor"] * 2
     each = [{"label": label, "facts": {"width": 200 + (row < 5)}} for row, label in enumerate(labels)]
-    assert check(subject(*each)) == []
+    assert sources(subject(*each)) == []
 
 
 def test_unknown_patients_are_told(subject):
-    (found,) = check(subject(*rows(10, lambda place: {"source": place})))
+    (found,) = sources(subject(*rows(10, lambda place: {"source": place})))
     assert "patients not all known" in found.message
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gadolin.checks.tiny import check
+from gadolin.checks.images import tiny
 
 
 def test_the_shorter_side_counts(subject):
-    (found,) = check(subject({"facts": {"width": 300, "height": 127}}, {"facts": {"width": 128, "height": 128}}))
+    (found,) = tiny(subject({"facts": {"width": 300, "height": 127}}, {"facts": {"width": 128, "height": 128}}))
     assert found.members == (("0.png",),)
     assert found.message == "1 of 2 slices (50 %) are tiny: one side has fewer than 128 pixels."

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from gadolin.checks.too_few import check
+from gadolin.checks.classes import too_few
 from gadolin.errors import DataError
 from gadolin.workflows.audit import audit
 
@@ -34,10 +34,10 @@ def test_pictures_of_which_none_can_be_read_are_one_clear_error(small_phantoms, 
 
 
 def test_a_class_of_few_slices_is_a_warning(subject):
-    (found,) = check(subject(*[{"label": "glioma"}] * 20, {"label": "notumor"}))
+    (found,) = too_few(subject(*[{"label": "glioma"}] * 20, {"label": "notumor"}))
     assert (found.severity, found.score) == ("warning", 1)
     assert "notumor has 1" in found.message
 
 
 def test_classes_of_enough_slices_are_fine(subject):
-    assert check(subject(*[{"label": name} for name in ("glioma", "notumor") for _ in range(20)])) == []
+    assert too_few(subject(*[{"label": name} for name in ("glioma", "notumor") for _ in range(20)])) == []

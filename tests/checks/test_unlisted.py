@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gadolin.checks.skipped import Skipped
-from gadolin.checks.unlisted import check
+from gadolin.checks.files import unlisted
+from gadolin.checks.registry import Skipped
 from gadolin.phantoms import PhantomPlan, write_phantoms
 
 
@@ -33,4 +33,4 @@ def test_a_manifest_that_is_named_itself_answers_for_its_rows_alone(kinds, broke
 
 
 def test_a_folder_without_a_manifest_cannot_hide_pictures(subject):
-    assert isinstance(check(subject({})), Skipped)
+    assert isinstance(unlisted(subject({})), Skipped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gadolin.checks.unreadable import check
+from gadolin.checks.files import unreadable
 
 
 def test_unreadable_files_among_good_ones_are_one_finding_and_no_end(small_phantoms, lay_out, kinds):
@@ -23,4 +23,4 @@ def test_a_manifest_that_names_an_unreadable_file_is_told_too(lay_out, kinds, tm
 
 
 def test_readable_files_are_fine(subject):
-    assert check(subject({}, {})) == []
+    assert unreadable(subject({}, {})) == []

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gadolin.checks import CHECKS, Beside, FileFacts, file_facts
-from gadolin.checks.facts import jpeg_quality
-from gadolin.checks.run import SEVERITIES
+from gadolin.checks.audit import SEVERITIES
+from gadolin.checks.file_facts import jpeg_quality
 from gadolin.checks.verdict import verdict
 from gadolin.datasets import scan
 from gadolin.errors import DataError

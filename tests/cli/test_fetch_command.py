@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from gadolin.datasets import SOURCES, Scan, known, scan
+from gadolin.datasets import SOURCES, Scan, scan
 from gadolin.datasets.manifest import read_manifest, write_manifest
+from gadolin.datasets.releases import registry
 from gadolin.phantoms import PhantomPlan, write_phantoms
 
 
@@ -21,7 +22,7 @@ def made_up(monkeypatch):
         found = scan(out)
         return Scan(found.root, found.kind, found.records, release=SOURCES["kaggle"].release)
 
-    monkeypatch.setitem(known.SOURCES.built_in, "kaggle", known.Source(SOURCES["kaggle"].release, fetch))
+    monkeypatch.setitem(registry.SOURCES.built_in, "kaggle", registry.Source(SOURCES["kaggle"].release, fetch))
 
 
 def test_what_was_fetched_is_told_with_licence_and_citation(gadolin, made_up, tmp_path):

@@ -11,7 +11,7 @@ import gadolin
 SOURCE = Path(gadolin.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 LIBRARY = [path for path in FILES if path.parent.name != "cli"]  # a command's parameters are its options
-MOST_LINES = 300
+MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 60
 MOST_PARAMETERS = 8
 NO_NAMES = {"utils", "util", "helpers", "common", "misc", "base", "manager"}

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.checks.probes import group_names, strangers
-from gadolin.checks.skipped import Skipped
+from gadolin.checks.registry import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.words import counted
+from gadolin.checks.wording import counted
 from gadolin.metrics.bootstrap import MINIMUM_GROUPS
 from gadolin.preprocessing.appearance import APPEARANCE, DECIMALS, QUANTILES, appearance, read_summary
 from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers.read_records import each_slice
 from gadolin.records import Finding, Record, Slice
 
-__all__ = ["Shift", "chance_distance", "check", "compared", "effective_groups"]
+__all__ = ["Shift", "chance_distance", "compared", "drift", "effective_groups"]
 
 _DRIFT = 0.2  # of the Kolmogorov-Smirnov distance
 _STRONG = 0.4
@@ -46,7 +46,7 @@ class Shift:
     now: float
 
 
-def check(subject: Subject) -> list[Finding] | Skipped:
+def drift(subject: Subject) -> list[Finding] | Skipped:
     """Return whether slices drifted from the bundle's training part, where one was given that keeps statistics.
 
     Raises BundleError where the bundle's statistics are damaged.

@@ -1,47 +1,24 @@
-"""The checks of an audit: one line each, in the order in which findings of equal severity are listed."""
+"""The checks of an audit: name and function, in the order in which findings of equal severity are listed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gadolin.checks import (
-    bad_outlines,
-    balance,
-    blank,
-    byte_identical,
-    clipped,
-    coloured,
-    drift,
-    giant_group,
-    half_patients,
-    inverted,
-    label_conflicts,
-    label_errors,
-    mixed,
-    near_copies,
-    patient_conflicts,
-    patient_labels,
-    pixel_identical,
-    plane,
-    release,
-    shared_patients,
-    shared_slices,
-    shortcuts,
-    sources,
-    tiny,
-    too_few,
-    unlisted,
-    unreadable,
-    vanishing_class,
-)
-from gadolin.checks.skipped import Skipped
 from gadolin.checks.subject import Subject
 from gadolin.errors import RequestError, suggestion
 from gadolin.records import Finding
 from gadolin.registry import Registry
 
-__all__ = ["CHECKS", "Check", "Selection"]
+__all__ = ["CHECKS", "Check", "Selection", "Skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Why a check did not look: ``reason`` is a clause, such as "no model was given"."""
+
+    reason: str
+
 
 Check = Callable[[Subject], list[Finding] | Skipped]
 """From a data set to what is wrong with it, or to the reason why the check does not apply to it."""
@@ -59,38 +36,39 @@ def _unknown_names(names: Sequence[str], known: tuple[str, ...]) -> RequestError
     )
 
 
+_HERE = "gadolin.checks"
 CHECKS: Registry[Check] = Registry("gadolin.checks", "a function from a data set to findings", callable, _unknown)
-"""Every check by its name, which is that of its file and of its findings' kind."""
+"""Every check by its name, which is that of its function and of its findings' kind. Imported when it is used."""
 
 CHECKS.built_in |= {
-    "too_few": too_few.check,
-    "shared_slices": shared_slices.check,
-    "shared_patients": shared_patients.check,
-    "label_conflicts": label_conflicts.check,
-    "vanishing_class": vanishing_class.check,
-    "near_copies": near_copies.check,
-    "pixel_identical": pixel_identical.check,
-    "byte_identical": byte_identical.check,
-    "giant_group": giant_group.check,
-    "patient_labels": patient_labels.check,
-    "patient_conflicts": patient_conflicts.check,
-    "half_patients": half_patients.check,
-    "mixed": mixed.check,
-    "sources": sources.check,
-    "balance": balance.check,
-    "shortcuts": shortcuts.check,
-    "plane": plane.check,
-    "label_errors": label_errors.check,
-    "drift": drift.check,
-    "unreadable": unreadable.check,
-    "unlisted": unlisted.check,
-    "blank": blank.check,
-    "clipped": clipped.check,
-    "inverted": inverted.check,
-    "coloured": coloured.check,
-    "tiny": tiny.check,
-    "bad_outlines": bad_outlines.check,
-    "release": release.check,
+    "too_few": f"{_HERE}.classes:too_few",
+    "shared_slices": f"{_HERE}.leakage:shared_slices",
+    "shared_patients": f"{_HERE}.leakage:shared_patients",
+    "label_conflicts": f"{_HERE}.annotations:label_conflicts",
+    "vanishing_class": f"{_HERE}.classes:vanishing_class",
+    "near_copies": f"{_HERE}.duplicates:near_copies",
+    "pixel_identical": f"{_HERE}.duplicates:pixel_identical",
+    "byte_identical": f"{_HERE}.duplicates:byte_identical",
+    "giant_group": f"{_HERE}.duplicates:giant_group",
+    "patient_labels": f"{_HERE}.patients:patient_labels",
+    "patient_conflicts": f"{_HERE}.patients:patient_conflicts",
+    "half_patients": f"{_HERE}.patients:half_patients",
+    "mixed": f"{_HERE}.sources:mixed",
+    "sources": f"{_HERE}.sources:sources",
+    "balance": f"{_HERE}.classes:balance",
+    "shortcuts": f"{_HERE}.shortcuts:shortcuts",
+    "plane": f"{_HERE}.shortcuts:plane",
+    "label_errors": f"{_HERE}.annotations:label_errors",
+    "drift": f"{_HERE}.drift:drift",
+    "unreadable": f"{_HERE}.files:unreadable",
+    "unlisted": f"{_HERE}.files:unlisted",
+    "blank": f"{_HERE}.images:blank",
+    "clipped": f"{_HERE}.images:clipped",
+    "inverted": f"{_HERE}.images:inverted",
+    "coloured": f"{_HERE}.images:coloured",
+    "tiny": f"{_HERE}.images:tiny",
+    "bad_outlines": f"{_HERE}.annotations:bad_outlines",
+    "release": f"{_HERE}.sources:release",
 }
 
 

@@ -1,4 +1,4 @@
-"""Classes that come from different places."""
+"""Where slices come from: one release, several data sets, other places for other classes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,47 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.checks.leakage import torn_apart
 from gadolin.checks.probes import group_names, strangers
+from gadolin.checks.registry import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.words import percent
+from gadolin.checks.wording import counted, percent
+from gadolin.datasets import SOURCES
 from gadolin.metrics.bootstrap import Interval, group_intervals, unanimous_interval
 from gadolin.records import Finding
 
-__all__ = ["check"]
+__all__ = ["guessed", "mixed", "release", "sources"]
+
+
+def mixed(subject: Subject) -> list[Finding] | Skipped:
+    """Return a warning where slices of several sources stand in one data set, with those that two of them share."""
+    if not any(record.source for record in subject.mine):
+        return Skipped("the data lists no source")
+    sources = Counter(record.source or "unnamed" for record in subject.mine)
+    if len(sources) < 2:
+        return []
+    known = sorted({source.release.name for _, source in SOURCES.items()} & set(sources))
+    shared = torn_apart(subject, {row: record.source for row, record in enumerate(subject.mine)})
+    told = ", ".join(f"{name} {count:,}" for name, count in sources.most_common())
+    overlap = f"; {counted(len(shared), 'slice')} of one stand in another too" if shared else ""
+    return [
+        Finding(
+            kind="mixed",
+            severity="warning" if shared or len(known) > 1 else "note",
+            message=f"The data set mixes {counted(len(sources), 'source')}: {told}{overlap}.",
+            rule="The source column names several; public collections are made of one another, so slices of two of "
+            "them may be the same. The score is the number of groups of copies across sources.",
+            remedy="Split by copies and patients over all of them at once, and read the figures of each source apart.",
+            members=tuple(subject.named(rows) for rows in shared),
+            score=float(len(shared)),
+        )
+    ]
+
 
 _TELLING = 0.1  # of the slices: how many more are guessed right than by the most frequent class
 
 
-def check(subject: Subject) -> list[Finding]:
+def sources(subject: Subject) -> list[Finding]:
     """Return a warning where the source column, or the size of the pictures, tells the class."""
     sizes = [f"{one.width} x {one.height}" for one in subject.facts[: subject.own]]
     told = [
@@ -89,3 +118,21 @@ def _interval(right: NDArray[np.bool_], groups: Sequence[str]) -> Interval:
         return np.asarray((weights @ right[:, None]) / weights.sum(axis=1, keepdims=True), np.float64)
 
     return group_intervals(share, groups, resamples=1000)[0]
+
+
+def release(subject: Subject) -> list[Finding]:
+    """Return a note for each data set that is a known public release."""
+    found = []
+    for scan in (subject.scan, subject.against):
+        if scan is not None and scan.release is not None:
+            known = scan.release
+            found.append(
+                Finding(
+                    kind="release",
+                    severity="note",
+                    message=f"{scan.root} is {known.name}: {known.title}.",
+                    rule="The source column, or the number of slices of every part and class, is that of the release.",
+                    remedy=f"Licence: {known.licence}; please cite: {known.citation}. See {known.url}.",
+                )
+            )
+    return found

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.checks.facts import FileFacts
+from gadolin.checks.file_facts import FileFacts
 from gadolin.datasets import Scan
 from gadolin.duplicates import Copies
 from gadolin.models.bundle import Bundle
 from gadolin.preprocessing.outlines import Outlines, prepared_outlines
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import Failure, Record, slice_name
-from gadolin.splits import carry_patients
+from gadolin.splits import carry_patients, learned_before
 
-__all__ = ["Subject", "called"]
+__all__ = ["Subject", "called", "no_sides"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,3 +114,12 @@ def _sets(numbers: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
         members.setdefault(number, []).append(row)
     sets = [tuple(rows) for rows in members.values() if len(rows) > 1]
     return tuple(sorted(sets, key=lambda rows: (-len(rows), rows)))
+
+
+def no_sides(subject: Subject) -> str:
+    """Return why nothing can stand on both sides of a split, as a clause; empty where it can."""
+    if len({record.fold for record in subject.mine} - {None}) > 1:
+        return ""
+    if any(set(learned_before(part)).intersection(subject.parts) for part in subject.parts):
+        return ""
+    return "there is no second part to compare with" if subject.parts else "no parts and no folds are named"

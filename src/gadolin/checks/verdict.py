@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Container, Sequence
 
 from gadolin.checks.subject import Subject
-from gadolin.checks.words import counted
+from gadolin.checks.wording import counted
 from gadolin.records import Finding
 from gadolin.splits import learned_before
 

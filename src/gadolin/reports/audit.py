@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from gadolin.checks.run import SEVERITIES, AuditResult
+from gadolin.checks.audit import SEVERITIES, AuditResult
 
 __all__ = ["Audit"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 from PIL import Image, ImageOps
 
-from gadolin.checks.overlaid import ways
-from gadolin.checks.run import SEVERITIES, AuditResult
+from gadolin.checks.audit import SEVERITIES, AuditResult
 from gadolin.checks.subject import Subject
+from gadolin.checks.wording import ways
 from gadolin.duplicates.registration import Overlay
 from gadolin.files.atomic import write_bytes
 from gadolin.records import NOTICE, Finding

@@ -1,15 +1,17 @@
-"""How findings put numbers."""
+"""How findings word numbers, and how one picture lies over another."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from gadolin.checks.subject import Subject
+from gadolin.duplicates.registration import Overlay
 from gadolin.records import Finding
 
-__all__ = ["by_class", "counted", "flagged", "percent"]
+__all__ = ["WAYS", "by_class", "counted", "flagged", "percent", "ways"]
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -41,3 +43,22 @@ def flagged(subject: Subject, rows: Sequence[int], template: Finding) -> list[Fi
     number = f"{len(rows):,} of {counted(subject.own, 'slice')} ({percent(len(rows), subject.own)})"
     members = tuple(subject.named([row]) for row in rows)
     return [replace(template, message=f"{number} {template.message}", members=members, score=float(len(rows)))]
+
+
+WAYS: Final = ("mirrored", "upside down", "turned", "rescaled")
+"""Left for right; top for bottom, which is mirrored and turned by 180 degrees; by more than 5 degrees; by over 5 %."""
+
+_TURNED = 5.0  # degrees
+_SCALED = 0.05
+
+
+def ways(overlay: Overlay) -> tuple[str, ...]:
+    """Return those of ``WAYS`` in which one picture differs from the other; none where it lies as it is."""
+    upside_down = overlay.mirrored and abs(abs(overlay.degrees) - 180) < _TURNED
+    differs = (
+        overlay.mirrored and not upside_down,
+        upside_down,
+        abs(overlay.degrees) > _TURNED and not upside_down,
+        abs(overlay.scale - 1) > _SCALED,
+    )
+    return tuple(way for way, so in zip(WAYS, differs, strict=True) if so)

@@ -1,19 +1,46 @@
-"""One slice under two patients."""
+"""Patients that contradict each other or are missing."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
-from gadolin.checks.shared import torn_apart
-from gadolin.checks.skipped import Skipped
+from gadolin.checks.leakage import torn_apart
+from gadolin.checks.registry import Skipped
 from gadolin.checks.subject import Subject
-from gadolin.checks.words import counted
+from gadolin.checks.wording import counted, percent
 from gadolin.records import Finding
 
-__all__ = ["check"]
+__all__ = ["half_patients", "patient_conflicts", "patient_labels"]
 
 
-def check(subject: Subject) -> list[Finding] | Skipped:
+def patient_labels(subject: Subject) -> list[Finding] | Skipped:
+    """Return a warning with the patients whose slices bear two labels, carried-over patients included."""
+    rows: dict[str, list[int]] = {}
+    for row, record in enumerate(subject.carried):
+        if record.patient:
+            rows.setdefault(record.patient, []).append(row)
+    if not rows:
+        return Skipped("no patient is known")
+    torn = [of for of in rows.values() if len({subject.records[row].label for row in of}) > 1]
+    if not torn:
+        return []
+    return [
+        Finding(
+            kind="patient_labels",
+            severity="warning",
+            message=f"{counted(len(torn), 'patient')} of {len(rows):,} "
+            f"{'has' if len(torn) == 1 else 'have'} slices under two labels or more.",
+            rule="Slices of one patient, named by the data set or carried over from copies whose patient is known, "
+            "bear one label; the score is the number of patients.",
+            remedy="Look at them: two diseases are rare, a wrong label or a patient number used twice is not. A slice "
+            "without a lesion of a patient who has one is not a healthy brain.",
+            members=tuple(subject.named(of) for of in torn),
+            score=float(len(torn)),
+        )
+    ]
+
+
+def patient_conflicts(subject: Subject) -> list[Finding] | Skipped:
     """Return a warning for copies under two patients: within the data set, and against the other one."""
     if not any(record.patient for record in subject.mine):
         return Skipped("no patient is known")
@@ -73,5 +100,25 @@ def _against(subject: Subject) -> list[Finding]:
             remedy="Believe the data set that is nearer to the patients, and correct the column.",
             members=tuple(subject.named(pair) for pair in torn),
             score=float(len(slices)),
+        )
+    ]
+
+
+def half_patients(subject: Subject) -> list[Finding]:
+    """Return a warning where the data set names the patients of some slices and not of others."""
+    unknown = [row for row, record in enumerate(subject.mine) if not record.patient]
+    if not 0 < len(unknown) < subject.own:
+        return []
+    return [
+        Finding(
+            kind="half_patients",
+            severity="warning",
+            message=f"The patient of {counted(len(unknown), 'slice')} of {subject.own:,} "
+            f"({percent(len(unknown), subject.own)}) is not named, that of the others is.",
+            rule="Some rows of the patient column are empty; the score is the share that is.",
+            remedy="Complete the column, or split by copies and not by patient: slices without a patient may be of "
+            "any patient, in training or not.",
+            members=tuple(subject.named([row]) for row in unknown),
+            score=len(unknown) / subject.own,
         )
     ]

@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gadolin.checks.beneath import beneath
-from gadolin.checks.beside import Beside
-from gadolin.checks.facts import FileFacts, file_facts
-from gadolin.checks.parts import PartCount, part_counts
-from gadolin.checks.registry import CHECKS, Check, Selection
-from gadolin.checks.skipped import Skipped
+from gadolin.checks.file_facts import FileFacts, file_facts
+from gadolin.checks.files import find_unlisted
+from gadolin.checks.inputs import Beside
+from gadolin.checks.part_counts import PartCount, part_counts
+from gadolin.checks.registry import CHECKS, Check, Selection, Skipped
 from gadolin.checks.subject import Subject, called
 from gadolin.checks.verdict import verdict
 from gadolin.datasets import Scan, scan
@@ -175,7 +174,7 @@ def _unlisted(found: Scan, *, whole_folder: bool) -> tuple[tuple[str, ...] | Non
     """Return the pictures in a folder that its manifest does not name, None where there is none, and damaged ones."""
     if not whole_folder or found.kind != "manifest":
         return None, []
-    pictures, failed = beneath(found)
+    pictures, failed = find_unlisted(found)
     names = tuple(called(path, found.root) for path in pictures)
     return names, _called(failed, found.root)
 
