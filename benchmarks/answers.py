@@ -72,7 +72,7 @@ class Answers:
 def answered(predictor: Predictor, records: Sequence[Record], cache: Path | None = None) -> Answers:
     """Return the answers of a model for records."""
     prepared = prepared_slices(records, predictor.bundle.preparation, cache)
-    said = predictor.ask(prepared.slices)
+    said = predictor.run_network(prepared.slices)
     recognised = [one or "" for one in predictor.sequences(said)]
     scores = [""] * len(records) if said.ood_score is None else [f"{one:.4f}" for one in said.ood_score]
     facts = tuple(

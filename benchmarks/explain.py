@@ -25,11 +25,11 @@ from scipy.stats import spearmanr
 
 from gadolin.datasets import scan
 from gadolin.explanations import Options, explain
+from gadolin.explanations.explained_slice import subject
 from gadolin.explanations.methods.lime import kernel, linear_model
 from gadolin.explanations.methods.sampling import balanced_pairs, sized_pairs
 from gadolin.explanations.methods.shap import shapley_values
 from gadolin.explanations.methods.superpixels import Superpixels, superpixels
-from gadolin.explanations.subject import subject
 from gadolin.metrics.assess import tested_records
 from gadolin.models.predictor import Predictor
 from gadolin.models.runtime import RUNTIMES

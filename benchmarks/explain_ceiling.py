@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from explain import turn_about
 from gadolin.datasets import scan
+from gadolin.explanations.explained_slice import subject
 from gadolin.explanations.methods.superpixels import superpixels
-from gadolin.explanations.subject import subject
 from gadolin.metrics.assess import tested_records
 from gadolin.preprocessing.outlines import slice_and_mask
 from publish import markdown, publish

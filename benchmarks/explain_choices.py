@@ -22,11 +22,11 @@ from explain import turn_about
 from gadolin.datasets import scan
 from gadolin.explanations import Options
 from gadolin.explanations.baselines import FILLS
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat, subject
 from gadolin.explanations.registry import METHODS, method
 from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
 from gadolin.explanations.scoring.measures import energy_inside, overlap, pointing
 from gadolin.explanations.scoring.priors import PRIORS
-from gadolin.explanations.subject import Heat, Subject, subject
 from gadolin.metrics.assess import tested_records
 from gadolin.models.predictor import Predictor
 from gadolin.preprocessing.outlines import slice_and_mask
@@ -39,7 +39,7 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 class Outlined(NamedTuple):
     """A question about a slice, and the outline (H, W) of its tumour."""
 
-    asked: Subject
+    asked: ExplainedSlice
     mask: NDArray[np.bool_]
 
 
@@ -103,7 +103,7 @@ def thresholds(chosen: Sequence[Outlined], options: Options) -> list[str]:
     return markdown(["method", *map(str, THRESHOLDS)], rows)
 
 
-def heat_of(name: str, asked: Subject, options: Options) -> Heat:
+def heat_of(name: str, asked: ExplainedSlice, options: Options) -> Heat:
     """Return the heat (H, W) of a method or prior."""
     if name in PRIORS:
         return PRIORS[name](asked.image, asked.frame, options.seed)

@@ -24,10 +24,10 @@ from explain import turn_about
 from gadolin.datasets import scan
 from gadolin.explanations import Options
 from gadolin.explanations.baselines import filled, head_mask
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat, subject
 from gadolin.explanations.registry import method
 from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
 from gadolin.explanations.scoring.measures import energy_inside, pointing
-from gadolin.explanations.subject import Heat, Subject, subject
 from gadolin.metrics.assess import tested_records
 from gadolin.models.predictor import Predict, Predictor
 from gadolin.preprocessing.outlines import slice_and_mask
@@ -110,7 +110,7 @@ def explained(count: int) -> str:
     )
 
 
-def both(asked: Subject, heat: Heat, mask: NDArray[np.bool_]) -> Pair:
+def both(asked: ExplainedSlice, heat: Heat, mask: NDArray[np.bool_]) -> Pair:
     """Return what both say of one map (H, W)."""
     deletion = deletion_and_insertion(asked, heat, steps=STEPS).areas[0]
     ours = (float(pointing(heat[None], mask[None])[0]), float(energy_inside(heat[None], mask[None])[0]), deletion)
@@ -126,7 +126,7 @@ def both(asked: Subject, heat: Heat, mask: NDArray[np.bool_]) -> Pair:
         return Pair(ours, (float(hit), float(mass), flipped(asked, heat, given, options)))
 
 
-def flipped(asked: Subject, heat: Heat, given: dict[str, object], options: dict[str, object]) -> float:
+def flipped(asked: ExplainedSlice, heat: Heat, given: dict[str, object], options: dict[str, object]) -> float:
     """Return the area under quantus's curve over the head; what lies outside would go last and is left out."""
     head = head_mask(asked)
     without = filled(asked, head, "blur").ravel()

@@ -29,7 +29,7 @@ from gadolin.datasets import scan
 from gadolin.datasets.manifest import file_digest
 from gadolin.explanations import METHODS, Options, explain
 from gadolin.explanations.baselines import head_mask
-from gadolin.explanations.subject import subject
+from gadolin.explanations.explained_slice import subject
 from gadolin.metrics.assess import tested_records
 from gadolin.models.bundle import Bundle, write_bundle
 from gadolin.models.predictor import Predictor

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gadolin.explanations import Options
-from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Wish
+from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, ScoringConfig
 from gadolin.metrics import compare, read_table
 from gadolin.metrics.assess import predictions_of
 from gadolin.models.predictor import Predictor
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=120, help="that lime, shap, occlusion and the curves see")
     parser.add_argument("--write", action="store_true", help="put the result into docs/results.md and README.md")
     arguments = parser.parse_args()
-    wish = Wish(options=Options(samples=arguments.samples), slices=arguments.slices)
+    wish = ScoringConfig(options=Options(samples=arguments.samples), slices=arguments.slices)
     outlines = scored(arguments.outlines, arguments.data, wish)
     labels = scored(arguments.labels, arguments.data, replace(wish, methods=BESIDE, faithfulness=False))
     better = compare(*(read_table(predictions_of(run)) for run in (arguments.labels, arguments.outlines)))
@@ -60,7 +60,7 @@ def main() -> None:
     publish("explain-scores", "Explanations against outlines of tumours", lines, write=arguments.write)
 
 
-def scored(run: Path, data: Path, wish: Wish) -> Lines:
+def scored(run: Path, data: Path, wish: ScoringConfig) -> Lines:
     """Return the lines of a run's scores; take them if nobody did, and complain of other options."""
     folder = run / "explanations"
     if not (folder / "explanations.json").is_file():

@@ -24,7 +24,7 @@ from gadolin.models.starting_point import StartingPoint
 from gadolin.preprocessing.cache import prepared_slices
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.recipe import named_recipe, with_settings
-from gadolin.splits import SUBSETS, carry_patients, part_name
+from gadolin.splits import SUBSETS, part_name, transfer_patients
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
@@ -68,7 +68,7 @@ def write_with_patients(kaggle: Path, figshare: Path, manifest: Path) -> None:
     records, known = scan(kaggle).records, scan(figshare).records
     copies = find_copies(*(prepared_slices(each, Preparation()).slices for each in (records, known)))
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    write_manifest(manifest, carry_patients(records, known, copies))
+    write_manifest(manifest, transfer_patients(records, known, copies))
 
 
 def table(predictions: Table, metrics: dict[str, Any], training: str) -> list[str]:

@@ -2,7 +2,7 @@
 
     python benchmarks/out_of_fold.py RUN ... [--write]
 
-RUN are finished runs of ``travel.py`` by one recipe and seed, one for each fold. Beside all figures: persons
+RUN are finished runs of ``travel.py`` by one recipe and seed, one for each fold. AuditInputs all figures: persons
 by the majority of their slices, and how well each network is calibrated, next to what a perfectly calibrated one with
 its very probabilities would show by chance alone (classes drawn from them, 200 times).
 """

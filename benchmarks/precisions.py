@@ -208,8 +208,8 @@ def _written(whole: Bundle, model: onnx.ModelProto, folder: Path) -> Bundle:
 def _answers(bundle: Bundle, prepared: Slices) -> tuple[NDArray[np.float32], list[Verdict]]:
     """Return the probabilities (N, K) of prepared slices, and what is decided of each without the probability."""
     predictor = Predictor.load(bundle.folder)
-    said = predictor.ask(prepared)
-    sequences, odd = predictor.sequences(said), predictor.strange(said).tolist()
+    said = predictor.run_network(prepared)
+    sequences, odd = predictor.sequences(said), predictor.is_out_of_distribution(said).tolist()
     likely = class_probabilities(said.logits, bundle, sequences)
     verdicts = [
         decide(row, bundle, sequence, declined="out_of_distribution" if declined else None)._replace(p_tumour=None)

@@ -65,7 +65,7 @@ def one_slice(arguments: argparse.Namespace, picture: Path) -> list[str]:
         (answer,) = predict_files(predictor, [str(picture)])  # the graph computes the evidence in any case
         json.dumps(answer.as_json())
 
-    both = [milliseconds(whole), milliseconds(lambda: predictor.ask(prepared))]
+    both = [milliseconds(whole), milliseconds(lambda: predictor.run_network(prepared))]
     told = [f"p50 {np.median(each):.1f} ms, p99 {np.percentile(each, 99):.1f} ms" for each in both]
     ratio = f"{np.median(both[0]) / np.median(both[1]):.2f}"
     return ["one slice of 512 x 512, file to JSON, one core", told[0], f"the network alone: {told[1]}", ratio]
@@ -84,7 +84,7 @@ def batches(arguments: argparse.Namespace, files: list[str]) -> list[list[str]]:
     def from_files() -> None:
         list(predict_files(predictor, files))
 
-    ready = [(rate(lambda: predictor.ask(prepared), len(files)), rate(bare, len(files))) for _ in range(PAIRS)]
+    ready = [(rate(lambda: predictor.run_network(prepared), len(files)), rate(bare, len(files))) for _ in range(PAIRS)]
     whole = [(rate(from_files, len(files)), rate(bare, len(files))) for _ in range(PAIRS)]
     return [
         ["slices prepared before, all cores", *beside(ready)],

@@ -23,7 +23,7 @@ from crossval import confused, ways
 from gadolin.datasets.manifest import read_manifest, write_manifest
 from gadolin.explanations import Options
 from gadolin.explanations.scoring.priors import PRIORS
-from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Wish
+from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, ScoringConfig
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.metrics import measure
 from gadolin.metrics.assess import assess
@@ -201,7 +201,7 @@ def painted(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
 
 def explanations(predictor: Predictor, tested: Sequence[Record], arguments: argparse.Namespace) -> list[str]:
     """Score the methods that need no torch on fold 4, and keep their means for ``gadolin explain`` to tell."""
-    wish = Wish(("evidence", "lime", "shap", *PRIORS), Options(samples=arguments.samples), arguments.slices)
+    wish = ScoringConfig(("evidence", "lime", "shap", *PRIORS), Options(samples=arguments.samples), arguments.slices)
     data = arguments.work / "tested.csv"
     write_manifest(data, tested)
     folder, lines = score_model(predictor, predictor.bundle.folder, data, wish, out=arguments.work, progress=say)

@@ -32,7 +32,7 @@ from gadolin.preprocessing.cache import prepared_slices
 from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
 from gadolin.records import Record
-from gadolin.training.ood import bound, fit_gate
+from gadolin.training.ood import bound, fit_ood_detector
 from publish import markdown, publish
 from ship import ct_of_notumor, halves, with_views
 
@@ -59,15 +59,15 @@ def main() -> None:
     slices = {name: prepared_slices(own, preparation).slices for name, own in parts.items()}
     shown, asked = pictures(arguments.data, preparation)
     asked |= {"slices": slices["test"], "slices shrunk to 64 pixels": shrunk(slices["test"])}
-    learned, known = predictor.ask(slices["train"]), predictor.ask(slices["validation"])
-    foreign = predictor.ask(with_views(shown))
-    coarse = predictor.ask(shrunk(slices["train"][::8]))
+    learned, known = predictor.run_network(slices["train"]), predictor.run_network(slices["validation"])
+    foreign = predictor.run_network(with_views(shown))
+    coarse = predictor.run_network(shrunk(slices["train"][::8]))
     scores = told_by_features(parts["train"], learned, known) | {
         "energy": energy,
         "distance, shown pictures": gate(parts["train"], learned, known, foreign),
         "distance, shown pictures and shrunk slices": gate(parts["train"], learned, known, foreign, coarse),
     }
-    said = {name: predictor.ask(own) for name, own in asked.items()}
+    said = {name: predictor.run_network(own) for name, own in asked.items()}
     rows = []
     for name, score in scores.items():
         most = bound(score(known), DECLINED)
@@ -118,8 +118,8 @@ def gate(
     names = by or [f"{one.label} {one.sequence}" for one in records]
     clusters = np.unique(names, return_inverse=True)[1]
     shown, small = (None if one is None else one.features for one in (foreign, coarse))
-    fitted = fit_gate(learned.features, clusters, known.features, shown, small)
-    return lambda said: fitted.strangeness(said.features)
+    fitted = fit_ood_detector(learned.features, clusters, known.features, shown, small)
+    return lambda said: fitted.ood_score(said.features)
 
 
 def energy(said: NetworkOutput) -> NDArray[np.floating]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gadolin.checks import FileFacts, Subject
+from gadolin.checks import Dataset, FileFacts
 from gadolin.datasets import Scan
 from gadolin.duplicates import Copies, Copy
 from gadolin.duplicates.registration import Overlay
@@ -42,8 +42,8 @@ def facts(**given):
 
 
 @pytest.fixture
-def subject():
-    """Make a subject of records given as mappings, without pictures behind them.
+def dataset():
+    """Make a dataset of records given as mappings, without pictures behind them.
 
     "copy" names what a slice is a copy of, "facts" what its file tells; "other" puts it in the other data set.
     """
@@ -70,9 +70,9 @@ def subject():
             Copy(one, other, Overlay(0.99, mirrored, degrees, scale)) for one, other, mirrored, degrees, scale in pairs
         ]
         numbers = np.array(groups, np.int64)
-        return Subject(
-            records=tuple(records),
-            own=own,
+        return Dataset(
+            all_records=tuple(records),
+            n_records=own,
             facts=tuple(facts(**{"pixels": str(number), **row.get("facts", {})}) for number, row in enumerate(rows)),
             slices=np.zeros((len(rows), 256, 256), np.uint8),
             copies=Copies(tuple(told), numbers, numbers),

@@ -21,12 +21,12 @@ cv2.circle(LESION, (150, 110), 25, 1, -1)
 
 
 @pytest.fixture
-def outlined(subject, heads, tmp_path):
-    """Return a subject of drawn heads with these masks; a mask may be an array or the bytes of a file."""
+def outlined(dataset, heads, tmp_path):
+    """Return a dataset of drawn heads with these masks; a mask may be an array or the bytes of a file."""
 
     def make(*masks):
         records = []
-        plain = subject(*({} for _ in masks))
+        plain = dataset(*({} for _ in masks))
         for row, (record, picture, mask) in enumerate(zip(plain.records, heads(len(masks)), masks, strict=True)):
             Image.fromarray(picture).save(tmp_path / f"{row}.png")
             outline = tmp_path / f"{row}-mask.png"
@@ -38,7 +38,7 @@ def outlined(subject, heads, tmp_path):
                 replace(record, path=tmp_path / f"{row}.png", outline="" if mask is None else str(outline), digest="")
             )
         prepared = prepared_slices(records, Preparation(), tmp_path / "cache")
-        return replace(plain, records=tuple(records), slices=prepared.slices)
+        return replace(plain, all_records=tuple(records), slices=prepared.slices)
 
     return make
 
@@ -72,8 +72,8 @@ def test_each_kind_of_outline_that_does_not_fit_is_one_finding(outlined):
     assert [one.score for one in found] == [2, 2, 1, 1, 1]
 
 
-def test_without_outlines_nothing_is_looked_at(subject):
-    assert isinstance(bad_outlines(subject({}, {})), Skipped)
+def test_without_outlines_nothing_is_looked_at(dataset):
+    assert isinstance(bad_outlines(dataset({}, {})), Skipped)
 
 
 def test_one_mask_of_another_size_ends_no_audit(lay_out, kinds):

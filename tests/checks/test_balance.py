@@ -11,17 +11,17 @@ def slices(glioma, notumor, copied=0):
     return [{"label": "glioma"} for _ in range(glioma)] + healthy
 
 
-def test_even_classes_of_different_slices_are_fine(subject):
-    assert balance(subject(*slices(10, 12))) == []
+def test_even_classes_of_different_slices_are_fine(dataset):
+    assert balance(dataset(*slices(10, 12))) == []
 
 
-def test_an_uneven_class_is_a_note_and_a_very_uneven_one_a_warning(subject):
-    assert [one.severity for one in balance(subject(*slices(10, 16)))] == ["note"]
-    (found,) = balance(subject(*slices(10, 31)))
+def test_an_uneven_class_is_a_note_and_a_very_uneven_one_a_warning(dataset):
+    assert [one.severity for one in balance(dataset(*slices(10, 16)))] == ["note"]
+    (found,) = balance(dataset(*slices(10, 31)))
     assert (found.severity, found.score) == ("warning", 3.1)
 
 
-def test_balance_that_copies_make_is_told(subject):
-    (found,) = balance(subject(*slices(10, 10, copied=6)))
+def test_balance_that_copies_make_is_told(dataset):
+    (found,) = balance(dataset(*slices(10, 10, copied=6)))
     assert "glioma 10 slices, 10 different, notumor 10 slices, 5 different" in found.message
     assert found.score == 0.5

@@ -38,5 +38,5 @@ def test_blank_pictures_are_copies_of_nothing(lay_out, kinds):
     )
 
 
-def test_pictures_that_show_something_are_fine(subject):
-    assert blank(subject({}, {})) == []
+def test_pictures_that_show_something_are_fine(dataset):
+    assert blank(dataset({}, {})) == []

@@ -15,6 +15,6 @@ def test_a_picture_with_much_pure_white_is_clipped(lay_out, kinds, small_phantom
     assert found.members == (("glioma/bright.png",),)
 
 
-def test_a_few_white_pixels_and_bright_pages_are_not(subject):
+def test_a_few_white_pixels_and_bright_pages_are_not(dataset):
     page = {"facts": {"white": 0.7, "black": 0.1, "inverted": True}}
-    assert clipped(subject({"facts": {"white": 0.01}}, page)) == []
+    assert clipped(dataset({"facts": {"white": 0.01}}, page)) == []

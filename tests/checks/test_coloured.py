@@ -17,5 +17,5 @@ def test_a_picture_that_shows_colours_is_told_and_a_grey_one_saved_as_rgb_is_not
     assert found.members == (("glioma/marked.png",),)
 
 
-def test_grey_pictures_are_fine(subject):
-    assert coloured(subject({}, {})) == []
+def test_grey_pictures_are_fine(dataset):
+    assert coloured(dataset({}, {})) == []

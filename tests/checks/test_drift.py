@@ -20,8 +20,8 @@ CLASSES = ("glioma", "notumor")
 
 
 @pytest.fixture
-def used_on(subject, heads, make_bundle):
-    """Make a subject of pictures beside a bundle that learned from 120 heads; the facts kept of them may be given."""
+def used_on(dataset, heads, make_bundle):
+    """Make a dataset of pictures beside a bundle that learned from 120 heads; the facts kept of them may be given."""
 
     def make(pictures, labels=None, patients=None, **more):
         learned = heads(120)
@@ -33,7 +33,7 @@ def used_on(subject, heads, make_bundle):
             {"label": CLASSES[row % 2] if labels is None else labels[row], "patient": (patients or names(120))[row]}
             for row in range(len(pictures))
         ]
-        return replace(subject(*rows), slices=pictures, bundle=bundle)
+        return replace(dataset(*rows), slices=pictures, bundle=bundle)
 
     return make
 
@@ -104,11 +104,11 @@ def test_a_bundle_of_another_preparation_is_compared_by_its_own(used_on, heads, 
     for row, record in enumerate(one.records):
         cv2.imwrite(str(tmp_path / f"{row}.png"), pictures[row])
         records.append(replace(record, path=tmp_path / f"{row}.png"))
-    assert drift(replace(one, records=tuple(records))) == []
+    assert drift(replace(one, all_records=tuple(records))) == []
 
 
-def test_without_a_model_nothing_is_compared(subject):
-    assert drift(subject({}, {})) == Skipped("no model was given")
+def test_without_a_model_nothing_is_compared(dataset):
+    assert drift(dataset({}, {})) == Skipped("no model was given")
 
 
 def test_a_bundle_without_statistics_is_said_to_have_none(used_on, heads):

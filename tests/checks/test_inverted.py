@@ -14,5 +14,5 @@ def test_a_negative_is_told(lay_out, kinds, small_phantoms):
     assert found.members == (("glioma/negative.png",),)
 
 
-def test_pictures_on_black_are_fine(subject):
-    assert inverted(subject({}, {})) == []
+def test_pictures_on_black_are_fine(dataset):
+    assert inverted(dataset({}, {})) == []

@@ -15,8 +15,8 @@ CLASSES = ("glioma", "notumor", "pituitary")
 
 
 @pytest.fixture
-def believed(subject):
-    """Make a subject of 90 slices whose classes a model tells with 0.8 to 0.98; ``wrong`` labels are given by row."""
+def believed(dataset):
+    """Make a dataset of 90 slices whose classes a model tells with 0.8 to 0.98; ``wrong`` labels are given by row."""
 
     def make(wrong=None):
         true = [row % 3 for row in range(90)]
@@ -26,7 +26,7 @@ def believed(subject):
         sure[list(wrong or {})] = 0.97
         probabilities = np.repeat((1 - sure)[:, None] / 2, 3, axis=1)
         probabilities[np.arange(90), true] = sure
-        return replace(subject(*({"label": label} for label in labels)), probabilities=probabilities)
+        return replace(dataset(*({"label": label} for label in labels)), probabilities=probabilities)
 
     return make
 
@@ -49,8 +49,8 @@ def test_labels_that_the_model_believes_give_no_finding(believed):
     assert label_errors(believed()) == []
 
 
-def test_without_predictions_nothing_is_looked_for(subject):
-    assert label_errors(subject({}, {})) == Skipped("no predictions were given")
+def test_without_predictions_nothing_is_looked_for(dataset):
+    assert label_errors(dataset({}, {})) == Skipped("no predictions were given")
 
 
 def test_slices_without_a_prediction_are_left_out_and_counted(believed):

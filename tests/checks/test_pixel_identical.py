@@ -12,13 +12,13 @@ def same(*digests):
     return [{"digest": digest, "facts": {"pixels": "same"}} for digest in digests]
 
 
-def test_a_picture_in_two_files_is_told(subject):
-    (found,) = pixel_identical(subject(*same("a", "b"), {}))
+def test_a_picture_in_two_files_is_told(dataset):
+    (found,) = pixel_identical(dataset(*same("a", "b"), {}))
     assert found.members == (("0.png", "1.png"),)
 
 
-def test_files_that_are_the_same_altogether_are_left_to_the_other_check(subject):
-    assert pixel_identical(subject(*same("a", "a"))) == []
+def test_files_that_are_the_same_altogether_are_left_to_the_other_check(dataset):
+    assert pixel_identical(dataset(*same("a", "a"))) == []
 
 
 def test_a_picture_saved_as_png_and_bmp_is_found_on_disk(lay_out, kinds, rng):

@@ -16,8 +16,8 @@ AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0,
 
 
 @pytest.fixture
-def in_planes(subject, tmp_path):
-    """Make a subject of DICOM files, 12 of each class, cut as ``axes`` of (class, number) says."""
+def in_planes(dataset, tmp_path):
+    """Make a dataset of DICOM files, 12 of each class, cut as ``axes`` of (class, number) says."""
 
     def make(axes):
         rows = []
@@ -27,7 +27,7 @@ def in_planes(subject, tmp_path):
             pixels = np.full((64, 64), number, np.uint16)
             path.write_bytes(dicom_bytes(pixels, DicomFacts(axes=axes(label, number // 2))))
             rows.append({"label": label, "path": str(path), "facts": {"format": "DICOM"}})
-        return subject(*rows)
+        return dataset(*rows)
 
     return make
 
@@ -80,42 +80,42 @@ def lopsided(heads):
     return pictures
 
 
-def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(subject, lopsided):
+def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(dataset, lopsided):
     rows = [{"label": ("glioma", "pituitary")[row % 2], "patient": f"p{row}"} for row in range(120)]
-    (found,) = plane(replace(subject(*rows), slices=lopsided))
+    (found,) = plane(replace(dataset(*rows), slices=lopsided))
     assert found.severity == "warning"
     assert found.rule.startswith("A proxy")
     assert found.score > 0.9
 
 
-def test_a_tumour_beside_none_is_no_more_than_a_note(subject, lopsided):
+def test_a_tumour_beside_none_is_no_more_than_a_note(dataset, lopsided):
     rows = [{"label": ("notumor", "glioma")[row % 2]} for row in range(120)]
-    (found,) = plane(replace(subject(*rows), slices=lopsided))
+    (found,) = plane(replace(dataset(*rows), slices=lopsided))
     assert found.severity == "note"
     assert "patients are not all known" in found.message
 
 
-def test_slices_without_a_tumour_are_left_out_beside_two_classes_that_have_one(subject, lopsided):
+def test_slices_without_a_tumour_are_left_out_beside_two_classes_that_have_one(dataset, lopsided):
     rows = [{"label": ("notumor", ("glioma", "pituitary")[row // 2 % 2])[row % 2]} for row in range(120)]
-    assert plane(replace(subject(*rows), slices=lopsided)) == []
+    assert plane(replace(dataset(*rows), slices=lopsided)) == []
 
 
 @pytest.mark.parametrize("fields", [{"label": "Normal"}, {"label": "control", "outline": NO_LESION}])
-def test_a_class_without_a_tumour_is_known_by_its_name_or_its_outlines(subject, lopsided, fields):
+def test_a_class_without_a_tumour_is_known_by_its_name_or_its_outlines(dataset, lopsided, fields):
     rows = [fields if row % 2 == 0 else {"label": ("astro", "oligo")[row // 2 % 2]} for row in range(120)]
-    assert plane(replace(subject(*rows), slices=lopsided)) == []
+    assert plane(replace(dataset(*rows), slices=lopsided)) == []
 
 
-def test_a_class_of_an_unknown_name_counts_as_one_with_a_tumour(subject, lopsided):
+def test_a_class_of_an_unknown_name_counts_as_one_with_a_tumour(dataset, lopsided):
     rows = [{"label": "control" if row % 2 == 0 else ("astro", "oligo")[row // 2 % 2]} for row in range(120)]
-    assert plane(replace(subject(*rows), slices=lopsided))[0].severity == "warning"
+    assert plane(replace(dataset(*rows), slices=lopsided))[0].severity == "warning"
 
 
-def test_too_few_groups_are_not_guessed_from(subject, heads):
-    told = plane(replace(subject({}, {}), slices=heads(2)))
+def test_too_few_groups_are_not_guessed_from(dataset, heads):
+    told = plane(replace(dataset({}, {}), slices=heads(2)))
     assert "files do not tell their planes" in told.reason
 
 
-def test_heads_of_one_shape_give_no_finding(subject, heads):
+def test_heads_of_one_shape_give_no_finding(dataset, heads):
     rows = [{"label": ("glioma", "notumor")[row % 2]} for row in range(120)]
-    assert plane(replace(subject(*rows), slices=heads(120))) == []
+    assert plane(replace(dataset(*rows), slices=heads(120))) == []

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from gadolin.checks import CHECKS, Selection, look_at, subject_of
+from gadolin.checks import CHECKS, Selection, read_dataset, run_checks
 from gadolin.errors import RequestError
 
 
 @pytest.fixture(scope="module")
 def phantoms(small_phantoms):
-    return subject_of(small_phantoms)
+    return read_dataset(small_phantoms)
 
 
 def test_only_the_requested_checks_run(phantoms):
-    found = look_at(phantoms, Selection(only=("tiny", "blank")))
+    found = run_checks(phantoms, Selection(only=("tiny", "blank")))
     assert set(found.looked) == {"tiny", "blank"}
     assert {one.kind for one in found.findings} == {"tiny"}
     assert set(found.skipped) == set(CHECKS) - {"tiny", "blank"}
@@ -22,17 +22,17 @@ def test_only_the_requested_checks_run(phantoms):
 
 
 def test_a_skipped_check_is_listed_with_the_reason(phantoms):
-    found = look_at(phantoms, Selection(only=("tiny", "blank"), skip=("tiny",)))
+    found = run_checks(phantoms, Selection(only=("tiny", "blank"), skip=("tiny",)))
     assert found.looked == ("blank",)
     assert "skipped" in found.skipped["tiny"]
     assert {"check": "tiny", "reason": found.skipped["tiny"]} in found.as_json()["not_looked"]
 
 
 def test_the_verdict_claims_nothing_that_was_not_checked(phantoms):
-    independent = look_at(phantoms, Selection(only=("shared_slices", "shared_patients"))).verdict
+    independent = run_checks(phantoms, Selection(only=("shared_slices", "shared_patients"))).verdict
     assert independent.startswith("No slice and no patient of the test part")
     for name in ("shared_slices", "shared_patients"):
-        verdict = look_at(phantoms, Selection(skip=(name, "shortcuts", "label_errors"))).verdict
+        verdict = run_checks(phantoms, Selection(skip=(name, "shortcuts", "label_errors"))).verdict
         assert "was not checked" in verdict
 
 

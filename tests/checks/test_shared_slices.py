@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gadolin.checks import look_at
+from gadolin.checks import run_checks
 from gadolin.checks.leakage import shared_slices
 
 
@@ -18,8 +18,8 @@ SPOILT = parts(
 )
 
 
-def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(subject):
-    (found,) = shared_slices(subject(*SPOILT))
+def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(dataset):
+    (found,) = shared_slices(dataset(*SPOILT))
     assert found.message == (
         "75 % of the test part (3 of 4 slices) is in the training part too, so accuracy on it means little: "
         "glioma 2 of 2, notumor 1 of 2."
@@ -28,58 +28,58 @@ def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(subjec
     assert found.members == (("2.png", "3.png", "0.png"), ("4.png", "1.png"))
 
 
-def test_it_is_the_verdict(subject):
-    assert look_at(subject(*SPOILT)).verdict == (
+def test_it_is_the_verdict(dataset):
+    assert run_checks(dataset(*SPOILT)).verdict == (
         "75 % of the test part (3 of 4 slices) is in the training part too, so accuracy on it means little."
     )
 
 
-def test_a_single_shared_slice_of_many_is_in_the_verdict(subject):
+def test_a_single_shared_slice_of_many_is_in_the_verdict(dataset):
     rows = parts("train a glioma", "test a glioma", *(f"test own-{number} notumor" for number in range(300)))
-    told = look_at(subject(*rows, *parts(*(f"train other-{number} notumor" for number in range(20)))))
+    told = run_checks(dataset(*rows, *parts(*(f"train other-{number} notumor" for number in range(20)))))
     assert "0.3 % of the test part (1 of 301 slices) is in the training part too" in told.verdict
 
 
-def test_a_test_part_without_training_is_not_called_clean(subject):
-    verdict = look_at(subject(*parts("test a glioma", "test b notumor"))).verdict
+def test_a_test_part_without_training_is_not_called_clean(dataset):
+    verdict = run_checks(dataset(*parts("test a glioma", "test b notumor"))).verdict
     assert verdict.startswith("There is a test part and no training part to compare it with")
 
 
-def test_a_shared_validation_part_is_not_told_as_a_shared_test_part(subject):
+def test_a_shared_validation_part_is_not_told_as_a_shared_test_part(dataset):
     rows = parts("train a glioma", "validation a glioma", "test b glioma", "train c notumor", "validation d notumor")
-    assert look_at(subject(*rows, *parts("test e notumor"))).verdict.startswith("50 % of the validation part")
+    assert run_checks(dataset(*rows, *parts("test e notumor"))).verdict.startswith("50 % of the validation part")
 
 
-def test_the_counts_of_the_parts_say_the_same(subject):
-    counts = {(one.part, one.label): one for one in look_at(subject(*SPOILT)).parts}
+def test_the_counts_of_the_parts_say_the_same(dataset):
+    counts = {(one.part, one.label): one for one in run_checks(dataset(*SPOILT)).parts}
     assert (counts["test", ""].duplicate, counts["test", ""].new_slice) == (3, 1)
     assert counts["test", "notumor"].duplicate == 1
     assert counts["train", ""].duplicate is None
 
 
-def test_copies_within_one_part_are_no_leak(subject):
-    assert shared_slices(subject(*parts("train a glioma", "train a glioma", "test b notumor"))) == []
+def test_copies_within_one_part_are_no_leak(dataset):
+    assert shared_slices(dataset(*parts("train a glioma", "train a glioma", "test b notumor"))) == []
 
 
-def test_validation_is_compared_with_training_and_the_test_with_both(subject):
+def test_validation_is_compared_with_training_and_the_test_with_both(dataset):
     rows = parts("train a glioma", "validation a glioma", "validation b glioma", "test b glioma", "test c glioma")
-    test, validation = shared_slices(subject(*rows))
+    test, validation = shared_slices(dataset(*rows))
     assert test.members == (("3.png", "2.png"),)
     assert validation.members == (("1.png", "0.png"),)
 
 
-def test_a_copy_in_another_fold_is_told(subject):
+def test_a_copy_in_another_fold_is_told(dataset):
     rows = [{"fold": 0, "copy": "a"}, {"fold": 1, "copy": "a"}, {"fold": 1}]
-    (found,) = shared_slices(subject(*rows))
+    (found,) = shared_slices(dataset(*rows))
     assert found.members == (("0.png", "1.png"),)
     assert found.score == pytest.approx(2 / 3)
 
 
-def test_a_proved_pair_in_two_folds_is_told_though_its_slices_are_of_different_groups(subject):
-    (found,) = shared_slices(subject({"fold": 0}, {"fold": 1}, {"fold": 1}, pairs=[(0, 1, True, 3.0, 1.0)]))
+def test_a_proved_pair_in_two_folds_is_told_though_its_slices_are_of_different_groups(dataset):
+    (found,) = shared_slices(dataset({"fold": 0}, {"fold": 1}, {"fold": 1}, pairs=[(0, 1, True, 3.0, 1.0)]))
     assert found.members == (("0.png", "1.png"),)
 
 
-def test_the_ends_of_a_chain_are_not_taken_for_copies(subject):
-    chain = subject({}, {}, {}, pairs=[(0, 1, False, 3.0, 1.0), (1, 2, False, 3.0, 1.0)])
+def test_the_ends_of_a_chain_are_not_taken_for_copies(dataset):
+    chain = dataset({}, {}, {}, pairs=[(0, 1, False, 3.0, 1.0), (1, 2, False, 3.0, 1.0)])
     assert chain.copies.among([0], [1, 2]) == {0: [1]}

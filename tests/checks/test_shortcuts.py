@@ -18,8 +18,8 @@ COUNT = 99  # three slices of each patient
 
 
 @pytest.fixture
-def looked_at(subject, heads):
-    """Make a subject of ``count`` heads in three classes, three slices a patient; every field can be given by row."""
+def looked_at(dataset, heads):
+    """Make a dataset of ``count`` heads in three classes, three slices a patient; every field can be given by row."""
 
     def make(count=COUNT, *, facts=None, pictures=None, patient=None):
         rows = [
@@ -30,7 +30,7 @@ def looked_at(subject, heads):
             }
             for row in range(count)
         ]
-        return replace(subject(*rows), slices=heads(count) if pictures is None else pictures)
+        return replace(dataset(*rows), slices=heads(count) if pictures is None else pictures)
 
     return make
 
@@ -93,8 +93,8 @@ def test_tumours_that_alone_tell_the_class_leave_nothing_when_painted_out(looked
         tone = (20, 120, 250)[row // 3 % 3]
         cv2.circle(pictures[row], (120, 130), 30, tone, -1)
         cv2.circle(masks[row], (120, 130), 30, 255, -1)
-    subject = with_outlines(looked_at(pictures=pictures), masks, tmp_path)
-    assert {one.severity for one in by_words(shortcuts(subject), "painted out")} <= {"note"}
+    dataset = with_outlines(looked_at(pictures=pictures), masks, tmp_path)
+    assert {one.severity for one in by_words(shortcuts(dataset), "painted out")} <= {"note"}
     small = shrunk(pictures, range(COUNT))
     covered = np.stack([cv2.resize(mask, (64, 64), interpolation=cv2.INTER_AREA) for mask in masks])
     assert float(np.ptp(painted_out(small, covered)[:, 32, 30].reshape(-1, 3).mean(axis=1))) < 80
@@ -110,15 +110,15 @@ def test_a_class_told_by_what_is_around_the_tumour_is_serious(looked_at, heads, 
     assert found.severity == "serious"
 
 
-def with_outlines(subject, masks, folder):
-    """Write slices and masks of a subject to ``folder``, so that outlines can be read."""
+def with_outlines(dataset, masks, folder):
+    """Write slices and masks of a dataset to ``folder``, so that outlines can be read."""
     records = []
-    for row, (record, mask) in enumerate(zip(subject.records, masks, strict=True)):
+    for row, (record, mask) in enumerate(zip(dataset.all_records, masks, strict=True)):
         picture, outline = folder / f"{row}.png", folder / f"{row}-mask.png"
-        cv2.imwrite(str(picture), subject.slices[row])
+        cv2.imwrite(str(picture), dataset.slices[row])
         cv2.imwrite(str(outline), mask)
         records.append(replace(record, path=picture, outline=str(outline)))
-    return replace(subject, records=tuple(records))
+    return replace(dataset, all_records=tuple(records))
 
 
 def test_a_patient_who_is_known_by_a_file_fact_does_not_pass_for_a_class():
@@ -150,8 +150,8 @@ def test_too_few_patients_are_said_to_be_too_few(looked_at):
     assert "glioma has 1" in shortcuts(looked_at(patient=lambda row: f"p{row // 3 % 3}")).reason
 
 
-def test_a_single_class_is_said_not_to_be_told_from_others(subject):
-    assert "no second one" in shortcuts(subject(*({"label": "glioma"} for _ in range(20)))).reason
+def test_a_single_class_is_said_not_to_be_told_from_others(dataset):
+    assert "no second one" in shortcuts(dataset(*({"label": "glioma"} for _ in range(20)))).reason
 
 
 def test_without_scikit_learn_the_check_says_how_to_install_it(looked_at, monkeypatch):

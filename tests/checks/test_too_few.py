@@ -33,11 +33,11 @@ def test_pictures_of_which_none_can_be_read_are_one_clear_error(small_phantoms, 
         audit(tmp_path)
 
 
-def test_a_class_of_few_slices_is_a_warning(subject):
-    (found,) = too_few(subject(*[{"label": "glioma"}] * 20, {"label": "notumor"}))
+def test_a_class_of_few_slices_is_a_warning(dataset):
+    (found,) = too_few(dataset(*[{"label": "glioma"}] * 20, {"label": "notumor"}))
     assert (found.severity, found.score) == ("warning", 1)
     assert "notumor has 1" in found.message
 
 
-def test_classes_of_enough_slices_are_fine(subject):
-    assert too_few(subject(*[{"label": name} for name in ("glioma", "notumor") for _ in range(20)])) == []
+def test_classes_of_enough_slices_are_fine(dataset):
+    assert too_few(dataset(*[{"label": name} for name in ("glioma", "notumor") for _ in range(20)])) == []

@@ -32,5 +32,5 @@ def test_a_manifest_that_is_named_itself_answers_for_its_rows_alone(kinds, broke
     assert not {"unlisted", "unreadable"} & set(kinds(broken / "manifest.csv"))
 
 
-def test_a_folder_without_a_manifest_cannot_hide_pictures(subject):
-    assert isinstance(unlisted(subject({})), Skipped)
+def test_a_folder_without_a_manifest_cannot_hide_pictures(dataset):
+    assert isinstance(unlisted(dataset({})), Skipped)

@@ -22,5 +22,5 @@ def test_a_manifest_that_names_an_unreadable_file_is_told_too(lay_out, kinds, tm
     assert found.members == (("glioma/bad.png",),)
 
 
-def test_readable_files_are_fine(subject):
-    assert unreadable(subject({}, {})) == []
+def test_readable_files_are_fine(dataset):
+    assert unreadable(dataset({}, {})) == []

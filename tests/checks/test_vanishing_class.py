@@ -6,19 +6,19 @@ from gadolin.checks.classes import vanishing_class
 from gadolin.checks.registry import Skipped
 
 
-def test_a_class_missing_from_a_part_is_serious(subject):
+def test_a_class_missing_from_a_part_is_serious(dataset):
     rows = [{"split": "train", "label": name} for name in ("glioma", "notumor")] + [
         {"split": "test", "label": "glioma"}
     ]
-    (found,) = vanishing_class(subject(*rows))
+    (found,) = vanishing_class(dataset(*rows))
     assert (found.severity, found.message) == ("serious", "The test part has no slice of notumor.")
 
 
-def test_a_class_missing_from_a_fold_is_serious(subject):
+def test_a_class_missing_from_a_fold_is_serious(dataset):
     rows = [{"fold": 0, "label": name} for name in ("glioma", "notumor")] + [{"fold": 1, "label": "notumor"}]
-    (found,) = vanishing_class(subject(*rows))
+    (found,) = vanishing_class(dataset(*rows))
     assert found.message == "Fold 1 has no slice of glioma."
 
 
-def test_in_data_without_parts_and_folds_nothing_can_vanish(subject):
-    assert vanishing_class(subject({}, {})) == Skipped("no parts and no folds are named")
+def test_in_data_without_parts_and_folds_nothing_can_vanish(dataset):
+    assert vanishing_class(dataset({}, {})) == Skipped("no parts and no folds are named")

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from gadolin.checks import CHECKS, Beside, FileFacts, file_facts
+from gadolin.checks import CHECKS, AuditInputs, FileFacts, file_facts
 from gadolin.checks.audit import SEVERITIES
 from gadolin.checks.file_facts import jpeg_quality
 from gadolin.checks.verdict import verdict
@@ -85,7 +85,7 @@ def test_the_other_data_set_gives_its_patients_and_its_labels(small_phantoms, la
     first = sorted((root / "glioma").iterdir())[0]
     first.rename(root / "notumor" / first.name)
     told = audit(root, small_phantoms)
-    assert {one.patient for one in told.subject.carried} >= {"s1p0000"} - {""}
+    assert {one.patient for one in told.dataset.records_with_patients} >= {"s1p0000"} - {""}
     (conflict,) = [one for one in told.findings if one.kind == "label_conflicts" and "other data set" in one.message]
     assert any(group[0] == f"notumor/{first.name}" for group in conflict.members)
     assert told.as_json()["against"] is not None
@@ -111,14 +111,14 @@ def test_predictions_are_matched_by_digest_and_reordered(small_phantoms, tmp_pat
         digests=tuple(one.key for one in some),
     )
     write_table(tmp_path / "oof.csv", table)
-    told = Beside(tmp_path / "oof.csv").probabilities(records)
+    told = AuditInputs(tmp_path / "oof.csv").probabilities(records)
     assert told.shape == (len(records), 4)
     assert told[5].tolist() == [0.4, 0.3, 0.2, 0.1]
     assert np.isnan(told[:5]).all()
     with pytest.raises(DataError, match="has none of them"):
-        Beside(tmp_path / "oof.csv").probabilities([one for one in records if one not in some])
+        AuditInputs(tmp_path / "oof.csv").probabilities([one for one in records if one not in some])
     with pytest.raises(DataError, match="must be of the classes of the data"):
-        Beside(tmp_path / "oof.csv").probabilities([one for one in records if one.label != "glioma"])
+        AuditInputs(tmp_path / "oof.csv").probabilities([one for one in records if one.label != "glioma"])
 
 
 def test_every_check_copes_with_a_single_class_of_blank_pictures(lay_out):
@@ -164,15 +164,15 @@ def test_checks_that_did_not_look_are_told_with_the_reason_and_not_among_those_t
 
 def test_no_two_data_sets_share_a_name(lay_out):
     told = audit(lay_out("one", 2), lay_out("two", 2))
-    assert len(set(told.subject.names)) == len(told.subject.names) == 8
-    assert {name.partition(":")[0] for name in told.subject.names[4:]} == {"two"}
+    assert len(set(told.dataset.names)) == len(told.dataset.names) == 8
+    assert {name.partition(":")[0] for name in told.dataset.names[4:]} == {"two"}
 
 
 @pytest.mark.parametrize(
     ("patients", "said"), [(("", ""), "patients are not known"), (("p", ""), "not all patients are")]
 )
-def test_the_verdict_tells_unknown_patients_from_half_known_ones(subject, patients, said):
+def test_the_verdict_tells_unknown_patients_from_half_known_ones(dataset, patients, said):
     rows = zip(("train", "test"), patients, strict=True)
-    told = verdict(subject(*({"split": part, "patient": patient} for part, patient in rows)), [])
+    told = verdict(dataset(*({"split": part, "patient": patient} for part, patient in rows)), [])
     assert told.startswith("No slice of the test part is in the training part, but ")
     assert said in told

@@ -22,7 +22,7 @@ from gadolin.models.bundle import read_bundle
 from gadolin.models.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import NOTICE
-from gadolin.workflows.explain import OutputNames, Question, explain_slices
+from gadolin.workflows.explain import ExplainConfig, OutputNames, explain_slices
 
 FEW = ("--samples", "60", "--pieces", "12")
 LIGHT = [name for name, one in METHODS.items() if not one.torch]
@@ -122,11 +122,11 @@ def test_verdict_and_evidence_of_a_slice_take_one_run_of_the_network(bare, pictu
 
     def runtime(prepared):
         runs.append(len(prepared))
-        return loaded.ask(prepared)
+        return loaded.run_network(prepared)
 
     counted = Predictor(loaded.bundle, runtime)
     slices = iter([("a.png", None, read(pictures[0]))])
-    (record,) = explain_slices(counted, slices, Question(("evidence",)), OutputNames(tmp_path / "out"))
+    (record,) = explain_slices(counted, slices, ExplainConfig(("evidence",)), OutputNames(tmp_path / "out"))
     assert runs == [1]
     assert record["label"] == loaded.predict(str(pictures[0])).label
 

@@ -1,4 +1,4 @@
-"""Promises of the audit's checks: one function, one line in the registry, one section in the documents, one test file."""
+"""Promises of the audit's checks: one function, one line in the registry, one section in the docs, one test file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def first_cells(text):
 def test_every_function_that_makes_findings_is_in_the_registry():
     """A check is a public function of a theme's file that takes the data set alone and returns findings."""
     files = (Path(gadolin.__file__).parent / "checks").glob("*.py")
-    checks = re.compile(r"^def ([a-z]\w+)\(subject: Subject\) -> list\[Finding\]", re.MULTILINE)
+    checks = re.compile(r"^def ([a-z]\w+)\(dataset: Dataset\) -> list\[Finding\]", re.MULTILINE)
     assert {name for path in files for name in checks.findall(path.read_text(encoding="utf-8"))} == set(CHECKS)
 
 
@@ -46,8 +46,8 @@ def test_every_check_has_a_title_on_the_page():
     assert set(CHECKS) <= set(TITLES)
 
 
-def test_the_json_of_an_audit_and_of_a_finding_are_told_key_by_key(subject_json):
+def test_the_json_of_an_audit_and_of_a_finding_are_told_key_by_key(audit_json):
     audit_keys, finding_keys = section("The JSON").split("One finding:")
-    assert first_cells(audit_keys) == list(subject_json)
+    assert first_cells(audit_keys) == list(audit_json)
     empty = Finding("", "", "", "", "")
     assert first_cells(finding_keys) == list(json.loads(json.dumps(empty.as_json())))

@@ -7,14 +7,14 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gadolin.duplicates.complete_linkage import unchained
+from gadolin.duplicates.complete_linkage import complete_linkage
 from gadolin.duplicates.components import Components
 
 
 def grouped(count, scores, threshold=0.9):
     """Group by made scores, {(first, second): correlation}; pairs without one correlate by 0."""
     pairs = [(score, *pair) for pair, score in scores.items() if score > threshold]
-    return unchained(count, pairs, lambda asked: all(scores.get(pair, 0.0) > threshold for pair in asked))
+    return complete_linkage(count, pairs, lambda asked: all(scores.get(pair, 0.0) > threshold for pair in asked))
 
 
 def test_a_chain_is_cut_at_its_weakest_link():
@@ -39,7 +39,7 @@ def test_a_pair_that_was_no_candidate_is_proved_when_it_matters():
         asked.extend(pairs)
         return True
 
-    assert unchained(3, [(0.99, 0, 1), (0.98, 1, 2)], pass_all).roots() == [0, 0, 0]
+    assert complete_linkage(3, [(0.99, 0, 1), (0.98, 1, 2)], pass_all).roots() == [0, 0, 0]
     assert (0, 2) in asked
     assert all(first < second for first, second in asked)
 
@@ -52,7 +52,7 @@ def test_of_very_large_groups_a_sample_is_proved():
         return True
 
     chain = [(1.0, 0, number) for number in range(1, 100)] + [(1.0, 100, number) for number in range(101, 200)]
-    assert len(unchained(200, [*chain, (0.95, 0, 100)], pass_all).sets()) == 1
+    assert len(complete_linkage(200, [*chain, (0.95, 0, 100)], pass_all).sets()) == 1
     assert max(asked) == 256
 
 

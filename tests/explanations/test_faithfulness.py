@@ -7,8 +7,8 @@ import pytest
 
 from gadolin.errors import RequestError
 from gadolin.explanations.baselines import head_mask
+from gadolin.explanations.explained_slice import subject
 from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
-from gadolin.explanations.subject import subject
 
 
 @pytest.fixture(scope="module")

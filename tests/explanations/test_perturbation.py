@@ -8,8 +8,8 @@ import pytest
 from gadolin.errors import RequestError
 from gadolin.explanations import Options, explain
 from gadolin.explanations.baselines import FILLS
+from gadolin.explanations.explained_slice import subject
 from gadolin.explanations.methods.superpixels import superpixels
-from gadolin.explanations.subject import subject
 from gadolin.models.predictor import Predictor
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import Slice

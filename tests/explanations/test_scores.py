@@ -12,7 +12,7 @@ from gadolin.datasets.manifest import file_digest
 from gadolin.errors import DataError, RequestError
 from gadolin.explanations import Explanation, Options
 from gadolin.explanations.scoring.journal import Journal
-from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Row, Wish, score_explanations
+from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Row, ScoringConfig, score_explanations
 from gadolin.explanations.scoring.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import told, trust
 from gadolin.metrics.bootstrap import Interval
@@ -45,7 +45,7 @@ def predictor(make_bundle, tmp_path):
 
 
 def test_a_model_that_looks_at_the_lesion_scores_full_and_chance_does_not(predictor, outlined):
-    rows = score_explanations(predictor, outlined, Wish(("evidence", "random", "centre")))
+    rows = score_explanations(predictor, outlined, ScoringConfig(("evidence", "random", "centre")))
     assert len(rows) == 3 * 24
     lines = {(line.method, line.of, line.value): line for line in summarise(rows)}
     evidence = lines["evidence", "all", "all"]
@@ -59,20 +59,22 @@ def test_a_model_that_looks_at_the_lesion_scores_full_and_chance_does_not(predic
 
 
 def test_curves_are_taken_of_the_slices_that_are_asked_often_or_of_none(predictor, outlined):
-    rows = score_explanations(predictor, outlined, Wish(("evidence", "random"), slices=8))
+    rows = score_explanations(predictor, outlined, ScoringConfig(("evidence", "random"), slices=8))
     known = [row for row in rows if row.faithful]
     assert len(known) == 2 * 8
     assert all(0 <= area <= 1 for row in known for area in row.faithful)
     everything = summarise(rows)[0]
     assert everything.n == 24
     assert everything.figures["deletion"].value == pytest.approx(np.mean([row.faithful[0] for row in known[::2]]))
-    without = score_explanations(predictor, outlined, Wish(("evidence",), slices=8, faithfulness=False))
+    without = score_explanations(predictor, outlined, ScoringConfig(("evidence",), slices=8, faithfulness=False))
     assert not any(row.faithful for row in without)
     assert "deletion" not in summarise(without)[0].figures
 
 
 def test_methods_that_ask_often_see_some_slices_of_every_class(predictor, outlined):
-    rows = score_explanations(predictor, outlined, Wish(("random", "lime"), Options(samples=80, pieces=8), slices=8))
+    rows = score_explanations(
+        predictor, outlined, ScoringConfig(("random", "lime"), Options(samples=80, pieces=8), slices=8)
+    )
     seen = [row for row in rows if row.method == "lime"]
     assert len(seen) == 8
     assert {row.label for row in seen} == {"glioma", "meningioma", "notumor", "pituitary"}
@@ -81,7 +83,7 @@ def test_methods_that_ask_often_see_some_slices_of_every_class(predictor, outlin
 
 
 def test_a_method_below_the_centre_is_marked_and_the_bundle_tells_so(predictor, outlined):
-    rows = score_explanations(predictor, outlined, Wish(("evidence", "centre")))
+    rows = score_explanations(predictor, outlined, ScoringConfig(("evidence", "centre")))
     upside_down = [
         row if row.method == "centre" else type(row)(**{**as_fields(row), "scores": (0.0,) * len(MEASURES)})
         for row in rows
@@ -146,20 +148,20 @@ def test_data_without_outlines_and_unknown_methods_are_refused(predictor, outlin
     with pytest.raises(DataError, match="name none"):
         score_explanations(predictor, bare)
     with pytest.raises(RequestError, match="did you mean 'evidence'"):
-        score_explanations(predictor, outlined, Wish(("evidense",)))
+        score_explanations(predictor, outlined, ScoringConfig(("evidense",)))
 
 
 def test_a_mask_of_another_size_is_refused(predictor, outlined, tmp_path):
     Image.fromarray(np.full((20, 20), 255, np.uint8)).save(tmp_path / "mask-3.png")
     with pytest.raises(DataError, match="must have the size of its slice"):
-        score_explanations(predictor, outlined, Wish(("random",)))
+        score_explanations(predictor, outlined, ScoringConfig(("random",)))
 
 
 def test_scores_are_written_as_json_and_csv(predictor, outlined, tmp_path):
     from gadolin.datasets.manifest import write_manifest
 
     write_manifest(tmp_path / "outlined.csv", outlined)
-    wish = Wish(("evidence", "centre"))
+    wish = ScoringConfig(("evidence", "centre"))
     folder, lines = score_model(predictor, predictor.bundle.folder, tmp_path / "outlined.csv", wish)
     assert folder == predictor.bundle.folder / "explanations-outlined"
     told = json.loads((folder / "explanations.json").read_text())
@@ -176,7 +178,7 @@ def test_an_interrupted_scoring_goes_on_where_it_stood(predictor, outlined, tmp_
     from gadolin.datasets.manifest import write_manifest
 
     write_manifest(tmp_path / "outlined.csv", outlined)
-    wish, out = Wish(("evidence", "centre")), tmp_path / "scores"
+    wish, out = ScoringConfig(("evidence", "centre")), tmp_path / "scores"
 
     def interrupt(done, total, what):
         if done == 10:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gadolin.explanations import explain
-from gadolin.explanations.subject import onto_slice
+from gadolin.explanations.explained_slice import onto_slice
 from gadolin.models.predictor import Predictor
 from gadolin.preprocessing.prepare import Box, Preparation
 

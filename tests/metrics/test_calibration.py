@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.metrics import expected_calibration_error, fit_temperature, reliability, risk_coverage
-from gadolin.metrics.selective import naming_bound, selective_statistic
+from gadolin.metrics.selective import fit_confidence_threshold, selective_statistic
 from gadolin.metrics.table import Table
 
 
@@ -113,7 +113,7 @@ def selective(confidence, correct, weights=None):
 
 def bound_of(sure, correct):
     sure = np.asarray(sure)
-    return naming_bound(np.column_stack([sure, 1 - sure]), np.where(correct, 0, 1))
+    return fit_confidence_threshold(np.column_stack([sure, 1 - sure]), np.where(correct, 0, 1))
 
 
 def test_nothing_is_named_below_where_those_above_are_right_but_nine_of_ten_are_named():
@@ -129,10 +129,10 @@ def test_slices_that_count_twice_are_as_two():
     pairs, truth = np.column_stack([sure, 1 - sure]), np.where(right, 0, 1)
     twice = np.where(np.arange(100) < 40, 2, 1)
 
-    weighed = naming_bound(pairs, truth, twice)
+    weighed = fit_confidence_threshold(pairs, truth, twice)
 
-    assert weighed == naming_bound(np.repeat(pairs, twice, axis=0), np.repeat(truth, twice))
-    assert weighed != naming_bound(pairs, truth)
+    assert weighed == fit_confidence_threshold(np.repeat(pairs, twice, axis=0), np.repeat(truth, twice))
+    assert weighed != fit_confidence_threshold(pairs, truth)
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 1), st.booleans()), min_size=1, max_size=300))

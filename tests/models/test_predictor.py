@@ -151,7 +151,7 @@ def test_an_answer_is_told_as_json_with_the_documented_keys(predictor, lit_quadr
 
 def test_at_answers_for_the_untouched_slice_as_predict_does(predictor, phantoms):
     for image in phantoms[::4]:
-        (row,) = predictor.at(image)(image.pixels[None])
+        (row,) = predictor.predict_fn(image)(image.pixels[None])
         (answer,) = predictor.predict([image])
         np.testing.assert_allclose(row, list(answer.probabilities.values()), atol=1e-6)
 
@@ -159,7 +159,7 @@ def test_at_answers_for_the_untouched_slice_as_predict_does(predictor, phantoms)
 def test_at_gives_one_float32_row_that_sums_to_one_for_each_variant(predictor, lit_quadrant):
     image = lit_quadrant(0)
     variants = np.stack([lit_quadrant(quadrant).pixels for quadrant in range(4)])
-    rows = predictor.at(image)(variants)
+    rows = predictor.predict_fn(image)(variants)
     assert rows.shape == (4, 4)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
@@ -174,7 +174,7 @@ def test_at_freezes_the_crop(differently):
     covered = pixels.copy()
     covered[:, 20:40] = 0
     image = Slice(pixels)
-    (held,) = cropping.at(image)(covered[None])
+    (held,) = cropping.predict_fn(image)(covered[None])
     left, right = math.exp(GAIN * 200 / 255 / 3), math.exp(GAIN * 200 / 255)
     np.testing.assert_allclose(held, np.array([left, right] * 2) / (2 * left + 2 * right), atol=0.02)
     (moved,) = cropping.predict([Slice(covered)])
@@ -183,7 +183,7 @@ def test_at_freezes_the_crop(differently):
 
 def test_at_freezes_the_range_of_deep_files(predictor, lit_quadrant):
     image = lit_quadrant(0, 4000, bits=16)
-    (half,) = predictor.at(image)(image.pixels[None] / 2)
+    (half,) = predictor.predict_fn(image)(image.pixels[None] / 2)
     assert half[0] == pytest.approx(math.exp(GAIN / 2) / (math.exp(GAIN / 2) + 3), abs=1e-2)
 
 
@@ -258,7 +258,7 @@ def test_a_strangeness_that_is_no_number_is_strange(bundle):
     runtime = Odd(open_runtime(bundle.graph, threads=1))
     said = runtime(np.zeros((2, 64, 64), np.uint8))._replace(ood_score=np.array([np.nan, 0.1], np.float32))
 
-    assert Predictor(replace(bundle, ood_threshold=0.5), runtime).strange(said).tolist() == [True, False]
+    assert Predictor(replace(bundle, ood_threshold=0.5), runtime).is_out_of_distribution(said).tolist() == [True, False]
 
 
 def test_the_bound_is_part_of_what_decides_an_answer(bundle):

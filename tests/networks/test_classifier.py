@@ -135,7 +135,7 @@ def test_without_normalisation_the_network_sees_zero_to_one():
     network = build_classifier(Network(input_size=32, normalise=False), 2)
     scaled = torch.rand(1, 1, 32, 32)
 
-    assert torch.equal(network.door.normalise(scaled), scaled)
+    assert torch.equal(network.input_layer.normalise(scaled), scaled)
 
 
 def test_an_outline_network_says_the_same_with_and_without_its_places():

@@ -8,7 +8,7 @@ from torch import nn
 
 from gadolin.networks import build_classifier
 from gadolin.networks.classifier import train_mode
-from gadolin.networks.frozen_batchnorm import folded
+from gadolin.networks.frozen_batchnorm import fuse_frozen_batchnorm
 from gadolin.recipe import Network
 
 
@@ -26,7 +26,7 @@ def network():
 
 
 def fused(network):
-    return folded(network.backbone, channels=3, side=64)
+    return fuse_frozen_batchnorm(network.backbone, channels=3, side=64)
 
 
 def batch_norms(module):

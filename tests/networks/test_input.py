@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gadolin.networks.input import Door, area_matrix
+from gadolin.networks.input import InputLayer, area_matrix
 
 
 @given(wide=st.integers(1, 300), narrow=st.integers(1, 300))
@@ -30,7 +30,7 @@ def test_halving_takes_means_of_two_by_two():
     prepared = torch.randint(0, 256, (2, 256, 256), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     means = torch.nn.functional.avg_pool2d(prepared.float()[:, None] / 255, 2)
 
-    scaled = Door(128, (0.0,), (1.0,)).scale(prepared)
+    scaled = InputLayer(128, (0.0,), (1.0,)).scale(prepared)
 
     assert scaled.shape == (2, 1, 128, 128)
     torch.testing.assert_close(scaled, means, atol=1e-6, rtol=0)
@@ -40,7 +40,7 @@ def test_halving_takes_means_of_two_by_two():
 def test_scaled_slices_fill_zero_to_one_and_no_more(size):
     prepared = torch.stack([torch.zeros(256, 256), torch.full((256, 256), 255)]).to(torch.uint8)
 
-    scaled = Door(size, (0.0,), (1.0,)).scale(prepared)
+    scaled = InputLayer(size, (0.0,), (1.0,)).scale(prepared)
 
     assert scaled.dtype == torch.float32
     torch.testing.assert_close(scaled[0], torch.zeros(1, size, size))
@@ -48,11 +48,11 @@ def test_scaled_slices_fill_zero_to_one_and_no_more(size):
 
 
 def test_a_size_that_is_asked_for_goes_before_the_doors_own():
-    assert Door(64, (0.0,), (1.0,)).scale(torch.zeros(1, 256, 256, dtype=torch.uint8), 32).shape == (1, 1, 32, 32)
+    assert InputLayer(64, (0.0,), (1.0,)).scale(torch.zeros(1, 256, 256, dtype=torch.uint8), 32).shape == (1, 1, 32, 32)
 
 
 def test_normalising_repeats_grey_over_the_channels_and_applies_each_ones_statistics():
-    door = Door(32, (0.5, 0.25, 0.0), (0.5, 0.25, 1.0))
+    door = InputLayer(32, (0.5, 0.25, 0.0), (0.5, 0.25, 1.0))
 
     normal = door.normalise(torch.ones(2, 1, 32, 32))
 
@@ -62,4 +62,4 @@ def test_normalising_repeats_grey_over_the_channels_and_applies_each_ones_statis
 
 
 def test_statistics_are_no_part_of_the_weights():
-    assert Door(32, (0.5,), (0.5,)).state_dict() == {}
+    assert InputLayer(32, (0.5,), (0.5,)).state_dict() == {}

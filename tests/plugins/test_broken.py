@@ -7,9 +7,9 @@ import pytest
 KINDS = ("backbones", "methods", "readers", "sources", "checks", "runtimes")
 CODE = """
 from gadolin.readers import Reader
-def check(subject):
+def check(dataset):
     raise ValueError("the check is wrong")
-def lists(subject):
+def lists(dataset):
     return ["not a finding"]
 def recognises(head):
     raise ValueError("cannot look")

@@ -195,9 +195,14 @@ def test_the_padding_of_a_deep_picture_is_as_black_as_its_darkest_tissue():
 @pytest.mark.parametrize("thickness", [1, 3, 8])
 def test_a_bright_frame_around_the_picture_is_peeled_off(thickness):
     image = head()
-    framed = image.pixels.copy()
-    framed[:thickness], framed[-thickness:], framed[:, :thickness], framed[:, -thickness:] = 255, 255, 255, 255
-    plain, peeled = (find_frame(Slice(pixels), USUAL) for pixels in (image.pixels, framed))
+    crop_resize = image.pixels.copy()
+    crop_resize[:thickness], crop_resize[-thickness:], crop_resize[:, :thickness], crop_resize[:, -thickness:] = (
+        255,
+        255,
+        255,
+        255,
+    )
+    plain, peeled = (find_frame(Slice(pixels), USUAL) for pixels in (image.pixels, crop_resize))
     assert peeled.found
     np.testing.assert_allclose(peeled.box, plain.box, atol=2)
 

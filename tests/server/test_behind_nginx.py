@@ -27,7 +27,7 @@ ORIGIN = {"Origin": f"https://{NAME}", "Sec-Fetch-Site": "same-origin"}
 LIME = {"method": "lime", "samples": "60", "pieces": "12"}
 
 
-class Asked:
+class PredictRequest:
     """An answer: status, headers in small letters, what it holds."""
 
     def __init__(self, answer):
@@ -81,7 +81,7 @@ def ask(server):
         trust.check_hostname = False  # the name is asked for in Host: no look-up leads here
         connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=60, context=trust)
         connection.request(method, path, body, {"Host": NAME, **(headers or {})})
-        asked = Asked(connection.getresponse())
+        asked = PredictRequest(connection.getresponse())
         connection.close()
         return asked
 
@@ -107,7 +107,7 @@ def ask_plain(plain):
     def ask(method, path, body=None, headers=None):
         connection = http.client.HTTPConnection("127.0.0.1", plain.port, timeout=60)
         connection.request(method, path, body, headers or {})
-        asked = Asked(connection.getresponse())
+        asked = PredictRequest(connection.getresponse())
         connection.close()
         return asked
 

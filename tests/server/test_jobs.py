@@ -15,8 +15,8 @@ from gadolin.preprocessing.prepare import prepare
 from gadolin.records import Slice
 from gadolin.server.batcher import Batcher
 from gadolin.server.decoding import Found
-from gadolin.server.engine import Asked
-from gadolin.server.explain import CancelledError, Question, explain
+from gadolin.server.engine import PredictRequest
+from gadolin.server.explain import CancelledError, ExplainRequest, explain
 
 FEW = {"method": "lime", "samples": 120, "pieces": 12}
 MANY = {"method": "shap", "samples": 20_000, "pieces": 12}
@@ -69,8 +69,8 @@ def test_a_job_that_is_given_up_stops_soon_and_is_gone(client, png, sent):
 @pytest.mark.parametrize("method", ["lime", "shap"])
 def test_an_explanation_tells_how_far_it_is_and_stops_at_the_next_question(method, predictor):
     image = Slice(np.asarray(draw_patient("glioma", 0, slices=3, size=96)[1].pixels, np.float32))
-    asked = [Asked("a.png", Found(None, False, prepare(image, predictor.bundle.preparation), image))]
-    wanted, told, cancelled = Question(method, None, Options(samples=400, pieces=12)), [], Event()
+    asked = [PredictRequest("a.png", Found(None, False, prepare(image, predictor.bundle.preparation), image))]
+    wanted, told, cancelled = ExplainRequest(method, None, Options(samples=400, pieces=12)), [], Event()
 
     explain(predictor, asked, wanted, progress=lambda done, total, _: told.append(done / total))
 
@@ -94,14 +94,14 @@ def test_the_network_runs_for_an_explanation_only_where_the_batcher_runs_it(meth
 
     def runtime(prepared):
         threads.add(current_thread().name)
-        return predictor.ask(prepared)
+        return predictor.run_network(prepared)
 
     image = Slice(np.asarray(draw_patient("glioma", 0, slices=3, size=96)[1].pixels, np.float32))
-    asked = [Asked("a.png", Found(None, False, prepare(image, predictor.bundle.preparation), image))]
+    asked = [PredictRequest("a.png", Found(None, False, prepare(image, predictor.bundle.preparation), image))]
     batcher = Batcher(Predictor(predictor.bundle, runtime))
     try:
         patient = Predictor(predictor.bundle, batcher.patiently)
-        found = explain(patient, asked, Question(method, None, Options(samples=60, pieces=12)))
+        found = explain(patient, asked, ExplainRequest(method, None, Options(samples=60, pieces=12)))
     finally:
         batcher.close()
 
@@ -118,12 +118,12 @@ def test_evidence_asks_about_each_slice_once_and_about_many_at_a_time(predictor)
 
     def counting(prepared):
         counted.append(len(prepared))
-        return predictor.ask(prepared)
+        return predictor.run_network(prepared)
 
     told = explain(
         Predictor(predictor.bundle, counting),
-        [Asked("a.nii", one) for one in found],
-        Question("evidence", None, Options()),
+        [PredictRequest("a.nii", one) for one in found],
+        ExplainRequest("evidence", None, Options()),
     )
 
     assert len(told["explained"]) == 5

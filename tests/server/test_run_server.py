@@ -144,7 +144,7 @@ def test_who_gives_up_a_request_for_an_explanation_ends_its_work(predictor, sett
         counted.append(len(prepared))
         begun.set()
         time.sleep(0.005)
-        return predictor.ask(prepared)
+        return predictor.run_network(prepared)
 
     samples = 20_000
     fields = "".join(

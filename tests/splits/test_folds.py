@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.splits import assign_folds, check_folds, kept_together
+from gadolin.splits import assign_folds, check_folds, patient_and_copy_groups
 
 
 def record(number, label="glioma", **fields):
@@ -37,7 +37,7 @@ def patients(counts, label="glioma"):
 def test_no_group_stands_in_two_folds_and_no_fold_is_far_larger_than_another(first, second, count, seed):
     records = [*patients(first), *patients(second, "pituitary")]
     folded = assign_folds(records, count, seed=seed)
-    for members in kept_together(folded):
+    for members in patient_and_copy_groups(folded):
         assert len({folded[row].fold for row in members}) == 1
     for label, sizes in (("glioma", first), ("pituitary", second)):
         held = Counter(one.fold for one in folded if one.label == label)

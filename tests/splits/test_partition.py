@@ -11,7 +11,7 @@ import pytest
 from gadolin.datasets.manifest import file_digest, read_manifest, write_manifest
 from gadolin.errors import DamagedFileError, DataError, RequestError
 from gadolin.phantoms import PhantomPlan, write_phantoms
-from gadolin.splits.partition import Wish, partition
+from gadolin.splits.partition import SplitConfig, partition
 
 
 def whole_groups(records):
@@ -63,7 +63,7 @@ def mirrored(tmp_path):
 
 
 def test_folds_by_patient_hold_every_class_and_share_no_patient(collection, tmp_path):
-    divided = partition(collection(), Wish(folds=2), cache=tmp_path)
+    divided = partition(collection(), SplitConfig(folds=2), cache=tmp_path)
     assert whole_groups(divided.records)
     assert {(one.fold, one.label) for one in divided.records} == {
         (fold, label) for fold in (0, 1) for label in ("glioma", "meningioma", "notumor", "pituitary")
@@ -72,7 +72,7 @@ def test_folds_by_patient_hold_every_class_and_share_no_patient(collection, tmp_
 
 
 def test_a_test_part_is_cut_off_by_patient(collection, tmp_path):
-    divided = partition(collection(), Wish(test=0.25), cache=tmp_path)
+    divided = partition(collection(), SplitConfig(test=0.25), cache=tmp_path)
     assert {one.split for one in divided.records} == {"train", "test"}
     assert whole_groups(divided.records)
     assert sum(one.split == "test" for one in divided.records) == 8
@@ -80,7 +80,9 @@ def test_a_test_part_is_cut_off_by_patient(collection, tmp_path):
 
 def test_the_same_seed_divides_alike_and_another_does_not(collection, tmp_path):
     data = collection()
-    first, again, other = (partition(data, Wish(folds=2, seed=seed), cache=tmp_path).records for seed in (1, 1, 2))
+    first, again, other = (
+        partition(data, SplitConfig(folds=2, seed=seed), cache=tmp_path).records for seed in (1, 1, 2)
+    )
     assert first == again
     assert [one.fold for one in first] != [one.fold for one in other]
 
@@ -90,7 +92,7 @@ def test_mirror_images_stay_with_their_slices(collection, mirrored, tmp_path):
         plain = [replace(one, patient="") for one in records]
         return [*plain, *(mirrored(one, f"m{number}") for number, one in enumerate(plain[:6]))]
 
-    divided = partition(collection(change), Wish(folds=2, by="copies"), cache=tmp_path)
+    divided = partition(collection(change), SplitConfig(folds=2, by="copies"), cache=tmp_path)
     assert len(divided.merged) == 6
     assert all(len(names) == 2 for names in divided.merged)
     folds = {below(one, tmp_path): one.fold for one in divided.records}
@@ -99,7 +101,7 @@ def test_mirror_images_stay_with_their_slices(collection, mirrored, tmp_path):
 
 def test_one_picture_of_each_slice_can_be_kept(collection, mirrored, tmp_path):
     data = collection(lambda records: [*records, mirrored(records[0], "again")])
-    divided = partition(data, Wish(folds=2, one_each=True), cache=tmp_path)
+    divided = partition(data, SplitConfig(folds=2, one_each=True), cache=tmp_path)
     (dropped,) = divided.dropped
     assert dropped.path.endswith("again.png")
     assert dropped.code == "duplicate"
@@ -108,7 +110,7 @@ def test_one_picture_of_each_slice_can_be_kept(collection, mirrored, tmp_path):
 
 def test_a_slice_under_two_labels_is_dropped_with_both_names(collection, mirrored, tmp_path):
     data = collection(lambda records: [*records, mirrored(records[0], "odd", label="pituitary", patient="other")])
-    divided = partition(data, Wish(folds=2), cache=tmp_path)
+    divided = partition(data, SplitConfig(folds=2), cache=tmp_path)
     assert len(divided.dropped) == 2
     told = {one.path: one for one in divided.dropped}
     assert {one.code for one in divided.dropped} == {"label_conflict"}
@@ -119,7 +121,7 @@ def test_a_slice_under_two_labels_is_dropped_with_both_names(collection, mirrore
 def test_a_split_by_patient_is_refused_where_one_is_unknown(collection, tmp_path):
     data = collection(lambda records: [replace(records[0], patient=""), *records[1:]])
     with pytest.raises(DataError, match=r"needs the patient of every slice, 1 of 32 have none.*--by copies"):
-        partition(data, Wish(folds=2), cache=tmp_path)
+        partition(data, SplitConfig(folds=2), cache=tmp_path)
 
 
 def test_patients_carry_over_from_a_collection_that_knows_them(collection, mirrored, tmp_path):
@@ -128,7 +130,7 @@ def test_patients_carry_over_from_a_collection_that_knows_them(collection, mirro
     def change(records):
         return [mirrored(one, f"c{number}", patient="") for number, one in enumerate(records)]
 
-    divided = partition(collection(change), Wish(folds=2), against=known, cache=tmp_path)
+    divided = partition(collection(change), SplitConfig(folds=2), against=known, cache=tmp_path)
     assert divided.carried == 32
     assert whole_groups(divided.records)
     assert [one.patient for one in divided.records] == [one.patient for one in read_manifest(known)]
@@ -139,9 +141,9 @@ def test_a_class_of_one_patient_cannot_be_divided(collection, tmp_path):
         return [replace(one, patient="P" if one.label == "notumor" else one.patient) for one in records]
 
     with pytest.raises(DataError, match="'notumor' has none in fold"):
-        partition(collection(change), Wish(folds=2), cache=tmp_path)
+        partition(collection(change), SplitConfig(folds=2), cache=tmp_path)
     with pytest.raises(DataError, match="'notumor' cannot be divided"):
-        partition(collection(change), Wish(test=0.2), cache=tmp_path)
+        partition(collection(change), SplitConfig(test=0.2), cache=tmp_path)
 
 
 def test_a_file_that_is_no_picture_is_dropped_with_its_reason(phantoms, tmp_path):
@@ -151,7 +153,7 @@ def test_a_file_that_is_no_picture_is_dropped_with_its_reason(phantoms, tmp_path
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(one.path, folder / f"{one.patient}-{one.path.name}")
     (data / "glioma" / "broken.png").write_bytes(b"no picture")
-    divided = partition(data, Wish(folds=2, by="copies"), cache=tmp_path)
+    divided = partition(data, SplitConfig(folds=2, by="copies"), cache=tmp_path)
     assert [(one.path, one.code) for one in divided.dropped] == [("glioma/broken.png", "unknown_format")]
 
 
@@ -165,7 +167,7 @@ def damaged(record, path):
 def test_a_damaged_picture_is_dropped_with_its_reason_in_both_data_sets(collection, tmp_path):
     known = collection(lambda records: [*records, damaged(records[1], tmp_path / "there.png")], "known.csv")
     data = collection(lambda records: [*records, damaged(records[0], tmp_path / "here.png")])
-    divided = partition(data, Wish(folds=2), against=known, cache=tmp_path)
+    divided = partition(data, SplitConfig(folds=2), against=known, cache=tmp_path)
     assert [(one.path, type(one.error)) for one in divided.dropped] == [
         ("here.png", DamagedFileError),
         ((tmp_path / "there.png").as_posix(), DamagedFileError),
@@ -178,7 +180,7 @@ def test_data_without_a_picture_that_can_be_read_is_refused(collection, tmp_path
         return [damaged(one, tmp_path / f"{number}.png") for number, one in enumerate(records)]
 
     with pytest.raises(DataError, match="pictures that can be read"):
-        partition(collection(change), Wish(folds=2), cache=tmp_path)
+        partition(collection(change), SplitConfig(folds=2), cache=tmp_path)
 
 
 def test_finer_labels_of_the_other_collection_drop_nothing(collection, tmp_path):
@@ -187,7 +189,7 @@ def test_finer_labels_of_the_other_collection_drop_nothing(collection, tmp_path)
     def change(records):
         return [replace(one, label="notumor" if one.label == "notumor" else "tumor") for one in records]
 
-    divided = partition(collection(change), Wish(folds=2), against=known, cache=tmp_path)
+    divided = partition(collection(change), SplitConfig(folds=2), against=known, cache=tmp_path)
     assert divided.dropped == ()
     assert len(divided.records) == 32
 
@@ -200,7 +202,7 @@ def test_what_the_other_collection_contradicts_is_dropped_and_what_it_contradict
         return [replace(records[0], label="pituitary"), twisted, *records[1:]]
 
     known = collection(change, "known.csv")
-    divided = partition(collection(), Wish(folds=2), against=known, cache=tmp_path)
+    divided = partition(collection(), SplitConfig(folds=2), against=known, cache=tmp_path)
     (dropped,) = divided.dropped
     assert dropped.path == below(read_manifest(known)[0], tmp_path)
     assert dropped.code == "label_conflict"
@@ -212,7 +214,7 @@ def test_a_class_that_would_be_dropped_whole_is_refused(collection, tmp_path):
         return [replace(one, label="glioma" if one.label == "pituitary" else one.label) for one in records]
 
     with pytest.raises(DataError, match=r"all 8 of 'pituitary' would be dropped, such as .*at least one is wrong"):
-        partition(collection(), Wish(folds=2), against=collection(change, "known.csv"), cache=tmp_path)
+        partition(collection(), SplitConfig(folds=2), against=collection(change, "known.csv"), cache=tmp_path)
 
 
 def test_groups_of_the_other_collection_are_not_taken_for_those_of_the_data(collection, tmp_path):
@@ -223,7 +225,7 @@ def test_groups_of_the_other_collection_are_not_taken_for_those_of_the_data(coll
 
     known = collection(lambda records: grouped(2)(records[:8]), "known.csv")
     alone, beside = (
-        partition(collection(grouped(0)), Wish(folds=2, by="copies"), against=other, cache=tmp_path)
+        partition(collection(grouped(0)), SplitConfig(folds=2, by="copies"), against=other, cache=tmp_path)
         for other in (None, known)
     )
     assert [one.fold for one in alone.records] == [one.fold for one in beside.records]
@@ -241,11 +243,11 @@ def test_groups_of_the_other_collection_are_not_taken_for_those_of_the_data(coll
 )
 def test_a_wish_that_cannot_be_met_is_refused(fields, told):
     with pytest.raises(RequestError, match=told):
-        Wish(**fields)
+        SplitConfig(**fields)
 
 
 def test_what_was_done_is_told_as_json(collection, tmp_path):
-    told = partition(collection(), Wish(folds=2), cache=tmp_path).as_json()
+    told = partition(collection(), SplitConfig(folds=2), cache=tmp_path).as_json()
     assert told["slices"] == 32
     assert told["patients"] == 16
     assert set(told["parts"]) == {"fold 0", "fold 1"}

@@ -10,7 +10,7 @@ import pytest
 from gadolin.duplicates import Copies
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.splits import carry_patients
+from gadolin.splits import transfer_patients
 
 
 def records(*patients):
@@ -22,7 +22,7 @@ def copies(*groups):
 
 
 def carried(own, known, *groups):
-    return [one.patient for one in carry_patients(records(*own), records(*known), copies(*groups))]
+    return [one.patient for one in transfer_patients(records(*own), records(*known), copies(*groups))]
 
 
 def test_a_slice_takes_over_the_patient_of_its_copy():
@@ -53,7 +53,7 @@ def test_copies_of_another_number_of_slices_are_refused():
 def test_equal_names_of_two_data_sets_that_share_no_slice_of_them_are_two_people():
     assert carried(["1", ""], ["1"], 0, 1, 1) == ["1", "other:1"]
     known = [Record(Path("k.png"), "glioma", "1", source="figshare")]
-    own = carry_patients(records("1", ""), known, copies(0, 1, 1))
+    own = transfer_patients(records("1", ""), known, copies(0, 1, 1))
     assert [one.patient for one in own] == ["1", "figshare:1"]
 
 

@@ -9,7 +9,7 @@ from gadolin.models.starting_point import StartingPoint
 from gadolin.networks import backbones
 from gadolin.networks.classifier import Classifier
 from gadolin.networks.heads import DenseHead, LinearHead
-from gadolin.networks.input import Door
+from gadolin.networks.input import InputLayer
 from gadolin.recipe import Network, Optimizer, Recipe, named_recipe, with_settings
 from gadolin.training.batches import Examples
 from gadolin.training.machine import Machine
@@ -39,7 +39,7 @@ def tiny_network():
     def make(classes=2, *, hidden=0, seed=0):
         torch.manual_seed(seed)
         head = DenseHead(TINY_FEATURES, classes, hidden, 0.2) if hidden else LinearHead(TINY_FEATURES, classes, 0.2)
-        return Classifier(Door(32, (0.0,), (1.0,)), TinyBody(), head)
+        return Classifier(InputLayer(32, (0.0,), (1.0,)), TinyBody(), head)
 
     return make
 

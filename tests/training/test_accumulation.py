@@ -13,7 +13,7 @@ from gadolin.errors import RecipeError
 from gadolin.networks import build_classifier
 from gadolin.networks.classifier import Classifier
 from gadolin.networks.heads import LinearHead
-from gadolin.networks.input import Door
+from gadolin.networks.input import InputLayer
 from gadolin.recipe import Augmentation, Network
 from gadolin.training.batches import Batch
 from gadolin.training.epoch import lesion_map_loss, make_learner, train_step
@@ -44,7 +44,7 @@ class Body(nn.Module):
 
 def network_with(**fields):
     torch.manual_seed(0)
-    return Classifier(Door(32, (0.0,), (1.0,)), Body(**fields), LinearHead(8, 2, 0.0))
+    return Classifier(InputLayer(32, (0.0,), (1.0,)), Body(**fields), LinearHead(8, 2, 0.0))
 
 
 @pytest.fixture

@@ -300,7 +300,7 @@ def test_a_network_with_outlines_learns_where_the_square_is(squares, tiny_recipe
 
     losses = [train_step(learner, batch, size=64, number=number)[0] for number in range(8)]
     with torch.no_grad():
-        _, places = network.classify_places(network.door.scale(batch.prepared))
+        _, places = network.classify_places(network.input_layer.scale(batch.prepared))
     lesion = 1 - places.softmax(dim=1)[1::2, -1]
 
     assert losses[-1] < losses[0] / 2

@@ -7,7 +7,7 @@ import pytest
 
 from gadolin.datasets.manifest import file_digest
 from gadolin.models.runtime import RUNTIMES, open_runtime
-from gadolin.training.ood import add_gate, bound, fit_gate
+from gadolin.training.ood import add_ood_score, bound, fit_ood_detector
 
 
 @pytest.fixture
@@ -22,19 +22,19 @@ def clouds(rng):
 def test_what_was_learned_from_is_about_one_away(clouds):
     points, targets = clouds
 
-    gate = fit_gate(points, targets, points)
+    gate = fit_ood_detector(points, targets, points)
 
-    away = gate.strangeness(points)
+    away = gate.ood_score(points)
     assert away.shape == (800,)
     assert np.sqrt((away**2).mean()) * gate.unit == pytest.approx(1, abs=0.05)
     assert 0 < (away > 1).sum() <= 4, "half a share of what may be declined lies beyond the unit"
 
 
 def test_a_step_counts_by_how_far_the_slices_spread_that_way(clouds):
-    gate = fit_gate(*clouds, clouds[0])
+    gate = fit_ood_detector(*clouds, clouds[0])
 
     steps = np.array([[10, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 2.0], [0, 4, 0, 0, 0, 0]])
-    along, across, between = gate.unit * gate.strangeness(steps)
+    along, across, between = gate.unit * gate.ood_score(steps)
 
     assert along < 1
     assert between == pytest.approx(4 / np.sqrt(6), rel=0.1)
@@ -42,9 +42,9 @@ def test_a_step_counts_by_how_far_the_slices_spread_that_way(clouds):
 
 
 def test_the_nearest_class_counts(clouds):
-    gate = fit_gate(*clouds, clouds[0])
+    gate = fit_ood_detector(*clouds, clouds[0])
 
-    first, second = gate.strangeness(np.array([[0, 0, 0, 0, 0, 0], [0, 8, 0, 0, 0, 0.0]]))
+    first, second = gate.ood_score(np.array([[0, 0, 0, 0, 0, 0], [0, 8, 0, 0, 0, 0.0]]))
 
     assert max(first, second) < 0.2
 
@@ -54,16 +54,16 @@ def test_what_is_like_the_other_things_shown_is_strange_though_it_lies_near(clou
     others = rng.normal(size=(50, 6)) * [1, 1, 1, 1, 0.3, 0.1] + [0, 0, 0, 0, 3.2, 0]
     new = rng.normal(size=(200, 6)) * [1, 1, 1, 1, 0.3, 0.1] + [0, 0, 0, 0, 3.2, 0]
 
-    without, shown = (fit_gate(points, targets, points, foreign) for foreign in (None, others))
+    without, shown = (fit_ood_detector(points, targets, points, foreign) for foreign in (None, others))
 
-    assert (without.strangeness(new) > bound(without.strangeness(points))).mean() < 0.6
-    assert (shown.strangeness(new) > bound(shown.strangeness(points))).mean() > 0.9
+    assert (without.ood_score(new) > bound(without.ood_score(points))).mean() < 0.6
+    assert (shown.ood_score(new) > bound(shown.ood_score(points))).mean() > 0.9
 
 
 def test_fewer_slices_than_features_make_a_gate_too(rng):
     points = rng.normal(size=(10, 40))
 
-    away = fit_gate(points, np.arange(10) % 2, points).strangeness(np.vstack([points, 20 * np.ones((1, 40))]))
+    away = fit_ood_detector(points, np.arange(10) % 2, points).ood_score(np.vstack([points, 20 * np.ones((1, 40))]))
 
     assert np.isfinite(away).all()
     assert away[-1] > 3 * away[:-1].max()
@@ -89,16 +89,16 @@ def test_the_graph_tells_the_strangeness_and_everything_else_as_before(name, mak
     quadrants = rng.integers(0, 256, (40, 2, 2)).astype(np.uint8)  # far apart: OpenVINO may compute in 16 bits
     slices = quadrants.repeat(32, axis=1).repeat(32, axis=2)
     before = open_runtime(graph, name, threads=1)(slices)
-    gate = fit_gate(before.features[:30], np.arange(30) % 2, before.features, before.features[:3] + 1)
+    gate = fit_ood_detector(before.features[:30], np.arange(30) % 2, before.features, before.features[:3] + 1)
 
-    digest = add_gate(graph, gate)
+    digest = add_ood_score(graph, gate)
 
     after = open_runtime(graph, name, threads=1)(slices)
     assert digest == file_digest(graph)
     for one, other in zip(before[:3], after[:3], strict=True):
         np.testing.assert_array_equal(one, other)
     assert after.ood_score.dtype == np.float32
-    np.testing.assert_allclose(after.ood_score, gate.strangeness(before.features), rtol=0.05)
+    np.testing.assert_allclose(after.ood_score, gate.ood_score(before.features), rtol=0.05)
 
 
 def test_coarse_slices_are_no_reason_to_decline(rng):
@@ -107,9 +107,9 @@ def test_coarse_slices_are_no_reason_to_decline(rng):
     others = rng.normal(size=(150, 6)) * 0.5 + shift + other  # pictures of other things, all of them coarse
     coarse = rng.normal(size=(150, 6)) * 0.5 + shift
 
-    without, shown = (fit_gate(points, np.arange(400) % 2, points, others, more) for more in (None, coarse))
+    without, shown = (fit_ood_detector(points, np.arange(400) % 2, points, others, more) for more in (None, coarse))
 
     new = rng.normal(size=(300, 6)) * 0.5 + shift
-    declined = [(one.strangeness(new) > bound(one.strangeness(points))).mean() for one in (without, shown)]
+    declined = [(one.ood_score(new) > bound(one.ood_score(points))).mean() for one in (without, shown)]
     assert declined[1] < declined[0] / 2
-    assert (shown.strangeness(new + other) > bound(shown.strangeness(points))).mean() > 0.5
+    assert (shown.ood_score(new + other) > bound(shown.ood_score(points))).mean() > 0.5

@@ -53,7 +53,7 @@ def graph_of_finished(finished_run, monkeypatch):
         return file_digest(graph)
 
     monkeypatch.setattr(bundling, "export_graph", copy)
-    monkeypatch.setattr(bundling, "add_gate", lambda graph, _: file_digest(graph))
+    monkeypatch.setattr(bundling, "add_ood_score", lambda graph, _: file_digest(graph))
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +73,9 @@ def test_a_small_validation_part_tells_how_strange_a_slice_is_but_declines_none(
     predictor = Predictor.load(finished_run)
 
     assert (predictor.bundle.ood_threshold, predictor.bundle.confidence_threshold) == (0, 0)
-    said = predictor.ask(np.zeros((2, 256, 256), np.uint8))
+    said = predictor.run_network(np.zeros((2, 256, 256), np.uint8))
     assert said.ood_score.shape == (2,)
-    assert not predictor.strange(said).any()
+    assert not predictor.is_out_of_distribution(said).any()
 
 
 def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
@@ -89,7 +89,7 @@ def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
     caplog.clear()
     monkeypatch.setattr(bundling, "ENOUGH", 1)
     monkeypatch.setattr(
-        "gadolin.training.calibrate.naming_bound",
+        "gadolin.training.calibrate.fit_confidence_threshold",
         lambda likely, truth, weights=None: 0.42 * (len(likely) == len(truth)),
     )
     monkeypatch.setattr("gadolin.training.run._FEW_STEPS", 1)

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.checks.dataset import Dataset
 from gadolin.checks.registry import Skipped
-from gadolin.checks.subject import Subject
 from gadolin.checks.wording import counted, flagged, percent
 from gadolin.duplicates.components import Components
 from gadolin.preprocessing.outlines import Outlines
@@ -17,17 +17,17 @@ from gadolin.preprocessing.views import head_mask, shrunk
 from gadolin.records import Finding
 from gadolin.splits import conflicts_against, conflicts_within
 
-__all__ = ["bad_outlines", "doubtful", "label_conflicts", "label_errors"]
+__all__ = ["bad_outlines", "label_conflicts", "label_errors", "likely_label_errors"]
 
 
-def label_conflicts(subject: Subject) -> list[Finding]:
+def label_conflicts(dataset: Dataset) -> list[Finding]:
     """Return a serious finding for copies under two labels: within the data set, and against the other one."""
-    return [*_within(subject), *_against(subject)]
+    return [*_within(dataset), *_against(dataset)]
 
 
-def _within(subject: Subject) -> list[Finding]:
-    found = conflicts_within(subject.records, subject.own, subject.copies)
-    sets = Components(subject.own)
+def _within(dataset: Dataset) -> list[Finding]:
+    found = conflicts_within(dataset.all_records, dataset.n_records, dataset.copies)
+    sets = Components(dataset.n_records)
     for row, copies in found.items():
         for copy in copies:
             sets.join(row, copy)
@@ -43,29 +43,29 @@ def _within(subject: Subject) -> list[Finding]:
             rule="Copies of one slice, mirrored or not, bear one label; the score is the number of groups of copies "
             "that bear several.",
             remedy="Ask a reader which label is right, or leave the whole group out: at least one is wrong.",
-            members=tuple(subject.named(rows) for rows in torn),
+            members=tuple(dataset.names_of(rows) for rows in torn),
             score=float(len(torn)),
         )
     ]
 
 
-def _against(subject: Subject) -> list[Finding]:
-    found = conflicts_against(subject.records, subject.own, subject.copies)
+def _against(dataset: Dataset) -> list[Finding]:
+    found = conflicts_against(dataset.all_records, dataset.n_records, dataset.copies)
     torn = [[row, *copies] for row, copies in found.items()]
     if not torn:
         return []
     first = torn[0]
-    said = f"{subject.names[first[0]]} is {subject.records[first[0]].label} here"
+    said = f"{dataset.names[first[0]]} is {dataset.all_records[first[0]].label} here"
     return [
         Finding(
             kind="label_conflicts",
             severity="serious",
             message=f"{counted(len(torn), 'label')} {'is' if len(torn) == 1 else 'are'} contradicted by the other data "
-            f"set, which shows the same slices: {said} and {subject.records[first[1]].label} there.",
+            f"set, which shows the same slices: {said} and {dataset.all_records[first[1]].label} there.",
             rule="Copies of one slice in two data sets bear one label, where both know it; the score is the number of "
             "slices whose label is contradicted.",
             remedy="Believe the data set that is nearer to the patients; correct these labels or leave the slices out.",
-            members=tuple(subject.named(rows) for rows in torn),
+            members=tuple(dataset.names_of(rows) for rows in torn),
             score=float(len(torn)),
         )
     ]
@@ -78,25 +78,29 @@ _RULE = (
 )
 
 
-def label_errors(subject: Subject) -> list[Finding] | Skipped:
+def label_errors(dataset: Dataset) -> list[Finding] | Skipped:
     """Return the slices whose label is likely wrong, where predictions were given."""
-    if subject.probabilities is None:
+    if dataset.probabilities is None:
         return Skipped("no predictions were given")
     if find_spec("cleanlab") is None:
         return Skipped("cleanlab is not installed; install it with: pip install 'gadolin[audit]'")
-    known = np.flatnonzero(np.isfinite(subject.probabilities).all(axis=1))
-    labels = np.array([subject.classes.index(record.label) for record in subject.mine], np.int64)
-    absent = [name for place, name in enumerate(subject.classes) if place not in labels[known]]
-    if len(subject.classes) < 2 or absent:
+    known = np.flatnonzero(np.isfinite(dataset.probabilities).all(axis=1))
+    labels = np.array([dataset.classes.index(record.label) for record in dataset.records], np.int64)
+    absent = [name for place, name in enumerate(dataset.classes) if place not in labels[known]]
+    if len(dataset.classes) < 2 or absent:
         return Skipped(f"the predictions hold no slice of {', '.join(absent) or 'a second class'}")
-    rows = known[doubtful(labels[known], subject.probabilities[known])]
-    gaps = [] if len(known) == subject.own else [_note(f"{subject.own - len(known):,} slices have no prediction")]
+    rows = known[likely_label_errors(labels[known], dataset.probabilities[known])]
+    gaps = (
+        []
+        if len(known) == dataset.n_records
+        else [_note(f"{dataset.n_records - len(known):,} slices have no prediction")]
+    )
     if not rows.size:
         return gaps
-    return [_found(subject, rows, len(known)), *gaps]
+    return [_found(dataset, rows, len(known)), *gaps]
 
 
-def doubtful(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+def likely_label_errors(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the rows whose label is likely wrong, the least likely label first.
 
     Args:
@@ -115,20 +119,20 @@ def doubtful(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> N
     return np.asarray(rows, np.int64)
 
 
-def _found(subject: Subject, rows: NDArray[np.int64], looked_at: int) -> Finding:
-    assert subject.probabilities is not None, "rows are of given probabilities"
+def _found(dataset: Dataset, rows: NDArray[np.int64], looked_at: int) -> Finding:
+    assert dataset.probabilities is not None, "rows are of given probabilities"
     first = int(rows[0])
-    said = int(subject.probabilities[first].argmax())
+    said = int(dataset.probabilities[first].argmax())
     return Finding(
         kind="label_errors",
         severity="warning",
         message=f"{len(rows):,} of {counted(looked_at, 'slice')} ({percent(len(rows), looked_at)}) likely bear a wrong "
-        f"label, or are hard; first {subject.names[first]}, labelled {subject.mine[first].label}, which the model "
-        f"takes for {subject.classes[said]} with {subject.probabilities[first, said]:.3f}.",
+        f"label, or are hard; first {dataset.names[first]}, labelled {dataset.records[first].label}, which the model "
+        f"takes for {dataset.classes[said]} with {dataset.probabilities[first, said]:.3f}.",
         rule=_RULE,
         remedy="Look at them in this order, with an expert; correct or drop those that are wrong, and never in the "
         "test part alone.",
-        members=tuple(subject.named([int(row)]) for row in rows),
+        members=tuple(dataset.names_of([int(row)]) for row in rows),
         score=float(len(rows)),
     )
 
@@ -147,16 +151,16 @@ _MOST = 0.5  # of the head, and of what lies around it
 _INSIDE = 127  # of 255: a place more than half of which is outlined
 
 
-def bad_outlines(subject: Subject) -> list[Finding] | Skipped:
+def bad_outlines(dataset: Dataset) -> list[Finding] | Skipped:
     """Return warnings with the outlines that are unusable, mark nothing or most of the head, and a note of cut ones."""
-    outlines = subject.outlines
+    outlines = dataset.outlines
     if outlines is None:
         return Skipped("the data lists no outlines")
-    around, over = _too_large(subject, outlines)
+    around, over = _too_large(dataset, outlines)
     return [
-        *_unusable(subject, outlines),
+        *_unusable(dataset, outlines),
         *flagged(
-            subject,
+            dataset,
             around,
             _finding(
                 "have an outline that marks what lies around the head: it is inverted, or its background is not 0.",
@@ -165,7 +169,7 @@ def bad_outlines(subject: Subject) -> list[Finding] | Skipped:
             ),
         ),
         *flagged(
-            subject,
+            dataset,
             over,
             _finding(
                 f"have an outline that covers over {100 * _MOST:.0f} % of the head, as no lesion does.",
@@ -174,8 +178,8 @@ def bad_outlines(subject: Subject) -> list[Finding] | Skipped:
             ),
         ),
         *flagged(
-            subject,
-            list(_empty(subject, outlines.empty)),
+            dataset,
+            list(_empty(dataset, outlines.empty)),
             _finding(
                 "have an outline that marks nothing.",
                 "No pixel of the mask is marked, nor any other in its file",
@@ -183,7 +187,7 @@ def bad_outlines(subject: Subject) -> list[Finding] | Skipped:
             ),
         ),
         *flagged(
-            subject,
+            dataset,
             list(outlines.cut),
             _finding(
                 "have an outline of many grey levels, which was cut at half of its maximum.",
@@ -205,12 +209,12 @@ def _finding(message: str, rule: str, remedy: str, *, severity: str = "warning")
     )
 
 
-def _too_large(subject: Subject, outlines: Outlines) -> tuple[list[int], list[int]]:
+def _too_large(dataset: Dataset, outlines: Outlines) -> tuple[list[int], list[int]]:
     """Return the rows whose outline marks the background as well, and those of others that it mostly covers."""
     rows = [row for row in np.flatnonzero(outlines.known).tolist() if outlines.coverage[row].any()]
     around: list[int] = []
     over: list[int] = []
-    for row, small in zip(rows, shrunk(subject.slices, rows), strict=True):
+    for row, small in zip(rows, shrunk(dataset.slices, rows), strict=True):
         head, marked = head_mask(small), outlines.coverage[row] > _INSIDE
         if not head.any() or marked[head].mean() <= _MOST:
             continue
@@ -219,14 +223,14 @@ def _too_large(subject: Subject, outlines: Outlines) -> tuple[list[int], list[in
     return around, over
 
 
-def _empty(subject: Subject, empty: tuple[int, ...]) -> Iterable[int]:
+def _empty(dataset: Dataset, empty: tuple[int, ...]) -> Iterable[int]:
     """Yield the rows whose outline is empty, but not where other slices of a volume are marked in the same file."""
     without = set(empty)
-    marked = {record.outline for row, record in enumerate(subject.mine) if row not in without}
-    return (row for row in empty if subject.mine[row].outline not in marked)
+    marked = {record.outline for row, record in enumerate(dataset.records) if row not in without}
+    return (row for row in empty if dataset.records[row].outline not in marked)
 
 
-def _unusable(subject: Subject, outlines: Outlines) -> list[Finding]:
+def _unusable(dataset: Dataset, outlines: Outlines) -> list[Finding]:
     if not outlines.failed:
         return []
     first = next(iter(outlines.failed.values()))
@@ -235,4 +239,4 @@ def _unusable(subject: Subject, outlines: Outlines) -> list[Finding]:
         "Every outline is read once and must have the size of its slice",
         "Draw them again on the grid of the slice, or remove them from the manifest; training on outlines ends there.",
     )
-    return flagged(subject, list(outlines.failed), template)
+    return flagged(dataset, list(outlines.failed), template)

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gadolin.checks.dataset import Dataset, display_name
 from gadolin.checks.file_facts import FileFacts, file_facts
 from gadolin.checks.files import find_unlisted
-from gadolin.checks.inputs import Beside
+from gadolin.checks.inputs import AuditInputs
 from gadolin.checks.part_counts import PartCount, part_counts
 from gadolin.checks.registry import CHECKS, Check, Selection, Skipped
-from gadolin.checks.subject import Subject, called
 from gadolin.checks.verdict import verdict
 from gadolin.datasets import Scan, scan
 from gadolin.duplicates import find_copies
@@ -22,7 +22,7 @@ from gadolin.preprocessing.prepare import Preparation
 from gadolin.progress import Progress
 from gadolin.records import JSON_FORMAT, NOTICE, Failure, Finding, Slice
 
-__all__ = ["SEVERITIES", "AuditResult", "look_at", "subject_of"]
+__all__ = ["SEVERITIES", "AuditResult", "read_dataset", "run_checks"]
 
 SEVERITIES = ("serious", "warning", "note")
 
@@ -33,7 +33,7 @@ class AuditResult:
 
     ``verdict`` is the one sentence to take home; ``findings`` are in order of severity; ``parts`` count the slices of
     each part and class by what they share with the training part. ``looked`` are the names of the checks that looked,
-    ``skipped`` gives the reason of each other one. ``subject`` is what the checks saw.
+    ``skipped`` gives the reason of each other one. ``dataset`` is what the checks saw.
     """
 
     verdict: str
@@ -41,32 +41,32 @@ class AuditResult:
     parts: tuple[PartCount, ...]
     looked: tuple[str, ...]
     skipped: dict[str, str]
-    subject: Subject = field(repr=False)
+    dataset: Dataset = field(repr=False)
 
     def as_json(self) -> dict[str, object]:
         """Return the audit as the documented JSON object (``docs/audit.md``)."""
-        subject = self.subject
-        patients = {record.patient for record in subject.carried if record.patient}
+        dataset = self.dataset
+        patients = {record.patient for record in dataset.records_with_patients if record.patient}
         return {
             "format": JSON_FORMAT,
             "notice": NOTICE,
-            "data": str(subject.scan.root),
-            "against": None if subject.against is None else str(subject.against.root),
+            "data": str(dataset.scan.root),
+            "against": None if dataset.against is None else str(dataset.against.root),
             "verdict": self.verdict,
-            "slices": subject.own,
-            "different_slices": len(set(subject.copies.groups[: subject.own].tolist())),
-            "classes": {name: sum(one.label == name for one in subject.mine) for name in subject.classes},
+            "slices": dataset.n_records,
+            "different_slices": len(set(dataset.copies.groups[: dataset.n_records].tolist())),
+            "classes": {name: sum(one.label == name for one in dataset.records) for name in dataset.classes},
             "patients": len(patients) or None,
             "parts": [one.as_json() for one in self.parts],
             "checks": list(self.looked),
-            **failures_json(subject.errors, subject.left_out),
+            **failures_json(dataset.errors, dataset.left_out),
             "not_looked": [{"check": name, "reason": reason} for name, reason in self.skipped.items()],
             "findings": [one.as_json() for one in self.findings],
         }
 
 
-def look_at(subject: Subject, selection: Selection | None = None) -> AuditResult:
-    """Return what all checks find in a subject, or those of ``selection``.
+def run_checks(dataset: Dataset, selection: Selection | None = None) -> AuditResult:
+    """Return what all checks find in a dataset, or those of ``selection``.
 
     A plug-in that cannot be used or raises is listed in ``AuditResult.skipped``; the other checks run.
     """
@@ -80,7 +80,7 @@ def look_at(subject: Subject, selection: Selection | None = None) -> AuditResult
             continue
         if reason is None and entry.error is not None:
             reason = entry.error.reason
-        result = Skipped(reason) if reason is not None else _run(name, CHECKS.get(name), subject)
+        result = Skipped(reason) if reason is not None else _run(name, CHECKS.get(name), dataset)
         if isinstance(result, Skipped):
             skipped[name] = result.reason
         else:
@@ -88,17 +88,17 @@ def look_at(subject: Subject, selection: Selection | None = None) -> AuditResult
             found += result
     findings = tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
     by_request = {name for name in skipped if selection.reason(name) is not None}
-    summary = verdict(subject, findings, by_request)
-    return AuditResult(summary, findings, part_counts(subject), tuple(looked), skipped, subject)
+    summary = verdict(dataset, findings, by_request)
+    return AuditResult(summary, findings, part_counts(dataset), tuple(looked), skipped, dataset)
 
 
-def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Skipped:
+def _run(name: str, check: Check, dataset: Dataset) -> list[Finding] | Skipped:
     """Run a check; one of a plug-in that raises, or returns something else than findings, did not look."""
     if name in CHECKS.built_in:
-        return check(subject)
+        return check(dataset)
     failed = f"the plug-in of {CHECKS.provider(name)} failed"
     try:
-        result = check(subject)
+        result = check(dataset)
     except Exception as error:  # noqa: BLE001 -- whatever a plug-in raises, the other checks run
         return Skipped(f"{failed}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
     if isinstance(result, Skipped):
@@ -111,20 +111,20 @@ def _run(name: str, check: Check, subject: Subject) -> list[Finding] | Skipped:
     return [replace(one, kind=name) for one in result]
 
 
-def subject_of(
+def read_dataset(
     data: Scan | Path | str,
     against: Scan | Path | str | None = None,
     *,
     cache: Path | None = None,
-    beside: Beside | None = None,
+    beside: AuditInputs | None = None,
     progress: Progress | None = None,
-) -> Subject:
+) -> Dataset:
     """Scan, read and prepare the data sets, and find the copies among them.
 
     ``beside`` has predictions and a model, which some checks use. Raises DataError where a data set is not one, none of
     its pictures can be read, or the predictions are of others; BundleError where the model cannot be read.
     """
-    beside = beside or Beside()
+    beside = beside or AuditInputs()
     bundle = beside.bundle()
     scans = [scan(data, progress=progress)]
     scans += [scan(against, progress=progress)] if against is not None else []
@@ -141,15 +141,15 @@ def subject_of(
     left_out = [one for found in scans for one in _called(found.left_out, found.root, other=found is not scans[0])]
     unlisted, failed = _unlisted(scans[0], whole_folder=isinstance(data, Path | str) and Path(data).is_dir())
     records = tuple(listed[row] for row in read.rows)
-    return Subject(
-        records=records,
-        own=own,
+    return Dataset(
+        all_records=records,
+        n_records=own,
         facts=tuple(facts[row] for row in read.rows),
         slices=read.prepared.slices,
         copies=find_copies(read.prepared.slices, progress=progress),
         scan=scans[0],
         against=scans[1] if against is not None else None,
-        whole=read.prepared.whole,
+        without_head=read.prepared.whole,
         errors=(*(one for each in unreadable for one in each), *failed),
         left_out=tuple(left_out),
         unlisted=unlisted,
@@ -175,12 +175,12 @@ def _unlisted(found: Scan, *, whole_folder: bool) -> tuple[tuple[str, ...] | Non
     if not whole_folder or found.kind != "manifest":
         return None, []
     pictures, failed = find_unlisted(found)
-    names = tuple(called(path, found.root) for path in pictures)
+    names = tuple(display_name(path, found.root) for path in pictures)
     return names, _called(failed, found.root)
 
 
 def _called(failed: Sequence[Failure], root: Path, *, other: bool = False) -> list[Failure]:
-    named = [replace(one, path=called(Path(one.path), root, other=other)) for one in failed]
+    named = [replace(one, path=display_name(Path(one.path), root, other=other)) for one in failed]
     return sorted(named, key=lambda one: one.path)
 
 

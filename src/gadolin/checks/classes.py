@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from gadolin.checks.dataset import Dataset
 from gadolin.checks.registry import Skipped
-from gadolin.checks.subject import Subject
 from gadolin.checks.wording import counted
 from gadolin.records import Finding
 
@@ -14,20 +14,20 @@ __all__ = ["balance", "too_few", "vanishing_class"]
 _SCORED = 20  # slices below which no figure is given
 
 
-def too_few(subject: Subject) -> list[Finding]:
+def too_few(dataset: Dataset) -> list[Finding]:
     """Return what is too few: one slice or one class in all is serious, a class of few slices a warning."""
-    counts = Counter(record.label for record in subject.mine)
-    if subject.own < 2 or len(counts) < 2:
+    counts = Counter(record.label for record in dataset.records)
+    if dataset.n_records < 2 or len(counts) < 2:
         return [
             Finding(
                 kind="too_few",
                 severity="serious",
-                message=f"The data set holds {counted(subject.own, 'slice')} of "
+                message=f"The data set holds {counted(dataset.n_records, 'slice')} of "
                 f"{counted(len(counts), 'class', 'classes')}: nothing can be learned from it, and nothing measured.",
                 rule="A classifier needs two classes or more and several slices of each; the score is the number of "
                 "slices.",
                 remedy="Check that this is the right folder, with one folder for each class.",
-                score=float(subject.own),
+                score=float(dataset.n_records),
             )
         ]
     small = {name: count for name, count in sorted(counts.items()) if count < _SCORED}
@@ -46,18 +46,18 @@ def too_few(subject: Subject) -> list[Finding]:
     ]
 
 
-def vanishing_class(subject: Subject) -> list[Finding] | Skipped:
+def vanishing_class(dataset: Dataset) -> list[Finding] | Skipped:
     """Return a serious finding for each part or fold that lacks a class."""
-    if not subject.parts and all(record.fold is None for record in subject.mine):
+    if not dataset.parts and all(record.fold is None for record in dataset.records):
         return Skipped("no parts and no folds are named")
     found = []
     for kind, values in (
-        ("part", [record.split for record in subject.mine]),
-        ("fold", ["" if record.fold is None else str(record.fold) for record in subject.mine]),
+        ("part", [record.split for record in dataset.records]),
+        ("fold", ["" if record.fold is None else str(record.fold) for record in dataset.records]),
     ):
         for value in sorted(set(values) - {""}):
-            there = {record.label for record, own in zip(subject.mine, values, strict=True) if own == value}
-            missing = [name for name in subject.classes if name not in there]
+            there = {record.label for record, own in zip(dataset.records, values, strict=True) if own == value}
+            missing = [name for name in dataset.classes if name not in there]
             if missing:
                 found.append(_finding(kind, value, missing))
     return found
@@ -80,11 +80,13 @@ _VERY_UNEVEN = 3.0
 _MANUFACTURED = 0.1  # difference of the share of copies of two classes
 
 
-def balance(subject: Subject) -> list[Finding]:
+def balance(dataset: Dataset) -> list[Finding]:
     """Return how uneven the classes are, and whether copies fill some of them up more than others."""
-    slices = Counter(record.label for record in subject.mine)
-    numbers = subject.copies.groups[: subject.own].tolist()
-    once = Counter(label for label, _ in {(one.label, group) for one, group in zip(subject.mine, numbers, strict=True)})
+    slices = Counter(record.label for record in dataset.records)
+    numbers = dataset.copies.groups[: dataset.n_records].tolist()
+    once = Counter(
+        label for label, _ in {(one.label, group) for one, group in zip(dataset.records, numbers, strict=True)}
+    )
     return [*_uneven(slices), *_manufactured(slices, once)]
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.checks.probes import group_names, strangers
+from gadolin.checks.dataset import Dataset
+from gadolin.checks.probes import group_names, has_unknown_patients
 from gadolin.checks.registry import Skipped
-from gadolin.checks.subject import Subject
 from gadolin.checks.wording import counted
 from gadolin.metrics.bootstrap import MINIMUM_GROUPS
 from gadolin.preprocessing.appearance import APPEARANCE, DECIMALS, QUANTILES, appearance, read_summary
@@ -46,25 +46,25 @@ class Shift:
     now: float
 
 
-def drift(subject: Subject) -> list[Finding] | Skipped:
+def drift(dataset: Dataset) -> list[Finding] | Skipped:
     """Return whether slices drifted from the bundle's training part, where one was given that keeps statistics.
 
     Raises BundleError where the bundle's statistics are damaged.
     """
-    if subject.bundle is None:
+    if dataset.bundle is None:
         return Skipped("no model was given")
-    kept = subject.bundle.facts.get("statistics")
+    kept = dataset.bundle.facts.get("statistics")
     if kept is None:
         return Skipped("the model keeps no statistics of its training part; train it again to have them")
     groups, quantiles = read_summary(kept)
-    labels = [record.label for record in subject.mine]
-    now, before = len(set(group_names(subject))), effective_groups(labels, groups)
+    labels = [record.label for record in dataset.records]
+    now, before = len(set(group_names(dataset))), effective_groups(labels, groups)
     if min(before, now) < MINIMUM_GROUPS:
         got = f"there are {now} here and {before:.0f} in training"
         return Skipped(f"that takes {MINIMUM_GROUPS} groups by patient and copy, {got}; audit more slices at once")
-    shifts = compared(_appearance(subject, subject.bundle.preparation), labels, quantiles)
+    shifts = compared(_appearance(dataset, dataset.bundle.preparation), labels, quantiles)
     drifted = [one for one in shifts if one.distance >= chance_distance(now, before)]
-    return [_found(drifted, now, known=not strangers(subject))] if drifted else []
+    return [_found(drifted, now, known=not has_unknown_patients(dataset))] if drifted else []
 
 
 def effective_groups(labels: Sequence[str], groups: Mapping[str, float]) -> float:
@@ -131,10 +131,10 @@ def _below(values: NDArray[np.float64], points: NDArray[np.float64], *, inclusiv
     return np.asarray(1 - np.interp(-points, -values[::-1], 1 - levels[::-1], left=0.0, right=1.0), np.float64)
 
 
-def _appearance(subject: Subject, preparation: Preparation) -> NDArray[np.float32]:
+def _appearance(dataset: Dataset, preparation: Preparation) -> NDArray[np.float32]:
     if preparation == Preparation():
-        return appearance(subject.slices, range(subject.own))
-    return _prepared_otherwise(subject.mine, preparation)
+        return appearance(dataset.slices, range(dataset.n_records))
+    return _prepared_otherwise(dataset.records, preparation)
 
 
 def _prepared_otherwise(records: Sequence[Record], preparation: Preparation) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from gadolin.checks.subject import Subject
+from gadolin.checks.dataset import Dataset
 from gadolin.checks.wording import WAYS, counted, percent, ways
 from gadolin.duplicates import COPY_CORRELATION
 from gadolin.records import Finding
@@ -13,9 +13,9 @@ from gadolin.records import Finding
 __all__ = ["byte_identical", "giant_group", "near_copies", "pixel_identical"]
 
 
-def near_copies(subject: Subject) -> list[Finding]:
+def near_copies(dataset: Dataset) -> list[Finding]:
     """Return a warning with the groups of copies within the data set, and how the copies were changed."""
-    inside = [_once(subject, [row for row in rows if row < subject.own]) for rows in subject.copy_groups]
+    inside = [_once(dataset, [row for row in rows if row < dataset.n_records]) for rows in dataset.copy_groups]
     groups = [rows for rows in inside if len(rows) > 1]
     if not groups:
         return []
@@ -24,47 +24,48 @@ def near_copies(subject: Subject) -> list[Finding]:
         Finding(
             kind="near_copies",
             severity="warning",
-            message=f"{extra:,} of {counted(subject.own, 'slice')} ({percent(extra, subject.own)}) only repeat another "
-            f"slice, in {counted(len(groups), 'group')}{_of_one_patient(subject, groups)}{_how(subject)}.",
+            message=f"{extra:,} of {counted(dataset.n_records, 'slice')} ({percent(extra, dataset.n_records)}) only "
+            "repeat another "
+            f"slice, in {counted(len(groups), 'group')}{_of_one_patient(dataset, groups)}{_how(dataset)}.",
             rule="Any two slices of a group can be laid over each other, also mirrored, turned or rescaled, so that "
             f"their fine structure correlates above {COPY_CORRELATION}; the score is the number of needless slices.",
             remedy="Keep each group on one side of every split, and count it once when you count slices.",
-            members=tuple(subject.named(rows) for rows in groups),
+            members=tuple(dataset.names_of(rows) for rows in groups),
             score=float(extra),
         )
     ]
 
 
-def _once(subject: Subject, rows: Sequence[int]) -> tuple[int, ...]:
+def _once(dataset: Dataset, rows: Sequence[int]) -> tuple[int, ...]:
     """Return the rows without those that name a slice again, as repeated rows of a manifest do."""
-    return tuple({subject.names[row]: row for row in reversed(rows)}.values())[::-1]
+    return tuple({dataset.names[row]: row for row in reversed(rows)}.values())[::-1]
 
 
-def _of_one_patient(subject: Subject, groups: Sequence[Sequence[int]]) -> str:
+def _of_one_patient(dataset: Dataset, groups: Sequence[Sequence[int]]) -> str:
     """Return how many groups hold different pictures of one known patient that lie alike, as neighbouring slices do."""
-    changed = {row for pair in subject.copies.pairs if ways(pair.overlay) for row in (pair.first, pair.second)}
+    changed = {row for pair in dataset.copies.pairs if ways(pair.overlay) for row in (pair.first, pair.second)}
     alone = 0
     for rows in groups:
-        patients = {subject.carried[row].patient for row in rows}
-        pictures = {subject.facts[row].pixels for row in rows}
+        patients = {dataset.records_with_patients[row].patient for row in rows}
+        pictures = {dataset.facts[row].pixels for row in rows}
         alone += len(patients) == 1 and "" not in patients and len(pictures) > 1 and changed.isdisjoint(rows)
     return f", {alone:,} of them within one patient: perhaps neighbouring slices" if alone else ""
 
 
-def _how(subject: Subject) -> str:
+def _how(dataset: Dataset) -> str:
     """Return how the first slice of each pair lies over the second, in counts of pairs."""
-    pairs = [pair for pair in subject.copies.pairs if max(pair.first, pair.second) < subject.own]
+    pairs = [pair for pair in dataset.copies.pairs if max(pair.first, pair.second) < dataset.n_records]
     kinds = Counter(way for pair in pairs for way in ways(pair.overlay))
     told = [f"{kinds[way]:,} {way}" for way in WAYS if kinds[way]]
     return f"; of {counted(len(pairs), 'pair')} that were found, {', '.join(told)}" if told else ""
 
 
-def pixel_identical(subject: Subject) -> list[Finding]:
+def pixel_identical(dataset: Dataset) -> list[Finding]:
     """Return a warning with the groups of pictures that were only saved again."""
     groups: dict[str, list[int]] = {}
-    for row, facts in enumerate(subject.facts[: subject.own]):
+    for row, facts in enumerate(dataset.facts[: dataset.n_records]):
         groups.setdefault(facts.pixels, []).append(row)
-    records = subject.records
+    records = dataset.all_records
     repeated = [rows for rows in groups.values() if len({records[row].key or records[row].name for row in rows}) > 1]
     if not repeated:
         return []
@@ -77,23 +78,23 @@ def pixel_identical(subject: Subject) -> list[Finding]:
             rule="The decoded pictures have the same size and values; the score is the number of groups. Files that "
             "are the same byte for byte are told apart from these.",
             remedy="Keep one file of each group.",
-            members=tuple(subject.named(rows) for rows in repeated),
+            members=tuple(dataset.names_of(rows) for rows in repeated),
             score=float(len(repeated)),
         )
     ]
 
 
-def byte_identical(subject: Subject) -> list[Finding]:
+def byte_identical(dataset: Dataset) -> list[Finding]:
     """Return a warning with the files that are one file under several names, and one with rows that name one again."""
     groups: dict[str, dict[str, int]] = {}
-    for row, record in enumerate(subject.mine):
-        groups.setdefault(record.key, {}).setdefault(subject.names[row], row)
+    for row, record in enumerate(dataset.records):
+        groups.setdefault(record.key, {}).setdefault(dataset.names[row], row)
     files = [tuple(names) for key, names in groups.items() if key and len(names) > 1]
-    return [*_rows(subject), *_files(subject, files)]
+    return [*_rows(dataset), *_files(dataset, files)]
 
 
-def _rows(subject: Subject) -> list[Finding]:
-    times = Counter(subject.names[: subject.own])
+def _rows(dataset: Dataset) -> list[Finding]:
+    times = Counter(dataset.names[: dataset.n_records])
     repeated = [name for name, count in times.items() if count > 1]
     if not repeated:
         return []
@@ -112,7 +113,7 @@ def _rows(subject: Subject) -> list[Finding]:
     ]
 
 
-def _files(subject: Subject, repeated: Sequence[tuple[str, ...]]) -> list[Finding]:
+def _files(dataset: Dataset, repeated: Sequence[tuple[str, ...]]) -> list[Finding]:
     if not repeated:
         return []
     extra = sum(len(names) - 1 for names in repeated)
@@ -120,7 +121,7 @@ def _files(subject: Subject, repeated: Sequence[tuple[str, ...]]) -> list[Findin
         Finding(
             kind="byte_identical",
             severity="warning",
-            message=f"{extra:,} of {subject.own:,} slices only repeat another file byte for byte, "
+            message=f"{extra:,} of {dataset.n_records:,} slices only repeat another file byte for byte, "
             f"in {len(repeated):,} groups.",
             rule="Files with the same SHA-256 digest are one file; the score is the number of needless files.",
             remedy="Keep one file of each group; where they stand in different parts, keep the one in training.",
@@ -134,18 +135,18 @@ _SHARE = 0.2
 _FEWEST = 5
 
 
-def giant_group(subject: Subject) -> list[Finding]:
+def giant_group(dataset: Dataset) -> list[Finding]:
     """Return a warning for each set of connected copies that holds more than a fifth of a class."""
-    whole = Counter(record.label for record in subject.mine)
+    whole = Counter(record.label for record in dataset.records)
     found = []
-    for rows in subject.connected:
-        own = [row for row in rows if row < subject.own]
-        for label, count in sorted(Counter(subject.records[row].label for row in own).items()):
+    for rows in dataset.connected:
+        own = [row for row in rows if row < dataset.n_records]
+        for label, count in sorted(Counter(dataset.all_records[row].label for row in own).items()):
             if count >= _FEWEST and count > _SHARE * whole[label]:
                 share = percent(count, whole[label])
                 found.append(
                     _finding(
-                        f"{counted(count, 'slice')} of {label} ({share})", subject.named(own), count / whole[label]
+                        f"{counted(count, 'slice')} of {label} ({share})", dataset.names_of(own), count / whole[label]
                     )
                 )
     return found

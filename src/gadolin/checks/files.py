@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from gadolin.checks.dataset import Dataset
 from gadolin.checks.registry import Skipped
-from gadolin.checks.subject import Subject
 from gadolin.checks.wording import counted
 from gadolin.datasets import Scan
 from gadolin.errors import ReadError
@@ -16,20 +16,20 @@ from gadolin.records import Failure, Finding
 __all__ = ["find_unlisted", "unlisted", "unreadable"]
 
 
-def _remedies(subject: Subject) -> str:
+def _remedies(dataset: Dataset) -> str:
     """Return what each kind of trouble asks for, the most frequent first, as sentences."""
-    counts = Counter(one.error.remedy for one in subject.errors if one.error.remedy)
+    counts = Counter(one.error.remedy for one in dataset.errors if one.error.remedy)
     return " ".join(
         f"{remedy[0].upper()}{remedy[1:]} ({counted(count, 'file')})." for remedy, count in counts.most_common(3)
     )
 
 
-def unreadable(subject: Subject) -> list[Finding]:
+def unreadable(dataset: Dataset) -> list[Finding]:
     """Return a warning with the files that cannot be read, and why the first cannot."""
-    if not subject.errors:
+    if not dataset.errors:
         return []
-    first = subject.errors[0]
-    count = len(subject.errors)
+    first = dataset.errors[0]
+    count = len(dataset.errors)
     return [
         Finding(
             kind="unreadable",
@@ -38,21 +38,21 @@ def unreadable(subject: Subject) -> list[Finding]:
             f"other check; {first.path}: {first.error.statement}.",
             rule="Every file that is named like a picture, or stands in the manifest, is decoded once, also where a "
             "manifest beside it does not name it; the score is the number of those that fail.",
-            remedy=f"{_remedies(subject)} Exclude only files that no other program opens either; training refuses them "
+            remedy=f"{_remedies(dataset)} Exclude only files that no other program opens either; training refuses them "
             "unless told to skip them.",
-            members=tuple((one.path,) for one in subject.errors),
+            members=tuple((one.path,) for one in dataset.errors),
             score=float(count),
         )
     ]
 
 
-def unlisted(subject: Subject) -> list[Finding] | Skipped:
+def unlisted(dataset: Dataset) -> list[Finding] | Skipped:
     """Return a note with the pictures of the folder that its manifest does not name."""
-    if subject.unlisted is None:
+    if dataset.unlisted is None:
         return Skipped("only a folder that holds a manifest may hold pictures that it does not name")
-    if not subject.unlisted:
+    if not dataset.unlisted:
         return []
-    count = len(subject.unlisted)
+    count = len(dataset.unlisted)
     return [
         Finding(
             kind="unlisted",
@@ -62,7 +62,7 @@ def unlisted(subject: Subject) -> list[Finding] | Skipped:
             rule="Every file below the folder that is or passes for a picture stands in manifest.csv, as a slice or as "
             "an outline; the score is the number of those that do not. What cannot be decoded is told as unreadable.",
             remedy="Add rows for them, or remove them; who reads the folders and not the manifest takes them too.",
-            members=tuple((name,) for name in subject.unlisted),
+            members=tuple((name,) for name in dataset.unlisted),
             score=float(count),
         )
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gadolin.checks.dataset import Dataset
 from gadolin.checks.file_facts import FileFacts
-from gadolin.checks.subject import Subject
 from gadolin.checks.wording import flagged
 from gadolin.records import Finding
 
@@ -13,14 +13,14 @@ _PLAIN = 0.02
 _FAINT = 8 / 255  # of the range: what uses less of it shows nothing however it is stretched
 
 
-def blank(subject: Subject) -> list[Finding]:
+def blank(dataset: Dataset) -> list[Finding]:
     """Return a warning with the pictures of almost one tone, and one with those that use little of their range."""
-    plain = [row for row, facts in enumerate(subject.facts[: subject.own]) if facts.deviation < _PLAIN]
-    faint = [row for row in plain if _is_faint(subject.facts[row])]
-    bare = [row for row in plain if not _is_faint(subject.facts[row])]
+    plain = [row for row, facts in enumerate(dataset.facts[: dataset.n_records]) if facts.deviation < _PLAIN]
+    faint = [row for row in plain if _is_faint(dataset.facts[row])]
+    bare = [row for row in plain if not _is_faint(dataset.facts[row])]
     return [
         *flagged(
-            subject,
+            dataset,
             bare,
             Finding(
                 kind="blank",
@@ -33,7 +33,7 @@ def blank(subject: Subject) -> list[Finding]:
             ),
         ),
         *flagged(
-            subject,
+            dataset,
             faint,
             Finding(
                 kind="blank",
@@ -56,11 +56,11 @@ def _is_faint(facts: FileFacts) -> bool:
 _SHARE = 0.05  # of all pixels
 
 
-def clipped(subject: Subject) -> list[Finding]:
+def clipped(dataset: Dataset) -> list[Finding]:
     """Return a warning with the pictures of which much is as bright as can be, blank and inverted ones aside."""
     rows = [
         row
-        for row, facts in enumerate(subject.facts[: subject.own])
+        for row, facts in enumerate(dataset.facts[: dataset.n_records])
         if facts.white > _SHARE and not facts.inverted and facts.black + facts.white < 1
     ]
     template = Finding(
@@ -71,12 +71,12 @@ def clipped(subject: Subject) -> list[Finding]:
         remedy="Look at them. Export them again with a wider window; a skull that is white all over is CT, which "
         "does not belong here.",
     )
-    return flagged(subject, rows, template)
+    return flagged(dataset, rows, template)
 
 
-def inverted(subject: Subject) -> list[Finding]:
+def inverted(dataset: Dataset) -> list[Finding]:
     """Return a warning with the pictures whose background is bright."""
-    rows = [row for row, facts in enumerate(subject.facts[: subject.own]) if facts.inverted]
+    rows = [row for row, facts in enumerate(dataset.facts[: dataset.n_records]) if facts.inverted]
     template = Finding(
         kind="inverted",
         severity="warning",
@@ -86,12 +86,12 @@ def inverted(subject: Subject) -> list[Finding]:
         remedy="Look at them in a viewer too. Invert what is a negative there as well, and cut the pages; where a "
         "viewer shows a dark background, the file is read wrongly: keep it and report it.",
     )
-    return flagged(subject, rows, template)
+    return flagged(dataset, rows, template)
 
 
-def coloured(subject: Subject) -> list[Finding]:
+def coloured(dataset: Dataset) -> list[Finding]:
     """Return a warning with the pictures that show true colours: maps, marks, screenshots."""
-    rows = [row for row, facts in enumerate(subject.facts[: subject.own]) if facts.colour]
+    rows = [row for row, facts in enumerate(dataset.facts[: dataset.n_records]) if facts.colour]
     template = Finding(
         kind="coloured",
         severity="warning",
@@ -100,15 +100,17 @@ def coloured(subject: Subject) -> list[Finding]:
         "number of slices.",
         remedy="Look for colour maps, arrows and text that were burnt in, often where the tumour is; use the original.",
     )
-    return flagged(subject, rows, template)
+    return flagged(dataset, rows, template)
 
 
 _SIDE = 128  # pixels
 
 
-def tiny(subject: Subject) -> list[Finding]:
+def tiny(dataset: Dataset) -> list[Finding]:
     """Return a warning with the pictures of few pixels."""
-    rows = [row for row, facts in enumerate(subject.facts[: subject.own]) if min(facts.width, facts.height) < _SIDE]
+    rows = [
+        row for row, facts in enumerate(dataset.facts[: dataset.n_records]) if min(facts.width, facts.height) < _SIDE
+    ]
     template = Finding(
         kind="tiny",
         severity="warning",
@@ -117,4 +119,4 @@ def tiny(subject: Subject) -> list[Finding]:
         "of slices.",
         remedy="Take the originals; enlarging brings no detail back, and size itself may tell the class.",
     )
-    return flagged(subject, rows, template)
+    return flagged(dataset, rows, template)

@@ -14,11 +14,11 @@ from gadolin.metrics.table import read_table
 from gadolin.models.bundle import Bundle, read_bundle
 from gadolin.records import Record
 
-__all__ = ["Beside"]
+__all__ = ["AuditInputs"]
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class AuditInputs:
     """What else is known: ``predictions``, a table made out of fold, and ``model``, a run folder or a bundle."""
 
     predictions: Path | None = None

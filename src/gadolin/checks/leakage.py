@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
+from gadolin.checks.dataset import Dataset, no_sides
 from gadolin.checks.registry import Skipped
-from gadolin.checks.subject import Subject, no_sides
 from gadolin.checks.wording import by_class, counted, percent
 from gadolin.duplicates.components import Components
 from gadolin.records import Finding
 from gadolin.splits import duplicates, learned_before
 
-__all__ = ["shared_patients", "shared_slices", "torn_apart"]
+__all__ = ["copies_across", "shared_patients", "shared_slices"]
 
 
-def torn_apart(subject: Subject, sides: Mapping[int, Hashable]) -> list[list[int]]:
+def copies_across(dataset: Dataset, sides: Mapping[int, Hashable]) -> list[list[int]]:
     """Return the rows that were proved to be copies of one on another side, as sets of what shows one slice.
 
     ``sides`` says of each row that counts where it stands: in which fold, or under which patient.
     """
-    joined = Components(len(subject.records))
+    joined = Components(len(dataset.all_records))
     torn: set[int] = set()
-    for row, copies in subject.copies.among(sides, set(sides)).items():
+    for row, copies in dataset.copies.among(sides, set(sides)).items():
         for other in copies:
             if sides[row] != sides[other]:
                 joined.join(row, other)
@@ -32,23 +32,25 @@ def torn_apart(subject: Subject, sides: Mapping[int, Hashable]) -> list[list[int
 _SERIOUS = 0.01  # of a part
 
 
-def shared_slices(subject: Subject) -> list[Finding] | Skipped:
+def shared_slices(dataset: Dataset) -> list[Finding] | Skipped:
     """Return a finding for each part that shares slices with what is learned from, and one for shared folds."""
-    if why := no_sides(subject):
+    if why := no_sides(dataset):
         return Skipped(why)
-    found = [_slices_in_part(subject, part) for part in ("test", "validation")]
-    return [one for one in [*found, _slices_in_folds(subject)] if one is not None]
+    found = [_slices_in_part(dataset, part) for part in ("test", "validation")]
+    return [one for one in [*found, _slices_in_folds(dataset)] if one is not None]
 
 
-def _slices_in_part(subject: Subject, part: str) -> Finding | None:
+def _slices_in_part(dataset: Dataset, part: str) -> Finding | None:
     learned = learned_before(part)
-    whole = [row for row, record in enumerate(subject.mine) if record.split == part]
-    shared = duplicates(subject.mine, subject.copies, part)
+    whole = [row for row, record in enumerate(dataset.records) if record.split == part]
+    shared = duplicates(dataset.records, dataset.copies, part)
     if not shared:
         return None
     share = len(shared) / len(whole)
-    labels = by_class([subject.records[row].label for row in shared], [subject.records[row].label for row in whole])
-    source = "training part" if part == "test" and "validation" not in subject.parts else " or ".join(learned) + " part"
+    labels = by_class(
+        [dataset.all_records[row].label for row in shared], [dataset.all_records[row].label for row in whole]
+    )
+    source = "training part" if part == "test" and "validation" not in dataset.parts else " or ".join(learned) + " part"
     return Finding(
         kind="shared_slices",
         severity="serious" if share >= _SERIOUS else "warning",
@@ -58,24 +60,24 @@ def _slices_in_part(subject: Subject, part: str) -> Finding | None:
         rule="A slice of this part is a copy of one that is learned from, identical, mirrored, turned, rescaled or "
         "saved again; the score is the share of the part.",
         remedy="Split anew by copies and patients (gadolin split), or report the slices that are new apart from these.",
-        members=_together(subject, shared),
+        members=_together(dataset, shared),
         score=share,
     )
 
 
-def _together(subject: Subject, shared: dict[int, list[int]]) -> tuple[tuple[str, ...], ...]:
+def _together(dataset: Dataset, shared: dict[int, list[int]]) -> tuple[tuple[str, ...], ...]:
     """Return the names of what shows one slice: those of this part, then their copies in training."""
-    groups = subject.copies.groups.tolist()
+    groups = dataset.copies.groups.tolist()
     here: dict[int, list[int]] = {}
     for row in shared:
         here.setdefault(groups[row], []).append(row)
     there = {group: sorted({other for row in rows for other in shared[row]}) for group, rows in here.items()}
-    return tuple(subject.named([*rows, *there[group]]) for group, rows in here.items())
+    return tuple(dataset.names_of([*rows, *there[group]]) for group, rows in here.items())
 
 
-def _slices_in_folds(subject: Subject) -> Finding | None:
-    folds = {row: record.fold for row, record in enumerate(subject.mine) if record.fold is not None}
-    torn = torn_apart(subject, folds)
+def _slices_in_folds(dataset: Dataset) -> Finding | None:
+    folds = {row: record.fold for row, record in enumerate(dataset.records) if record.fold is not None}
+    torn = copies_across(dataset, folds)
     if not torn:
         return None
     count, whole = sum(map(len, torn)), len(folds)
@@ -85,25 +87,27 @@ def _slices_in_folds(subject: Subject) -> Finding | None:
         message=f"{percent(count, whole)} of the slices in folds ({count:,} of {whole:,}) have a copy in another fold.",
         rule="Copies of one slice stand in different folds; the score is the share of the slices.",
         remedy="Make the folds anew by copies and patients (gadolin split).",
-        members=tuple(subject.named(rows) for rows in torn),
+        members=tuple(dataset.names_of(rows) for rows in torn),
         score=count / whole,
     )
 
 
-def shared_patients(subject: Subject) -> list[Finding] | Skipped:
+def shared_patients(dataset: Dataset) -> list[Finding] | Skipped:
     """Return a serious finding for each part, and for the folds, that share patients; carried-over ones count."""
-    why = no_sides(subject) or ("" if any(one.patient for one in subject.carried) else "no patient is known")
+    why = no_sides(dataset) or (
+        "" if any(one.patient for one in dataset.records_with_patients) else "no patient is known"
+    )
     if why:
         return Skipped(why)
-    found = [_patients_in_part(subject, part) for part in ("test", "validation")]
-    return [one for one in [*found, _patients_in_folds(subject)] if one is not None]
+    found = [_patients_in_part(dataset, part) for part in ("test", "validation")]
+    return [one for one in [*found, _patients_in_folds(dataset)] if one is not None]
 
 
-def _patients_in_part(subject: Subject, part: str) -> Finding | None:
+def _patients_in_part(dataset: Dataset, part: str) -> Finding | None:
     learned = learned_before(part)
     here: dict[str, list[int]] = {}
     there: dict[str, list[int]] = {}
-    for row, record in enumerate(subject.carried):
+    for row, record in enumerate(dataset.records_with_patients):
         if record.patient and record.split in (part, *learned):
             (here if record.split == part else there).setdefault(record.patient, []).append(row)
     shared = sorted(patient for patient in here if patient in there)
@@ -111,9 +115,11 @@ def _patients_in_part(subject: Subject, part: str) -> Finding | None:
         return None
     rows = [row for patient in shared for row in here[patient]]
     known = [row for own in here.values() for row in own]
-    whole = sum(record.split == part for record in subject.mine)
-    labels = by_class([subject.records[row].label for row in rows], [subject.records[row].label for row in known])
-    carried = sum(not subject.records[row].patient for row in known)
+    whole = sum(record.split == part for record in dataset.records)
+    labels = by_class(
+        [dataset.all_records[row].label for row in rows], [dataset.all_records[row].label for row in known]
+    )
+    carried = sum(not dataset.all_records[row].patient for row in known)
     return Finding(
         kind="shared_patients",
         severity="serious",
@@ -127,17 +133,17 @@ def _patients_in_part(subject: Subject, part: str) -> Finding | None:
         )
         + f"The score is the share of the slices whose patient is known, {len(known):,} of {whole:,}.",
         remedy="Split anew by patient (gadolin split); a score across shared patients says nothing of new ones.",
-        members=tuple(subject.named([*here[patient], *there[patient]]) for patient in shared),
+        members=tuple(dataset.names_of([*here[patient], *there[patient]]) for patient in shared),
         score=len(rows) / len(known),
     )
 
 
-def _patients_in_folds(subject: Subject) -> Finding | None:
+def _patients_in_folds(dataset: Dataset) -> Finding | None:
     rows: dict[str, list[int]] = {}
-    for row, record in enumerate(subject.carried):
+    for row, record in enumerate(dataset.records_with_patients):
         if record.patient and record.fold is not None:
             rows.setdefault(record.patient, []).append(row)
-    torn = [of for of in rows.values() if len({subject.records[row].fold for row in of}) > 1]
+    torn = [of for of in rows.values() if len({dataset.all_records[row].fold for row in of}) > 1]
     if not torn:
         return None
     return Finding(
@@ -147,6 +153,6 @@ def _patients_in_folds(subject: Subject) -> Finding | None:
         f"{'has' if len(torn) == 1 else 'have'} slices in several folds.",
         rule="All slices of a patient stand in one fold; the score is the number of patients for whom they do not.",
         remedy="Make the folds anew by patient (gadolin split).",
-        members=tuple(subject.named(of) for of in torn),
+        members=tuple(dataset.names_of(of) for of in torn),
         score=float(len(torn)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from gadolin.checks.subject import Subject
+from gadolin.checks.dataset import Dataset
 from gadolin.splits import SUBSETS, overlap
 
 __all__ = ["EVERY_CLASS", "PartCount", "part_counts"]
@@ -41,13 +41,13 @@ class PartCount:
         }
 
 
-def part_counts(subject: Subject) -> tuple[PartCount, ...]:
+def part_counts(dataset: Dataset) -> tuple[PartCount, ...]:
     """Return the counts of every named part, all classes first; those of the test part by what it shares."""
-    subsets = overlap(subject.carried, subject.copies).subsets
+    subsets = overlap(dataset.records_with_patients, dataset.copies).subsets
     counts: list[PartCount] = []
-    for part in subject.parts:
-        for label in (EVERY_CLASS, *subject.classes):
-            own = [row for row, one in enumerate(subject.mine) if one.split == part and label in ("", one.label)]
+    for part in dataset.parts:
+        for label in (EVERY_CLASS, *dataset.classes):
+            own = [row for row, one in enumerate(dataset.records) if one.split == part and label in ("", one.label)]
             if part != "test":
                 counts.append(PartCount(part, label, len(own)))
                 continue

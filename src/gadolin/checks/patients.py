@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from gadolin.checks.leakage import torn_apart
+from gadolin.checks.dataset import Dataset
+from gadolin.checks.leakage import copies_across
 from gadolin.checks.registry import Skipped
-from gadolin.checks.subject import Subject
 from gadolin.checks.wording import counted, percent
 from gadolin.records import Finding
 
 __all__ = ["half_patients", "patient_conflicts", "patient_labels"]
 
 
-def patient_labels(subject: Subject) -> list[Finding] | Skipped:
+def patient_labels(dataset: Dataset) -> list[Finding] | Skipped:
     """Return a warning with the patients whose slices bear two labels, carried-over patients included."""
     rows: dict[str, list[int]] = {}
-    for row, record in enumerate(subject.carried):
+    for row, record in enumerate(dataset.records_with_patients):
         if record.patient:
             rows.setdefault(record.patient, []).append(row)
     if not rows:
         return Skipped("no patient is known")
-    torn = [of for of in rows.values() if len({subject.records[row].label for row in of}) > 1]
+    torn = [of for of in rows.values() if len({dataset.all_records[row].label for row in of}) > 1]
     if not torn:
         return []
     return [
@@ -34,21 +34,21 @@ def patient_labels(subject: Subject) -> list[Finding] | Skipped:
             "bear one label; the score is the number of patients.",
             remedy="Look at them: two diseases are rare, a wrong label or a patient number used twice is not. A slice "
             "without a lesion of a patient who has one is not a healthy brain.",
-            members=tuple(subject.named(of) for of in torn),
+            members=tuple(dataset.names_of(of) for of in torn),
             score=float(len(torn)),
         )
     ]
 
 
-def patient_conflicts(subject: Subject) -> list[Finding] | Skipped:
+def patient_conflicts(dataset: Dataset) -> list[Finding] | Skipped:
     """Return a warning for copies under two patients: within the data set, and against the other one."""
-    if not any(record.patient for record in subject.mine):
+    if not any(record.patient for record in dataset.records):
         return Skipped("no patient is known")
-    return [*_within(subject), *_against(subject)]
+    return [*_within(dataset), *_against(dataset)]
 
 
-def _within(subject: Subject) -> list[Finding]:
-    torn = torn_apart(subject, {row: record.patient for row, record in enumerate(subject.mine) if record.patient})
+def _within(dataset: Dataset) -> list[Finding]:
+    torn = copies_across(dataset, {row: record.patient for row, record in enumerate(dataset.records) if record.patient})
     if not torn:
         return []
     return [
@@ -61,25 +61,27 @@ def _within(subject: Subject) -> list[Finding]:
             "several.",
             remedy="Find out whether one patient bears two numbers or a slice was filed wrongly; a split by patient "
             "keeps all patients of such a group together.",
-            members=tuple(subject.named(rows) for rows in torn),
+            members=tuple(dataset.names_of(rows) for rows in torn),
             score=float(len(torn)),
         )
     ]
 
 
-def _against(subject: Subject) -> list[Finding]:
+def _against(dataset: Dataset) -> list[Finding]:
     """Compare patients with those of the other data set, which may only call them otherwise, each by one name."""
     pairs = []
-    for rows in subject.copy_groups:
-        known = [row for row in rows if subject.records[row].patient]
-        there = [row for row in known if row >= subject.own]
-        pairs += [(row, other) for row in known if row < subject.own for other in there]
-    named = [(subject.records[row].patient, subject.records[other].patient) for row, other in pairs]
+    for rows in dataset.copy_groups:
+        known = [row for row in rows if dataset.all_records[row].patient]
+        there = [row for row in known if row >= dataset.n_records]
+        pairs += [(row, other) for row in known if row < dataset.n_records for other in there]
+    named = [(dataset.all_records[row].patient, dataset.all_records[other].patient) for row, other in pairs]
     theirs, ours = defaultdict(set), defaultdict(set)
     for own, other in named:
         theirs[own].add(other)
         ours[other].add(own)
-    one_language = bool({own for own, _ in named} & {record.patient for record in subject.records[subject.own :]})
+    one_language = bool(
+        {own for own, _ in named} & {record.patient for record in dataset.all_records[dataset.n_records :]}
+    )
     torn = [
         pair
         for pair, (own, other) in zip(pairs, named, strict=True)
@@ -98,27 +100,27 @@ def _against(subject: Subject) -> list[Finding]:
             "names: told where they have names in common, or where a patient of one is several in the other. The "
             "score is the number of slices.",
             remedy="Believe the data set that is nearer to the patients, and correct the column.",
-            members=tuple(subject.named(pair) for pair in torn),
+            members=tuple(dataset.names_of(pair) for pair in torn),
             score=float(len(slices)),
         )
     ]
 
 
-def half_patients(subject: Subject) -> list[Finding]:
+def half_patients(dataset: Dataset) -> list[Finding]:
     """Return a warning where the data set names the patients of some slices and not of others."""
-    unknown = [row for row, record in enumerate(subject.mine) if not record.patient]
-    if not 0 < len(unknown) < subject.own:
+    unknown = [row for row, record in enumerate(dataset.records) if not record.patient]
+    if not 0 < len(unknown) < dataset.n_records:
         return []
     return [
         Finding(
             kind="half_patients",
             severity="warning",
-            message=f"The patient of {counted(len(unknown), 'slice')} of {subject.own:,} "
-            f"({percent(len(unknown), subject.own)}) is not named, that of the others is.",
+            message=f"The patient of {counted(len(unknown), 'slice')} of {dataset.n_records:,} "
+            f"({percent(len(unknown), dataset.n_records)}) is not named, that of the others is.",
             rule="Some rows of the patient column are empty; the score is the share that is.",
             remedy="Complete the column, or split by copies and not by patient: slices without a patient may be of "
             "any patient, in training or not.",
-            members=tuple(subject.named([row]) for row in unknown),
-            score=len(unknown) / subject.own,
+            members=tuple(dataset.names_of([row]) for row in unknown),
+            score=len(unknown) / dataset.n_records,
         )
     ]

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.checks.subject import Subject
+from gadolin.checks.dataset import Dataset
 from gadolin.metrics.bootstrap import (
     MINIMUM_GROUPS,
     Interval,
@@ -23,24 +23,24 @@ from gadolin.splits import grouping_keys, join_copies
 
 __all__ = [
     "SERIOUS",
-    "STRANGERS",
+    "UNKNOWN_PATIENTS",
     "WARNING",
     "Probe",
     "ProbeData",
     "difference",
     "group_names",
+    "has_unknown_patients",
     "in_words",
     "probe",
     "probe_data_of",
     "severity",
-    "strangers",
 ]
 
 SERIOUS = 0.5
 WARNING = 0.2
 """Of the way from chance to 1 that the lower end of the interval must have gone."""
 
-STRANGERS = (
+UNKNOWN_PATIENTS = (
     "Where patients are not all known, the figure includes what a patient's own slices give away and the interval is "
     "too narrow: never more than a warning."
 )
@@ -56,17 +56,17 @@ _MOST = 8_000  # slices that are looked at; more cost time and hardly narrow an 
 class ProbeData:
     """The slices whose class is to be predicted: N labels, and what each is held together by (patient, copies).
 
-    ``strangers``: the patients of some are not known, so that slices of one patient may stand in several groups.
+    ``has_unknown_patients``: some patients are not known, so slices of one patient may be in several groups.
     """
 
     labels: tuple[str, ...]
     groups: tuple[str, ...]
-    strangers: bool = False
+    has_unknown_patients: bool = False
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> ProbeData:
         """Return the slices of ``rows``, in that order."""
         labels, groups = (tuple(column[row] for row in rows) for column in (self.labels, self.groups))
-        return ProbeData(labels, groups, self.strangers)
+        return ProbeData(labels, groups, self.has_unknown_patients)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -144,14 +144,14 @@ class Probe:
 
     ``accuracy`` is the balanced accuracy out of fold, ``chance`` is 1 / K, ``predicted`` (N,) int64. ``telling`` names
     each column, or group of columns, with the balanced accuracy that is lost where it is shuffled, most first.
-    ``strangers`` is that of what was asked.
+    ``has_unknown_patients`` is that of what was asked.
     """
 
     accuracy: Interval
     chance: float
     predicted: NDArray[np.int64]
     telling: tuple[tuple[str, float], ...] = ()
-    strangers: bool = False
+    has_unknown_patients: bool = False
 
     @property
     def above(self) -> float:
@@ -159,19 +159,21 @@ class Probe:
         return max(0.0, ((self.accuracy.low or 0.0) - self.chance) / (1 - self.chance))
 
 
-def group_names(subject: Subject) -> tuple[str, ...]:
+def group_names(dataset: Dataset) -> tuple[str, ...]:
     """Return for each slice under audit what it is held together by: patient and copies, also through others."""
-    return tuple(grouping_keys(join_copies(subject.carried, subject.copies.joined[: subject.own])))
+    return tuple(grouping_keys(join_copies(dataset.records_with_patients, dataset.copies.joined[: dataset.n_records])))
 
 
-def strangers(subject: Subject) -> bool:
+def has_unknown_patients(dataset: Dataset) -> bool:
     """Return whether the patients of some slices under audit are not known, not even by their copies."""
-    return not all(record.patient for record in subject.carried)
+    return not all(record.patient for record in dataset.records_with_patients)
 
 
-def probe_data_of(subject: Subject) -> ProbeData:
+def probe_data_of(dataset: Dataset) -> ProbeData:
     """Return the classes of the slices under audit, with their groups."""
-    return ProbeData(tuple(record.label for record in subject.mine), group_names(subject), strangers(subject))
+    return ProbeData(
+        tuple(record.label for record in dataset.records), group_names(dataset), has_unknown_patients(dataset)
+    )
 
 
 def probe(features: NDArray[np.float32], asked: ProbeData, *, columns: Sequence[str] = ()) -> Probe:
@@ -209,7 +211,7 @@ def probe(features: NDArray[np.float32], asked: ProbeData, *, columns: Sequence[
         chance=1 / len(asked.classes),
         predicted=predicted,
         telling=tuple(sorted(lost.items(), key=lambda item: -item[1])),
-        strangers=asked.strangers,
+        has_unknown_patients=asked.has_unknown_patients,
     )
 
 
@@ -226,14 +228,14 @@ def severity(found: Probe) -> str:
     """
     if found.above < WARNING:
         return "note"
-    return "serious" if found.above >= SERIOUS and not found.strangers else "warning"
+    return "serious" if found.above >= SERIOUS and not found.has_unknown_patients else "warning"
 
 
 def in_words(found: Probe) -> str:
     """Return the figure in words, such as "72 % (95 % interval 68 to 75 %), where chance gives 25 %"."""
     value, low, high = found.accuracy.value, found.accuracy.low, found.accuracy.high
     spread = "" if low is None or high is None else f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
-    if found.strangers:
+    if found.has_unknown_patients:
         spread += ", what a patient's own slices give away included, as patients are not all known,"
     return f"{100 * (value or 0.0):.0f} %{spread} where chance gives {100 * found.chance:.0f} %"
 

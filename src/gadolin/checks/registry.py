@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gadolin.checks.subject import Subject
+from gadolin.checks.dataset import Dataset
 from gadolin.errors import RequestError, suggestion
 from gadolin.records import Finding
 from gadolin.registry import Registry
@@ -20,7 +20,7 @@ class Skipped:
     reason: str
 
 
-Check = Callable[[Subject], list[Finding] | Skipped]
+Check = Callable[[Dataset], list[Finding] | Skipped]
 """From a data set to what is wrong with it, or to the reason why the check does not apply to it."""
 
 

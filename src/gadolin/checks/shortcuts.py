@@ -9,10 +9,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.checks.dataset import Dataset
 from gadolin.checks.file_facts import FileFacts
 from gadolin.checks.probes import (
     SERIOUS,
-    STRANGERS,
+    UNKNOWN_PATIENTS,
     WARNING,
     Probe,
     ProbeData,
@@ -23,7 +24,6 @@ from gadolin.checks.probes import (
     severity,
 )
 from gadolin.checks.registry import Skipped
-from gadolin.checks.subject import Subject
 from gadolin.checks.wording import counted
 from gadolin.datasets.labels import is_without_lesion
 from gadolin.errors import ReadError
@@ -39,22 +39,22 @@ _TONE = ("bytes per pixel", "mean tone")
 _HOW = (
     "Extremely randomised trees, five folds of whole groups by patient and copy; balanced accuracy out of fold, its "
     f"interval by group. Serious where the interval's lower end is {SERIOUS} of the way from chance to 1 or more, a "
-    f"warning from {WARNING}. {STRANGERS} The score is the balanced accuracy."
+    f"warning from {WARNING}. {UNKNOWN_PATIENTS} The score is the balanced accuracy."
 )
 
 
-def shortcuts(subject: Subject) -> list[Finding] | Skipped:
+def shortcuts(dataset: Dataset) -> list[Finding] | Skipped:
     """Return what file facts, tones, the background and the picture with the tumour painted out tell of the class."""
-    asked = probe_data_of(subject)
+    asked = probe_data_of(dataset)
     if asked.missing:
         return Skipped(asked.missing)
     rows = asked.drawn
     some = asked.take(rows)
-    facts = [subject.facts[row] for row in rows]
+    facts = [dataset.facts[row] for row in rows]
     file = probe(file_columns(facts), some, columns=_FILE)
     tone = probe(tone_columns(facts), some, columns=_TONE)
-    outside = probe(background(shrunk(subject.slices, rows)), some, columns=BACKGROUND)
-    return [*_from_file(file), *_from_tone(tone), *_from_background(outside), *_without_tumour(subject, asked)]
+    outside = probe(background(shrunk(dataset.slices, rows)), some, columns=BACKGROUND)
+    return [*_from_file(file), *_from_tone(tone), *_from_background(outside), *_without_tumour(dataset, asked)]
 
 
 def file_columns(facts: Sequence[FileFacts]) -> NDArray[np.float32]:
@@ -134,18 +134,18 @@ def _shortcut(found: Probe, weight: str, claim: str, *, rule: str, remedy: str) 
     ]
 
 
-def _without_tumour(subject: Subject, asked: ProbeData) -> list[Finding]:
+def _without_tumour(dataset: Dataset, asked: ProbeData) -> list[Finding]:
     """Compare pictures with and without their tumour, where outlines are known and enough of them."""
-    outlines = subject.outlines
+    outlines = dataset.outlines
     if outlines is None:
         return []
-    known = [row for row, record in enumerate(subject.mine) if record.outlined and outlines.known[row]]
+    known = [row for row, record in enumerate(dataset.records) if record.outlined and outlines.known[row]]
     outlined = asked.take(known)
     if outlined.missing:
         return []
     chosen = [known[place] for place in outlined.drawn]
     some = asked.take(chosen)
-    small = shrunk(subject.slices, chosen)
+    small = shrunk(dataset.slices, chosen)
     whole = probe(thumbnails(small), some)
     without = probe(thumbnails(painted_out(small, outlines.coverage[chosen])), some)
     if without.above <= 0:
@@ -183,15 +183,15 @@ _SERIOUS, _WARNING = 0.5, 0.25  # of the share of a class's slices that would ha
 _FEWEST = 10  # slices of a class whose plane is known
 
 
-def plane(subject: Subject) -> list[Finding] | Skipped:
+def plane(dataset: Dataset) -> list[Finding] | Skipped:
     """Return how differently the planes are shared out among the classes; a proxy where files do not tell planes."""
-    planes = _planes(subject)
-    labels = [record.label for record in subject.mine]
+    planes = _planes(dataset)
+    labels = [record.label for record in dataset.records]
     known = [row for row, plane in enumerate(planes) if plane]
     counts = Counter(labels[row] for row in known)
-    if len(subject.classes) > 1 and all(counts[name] >= _FEWEST for name in subject.classes):
+    if len(dataset.classes) > 1 and all(counts[name] >= _FEWEST for name in dataset.classes):
         return _named_planes([planes[row] for row in known], [labels[row] for row in known])
-    return _proxy(subject)
+    return _proxy(dataset)
 
 
 def plane_of(direction: Sequence[float]) -> str:
@@ -221,21 +221,21 @@ def uneven(planes: Sequence[str], labels: Sequence[str]) -> tuple[float, str]:
     return worst
 
 
-def _planes(subject: Subject) -> list[str]:
+def _planes(dataset: Dataset) -> list[str]:
     """Return the plane of each slice under audit where its DICOM file tells it, else an empty string."""
 
     @lru_cache(maxsize=8)
     def plane_in_file(path: str) -> str:
         try:
-            place = open_file(subject.mine[rows[path]].path).place
+            place = open_file(dataset.records[rows[path]].path).place
         except ReadError:
             return ""
         return plane_of(place.direction) if place is not None else ""
 
-    rows = {str(record.path): row for row, record in enumerate(subject.mine)}
+    rows = {str(record.path): row for row, record in enumerate(dataset.records)}
     return [
         plane_in_file(str(record.path)) if fact.format == "DICOM" else ""
-        for record, fact in zip(subject.mine, subject.facts, strict=False)
+        for record, fact in zip(dataset.records, dataset.facts, strict=False)
     ]
 
 
@@ -263,20 +263,20 @@ def _named_planes(planes: Sequence[str], labels: Sequence[str]) -> list[Finding]
     ]
 
 
-def _proxy(subject: Subject) -> list[Finding] | Skipped:
+def _proxy(dataset: Dataset) -> list[Finding] | Skipped:
     """Return how well the class is predicted from the head's symmetry and aspect, which change with the plane.
 
     Slices without a tumour, which alone makes a head asymmetric, are left out where two classes have one.
     """
-    without = _without_lesion(subject)
-    lesions = [row for row, record in enumerate(subject.mine) if record.label not in without]
-    alike = len({subject.mine[row].label for row in lesions}) > 1
-    rows = lesions if alike else list(range(subject.own))
-    asked = probe_data_of(subject).take(rows)
+    without = _without_lesion(dataset)
+    lesions = [row for row, record in enumerate(dataset.records) if record.label not in without]
+    alike = len({dataset.records[row].label for row in lesions}) > 1
+    rows = lesions if alike else list(range(dataset.n_records))
+    asked = probe_data_of(dataset).take(rows)
     if asked.missing:
         return Skipped(f"files do not tell their planes, and to guess, {asked.missing}")
     some = asked.take(asked.drawn)
-    values = _shape(shrunk(subject.slices, [rows[place] for place in asked.drawn]))
+    values = _shape(shrunk(dataset.slices, [rows[place] for place in asked.drawn]))
     found = probe(values, some)
     if found.above < WARNING:
         return []
@@ -293,7 +293,7 @@ def _proxy(subject: Subject) -> list[Finding] | Skipped:
             "sagittal slices are asymmetric, axial ones taller than wide. Probed as shortcuts are. A warning where the "
             f"interval's lower end is {WARNING} of the way from chance to 1; never serious, as a tumour "
             f"makes a head asymmetric too: {' and '.join(without) or 'a class without one'} is left out beside two "
-            f"classes with a tumour, and reported in a note beside one. {STRANGERS} The score is the balanced "
+            f"classes with a tumour, and reported in a note beside one. {UNKNOWN_PATIENTS} The score is the balanced "
             "accuracy.",
             remedy="Look at 20 slices of each class; where planes differ, share them out evenly or report figures for "
             "each plane by itself.",
@@ -302,10 +302,10 @@ def _proxy(subject: Subject) -> list[Finding] | Skipped:
     ]
 
 
-def _without_lesion(subject: Subject) -> tuple[str, ...]:
+def _without_lesion(dataset: Dataset) -> tuple[str, ...]:
     """Return the classes without a lesion: by their outlines where every slice says so, else by their names."""
-    outlines = {name: {one.outline for one in subject.mine if one.label == name} for name in subject.classes}
-    return tuple(name for name in subject.classes if outlines[name] == {NO_LESION} or is_without_lesion(name))
+    outlines = {name: {one.outline for one in dataset.records if one.label == name} for name in dataset.classes}
+    return tuple(name for name in dataset.classes if outlines[name] == {NO_LESION} or is_without_lesion(name))
 
 
 def _shape(small: NDArray[np.uint8]) -> NDArray[np.float32]:

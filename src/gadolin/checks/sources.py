@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.checks.leakage import torn_apart
-from gadolin.checks.probes import group_names, strangers
+from gadolin.checks.dataset import Dataset
+from gadolin.checks.leakage import copies_across
+from gadolin.checks.probes import group_names, has_unknown_patients
 from gadolin.checks.registry import Skipped
-from gadolin.checks.subject import Subject
 from gadolin.checks.wording import counted, percent
 from gadolin.datasets import SOURCES
 from gadolin.metrics.bootstrap import Interval, group_intervals, unanimous_interval
@@ -20,15 +20,15 @@ from gadolin.records import Finding
 __all__ = ["guessed", "mixed", "release", "sources"]
 
 
-def mixed(subject: Subject) -> list[Finding] | Skipped:
+def mixed(dataset: Dataset) -> list[Finding] | Skipped:
     """Return a warning where slices of several sources stand in one data set, with those that two of them share."""
-    if not any(record.source for record in subject.mine):
+    if not any(record.source for record in dataset.records):
         return Skipped("the data lists no source")
-    sources = Counter(record.source or "unnamed" for record in subject.mine)
+    sources = Counter(record.source or "unnamed" for record in dataset.records)
     if len(sources) < 2:
         return []
     known = sorted({source.release.name for _, source in SOURCES.items()} & set(sources))
-    shared = torn_apart(subject, {row: record.source for row, record in enumerate(subject.mine)})
+    shared = copies_across(dataset, {row: record.source for row, record in enumerate(dataset.records)})
     told = ", ".join(f"{name} {count:,}" for name, count in sources.most_common())
     overlap = f"; {counted(len(shared), 'slice')} of one stand in another too" if shared else ""
     return [
@@ -39,7 +39,7 @@ def mixed(subject: Subject) -> list[Finding] | Skipped:
             rule="The source column names several; public collections are made of one another, so slices of two of "
             "them may be the same. The score is the number of groups of copies across sources.",
             remedy="Split by copies and patients over all of them at once, and read the figures of each source apart.",
-            members=tuple(subject.named(rows) for rows in shared),
+            members=tuple(dataset.names_of(rows) for rows in shared),
             score=float(len(shared)),
         )
     ]
@@ -48,12 +48,12 @@ def mixed(subject: Subject) -> list[Finding] | Skipped:
 _TELLING = 0.1  # of the slices: how many more are guessed right than by the most frequent class
 
 
-def sources(subject: Subject) -> list[Finding]:
+def sources(dataset: Dataset) -> list[Finding]:
     """Return a warning where the source column, or the size of the pictures, tells the class."""
-    sizes = [f"{one.width} x {one.height}" for one in subject.facts[: subject.own]]
+    sizes = [f"{one.width} x {one.height}" for one in dataset.facts[: dataset.n_records]]
     told = [
-        _telling(subject, [record.source for record in subject.mine], "source", "the source column"),
-        _telling(subject, sizes, "size", "width and height"),
+        _telling(dataset, [record.source for record in dataset.records], "source", "the source column"),
+        _telling(dataset, sizes, "size", "width and height"),
     ]
     return [one for one in told if one is not None]
 
@@ -77,10 +77,10 @@ def guessed(labels: Sequence[str], groups: Sequence[str], values: Sequence[str])
     return np.array([answers[value, group] == label for label, group, value in asked], np.bool_)
 
 
-def _telling(subject: Subject, values: Sequence[str], what: str, of: str) -> Finding | None:
+def _telling(dataset: Dataset, values: Sequence[str], what: str, of: str) -> Finding | None:
     if len(set(values)) < 2:
         return None
-    labels, groups = [record.label for record in subject.mine], group_names(subject)
+    labels, groups = [record.label for record in dataset.records], group_names(dataset)
     right = guessed(labels, groups, values)
     share, all_of = float(right.mean()), Counter(labels)
     usual = all_of.most_common(1)[0][1]
@@ -92,7 +92,9 @@ def _telling(subject: Subject, values: Sequence[str], what: str, of: str) -> Fin
         within[value][label] += 1
     value, classes = max(within.items(), key=lambda item: (sum(item[1].values()), item[0]))
     counts = ", ".join(f"{name} {percent(classes[name], all_of[name])}" for name in sorted(all_of))
-    unknown = ", patients not all known and their own slices giving each other away" if strangers(subject) else ""
+    unknown = (
+        ", patients not all known and their own slices giving each other away" if has_unknown_patients(dataset) else ""
+    )
     return Finding(
         kind="sources",
         severity="warning",
@@ -120,10 +122,10 @@ def _interval(right: NDArray[np.bool_], groups: Sequence[str]) -> Interval:
     return group_intervals(share, groups, resamples=1000)[0]
 
 
-def release(subject: Subject) -> list[Finding]:
+def release(dataset: Dataset) -> list[Finding]:
     """Return a note for each data set that is a known public release."""
     found = []
-    for scan in (subject.scan, subject.against):
+    for scan in (dataset.scan, dataset.against):
         if scan is not None and scan.release is not None:
             known = scan.release
             found.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Sequence
 
-from gadolin.checks.subject import Subject
+from gadolin.checks.dataset import Dataset
 from gadolin.checks.wording import counted
 from gadolin.records import Finding
 from gadolin.splits import learned_before
@@ -13,7 +13,7 @@ from gadolin.splits import learned_before
 __all__ = ["verdict"]
 
 
-def verdict(subject: Subject, findings: Sequence[Finding], skipped: Container[str] = ()) -> str:
+def verdict(dataset: Dataset, findings: Sequence[Finding], skipped: Container[str] = ()) -> str:
     """Return the verdict on a data set: what matters most of ``findings``, in order of severity.
 
     ``skipped`` are the names of checks that were not run on request: nothing is claimed that only they could find.
@@ -22,23 +22,23 @@ def verdict(subject: Subject, findings: Sequence[Finding], skipped: Container[st
         return _head(findings[0])
     warnings = Counter(one.severity for one in findings)["warning"]
     rest = f"; {counted(warnings, 'warning')} below" if warnings else ""
-    return f"{_without_serious(subject, findings, skipped)}{rest}."
+    return f"{_without_serious(dataset, findings, skipped)}{rest}."
 
 
-def _without_serious(subject: Subject, findings: Sequence[Finding], skipped: Container[str]) -> str:
+def _without_serious(dataset: Dataset, findings: Sequence[Finding], skipped: Container[str]) -> str:
     shared = [one for one in findings if one.kind == "shared_slices"]
     if shared:
         return _head(shared[0]).rstrip(".")
-    if "test" not in subject.parts:
-        different = len(set(subject.copies.groups[: subject.own].tolist()))
-        return f"{counted(subject.own, 'slice')} show {different:,} different ones; no test part is named"
-    if not set(learned_before("test")).intersection(subject.parts):
+    if "test" not in dataset.parts:
+        different = len(set(dataset.copies.groups[: dataset.n_records].tolist()))
+        return f"{counted(dataset.n_records, 'slice')} show {different:,} different ones; no test part is named"
+    if not set(learned_before("test")).intersection(dataset.parts):
         return "There is a test part and no training part to compare it with"
     if "shared_slices" in skipped or "shared_patients" in skipped:
         return "Whether training and test part share slices or patients was not checked"
-    unknown = sum(not record.patient for record in subject.carried)
+    unknown = sum(not record.patient for record in dataset.records_with_patients)
     if unknown:
-        how_many = "patients are not" if unknown == len(subject.carried) else "not all patients are"
+        how_many = "patients are not" if unknown == len(dataset.records_with_patients) else "not all patients are"
         return f"No slice of the test part is in the training part, but {how_many} known"
     return "No slice and no patient of the test part is in the training part"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from gadolin.checks.subject import Subject
+from gadolin.checks.dataset import Dataset
 from gadolin.duplicates.registration import Overlay
 from gadolin.records import Finding
 
@@ -33,15 +33,15 @@ def by_class(labels: Iterable[str], all_labels: Sequence[str]) -> str:
     return ", ".join(f"{name} {some[name]:,} of {whole[name]:,}" for name in sorted(whole) if some[name])
 
 
-def flagged(subject: Subject, rows: Sequence[int], template: Finding) -> list[Finding]:
+def flagged(dataset: Dataset, rows: Sequence[int], template: Finding) -> list[Finding]:
     """Return ``template`` for the slices of ``rows``, each a member of its own; nothing where there are none.
 
     Its message, which goes on from "3 of 100 slices (3 %) ", is completed; the score is the number of slices.
     """
     if not rows:
         return []
-    number = f"{len(rows):,} of {counted(subject.own, 'slice')} ({percent(len(rows), subject.own)})"
-    members = tuple(subject.named([row]) for row in rows)
+    number = f"{len(rows):,} of {counted(dataset.n_records, 'slice')} ({percent(len(rows), dataset.n_records)})"
+    members = tuple(dataset.names_of([row]) for row in rows)
     return [replace(template, message=f"{number} {template.message}", members=members, score=float(len(rows)))]
 
 

@@ -67,7 +67,7 @@ def audit(
         found.write_html(report)
         sys.stdout.flush()
         say(f"report: {report}")
-    report_unreadable(found.subject.errors)
+    report_unreadable(found.dataset.errors)
 
 
 def _words(found: Audit) -> str:
@@ -93,6 +93,6 @@ def _words(found: Audit) -> str:
     for one in found.findings:
         lines += [f"{one.severity}: {one.kind}: {one.message}", f"  what to do: {one.remedy}"]
     lines += [f"not looked for: {name}: {reason}" for name, reason in found.skipped.items()]
-    lines += describe("cannot be read", found.subject.errors)
-    lines += describe("left out", found.subject.left_out)
+    lines += describe("cannot be read", found.dataset.errors)
+    lines += describe("left out", found.dataset.left_out)
     return "\n".join([*lines, "", NOTICE])

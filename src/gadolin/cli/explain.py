@@ -45,7 +45,7 @@ def explain(
     from gadolin.files.folder_walk import failures_json
     from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE, Failure
-    from gadolin.workflows.explain import OutputNames, Question, explain_slices, methods_for, sentences
+    from gadolin.workflows.explain import ExplainConfig, OutputNames, explain_slices, methods_for, sentences
     from gadolin.workflows.predict_files import expand, slices_of
 
     options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
@@ -56,7 +56,7 @@ def explain(
         say(f"left out, for they need the run folder and gadolin[train]: {', '.join(left)}")
     done: list[dict[str, object] | Failure] = []
     with progress_bar("explaining") as advance:
-        question = Question(methods, label, options)
+        question = ExplainConfig(methods, label, options)
         names = OutputNames(out, inputs=[each for each in named.files if isinstance(each, str)])
         for one in explain_slices(predictor, slices_of(named.files), question, names):
             done.append(one)

@@ -33,7 +33,7 @@ def score_explanations(
     device.
     """
     from gadolin.explanations import Options
-    from gadolin.explanations.scoring.score import Wish
+    from gadolin.explanations.scoring.score import ScoringConfig
     from gadolin.models.predictor import Predictor
     from gadolin.workflows.score_explanations import score_model
 
@@ -46,7 +46,7 @@ def score_explanations(
             predictor,
             model,
             data,
-            Wish(names, Options(samples=samples, seed=seed), slices, seed, faithfulness),
+            ScoringConfig(names, Options(samples=samples, seed=seed), slices, seed, faithfulness),
             out=out,
             progress=advance,
         )
@@ -61,7 +61,7 @@ def score_explanations(
 def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the methods and priors to score, and those of "all" that this model cannot be asked by."""
     from gadolin.explanations.registry import METHODS
-    from gadolin.explanations.scoring.score import Wish
+    from gadolin.explanations.scoring.score import ScoringConfig
     from gadolin.workflows.explain import methods_for
 
     if methods != "all":
@@ -71,7 +71,7 @@ def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[s
                 methods_for(name, predictor)
         return names, ()
     _, left = methods_for("all", predictor)
-    return tuple(name for name in Wish().methods if name not in left), left
+    return tuple(name for name in ScoringConfig().methods if name not in left), left
 
 
 def _words(lines: list[dict[str, Any]]) -> str:

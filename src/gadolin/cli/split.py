@@ -42,9 +42,9 @@ def split(
     """
     from gadolin.datasets.manifest import write_manifest
     from gadolin.files.atomic import require_new_file
-    from gadolin.splits.partition import Wish, partition
+    from gadolin.splits.partition import SplitConfig, partition
 
-    wish = Wish(folds, 0.2 if folds is None and test is None else test, by=by, one_each=one_each, seed=seed)
+    wish = SplitConfig(folds, 0.2 if folds is None and test is None else test, by=by, one_each=one_each, seed=seed)
     require_new_file(out)
     with progress_bar("splitting") as advance:
         divided = partition(data, wish, against=against, patient_from=patient_from, cache=cache, progress=advance)

@@ -7,12 +7,12 @@ from itertools import islice, product
 
 from gadolin.duplicates.components import Components
 
-__all__ = ["unchained"]
+__all__ = ["complete_linkage"]
 
 _CHECKED = 256  # pairs between two groups that are proved before the groups become one
 
 
-def unchained(
+def complete_linkage(
     count: int, pairs: Sequence[tuple[float, int, int]], pass_all: Callable[[Sequence[tuple[int, int]]], bool]
 ) -> Components:
     """Return the sets of ``count`` slices in which every two are copies by themselves.

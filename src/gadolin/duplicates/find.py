@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gadolin.duplicates.candidates import Candidate, candidates
 from gadolin.duplicates.canvas import SIDE, on_canvas
-from gadolin.duplicates.complete_linkage import unchained
+from gadolin.duplicates.complete_linkage import complete_linkage
 from gadolin.duplicates.components import Components
 from gadolin.duplicates.copies import Copies, Copy
 from gadolin.duplicates.keypoints import find_keypoints
@@ -60,7 +60,7 @@ def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) ->
         prove([(*pair, mirror) for pair in pairs if pair not in proved for mirror in (False, True)])
         return all(proved[pair].correlation > COPY_CORRELATION for pair in pairs)
 
-    cut = unchained(len(canvases), [(found.correlation, *pair) for pair, found in passed.items()], pass_all)
+    cut = complete_linkage(len(canvases), [(found.correlation, *pair) for pair, found in passed.items()], pass_all)
     copies = [Copy(int(distinct[first]), int(distinct[second]), found) for (first, second), found in passed.items()]
     twins = [(int(distinct[canvas]), row) for row, canvas in enumerate(owner.tolist()) if canvas >= 0]
     copies += [Copy(first, second, IDENTICAL) for first, second in twins if first != second]

@@ -132,10 +132,10 @@ def _closer(over: NDArray[np.uint8], under: NDArray[np.uint8], transforms: Affin
     half = (SIDE // 2, SIDE // 2)
     closer = _rescaled(transforms, 0.5)
     for one, other, matrix in zip(over, under, closer, strict=True):
-        small, beneath = (cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in (one, other))
-        masks, start = (_core(beneath), _core(small)), cv2.invertAffineTransform(matrix)
+        small, find_unlisted = (cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in (one, other))
+        masks, start = (_core(find_unlisted), _core(small)), cv2.invertAffineTransform(matrix)
         with suppress(cv2.error):  # it did not converge
-            _, back = cv2.findTransformECCWithMask(beneath, small, *masks, start, cv2.MOTION_AFFINE, _STEPS, 3)
+            _, back = cv2.findTransformECCWithMask(find_unlisted, small, *masks, start, cv2.MOTION_AFFINE, _STEPS, 3)
             matrix[:] = cv2.invertAffineTransform(back)
     return _rescaled(closer, 2)
 

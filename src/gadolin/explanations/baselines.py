@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import RequestError, suggestion
-from gadolin.explanations.subject import Subject
+from gadolin.explanations.explained_slice import ExplainedSlice
 from gadolin.preprocessing.head import find_head, within_hull
 
 __all__ = ["FILLS", "Picture", "filled", "head_mask", "head_tones", "onto_pixels"]
@@ -21,8 +21,8 @@ _WORKING = 256  # pixels: side that the head is found at
 Picture = NDArray[np.float32]
 
 
-def head_tones(subject: Subject) -> tuple[Picture, NDArray[np.bool_]]:
-    """Return the tones of the framed slice in [0, 1], (h, w) of 256 pixels at most, and where the head is on them."""
+def head_tones(subject: ExplainedSlice) -> tuple[Picture, NDArray[np.bool_]]:
+    """Return the tones of the cropped slice in [0, 1], (h, w), at most 256 pixels, and the mask of the head."""
     tones = _tones(subject)
     factor = min(1.0, _WORKING / max(tones.shape))
     height, width = (max(1, round(side * factor)) for side in tones.shape)
@@ -30,13 +30,13 @@ def head_tones(subject: Subject) -> tuple[Picture, NDArray[np.bool_]]:
     return small, _head(small)
 
 
-def head_mask(subject: Subject) -> NDArray[np.bool_]:
+def head_mask(subject: ExplainedSlice) -> NDArray[np.bool_]:
     """Return where the head is on the pixels of the slice, (H, W) bool."""
     _, head = head_tones(subject)
     return onto_pixels(head.astype(np.int32), subject) > 0
 
 
-def onto_pixels(numbers: NDArray[np.int32], subject: Subject) -> NDArray[np.int32]:
+def onto_pixels(numbers: NDArray[np.int32], subject: ExplainedSlice) -> NDArray[np.int32]:
     """Return the numbers (h, w) of what ``head_tones`` shows on the pixels of the slice (H, W), -1 around them."""
     whole = np.full(subject.image.pixels.shape, -1, np.int32)
     inside = _framed(subject)
@@ -46,7 +46,7 @@ def onto_pixels(numbers: NDArray[np.int32], subject: Subject) -> NDArray[np.int3
     return whole
 
 
-def filled(subject: Subject, head: NDArray[np.bool_], fill: str) -> Picture:
+def filled(subject: ExplainedSlice, head: NDArray[np.bool_], fill: str) -> Picture:
     """Return (H, W) float32: the slice as it is seen where every piece of the ``head`` (H, W) is taken away.
 
     ``fill`` names what is seen: "blur", the blurred slice; "mean", the mean tone of the head; "inpaint", what the
@@ -62,14 +62,14 @@ def filled(subject: Subject, head: NDArray[np.bool_], fill: str) -> Picture:
     return np.asarray(FILLS[fill](subject.image.pixels, head, _BLUR * max(box.height, box.width)), np.float32)
 
 
-def _tones(subject: Subject) -> Picture:
+def _tones(subject: ExplainedSlice) -> Picture:
     """Return the tones within the frame's box, as far as the picture reaches, in [0, 1]."""
     black, white = subject.frame.black, subject.frame.white
     inside = subject.image.pixels[_framed(subject)]
     return np.asarray(np.clip((inside - black) / max(white - black, 1e-12), 0, 1), np.float32)
 
 
-def _framed(subject: Subject) -> tuple[slice, slice]:
+def _framed(subject: ExplainedSlice) -> tuple[slice, slice]:
     """Return the rows and columns of the slice that lie in the frame's box."""
     box, (height, width) = subject.frame.box, subject.image.pixels.shape
     rows = slice(max(box.top, 0), min(box.top + box.height, height))

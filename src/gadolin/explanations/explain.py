@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gadolin.errors import RequestError
+from gadolin.explanations.explained_slice import ExplainedSlice, subject
 from gadolin.explanations.explanation import Explanation
 from gadolin.explanations.options import Options
 from gadolin.explanations.registry import method as method_of
-from gadolin.explanations.subject import Subject, subject
 from gadolin.models.predictor import Predict, Predictor
 from gadolin.readers.inputs import One, slices_from
 
-__all__ = ["explain", "explain_subject"]
+__all__ = ["explain", "explain_prepared"]
 
 
 def explain(
@@ -41,10 +41,10 @@ def explain(
         )
     if not callable(model) and not isinstance(model, Predictor):
         model = Predictor.load(model)
-    return explain_subject(subject(model, given.slices[0], label, classes=classes), method, options)
+    return explain_prepared(subject(model, given.slices[0], label, classes=classes), method, options)
 
 
-def explain_subject(asked: Subject, method: str, options: Options | None = None) -> Explanation:
+def explain_prepared(asked: ExplainedSlice, method: str, options: Options | None = None) -> Explanation:
     """Return the evidence for the class of a subject, by ``method``; raises as ``explain`` does."""
     options = options or Options()
     heat, samples = method_of(method).load()(asked, options)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from gadolin.errors import RequestError, suggestion
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat
 from gadolin.explanations.options import Options
-from gadolin.explanations.subject import Heat, Subject
 from gadolin.registry import Registry
 
 __all__ = ["METHODS", "Explain", "Method", "method", "methods"]
 
-Explain = Callable[[Subject, Options], tuple[Heat, int]]
+Explain = Callable[[ExplainedSlice, Options], tuple[Heat, int]]
 """From a question and its options to heat (H, W) float32 on the pixels of the slice, and the number of samples.
 
 Heat above 0 supports the class of the question, below 0 it contradicts it. The same arguments give the same heat.

@@ -1,4 +1,4 @@
-"""ZIP archives of strangers, taken apart within bounds, whatever they say of themselves."""
+"""ZIP archives from untrusted sources, unpacked within bounds."""
 
 from __future__ import annotations
 

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from gadolin.metrics.bootstrap import Statistic
 from gadolin.metrics.table import Table
 
-__all__ = ["AIMED_ACCURACY", "ANSWERED", "RiskCoverage", "naming_bound", "risk_coverage", "selective_statistic"]
+__all__ = [
+    "AIMED_ACCURACY",
+    "ANSWERED",
+    "RiskCoverage",
+    "fit_confidence_threshold",
+    "risk_coverage",
+    "selective_statistic",
+]
 
 AIMED_ACCURACY = 0.99
 ANSWERED = 0.90
@@ -48,7 +55,7 @@ def risk_coverage(table: Table) -> RiskCoverage:
     return RiskCoverage(thresholds=ranked[ends], coverage=coverage, risk=risk, area=area)
 
 
-def naming_bound(
+def fit_confidence_threshold(
     likely: NDArray[np.floating], truth: NDArray[np.integer], weights: NDArray[np.floating] | None = None
 ) -> float:
     """Return the confidence threshold below which a model should abstain, fitted on held-out slices.

@@ -18,7 +18,7 @@ from gadolin.preprocessing.prepare import Frame, find_frame, prepare
 from gadolin.readers.inputs import One, Several, slices_from
 from gadolin.records import Prediction, Slice
 
-__all__ = ["Looked", "Predict", "Predictor"]
+__all__ = ["Inspected", "Predict", "Predictor"]
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _BATCH = 4  # more is no faster on a CPU and takes more memory
@@ -35,7 +35,7 @@ _REASONS = {
 _UNKNOWN_SEQUENCE = "a sequence that the model does not recognise"
 
 
-class Looked(NamedTuple):
+class Inspected(NamedTuple):
     """A prepared slice (H, H) uint8, the reason code for which its picture is declined, or None, and its sequence.
 
     ``header`` is the MRI sequence by the file's header, or empty.
@@ -109,21 +109,21 @@ class Predictor:
         given = slices_from(slices, paths)
         if not given.slices:
             return []
-        answers = self.decide([self.look(image) for image in given.slices], given.names)
+        answers = self.predict_inspected([self.inspect(image) for image in given.slices], given.names)
         return answers[0] if given.alone else answers
 
-    def look(self, image: Slice) -> Looked:
+    def inspect(self, image: Slice) -> Inspected:
         """Return what is needed of a slice to answer for it; may be called from several threads."""
         several = bool(self.bundle.head_counter) and count_heads(image) > 1
-        declined = self.declines(colour=image.colour, several=several)
-        return Looked(prepare(image, self.bundle.preparation), declined, image.sequence)
+        declined = self.decline_reason(colour=image.colour, several=several)
+        return Inspected(prepare(image, self.bundle.preparation), declined, image.sequence)
 
-    def decide(self, looked: Sequence[Looked], names: Sequence[str]) -> list[Prediction]:
-        """Return one prediction for each slice that was looked at, one or more, with its name."""
-        said = self.ask(np.stack([one.prepared for one in looked]))
-        return self.verdicts(said, looked, names)
+    def predict_inspected(self, inspected: Sequence[Inspected], names: Sequence[str]) -> list[Prediction]:
+        """Return one prediction for each slice that was inspected at, one or more, with its name."""
+        output = self.run_network(np.stack([one.prepared for one in inspected]))
+        return self.decide(output, inspected, names)
 
-    def declines(self, *, colour: bool, several: bool) -> str | None:
+    def decline_reason(self, *, colour: bool, several: bool) -> str | None:
         """Return the reason code for which a picture is declined whatever the network says of it, or None.
 
         ``colour``: it shows true colours; ``several``: ``count_heads`` sees several slices, which is heeded where the
@@ -133,11 +133,11 @@ class Predictor:
             return "colour_image"
         return "several_slices" if self.bundle.head_counter and several else None
 
-    def verdicts(self, said: NetworkOutput, looked: Sequence[Looked], names: Sequence[str]) -> list[Prediction]:
-        """Return one prediction for each slice from what the graph said of it, and what was seen of its picture."""
-        sequences = self.sequences(said)
-        likely = class_probabilities(said.logits, self.bundle, sequences)
-        facts = zip(likely, sequences, looked, self.strange(said).tolist(), names, strict=True)
+    def decide(self, output: NetworkOutput, inspected: Sequence[Inspected], names: Sequence[str]) -> list[Prediction]:
+        """Return one prediction for each slice from what the graph output of it, and what was seen of its picture."""
+        sequences = self.sequences(output)
+        likely = class_probabilities(output.logits, self.bundle, sequences)
+        facts = zip(likely, sequences, inspected, self.is_out_of_distribution(output).tolist(), names, strict=True)
         return [
             self._prediction(
                 row, sequence, name, one._replace(declined=one.declined or ("out_of_distribution" if odd else None))
@@ -145,39 +145,39 @@ class Predictor:
             for row, sequence, one, odd, name in facts
         ]
 
-    def sequences(self, said: NetworkOutput) -> list[str | None]:
+    def sequences(self, output: NetworkOutput) -> list[str | None]:
         """Return the MRI sequence of each slice as the graph recognises it, None where it does not."""
-        if said.sequence is None or self.bundle.sequence is None:
-            return [None] * len(said.logits)
-        best = said.sequence.argmax(axis=1).tolist()
-        sure = said.sequence.max(axis=1) >= SEQUENCE_KNOWN
+        if output.sequence is None or self.bundle.sequence is None:
+            return [None] * len(output.logits)
+        best = output.sequence.argmax(axis=1).tolist()
+        sure = output.sequence.max(axis=1) >= SEQUENCE_KNOWN
         return [self.bundle.sequence[place] if known else None for place, known in zip(best, sure, strict=True)]
 
-    def ask(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
+    def run_network(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """Return everything that the graph says of prepared slices (N, H, H) uint8, N at least 1."""
         starts = range(0, len(prepared), _BATCH)
         return NetworkOutput.joined([self._runtime(prepared[start : start + _BATCH]) for start in starts])
 
-    def strange(self, said: NetworkOutput) -> NDArray[np.bool_]:
+    def is_out_of_distribution(self, output: NetworkOutput) -> NDArray[np.bool_]:
         """Return (N,): which slices are stranger than the bundle's bound; none where it has no bound."""
-        if said.ood_score is None or not self.bundle.ood_threshold:
-            return np.zeros(len(said.logits), np.bool_)
-        return np.asarray(~(said.ood_score <= self.bundle.ood_threshold))
+        if output.ood_score is None or not self.bundle.ood_threshold:
+            return np.zeros(len(output.logits), np.bool_)
+        return np.asarray(~(output.ood_score <= self.bundle.ood_threshold))
 
     def probabilities(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return calibrated probabilities (N, K) float32 of prepared slices (N, H, H) uint8."""
-        said = self.ask(prepared)
-        return class_probabilities(said.logits, self.bundle, self.sequences(said))
+        output = self.run_network(prepared)
+        return class_probabilities(output.logits, self.bundle, self.sequences(output))
 
     def logits(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits (N, K) float32 of prepared slices (N, H, H) uint8, before temperature."""
-        return self.ask(prepared).logits
+        return self.run_network(prepared).logits
 
     def evidence(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the evidence for each class at each place (N, K, h, w) float32 of prepared slices (N, H, H) uint8."""
-        return self.ask(prepared).evidence
+        return self.run_network(prepared).evidence
 
-    def at(self, image: Slice) -> Predict:
+    def predict_fn(self, image: Slice) -> Predict:
         """Return a function from pixels (N, H, W) float32 to probabilities (N, K), for variants of one slice.
 
         The head is found once, on ``image`` as it is, so that no perturbation can move the crop.
@@ -189,9 +189,11 @@ class Predictor:
         changed = Slice(pixels=np.asarray(pixels, np.float32), bits=image.bits)
         return prepare(changed, self.bundle.preparation, frame)
 
-    def _prediction(self, likely: NDArray[np.float32], sequence: str | None, name: str, looked: Looked) -> Prediction:
+    def _prediction(
+        self, likely: NDArray[np.float32], sequence: str | None, name: str, inspected: Inspected
+    ) -> Prediction:
         bundle = self.bundle
-        verdict = decide(likely, bundle, sequence, header=looked.header, declined=looked.declined)
+        verdict = decide(likely, bundle, sequence, header=inspected.header, declined=inspected.declined)
         return Prediction(
             path=name,
             probabilities={label: round(float(p), 6) for label, p in zip(bundle.classes, likely, strict=True)},
@@ -203,7 +205,7 @@ class Predictor:
             sequence=sequence,
             p_tumour=None if verdict.p_tumour is None else round(verdict.p_tumour, 6),
             validated=verdict.validated,
-            header_sequence=looked.header or None,
+            header_sequence=inspected.header or None,
         )
 
     def _reason(self, code: str, sequence: str | None, p_tumour: float | None) -> str:

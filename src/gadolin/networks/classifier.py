@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from gadolin.errors import RecipeError
 from gadolin.networks.backbones import DECODER_STRIDES, backbone, freeze_stages
-from gadolin.networks.frozen_batchnorm import folded
+from gadolin.networks.frozen_batchnorm import fuse_frozen_batchnorm
 from gadolin.networks.heads import DenseHead, Head, LinearHead, OutlineHead
-from gadolin.networks.input import Door
+from gadolin.networks.input import InputLayer
 from gadolin.recipe import Network
 
 __all__ = ["Classifier", "Output", "SequenceOutput", "build_classifier"]
@@ -36,9 +36,11 @@ class SequenceOutput(NamedTuple):
 class Classifier(nn.Module):
     """Prepared slices (N, 256, 256) uint8 in, an ``Output`` out; with a ``sequence_head`` a ``SequenceOutput``."""
 
-    def __init__(self, door: Door, body: nn.Module, head: Head, sequence_head: nn.Linear | None = None) -> None:
+    def __init__(
+        self, input_layer: InputLayer, body: nn.Module, head: Head, sequence_head: nn.Linear | None = None
+    ) -> None:
         super().__init__()
-        self.door = door
+        self.input_layer = input_layer
         self.backbone = body
         self.head = head
         self.sequence_head = sequence_head
@@ -58,7 +60,11 @@ class Classifier(nn.Module):
         To be called again when other weights were loaded.
         """
         frozen = any(not parameter.requires_grad for parameter in self.backbone.parameters())
-        self._folded = (folded(self.backbone, channels=self.door.mean.shape[1], side=self.door.size),) if frozen else ()
+        self._folded = (
+            (fuse_frozen_batchnorm(self.backbone, channels=self.input_layer.mean.shape[1], side=self.input_layer.size),)
+            if frozen
+            else ()
+        )
 
     def classify(self, scaled: Tensor) -> Output | SequenceOutput:
         """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], as augmentation leaves them."""
@@ -83,7 +89,7 @@ class Classifier(nn.Module):
 
     def _maps(self, scaled: Tensor) -> list[Tensor]:
         """Return the backbone's maps at the levels that the head looks at."""
-        normalised = self.door.normalise(scaled)
+        normalised = self.input_layer.normalise(scaled)
         body = self._folded[0] if self._folded and self.training else self.backbone
         maps: list[Tensor] = body(normalised)
         *finer, last = [maps[level] for level in self.head.levels]
@@ -91,7 +97,7 @@ class Classifier(nn.Module):
 
     def forward(self, prepared: Tensor) -> Output | SequenceOutput:
         """Return the output for prepared slices (N, H, H) uint8."""
-        return self.classify(self.door.scale(prepared))
+        return self.classify(self.input_layer.scale(prepared))
 
 
 def build_classifier(config: Network, classes: int, sequences: int = 0) -> Classifier:
@@ -117,7 +123,7 @@ def build_classifier(config: Network, classes: int, sequences: int = 0) -> Class
     else:
         head = LinearHead(kind.features[-1], classes, config.dropout)
     sequence_head = nn.Linear(kind.features[-1], sequences) if sequences else None
-    network = Classifier(Door(config.input_size, mean, std), kind.build(config.input_size), head, sequence_head)
+    network = Classifier(InputLayer(config.input_size, mean, std), kind.build(config.input_size), head, sequence_head)
     freeze_stages(network.backbone, kind, config.freeze, config.freeze_blocks)
     return network
 

@@ -11,13 +11,13 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["folded"]
+__all__ = ["fuse_frozen_batchnorm"]
 
 _NORMS = (nn.BatchNorm2d, BatchNormAct2d)  # and no other kind, which may do more than normalise
 _TOLERANCE = 1e-3  # of the largest value of a map
 
 
-def folded(body: nn.Module, *, channels: int, side: int) -> nn.Module:
+def fuse_frozen_batchnorm(body: nn.Module, *, channels: int, side: int) -> nn.Module:
     """Return a network that computes what ``body`` does, with frozen batch norms folded into their convolutions.
 
     A frozen batch norm, in inference mode, follows its convolution directly (Jacob et al., "Quantization and Training

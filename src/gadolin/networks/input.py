@@ -1,14 +1,14 @@
-"""The network's door: prepared bytes in, the backbone's own scale and statistics out."""
+"""The network's input_layer: prepared bytes in, the backbone's own scale and statistics out."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Door", "area_matrix"]
+__all__ = ["InputLayer", "area_matrix"]
 
 
-class Door(nn.Module):
+class InputLayer(nn.Module):
     """Shrink prepared slices to the network's input size, then apply the backbone's mean and standard deviation.
 
     Augmentation happens between the two steps, so they are two methods.

@@ -18,7 +18,7 @@ from gadolin.preprocessing.bars import inside_bars
 from gadolin.preprocessing.head import find_head
 from gadolin.records import Slice
 
-__all__ = ["Box", "Frame", "Preparation", "find_frame", "framed", "prepare", "toned"]
+__all__ = ["Box", "Frame", "Preparation", "crop_resize", "find_frame", "prepare", "to_uint8"]
 
 _BRIGHT_BACKGROUND = 90  # of 255: a background above this is no air around a head
 _ONE_TONE = 6.0  # of 255: standard deviation within a line of a bar
@@ -132,10 +132,10 @@ def prepare(image: Slice, preparation: Preparation, frame: Frame | None = None) 
     Shrinking averages areas, enlarging interpolates linearly. Without ``frame`` it is found on this slice.
     """
     frame = frame or find_frame(image, preparation)
-    return toned(framed(image.pixels, frame.box, preparation.size, frame.black), frame)
+    return to_uint8(crop_resize(image.pixels, frame.box, preparation.size, frame.black), frame)
 
 
-def framed(pixels: NDArray[np.float32], box: Box, size: int, beyond: float) -> NDArray[np.float32]:
+def crop_resize(pixels: NDArray[np.float32], box: Box, size: int, beyond: float) -> NDArray[np.float32]:
     """Return what lies in the box of pixels (H, W) float32 as (size, size) float32; the picture ends in ``beyond``.
 
     Linear in the pixels: with 0 beyond, a sum of pictures becomes the sum of what each becomes.
@@ -146,7 +146,7 @@ def framed(pixels: NDArray[np.float32], box: Box, size: int, beyond: float) -> N
     return np.asarray(cv2.resize(cut, (size, size), interpolation=how), np.float32)
 
 
-def toned(pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
+def to_uint8(pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
     """Return pixels (..., size, size) float32 between the frame's black and white as uint8."""
     span = max(frame.white - frame.black, 1e-12)
     scaled = np.clip((pixels - np.float32(frame.black)) * np.float32(255 / span), 0, 255)

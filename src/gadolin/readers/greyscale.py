@@ -36,7 +36,7 @@ def flattened(
 
 
 def hidden() -> ReadError:
-    """Return why a picture is refused that is transparent all over and not empty beneath."""
+    """Return why a picture is refused that is transparent all over and not empty find_unlisted."""
     return ReadError(
         code="hidden_by_alpha",
         rule="a picture must be visible",

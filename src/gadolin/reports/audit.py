@@ -29,7 +29,7 @@ class Audit(AuditResult):
         """Return the data, the verdict and the numbers of findings by severity."""
         counts = Counter(one.severity for one in self.findings)
         shown = ", ".join(f"{counts[name]} {name}" for name in SEVERITIES)
-        return f"Audit({str(self.subject.scan.root)!r}: {self.verdict} Findings: {shown})"
+        return f"Audit({str(self.dataset.scan.root)!r}: {self.verdict} Findings: {shown})"
 
     def _repr_html_(self) -> str:
         """Return the findings as a table, for notebooks."""

@@ -15,7 +15,7 @@ import cv2
 from PIL import Image, ImageOps
 
 from gadolin.checks.audit import SEVERITIES, AuditResult
-from gadolin.checks.subject import Subject
+from gadolin.checks.dataset import Dataset
 from gadolin.checks.wording import ways
 from gadolin.duplicates.registration import Overlay
 from gadolin.files.atomic import write_bytes
@@ -92,9 +92,9 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
 
     Raises MissingExtraError where jinja2 is not installed, OutputError where the file cannot be written.
     """
-    subject = audit.subject
-    rows = {name: row for row, name in enumerate(subject.names)}
-    overlays = {(pair.first, pair.second): pair.overlay for pair in subject.copies.pairs}
+    dataset = audit.dataset
+    rows = {name: row for row, name in enumerate(dataset.names)}
+    overlays = {(pair.first, pair.second): pair.overlay for pair in dataset.copies.pairs}
     severities = Counter(one.severity for one in audit.findings)
     html: str = (
         environment()
@@ -102,13 +102,13 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
         .render(
             notice=NOTICE,
             verdict=audit.verdict,
-            data=subject.scan.root.name if subject.scan.root.is_dir() else subject.scan.root.parent.name,
+            data=dataset.scan.root.name if dataset.scan.root.is_dir() else dataset.scan.root.parent.name,
             facts=_facts(audit),
             created=date.today().isoformat(),
             severities=[(name, severities[name]) for name in SEVERITIES],
             parts=[one for one in audit.parts if one.duplicate is not None],
-            classes=subject.classes,
-            shown=[_show(subject, finding, rows, overlays) for finding in audit.findings],
+            classes=dataset.classes,
+            shown=[_show(dataset, finding, rows, overlays) for finding in audit.findings],
             quiet=sorted(set(audit.looked) - {one.kind for one in audit.findings}),
             skipped=audit.skipped,
             titles=TITLES,
@@ -118,21 +118,24 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
 
 
 def _facts(audit: AuditResult) -> dict[str, str]:
-    subject = audit.subject
-    patients = {record.patient for record in subject.carried if record.patient}
-    unknown = sum(not record.patient for record in subject.carried)
+    dataset = audit.dataset
+    patients = {record.patient for record in dataset.records_with_patients if record.patient}
+    unknown = sum(not record.patient for record in dataset.records_with_patients)
+    different = len(set(dataset.copies.groups[: dataset.n_records].tolist()))
     told = {
-        "data": str(subject.scan.root),
-        "slices": f"{subject.own:,}, {len(set(subject.copies.groups[: subject.own].tolist())):,} of them different",
-        "classes": ", ".join(f"{name} {sum(one.label == name for one in subject.mine):,}" for name in subject.classes),
+        "data": str(dataset.scan.root),
+        "slices": f"{dataset.n_records:,}, {different:,} of them different",
+        "classes": ", ".join(
+            f"{name} {sum(one.label == name for one in dataset.records):,}" for name in dataset.classes
+        ),
         "patients": _patients(len(patients), unknown),
     }
-    if subject.parts:
-        counts = Counter(record.split or "no part" for record in subject.mine)
+    if dataset.parts:
+        counts = Counter(record.split or "no part" for record in dataset.records)
         told["parts"] = ", ".join(f"{part} {count:,}" for part, count in counts.items())
-    if subject.against is not None:
-        others = len(subject.records) - subject.own
-        told["compared with"] = f"{subject.against.root} ({others:,} slices)"
+    if dataset.against is not None:
+        others = len(dataset.all_records) - dataset.n_records
+        told["compared with"] = f"{dataset.against.root} ({others:,} slices)"
     return told
 
 
@@ -142,21 +145,21 @@ def _patients(known: int, unknown: int) -> str:
     return f"{known:,}; of {unknown:,} slices the patient is unknown" if unknown else f"{known:,}"
 
 
-def _show(subject: Subject, finding: Finding, rows: dict[str, int], overlays: dict[tuple[int, int], Overlay]) -> _Shown:
+def _show(dataset: Dataset, finding: Finding, rows: dict[str, int], overlays: dict[tuple[int, int], Overlay]) -> _Shown:
     alone = len(finding.members) == 1 or all(len(members) == 1 for members in finding.members)
     groups: list[tuple[tuple[_Picture, ...], int]] = []
     if alone:
         there = [rows[name] for members in finding.members for name in members if name in rows]
         if there:
             draw = _stored if finding.kind in _AS_STORED else _prepared
-            pictures = tuple(_picture(subject, row, draw(subject, row)) for row in there[:_SINGLES])
+            pictures = tuple(_picture(dataset, row, draw(dataset, row)) for row in there[:_SINGLES])
             groups.append((pictures, len(there[_SINGLES:])))
     else:
-        for there in _mixed([[rows[name] for name in members if name in rows] for members in finding.members], subject):
-            chosen = _spread(subject, there)
+        for there in _mixed([[rows[name] for name in members if name in rows] for members in finding.members], dataset):
+            chosen = _spread(dataset, there)
             hows = [_how(overlays.get((min(chosen[0], row), max(chosen[0], row)))) for row in chosen]
             told = zip(chosen, hows, strict=True)
-            pictures = tuple(_picture(subject, row, _prepared(subject, row), how) for row, how in told)
+            pictures = tuple(_picture(dataset, row, _prepared(dataset, row), how) for row, how in told)
             groups.append((pictures, len(there) - len(chosen)))
     return _Shown(
         finding=finding,
@@ -169,13 +172,13 @@ def _show(subject: Subject, finding: Finding, rows: dict[str, int], overlays: di
     )
 
 
-def _mixed(groups: Sequence[list[int]], subject: Subject) -> list[list[int]]:
+def _mixed(groups: Sequence[list[int]], dataset: Dataset) -> list[list[int]]:
     """Return the first groups, those of each class in turn; none that has no picture."""
     seen: Counter[str] = Counter()
     ranked = []
     for group in groups:
         if group:
-            label = subject.records[group[0]].label
+            label = dataset.all_records[group[0]].label
             ranked.append((seen[label], group))
             seen[label] += 1
     return [group for _, group in sorted(ranked, key=lambda one: one[0])[:_GROUPS]]
@@ -189,32 +192,32 @@ def _how(overlay: Overlay | None) -> str:
     return ", ".join(spelled.get(way, way) for way in ways(overlay))
 
 
-def _spread(subject: Subject, rows: Sequence[int]) -> list[int]:
+def _spread(dataset: Dataset, rows: Sequence[int]) -> list[int]:
     """Return the first of ``rows`` of each part, label and data set, and two at least."""
     kinds: dict[tuple[str, str, bool], int] = {}
     for row in rows:
-        kinds.setdefault((subject.records[row].split, subject.records[row].label, row < subject.own), row)
+        kinds.setdefault((dataset.all_records[row].split, dataset.all_records[row].label, row < dataset.n_records), row)
     first = list(kinds.values())[:_PICTURES]
     return first if len(first) > 1 else list(rows[:2])
 
 
-def _prepared(subject: Subject, row: int) -> Image.Image:
+def _prepared(dataset: Dataset, row: int) -> Image.Image:
     """Return the slice as a model sees it."""
-    return Image.fromarray(cv2.resize(subject.slices[row], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
+    return Image.fromarray(cv2.resize(dataset.slices[row], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
 
 
-def _stored(subject: Subject, row: int) -> Image.Image:
+def _stored(dataset: Dataset, row: int) -> Image.Image:
     """Return the picture as its file shows it, or as it was prepared where that is no picture of 8 bits."""
-    if subject.facts[row].bits == 8:
-        with suppress(Exception), Image.open(subject.records[row].path) as file:
+    if dataset.facts[row].bits == 8:
+        with suppress(Exception), Image.open(dataset.all_records[row].path) as file:
             if file.mode in ("L", "P", "RGB", "RGBA"):
                 return ImageOps.pad(ImageOps.exif_transpose(file).convert("RGB"), (_SIDE, _SIDE))
-    return _prepared(subject, row)
+    return _prepared(dataset, row)
 
 
-def _picture(subject: Subject, row: int, drawn: Image.Image, how: str = "") -> _Picture:
+def _picture(dataset: Dataset, row: int, drawn: Image.Image, how: str = "") -> _Picture:
     buffer = io.BytesIO()
     drawn.save(buffer, format="PNG", optimize=True)
-    record = subject.records[row]
-    place = record.split if row < subject.own else "in the other data set"
-    return _Picture(inline(buffer.getvalue()), subject.names[row], record.label, place, how)
+    record = dataset.all_records[row]
+    place = record.split if row < dataset.n_records else "in the other data set"
+    return _Picture(inline(buffer.getvalue()), dataset.names[row], record.label, place, how)

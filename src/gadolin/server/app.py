@@ -30,7 +30,7 @@ from gadolin.server.batcher import Batcher
 from gadolin.server.decoder_pool import Decoders
 from gadolin.server.decoding import Wanted
 from gadolin.server.engine import Engine
-from gadolin.server.explain import CancelledError, Question, explain, methods_told, question
+from gadolin.server.explain import CancelledError, ExplainRequest, explain, methods_told, question
 from gadolin.server.jobs import Job, Jobs
 from gadolin.server.middleware import Guard
 from gadolin.server.openapi import DELETE_JOB, EXPLAIN, GET_JOB, JOBS, MODEL, PHANTOM, PREDICT
@@ -254,7 +254,7 @@ async def _predict_job(engine: Engine, form: Form, _: Job) -> dict[str, Any]:
     return await _predict(engine, form)
 
 
-async def _explain(engine: Engine, form: Form, asks: Question, job: Job) -> dict[str, Any]:
+async def _explain(engine: Engine, form: Form, asks: ExplainRequest, job: Job) -> dict[str, Any]:
     asked = await engine.slices(form.files, _wanted(engine, form, pictures=True), form.fields.get("only", ""))
     patient = Predictor(engine.predictor.bundle, engine.batcher.patiently)
     doing = partial(explain, patient, asked, asks, cancelled=job.cancelled, progress=job.advance)

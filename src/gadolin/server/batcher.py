@@ -93,7 +93,7 @@ class Batcher:
 
     def _answer(self, batch: list[_Waiting]) -> None:
         try:
-            said = self._predictor.ask(np.stack([one.prepared for one in batch]))
+            said = self._predictor.run_network(np.stack([one.prepared for one in batch]))
         except Exception as error:  # noqa: BLE001 -- told to those who wait
             _refuse(batch, error)
             return

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
-from gadolin.explanations.subject import onto_slice
+from gadolin.explanations.explained_slice import onto_slice
 from gadolin.explanations.trust import nothing
 from gadolin.files.folder_walk import failures_json, housekeeping_in
 from gadolin.models.decision import class_probabilities
-from gadolin.models.predictor import Looked, Predictor
+from gadolin.models.predictor import Inspected, Predictor
 from gadolin.models.runtime import NetworkOutput
 from gadolin.preprocessing.prepare import find_frame
 from gadolin.readers.file_types import HEAD, is_other
@@ -33,14 +33,14 @@ from gadolin.server.problems import ProblemError, problem_of
 from gadolin.server.settings import Limits
 from gadolin.server.uploads import Upload
 
-__all__ = ["Asked", "Engine", "failures_of", "heat_json", "picture_json", "verdict"]
+__all__ = ["Engine", "PredictRequest", "failures_of", "heat_json", "picture_json", "verdict"]
 
 _MOST_PICTURES = 64
 _LOWEST_AREA = 12  # pixels of an outline that is worth drawing
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PredictRequest:
     """A slice of an upload: its file's name, and what was found in its place.
 
     ``left_out``: the file is skipped in a folder or archive, as on the command line.
@@ -71,7 +71,7 @@ class Engine:
     limits: Limits
     trust: Mapping[str, str]
 
-    async def slices(self, files: Sequence[Upload], wanted: Wanted, only: str = "") -> list[Asked]:
+    async def slices(self, files: Sequence[Upload], wanted: Wanted, only: str = "") -> list[PredictRequest]:
         """Decode the files of a request, the DICOM files of one series in anatomical order; ``only`` the one so named.
 
         Raises ProblemError where there are no files, where there are too many slices, or where no file can be read.
@@ -92,7 +92,7 @@ class Engine:
         decoded = await asyncio.gather(*jobs)
         _refuse_all_bad(decoded)
         asked = [
-            Asked(upload.name, one, left_out=_left_out(upload, told))
+            PredictRequest(upload.name, one, left_out=_left_out(upload, told))
             for upload, told in _in_order(files, decoded)
             for one in ((Damaged(None, told.error),) if told.error is not None else told.slices)
         ]
@@ -104,9 +104,9 @@ class Engine:
                 got=f"these files hold {len(asked)}",
                 remedy="send fewer",
             )
-        return [*asked, *(Asked(name, Damaged(None, why), left_out=True) for name, why in kept.items())]
+        return [*asked, *(PredictRequest(name, Damaged(None, why), left_out=True) for name, why in kept.items())]
 
-    async def predict(self, asked: Sequence[Asked], include: frozenset[str] = frozenset()) -> dict[str, Any]:
+    async def predict(self, asked: Sequence[PredictRequest], include: frozenset[str] = frozenset()) -> dict[str, Any]:
         """Return the document of ``gadolin predict --json``, with pictures and evidence where they are wanted."""
         good = [(one.path, one.found) for one in asked if isinstance(one.found, Found)]
         if include and len(good) > _MOST_PICTURES:
@@ -144,7 +144,7 @@ class Engine:
         return told
 
 
-def failures_of(asked: Sequence[Asked]) -> dict[str, Any]:
+def failures_of(asked: Sequence[PredictRequest]) -> dict[str, Any]:
     """Return the errors and the files that are left out, in the JSON of the command line."""
     failures = [(one.failure, one.left_out) for one in asked if one.failure is not None]
     return failures_json(
@@ -155,8 +155,8 @@ def failures_of(asked: Sequence[Asked]) -> dict[str, Any]:
 
 def verdict(predictor: Predictor, said: NetworkOutput, found: Found, path: str) -> Prediction:
     """Return the prediction for a slice from the network's output and what its decoder found."""
-    declined = predictor.declines(colour=found.colour, several=found.several)
-    (answer,) = predictor.verdicts(said, [Looked(found.prepared, declined, found.sequence)], [path])
+    declined = predictor.decline_reason(colour=found.colour, several=found.several)
+    (answer,) = predictor.decide(said, [Inspected(found.prepared, declined, found.sequence)], [path])
     return replace(answer, frame=found.frame)
 
 

@@ -11,19 +11,19 @@ import numpy as np
 
 from gadolin.errors import GadolinError, MissingExtraError, RequestError
 from gadolin.explanations import explain as explain_slice
+from gadolin.explanations.explained_slice import class_index, reuse_output, watched
 from gadolin.explanations.options import Options
 from gadolin.explanations.registry import METHODS, method
-from gadolin.explanations.subject import class_index, reuse_output, watched
 from gadolin.explanations.trust import told
 from gadolin.models.predictor import Predictor
 from gadolin.models.runtime import NetworkOutput
 from gadolin.progress import Progress
 from gadolin.records import JSON_FORMAT, NOTICE
 from gadolin.server.decoding import Damaged, Found
-from gadolin.server.engine import Asked, failures_of, heat_json, verdict
+from gadolin.server.engine import PredictRequest, failures_of, heat_json, verdict
 from gadolin.server.problems import problem_of
 
-__all__ = ["CancelledError", "Question", "explain", "methods_told", "question"]
+__all__ = ["CancelledError", "ExplainRequest", "explain", "methods_told", "question"]
 
 _MOST_SAMPLES = 20_000
 _MOST_PIECES = 1000
@@ -35,7 +35,7 @@ class CancelledError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ExplainRequest:
     """By which method a slice is explained, for which class (None: the one that is named), with which options."""
 
     method: str
@@ -52,7 +52,7 @@ def methods_told() -> list[dict[str, Any]]:
     ]
 
 
-def question(fields: dict[str, str], predictor: Predictor) -> Question:
+def question(fields: dict[str, str], predictor: Predictor) -> ExplainRequest:
     """Return what the fields of a form ask; raises ProblemError (422) for what cannot be asked."""
     name = fields.get("method", "evidence")
     try:
@@ -78,7 +78,7 @@ def question(fields: dict[str, str], predictor: Predictor) -> Question:
             )
     except GadolinError as error:
         raise problem_of(error) from error
-    return Question(name, label, options)
+    return ExplainRequest(name, label, options)
 
 
 def _whole(fields: dict[str, str], key: str) -> int:
@@ -95,8 +95,8 @@ def _whole(fields: dict[str, str], key: str) -> int:
 
 def explain(
     predictor: Predictor,
-    asked: Sequence[Asked],
-    wanted: Question,
+    asked: Sequence[PredictRequest],
+    wanted: ExplainRequest,
     *,
     cancelled: Event | None = None,
     progress: Progress | None = None,
@@ -106,7 +106,7 @@ def explain(
     ``predictor`` is called from this thread; in a service its runtime is the batcher.
     """
     explained: list[dict[str, Any]] = []
-    failed: list[Asked] = [one for one in asked if one.failure is not None]
+    failed: list[PredictRequest] = [one for one in asked if one.failure is not None]
     asked = [one for one in asked if not one.left_out]
     answers = iter(_answers(predictor, [one.found for one in asked if isinstance(one.found, Found)], cancelled))
     expected = wanted.options.samples if METHODS[wanted.method].often else 1
@@ -130,7 +130,7 @@ def explain(
                 reusing, one.found.picture, method=wanted.method, label=wanted.label, options=wanted.options
             )
         except RequestError as error:
-            failed.append(Asked(one.path, Damaged(one.found.frame, error)))
+            failed.append(PredictRequest(one.path, Damaged(one.found.frame, error)))
             continue
         except MissingExtraError as error:
             raise problem_of(error) from error
@@ -147,5 +147,5 @@ def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | N
     for start in range(0, len(slices), _AT_ONCE):
         if cancelled is not None and cancelled.is_set():
             raise CancelledError
-        said += predictor.ask(np.stack([one.prepared for one in slices[start : start + _AT_ONCE]])).rows()
+        said += predictor.run_network(np.stack([one.prepared for one in slices[start : start + _AT_ONCE]])).rows()
     return said

@@ -19,7 +19,7 @@ _PREAMBLE = 128
 def is_something_else(content: bytes) -> bool:
     """Return whether a file of a known format also is, or hides, a page, a script, a document, an archive or a program.
 
-    Looked for: markup anywhere; another file's beginning in a DICOM preamble; a document in a picture, an
+    Inspected for: markup anywhere; another file's beginning in a DICOM preamble; a document in a picture, an
     archive at its end, another file after a PNG's or JPEG's.
     """
     if content[_PREAMBLE : _PREAMBLE + 4] == b"DICM" and content.startswith(_STARTS):

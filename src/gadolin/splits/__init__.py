@@ -2,16 +2,15 @@
 
 from gadolin.splits.conflicts import conflicts_against, conflicts_within
 from gadolin.splits.folds import assign_folds, check_folds
-from gadolin.splits.groups import grouping_keys, join_copies, kept_together
+from gadolin.splits.groups import grouping_keys, join_copies, patient_and_copy_groups
 from gadolin.splits.holdout import cut
 from gadolin.splits.overlap import SUBSETS, Overlap, duplicates, learned_before, overlap, part_name
-from gadolin.splits.patient_transfer import carry_patients
+from gadolin.splits.patient_transfer import transfer_patients
 
 __all__ = [
     "SUBSETS",
     "Overlap",
     "assign_folds",
-    "carry_patients",
     "check_folds",
     "conflicts_against",
     "conflicts_within",
@@ -19,8 +18,9 @@ __all__ = [
     "duplicates",
     "grouping_keys",
     "join_copies",
-    "kept_together",
     "learned_before",
     "overlap",
     "part_name",
+    "patient_and_copy_groups",
+    "transfer_patients",
 ]

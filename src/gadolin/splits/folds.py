@@ -10,7 +10,7 @@ import numpy as np
 
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.splits.groups import kept_together
+from gadolin.splits.groups import patient_and_copy_groups
 
 __all__ = ["assign_folds", "check_folds"]
 
@@ -24,7 +24,7 @@ def assign_folds(records: Sequence[Record], count: int, *, seed: int) -> list[Re
     """
     labels = sorted({record.label for record in records})
     place = {label: column for column, label in enumerate(labels)}
-    groups = kept_together(records)
+    groups = patient_and_copy_groups(records)
     there = np.zeros((count, len(labels)))
     folds: list[int | None] = [record.fold for record in records]
     waiting = []
@@ -79,7 +79,7 @@ def check_folds(records: Sequence[Record]) -> None:
                 ),
                 remedy="make fewer folds or add slices of other patients",
             )
-    for members in kept_together(records):
+    for members in patient_and_copy_groups(records):
         _check_given(records, members, sorted({fold for row in members if (fold := records[row].fold) is not None}))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gadolin.duplicates.components import Components
 from gadolin.records import Record, slice_name
 
-__all__ = ["grouping_keys", "join_copies", "kept_together", "stable_key"]
+__all__ = ["grouping_keys", "join_copies", "patient_and_copy_groups", "stable_key"]
 
 _DIGITS = 16  # of a digest in a name: no two slices share them
 
@@ -56,14 +56,14 @@ def grouping_keys(records: Sequence[Record]) -> list[str]:
     A group is named after the patient, else the copy group, else the picture of its first record.
     """
     keys = [""] * len(records)
-    for members in kept_together(records):
+    for members in patient_and_copy_groups(records):
         first = records[members[0]]
         for index in members:
             keys[index] = first.patient or first.group or first.key or first.name
     return keys
 
 
-def kept_together(records: Sequence[Record], rows: Sequence[int] | None = None) -> list[list[int]]:
+def patient_and_copy_groups(records: Sequence[Record], rows: Sequence[int] | None = None) -> list[list[int]]:
     """Return sets of rows, of all or of ``rows``: those that share a patient or a copy group, also through others.
 
     The sets come in an order that is the same however the rows are ordered.

@@ -10,7 +10,7 @@ import numpy as np
 
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.splits.groups import kept_together
+from gadolin.splits.groups import patient_and_copy_groups
 
 __all__ = ["cut"]
 
@@ -25,7 +25,7 @@ def cut(
     DataError where a class would be left without slices on either side.
     """
     train = [index for index, record in enumerate(records) if record.split in ("", "train")]
-    groups = [group for group in kept_together(records, train) if not any(row in stay for row in group)]
+    groups = [group for group in patient_and_copy_groups(records, train) if not any(row in stay for row in group)]
     there = Counter(records[index].label for group in groups for index in group)
     quota = {label: fraction * count for label, count in there.items()}
     order = np.random.default_rng(seed).permutation(len(groups))

@@ -17,15 +17,15 @@ from gadolin.preprocessing.cache import readable_slices
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.progress import Progress
 from gadolin.records import Failure, Record
-from gadolin.splits import assign_folds, carry_patients, conflicts_against, conflicts_within, cut, join_copies
+from gadolin.splits import assign_folds, conflicts_against, conflicts_within, cut, join_copies, transfer_patients
 
-__all__ = ["BY", "Partition", "Wish", "partition"]
+__all__ = ["BY", "Partition", "SplitConfig", "partition"]
 
 BY = ("patient", "copies")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SplitConfig:
     """How to divide: into ``folds``, or off with a ``test`` share in (0, 1), the other left None.
 
     ``by`` "patient" needs the patient of every slice; "copies" keeps copies together, and the patients that are known.
@@ -102,7 +102,7 @@ class Partition:
 
 def partition(
     data: Scan | Path,
-    wish: Wish,
+    wish: SplitConfig,
     *,
     against: Scan | Path | None = None,
     patient_from: str | None = None,
@@ -127,7 +127,7 @@ def partition(
         stacks.append(slices)
         lost += [replace(one, path=(other.folder / one.path).as_posix()) for one in unread]
     copies = find_copies(*stacks, progress=progress)
-    carried = carry_patients(own, known, copies)
+    carried = transfer_patients(own, known, copies)
     joined = join_copies([*carried, *known], copies.joined)[: len(own)]
     names = [*map(found.name_of, own), *(one.name for one in known)]
     dropped = _contradicted([*own, *known], names, copies, len(own))
@@ -215,7 +215,7 @@ def _require_patients(records: Sequence[Record]) -> None:
         )
 
 
-def _with_test(records: Sequence[Record], wish: Wish) -> list[Record]:
+def _with_test(records: Sequence[Record], wish: SplitConfig) -> list[Record]:
     assert wish.test is not None, "a wish without folds has a test share"
     return cut(records, wish.test, part="test", seed=wish.seed)
 

@@ -10,10 +10,10 @@ from gadolin.duplicates import Copies
 from gadolin.errors import DataError
 from gadolin.records import Record
 
-__all__ = ["carry_patients"]
+__all__ = ["transfer_patients"]
 
 
-def carry_patients(records: Sequence[Record], known: Sequence[Record], copies: Copies) -> list[Record]:
+def transfer_patients(records: Sequence[Record], known: Sequence[Record], copies: Copies) -> list[Record]:
     """Return ``records`` with the patients of the slices of ``known`` that they are copies of.
 
     A record takes over a patient where its copies among ``known`` name one patient and no other; a patient of its

@@ -29,7 +29,7 @@ from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.data import Parts
 from gadolin.training.export import export_graph
 from gadolin.training.imagenet import BACKBONE_KEY
-from gadolin.training.ood import ENOUGH, Gate, add_gate, bound, fit_gate
+from gadolin.training.ood import ENOUGH, OODDetector, add_ood_score, bound, fit_ood_detector
 
 __all__ = ["make_bundle"]
 
@@ -77,7 +77,7 @@ def make_bundle(
         | {"statistics": _statistics(parts)},
     )
     asking = Predictor(plain, open_runtime(plain.graph))
-    said = asking.ask(validation.slices[validation.rows])
+    said = asking.run_network(validation.slices[validation.rows])
     gate = _gate(asking, parts, said.features, foreign)
     enough = _is_enough(len(validation))
     accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
@@ -90,8 +90,8 @@ def make_bundle(
             sequences=asking.sequences(said),
             thresholds=enough,
         ),
-        graph_digest=add_gate(plain.graph, gate),
-        ood_threshold=bound(gate.strangeness(said.features)) if enough else 0.0,
+        graph_digest=add_ood_score(plain.graph, gate),
+        ood_threshold=bound(gate.ood_score(said.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
     bundle = replace(bundle, validated=_validated(bundle, parts, said))
@@ -121,17 +121,19 @@ def _is_enough(slices: int) -> bool:
     return slices >= ENOUGH
 
 
-def _gate(asking: Predictor, parts: Parts, known: NDArray[np.float32], foreign: NDArray[np.uint8] | None) -> Gate:
+def _gate(
+    asking: Predictor, parts: Parts, known: NDArray[np.float32], foreign: NDArray[np.uint8] | None
+) -> OODDetector:
     """Return the gate; ``known`` (M, F) float32 are the features of the validation part."""
     some = slice(None, None, -(-len(parts.train) // _FEATURES_OF))
     slices = parts.train.slices[parts.train.rows[some]]
-    learned = asking.ask(slices).features
+    learned = asking.run_network(slices).features
     sequences = [one.sequence for one in parts.records if one.split == "train"][some]
     clusters = _clusters(parts.train.targets[some], sequences)
     if foreign is None:
-        return fit_gate(learned, clusters, known)
-    coarse = asking.ask(_coarse(slices[::_COARSE_EVERY])).features
-    return fit_gate(learned, clusters, known, asking.ask(foreign).features, coarse)
+        return fit_ood_detector(learned, clusters, known)
+    coarse = asking.run_network(_coarse(slices[::_COARSE_EVERY])).features
+    return fit_ood_detector(learned, clusters, known, asking.run_network(foreign).features, coarse)
 
 
 def _clusters(targets: NDArray[np.int64], sequences: Sequence[str]) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gadolin.datasets.labels import lesion_classes
 from gadolin.metrics import fit_temperature
 from gadolin.metrics.calibration import fit_logistic
-from gadolin.metrics.selective import naming_bound
+from gadolin.metrics.selective import fit_confidence_threshold
 from gadolin.models.bundle import Bundle, TumourScale, Validation
 from gadolin.models.calibration import logistic
 from gadolin.models.decision import class_probabilities, decide, tumour_logits
@@ -83,7 +83,7 @@ def _scale(
     scale, offset = line
     likely = logistic(scale * values + offset)
     pairs, truth = np.column_stack([1 - likely, likely]), tumour.astype(np.int64)
-    bound = naming_bound(pairs, truth, _alike(tumour)) if thresholds else 0.5
+    bound = fit_confidence_threshold(pairs, truth, _alike(tumour)) if thresholds else 0.5
     return TumourScale(scale, offset, max(bound, 0.5), sequence)
 
 
@@ -99,7 +99,7 @@ def _with_threshold(
     bundle: Bundle, logits: NDArray[np.floating], targets: NDArray[np.int64], sequences: Sequence[str | None]
 ) -> Bundle:
     likely = class_probabilities(logits, bundle, sequences)
-    return replace(bundle, confidence_threshold=naming_bound(likely, targets))
+    return replace(bundle, confidence_threshold=fit_confidence_threshold(likely, targets))
 
 
 def validations(

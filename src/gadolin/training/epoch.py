@@ -118,7 +118,7 @@ def _logits(learner: Learner, examples: Examples) -> Tensor:
         for start in range(_EVALUATION_BATCH * fabric.global_rank, len(examples), stride):
             stop = min(start + _EVALUATION_BATCH, len(examples))
             batch = examples.take(np.arange(start, stop))
-            scaled = learner.network.door.scale(fabric.to_device(batch.prepared))
+            scaled = learner.network.input_layer.scale(fabric.to_device(batch.prepared))
             with fabric.autocast():
                 logits[start:stop] = learner.model.classify(scaled).logits.float()
     if fabric.world_size > 1:

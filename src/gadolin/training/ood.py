@@ -22,7 +22,7 @@ from gadolin.datasets.manifest import file_digest
 from gadolin.files.atomic import replacing
 from gadolin.models.runtime import OOD_SCORE
 
-__all__ = ["DECLINED", "ENOUGH", "Gate", "add_gate", "bound", "fit_gate"]
+__all__ = ["DECLINED", "ENOUGH", "OODDetector", "add_ood_score", "bound", "fit_ood_detector"]
 
 DECLINED = 0.01
 """The share of real slices that the bound may decline."""
@@ -37,7 +37,7 @@ _BEYOND = 1.25  # times the strangest slice that is known, where too few are kno
 Floats = NDArray[np.float64]
 
 
-class Gate(NamedTuple):
+class OODDetector(NamedTuple):
     """How strange features are.
 
     ``whitener`` (F, F) float64 makes features round, ``centres`` (K, F) are clusters among round ones, ``unit`` is
@@ -51,19 +51,19 @@ class Gate(NamedTuple):
     foreign: Floats
     offset: float = 0.0
 
-    def strangeness(self, features: NDArray[np.floating]) -> Floats:
+    def ood_score(self, features: NDArray[np.floating]) -> Floats:
         """Return (N,) of features (N, F): below about 1 for what was learned from, more for other things."""
         placed = features.astype(np.float64) @ self.whitener
         return np.maximum(_away(placed, self.centres) / self.unit, placed @ self.foreign + self.offset)
 
 
-def fit_gate(
+def fit_ood_detector(
     features: NDArray[np.floating],
     targets: NDArray[np.int64],
     known: NDArray[np.floating],
     foreign: NDArray[np.floating] | None = None,
     coarse: NDArray[np.floating] | None = None,
-) -> Gate:
+) -> OODDetector:
     """Return the gate of features (N, F) of slices that were learned from, and the cluster (N,) of each.
 
     ``known`` (M, F) are slices that were not, by which distances are measured; ``foreign`` (L, F) are pictures of other
@@ -82,13 +82,13 @@ def fit_gate(
     centres, held_out = means @ whitener, known.astype(np.float64) @ whitener
     unit = bound(_away(held_out, centres), DECLINED / 2)
     if foreign is None:
-        return Gate(whitener, centres, unit, np.zeros(len(whitener)))
+        return OODDetector(whitener, centres, unit, np.zeros(len(whitener)))
     slices = values if coarse is None else np.concatenate([values, coarse.astype(np.float64)])
     line = _told_apart(slices @ whitener, foreign.astype(np.float64) @ whitener)
     along = held_out @ line
     middle = float(np.median(along))
     whole = bound(along, DECLINED / 2) - middle
-    return Gate(whitener, centres, unit, line / whole, -middle / whole)
+    return OODDetector(whitener, centres, unit, line / whole, -middle / whole)
 
 
 def bound(strangeness: NDArray[np.floating], declined: float = DECLINED) -> float:
@@ -102,7 +102,7 @@ def bound(strangeness: NDArray[np.floating], declined: float = DECLINED) -> floa
     return float(ordered[place - 1]) if place <= len(ordered) else _BEYOND * float(ordered[-1])
 
 
-def add_gate(graph: Path, gate: Gate) -> str:
+def add_ood_score(graph: Path, gate: OODDetector) -> str:
     """Give the graph the output ``strangeness`` (N,) float32, computed from its features, and return its new digest."""
     model = onnx.load(graph)
     constants: dict[str, NDArray[Any]] = {

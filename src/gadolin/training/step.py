@@ -16,7 +16,7 @@ from gadolin.networks import Classifier
 from gadolin.networks.classifier import SequenceOutput
 from gadolin.recipe import Corruptions, Recipe
 from gadolin.training.augmentation import transforms
-from gadolin.training.augmentation.corruptions import disturb, draw_disturbance
+from gadolin.training.augmentation.corruptions import corrupt, draw_corruptions
 from gadolin.training.augmentation.foreign_lesions import draw_foreign, paint_foreign
 from gadolin.training.augmentation.lesions import draw_exchange, exchange
 from gadolin.training.augmentation.styles import draw_styles, mix_styles
@@ -139,7 +139,7 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
     count = len(classes)
     with torch.no_grad():
         drawn = transforms.draw(count, recipe.augmentation, generator)
-        scaled = transforms.apply(learner.network.door.scale(prepared, size), drawn)
+        scaled = transforms.apply(learner.network.input_layer.scale(prepared, size), drawn)
         targets = target_rows(classes, batch.kind_known, learner.kinds)
         lesion_map = _lesion_map(learner, batch, drawn) if recipe.network.evidence == "outlines" else None
         if recipe.augmentation.p_style:
@@ -158,8 +158,8 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
             lesion_map = F.adaptive_avg_pool2d(lesion_map, size // 4)
         sequences = None if batch.sequences is None else batch.sequences.to(scaled.device)
         if recipe.corruptions != Corruptions():
-            disturbance = draw_disturbance(count, recipe.corruptions, generator)
-            scaled = disturb(scaled, disturbance)
+            disturbance = draw_corruptions(count, recipe.corruptions, generator)
+            scaled = corrupt(scaled, disturbance)
             if sequences is not None:  # with its tones turned a slice is of no sequence
                 sequences = torch.where(disturbance.turned.to(scaled.device), -1, sequences)
     return _MicroBatch(scaled, targets, lesion_map, sequences)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from gadolin.checks import Beside, look_at, subject_of
+from gadolin.checks import AuditInputs, read_dataset, run_checks
 from gadolin.checks.registry import Selection
 from gadolin.datasets import Scan
 from gadolin.progress import Progress
@@ -44,7 +44,7 @@ def audit(
         BundleError: The model cannot be read.
     """
     selection = Selection(only=tuple(only), skip=tuple(skip))
-    beside = Beside(predictions, None if model is None else Path(model))
-    subject = subject_of(data, against, cache=cache, beside=beside, progress=progress)
-    result = look_at(subject, selection)
+    beside = AuditInputs(predictions, None if model is None else Path(model))
+    dataset = read_dataset(data, against, cache=cache, beside=beside, progress=progress)
+    result = run_checks(dataset, selection)
     return Audit(**{field.name: getattr(result, field.name) for field in fields(result)})

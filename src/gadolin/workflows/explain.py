@@ -14,8 +14,8 @@ import numpy as np
 
 from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations import METHODS, Explanation, Options, explain
+from gadolin.explanations.explained_slice import class_index, reuse_output
 from gadolin.explanations.registry import method as method_of
-from gadolin.explanations.subject import class_index, reuse_output
 from gadolin.explanations.trust import told
 from gadolin.files.atomic import write_bytes, write_json
 from gadolin.models.predictor import Predictor
@@ -23,7 +23,7 @@ from gadolin.models.run_folder import RunFolder
 from gadolin.records import JSON_FORMAT, NOTICE, Failure, Slice, slice_name
 from gadolin.reports.drawings import load
 
-__all__ = ["OutputNames", "Question", "explain_slices", "methods_for", "sentences"]
+__all__ = ["ExplainConfig", "OutputNames", "explain_slices", "methods_for", "sentences"]
 
 _LONGEST_STEM = 180  # bytes; most file systems allow names of 255
 
@@ -31,7 +31,7 @@ Named = tuple[str, int | None, Slice | Failure]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ExplainConfig:
     """By which ``methods`` a slice is explained, for which class (None: the one that is named), with which options."""
 
     methods: tuple[str, ...]
@@ -102,7 +102,7 @@ def methods_for(wanted: str, predictor: Predictor) -> tuple[tuple[str, ...], tup
 def explain_slices(
     predictor: Predictor,
     slices: Iterator[Named],
-    question: Question,
+    question: ExplainConfig,
     names: OutputNames,
     *,
     progress: Callable[[str], None] | None = None,
@@ -122,8 +122,8 @@ def explain_slices(
         if progress is not None:
             progress(slice_name(path, frame))
         try:
-            looked = predictor.look(image)
-            output = predictor.ask(looked.prepared[None])
+            looked = predictor.inspect(image)
+            output = predictor.run_network(looked.prepared[None])
             reusing = reuse_output(predictor, looked.prepared, output)
             found = [
                 explain(reusing, image, method=name, label=question.label, options=question.options)
@@ -133,7 +133,7 @@ def explain_slices(
             yield Failure(path, error, frame)
             continue
         base = names.of(path, frame, question.methods)
-        (verdict,) = predictor.verdicts(output, [looked], [path])
+        (verdict,) = predictor.decide(output, [looked], [path])
         why = verdict.reason
         written = [
             _written(predictor, overlays.overlay(image, one, declined=why), one, f"{base}-{one.method}")

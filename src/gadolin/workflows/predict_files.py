@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gadolin.errors import ReadError, RequestError, cannot_open
 from gadolin.files.folder_walk import count_by_code, walk
-from gadolin.models.predictor import Looked, Predictor
+from gadolin.models.predictor import Inspected, Predictor
 from gadolin.pool import thread_pool
 from gadolin.readers import MAX_BYTES, open_bytes, open_file
 from gadolin.readers.contents import Contents
@@ -136,16 +136,16 @@ def _jobs(paths: Iterable[str | Failure], plane: str, pool: ThreadPoolExecutor) 
 
 
 def _answers(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -> Iterator[Prediction | Failure]:
-    def look(job: _Job) -> Looked | Failure:
+    def look(job: _Job) -> Inspected | Failure:
         image = _try_decode(job)
-        return image if isinstance(image, Failure) else predictor.look(image)
+        return image if isinstance(image, Failure) else predictor.inspect(image)
 
     looked = list(pool.map(look, jobs))
-    good = [(job, one) for job, one in zip(jobs, looked, strict=True) if isinstance(one, Looked)]
-    predictions = predictor.decide([one for _, one in good], [job.path for job, _ in good]) if good else []
+    good = [(job, one) for job, one in zip(jobs, looked, strict=True) if isinstance(one, Inspected)]
+    predictions = predictor.predict_inspected([one for _, one in good], [job.path for job, _ in good]) if good else []
     answers = iter([replace(each, frame=job.frame) for each, (job, _) in zip(predictions, good, strict=True)])
     for one in looked:
-        yield next(answers) if isinstance(one, Looked) else one
+        yield next(answers) if isinstance(one, Inspected) else one
 
 
 def _try_open(path: str | Failure, plane: str) -> Contents | Failure:

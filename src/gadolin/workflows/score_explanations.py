@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gadolin.datasets import scan
 from gadolin.explanations.scoring.journal import Journal
-from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Row, Wish, marked_above, score_explanations
+from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Row, ScoringConfig, marked_above, score_explanations
 from gadolin.explanations.scoring.summary import Line, by_method_and_class, summarise
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.files.atomic import write_bytes, write_json
@@ -30,7 +30,7 @@ def score_model(
     predictor: Predictor,
     model: Path,
     data: Path,
-    wish: Wish,
+    wish: ScoringConfig,
     *,
     out: Path | None = None,
     progress: Progress | None = None,

@@ -8,7 +8,7 @@ from pathlib import Path
 from gadolin.datasets import Scan, scan
 from gadolin.datasets.manifest import write_manifest
 from gadolin.progress import Progress
-from gadolin.splits.partition import Partition, Wish, partition
+from gadolin.splits.partition import Partition, SplitConfig, partition
 
 __all__ = ["Split", "as_data", "split"]
 
@@ -85,7 +85,9 @@ def split(
         RequestError: An option is out of range.
         DataError: Patients are needed and unknown, or a class cannot be divided.
     """
-    wish = Wish(folds, 0.2 if folds is None and test is None else test, by=group_by, one_each=one_each, seed=seed)
+    wish = SplitConfig(
+        folds, 0.2 if folds is None and test is None else test, by=group_by, one_each=one_each, seed=seed
+    )
     found = scan(data)
     divided = partition(found, wish, against=None if against is None else scan(against), progress=progress)
     return Split(replace(found, records=divided.records, errors=(), left_out=()), divided)

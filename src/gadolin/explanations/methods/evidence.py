@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from gadolin.errors import RequestError
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat, onto_slice
 from gadolin.explanations.options import Options
-from gadolin.explanations.subject import Heat, Subject, onto_slice
 from gadolin.preprocessing.prepare import prepare
 
 __all__ = ["evidence"]
 
 
-def evidence(subject: Subject, _: Options) -> tuple[Heat, int]:
+def evidence(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
     """Return the evidence for the class at each pixel of the slice, from one question.
 
     Raises RequestError where only a callable is known.

@@ -10,8 +10,8 @@ from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Occ
 from torch import Tensor
 
 from gadolin.errors import RequestError
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat, onto_slice
 from gadolin.explanations.options import Options
-from gadolin.explanations.subject import Heat, Subject, onto_slice
 from gadolin.networks import Classifier
 from gadolin.networks.restore import restored
 from gadolin.preprocessing.prepare import prepare
@@ -25,7 +25,7 @@ _AT_ONCE = 32
 Attribute = Callable[[Classifier, Tensor, int], Tensor]
 
 
-def gradcam(subject: Subject, _: Options) -> tuple[Heat, int]:
+def gradcam(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
     """Return Grad-CAM (Selvaraju et al., ICCV 2017) at the last map of features, both signs kept."""
 
     def attribute(network: Classifier, scaled: Tensor, target: int) -> Tensor:
@@ -36,7 +36,7 @@ def gradcam(subject: Subject, _: Options) -> tuple[Heat, int]:
     return _mirrored_too(subject, attribute), 2
 
 
-def integrated_gradients(subject: Subject, _: Options) -> tuple[Heat, int]:
+def integrated_gradients(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
     """Return integrated gradients (Sundararajan, Taly and Yan, ICML 2017) from a black slice."""
 
     def attribute(network: Classifier, scaled: Tensor, target: int) -> Tensor:
@@ -47,7 +47,7 @@ def integrated_gradients(subject: Subject, _: Options) -> tuple[Heat, int]:
     return _mirrored_too(subject, attribute), 2 * _STEPS
 
 
-def occlusion(subject: Subject, _: Options) -> tuple[Heat, int]:
+def occlusion(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
     """Return how far the logit falls where a grey window covers the slice (Zeiler and Fergus, ECCV 2014)."""
     asked = 0
 
@@ -69,7 +69,7 @@ def occlusion(subject: Subject, _: Options) -> tuple[Heat, int]:
     return _mirrored_too(subject, attribute), asked
 
 
-def _mirrored_too(subject: Subject, attribute: Attribute) -> Heat:
+def _mirrored_too(subject: ExplainedSlice, attribute: Attribute) -> Heat:
     """Return the heat of the slice, and of its mirror image mirrored back where the model answers with both."""
     if subject.predictor is None:
         raise RequestError(
@@ -81,7 +81,7 @@ def _mirrored_too(subject: Subject, attribute: Attribute) -> Heat:
     bundle = subject.predictor.bundle
     network = restored(bundle)
     prepared = prepare(subject.image, bundle.preparation, subject.frame)
-    scaled = network.door.scale(torch.from_numpy(np.array(prepared[None]))).detach()
+    scaled = network.input_layer.scale(torch.from_numpy(np.array(prepared[None]))).detach()
     heat = attribute(network, scaled, subject.target).detach()[0, 0]
     back = attribute(network, scaled.flip(3), subject.target).detach()[0, 0].flip(1)
     together = ((heat + back) / 2).numpy()

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import RequestError
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat
 from gadolin.explanations.methods.lime import kernel, linear_model
 from gadolin.explanations.methods.sampling import balanced_pairs, sized_pairs
 from gadolin.explanations.methods.shap import shapley_values
 from gadolin.explanations.methods.superpixels import Superpixels, superpixels
 from gadolin.explanations.options import Options
-from gadolin.explanations.subject import Heat, Subject
 
 __all__ = ["lime", "shap"]
 
@@ -24,7 +24,7 @@ Random = np.random.Generator
 Worth = Callable[[Superpixels, int, Random], tuple[Floats, int]]
 
 
-def lime(subject: Subject, options: Options) -> tuple[Heat, int]:
+def lime(subject: ExplainedSlice, options: Options) -> tuple[Heat, int]:
     """Return the slopes of LIME's linear model on the pixels of the slice, and how many samples it took.
 
     Of several grids, the mean of their maps.
@@ -37,7 +37,7 @@ def lime(subject: Subject, options: Options) -> tuple[Heat, int]:
     return _over_grids(subject, options, slopes)
 
 
-def shap(subject: Subject, options: Options) -> tuple[Heat, int]:
+def shap(subject: ExplainedSlice, options: Options) -> tuple[Heat, int]:
     """Return the Shapley values of the pieces on the pixels of the slice, and how many samples it took.
 
     Those of a grid sum to the probability of the class less that for the slice with every piece taken away; of several
@@ -53,7 +53,7 @@ def shap(subject: Subject, options: Options) -> tuple[Heat, int]:
     return _over_grids(subject, options, values)
 
 
-def _over_grids(subject: Subject, options: Options, worth: Worth) -> tuple[Heat, int]:
+def _over_grids(subject: ExplainedSlice, options: Options, worth: Worth) -> tuple[Heat, int]:
     """Return the mean of the maps of each grid, which have their share of the samples, and all samples taken.
 
     There are as many grids as wanted where each then has two samples for each of its pieces, else fewer.
@@ -77,6 +77,6 @@ def _over_grids(subject: Subject, options: Options, worth: Worth) -> tuple[Heat,
     return np.asarray(np.mean(maps, axis=0), np.float32), taken
 
 
-def _cut(subject: Subject, options: Options, more: float) -> Superpixels:
+def _cut(subject: ExplainedSlice, options: Options, more: float) -> Superpixels:
     """Return the superpixels of one grid; with a share of ``more`` than is usual they lie elsewhere."""
     return superpixels(subject, count=round(options.pieces * (1 + more)), fill=options.fill)

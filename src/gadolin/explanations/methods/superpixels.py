@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations.baselines import Picture, filled, head_tones, onto_pixels
-from gadolin.explanations.subject import Subject
-from gadolin.preprocessing.prepare import framed, toned
+from gadolin.explanations.explained_slice import ExplainedSlice
+from gadolin.preprocessing.prepare import crop_resize, to_uint8
 
 __all__ = ["Superpixels", "superpixels"]
 
@@ -27,7 +27,7 @@ class Superpixels:
     ``without`` (H, W) float32 is what a pixel shows where its piece is taken away.
     """
 
-    subject: Subject
+    subject: ExplainedSlice
     labels: NDArray[np.int32]
     count: int
     without: Picture
@@ -50,15 +50,15 @@ class Superpixels:
         assert predict is not None, "it comes with the predictor"
         frame, size = self.subject.frame, predictor.bundle.preparation.size
         shown = self.subject.image.pixels
-        none = framed(np.where(self.labels < 0, shown, self.without), frame.box, size, frame.black)
+        none = crop_resize(np.where(self.labels < 0, shown, self.without), frame.box, size, frame.black)
         less = shown - self.without
         pieces = np.stack(
-            [framed(np.where(self.labels == piece, less, 0), frame.box, size, 0) for piece in range(self.count)]
+            [crop_resize(np.where(self.labels == piece, less, 0), frame.box, size, 0) for piece in range(self.count)]
         ).reshape(self.count, -1)
 
         def ask(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
             pictures = none + (kept.astype(np.float32) @ pieces).reshape(-1, size, size)
-            return predict(toned(pictures, frame))
+            return predict(to_uint8(pictures, frame))
 
         return ask
 
@@ -67,7 +67,7 @@ class Superpixels:
         return np.append(worth, 0.0).astype(np.float32)[self.labels]
 
 
-def superpixels(subject: Subject, *, count: int = 60, fill: str = "blur") -> Superpixels:
+def superpixels(subject: ExplainedSlice, *, count: int = 60, fill: str = "blur") -> Superpixels:
     """Cut the head into about ``count`` pieces of like tone (masked SLIC: Achanta et al. 2012, Irving 2016).
 
     ``fill`` names what is seen in place of a piece, one of ``FILLS``. Raises RequestError for fewer than 2 pieces or an

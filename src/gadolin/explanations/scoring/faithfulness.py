@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import RequestError
 from gadolin.explanations.baselines import filled, head_mask
-from gadolin.explanations.subject import Heat, Subject
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat
 
 __all__ = ["Curves", "deletion_and_insertion"]
 
@@ -29,7 +29,7 @@ class Curves(NamedTuple):
         return below, above
 
 
-def deletion_and_insertion(subject: Subject, heat: Heat, *, fill: str = "blur", steps: int = 20) -> Curves:
+def deletion_and_insertion(subject: ExplainedSlice, heat: Heat, *, fill: str = "blur", steps: int = 20) -> Curves:
     """Return the deletion and insertion curves of heat (H, W) (RISE: Petsiuk, Das and Saenko, BMVC 2018).
 
     The pixels of the head go in ``steps`` equal shares, the hottest first, equally hot ones by chance; what is taken
@@ -66,7 +66,7 @@ def deletion_and_insertion(subject: Subject, heat: Heat, *, fill: str = "blur", 
     return Curves(deleted, inserted)
 
 
-def _answers(subject: Subject, pictures: Heat) -> NDArray[np.float64]:
+def _answers(subject: ExplainedSlice, pictures: Heat) -> NDArray[np.float64]:
     """Return the probability of the class for each of the pictures (S, H, W)."""
     blocks = [pictures[start : start + _AT_ONCE] for start in range(0, len(pictures), _AT_ONCE)]
     return np.concatenate([subject.predict(block)[:, subject.target] for block in blocks]).astype(np.float64)

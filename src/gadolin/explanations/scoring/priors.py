@@ -7,7 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from gadolin.explanations.subject import Heat
+from gadolin.explanations.explained_slice import Heat
 from gadolin.preprocessing.head import find_head, within_hull
 from gadolin.preprocessing.prepare import Frame
 from gadolin.records import Slice

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
-from gadolin.explanations.explain import explain_subject
+from gadolin.explanations.explain import explain_prepared
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat, subject
 from gadolin.explanations.options import Options
 from gadolin.explanations.registry import METHODS, method
 from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
 from gadolin.explanations.scoring.measures import average_precision, dice, energy_inside, overlap, pointing
 from gadolin.explanations.scoring.priors import PRIORS
-from gadolin.explanations.subject import Heat, Subject, subject
 from gadolin.metrics.bootstrap import Interval, group_intervals
 from gadolin.models.predictor import Predictor
 from gadolin.preprocessing.outlines import slice_and_mask
@@ -28,9 +28,9 @@ __all__ = [
     "FAITHFUL",
     "MEASURES",
     "SIZES",
-    "Kept",
     "Row",
-    "Wish",
+    "RowStore",
+    "ScoringConfig",
     "figures",
     "marked_above",
     "score_explanations",
@@ -48,7 +48,7 @@ SIZES = ("small", "middle", "large")
 _SIZE_LIMITS = (0.01, 0.03)  # of the head's area
 
 
-class Kept(Protocol):
+class RowStore(Protocol):
     """What keeps the rows of slices, by their place among the outlined ones, while others are still scored."""
 
     def rows(self, place: int) -> list[Row] | None:
@@ -59,7 +59,7 @@ class Kept(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ScoringConfig:
     """Which ``methods`` are scored, priors included, with which ``options``.
 
     What asks the model often (lime, shap, occlusion; FAITHFUL of all maps, unless ``faithfulness`` is off) sees
@@ -104,9 +104,9 @@ class Row:
 def score_explanations(
     predictor: Predictor,
     records: Sequence[Record],
-    wish: Wish | None = None,
+    wish: ScoringConfig | None = None,
     *,
-    kept: Kept | None = None,
+    kept: RowStore | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
     """Explain the named class of every slice that has an outline, by each method, and score the heat.
@@ -114,7 +114,7 @@ def score_explanations(
     What ``kept`` holds is taken from it, and it gets the rows of every slice as they are found.
     Raises DataError where no record names an outline, and what explaining raises.
     """
-    wish = wish or Wish()
+    wish = wish or ScoringConfig()
     outlined = [record for record in records if record.outlined]
     if not outlined:
         raise DataError(
@@ -138,7 +138,7 @@ def score_explanations(
     return rows
 
 
-def _of_slice(predictor: Predictor, record: Record, group: str, wish: Wish, *, often: bool) -> list[Row]:
+def _of_slice(predictor: Predictor, record: Record, group: str, wish: ScoringConfig, *, often: bool) -> list[Row]:
     """Return the rows of one slice; without ``often`` not of methods that ask often, and no curves."""
     image, mask = slice_and_mask(record)
     asked = subject(predictor, image)
@@ -189,13 +189,13 @@ def _means(scores: Sequence[tuple[float, ...]], rows: Sequence[Row]) -> tuple[In
     return group_intervals(means, [row.group for row in rows])
 
 
-def _heat(name: str, asked: Subject, wish: Wish) -> Heat:
+def _heat(name: str, asked: ExplainedSlice, wish: ScoringConfig) -> Heat:
     if name in PRIORS:
         return PRIORS[name](asked.image, asked.frame, wish.options.seed)
-    return explain_subject(asked, name, wish.options).heat
+    return explain_prepared(asked, name, wish.options).heat
 
 
-def _size(mask: NDArray[np.bool_], asked: Subject) -> str:
+def _size(mask: NDArray[np.bool_], asked: ExplainedSlice) -> str:
     share = mask.sum() / (asked.frame.box.height * asked.frame.box.width)
     return SIZES[int(np.searchsorted(_SIZE_LIMITS, share))]
 

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 __all__ = ["Values", "stored_values"]
 
 _SMOOTHER: Final = 0.8  # of the header's roughness: below it the other sign is the right one
-_WRAP: Final = 0.2  # of a step: pictures that wrap around jump by 0.34 to 0.8 of it, beneath overlays by up to 0.07
+_WRAP: Final = (
+    0.2  # of a step: pictures that wrap around jump by 0.34 to 0.8 of it, find_unlisted overlays by up to 0.07
+)
 _ENDS: Final = 16  # of a word's range is 1 / 16 at either end
 _LEAST: Final = 16  # different values at either end that make a wrap, not a padding or a caption
 
@@ -93,7 +95,7 @@ def _goes_on(whole: NDArray[Any], cut: NDArray[Any], step: int) -> bool:
     """Return whether a picture goes on where its ``cut`` values wrap around, ``step`` apart from the whole ones.
 
     Where two neighbours do, the cut ones lie far apart. What lies above a picture and is no part of it, such as an
-    overlay, makes its steps where the picture beneath is as smooth as elsewhere.
+    overlay, makes its steps where the picture find_unlisted is as smooth as elsewhere.
     """
     jumps, apart = 0.0, 0
     for axis in (0, 1):

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from gadolin.recipe import Corruptions
 from gadolin.training.augmentation.transforms import TISSUE
 
-__all__ = ["Disturbance", "disturb", "draw_disturbance"]
+__all__ = ["CorruptionDraw", "corrupt", "draw_corruptions"]
 
 _COARSE = 3
 _LINES, _SIGNS = 5, 6  # at most, of writing
@@ -23,7 +23,7 @@ _FRAMED = 0.4  # of the slices with marks
 _REACH = 0.02  # of the side: around a place of the head there is tissue so far
 
 
-class Disturbance(NamedTuple):
+class CorruptionDraw(NamedTuple):
     """The drawn parameters of N slices.
 
     ``light`` (N, 1, 3, 3) is the logarithm of a smooth field; ``bars`` (N, 30, 5) are left, top, right, bottom in
@@ -37,20 +37,20 @@ class Disturbance(NamedTuple):
     ground: Tensor
 
 
-def draw_disturbance(count: int, config: Corruptions, generator: Generator) -> Disturbance:
+def draw_corruptions(count: int, config: Corruptions, generator: Generator) -> CorruptionDraw:
     """Draw the parameters for ``count`` slices; a configuration of zeros draws what changes nothing."""
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(count, *shape, generator=generator)
 
     light = (2 * uniform(1, _COARSE, _COARSE) - 1) * (config.bias * uniform(1, 1, 1))
-    framed = uniform(1, 1) < _FRAMED
-    bars = torch.where(framed, _frames(uniform), _lines(uniform))
+    crop_resize = uniform(1, 1) < _FRAMED
+    bars = torch.where(crop_resize, _frames(uniform), _lines(uniform))
     bars = torch.where(uniform(1, 1) < config.marks, bars, 0.0)
-    return Disturbance(light, bars, uniform() < config.invert, uniform() < 0.5)
+    return CorruptionDraw(light, bars, uniform() < config.invert, uniform() < 0.5)
 
 
-def disturb(scaled: Tensor, drawn: Disturbance) -> Tensor:
+def corrupt(scaled: Tensor, drawn: CorruptionDraw) -> Tensor:
     """Return the slices (N, 1, s, s) in [0, 1] under another light, with marks on them, or with their tones turned."""
     side = scaled.shape[-1]
     field = F.interpolate(drawn.light.to(scaled), (side, side), mode="bicubic", align_corners=True)
@@ -81,7 +81,7 @@ def _marked(scaled: Tensor, bars: Tensor) -> Tensor:
     return scaled
 
 
-def _frames(uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure of draw_disturbance
+def _frames(uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure of draw_corruptions
     """Return bars along the four edges, (N, 30, 5)."""
     thick = 0.01 + 0.07 * uniform(1)
     none, whole, tone = torch.zeros_like(thick), torch.ones_like(thick), uniform(1)
@@ -95,7 +95,7 @@ def _frames(uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure o
     return F.pad(bars, (0, 0, 0, _BARS - len(edges)))
 
 
-def _lines(uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure of draw_disturbance
+def _lines(uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure of draw_corruptions
     """Return one to five lines of six upright signs each, at any place, (N, 30, 5)."""
     high, start, top = 0.02 + 0.04 * uniform(_LINES, 1), uniform(_LINES, 1), uniform(_LINES, 1)
     pace = high * (0.6 + 0.6 * uniform(_LINES, 1))

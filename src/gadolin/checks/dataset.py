@@ -16,34 +16,33 @@ from gadolin.models.bundle import Bundle
 from gadolin.preprocessing.outlines import Outlines, prepared_outlines
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import Failure, Record, slice_name
-from gadolin.splits import carry_patients, learned_before
+from gadolin.splits import learned_before, transfer_patients
 
-__all__ = ["Subject", "called", "no_sides"]
+__all__ = ["Dataset", "display_name", "no_sides"]
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Dataset:
     """A data set under audit, and perhaps another that it is compared with.
 
-    The first ``own`` of the N ``records`` are of the data set under audit, the others of the one it is compared with;
-    ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` number them the same way. Only slices that could be
-    read are among them: ``errors`` lists the others, and what could not be entered, ``left_out`` what was left out
-    without fault, ``unlisted`` the pictures in the folder that its manifest does not name, None where there is none.
-    ``whole`` are the rows in which no head was found. ``scan`` and ``against`` are what was recognised in the two
-    folders.
+    The first ``n_records`` of the N ``all_records`` belong to the data set under audit, the rest to the one that it is
+    compared with. ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` have the same order. Only readable
+    slices are included: ``errors`` lists the files that cannot be read, ``left_out`` those left out without fault,
+    ``unlisted`` the pictures that the folder holds and its manifest does not list (None without a manifest).
+    ``without_head`` are the rows in which no head was found. ``scan`` and ``against`` are the two scans.
 
-    Where they were given: ``probabilities`` (own, K) float64, out of fold, in the order of ``classes``, NaN in the rows
-    of slices that have none; ``bundle``, the model that the data set is to be used with.
+    Optional: ``probabilities`` (n_records, K) float64, out of fold, in the order of ``classes``, NaN where a slice has
+    none; ``bundle``, the model that the data set is to be used with.
     """
 
-    records: tuple[Record, ...]
-    own: int
+    all_records: tuple[Record, ...]
+    n_records: int
     facts: tuple[FileFacts, ...]
     slices: NDArray[np.uint8]
     copies: Copies
     scan: Scan
     against: Scan | None = None
-    whole: tuple[int, ...] = ()
+    without_head: tuple[int, ...] = ()
     errors: tuple[Failure, ...] = ()
     left_out: tuple[Failure, ...] = ()
     unlisted: tuple[str, ...] | None = None
@@ -53,37 +52,39 @@ class Subject:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The class names of the data set under audit, sorted."""
-        return tuple(sorted({record.label for record in self.mine}))
+        return tuple(sorted({record.label for record in self.records}))
 
     @property
-    def mine(self) -> tuple[Record, ...]:
+    def records(self) -> tuple[Record, ...]:
         """The records of the data set under audit."""
-        return self.records[: self.own]
+        return self.all_records[: self.n_records]
 
     @cached_property
-    def carried(self) -> tuple[Record, ...]:
+    def records_with_patients(self) -> tuple[Record, ...]:
         """The records under audit, with the patients of the slices that they are copies of in the other data set."""
-        return tuple(carry_patients(self.mine, self.records[self.own :], self.copies))
+        return tuple(transfer_patients(self.records, self.all_records[self.n_records :], self.copies))
 
     @cached_property
     def outlines(self) -> Outlines | None:
         """The outlines of the slices under audit, read once; None where none is named."""
-        return prepared_outlines(self.mine, Preparation(), skip=True)
+        return prepared_outlines(self.records, Preparation(), skip=True)
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
         """The parts that the data set names, such as "train" and "test"; empty where it names none."""
-        return tuple(part for part in ("train", "validation", "test") if any(one.split == part for one in self.mine))
+        return tuple(part for part in ("train", "validation", "test") if any(one.split == part for one in self.records))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What each of the N slices is called in findings, as ``called`` says; no two data sets share a name."""
-        names = [called(record.path, self.scan.root) for record in self.mine]
+        """What each of the N slices is called in findings, as ``display_name`` says; no two data sets share a name."""
+        names = [display_name(record.path, self.scan.root) for record in self.records]
         if self.against is not None:
-            names += [called(one.path, self.against.root, other=True) for one in self.records[self.own :]]
-        return tuple(slice_name(name, record.frame) for name, record in zip(names, self.records, strict=True))
+            names += [
+                display_name(one.path, self.against.root, other=True) for one in self.all_records[self.n_records :]
+            ]
+        return tuple(slice_name(name, record.frame) for name, record in zip(names, self.all_records, strict=True))
 
-    def named(self, rows: list[int] | tuple[int, ...]) -> tuple[str, ...]:
+    def names_of(self, rows: list[int] | tuple[int, ...]) -> tuple[str, ...]:
         """Return the names of ``rows``, in their order."""
         return tuple(self.names[row] for row in rows)
 
@@ -98,7 +99,7 @@ class Subject:
         return _sets(self.copies.joined)
 
 
-def called(path: Path, root: Path, *, other: bool = False) -> str:
+def display_name(path: Path, root: Path, *, other: bool = False) -> str:
     """Return what a file of the data set at ``root`` is called: its path below the folder, else its whole path.
 
     In the other data set that follows the folder's name and a colon, such as "figshare:1/7.mat".
@@ -116,10 +117,10 @@ def _sets(numbers: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted(sets, key=lambda rows: (-len(rows), rows)))
 
 
-def no_sides(subject: Subject) -> str:
+def no_sides(dataset: Dataset) -> str:
     """Return why nothing can stand on both sides of a split, as a clause; empty where it can."""
-    if len({record.fold for record in subject.mine} - {None}) > 1:
+    if len({record.fold for record in dataset.records} - {None}) > 1:
         return ""
-    if any(set(learned_before(part)).intersection(subject.parts) for part in subject.parts):
+    if any(set(learned_before(part)).intersection(dataset.parts) for part in dataset.parts):
         return ""
-    return "there is no second part to compare with" if subject.parts else "no parts and no folds are named"
+    return "there is no second part to compare with" if dataset.parts else "no parts and no folds are named"

@@ -15,13 +15,13 @@ from gadolin.models.runtime import NetworkOutput
 from gadolin.preprocessing.prepare import Box, Frame, Preparation, find_frame
 from gadolin.records import Slice
 
-__all__ = ["Subject", "class_index", "onto_slice", "reuse_output", "subject", "watched"]
+__all__ = ["ExplainedSlice", "class_index", "onto_slice", "reuse_output", "subject", "watched"]
 
 Heat = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subject:
+class ExplainedSlice:
     """One question: how ``predict`` comes to the probability of class ``target`` for ``image``.
 
     ``predict`` takes pixels (N, H, W) float32 of the slice's grid and returns probabilities (N, K). ``frame`` is where
@@ -42,7 +42,7 @@ class Subject:
 
 def subject(
     model: Predictor | Predict, image: Slice, label: str | None = None, *, classes: Sequence[str] = ()
-) -> Subject:
+) -> ExplainedSlice:
     """Return the question of what speaks for ``label`` in ``image``; without a label, for the most probable class.
 
     A callable takes pixels (N, H, W) float32 and returns probabilities (N, K); ``classes`` names its columns, "0", "1"
@@ -59,7 +59,7 @@ def subject(
             got="none was found in this one",
             remedy="give another slice",
         )
-    predict = predictor.at(image) if predictor else model
+    predict = predictor.predict_fn(image) if predictor else model
     likely = _asked(predict, image)  # type: ignore[arg-type]  # a Predictor is no Predict, and was replaced
     names = predictor.bundle.classes if predictor else tuple(classes) or tuple(map(str, range(len(likely))))
     if len(names) != len(likely):
@@ -71,14 +71,14 @@ def subject(
         )
     target = int(likely.argmax()) if label is None else class_index(label, names)
     prepared = predictor.probabilities if predictor else None
-    return Subject(image, predict, target, names[target], float(likely[target]), frame, predictor, prepared)  # type: ignore[arg-type]
+    return ExplainedSlice(image, predict, target, names[target], float(likely[target]), frame, predictor, prepared)  # type: ignore[arg-type]
 
 
 def reuse_output(predictor: Predictor, known: NDArray[np.uint8], output: NetworkOutput) -> Predictor:
     """Return a predictor that does not run the network again on one prepared slice (H, H) whose output is known."""
 
     def runtime(prepared: NDArray[np.uint8]) -> NetworkOutput:
-        return output if len(prepared) == 1 and np.array_equal(prepared[0], known) else predictor.ask(prepared)
+        return output if len(prepared) == 1 and np.array_equal(prepared[0], known) else predictor.run_network(prepared)
 
     return Predictor(predictor.bundle, runtime)
 
@@ -93,7 +93,7 @@ def watched(predictor: Predictor, watch: Callable[[int], None]) -> Predictor:
     def runtime(prepared: NDArray[np.uint8]) -> NetworkOutput:
         nonlocal done
         watch(done)
-        output = predictor.ask(prepared)
+        output = predictor.run_network(prepared)
         done += len(prepared)
         return output
 
