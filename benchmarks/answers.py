@@ -1,4 +1,4 @@
-"""Answers for slices that a network did not learn from, with logits, from which all figures can be computed anew."""
+"""Logits of held-out slices with their metadata, stored as CSV so that every score can be recomputed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from gadolin.preprocessing.cache import prepared_slices
 from gadolin.records import Record
 from gadolin.splits import grouping_keys
 
+ANSWERS = "answers.csv.gz"
+"""Name of the file in a run folder."""
+
 COLUMNS = ("picture", "digest", "group", "source", "institution", "sequence", "label", "recognised", "ood_score")
-DIGITS = 5  # of a logit
+DIGITS = 5  # decimals of a logit
 
 
 @dataclass(frozen=True)
 class Answers:
-    """N answers: what is known of each slice, the recognised sequence, its score, and ``logits`` (N, K)."""
+    """Metadata of N slices with the recognised sequence and OOD score, and their ``logits`` (N, K)."""
 
     classes: tuple[str, ...]
     facts: tuple[dict[str, str], ...]
@@ -38,7 +41,7 @@ class Answers:
         return len(self.facts)
 
     def of(self, name: str) -> NDArray[np.str_]:
-        """Return a column of facts (N,)."""
+        """Return one metadata column (N,)."""
         return np.array([one[name] for one in self.facts])
 
     def only(self, rows: NDArray[np.bool_]) -> Answers:
@@ -47,7 +50,7 @@ class Answers:
 
     @property
     def targets(self) -> NDArray[np.int64]:
-        """The class of each slice (N,); that of the first kind where the kind is not known."""
+        """The class index of each slice (N,); 0 where the kind of tumour is unknown."""
         return np.array([self.classes.index(one["label"]) if one["label"] in self.classes else 0 for one in self.facts])
 
     @property
@@ -70,11 +73,11 @@ class Answers:
 
 
 def answered(predictor: Predictor, records: Sequence[Record], cache: Path | None = None) -> Answers:
-    """Return the answers of a model for records."""
+    """Return the logits of a model for records."""
     prepared = prepared_slices(records, predictor.bundle.preparation, cache)
-    said = predictor.run_network(prepared.slices)
-    recognised = [one or "" for one in predictor.sequences(said)]
-    scores = [""] * len(records) if said.ood_score is None else [f"{one:.4f}" for one in said.ood_score]
+    output = predictor.run_network(prepared.slices)
+    recognised = [one or "" for one in predictor.sequences(output)]
+    scores = [""] * len(records) if output.ood_score is None else [f"{one:.4f}" for one in output.ood_score]
     facts = tuple(
         {
             "picture": record.path.name,
@@ -89,21 +92,21 @@ def answered(predictor: Predictor, records: Sequence[Record], cache: Path | None
         }
         for record, group, seen, score in zip(records, grouping_keys(records), recognised, scores, strict=True)
     )
-    return Answers(predictor.bundle.classes, facts, said.logits.astype(np.float64))
+    return Answers(predictor.bundle.classes, facts, output.logits.astype(np.float64))
 
 
 def probabilities_of(answers: Answers, bundle: Bundle) -> NDArray[np.float32]:
-    """Return the probabilities (N, K) that a bundle's calibration makes of the logits."""
+    """Return the probabilities (N, K) of the logits, calibrated by a bundle."""
     return class_probabilities(answers.logits, bundle, recognised_of(answers))
 
 
 def recognised_of(answers: Answers) -> list[str | None]:
-    """Return the N sequences that were recognised, or None."""
+    """Return the N recognised sequences, None where there is none."""
     return [one or None for one in answers.of("recognised").tolist()]
 
 
 def write_answers(path: Path, answers: Answers) -> None:
-    """Write answers as compressed CSV; the same answers give the same bytes."""
+    """Write answers as gzipped CSV; the bytes depend on the answers alone."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*COLUMNS, *(f"z_{name}" for name in answers.classes)))
@@ -113,7 +116,7 @@ def write_answers(path: Path, answers: Answers) -> None:
 
 
 def read_answers(path: Path) -> Answers:
-    """Read what ``write_answers`` wrote."""
+    """Read a file of ``write_answers``."""
     with gzip.open(path, "rt", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     classes = tuple(name.removeprefix("z_") for name in rows[0] if name.startswith("z_"))
@@ -122,6 +125,6 @@ def read_answers(path: Path) -> Answers:
 
 
 def joined_answers(parts: Sequence[Answers]) -> Answers:
-    """Return the answers of several networks, each for its own slices, as one."""
+    """Concatenate the answers of several networks for different slices."""
     facts = tuple(one for part in parts for one in part.facts)
     return Answers(parts[0].classes, facts, np.concatenate([part.logits for part in parts]))

@@ -1,7 +1,7 @@
-"""What a command costs: wall seconds from start to end, and the peak memory of the largest of its processes.
+"""Wall time of a command and the peak memory of its largest process.
 
-Run as a script, this is the small process between a benchmark and the command: Linux counts the memory of whatever
-starts a command into the command's peak.
+Run as a script, this file is a small process between a benchmark and the command: Linux counts the memory of the parent
+into the peak of a child.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Cost(NamedTuple):
 
 
 def measured(command: list[str]) -> Cost:
-    """Run a command, its output thrown away; raises CalledProcessError where it fails."""
-    between = [sys.executable, "-S", __file__, *command]
-    seconds, kibibytes = subprocess.run(between, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    """Run a command and discard its output; raises CalledProcessError if it fails."""
+    script = [sys.executable, "-S", __file__, *command]
+    seconds, kibibytes = subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     return Cost(float(seconds), float(kibibytes) / 1024)
 
 

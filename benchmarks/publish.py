@@ -1,9 +1,10 @@
-"""What the benchmarks share: they write what they measured to a section of a page of docs/, replaced whole."""
+"""Shared by the benchmarks: publishing a result, tables and intervals in Markdown, and tables of predictions."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,15 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.results import DOCS_PAGES, ROOT, Result, render, store
 from gadolin.metrics.bootstrap import group_intervals, unanimous_interval
 from gadolin.metrics.scores import ratio
 from gadolin.metrics.table import Table, write_table
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 def publish(
-    section: str,
+    name: str,
     title: str,
     lines: list[str],
     *,
@@ -29,44 +29,23 @@ def publish(
     page: str = "results.md",
     pictures: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Print a section; with ``write`` put it into a page of docs/, its lines where README.md or the card has the marks.
+    """Print a result; with ``write`` store it as docs/results/NAME.json and render the pages of docs/.
 
-    ``pictures`` (PNG, by what they show) are kept in docs/images and follow the lines on the page.
+    ``pictures`` (PNG by title) are written to docs/images. README.md is rendered by ``python -m benchmarks render``.
     """
-    script = Path(sys.argv[0]).resolve().relative_to(ROOT)
-    command = " ".join(["python", script.as_posix(), *_without_folders(sys.argv[1:])])
-    where = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    images = {shows: f"{name}-{shows.lower().replace(' ', '-')}.png" for shows in pictures or {}}
+    machine = (
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
+    command = " ".join([sys.argv[0], shlex.join(_without_folders(sys.argv[1:]))]).rstrip()
     date = datetime.now(UTC).date().isoformat()
-    body = [f"## {title}", "", f"`{command}` ({date}; {where})", "", *lines]
-    print("\n".join(body))
+    result = Result(name, title, command, date, machine, lines, images, page)
+    print("\n".join(result.section()))
     if write:
-        results, readme = ROOT / "docs" / page, ROOT / "README.md"
-        if f"<!-- begin {section} -->" not in results.read_text(encoding="utf-8"):
-            marks = f"\n<!-- begin {section} -->\n<!-- end {section} -->\n"
-            results.write_text(results.read_text(encoding="utf-8") + marks, encoding="utf-8")
-        _fill(results, section, [*body, *_kept(section, pictures or {})])
-        for elsewhere in (readme, ROOT / "docs" / "model-card.md"):
-            _fill(elsewhere, section, lines)
-
-
-def _kept(section: str, pictures: Mapping[str, bytes]) -> list[str]:
-    """Write the pictures of a section and return the lines that show them."""
-    lines = []
-    for shows, png in pictures.items():
-        name = f"{section}-{shows.lower().replace(' ', '-')}.png"
-        (ROOT / "docs" / "images" / name).write_bytes(png)
-        lines += ["", f"![{shows}](images/{name})"]
-    return lines
-
-
-def _fill(path: Path, section: str, lines: list[str]) -> None:
-    """Replace what stands between the two marks of a section, if they are there."""
-    text = path.read_text(encoding="utf-8")
-    begin, end = f"<!-- begin {section} -->", f"<!-- end {section} -->"
-    before, found, rest = text.partition(begin)
-    if found:
-        text = "\n".join([before + begin, *lines, end]) + rest.partition(end)[2]
-        path.write_text(text, encoding="utf-8")
+        for shows, png in (pictures or {}).items():
+            (ROOT / "docs" / "images" / images[shows]).write_bytes(png)
+        store(result)
+        render(DOCS_PAGES)
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -74,26 +53,26 @@ def markdown(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows]]
 
 
-def shown(value: object) -> str:
-    """Return a figure with its interval, as metrics.json holds it, in words."""
+def with_interval(value: object) -> str:
+    """Return a value of metrics.json in percent with its 95 % interval."""
     assert isinstance(value, dict), "a figure with its interval"
     spread = "no interval" if value["low"] is None else f"{100 * value['low']:.1f}-{100 * value['high']:.1f}"
     return f"{100 * value['value']:.1f} % ({spread})"
 
 
 def percent(value: float) -> str:
-    """Return a share in percent."""
+    """Return a proportion (0 to 1) in percent."""
     return f"{100 * value:.1f} %"
 
 
 def share(part: int, whole: int) -> str:
-    """Return a share in percent with its Wilson interval, which takes rows for independent."""
+    """Return a proportion in percent with its Wilson interval, which assumes independent rows."""
     low, high = wilson(part / whole, whole)
     return f"{100 * part / whole:.2f} % ({100 * low:.2f}-{100 * high:.2f})"
 
 
 def wilson(value: float, trials: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share over ``trials``."""
+    """Return the 95 % Wilson interval of a proportion over ``trials``."""
     z = 1.959964
     middle = (value + z**2 / (2 * trials)) / (1 + z**2 / trials)
     reach = z / (1 + z**2 / trials) * (value * (1 - value) / trials + z**2 / (4 * trials**2)) ** 0.5
@@ -101,7 +80,7 @@ def wilson(value: float, trials: int) -> tuple[float, float]:
 
 
 def resampled(part: NDArray[np.bool_], whole: NDArray[np.bool_], groups: Sequence[str]) -> str:
-    """Return the share of ``part`` in ``whole``, of rows (N,), in percent, with an interval that resamples groups."""
+    """Return the share of ``part`` in ``whole``, both (N,), in percent, with a bootstrap interval over groups."""
 
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return ratio(weights @ (part & whole), weights @ whole)[:, None]
@@ -109,26 +88,26 @@ def resampled(part: NDArray[np.bool_], whole: NDArray[np.bool_], groups: Sequenc
     (found,) = group_intervals(statistic, groups)
     if found.value in (0.0, 1.0):
         found = unanimous_interval(found.value, len({groups[row] for row in np.flatnonzero(whole)}))
-    return shown(found.as_json())
+    return with_interval(found.as_json())
 
 
-def keep(name: str, table: Table) -> None:
-    """Write the row-level predictions behind a table of figures to docs/predictions, without folder names."""
+def keep_predictions(name: str, table: Table) -> None:
+    """Write a table of predictions to docs/predictions, without folder names."""
     bare = replace(table, paths=tuple(Path(path).name for path in table.paths))
-    write_table(kept_at(name), bare)
+    write_table(predictions_path(name), bare)
 
 
-def kept_at(name: str) -> Path:
-    """Return where ``keep`` writes."""
+def predictions_path(name: str) -> Path:
+    """Return the path that ``keep_predictions`` writes to."""
     return ROOT / "docs" / "predictions" / f"{name}.csv.gz"
 
 
-def say(done: int, total: int, what: str) -> None:
-    """Print how far a training is, now and then."""
+def print_progress(done: int, total: int, what: str) -> None:
+    """Print the progress of a training every 50 steps and at the end."""
     if done % 50 == 0 or done == total:
         print(f"{what}: {done}/{total}", flush=True)
 
 
 def _without_folders(arguments: list[str]) -> list[str]:
-    """Return the arguments with the folders of this machine left out."""
+    """Return the arguments with paths reduced to their last part."""
     return [Path(each).name if "/" in each else each for each in arguments]

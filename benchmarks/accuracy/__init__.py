@@ -1,0 +1,1 @@
+"""Classification accuracy, calibration, abstention and out-of-distribution detection."""

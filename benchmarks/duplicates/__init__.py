@@ -1,0 +1,1 @@
+"""Duplicate detection, compared with other tools."""

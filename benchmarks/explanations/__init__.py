@@ -1,0 +1,1 @@
+"""Explanations: scores against outlines, sanity checks, and comparisons with other packages."""

@@ -1,0 +1,1 @@
+"""The package itself: structure, file formats, regression cases and backbones."""

@@ -1,0 +1,1 @@
+"""The service: load, memory, network access, and native libraries in the sandbox."""

@@ -1,0 +1,1 @@
+"""Time and memory of reading, preparation, prediction and training."""

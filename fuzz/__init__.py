@@ -1,0 +1,1 @@
+"""Fuzzing of the readers, the folder scan and the service."""

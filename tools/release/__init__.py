@@ -1,0 +1,1 @@
+"""Training of the packaged model and making of its bundle."""
