@@ -1,1 +1,1 @@
-"""A trained model as it is used: bundle, runtime, predictor, decision, and where it comes from. No torch."""
+"""Use of a trained model: bundle, runtime, predictor, decision, provenance. No torch."""

@@ -1,6 +1,6 @@
-"""The bundle: ``model.onnx`` and ``bundle.json``, all that a prediction needs. No pickle, digests checked.
+"""The bundle, a model as files: ``model.onnx``, ``bundle.json`` and optionally ``weights.safetensors``.
 
-``weights.safetensors`` may lie beside them, for training that starts from this model.
+The first two suffice for predictions; the weights are for fine-tuning. No pickle; digests are verified.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ _WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What travels with the weights.
+    """The settings of a model, and the paths of its graph and weights.
 
-    ``classes`` fixes the order of the logits, here and nowhere else. The graph takes prepared slices (N, size, size)
-    uint8 and returns logits (N, K), features (N, F) and evidence (N, K, h, w) float32; softmax, ``temperature`` and
-    abstention happen at run time: below the probability ``confidence_threshold``, and above the out-of-distribution
-    score ``ood_threshold`` if the graph has that output and the threshold is not 0. ``head_counter`` names the rule by
-    which pictures of several slices are declined (``montage.HEAD_COUNTER``); where it is empty, as in bundles of format
-    1, none is. ``sequence`` lists the MRI sequences that the graph recognises, ``p_tumour`` the calibrations of its
-    tumour probability, ``validated`` the classes and sequences that it was validated on; they are None where the model
-    has no such output or no such list. ``facts`` describe where it comes from.
+    ``classes`` defines the order of the logits. The graph takes prepared slices (N, size, size) uint8 and returns
+    logits (N, K), features (N, F) and evidence (N, K, h, w) float32. Softmax, ``temperature`` and abstention are
+    applied at run time: the model abstains below the probability ``confidence_threshold``, and above the OOD score
+    ``ood_threshold`` if the graph has that output and the threshold is not 0. ``head_counter`` identifies the rule that
+    declines pictures of several slices (``montage.HEAD_COUNTER``); if it is empty, as in bundles of format 1, none is
+    declined. ``sequence`` lists the MRI sequences that the graph recognises, ``p_tumour`` the calibrations of its
+    tumour probability, ``validated`` the classes and sequences that it was validated on; they are None if the model has
+    no such output or list. ``facts`` describe the provenance.
     """
 
     folder: Path
@@ -77,19 +77,19 @@ class Bundle:
 
     @property
     def weights(self) -> Path:
-        """The safetensors file to go on training from; a bundle may come without it."""
+        """The safetensors file for fine-tuning; a bundle may lack it."""
         return self.folder / _WEIGHTS
 
     def tumour_scale(self, sequence: str | None) -> TumourScale | None:
-        """Return how the tumour's logit becomes a probability on a sequence; None where that is not calibrated."""
+        """Return the scale of the tumour probability for a sequence; None if that probability is not calibrated."""
         if self.p_tumour is None:
             return None
-        own = {one.sequence: one for one in self.p_tumour}
-        return own.get(sequence or "", own[""])
+        scales = {one.sequence: one for one in self.p_tumour}
+        return scales.get(sequence or "", scales[""])
 
     @property
     def digest(self) -> str:
-        """A digest of all that decides an answer: graph, classes, preparation, temperature, bounds, head counter."""
+        """A digest of all that decides a prediction, such as graph, classes, preparation, calibration, thresholds."""
         decisive = [
             self.graph_digest,
             self.classes,
@@ -112,14 +112,14 @@ class Bundle:
 
 
 def write_bundle(bundle: Bundle) -> None:
-    """Write ``bundle.json`` beside the graph; written last, it marks the bundle as whole."""
+    """Write ``bundle.json`` beside the graph; it is written last and marks the bundle as complete."""
     write_json(bundle.folder / FACTS, bundle.as_json())
 
 
 def read_bundle(model: Path | str | None) -> Bundle:
-    """Read a bundle from where :func:`model_place` says, or from the run folder there; the graph's digest is verified.
+    """Read a bundle, given as :func:`model_place` accepts it or as a run folder; verify the digest of its graph.
 
-    Raises BundleError where it is missing, damaged or of another format.
+    Raises BundleError if it is missing, damaged or of another format.
     """
     folder = model_folder(model)
     try:
@@ -130,9 +130,9 @@ def read_bundle(model: Path | str | None) -> Bundle:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BundleError(
             code="bundle_damaged",
-            rule="a bundle must be whole",
+            rule="a bundle must be valid",
             got=f"this one is damaged ({error})",
-            remedy="fetch it again or export it anew",
+            remedy="download or export it again",
             path=folder / FACTS,
         ) from error
 
@@ -148,14 +148,14 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
         )
     written = content.pop("digest")
     if version < FORMAT_VERSION:
-        content = _of_this_format(content)
+        content = _current_format(content)
     known = [item.name for item in fields(Bundle)]
     for key in content:
         if key not in known:
             raise BundleError(
                 code="bundle_key_unknown",
                 rule=f"unknown bundle key {key!r}{suggestion(key, known)}",
-                remedy="fetch the bundle again",
+                remedy="download the bundle again",
             )
     try:
         preparation = Preparation.from_json(content.pop("preparation"))
@@ -178,8 +178,8 @@ def _bundle(folder: Path, content: dict[str, Any]) -> Bundle:
     return bundle
 
 
-def _of_this_format(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a bundle of format 1 or 2 under the keys of this format."""
+def _current_format(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a bundle of format 1 or 2 under the keys of the current format."""
     content = {_OLDER_KEYS.get(key, key): value for key, value in content.items()}
     facts = content.get("facts")
     if isinstance(facts, dict) and "went_on_from" in facts:
@@ -188,13 +188,13 @@ def _of_this_format(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_digest(bundle: Bundle, digest: str) -> None:
-    """Raise BundleError where a bundle decides otherwise than the one of that digest."""
+    """Raise BundleError if the digest of a bundle is not ``digest``."""
     if bundle.digest != digest:
         raise BundleError(
             code="bundle_changed",
-            rule="a bundle must be as it was written",
+            rule="a bundle must be unchanged",
             got="its digest differs",
-            remedy="fetch or export it again",
+            remedy="download or export it again",
             path=bundle.folder / FACTS,
         )
 
@@ -205,47 +205,50 @@ def _check_values(bundle: Bundle) -> None:
             code="bundle_invalid",
             rule="a bundle's facts and metrics must be JSON objects",
             got="these are not",
-            remedy="fetch it again",
+            remedy="download it again",
         )
     if bundle.head_counter not in ("", HEAD_COUNTER):
         raise BundleError(
             code="bundle_counter_unknown",
             rule=f"a bundle's head counter must be {HEAD_COUNTER!r} or none",
-            got=f"this one names {bundle.head_counter!r}",
+            got=f"this one has {bundle.head_counter!r}",
             remedy="install the Gadolin that wrote it",
         )
     if len(set(bundle.classes)) < max(2, len(bundle.classes)):
         raise BundleError(
             code="bundle_invalid",
-            rule="a bundle must have two different classes or more",
-            remedy="fetch it again",
+            rule="a bundle must have two or more classes, all different",
+            remedy="download it again",
         )
     if not bundle.temperature > 0 or not 0 <= bundle.confidence_threshold <= 1 or not bundle.ood_threshold >= 0:
         got = f"{bundle.temperature}, {bundle.confidence_threshold} and {bundle.ood_threshold}"
         raise BundleError(
             code="bundle_invalid",
-            rule=("a bundle must have a positive temperature, a threshold in 0 to 1 and a bound of 0 or more"),
+            rule=(
+                "a bundle must have a positive temperature, a confidence threshold in 0 to 1 "
+                "and an OOD threshold of 0 or more"
+            ),
             got=f"got {got}",
-            remedy="fetch it again",
+            remedy="download it again",
         )
     require_scales(bundle.p_tumour)
 
 
 def require_weights(bundle: Bundle) -> Path:
-    """Return the path of the bundle's weights; raises BundleError where they are missing or not those it names."""
+    """Return the path of the bundle's weights; raises BundleError if they are missing or their digest differs."""
     if not bundle.weights.is_file():
         raise BundleError(
             code="bundle_without_weights",
-            rule="a bundle to start from must hold weights.safetensors",
-            got=f"{bundle.folder} does not",
+            rule="fine-tuning needs a bundle with weights.safetensors",
+            got=f"{bundle.folder} has none",
             remedy="choose another",
         )
     if file_digest(bundle.weights) != bundle.weights_digest:
         raise BundleError(
             code="bundle_changed",
-            rule="the weights must be those that the bundle names",
+            rule="the weights must match the digest in bundle.json",
             got="their digest differs",
-            remedy="fetch it again",
+            remedy="download it again",
             path=bundle.weights,
         )
     return bundle.weights
@@ -257,16 +260,16 @@ def _check_graph(bundle: Bundle) -> None:
     except DataError as error:
         raise BundleError(
             code="bundle_without_network",
-            rule="a bundle must hold its network",
+            rule="a bundle must contain model.onnx",
             got="this one does not",
-            remedy="fetch the bundle again",
+            remedy="download the bundle again",
             path=bundle.graph,
         ) from error
     if digest != bundle.graph_digest:
         raise BundleError(
             code="bundle_changed",
-            rule="the network must be the one that the bundle names",
+            rule="the network must match the digest in bundle.json",
             got="its digest differs",
-            remedy="fetch the bundle again",
+            remedy="download the bundle again",
             path=bundle.graph,
         )

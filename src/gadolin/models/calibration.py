@@ -1,4 +1,4 @@
-"""How a model's answers are calibrated and what they were validated on: values that its bundle holds."""
+"""Calibration of the tumour probability and validation counts, as stored in a bundle."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from gadolin.errors import BundleError
 
 __all__ = ["TumourScale", "Validation", "logistic", "require_scales"]
 
-_FAR = 1000.0  # of a logit
+_FAR = 1000.0  # offset, in logits
 _LARGEST = 500.0  # of a logit, beyond which a probability is 0 or 1
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """A class and sequence that a model was validated on: ``right`` of ``slices`` slices, of ``patients`` patients.
+    """A class and sequence that a model was validated on.
 
-    The slices are those that it answered; for a kind of tumour, those on which it predicted one.
+    Of ``slices`` slices of ``patients`` patients, ``right`` were classified correctly. Only answered slices count; for
+    a kind of tumour, only those on which the model predicted a tumour.
     """
 
     label: str
@@ -32,10 +33,10 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class TumourScale:
-    """How the tumour's logit z becomes a probability, 1 / (1 + exp(-(scale z + offset))) (Platt 1999).
+    """Platt scaling of the tumour logit z: probability 1 / (1 + exp(-(scale z + offset))) (Platt 1999).
 
-    Where the likelier of tumour and none is below ``threshold``, in [0.5, 1], neither is stated. It holds for slices
-    that are recognised as ``sequence``; "" for all that have no scale of their own.
+    The model abstains if neither tumour nor no tumour reaches the probability ``threshold``, in [0.5, 1]. The scale
+    applies to slices recognised as ``sequence``; "" applies to every sequence without a scale.
     """
 
     scale: float = 1.0
@@ -50,19 +51,19 @@ def logistic(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def require_scales(scales: Sequence[TumourScale] | None) -> None:
-    """Raise BundleError unless each scale makes sense, with one for all sequences and one at most for each of them."""
+    """Raise BundleError unless every scale is valid and exactly one is for all sequences."""
     for scale in scales or ():
         if not (scale.scale > 0 and abs(scale.offset) < _FAR and 0.5 <= scale.threshold <= 1):
             raise BundleError(
                 code="bundle_invalid",
                 rule="the tumour's scale must be positive, its offset finite and its threshold in 0.5 to 1",
                 got=f"got {scale.scale}, {scale.offset} and {scale.threshold}",
-                remedy="fetch it again",
+                remedy="download it again",
             )
     if scales is not None and [one.sequence for one in scales].count("") != 1:
         raise BundleError(
             code="bundle_invalid",
-            rule="the tumour's scales must be one for all sequences, and one at most for each of them",
+            rule="a bundle must have one tumour scale for all sequences, and at most one for each sequence",
             got=f"got {len(scales)}",
-            remedy="fetch it again",
+            remedy="download it again",
         )

@@ -14,12 +14,12 @@ __all__ = ["FACTS", "GRAPH", "SHIPPED", "beside", "model_folder", "model_place",
 FACTS = "bundle.json"
 GRAPH = "model.onnx"
 _RULE = "a model must be a run folder or a bundle"
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?P<rest>.*)", re.DOTALL)  # a Path has one slash left
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?P<rest>.*)", re.DOTALL)  # a Path collapses two slashes
 _PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
 
 
 SHIPPED = Path(__file__).with_name("shipped")
-"""The bundle that comes with the package."""
+"""The packaged bundle."""
 
 
 def model_place(model: Path | str | None) -> Path:
@@ -28,13 +28,13 @@ def model_place(model: Path | str | None) -> Path:
 
 
 def beside(model: Path | str | None) -> Path:
-    """Return where reports on a model go by default: into its folder, of the packaged one into the working folder."""
+    """Return the default folder for reports on a model: its own, or the working folder for the packaged model."""
     place = model_place(model)
     return Path() if place == SHIPPED else place
 
 
 def model_folder(model: Path | str | None) -> Path:
-    """Return the folder of a bundle: ``model`` itself, or within a run folder; BundleError says what else it is."""
+    """Return the bundle folder of ``model``, which is a bundle or a run folder; raises BundleError otherwise."""
     model = model_place(model)
     url = _URL.match(str(model))
     if url is not None:
@@ -47,8 +47,8 @@ def model_folder(model: Path | str | None) -> Path:
     try:
         if model.is_file():
             raise _not_a_folder(model)
-        found = next((each for each in (model, model / "bundle") if (each / FACTS).is_file()), None)
-        there = model.exists()
+        found = next((folder for folder in (model, model / "bundle") if (folder / FACTS).is_file()), None)
+        exists = model.exists()
     except OSError as error:
         raise BundleError(
             code="model_unreadable",
@@ -58,7 +58,7 @@ def model_folder(model: Path | str | None) -> Path:
         ) from error
     if found is not None:
         return found
-    if not there:
+    if not exists:
         raise BundleError(
             code="model_not_found",
             rule=_RULE,
@@ -68,31 +68,31 @@ def model_folder(model: Path | str | None) -> Path:
     raise BundleError(
         code="model_incomplete",
         rule=_RULE,
-        got=f"{model} holds no {FACTS}",
+        got=f"{model} contains no {FACTS}",
         remedy="resume the run" if RunFolder(model).exists else f"give a folder with {FACTS}, as gadolin train writes",
     )
 
 
 def _not_a_folder(model: Path) -> BundleError:
-    """Return what is wrong with a file in place of a model, and what to give instead."""
+    """Return the error for a file in place of a model, with what to give instead."""
     if (model.parent / FACTS).is_file():
-        remedy = f"give the folder that it lies in, {model.parent}"
+        remedy = f"give its folder, {model.parent}"
     elif model.suffix.lower() in _PACKED:
         remedy = "unpack it and give the folder"
     else:
-        remedy = f"give a folder with {FACTS} and {GRAPH}, as gadolin train writes; others cannot be used"
+        remedy = f"give a folder with {FACTS} and {GRAPH}, as gadolin train writes; other formats are not supported"
     return BundleError(code="model_is_a_file", rule=_RULE, got=f"{model} is a file", remedy=remedy)
 
 
 def require_folder_of_its_own(folder: Path) -> None:
-    """Raise DataError if ``folder`` is a run or a bundle, OutputError if nothing can be written in it.
+    """Raise DataError if ``folder`` is a run or a bundle, OutputError if it is not writable.
 
-    A report is not written among the files of a run or of a bundle; an earlier report may be replaced.
+    A report must not mix with the files of a run or bundle; it may replace an earlier report.
     """
     if RunFolder(folder).exists or (folder / FACTS).is_file():
         raise DataError(
             code="output_not_empty",
-            rule="a report needs a folder of its own",
+            rule="a report needs a separate folder",
             got=f"{folder} is a run or a bundle",
             remedy="choose another --out",
         )

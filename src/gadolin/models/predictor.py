@@ -1,4 +1,4 @@
-"""Slices in, predictions out; the same code behind the command line, Python and the service. No torch."""
+"""Slices in, predictions out; shared by the command line, the Python interface and the service. No torch."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ __all__ = ["Inspected", "Predict", "Predictor"]
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _BATCH = 4  # more is no faster on a CPU and takes more memory
 _REASONS = {
-    "colour_image": "the picture shows true colours, which no MRI slice does",
-    "several_slices": "the picture shows several slices; a prediction is for one",
-    "out_of_distribution": "the picture looks like nothing that the model was trained on",
-    "low_confidence": "no class reaches a probability of {threshold:.4g}",
-    "tumour_uncertain": "neither a tumour nor its absence reaches a probability of {threshold:.4g}",
-    "kind_uncertain": "tumour suspected (probability {p_tumour:.2f}); no kind reaches {threshold:.4g}",
-    "kind_not_validated": "tumour suspected on {sequence} (probability {p_tumour:.2f}); kind not determined",
-    "sequence_not_validated": "no tumour seen, but the model was not validated on {sequence}",
+    "colour_image": "colour image; MRI slices are greyscale",
+    "several_slices": "several slices in one image; a prediction is for one slice",
+    "out_of_distribution": "out of distribution: unlike the training data",
+    "low_confidence": "low confidence: no class reaches a probability of {threshold:.4g}",
+    "tumour_uncertain": "uncertain: neither tumour nor no tumour reaches a probability of {threshold:.4g}",
+    "kind_uncertain": "tumour suspected (probability {p_tumour:.2f}); no kind reaches a probability of {threshold:.4g}",
+    "kind_not_validated": "tumour suspected (probability {p_tumour:.2f}); its kind was not validated on {sequence}",
+    "sequence_not_validated": "no tumour predicted, but the model was not validated on {sequence}",
 }
-_UNKNOWN_SEQUENCE = "a sequence that the model does not recognise"
+_UNKNOWN_SEQUENCE = "an unrecognised sequence"
 
 
 class Inspected(NamedTuple):
-    """A prepared slice (H, H) uint8, the reason code for which its picture is declined, or None, and its sequence.
+    """A prepared slice (H, H) uint8, the code of a reason to decline its picture, or None, and its ``header``.
 
-    ``header`` is the MRI sequence by the file's header, or empty.
+    ``header`` is the MRI sequence in the file's header, or empty.
     """
 
     prepared: NDArray[np.uint8]
@@ -47,10 +47,10 @@ class Inspected(NamedTuple):
 
 
 class Predictor:
-    """Answers with one bundle; immutable, safe to share between threads.
+    """Predicts with one bundle; immutable and thread-safe.
 
-    It travels to other processes, forked or spawned: where the model lies and its digest are sent, and it is opened
-    again there. A model that has changed since is a BundleError.
+    It can be sent to other processes, forked or spawned, as the path and digest of its bundle. The other process opens
+    the bundle again and raises BundleError if it has changed.
     """
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
@@ -59,9 +59,9 @@ class Predictor:
 
     @classmethod
     def load(cls, model: Path | str | None = None, *, runtime: str = "onnxruntime", threads: int = 0) -> Predictor:
-        """Load a bundle, or the bundle of a run folder; None or "shipped" is the one that comes with the package.
+        """Load a bundle, or the bundle of a run folder; None or "shipped" is the packaged model.
 
-        Raises BundleError where it is missing or damaged.
+        Raises BundleError if it is missing or damaged.
         """
         if model is not None and not isinstance(model, str | Path):
             raise RequestError(
@@ -78,13 +78,13 @@ class Predictor:
         return f"Predictor({self.bundle.digest}: {', '.join(self.bundle.classes)}; {self.bundle.folder})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel as the place and the digest of the bundle; raises RequestError with a runtime of one's own."""
+        """Pickle as the path and digest of the bundle; raises RequestError with a custom runtime."""
         if not isinstance(self._runtime, Opened):
             raise RequestError(
                 code="predictor_cannot_travel",
-                rule="a predictor that is sent to other processes must be loaded by Predictor.load",
-                got=f"this one answers by a {type(self._runtime).__name__}",
-                remedy="load it there",
+                rule="a predictor that is sent to another process must come from Predictor.load",
+                got=f"this one uses a {type(self._runtime).__name__}",
+                remedy="load it in that process",
             )
         place = None if self.bundle.folder == SHIPPED else str(self.bundle.folder.absolute())
         return _loaded, (place, self.bundle.digest, self._runtime.name, self._runtime.threads)
@@ -101,32 +101,32 @@ class Predictor:
         """Return the prediction for a slice, or a list with one for each of several.
 
         A slice is given as the path of a file that holds one, as a Slice, or as an array (H, W): uint8 from 0 to 255,
-        or another integer or floating type of any range. ``paths`` are names to answer with; a file has its own.
-        Of files that hold several slices, and where some may be damaged, ``gadolin.predict_files`` answers for all.
+        or another integer or floating type of any range. ``paths`` are the names in the predictions; a file keeps its
+        own. For files that hold several slices or may be damaged, use ``gadolin.predict_files``.
 
-        Raises RequestError for anything else, ReadError for a file that cannot be read and pixels that are not finite.
+        Raises RequestError for any other input, ReadError for an unreadable file or pixels that are not finite.
         """
         given = slices_from(slices, paths)
         if not given.slices:
             return []
-        answers = self.predict_inspected([self.inspect(image) for image in given.slices], given.names)
-        return answers[0] if given.alone else answers
+        predictions = self.predict_inspected([self.inspect(image) for image in given.slices], given.names)
+        return predictions[0] if given.alone else predictions
 
     def inspect(self, image: Slice) -> Inspected:
-        """Return what is needed of a slice to answer for it; may be called from several threads."""
+        """Prepare a slice for prediction and check for reasons to decline it; thread-safe."""
         several = bool(self.bundle.head_counter) and count_heads(image) > 1
         declined = self.decline_reason(colour=image.colour, several=several)
         return Inspected(prepare(image, self.bundle.preparation), declined, image.sequence)
 
     def predict_inspected(self, inspected: Sequence[Inspected], names: Sequence[str]) -> list[Prediction]:
-        """Return one prediction for each slice that was inspected at, one or more, with its name."""
+        """Return one prediction for each inspected slice, one or more, with its name."""
         output = self.run_network(np.stack([one.prepared for one in inspected]))
         return self.decide(output, inspected, names)
 
     def decline_reason(self, *, colour: bool, several: bool) -> str | None:
-        """Return the reason code for which a picture is declined whatever the network says of it, or None.
+        """Return the code of a reason to decline a picture regardless of the network's output, or None.
 
-        ``colour``: it shows true colours; ``several``: ``count_heads`` sees several slices, which is heeded where the
+        ``colour``: it is a colour picture; ``several``: ``count_heads`` found several slices, which counts only if the
         bundle has a head counter.
         """
         if colour:
@@ -134,19 +134,19 @@ class Predictor:
         return "several_slices" if self.bundle.head_counter and several else None
 
     def decide(self, output: NetworkOutput, inspected: Sequence[Inspected], names: Sequence[str]) -> list[Prediction]:
-        """Return one prediction for each slice from what the graph output of it, and what was seen of its picture."""
+        """Return one prediction for each slice from the graph's output and the inspected slices."""
         sequences = self.sequences(output)
-        likely = class_probabilities(output.logits, self.bundle, sequences)
-        facts = zip(likely, sequences, inspected, self.is_out_of_distribution(output).tolist(), names, strict=True)
+        probabilities = class_probabilities(output.logits, self.bundle, sequences)
+        unlike = self.is_out_of_distribution(output).tolist()
         return [
             self._prediction(
-                row, sequence, name, one._replace(declined=one.declined or ("out_of_distribution" if odd else None))
+                row, sequence, name, one._replace(declined=one.declined or ("out_of_distribution" if is_ood else None))
             )
-            for row, sequence, one, odd, name in facts
+            for row, sequence, one, is_ood, name in zip(probabilities, sequences, inspected, unlike, names, strict=True)
         ]
 
     def sequences(self, output: NetworkOutput) -> list[str | None]:
-        """Return the MRI sequence of each slice as the graph recognises it, None where it does not."""
+        """Return the MRI sequence that the graph recognises in each slice, or None."""
         if output.sequence is None or self.bundle.sequence is None:
             return [None] * len(output.logits)
         best = output.sequence.argmax(axis=1).tolist()
@@ -154,12 +154,12 @@ class Predictor:
         return [self.bundle.sequence[place] if known else None for place, known in zip(best, sure, strict=True)]
 
     def run_network(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
-        """Return everything that the graph says of prepared slices (N, H, H) uint8, N at least 1."""
+        """Return all outputs of the graph for prepared slices (N, H, H) uint8, N at least 1."""
         starts = range(0, len(prepared), _BATCH)
         return NetworkOutput.joined([self._runtime(prepared[start : start + _BATCH]) for start in starts])
 
     def is_out_of_distribution(self, output: NetworkOutput) -> NDArray[np.bool_]:
-        """Return (N,): which slices are stranger than the bundle's bound; none where it has no bound."""
+        """Return (N,) bool: which slices have an OOD score above the bundle's threshold, if it has one."""
         if output.ood_score is None or not self.bundle.ood_threshold:
             return np.zeros(len(output.logits), np.bool_)
         return np.asarray(~(output.ood_score <= self.bundle.ood_threshold))
@@ -174,13 +174,13 @@ class Predictor:
         return self.run_network(prepared).logits
 
     def evidence(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the evidence for each class at each place (N, K, h, w) float32 of prepared slices (N, H, H) uint8."""
+        """Return the evidence map of each class (N, K, h, w) float32 for prepared slices (N, H, H) uint8."""
         return self.run_network(prepared).evidence
 
     def predict_fn(self, image: Slice) -> Predict:
-        """Return a function from pixels (N, H, W) float32 to probabilities (N, K), for variants of one slice.
+        """Return a function from pixels (N, H, W) float32 to probabilities (N, K), for perturbed versions of one slice.
 
-        The head is found once, on ``image`` as it is, so that no perturbation can move the crop.
+        The head is located once, on the unperturbed ``image``, so that no perturbation moves the crop.
         """
         frame = find_frame(image, self.bundle.preparation)
         return lambda pixels: self.probabilities(np.stack([self._prepared(image, one, frame) for one in pixels]))
@@ -190,13 +190,13 @@ class Predictor:
         return prepare(changed, self.bundle.preparation, frame)
 
     def _prediction(
-        self, likely: NDArray[np.float32], sequence: str | None, name: str, inspected: Inspected
+        self, probabilities: NDArray[np.float32], sequence: str | None, name: str, inspected: Inspected
     ) -> Prediction:
         bundle = self.bundle
-        verdict = decide(likely, bundle, sequence, header=inspected.header, declined=inspected.declined)
+        verdict = decide(probabilities, bundle, sequence, header=inspected.header, declined=inspected.declined)
         return Prediction(
             path=name,
-            probabilities={label: round(float(p), 6) for label, p in zip(bundle.classes, likely, strict=True)},
+            probabilities={label: round(float(p), 6) for label, p in zip(bundle.classes, probabilities, strict=True)},
             label=verdict.label,
             abstained=verdict.label is None,
             reason=verdict.code and self._reason(verdict.code, sequence, verdict.p_tumour),
@@ -217,7 +217,7 @@ class Predictor:
 
 
 def _loaded(place: str | None, digest: str, runtime: str, threads: int) -> Predictor:
-    """Open a predictor that was sent from another process."""
+    """Open a predictor sent by another process."""
     predictor = Predictor.load(place, runtime=runtime, threads=threads)
     require_digest(predictor.bundle, digest)
     return predictor

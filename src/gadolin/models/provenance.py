@@ -1,4 +1,4 @@
-"""Which weights a model was fine-tuned from, and what is known of the slices that a packaged model learned from."""
+"""The weights that a model was fine-tuned from, and the training data of the packaged models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRAINING_DATA = {
         "Figshare 1512427 (folds 0 to 3), the Kaggle set's pictures without a tumour, TCGA-LGG and tumours of Br35H"
     ),
 }
-"""What each model that came with the package learned from, by the SHA-256 of its weights; the current one is last."""
+"""Training data of each packaged model, by the SHA-256 of its weights; the current one is last."""
 
 
 def weights_history(bundle: Bundle) -> tuple[str, ...]:
@@ -24,14 +24,14 @@ def weights_history(bundle: Bundle) -> tuple[str, ...]:
 
 
 def pretraining_notice(digests: tuple[str, ...]) -> str:
-    """Return a warning for figures if a packaged model is in a :func:`weights_history`, else an empty string.
+    """Return a warning for evaluation figures if a packaged model is in a :func:`weights_history`, else "".
 
-    The package does not list the slices that its model learned from.
+    The package has no list of its training slices, so an overlap with the test slices cannot be detected.
     """
-    learned = next((TRAINING_DATA[one] for one in digests if one in TRAINING_DATA), "")
-    if not learned:
+    training_data = next((TRAINING_DATA[one] for one in digests if one in TRAINING_DATA), "")
+    if not training_data:
         return ""
     return (
-        f"this is the packaged model or was fine-tuned from it, and that one learned from {learned}: figures on these "
-        "slices are too optimistic"
+        f"this is the packaged model or was fine-tuned from it, and the packaged model was trained on {training_data}: "
+        "figures on these slices are too optimistic"
     )

@@ -1,4 +1,4 @@
-"""The folder of a training run: what is in it, and how far the run has come."""
+"""The folder of a training run: its files and its state."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from gadolin.files.atomic import write_json
 __all__ = ["RUN_FORMAT", "Provenance", "RunFolder"]
 
 RUN_FORMAT = 2
-"""Of ``run.json``; format 1 had no number, and other names of recipe keys."""
+"""Format of ``run.json``; format 1 had no number and other recipe keys."""
 _FACTS = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How a run was made: what ``run.json`` records.
+    """The provenance of a run, as recorded in ``run.json``.
 
-    ``recipe`` is the recipe with every key; ``counts`` are slices by part and class, ``errors`` and ``left_out`` files
-    that were not used, by code.
-    ``validation`` and ``test`` are the fractions that were held out of data without such a part. ``weights`` is the
-    starting point as it was given, ``weights_digest`` the SHA-256 of its file; ``finetuned_from`` the digests of the
-    weights that it continues, newest first. What is known only after training is None before.
+    ``recipe`` is the recipe with every key; ``counts`` are slices by split and class, ``errors`` and ``left_out`` are
+    unused files by code. ``validation`` and ``test`` are the fractions held out if the data had no such split.
+    ``weights`` is the starting point as given, ``weights_digest`` the SHA-256 of its file, ``finetuned_from`` the
+    digests of the weights that the run was fine-tuned from, newest first. Results of training are None before it ends.
     """
 
     recipe_name: str
@@ -66,24 +65,24 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The folder of one training run, whether it exists yet or not."""
+    """The folder of one training run; it need not exist yet."""
 
     path: Path
 
     @classmethod
     def containing(cls, path: Path) -> RunFolder | None:
-        """Return the run that ``path`` is the folder of or a file or bundle in, or None."""
+        """Return the run whose folder is or contains ``path``, or None."""
         places = (path, *list(path.parents)[:2])
         return next((run for place in places if (run := cls(place)).exists), None)
 
     @property
     def exists(self) -> bool:
-        """Whether a run was begun in the folder."""
+        """Whether a run was started in the folder."""
         return (self.path / _FACTS).is_file()
 
     @property
     def is_finished(self) -> bool:
-        """Whether a run was begun here and has been evaluated on its test part."""
+        """Whether the run was evaluated on its test split, its last step."""
         return self.exists and self.read().finished
 
     @property
@@ -93,32 +92,32 @@ class RunFolder:
 
     @property
     def manifest(self) -> Path:
-        """The table of slices with their parts."""
+        """The manifest of the slices with their splits."""
         return self.path / "manifest.csv"
 
     @property
     def evaluation(self) -> Path:
-        """The folder of the evaluation on the test part."""
+        """The folder of the evaluation on the test split."""
         return self.path / "evaluation"
 
     @property
     def predictions(self) -> Path:
-        """The table of predictions on the test part."""
+        """The table of predictions on the test split."""
         return self.evaluation / "predictions.csv"
 
     @property
     def report(self) -> Path:
-        """The page of the evaluation on the test part."""
+        """The HTML report of the evaluation on the test split."""
         return self.evaluation / "report.html"
 
     @property
     def checkpoint(self) -> Path:
-        """The state between two epochs, there while the run is unfinished."""
+        """The training state after the last epoch; deleted when the run finishes."""
         return self.path / "checkpoint.safetensors"
 
     @property
     def history_file(self) -> Path:
-        """The table of losses and accuracies by epoch."""
+        """The table of losses and accuracies per epoch."""
         return self.path / "history.csv"
 
     @property
@@ -127,9 +126,9 @@ class RunFolder:
         return (self.path, self.bundle, self.evaluation, self.evaluation / "figures")
 
     def read(self) -> Provenance:
-        """Return what the run records of itself.
+        """Return the content of ``run.json``.
 
-        Raises DataError where there is no run, or its record is damaged or of another version of Gadolin.
+        Raises DataError if it is missing, damaged or of another format.
         """
         try:
             content = dict(json.loads((self.path / _FACTS).read_text(encoding="utf-8")))
@@ -161,11 +160,11 @@ class RunFolder:
             raise self._damaged(error) from error
 
     def write(self, provenance: Provenance) -> None:
-        """Write down how the run is made, whole or not at all; raises OutputError."""
+        """Write ``run.json`` atomically; raises OutputError."""
         write_json(self.path / _FACTS, provenance.as_json())
 
     def history(self) -> list[dict[str, float | None]]:
-        """Return losses and accuracies, one dictionary an epoch; empty where none is recorded."""
+        """Return losses and accuracies, one dictionary per epoch; empty if none are recorded."""
         try:
             with self.history_file.open(newline="", encoding="utf-8") as file:
                 return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
@@ -173,7 +172,7 @@ class RunFolder:
             return []
 
     def record_reading(self, reading: dict[str, Any]) -> None:
-        """Append to the list of evaluations of this run's model; raises OutputError."""
+        """Append an evaluation of this run's model to ``readings.jsonl``; raises OutputError."""
         path = self.path / "readings.jsonl"
         try:
             whole = not path.exists() or path.read_bytes()[-1:] in (b"", b"\n")
@@ -182,14 +181,14 @@ class RunFolder:
         except OSError as error:
             raise OutputError(
                 code="unwritable",
-                rule=f"cannot record this reading in {self.path}: {error.strerror or error}",
+                rule=f"cannot record this evaluation in {self.path}: {error.strerror or error}",
                 remedy="make the run folder writable",
             ) from error
 
     def _damaged(self, error: object) -> DataError:
         return DataError(
             code="run_damaged",
-            rule="the record of a run must be whole",
-            got=f"{self.path / _FACTS} is not ({error})",
+            rule="the record of a run must be valid",
+            got=f"{self.path / _FACTS} is damaged ({error})",
             remedy="restore it, or train again",
         )

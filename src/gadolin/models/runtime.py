@@ -1,4 +1,4 @@
-"""One small interface over the runtimes that can execute a bundle's graph."""
+"""The runtimes that execute a bundle's graph, behind one interface."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = [
 
 OUTPUTS = ("logits", "features", "evidence")
 OOD_SCORE = "strangeness"
-"""The name of an output that a graph may have besides: how unlike the training data a slice is."""
+"""Name of an optional graph output: the out-of-distribution score."""
 SEQUENCE = "sequence"
-"""The name of another: the probability of each MRI sequence that the bundle lists."""
-_BESIDES = {OOD_SCORE: "ood_score", SEQUENCE: "sequence"}
+"""Name of an optional graph output: the probability of each MRI sequence that the bundle lists."""
+_OPTIONAL = {OOD_SCORE: "ood_score", SEQUENCE: "sequence"}
 
 _MOST_THREADS = 256
 
@@ -42,7 +42,7 @@ Floats = NDArray[np.float32]
 
 
 class NetworkOutput(NamedTuple):
-    """What a graph says of N slices, float32; ``ood_score`` and ``sequence`` are None where the graph lacks them."""
+    """Outputs of a graph for N slices, float32; ``ood_score`` and ``sequence`` are None if the graph lacks them."""
 
     logits: Floats
     features: Floats
@@ -52,30 +52,31 @@ class NetworkOutput(NamedTuple):
 
     @classmethod
     def named(cls, names: Sequence[str], values: Sequence[Floats]) -> NetworkOutput:
-        """Return the answer of a graph whose outputs ``names`` have these values."""
-        return cls(**{_BESIDES.get(name, name): value for name, value in zip(names, values, strict=True)})
+        """Return the outputs of a graph from their names and values."""
+        return cls(**{_OPTIONAL.get(name, name): value for name, value in zip(names, values, strict=True)})
 
     def rows(self) -> list[NetworkOutput]:
-        """Return N answers of one slice each."""
+        """Return N outputs of one slice each."""
         return [
-            NetworkOutput(*(None if part is None else part[row : row + 1] for part in self))  # type: ignore[arg-type]  # the last two alone may be None
+            NetworkOutput(*(None if part is None else part[row : row + 1] for part in self))  # type: ignore[arg-type]  # only the last two may be None
             for row in range(len(self.logits))
         ]
 
     @classmethod
-    def joined(cls, answers: Sequence[NetworkOutput]) -> NetworkOutput:
-        """Join one or more answers of one graph along the slices."""
-        parts = (None if part[0] is None else np.concatenate(part) for part in zip(*answers, strict=True))
-        return cls(*parts)  # type: ignore[arg-type]  # the last two alone may be None
+    def joined(cls, outputs: Sequence[NetworkOutput]) -> NetworkOutput:
+        """Concatenate one or more outputs of one graph along the slices."""
+        parts = (None if part[0] is None else np.concatenate(part) for part in zip(*outputs, strict=True))
+        return cls(*parts)  # type: ignore[arg-type]  # only the last two may be None
 
 
 class Runtime(Protocol):
-    """Executes a graph; safe to call from several threads."""
+    """Executes a graph; thread-safe."""
 
     def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
-        """Return the answer for slices (N, H, H) uint8.
+        """Return the outputs for slices (N, H, H) uint8.
 
-        Logits (N, K), features (N, F), evidence (N, K, h, w), and where there are such ood_score (N,), sequence (N, S).
+        Logits (N, K), features (N, F), evidence (N, K, h, w) and, if the graph has them, ood_score (N,) and
+        sequence (N, S).
         """
 
 
@@ -94,7 +95,7 @@ def _unknown(name: str, known: tuple[str, ...]) -> RequestError:
 RUNTIMES: Registry[MakeRuntime] = Registry(
     "gadolin.runtimes", "a callable from a graph's path and threads to a runtime", callable, _unknown
 )
-"""What opens a graph, by the name of the runtime."""
+"""The runtimes by name."""
 
 
 @RUNTIMES.register("onnxruntime")
@@ -111,7 +112,7 @@ class OnnxRuntime:
         except Exception as error:
             raise _unloadable(graph, error) from error
         known = {output.name for output in self._session.get_outputs()}
-        self._outputs = [*OUTPUTS, *(name for name in _BESIDES if name in known)]
+        self._outputs = [*OUTPUTS, *(name for name in _OPTIONAL if name in known)]
 
     def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """See ``Runtime``."""
@@ -120,7 +121,7 @@ class OnnxRuntime:
 
 @RUNTIMES.register("openvino")
 class OpenVino:
-    """The graph on OpenVINO's CPU plug-in, at the precision that it prefers."""
+    """The graph on OpenVINO's CPU plug-in, at its default precision."""
 
     def __init__(self, graph: Path, threads: int) -> None:
         try:
@@ -133,7 +134,7 @@ class OpenVino:
         except Exception as error:
             raise _unloadable(graph, error) from error
         known = {name for output in self._compiled.outputs for name in output.get_names()}
-        self._outputs = [*OUTPUTS, *(name for name in _BESIDES if name in known)]
+        self._outputs = [*OUTPUTS, *(name for name in _OPTIONAL if name in known)]
 
     def __call__(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
         """See ``Runtime``."""
@@ -146,16 +147,16 @@ def _unloadable(graph: Path, error: Exception) -> BundleError:
         code="network_unloadable",
         rule="the runtime must be able to load the network",
         got=f"it cannot ({error})",
-        remedy="fetch the bundle again",
+        remedy="download the bundle again",
         path=graph,
     )
 
 
 class Opened:
-    """A graph opened by a named runtime; a forked process opens it again at its first call.
+    """A graph opened by a registered runtime; a forked process opens it again at its first call.
 
-    A forked process lacks the threads of a session: it must neither use the session nor destroy it, since the
-    destructor would wait for them. So the session is leaked.
+    A forked process lacks the threads of the session. It must neither use nor destroy the session, because the
+    destructor would wait for these threads; so it leaks the session.
     """
 
     def __init__(self, graph: Path, name: str, threads: int, digest: str) -> None:
@@ -173,7 +174,7 @@ class Opened:
             if self._digest and file_digest(self._graph) != self._digest:
                 raise BundleError(
                     code="bundle_changed",
-                    rule="the network must be the one that the bundle names",
+                    rule="the network must match the digest in bundle.json",
                     got="its digest differs",
                     remedy="load the model again",
                     path=self._graph,
@@ -192,7 +193,7 @@ class Opened:
             return RUNTIMES.get(self.name)(self._graph, self.threads or os.cpu_count() or 1)
         except (GadolinError, ImportError):
             raise
-        except Exception as error:  # of a plug-in
+        except Exception as error:  # a plug-in may raise anything
             raise _unloadable(self._graph, error) from error
 
 
@@ -209,12 +210,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0, digest: str = "") -> Opened:
-    """Open a graph with the named runtime on ``threads`` threads, 0 for one per core.
+    """Open a graph with the runtime ``name`` on ``threads`` threads, 0 for one per core.
 
-    A forked process compares ``digest`` with that of the graph before it opens it again; "" is not compared.
+    A forked process compares ``digest`` with that of the graph before it opens it again; "" skips the check.
 
-    Raises RequestError for an unknown runtime or a number of threads outside 0 to 256, MissingExtraError where the
-    runtime is not installed, BundleError where the graph cannot be loaded.
+    Raises RequestError for an unknown runtime or a number of threads outside 0 to 256, MissingExtraError if the
+    runtime is not installed, BundleError if the graph cannot be loaded.
     """
     RUNTIMES.get(name)
     if not 0 <= threads <= _MOST_THREADS:
@@ -222,6 +223,6 @@ def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0, di
             code="threads_out_of_range",
             rule=f"threads must lie in 0 to {_MOST_THREADS}",
             got=f"got {threads}",
-            remedy="take 0 for one per core",
+            remedy="use 0 for one per core",
         )
     return Opened(graph, name, threads, digest)

@@ -1,4 +1,4 @@
-"""Where training starts from: random weights, ImageNet, the packaged model, a file, a bundle, a run."""
+"""The starting point of training: random weights, ImageNet, the packaged model, a file, a bundle or a run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ OTHER_CHOICES = "give --weights none, shipped, a .safetensors file, a run folder
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """Where training starts from.
+    """The starting point of training.
 
-    ``text`` is as the user gave it. ``kind`` is "none" (random weights), "imagenet", "file" (safetensors), "bundle"
+    ``text`` is what the user gave. ``kind`` is "none" (random weights), "imagenet", "file" (safetensors), "bundle"
     (also that of a run, or the packaged one) or "crossval" (a folder with a run for each fold). ``path`` is the file or
     folder, None for the first two.
     """
@@ -35,9 +35,9 @@ class StartingPoint:
 
     @classmethod
     def resolve(cls, text: StartingPoint | str) -> StartingPoint:
-        """Return the starting point that ``text`` means: none, imagenet, shipped or a path.
+        """Return the starting point for ``text``: none, imagenet, shipped or a path.
 
-        A StartingPoint is returned as it is. Raises WeightsError where there is no such file or folder.
+        A StartingPoint is returned unchanged. Raises WeightsError if the file or folder does not exist.
         """
         if isinstance(text, StartingPoint):
             return text
@@ -57,12 +57,12 @@ class StartingPoint:
 
     @property
     def name(self) -> str:
-        """How reports and run folders call it."""
+        """The name in reports and run folders."""
         return self.text if self.path is None or self.text == "shipped" else self.path.resolve().name
 
     @cached_property
     def bundle(self) -> Bundle | None:
-        """The bundle, None where there is none; raises WeightsError where it is damaged."""
+        """The bundle, or None; raises WeightsError if it is damaged."""
         if self.kind != "bundle":
             return None
         try:
@@ -72,13 +72,13 @@ class StartingPoint:
 
     @cached_property
     def file(self) -> Path | None:
-        """The safetensors file; None for random and ImageNet weights; raises WeightsError where it is missing."""
+        """The safetensors file; None for random and ImageNet weights; raises WeightsError if it is missing."""
         if self.kind == "file":
             return self.path
         if self.kind == "crossval":
             raise WeightsError(
                 code="weights_of_many_runs",
-                rule="a training starts from one network",
+                rule="training starts from one network",
                 got=f"{self.path} is a cross-validation",
                 remedy="give the run folder of one fold, or start a cross-validation of the same folds from it",
             )
@@ -91,12 +91,12 @@ class StartingPoint:
 
     @cached_property
     def digest(self) -> str | None:
-        """The SHA-256 of the file; None where there is none."""
+        """The SHA-256 of the file; None without a file."""
         return None if self.file is None else file_digest(self.file)
 
     @property
     def run(self) -> RunFolder | None:
-        """The run that the weights are from, where its folder is there."""
+        """The run that produced the weights, if its folder exists."""
         return None if self.path is None else RunFolder.containing(self.path.resolve())
 
     @property
@@ -111,7 +111,7 @@ class StartingPoint:
         return known if known[0] == self.digest else (self.digest,)
 
     def of_fold(self, number: int) -> StartingPoint:
-        """Return where the run of a fold starts from: of a cross-validation, its run of the same fold."""
+        """Return the starting point for a fold: if this is a cross-validation, its run of that fold, else this one."""
         if self.kind != "crossval" or self.path is None:
             return self
         return StartingPoint(str(Path(self.text) / f"fold-{number}"), "bundle", self.path / f"fold-{number}")
