@@ -1,4 +1,4 @@
-"""What is wrong with a data set, found before it fools anyone."""
+"""Audit of a data set: checks for problems that distort training or evaluation."""
 
 from gadolin.checks.audit import AuditResult, read_dataset, run_checks
 from gadolin.checks.dataset import Dataset

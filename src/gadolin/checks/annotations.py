@@ -1,4 +1,4 @@
-"""Labels that contradict each other or are likely wrong, and outlines that cannot be used."""
+"""Checks of annotations: conflicting labels, likely label errors, unusable outlines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["bad_outlines", "label_conflicts", "label_errors", "likely_label_erro
 
 
 def label_conflicts(dataset: Dataset) -> list[Finding]:
-    """Return a serious finding for copies under two labels: within the data set, and against the other one."""
+    """Return a serious finding for copies with different labels, within the data set and across both data sets."""
     return [*_within(dataset), *_against(dataset)]
 
 
@@ -31,55 +31,57 @@ def _within(dataset: Dataset) -> list[Finding]:
     for row, copies in found.items():
         for copy in copies:
             sets.join(row, copy)
-    torn = sets.sets(found)
-    if not torn:
+    conflicts = sets.sets(found)
+    if not conflicts:
         return []
     return [
         Finding(
             kind="label_conflicts",
             severity="serious",
-            message=f"{counted(len(torn), 'slice')} {'stands' if len(torn) == 1 else 'stand'} under two labels or "
-            "more, in copies of one another.",
-            rule="Copies of one slice, mirrored or not, bear one label; the score is the number of groups of copies "
-            "that bear several.",
-            remedy="Ask a reader which label is right, or leave the whole group out: at least one is wrong.",
-            members=tuple(dataset.names_of(rows) for rows in torn),
-            score=float(len(torn)),
+            message=f"{counted(len(conflicts), 'group')} of copies "
+            f"{'has' if len(conflicts) == 1 else 'have'} more than one label.",
+            rule="Copies of one slice, mirrored or not, must have the same label; the score is the number of groups of "
+            "copies with several labels.",
+            remedy="Let an expert decide which label is correct, or exclude the whole group: at least one label is "
+            "wrong.",
+            members=tuple(dataset.names_of(rows) for rows in conflicts),
+            score=float(len(conflicts)),
         )
     ]
 
 
 def _against(dataset: Dataset) -> list[Finding]:
     found = conflicts_against(dataset.all_records, dataset.n_records, dataset.copies)
-    torn = [[row, *copies] for row, copies in found.items()]
-    if not torn:
+    conflicts = [[row, *copies] for row, copies in found.items()]
+    if not conflicts:
         return []
-    first = torn[0]
-    said = f"{dataset.names[first[0]]} is {dataset.all_records[first[0]].label} here"
+    first = conflicts[0]
+    here, there = (dataset.all_records[row].label for row in first[:2])
     return [
         Finding(
             kind="label_conflicts",
             severity="serious",
-            message=f"{counted(len(torn), 'label')} {'is' if len(torn) == 1 else 'are'} contradicted by the other data "
-            f"set, which shows the same slices: {said} and {dataset.all_records[first[1]].label} there.",
-            rule="Copies of one slice in two data sets bear one label, where both know it; the score is the number of "
-            "slices whose label is contradicted.",
-            remedy="Believe the data set that is nearer to the patients; correct these labels or leave the slices out.",
-            members=tuple(dataset.names_of(rows) for rows in torn),
-            score=float(len(torn)),
+            message=f"{counted(len(conflicts), 'label')} {'is' if len(conflicts) == 1 else 'are'} contradicted by the "
+            f"other data set, which has the same slices: {dataset.names[first[0]]} is {here} here and {there} there.",
+            rule="Copies of one slice in two data sets must have the same label, if one of the data sets has both "
+            "classes; the score is the number of slices with a contradicted label.",
+            remedy="Trust the data set closer to the original patient data; correct these labels or exclude the "
+            "slices.",
+            members=tuple(dataset.names_of(rows) for rows in conflicts),
+            score=float(len(conflicts)),
         )
     ]
 
 
 _RULE = (
-    "Confident learning (Northcutt et al., 2021; cleanlab, off the diagonal of the confident joint) on probabilities "
-    "out of fold, least likely label first; each class's threshold is the mean probability of its own slices. "
-    "Probabilities of slices that the model learned from hide what is wrong. The score is the number of slices."
+    "Confident learning (Northcutt et al., 2021; cleanlab, off-diagonal entries of the confident joint) on out-of-fold "
+    "probabilities, least likely label first; the threshold of a class is the mean probability of its own slices. "
+    "Probabilities of training slices hide label errors. The score is the number of slices."
 )
 
 
 def label_errors(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return the slices whose label is likely wrong, where predictions were given."""
+    """Return the slices whose label is likely wrong, if predictions were given."""
     if dataset.probabilities is None:
         return Skipped("no predictions were given")
     if find_spec("cleanlab") is None:
@@ -88,7 +90,7 @@ def label_errors(dataset: Dataset) -> list[Finding] | Skipped:
     labels = np.array([dataset.classes.index(record.label) for record in dataset.records], np.int64)
     absent = [name for place, name in enumerate(dataset.classes) if place not in labels[known]]
     if len(dataset.classes) < 2 or absent:
-        return Skipped(f"the predictions hold no slice of {', '.join(absent) or 'a second class'}")
+        return Skipped(f"the predictions include no slice of {', '.join(absent) or 'a second class'}")
     rows = known[likely_label_errors(labels[known], dataset.probabilities[known])]
     gaps = (
         []
@@ -104,8 +106,8 @@ def likely_label_errors(labels: NDArray[np.int64], probabilities: NDArray[np.flo
     """Return the rows whose label is likely wrong, the least likely label first.
 
     Args:
-        labels: (N,) int64 in [0, K), every class among them.
-        probabilities: (N, K) float64, rows sum to 1, each made without that row.
+        labels: (N,) int64 in [0, K), every class present.
+        probabilities: (N, K) float64, out of fold, rows sum to 1.
     """
     from cleanlab.filter import find_label_issues
 
@@ -119,19 +121,20 @@ def likely_label_errors(labels: NDArray[np.int64], probabilities: NDArray[np.flo
     return np.asarray(rows, np.int64)
 
 
-def _found(dataset: Dataset, rows: NDArray[np.int64], looked_at: int) -> Finding:
+def _found(dataset: Dataset, rows: NDArray[np.int64], n_checked: int) -> Finding:
     assert dataset.probabilities is not None, "rows are of given probabilities"
     first = int(rows[0])
-    said = int(dataset.probabilities[first].argmax())
+    predicted = int(dataset.probabilities[first].argmax())
     return Finding(
         kind="label_errors",
         severity="warning",
-        message=f"{len(rows):,} of {counted(looked_at, 'slice')} ({percent(len(rows), looked_at)}) likely bear a wrong "
-        f"label, or are hard; first {dataset.names[first]}, labelled {dataset.records[first].label}, which the model "
-        f"takes for {dataset.classes[said]} with {dataset.probabilities[first, said]:.3f}.",
+        message=f"{len(rows):,} of {counted(n_checked, 'slice')} ({percent(len(rows), n_checked)}) are likely "
+        f"mislabelled or hard to classify; the first is {dataset.names[first]}, labelled "
+        f"{dataset.records[first].label}, predicted {dataset.classes[predicted]} with probability "
+        f"{dataset.probabilities[first, predicted]:.3f}.",
         rule=_RULE,
-        remedy="Look at them in this order, with an expert; correct or drop those that are wrong, and never in the "
-        "test part alone.",
+        remedy="Review them in this order with an expert; correct or remove the wrong ones, and not in the test part "
+        "only.",
         members=tuple(dataset.names_of([int(row)]) for row in rows),
         score=float(len(rows)),
     )
@@ -141,21 +144,21 @@ def _note(why: str) -> Finding:
     return Finding(
         kind="label_errors",
         severity="note",
-        message=f"Likely label errors were not looked for everywhere: {why}.",
+        message=f"The search for label errors is incomplete: {why}.",
         rule=_RULE,
-        remedy="Give predictions out of fold of every slice, as gadolin crossval writes them.",
+        remedy="Give out-of-fold predictions of every slice, as gadolin crossval writes them.",
     )
 
 
-_MOST = 0.5  # of the head, and of what lies around it
-_INSIDE = 127  # of 255: a place more than half of which is outlined
+_MOST = 0.5  # of the head, and of the area around it
+_INSIDE = 127  # of 255; above, more than half of the pixel is outlined
 
 
 def bad_outlines(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return warnings with the outlines that are unusable, mark nothing or most of the head, and a note of cut ones."""
+    """Return warnings about unusable, empty and too large outlines, and a note about thresholded masks."""
     outlines = dataset.outlines
     if outlines is None:
-        return Skipped("the data lists no outlines")
+        return Skipped("the data set has no outlines")
     around, over = _too_large(dataset, outlines)
     return [
         *_unusable(dataset, outlines),
@@ -163,36 +166,37 @@ def bad_outlines(dataset: Dataset) -> list[Finding] | Skipped:
             dataset,
             around,
             _finding(
-                "have an outline that marks what lies around the head: it is inverted, or its background is not 0.",
-                f"More than {100 * _MOST:.0f} % of the prepared slice outside of the head, and of the head, is marked",
-                "Look at them; turn the masks over, or set their background to 0.",
+                "have an outline that marks the background: it is inverted, or its background value is not 0.",
+                f"More than {100 * _MOST:.0f} % of the head and of the area around it are marked in the prepared slice",
+                "Inspect them; invert the masks, or set their background to 0.",
             ),
         ),
         *flagged(
             dataset,
             over,
             _finding(
-                f"have an outline that covers over {100 * _MOST:.0f} % of the head, as no lesion does.",
-                f"More than {100 * _MOST:.0f} % of the head in the prepared slice is marked",
-                "Look at them: a mask of the brain or of its tissues is no outline; take the lesion's label alone.",
+                f"have an outline that covers over {100 * _MOST:.0f} % of the head, more than any lesion.",
+                f"More than {100 * _MOST:.0f} % of the head is marked in the prepared slice",
+                "Inspect them: a mask of the brain or of tissue classes is not an outline; use only the mask value of "
+                "the lesion.",
             ),
         ),
         *flagged(
             dataset,
             list(_empty(dataset, outlines.empty)),
             _finding(
-                "have an outline that marks nothing.",
-                "No pixel of the mask is marked, nor any other in its file",
-                'Look at them; where there is no lesion, write "none" in the column outline, else draw them again.',
+                "have an empty outline.",
+                "The mask has no marked pixel, nor has any other mask in its file",
+                'Inspect them; if there is no lesion, write "none" in the outline column, else draw the outline again.',
             ),
         ),
         *flagged(
             dataset,
             list(outlines.cut),
             _finding(
-                "have an outline of many grey levels, which was cut at half of its maximum.",
-                "The file of the mask is a JPEG, or holds more than a few whole numbers, as smoothed masks do",
-                "See whether the masks fit; save them as PNG, 0 where there is no lesion.",
+                "have a mask with many grey levels, which was thresholded at half of its maximum.",
+                "The mask is a JPEG file or holds more than a few integer values, as smoothed masks do",
+                "Check that the masks fit; save them as PNG, with 0 where there is no lesion.",
                 severity="note",
             ),
         ),
@@ -210,7 +214,7 @@ def _finding(message: str, rule: str, remedy: str, *, severity: str = "warning")
 
 
 def _too_large(dataset: Dataset, outlines: Outlines) -> tuple[list[int], list[int]]:
-    """Return the rows whose outline marks the background as well, and those of others that it mostly covers."""
+    """Return the rows whose outline also marks the background, and other rows where it covers most of the head."""
     rows = [row for row in np.flatnonzero(outlines.known).tolist() if outlines.coverage[row].any()]
     around: list[int] = []
     over: list[int] = []
@@ -224,7 +228,7 @@ def _too_large(dataset: Dataset, outlines: Outlines) -> tuple[list[int], list[in
 
 
 def _empty(dataset: Dataset, empty: tuple[int, ...]) -> Iterable[int]:
-    """Yield the rows whose outline is empty, but not where other slices of a volume are marked in the same file."""
+    """Yield the rows with an empty outline, except where the same file marks other slices of the volume."""
     without = set(empty)
     marked = {record.outline for row, record in enumerate(dataset.records) if row not in without}
     return (row for row in empty if dataset.records[row].outline not in marked)
@@ -237,6 +241,7 @@ def _unusable(dataset: Dataset, outlines: Outlines) -> list[Finding]:
     template = _finding(
         f"have an outline that cannot be used; {first.path}: {first.statement}.",
         "Every outline is read once and must have the size of its slice",
-        "Draw them again on the grid of the slice, or remove them from the manifest; training on outlines ends there.",
+        "Draw them again on the grid of the slice, or remove them from the manifest; training with outlines stops at "
+        "them.",
     )
     return flagged(dataset, list(outlines.failed), template)

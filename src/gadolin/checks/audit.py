@@ -1,4 +1,4 @@
-"""An audit: a data set, and perhaps another that it is compared with, in; what is wrong with it out."""
+"""Run the checks of an audit on a data set, optionally compared with a second one."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SEVERITIES = ("serious", "warning", "note")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AuditResult:
-    """What was found.
+    """Result of an audit.
 
-    ``verdict`` is the one sentence to take home; ``findings`` are in order of severity; ``parts`` count the slices of
-    each part and class by what they share with the training part. ``looked`` are the names of the checks that looked,
-    ``skipped`` gives the reason of each other one. ``dataset`` is what the checks saw.
+    ``verdict`` is a one-sentence summary; ``findings`` are sorted by severity; ``parts`` count the slices of each
+    part and class by what they share with the training part. ``looked`` are the names of the checks that ran,
+    ``skipped`` maps the others to a reason. ``dataset`` is the input of the checks.
     """
 
     verdict: str
@@ -66,9 +66,9 @@ class AuditResult:
 
 
 def run_checks(dataset: Dataset, selection: Selection | None = None) -> AuditResult:
-    """Return what all checks find in a dataset, or those of ``selection``.
+    """Run all checks, or those of ``selection``, and return their findings.
 
-    A plug-in that cannot be used or raises is listed in ``AuditResult.skipped``; the other checks run.
+    A plug-in that cannot be loaded or raises is listed in ``AuditResult.skipped``; the other checks run.
     """
     selection = selection or Selection()
     found: list[Finding] = []
@@ -76,7 +76,7 @@ def run_checks(dataset: Dataset, selection: Selection | None = None) -> AuditRes
     skipped: dict[str, str] = {}
     for entry in CHECKS.entries():
         name, reason = entry.name, selection.reason(entry.name)
-        if name in looked or name in skipped:  # a plug-in that was refused since its name is taken
+        if name in looked or name in skipped:  # a plug-in rejected because its name is taken
             continue
         if reason is None and entry.error is not None:
             reason = entry.error.reason
@@ -93,13 +93,13 @@ def run_checks(dataset: Dataset, selection: Selection | None = None) -> AuditRes
 
 
 def _run(name: str, check: Check, dataset: Dataset) -> list[Finding] | Skipped:
-    """Run a check; one of a plug-in that raises, or returns something else than findings, did not look."""
+    """Run a check; a plug-in that raises, or returns anything but findings, counts as skipped."""
     if name in CHECKS.built_in:
         return check(dataset)
     failed = f"the plug-in of {CHECKS.provider(name)} failed"
     try:
         result = check(dataset)
-    except Exception as error:  # noqa: BLE001 -- whatever a plug-in raises, the other checks run
+    except Exception as error:  # noqa: BLE001 -- a plug-in may raise anything; the other checks still run
         return Skipped(f"{failed}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
     if isinstance(result, Skipped):
         return result
@@ -119,10 +119,10 @@ def read_dataset(
     beside: AuditInputs | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Scan, read and prepare the data sets, and find the copies among them.
+    """Scan, read and prepare the data sets, and find their copies.
 
-    ``beside`` has predictions and a model, which some checks use. Raises DataError where a data set is not one, none of
-    its pictures can be read, or the predictions are of others; BundleError where the model cannot be read.
+    ``beside`` holds predictions and a model, which some checks use. Raises DataError where a path is not a data set, no
+    picture can be read, or the predictions belong to other slices; BundleError where the model cannot be read.
     """
     beside = beside or AuditInputs()
     bundle = beside.bundle()
@@ -138,7 +138,9 @@ def read_dataset(
     unreadable = _unreadable(scans, read.errors)
     own = sum(row < len(scans[0].records) for row in read.rows)
     _require_readable(scans, unreadable, read.errors)
-    left_out = [one for found in scans for one in _called(found.left_out, found.root, other=found is not scans[0])]
+    left_out = [
+        one for found in scans for one in _with_display_names(found.left_out, found.root, other=found is not scans[0])
+    ]
     unlisted, failed = _unlisted(scans[0], whole_folder=isinstance(data, Path | str) and Path(data).is_dir())
     records = tuple(listed[row] for row in read.rows)
     return Dataset(
@@ -159,27 +161,27 @@ def read_dataset(
 
 
 def _unreadable(scans: Sequence[Scan], errors: Mapping[int, ReadError]) -> list[list[Failure]]:
-    """Return all that cannot be read in each of the data sets, whose records ``errors`` numbers through."""
+    """Return the unreadable files of each data set; ``errors`` numbers the records of all data sets consecutively."""
     failed: list[list[Failure]] = []
     start = 0
     for found in scans:
         rows = range(start, start + len(found.records))
         wrong = [Failure(found.records[row - start].name, errors[row]) for row in rows if row in errors]
-        failed.append(_called([*found.errors, *wrong], found.root, other=found is not scans[0]))
+        failed.append(_with_display_names([*found.errors, *wrong], found.root, other=found is not scans[0]))
         start += len(found.records)
     return failed
 
 
 def _unlisted(found: Scan, *, whole_folder: bool) -> tuple[tuple[str, ...] | None, list[Failure]]:
-    """Return the pictures in a folder that its manifest does not name, None where there is none, and damaged ones."""
+    """Return the pictures that a folder's manifest does not list, None without a manifest, and the damaged ones."""
     if not whole_folder or found.kind != "manifest":
         return None, []
     pictures, failed = find_unlisted(found)
     names = tuple(display_name(path, found.root) for path in pictures)
-    return names, _called(failed, found.root)
+    return names, _with_display_names(failed, found.root)
 
 
-def _called(failed: Sequence[Failure], root: Path, *, other: bool = False) -> list[Failure]:
+def _with_display_names(failed: Sequence[Failure], root: Path, *, other: bool = False) -> list[Failure]:
     named = [replace(one, path=display_name(Path(one.path), root, other=other)) for one in failed]
     return sorted(named, key=lambda one: one.path)
 

@@ -1,4 +1,4 @@
-"""How many slices each class has: too few, none in a part, uneven."""
+"""Checks of class counts: too few slices, a class missing from a part, class imbalance."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gadolin.records import Finding
 
 __all__ = ["balance", "too_few", "vanishing_class"]
 
-_SCORED = 20  # slices below which no figure is given
+_SCORED = 20  # slices; a smaller class is not scored
 
 
 def too_few(dataset: Dataset) -> list[Finding]:
-    """Return what is too few: one slice or one class in all is serious, a class of few slices a warning."""
+    """Return a serious finding for a data set of one slice or one class, a warning for small classes."""
     counts = Counter(record.label for record in dataset.records)
     if dataset.n_records < 2 or len(counts) < 2:
         return [
@@ -23,41 +23,41 @@ def too_few(dataset: Dataset) -> list[Finding]:
                 kind="too_few",
                 severity="serious",
                 message=f"The data set holds {counted(dataset.n_records, 'slice')} of "
-                f"{counted(len(counts), 'class', 'classes')}: nothing can be learned from it, and nothing measured.",
-                rule="A classifier needs two classes or more and several slices of each; the score is the number of "
+                f"{counted(len(counts), 'class', 'classes')}: it cannot be used for training or evaluation.",
+                rule="A classifier needs at least two classes and several slices of each; the score is the number of "
                 "slices.",
-                remedy="Check that this is the right folder, with one folder for each class.",
+                remedy="Check that this is the right folder, with one subfolder for each class.",
                 score=float(dataset.n_records),
             )
         ]
     small = {name: count for name, count in sorted(counts.items()) if count < _SCORED}
     if not small:
         return []
-    told = ", ".join(f"{name} has {count}" for name, count in small.items())
+    counts_by_class = ", ".join(f"{name} has {count}" for name, count in small.items())
     return [
         Finding(
             kind="too_few",
             severity="warning",
-            message=f"There are too few slices of {counted(len(small), 'class', 'classes')}: {told}.",
-            rule=f"Figures on fewer than {_SCORED} slices say next to nothing; the score is the smallest number.",
-            remedy="Add slices of other patients, or read the figures of these classes as anecdotes.",
+            message=f"Too few slices in {counted(len(small), 'class', 'classes')}: {counts_by_class}.",
+            rule=f"Metrics on fewer than {_SCORED} slices are unreliable; the score is the smallest number of slices.",
+            remedy="Add slices of other patients, or treat the metrics of these classes as anecdotal.",
             score=float(min(small.values())),
         )
     ]
 
 
 def vanishing_class(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return a serious finding for each part or fold that lacks a class."""
+    """Return a serious finding for each part or fold without slices of a class."""
     if not dataset.parts and all(record.fold is None for record in dataset.records):
-        return Skipped("no parts and no folds are named")
+        return Skipped("no parts or folds are defined")
     found = []
     for kind, values in (
         ("part", [record.split for record in dataset.records]),
         ("fold", ["" if record.fold is None else str(record.fold) for record in dataset.records]),
     ):
         for value in sorted(set(values) - {""}):
-            there = {record.label for record, own in zip(dataset.records, values, strict=True) if own == value}
-            missing = [name for name in dataset.classes if name not in there]
+            present = {record.label for record, given in zip(dataset.records, values, strict=True) if given == value}
+            missing = [name for name in dataset.classes if name not in present]
             if missing:
                 found.append(_finding(kind, value, missing))
     return found
@@ -70,18 +70,18 @@ def _finding(kind: str, value: str, missing: list[str]) -> Finding:
         severity="serious",
         message=f"{where[0].upper()}{where[1:]} has no slice of {', '.join(missing)}.",
         rule="Every part and every fold must hold slices of every class; the score is the number of missing classes.",
-        remedy="Make the split anew, stratified by class; where a class has too few patients, make fewer folds.",
+        remedy="Split again, stratified by class; if a class has too few patients, use fewer folds.",
         score=float(len(missing)),
     )
 
 
 _UNEVEN = 1.5  # largest class over smallest
 _VERY_UNEVEN = 3.0
-_MANUFACTURED = 0.1  # difference of the share of copies of two classes
+_MANUFACTURED = 0.1  # difference in the share of copies between two classes
 
 
 def balance(dataset: Dataset) -> list[Finding]:
-    """Return how uneven the classes are, and whether copies fill some of them up more than others."""
+    """Return how uneven the classes are, and whether copies inflate some classes more than others."""
     slices = Counter(record.label for record in dataset.records)
     numbers = dataset.copies.groups[: dataset.n_records].tolist()
     once = Counter(
@@ -94,15 +94,15 @@ def _uneven(slices: Counter[str]) -> list[Finding]:
     ratio = max(slices.values()) / min(slices.values())
     if ratio < _UNEVEN:
         return []
-    told = ", ".join(f"{name} {count:,}" for name, count in slices.most_common())
+    counts_by_class = ", ".join(f"{name} {count:,}" for name, count in slices.most_common())
     return [
         Finding(
             kind="balance",
             severity="warning" if ratio >= _VERY_UNEVEN else "note",
-            message=f"The largest class holds {ratio:.1f} times as many slices as the smallest: {told}.",
-            rule=f"Slices of the largest class over those of the smallest; told from {_UNEVEN}, a warning from "
+            message=f"The largest class has {ratio:.1f} times as many slices as the smallest: {counts_by_class}.",
+            rule=f"Slices of the largest class over those of the smallest; reported from {_UNEVEN}, a warning from "
             f"{_VERY_UNEVEN:.0f}. The score is this ratio.",
-            remedy="Read the figures of each class and not accuracy alone; weigh the classes in training.",
+            remedy="Report the metrics of each class, not only accuracy; weight the classes in training.",
             score=ratio,
         )
     ]
@@ -113,16 +113,16 @@ def _manufactured(slices: Counter[str], once: Counter[str]) -> list[Finding]:
     gap = max(repeated.values()) - min(repeated.values())
     if gap < _MANUFACTURED:
         return []
-    told = ", ".join(f"{name} {slices[name]:,} slices, {once[name]:,} different" for name in repeated)
+    counts_by_class = ", ".join(f"{name} {slices[name]:,} slices, {once[name]:,} different" for name in repeated)
     return [
         Finding(
             kind="balance",
             severity="warning",
-            message=f"Copies fill some classes up more than others: {told}.",
-            rule="Every group of copies is counted once in each class; the score is the largest difference between "
-            f"two classes' shares of repeated slices, told from {_MANUFACTURED}.",
-            remedy="Count different slices, not files, when you speak of balance; drop the copies before weighing "
-            "classes.",
+            message=f"Copies inflate some classes more than others: {counts_by_class}.",
+            rule="Every group of copies counts once in each class; the score is the largest difference between "
+            f"two classes' shares of repeated slices, reported from {_MANUFACTURED}.",
+            remedy="Count different slices, not files, when you describe class balance; remove the copies before "
+            "you weight classes.",
             score=gap,
         )
     ]

@@ -1,4 +1,4 @@
-"""What every check of an audit sees."""
+"""Input of the checks of an audit: records, pixels, copies and optional model outputs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = ["Dataset", "display_name", "no_sides"]
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set under audit, and perhaps another that it is compared with.
+    """A data set under audit, optionally with a second data set for comparison.
 
-    The first ``n_records`` of the N ``all_records`` belong to the data set under audit, the rest to the one that it is
-    compared with. ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` have the same order. Only readable
-    slices are included: ``errors`` lists the files that cannot be read, ``left_out`` those left out without fault,
-    ``unlisted`` the pictures that the folder holds and its manifest does not list (None without a manifest).
-    ``without_head`` are the rows in which no head was found. ``scan`` and ``against`` are the two scans.
+    The first ``n_records`` of the N ``all_records`` belong to the data set under audit, the rest to the second one.
+    ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` have the same order. Only readable slices are included:
+    ``errors`` lists the unreadable files, ``left_out`` the files skipped on purpose, ``unlisted`` the pictures in the
+    folder that its manifest does not list (None without a manifest). ``without_head`` are the rows in which no head was
+    found. ``scan`` and ``against`` are the two scans.
 
     Optional: ``probabilities`` (n_records, K) float64, out of fold, in the order of ``classes``, NaN where a slice has
-    none; ``bundle``, the model that the data set is to be used with.
+    none; ``bundle``, the model to use with the data set.
     """
 
     all_records: tuple[Record, ...]
@@ -61,22 +61,22 @@ class Dataset:
 
     @cached_property
     def records_with_patients(self) -> tuple[Record, ...]:
-        """The records under audit, with the patients of the slices that they are copies of in the other data set."""
+        """The records under audit, with patients transferred from their copies in the other data set."""
         return tuple(transfer_patients(self.records, self.all_records[self.n_records :], self.copies))
 
     @cached_property
     def outlines(self) -> Outlines | None:
-        """The outlines of the slices under audit, read once; None where none is named."""
+        """The outlines of the slices under audit, read once; None where there are none."""
         return prepared_outlines(self.records, Preparation(), skip=True)
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        """The parts that the data set names, such as "train" and "test"; empty where it names none."""
+        """The parts of the data set, such as "train" and "test"; empty where none is defined."""
         return tuple(part for part in ("train", "validation", "test") if any(one.split == part for one in self.records))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What each of the N slices is called in findings, as ``display_name`` says; no two data sets share a name."""
+        """The display name of each of the N slices; the two data sets share no name."""
         names = [display_name(record.path, self.scan.root) for record in self.records]
         if self.against is not None:
             names += [
@@ -90,19 +90,19 @@ class Dataset:
 
     @cached_property
     def copy_groups(self) -> tuple[tuple[int, ...], ...]:
-        """The rows of each group of two or more slices that all are copies of each other, largest group first."""
+        """The rows of each group of two or more slices in which any two are copies, largest group first."""
         return _sets(self.copies.groups)
 
     @cached_property
     def connected(self) -> tuple[tuple[int, ...], ...]:
-        """The rows of each set of two or more slices that are copies of each other, also through others."""
+        """The rows of each set of two or more slices connected as copies, directly or through others."""
         return _sets(self.copies.joined)
 
 
 def display_name(path: Path, root: Path, *, other: bool = False) -> str:
-    """Return what a file of the data set at ``root`` is called: its path below the folder, else its whole path.
+    """Return the display name of a file in the data set at ``root``: its path below the folder, else its full path.
 
-    In the other data set that follows the folder's name and a colon, such as "figshare:1/7.mat".
+    In the other data set, the folder's name and a colon come first, such as "figshare:1/7.mat".
     """
     base = root if root.is_dir() else root.parent
     below = (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
@@ -118,9 +118,9 @@ def _sets(numbers: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
 
 
 def no_sides(dataset: Dataset) -> str:
-    """Return why nothing can stand on both sides of a split, as a clause; empty where it can."""
+    """Return why there are no two parts or folds to compare, as a clause; empty where there are."""
     if len({record.fold for record in dataset.records} - {None}) > 1:
         return ""
     if any(set(learned_before(part)).intersection(dataset.parts) for part in dataset.parts):
         return ""
-    return "there is no second part to compare with" if dataset.parts else "no parts and no folds are named"
+    return "there is no second part to compare with" if dataset.parts else "no parts or folds are defined"

@@ -1,4 +1,4 @@
-"""Whether the data set looks like what a model learned from."""
+"""Check for drift: whether the slices differ from the training data of a model."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from gadolin.records import Finding, Record, Slice
 
 __all__ = ["Shift", "chance_distance", "compared", "drift", "effective_groups"]
 
-_DRIFT = 0.2  # of the Kolmogorov-Smirnov distance
+_DRIFT = 0.2  # Kolmogorov-Smirnov distance
 _STRONG = 0.4
-_UNSTABLE = 0.25  # of the population stability index: "a major shift" (Siddiqi, Credit Risk Scorecards, 2006)
-_CHANCE = 2.2  # times sqrt(1/n + 1/m): what chance exceeds in one of 8,000 statistics, of eight each (Smirnov, 1948)
+_UNSTABLE = 0.25  # population stability index: "a major shift" (Siddiqi, Credit Risk Scorecards, 2006)
+_CHANCE = 2.2  # times sqrt(1/n + 1/m): exceeded by chance in one of 8,000 statistics, 8 per data set (Smirnov, 1948)
 _RULE = (
-    "Eight statistics of each prepared slice against the quantiles that the model keeps of its training part, mixed "
-    f"in the shares of the classes found here. Drift: a Kolmogorov-Smirnov distance of {_DRIFT} or more that chance "
-    "explains once in a thousand data sets at most, by the groups of patients and copies here and of each class in "
-    f"training; serious from {_STRONG} with a population stability index of {_UNSTABLE} or more. Where patients are "
-    "not all known, slices of one patient count as several: never more than a warning. The score is the largest "
+    "Eight statistics of each prepared slice are compared with the quantiles of the training data in the bundle, mixed "
+    f"in the class proportions found here. Drift: a Kolmogorov-Smirnov distance of {_DRIFT} or more that chance "
+    "explains in at most one of a thousand data sets, given the number of groups by patient and copy here and of "
+    f"each class in training; serious from {_STRONG} with a population stability index of {_UNSTABLE} or more. If some "
+    "patients are unknown, slices of one patient count as several groups: at most a warning. The score is the largest "
     "distance."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How one statistic differs: Kolmogorov-Smirnov ``distance`` in [0, 1], population ``stability`` index, medians."""
+    """Shift of one statistic: Kolmogorov-Smirnov ``distance`` in [0, 1], population ``stability`` index, medians."""
 
     name: str
     distance: float
@@ -47,33 +47,33 @@ class Shift:
 
 
 def drift(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return whether slices drifted from the bundle's training part, where one was given that keeps statistics.
+    """Return a finding where the slices drifted from the bundle's training data.
 
-    Raises BundleError where the bundle's statistics are damaged.
+    Skipped without a bundle or without its statistics. Raises BundleError where these are damaged.
     """
     if dataset.bundle is None:
         return Skipped("no model was given")
     kept = dataset.bundle.facts.get("statistics")
     if kept is None:
-        return Skipped("the model keeps no statistics of its training part; train it again to have them")
+        return Skipped("the bundle keeps no statistics of its training data; train again to record them")
     groups, quantiles = read_summary(kept)
     labels = [record.label for record in dataset.records]
     now, before = len(set(group_names(dataset))), effective_groups(labels, groups)
     if min(before, now) < MINIMUM_GROUPS:
         got = f"there are {now} here and {before:.0f} in training"
-        return Skipped(f"that takes {MINIMUM_GROUPS} groups by patient and copy, {got}; audit more slices at once")
+        return Skipped(f"it needs {MINIMUM_GROUPS} groups by patient and copy, {got}; audit more slices at once")
     shifts = compared(_appearance(dataset, dataset.bundle.preparation), labels, quantiles)
     drifted = [one for one in shifts if one.distance >= chance_distance(now, before)]
     return [_found(drifted, now, known=not has_unknown_patients(dataset))] if drifted else []
 
 
 def effective_groups(labels: Sequence[str], groups: Mapping[str, float]) -> float:
-    """Return how many groups the reference stands on whose classes, of ``groups`` each, are mixed as in ``labels``."""
+    """Return the effective number of reference groups, with the ``groups`` of each class mixed as in ``labels``."""
     return 1 / sum(share**2 / max(groups[name], 1e-9) for name, share in _shares(labels, groups).items())
 
 
 def chance_distance(now: float, before: float) -> float:
-    """Return the distance from which a statistic of so many groups is said to drift."""
+    """Return the distance from which a statistic counts as drift, for these numbers of groups."""
     return max(_DRIFT, _CHANCE * float(np.sqrt(1 / now + 1 / before)))
 
 
@@ -82,8 +82,8 @@ def compared(
 ) -> list[Shift]:
     """Compare (N, 8) values with quantiles, as ``read_summary`` returns them; the largest distance first.
 
-    Where every label is a class of the model, its classes are mixed in the shares of ``labels``, so that another mix
-    of classes is no drift; otherwise all of its slices stand for it.
+    If every label is a class of the model, its classes are mixed in the proportions of ``labels``, so that another
+    class mix is not drift; otherwise all of its slices are the reference.
     """
     shares = _shares(labels, quantiles)
     shifts = []
@@ -95,7 +95,7 @@ def compared(
 
 
 def _shares(labels: Sequence[str], known: Container[str]) -> dict[str, float]:
-    """Return the share of each class in ``labels``; of all slices together where one is not known."""
+    """Return the share of each class in ``labels``; of all slices together where the model lacks a class."""
     if not all(label in known for label in labels):
         return {"": 1.0}
     return {label: count / len(labels) for label, count in sorted(Counter(labels).items())}
@@ -138,14 +138,14 @@ def _appearance(dataset: Dataset, preparation: Preparation) -> NDArray[np.float3
 
 
 def _prepared_otherwise(records: Sequence[Record], preparation: Preparation) -> NDArray[np.float32]:
-    told = np.zeros((len(records), len(APPEARANCE)), np.float32)
+    statistics = np.zeros((len(records), len(APPEARANCE)), np.float32)
 
     def make(row: int, image: Slice, _kind: str) -> None:
-        told[row] = appearance(prepare(image, preparation)[None], [0])[0]
+        statistics[row] = appearance(prepare(image, preparation)[None], [0])[0]
 
     for _ in each_slice(records, make):
         pass
-    return told
+    return statistics
 
 
 def _found(drifted: Sequence[Shift], groups: int, *, known: bool) -> Finding:
@@ -157,11 +157,11 @@ def _found(drifted: Sequence[Shift], groups: int, *, known: bool) -> Finding:
     return Finding(
         kind="drift",
         severity="serious" if strong and known else "warning",
-        message=f"These slices do not look like those that the model learned from, by "
-        f"{counted(len(drifted), 'statistic')} of {len(APPEARANCE)} over {counted(groups, 'group')}"
-        f"{'' if known else ', fewer in truth, as patients are not all known'}: {each}.",
+        message=f"The slices differ from the training data of the model in {len(drifted)} of {len(APPEARANCE)} "
+        f"statistics over {counted(groups, 'group')}"
+        f"{'' if known else ' (in fact fewer, as some patients are unknown)'}: {each}.",
         rule=_RULE,
-        remedy="Do not carry the model's figures over to these slices: evaluate it on some of them with known labels, "
-        "look for another sequence, scanner or rendering, and calibrate or train anew.",
+        remedy="Do not assume the reported performance of the model for these slices: evaluate it on some of them with "
+        "known labels, check for another sequence, scanner or rendering, and recalibrate or retrain.",
         score=drifted[0].distance,
     )

@@ -1,4 +1,4 @@
-"""Files and slices that repeat others."""
+"""Checks for copies of files and slices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["byte_identical", "giant_group", "near_copies", "pixel_identical"]
 
 
 def near_copies(dataset: Dataset) -> list[Finding]:
-    """Return a warning with the groups of copies within the data set, and how the copies were changed."""
+    """Return a warning with the groups of copies within the data set, and how they are transformed."""
     inside = [_once(dataset, [row for row in rows if row < dataset.n_records]) for rows in dataset.copy_groups]
     groups = [rows for rows in inside if len(rows) > 1]
     if not groups:
@@ -24,12 +24,13 @@ def near_copies(dataset: Dataset) -> list[Finding]:
         Finding(
             kind="near_copies",
             severity="warning",
-            message=f"{extra:,} of {counted(dataset.n_records, 'slice')} ({percent(extra, dataset.n_records)}) only "
-            "repeat another "
-            f"slice, in {counted(len(groups), 'group')}{_of_one_patient(dataset, groups)}{_how(dataset)}.",
-            rule="Any two slices of a group can be laid over each other, also mirrored, turned or rescaled, so that "
-            f"their fine structure correlates above {COPY_CORRELATION}; the score is the number of needless slices.",
-            remedy="Keep each group on one side of every split, and count it once when you count slices.",
+            message=f"{extra:,} of {counted(dataset.n_records, 'slice')} ({percent(extra, dataset.n_records)}) "
+            f"{'is a copy' if extra == 1 else 'are copies'} of another slice, in {counted(len(groups), 'group')}"
+            f"{_of_one_patient(dataset, groups)}{_how(dataset)}.",
+            rule="Any two slices of a group can be registered onto each other, also mirrored, rotated or rescaled, so "
+            f"that their fine structure correlates above {COPY_CORRELATION}; the score is the number of redundant "
+            "slices.",
+            remedy="Keep each group in one part or fold, and count it as one slice.",
             members=tuple(dataset.names_of(rows) for rows in groups),
             score=float(extra),
         )
@@ -37,12 +38,12 @@ def near_copies(dataset: Dataset) -> list[Finding]:
 
 
 def _once(dataset: Dataset, rows: Sequence[int]) -> tuple[int, ...]:
-    """Return the rows without those that name a slice again, as repeated rows of a manifest do."""
+    """Return the rows with each slice once, also where a manifest repeats a row."""
     return tuple({dataset.names[row]: row for row in reversed(rows)}.values())[::-1]
 
 
 def _of_one_patient(dataset: Dataset, groups: Sequence[Sequence[int]]) -> str:
-    """Return how many groups hold different pictures of one known patient that lie alike, as neighbouring slices do."""
+    """Return how many groups hold different, untransformed pictures of one known patient, as neighbouring slices do."""
     changed = {row for pair in dataset.copies.pairs if ways(pair.overlay) for row in (pair.first, pair.second)}
     alone = 0
     for rows in groups:
@@ -53,15 +54,15 @@ def _of_one_patient(dataset: Dataset, groups: Sequence[Sequence[int]]) -> str:
 
 
 def _how(dataset: Dataset) -> str:
-    """Return how the first slice of each pair lies over the second, in counts of pairs."""
+    """Return the number of pairs with each transformation."""
     pairs = [pair for pair in dataset.copies.pairs if max(pair.first, pair.second) < dataset.n_records]
     kinds = Counter(way for pair in pairs for way in ways(pair.overlay))
-    told = [f"{kinds[way]:,} {way}" for way in WAYS if kinds[way]]
-    return f"; of {counted(len(pairs), 'pair')} that were found, {', '.join(told)}" if told else ""
+    shown = [f"{kinds[way]:,} {way}" for way in WAYS if kinds[way]]
+    return f"; of {counted(len(pairs), 'pair')} found, {', '.join(shown)}" if shown else ""
 
 
 def pixel_identical(dataset: Dataset) -> list[Finding]:
-    """Return a warning with the groups of pictures that were only saved again."""
+    """Return a warning with the groups of different files that decode to the same picture."""
     groups: dict[str, list[int]] = {}
     for row, facts in enumerate(dataset.facts[: dataset.n_records]):
         groups.setdefault(facts.pixels, []).append(row)
@@ -73,10 +74,10 @@ def pixel_identical(dataset: Dataset) -> list[Finding]:
         Finding(
             kind="pixel_identical",
             severity="warning",
-            message=f"{counted(sum(map(len, repeated)), 'slice')} in {counted(len(repeated), 'group')} are the same "
-            "picture pixel for pixel, in files that differ.",
-            rule="The decoded pictures have the same size and values; the score is the number of groups. Files that "
-            "are the same byte for byte are told apart from these.",
+            message=f"{counted(sum(map(len, repeated)), 'slice')} in {counted(len(repeated), 'group')} are "
+            "pixel-identical, in files that differ.",
+            rule="The decoded pictures have the same size and values; the score is the number of groups. "
+            "Byte-identical files are reported separately.",
             remedy="Keep one file of each group.",
             members=tuple(dataset.names_of(rows) for rows in repeated),
             score=float(len(repeated)),
@@ -85,7 +86,7 @@ def pixel_identical(dataset: Dataset) -> list[Finding]:
 
 
 def byte_identical(dataset: Dataset) -> list[Finding]:
-    """Return a warning with the files that are one file under several names, and one with rows that name one again."""
+    """Return a warning with byte-identical files, and one with repeated rows of the manifest."""
     groups: dict[str, dict[str, int]] = {}
     for row, record in enumerate(dataset.records):
         groups.setdefault(record.key, {}).setdefault(dataset.names[row], row)
@@ -103,10 +104,10 @@ def _rows(dataset: Dataset) -> list[Finding]:
         Finding(
             kind="byte_identical",
             severity="warning",
-            message=f"{counted(extra, 'row')} of the manifest {'names' if extra == 1 else 'name'} a slice that another "
-            f"row names already; {repeated[0]}, for one, stands there {counted(times[repeated[0]], 'time')}.",
-            rule="Each slice stands in one row; the score is the number of needless rows.",
-            remedy="Remove all rows of a slice but one; where they differ in label or part, find out which is right.",
+            message=f"{counted(extra, 'row')} of the manifest {'repeats' if extra == 1 else 'repeat'} the slice of "
+            f"another row; {repeated[0]}, for example, occurs {counted(times[repeated[0]], 'time')}.",
+            rule="Each slice must have one row; the score is the number of redundant rows.",
+            remedy="Remove all rows of a slice but one; if they differ in label or part, find out which is correct.",
             members=tuple((name,) for name in repeated),
             score=float(extra),
         )
@@ -121,10 +122,10 @@ def _files(dataset: Dataset, repeated: Sequence[tuple[str, ...]]) -> list[Findin
         Finding(
             kind="byte_identical",
             severity="warning",
-            message=f"{extra:,} of {dataset.n_records:,} slices only repeat another file byte for byte, "
-            f"in {len(repeated):,} groups.",
-            rule="Files with the same SHA-256 digest are one file; the score is the number of needless files.",
-            remedy="Keep one file of each group; where they stand in different parts, keep the one in training.",
+            message=f"{extra:,} of {dataset.n_records:,} slices {'is' if extra == 1 else 'are'} byte-identical to "
+            f"another file, in {counted(len(repeated), 'group')}.",
+            rule="Files with the same SHA-256 digest are identical; the score is the number of redundant files.",
+            remedy="Keep one file of each group; if they are in different parts, keep the one in training.",
             members=tuple(repeated),
             score=float(extra),
         )
@@ -140,13 +141,15 @@ def giant_group(dataset: Dataset) -> list[Finding]:
     whole = Counter(record.label for record in dataset.records)
     found = []
     for rows in dataset.connected:
-        own = [row for row in rows if row < dataset.n_records]
-        for label, count in sorted(Counter(dataset.all_records[row].label for row in own).items()):
+        members = [row for row in rows if row < dataset.n_records]
+        for label, count in sorted(Counter(dataset.all_records[row].label for row in members).items()):
             if count >= _FEWEST and count > _SHARE * whole[label]:
                 share = percent(count, whole[label])
                 found.append(
                     _finding(
-                        f"{counted(count, 'slice')} of {label} ({share})", dataset.names_of(own), count / whole[label]
+                        f"{counted(count, 'slice')} of {label} ({share})",
+                        dataset.names_of(members),
+                        count / whole[label],
                     )
                 )
     return found
@@ -157,10 +160,10 @@ def _finding(what: str, members: tuple[str, ...], share: float) -> Finding:
         kind="giant_group",
         severity="warning",
         message=f"One group of copies holds {what}.",
-        rule=f"Slices that are copies of one another, directly or through others, are {_FEWEST} or more and over "
-        f"{100 * _SHARE:.0f} % of a class; the score is their share of it.",
-        remedy="The whole group must stay on one side of a split, which may leave too little for the other; drop all "
-        "but one of its slices, or check whether they are neighbouring slices of one patient.",
+        rule=f"{_FEWEST} or more slices, over {100 * _SHARE:.0f} % of a class, are copies of one another, directly "
+        "or through others; the score is their share of the class.",
+        remedy="The whole group must stay in one part, which may leave too few slices for the others; keep only one "
+        "of its slices, or check whether they are neighbouring slices of one patient.",
         members=(members,),
         score=share,
     )

@@ -1,4 +1,4 @@
-"""What each file tells without a look at the anatomy: size, format, quality, brightness."""
+"""File properties that do not depend on the anatomy: size, format, quality, brightness."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gadolin.records import Slice
 
 __all__ = ["FileFacts", "file_facts"]
 
-_BORDER = 0.04  # of the shorter side: how wide the rim is whose brightness is told
+_BORDER = 0.04  # of the shorter side: width of the border
 _BRIGHT_RIM = 0.6
 _LUMINANCE = 3_703  # sum of the luminance table of the JPEG standard (ITU-T T.81, annex K), which is quality 50
 _RASTER = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "WebP")
@@ -23,16 +23,16 @@ _RASTER = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "WebP")
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What one file tells of one slice.
+    """Properties of one slice and its file.
 
     ``width`` and ``height`` in pixels; ``bits`` as declared (8 or 16); ``mode`` is Pillow's (L, RGB, P, ...) or empty
     for formats without one; ``format`` such as "JPEG" or "DICOM"; ``quality`` the JPEG quality, 1 to 100, estimated
     from the quantisation table, None for other formats; ``size_bytes`` of the file. ``mean``, ``border`` (mean of the
     outermost 4 %) and ``deviation`` are intensities in [0, 1]: of 255 for 8 bits, of the slice's own range for more.
-    ``black`` and ``white`` are the shares of pixels at the bottom and at the top of that range, ``used`` how much of it
-    lies between the darkest and the brightest pixel. ``colour``: true
-    colours are shown. ``inverted``: the rim is bright and brighter than the rest, as in a negative or on a white page.
-    ``pixels`` is a digest of the decoded picture.
+    ``black`` and ``white`` are the shares of pixels at the bottom and at the top of that range, ``used`` the share of
+    it between the darkest and the brightest pixel. ``colour``: the picture is in colour. ``inverted``: the border is
+    bright and brighter than the rest, as in a negative or on a white page. ``pixels`` is a digest of the decoded
+    picture.
     """
 
     width: int
@@ -54,7 +54,7 @@ class FileFacts:
 
 
 def file_facts(path: Path, image: Slice, kind: str) -> FileFacts:
-    """Return the facts of one slice of a file of the format ``kind``; of a raster picture the header is read again."""
+    """Return the facts of one slice in a file of format ``kind``; reads the header of a raster picture again."""
     header = _header(path, kind)
     pixels = image.pixels
     height, width = pixels.shape
@@ -97,7 +97,7 @@ def _header(path: Path, kind: str) -> _Header:
     size = path.stat().st_size
     if kind not in _RASTER:
         return _Header("", kind, None, size)
-    with suppress(Exception), Image.open(path) as image:  # decoding tells what is wrong
+    with suppress(Exception), Image.open(path) as image:  # decoding reports the damage
         tables = getattr(image, "quantization", None)
         return _Header(image.mode, image.format or kind, jpeg_quality(tables) if tables else None, size)
     return _Header("", kind, None, size)
@@ -111,7 +111,7 @@ def jpeg_quality(tables: dict[int, list[int]]) -> float:
 
 
 def _digest(image: Slice) -> str:
-    """Return a digest of shape and values; what 8 bits hold is digested as such."""
+    """Return a digest of shape and values; 8-bit values are digested as uint8."""
     values = image.pixels.astype(np.uint8) if image.bits == 8 else image.pixels
     exact = image.pixels if not np.array_equal(values, image.pixels) else values
     return hashlib.blake2b(f"{exact.shape}".encode() + exact.tobytes(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""Files that cannot be read, or that the manifest does not list."""
+"""Checks for files that cannot be read, or that the manifest does not list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["find_unlisted", "unlisted", "unreadable"]
 
 
 def _remedies(dataset: Dataset) -> str:
-    """Return what each kind of trouble asks for, the most frequent first, as sentences."""
+    """Return the most frequent remedies of the read errors, with their counts, as sentences."""
     counts = Counter(one.error.remedy for one in dataset.errors if one.error.remedy)
     return " ".join(
         f"{remedy[0].upper()}{remedy[1:]} ({counted(count, 'file')})." for remedy, count in counts.most_common(3)
@@ -25,7 +25,7 @@ def _remedies(dataset: Dataset) -> str:
 
 
 def unreadable(dataset: Dataset) -> list[Finding]:
-    """Return a warning with the files that cannot be read, and why the first cannot."""
+    """Return a warning with the unreadable files, and the error of the first."""
     if not dataset.errors:
         return []
     first = dataset.errors[0]
@@ -34,12 +34,12 @@ def unreadable(dataset: Dataset) -> list[Finding]:
         Finding(
             kind="unreadable",
             severity="warning",
-            message=f"{counted(count, 'file')} cannot be read and {'is' if count == 1 else 'are'} left out of every "
-            f"other check; {first.path}: {first.error.statement}.",
-            rule="Every file that is named like a picture, or stands in the manifest, is decoded once, also where a "
-            "manifest beside it does not name it; the score is the number of those that fail.",
-            remedy=f"{_remedies(dataset)} Exclude only files that no other program opens either; training refuses them "
-            "unless told to skip them.",
+            message=f"{counted(count, 'file')} cannot be read and {'is' if count == 1 else 'are'} left out of the "
+            f"other checks; {first.path}: {first.error.statement}.",
+            rule="Every file with an image extension, or listed in the manifest, is decoded once, also where the "
+            "manifest does not list it; the score is the number of failures.",
+            remedy=f"{_remedies(dataset)} Exclude only files that no other program can open; training stops at them "
+            "unless it is set to skip them.",
             members=tuple((one.path,) for one in dataset.errors),
             score=float(count),
         )
@@ -47,9 +47,9 @@ def unreadable(dataset: Dataset) -> list[Finding]:
 
 
 def unlisted(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return a note with the pictures of the folder that its manifest does not name."""
+    """Return a note with the pictures of the folder that its manifest does not list."""
     if dataset.unlisted is None:
-        return Skipped("only a folder that holds a manifest may hold pictures that it does not name")
+        return Skipped("the data is not a folder with a manifest")
     if not dataset.unlisted:
         return []
     count = len(dataset.unlisted)
@@ -57,11 +57,11 @@ def unlisted(dataset: Dataset) -> list[Finding] | Skipped:
         Finding(
             kind="unlisted",
             severity="note",
-            message=f"{counted(count, 'picture')} in the folder {'does' if count == 1 else 'do'} not stand in its "
-            "manifest and were not looked at.",
-            rule="Every file below the folder that is or passes for a picture stands in manifest.csv, as a slice or as "
-            "an outline; the score is the number of those that do not. What cannot be decoded is told as unreadable.",
-            remedy="Add rows for them, or remove them; who reads the folders and not the manifest takes them too.",
+            message=f"{counted(count, 'picture')} in the folder {'is' if count == 1 else 'are'} not listed in its "
+            "manifest and not checked.",
+            rule="manifest.csv must list every picture below the folder, as a slice or as an outline; the score is the "
+            "number of unlisted pictures. Files that cannot be decoded are reported as unreadable.",
+            remedy="Add rows for them, or remove them; software that reads folders instead of manifests uses them.",
             members=tuple((name,) for name in dataset.unlisted),
             score=float(count),
         )
@@ -69,7 +69,7 @@ def unlisted(dataset: Dataset) -> list[Finding] | Skipped:
 
 
 def find_unlisted(found: Scan) -> tuple[list[Path], list[Failure]]:
-    """Return the pictures that lie in the scanned folder beside its manifest, and those that cannot be read."""
+    """Return the pictures in the scanned folder that its manifest does not list, and the unreadable ones."""
     pictures: list[Path] = []
     failed: list[Failure] = []
     for one in found.left_out:

@@ -1,4 +1,4 @@
-"""Images that are blank, clipped, inverted, in colour or tiny."""
+"""Checks for blank, clipped, inverted, coloured and tiny images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gadolin.records import Finding
 __all__ = ["blank", "clipped", "coloured", "inverted", "tiny"]
 
 _PLAIN = 0.02
-_FAINT = 8 / 255  # of the range: what uses less of it shows nothing however it is stretched
+_FAINT = 8 / 255  # of the range; below, contrast stretching reveals nothing
 
 
 def blank(dataset: Dataset) -> list[Finding]:
-    """Return a warning with the pictures of almost one tone, and one with those that use little of their range."""
+    """Return a warning with the uniform pictures, and one with the pictures that use little of their range."""
     plain = [row for row, facts in enumerate(dataset.facts[: dataset.n_records]) if facts.deviation < _PLAIN]
     faint = [row for row in plain if _is_faint(dataset.facts[row])]
     bare = [row for row in plain if not _is_faint(dataset.facts[row])]
@@ -25,11 +25,11 @@ def blank(dataset: Dataset) -> list[Finding]:
             Finding(
                 kind="blank",
                 severity="warning",
-                message="show nothing: they are of almost one tone.",
+                message="are blank: their intensity is almost uniform.",
                 rule=f"The standard deviation of the intensities is below {100 * _PLAIN:.0f} % of their range; the "
                 "score is the number of slices.",
-                remedy="Open them in a viewer. Remove those that are of one tone there too; where a viewer shows "
-                "anatomy, the file is read wrongly: keep it and report it.",
+                remedy="Open them in a viewer. Remove the ones that are uniform there too; if a viewer shows anatomy, "
+                "Gadolin reads the file incorrectly: keep it and report it.",
             ),
         ),
         *flagged(
@@ -38,18 +38,18 @@ def blank(dataset: Dataset) -> list[Finding]:
             Finding(
                 kind="blank",
                 severity="warning",
-                message="are so faint that they look blank: they use a small part of their range.",
-                rule=f"The standard deviation of the intensities is below {100 * _PLAIN:.0f} % of their range, and "
-                "they differ enough to show something when stretched; the score is the number of slices.",
-                remedy="Do not remove them: export them again from the original with its window, as 12 bits that were "
-                "cut down to 8 look like this.",
+                message="look blank because they use only a small part of their intensity range.",
+                rule=f"The standard deviation of the intensities is below {100 * _PLAIN:.0f} % of their range, but "
+                "contrast stretching reveals structure; the score is the number of slices.",
+                remedy="Do not remove them: export them again from the original with its window; 12-bit images cut "
+                "down to 8 bits look like this.",
             ),
         ),
     ]
 
 
 def _is_faint(facts: FileFacts) -> bool:
-    """Return whether a picture of almost one tone would show something if it were stretched to its range."""
+    """Return whether contrast stretching would reveal structure in an almost uniform picture."""
     return facts.used >= _FAINT and facts.deviation >= _PLAIN * facts.used
 
 
@@ -57,7 +57,7 @@ _SHARE = 0.05  # of all pixels
 
 
 def clipped(dataset: Dataset) -> list[Finding]:
-    """Return a warning with the pictures of which much is as bright as can be, blank and inverted ones aside."""
+    """Return a warning with the pictures that have many saturated pixels, except blank and inverted ones."""
     rows = [
         row
         for row, facts in enumerate(dataset.facts[: dataset.n_records])
@@ -66,10 +66,9 @@ def clipped(dataset: Dataset) -> list[Finding]:
     template = Finding(
         kind="clipped",
         severity="warning",
-        message="are clipped: what was brighter than white is lost in them.",
+        message="are clipped: intensities above white are lost.",
         rule=f"More than {100 * _SHARE:.0f} % of the pixels have the highest value; the score is the number of slices.",
-        remedy="Look at them. Export them again with a wider window; a skull that is white all over is CT, which "
-        "does not belong here.",
+        remedy="Inspect them. Export them again with a wider window; a uniformly white skull means CT, not MRI.",
     )
     return flagged(dataset, rows, template)
 
@@ -80,25 +79,25 @@ def inverted(dataset: Dataset) -> list[Finding]:
     template = Finding(
         kind="inverted",
         severity="warning",
-        message="have a bright background: they are negatives, or cut from a printed page.",
-        rule="The outermost 4 % of the picture are brighter than 60 % of white and brighter than the rest, where MRI "
-        "shows air, which is black; the score is the number of slices.",
-        remedy="Look at them in a viewer too. Invert what is a negative there as well, and cut the pages; where a "
-        "viewer shows a dark background, the file is read wrongly: keep it and report it.",
+        message="have a bright background: they are negatives, or scanned from a printed page.",
+        rule="The outermost 4 % of the picture are brighter than 60 % of white and brighter than the rest; in MRI this "
+        "is air, which is black. The score is the number of slices.",
+        remedy="Open them in a viewer. Invert real negatives and crop printed pages; if a viewer shows a dark "
+        "background, Gadolin reads the file incorrectly: keep it and report it.",
     )
     return flagged(dataset, rows, template)
 
 
 def coloured(dataset: Dataset) -> list[Finding]:
-    """Return a warning with the pictures that show true colours: maps, marks, screenshots."""
+    """Return a warning with the colour images, such as colour maps, annotations and screenshots."""
     rows = [row for row, facts in enumerate(dataset.facts[: dataset.n_records]) if facts.colour]
     template = Finding(
         kind="coloured",
         severity="warning",
-        message="show true colours, which no MRI slice has.",
+        message="are colour images; MRI slices are greyscale.",
         rule="In more than 2 % of the pixels two colour channels differ by more than 24 of 255; the score is the "
         "number of slices.",
-        remedy="Look for colour maps, arrows and text that were burnt in, often where the tumour is; use the original.",
+        remedy="Look for colour maps and burnt-in arrows and text, often at the tumour; use the originals.",
     )
     return flagged(dataset, rows, template)
 
@@ -115,8 +114,8 @@ def tiny(dataset: Dataset) -> list[Finding]:
         kind="tiny",
         severity="warning",
         message=f"are tiny: one side has fewer than {_SIDE} pixels.",
-        rule=f"The shorter side is below {_SIDE} pixels, half of what a slice is prepared to; the score is the number "
-        "of slices.",
-        remedy="Take the originals; enlarging brings no detail back, and size itself may tell the class.",
+        rule=f"The shorter side is below {_SIDE} pixels, half the side of a prepared slice; the score is the number of "
+        "slices.",
+        remedy="Use the originals; upscaling restores no detail, and the image size itself may predict the class.",
     )
     return flagged(dataset, rows, template)

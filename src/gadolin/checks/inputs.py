@@ -1,4 +1,4 @@
-"""What an audit may be given beside the data: predictions of its slices, and the model it is to be used with."""
+"""Optional inputs of an audit: predictions of its slices, and the model to use with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["AuditInputs"]
 
 @dataclass(frozen=True, slots=True)
 class AuditInputs:
-    """What else is known: ``predictions``, a table made out of fold, and ``model``, a run folder or a bundle."""
+    """Optional inputs: ``predictions``, a table of out-of-fold predictions; ``model``, a run folder or a bundle."""
 
     predictions: Path | None = None
     model: Path | None = None
@@ -29,22 +29,22 @@ class AuditInputs:
         return None if self.model is None else read_bundle(self.model)
 
     def probabilities(self, records: Sequence[Record]) -> NDArray[np.float64] | None:
-        """Return the predictions of ``records`` as (N, K) float64, NaN where there is none; None where none were given.
+        """Return the predictions of ``records`` as (N, K) float64, NaN where a slice has none; None without a table.
 
         Columns are the classes of the records, sorted. Rows are matched by digest, not by name. Raises DataError where
-        the classes differ or no row is of these slices.
+        the classes differ or no row belongs to these slices.
         """
         if self.predictions is None:
             return None
         table = read_table(self.predictions)
         classes = sorted({record.label for record in records})
         if sorted(table.classes) != classes:
-            got, wanted = ", ".join(sorted(table.classes)), ", ".join(classes)
+            got, expected = ", ".join(sorted(table.classes)), ", ".join(classes)
             raise DataError(
                 code="predictions_of_other_classes",
-                rule=f"predictions must be of the classes of the data ({wanted})",
+                rule=f"predictions must have the classes of the data ({expected})",
                 got=f"{self.predictions} has {got}",
-                remedy="choose others",
+                remedy="give predictions with these classes",
             )
         columns = [table.classes.index(name) for name in classes]
         rows = {digest: row for row, digest in enumerate(table.digests) if digest}
@@ -52,10 +52,10 @@ class AuditInputs:
         if max(found) < 0:
             raise DataError(
                 code="predictions_of_other_slices",
-                rule="predictions must be of the slices of the data",
+                rule="predictions must include slices of the data",
                 got=f"{self.predictions} has none of them",
-                remedy="choose others",
+                remedy="give predictions of this data set",
             )
-        told = np.asarray(table.probabilities[found][:, columns], np.float64)
-        told[np.asarray(found) < 0] = np.nan
-        return told
+        aligned = np.asarray(table.probabilities[found][:, columns], np.float64)
+        aligned[np.asarray(found) < 0] = np.nan
+        return aligned

@@ -1,4 +1,4 @@
-"""Slices and patients on both sides of a split."""
+"""Checks for leakage: slices or patients in two parts or folds."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["copies_across", "shared_patients", "shared_slices"]
 
 
 def copies_across(dataset: Dataset, sides: Mapping[int, Hashable]) -> list[list[int]]:
-    """Return the rows that were proved to be copies of one on another side, as sets of what shows one slice.
+    """Return sets of rows that are proven copies of each other on different sides.
 
-    ``sides`` says of each row that counts where it stands: in which fold, or under which patient.
+    ``sides`` maps the rows to compare to their side, such as a fold or a patient.
     """
     joined = Components(len(dataset.all_records))
-    torn: set[int] = set()
+    crossing: set[int] = set()
     for row, copies in dataset.copies.among(sides, set(sides)).items():
         for other in copies:
             if sides[row] != sides[other]:
                 joined.join(row, other)
-                torn.update((row, other))
-    return joined.sets(torn)
+                crossing.update((row, other))
+    return joined.sets(crossing)
 
 
 _SERIOUS = 0.01  # of a part
 
 
 def shared_slices(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return a finding for each part that shares slices with what is learned from, and one for shared folds."""
+    """Return a finding for each part that shares slices with training data, and one for folds that share slices."""
     if why := no_sides(dataset):
         return Skipped(why)
     found = [_slices_in_part(dataset, part) for part in ("test", "validation")]
@@ -41,7 +41,6 @@ def shared_slices(dataset: Dataset) -> list[Finding] | Skipped:
 
 
 def _slices_in_part(dataset: Dataset, part: str) -> Finding | None:
-    learned = learned_before(part)
     whole = [row for row, record in enumerate(dataset.records) if record.split == part]
     shared = duplicates(dataset.records, dataset.copies, part)
     if not shared:
@@ -50,23 +49,24 @@ def _slices_in_part(dataset: Dataset, part: str) -> Finding | None:
     labels = by_class(
         [dataset.all_records[row].label for row in shared], [dataset.all_records[row].label for row in whole]
     )
-    source = "training part" if part == "test" and "validation" not in dataset.parts else " or ".join(learned) + " part"
+    training = "training or validation" if part == "test" and "validation" in dataset.parts else "training"
     return Finding(
         kind="shared_slices",
         severity="serious" if share >= _SERIOUS else "warning",
         message=f"{percent(len(shared), len(whole))} of the {part} part ({len(shared):,} of "
-        f"{counted(len(whole), 'slice')}) is in the {source} too, so "
-        f"{'accuracy on it means little' if share >= _SERIOUS else 'these slices flatter its accuracy'}: {labels}.",
-        rule="A slice of this part is a copy of one that is learned from, identical, mirrored, turned, rescaled or "
-        "saved again; the score is the share of the part.",
-        remedy="Split anew by copies and patients (gadolin split), or report the slices that are new apart from these.",
+        f"{counted(len(whole), 'slice')}) is also in the {training} part, so "
+        f"{'accuracy on it is misleading' if share >= _SERIOUS else 'these slices inflate its accuracy'}: {labels}.",
+        rule="A slice of this part is a copy of one used in training: identical, mirrored, rotated, rescaled or "
+        "re-saved; the score is the share of the part.",
+        remedy="Split again with gadolin split, which keeps copies and patients together, or report new slices "
+        "separately.",
         members=_together(dataset, shared),
         score=share,
     )
 
 
 def _together(dataset: Dataset, shared: dict[int, list[int]]) -> tuple[tuple[str, ...], ...]:
-    """Return the names of what shows one slice: those of this part, then their copies in training."""
+    """Return the names of each group of copies: its slices in this part, then those in training."""
     groups = dataset.copies.groups.tolist()
     here: dict[int, list[int]] = {}
     for row in shared:
@@ -77,23 +77,23 @@ def _together(dataset: Dataset, shared: dict[int, list[int]]) -> tuple[tuple[str
 
 def _slices_in_folds(dataset: Dataset) -> Finding | None:
     folds = {row: record.fold for row, record in enumerate(dataset.records) if record.fold is not None}
-    torn = copies_across(dataset, folds)
-    if not torn:
+    crossing = copies_across(dataset, folds)
+    if not crossing:
         return None
-    count, whole = sum(map(len, torn)), len(folds)
+    count, whole = sum(map(len, crossing)), len(folds)
     return Finding(
         kind="shared_slices",
         severity="serious" if count / whole >= _SERIOUS else "warning",
         message=f"{percent(count, whole)} of the slices in folds ({count:,} of {whole:,}) have a copy in another fold.",
-        rule="Copies of one slice stand in different folds; the score is the share of the slices.",
-        remedy="Make the folds anew by copies and patients (gadolin split).",
-        members=tuple(dataset.names_of(rows) for rows in torn),
+        rule="Copies are in different folds; the score is the share of the slices.",
+        remedy="Assign the folds again with gadolin split, which keeps copies and patients together.",
+        members=tuple(dataset.names_of(rows) for rows in crossing),
         score=count / whole,
     )
 
 
 def shared_patients(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return a serious finding for each part, and for the folds, that share patients; carried-over ones count."""
+    """Return a serious finding for each part, and for the folds, that share patients, including transferred ones."""
     why = no_sides(dataset) or (
         "" if any(one.patient for one in dataset.records_with_patients) else "no patient is known"
     )
@@ -114,7 +114,7 @@ def _patients_in_part(dataset: Dataset, part: str) -> Finding | None:
     if not shared:
         return None
     rows = [row for patient in shared for row in here[patient]]
-    known = [row for own in here.values() for row in own]
+    known = [row for members in here.values() for row in members]
     whole = sum(record.split == part for record in dataset.records)
     labels = by_class(
         [dataset.all_records[row].label for row in rows], [dataset.all_records[row].label for row in known]
@@ -123,16 +123,16 @@ def _patients_in_part(dataset: Dataset, part: str) -> Finding | None:
     return Finding(
         kind="shared_patients",
         severity="serious",
-        message=f"{percent(len(rows), len(known))} of the {part} slices whose patient is known ({len(rows):,} of "
-        f"{len(known):,}) belong to {counted(len(shared), 'patient')} whose slices are learned from too, so accuracy "
-        f"on them says nothing of new patients: {labels}.",
-        rule="A patient has slices in this part and in one that is learned from. "
+        message=f"{percent(len(rows), len(known))} of the {part} slices with a known patient ({len(rows):,} of "
+        f"{len(known):,}) belong to {counted(len(shared), 'patient')} with other slices in training, so accuracy on "
+        f"them does not hold for new patients: {labels}.",
+        rule="A patient has slices in this part and in training data. "
         + (
-            f"The patients of {carried:,} slices were carried over from their copies in the other data set. "
+            f"The patients of {carried:,} slices were transferred from their copies in the other data set. "
             * bool(carried)
         )
-        + f"The score is the share of the slices whose patient is known, {len(known):,} of {whole:,}.",
-        remedy="Split anew by patient (gadolin split); a score across shared patients says nothing of new ones.",
+        + f"The score is the share of the slices with a known patient, {len(known):,} of {whole:,}.",
+        remedy="Split again by patient (gadolin split); metrics across shared patients do not hold for new ones.",
         members=tuple(dataset.names_of([*here[patient], *there[patient]]) for patient in shared),
         score=len(rows) / len(known),
     )
@@ -143,16 +143,16 @@ def _patients_in_folds(dataset: Dataset) -> Finding | None:
     for row, record in enumerate(dataset.records_with_patients):
         if record.patient and record.fold is not None:
             rows.setdefault(record.patient, []).append(row)
-    torn = [of for of in rows.values() if len({dataset.all_records[row].fold for row in of}) > 1]
-    if not torn:
+    crossing = [of for of in rows.values() if len({dataset.all_records[row].fold for row in of}) > 1]
+    if not crossing:
         return None
     return Finding(
         kind="shared_patients",
         severity="serious",
-        message=f"{counted(len(torn), 'patient')} of {len(rows):,} "
-        f"{'has' if len(torn) == 1 else 'have'} slices in several folds.",
-        rule="All slices of a patient stand in one fold; the score is the number of patients for whom they do not.",
-        remedy="Make the folds anew by patient (gadolin split).",
-        members=tuple(dataset.names_of(of) for of in torn),
-        score=float(len(torn)),
+        message=f"{counted(len(crossing), 'patient')} of {len(rows):,} "
+        f"{'has' if len(crossing) == 1 else 'have'} slices in several folds.",
+        rule="All slices of a patient must be in one fold; the score is the number of patients in several folds.",
+        remedy="Assign the folds again by patient (gadolin split).",
+        members=tuple(dataset.names_of(of) for of in crossing),
+        score=float(len(crossing)),
     )

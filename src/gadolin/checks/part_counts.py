@@ -1,4 +1,4 @@
-"""What each part shares with the pictures that are learned from, in numbers."""
+"""Number of slices of each part and class, and what test slices share with training data."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EVERY_CLASS = ""
 
 @dataclass(frozen=True, slots=True)
 class PartCount:
-    """The slices of one part and class, of every class where ``label`` is empty.
+    """The number of slices of one part and class, of all classes where ``label`` is empty.
 
-    In the test part the four counts of ``gadolin.splits.SUBSETS`` sum to ``slices``; in the others all four are None.
+    In the test split the four counts of ``gadolin.splits.SUBSETS`` sum to ``slices``; in the others all four are None.
     """
 
     part: str
@@ -42,15 +42,15 @@ class PartCount:
 
 
 def part_counts(dataset: Dataset) -> tuple[PartCount, ...]:
-    """Return the counts of every named part, all classes first; those of the test part by what it shares."""
+    """Return the counts of every part, all classes first; those of the test part also by subset."""
     subsets = overlap(dataset.records_with_patients, dataset.copies).subsets
     counts: list[PartCount] = []
     for part in dataset.parts:
         for label in (EVERY_CLASS, *dataset.classes):
-            own = [row for row, one in enumerate(dataset.records) if one.split == part and label in ("", one.label)]
+            rows = [row for row, one in enumerate(dataset.records) if one.split == part and label in ("", one.label)]
             if part != "test":
-                counts.append(PartCount(part, label, len(own)))
+                counts.append(PartCount(part, label, len(rows)))
                 continue
-            shared = Counter(subsets[row] for row in own)
-            counts.append(PartCount(part, label, len(own), *(shared[name] for name in SUBSETS)))
+            shared = Counter(subsets[row] for row in rows)
+            counts.append(PartCount(part, label, len(rows), *(shared[name] for name in SUBSETS)))
     return tuple(counts)

@@ -1,4 +1,4 @@
-"""Patients that contradict each other or are missing."""
+"""Checks for conflicting and missing patients."""
 
 from __future__ import annotations
 
@@ -14,100 +14,101 @@ __all__ = ["half_patients", "patient_conflicts", "patient_labels"]
 
 
 def patient_labels(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return a warning with the patients whose slices bear two labels, carried-over patients included."""
+    """Return a warning with the patients whose slices have several labels, including transferred patients."""
     rows: dict[str, list[int]] = {}
     for row, record in enumerate(dataset.records_with_patients):
         if record.patient:
             rows.setdefault(record.patient, []).append(row)
     if not rows:
         return Skipped("no patient is known")
-    torn = [of for of in rows.values() if len({dataset.all_records[row].label for row in of}) > 1]
-    if not torn:
+    conflicts = [of for of in rows.values() if len({dataset.all_records[row].label for row in of}) > 1]
+    if not conflicts:
         return []
     return [
         Finding(
             kind="patient_labels",
             severity="warning",
-            message=f"{counted(len(torn), 'patient')} of {len(rows):,} "
-            f"{'has' if len(torn) == 1 else 'have'} slices under two labels or more.",
-            rule="Slices of one patient, named by the data set or carried over from copies whose patient is known, "
-            "bear one label; the score is the number of patients.",
-            remedy="Look at them: two diseases are rare, a wrong label or a patient number used twice is not. A slice "
-            "without a lesion of a patient who has one is not a healthy brain.",
-            members=tuple(dataset.names_of(of) for of in torn),
-            score=float(len(torn)),
+            message=f"{counted(len(conflicts), 'patient')} of {len(rows):,} "
+            f"{'has' if len(conflicts) == 1 else 'have'} slices with different labels.",
+            rule="Slices of one patient, given by the data set or transferred from copies, should have one label; "
+            "the score is the number of patients.",
+            remedy="Inspect them: two diseases in one patient are rare, wrong labels and reused patient numbers are "
+            "not. A lesion-free slice of a patient with a lesion is not a healthy brain.",
+            members=tuple(dataset.names_of(of) for of in conflicts),
+            score=float(len(conflicts)),
         )
     ]
 
 
 def patient_conflicts(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return a warning for copies under two patients: within the data set, and against the other one."""
+    """Return a warning for copies with different patients, within the data set and across both data sets."""
     if not any(record.patient for record in dataset.records):
         return Skipped("no patient is known")
     return [*_within(dataset), *_against(dataset)]
 
 
 def _within(dataset: Dataset) -> list[Finding]:
-    torn = copies_across(dataset, {row: record.patient for row, record in enumerate(dataset.records) if record.patient})
-    if not torn:
+    patients = {row: record.patient for row, record in enumerate(dataset.records) if record.patient}
+    conflicts = copies_across(dataset, patients)
+    if not conflicts:
         return []
     return [
         Finding(
             kind="patient_conflicts",
             severity="warning",
-            message=f"{counted(len(torn), 'slice')} {'stands' if len(torn) == 1 else 'stand'} under two patients or "
-            "more, in copies of one another.",
-            rule="Copies of one slice are of one patient; the score is the number of groups of copies that name "
-            "several.",
-            remedy="Find out whether one patient bears two numbers or a slice was filed wrongly; a split by patient "
+            message=f"{counted(len(conflicts), 'group')} of copies "
+            f"{'has' if len(conflicts) == 1 else 'have'} more than one patient.",
+            rule="Copies of one slice must have the same patient; the score is the number of groups of copies with "
+            "several patients.",
+            remedy="Find out whether one patient has two numbers or a slice was filed wrongly; a split by patient "
             "keeps all patients of such a group together.",
-            members=tuple(dataset.names_of(rows) for rows in torn),
-            score=float(len(torn)),
+            members=tuple(dataset.names_of(rows) for rows in conflicts),
+            score=float(len(conflicts)),
         )
     ]
 
 
 def _against(dataset: Dataset) -> list[Finding]:
-    """Compare patients with those of the other data set, which may only call them otherwise, each by one name."""
+    """Compare patients with those of the other data set, which may use other names for them, but consistently."""
     pairs = []
     for rows in dataset.copy_groups:
         known = [row for row in rows if dataset.all_records[row].patient]
         there = [row for row in known if row >= dataset.n_records]
         pairs += [(row, other) for row in known if row < dataset.n_records for other in there]
-    named = [(dataset.all_records[row].patient, dataset.all_records[other].patient) for row, other in pairs]
+    patients = [(dataset.all_records[row].patient, dataset.all_records[other].patient) for row, other in pairs]
     theirs, ours = defaultdict(set), defaultdict(set)
-    for own, other in named:
+    for own, other in patients:
         theirs[own].add(other)
         ours[other].add(own)
-    one_language = bool(
-        {own for own, _ in named} & {record.patient for record in dataset.all_records[dataset.n_records :]}
+    names_in_common = bool(
+        {own for own, _ in patients} & {record.patient for record in dataset.all_records[dataset.n_records :]}
     )
-    torn = [
+    conflicts = [
         pair
-        for pair, (own, other) in zip(pairs, named, strict=True)
-        if own != other and (one_language or len(theirs[own]) > 1 or len(ours[other]) > 1)
+        for pair, (own, other) in zip(pairs, patients, strict=True)
+        if own != other and (names_in_common or len(theirs[own]) > 1 or len(ours[other]) > 1)
     ]
-    if not torn:
+    if not conflicts:
         return []
-    slices = {row for row, _ in torn}
+    slices = {row for row, _ in conflicts}
     return [
         Finding(
             kind="patient_conflicts",
             severity="warning",
-            message=f"{counted(len(slices), 'slice')} {'is' if len(slices) == 1 else 'are'} of another patient in the "
-            "other data set.",
-            rule="Copies of one slice in two data sets are of one patient. Data sets may call a patient by different "
-            "names: told where they have names in common, or where a patient of one is several in the other. The "
-            "score is the number of slices.",
-            remedy="Believe the data set that is nearer to the patients, and correct the column.",
-            members=tuple(dataset.names_of(pair) for pair in torn),
+            message=f"{counted(len(slices), 'slice')} {'belongs' if len(slices) == 1 else 'belong'} to another patient "
+            "in the other data set.",
+            rule="Copies of one slice in two data sets must have the same patient. As the data sets may use different "
+            "names for a patient, this is reported only if they have names in common, or if one patient corresponds to "
+            "several in the other data set. The score is the number of slices.",
+            remedy="Trust the data set closer to the original patient data, and correct the patient column.",
+            members=tuple(dataset.names_of(pair) for pair in conflicts),
             score=float(len(slices)),
         )
     ]
 
 
 def half_patients(dataset: Dataset) -> list[Finding]:
-    """Return a warning where the data set names the patients of some slices and not of others."""
+    """Return a warning where the data set has patients for some slices only."""
     unknown = [row for row, record in enumerate(dataset.records) if not record.patient]
     if not 0 < len(unknown) < dataset.n_records:
         return []
@@ -115,11 +116,11 @@ def half_patients(dataset: Dataset) -> list[Finding]:
         Finding(
             kind="half_patients",
             severity="warning",
-            message=f"The patient of {counted(len(unknown), 'slice')} of {dataset.n_records:,} "
-            f"({percent(len(unknown), dataset.n_records)}) is not named, that of the others is.",
-            rule="Some rows of the patient column are empty; the score is the share that is.",
-            remedy="Complete the column, or split by copies and not by patient: slices without a patient may be of "
-            "any patient, in training or not.",
+            message=f"The patient is missing for {len(unknown):,} of {counted(dataset.n_records, 'slice')} "
+            f"({percent(len(unknown), dataset.n_records)}).",
+            rule="Some rows of the patient column are empty; the score is their share.",
+            remedy="Complete the column, or split by copies instead of by patient: slices without a patient may belong "
+            "to any patient, also to one in training.",
             members=tuple(dataset.names_of([row]) for row in unknown),
             score=len(unknown) / dataset.n_records,
         )

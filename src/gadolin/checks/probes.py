@@ -1,4 +1,4 @@
-"""How well a class can be predicted from something: out of fold, by whole groups, beside chance."""
+"""Probes: how well given features predict the class, as balanced accuracy out of fold by whole groups."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ __all__ = [
 
 SERIOUS = 0.5
 WARNING = 0.2
-"""Of the way from chance to 1 that the lower end of the interval must have gone."""
+"""Thresholds of ``Probe.above``, the position of the interval's lower end between chance (0) and certainty (1)."""
 
 UNKNOWN_PATIENTS = (
-    "Where patients are not all known, the figure includes what a patient's own slices give away and the interval is "
-    "too narrow: never more than a warning."
+    "If some patients are unknown, slices of one patient may be in several folds, which inflates the figure and makes "
+    "the interval too narrow: at most a warning."
 )
 
 _TREES = 50
-_LEAF = 5  # slices that a leaf of a tree holds at least
+_LEAF = 5  # minimum number of slices in a leaf
 _FOLDS = 5
 _RESAMPLES = 1000
-_MOST = 8_000  # slices that are looked at; more cost time and hardly narrow an interval
+_MOST = 8_000  # slices; more cost time and hardly narrow the interval
 
 
 @dataclass(frozen=True, eq=False)
 class ProbeData:
-    """The slices whose class is to be predicted: N labels, and what each is held together by (patient, copies).
+    """The N slices of a probe: their labels and groups (by patient and copies).
 
-    ``has_unknown_patients``: some patients are not known, so slices of one patient may be in several groups.
+    ``has_unknown_patients``: some patients are unknown, so slices of one patient may be in several groups.
     """
 
     labels: tuple[str, ...]
@@ -75,12 +75,12 @@ class ProbeData:
 
     @cached_property
     def targets(self) -> NDArray[np.int64]:
-        """Each slice's class, (N,) int64, indices into ``classes``."""
+        """Class of each slice, (N,) int64, indices into ``classes``."""
         return np.array([self.classes.index(label) for label in self.labels], np.int64)
 
     @cached_property
     def folds(self) -> NDArray[np.int64]:
-        """Each slice's fold, (N,) int64 from 0 to 4: whole groups, classes in about equal shares, always the same."""
+        """Fold of each slice, (N,) int64 from 0 to 4: whole groups, stratified by class, deterministic."""
         from sklearn.model_selection import StratifiedGroupKFold
 
         folds = np.zeros(len(self.labels), np.int64)
@@ -92,33 +92,33 @@ class ProbeData:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many groups hold slices of each class."""
+        """Number of groups with slices of each class."""
         pairs = set(zip(self.labels, self.groups, strict=True))
         return {label: sum(one == label for one, _ in pairs) for label in self.classes}
 
     @cached_property
     def missing(self) -> str:
-        """Why nothing can be probed, as a clause, or empty: too few groups or classes, no scikit-learn."""
+        """Why no probe is possible, as a clause, or empty: too few groups or classes, no scikit-learn."""
         if find_spec("sklearn") is None:
             return "scikit-learn is not installed; install it with: pip install 'gadolin[audit]'"
         if len(self.classes) < 2:
-            return "a class can only be told from others, and there is no second one"
+            return "it needs two classes, and there is no second one"
         counts = self.take(self.drawn).counts
         least = min(self.classes, key=lambda label: counts.get(label, 0))
         if counts.get(least, 0) < MINIMUM_GROUPS:
-            of = "" if len(self.drawn) == len(self.labels) else f" among the {len(self.drawn):,} slices drawn"
+            where = "" if len(self.drawn) == len(self.labels) else f" among the {len(self.drawn):,} slices drawn"
             return (
-                f"that takes {MINIMUM_GROUPS} groups by patient and copy or more of each class; {least} has "
-                f"{counts.get(least, 0)}{of}"
+                f"it needs at least {MINIMUM_GROUPS} groups by patient and copy in each class; {least} has "
+                f"{counts.get(least, 0)}{where}"
             )
         return ""
 
     @cached_property
     def drawn(self) -> NDArray[np.int64]:
-        """Rows to look at, in order: all, or of more than 8,000 those of whole groups, drawn with a fixed seed.
+        """Rows to probe, in order: all, or for more than 8,000 a sample of whole groups with a fixed seed.
 
-        Each class has an equal share of the places, the smallest first, and leaves what it does not fill to the next; a
-        group that does not fit is passed over. A group of several classes is drawn with that of its first slice.
+        Each class has an equal share of the sample; unused places of the smaller classes go to the larger ones. A group
+        that does not fit is skipped. A group of several classes is drawn with the class of its first slice.
         """
         if len(self.groups) <= _MOST:
             return np.arange(len(self.groups), dtype=np.int64)
@@ -140,11 +140,11 @@ class ProbeData:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """What one probe found on N slices of K classes.
+    """Result of a probe on N slices of K classes.
 
-    ``accuracy`` is the balanced accuracy out of fold, ``chance`` is 1 / K, ``predicted`` (N,) int64. ``telling`` names
-    each column, or group of columns, with the balanced accuracy that is lost where it is shuffled, most first.
-    ``has_unknown_patients`` is that of what was asked.
+    ``accuracy`` is the balanced accuracy out of fold, ``chance`` is 1 / K, ``predicted`` (N,) int64. ``telling`` lists
+    each column, or group of columns, with the balanced accuracy lost when it is shuffled, largest first.
+    ``has_unknown_patients`` is that of the data.
     """
 
     accuracy: Interval
@@ -155,38 +155,38 @@ class Probe:
 
     @property
     def above(self) -> float:
-        """How far from chance, 0, to certainty, 1, the lower end of the interval lies; 0 without an interval."""
+        """Position of the interval's lower end between chance (0) and certainty (1); 0 without an interval."""
         return max(0.0, ((self.accuracy.low or 0.0) - self.chance) / (1 - self.chance))
 
 
 def group_names(dataset: Dataset) -> tuple[str, ...]:
-    """Return for each slice under audit what it is held together by: patient and copies, also through others."""
+    """Return the group of each slice under audit: connected by patient and copies, also through others."""
     return tuple(grouping_keys(join_copies(dataset.records_with_patients, dataset.copies.joined[: dataset.n_records])))
 
 
 def has_unknown_patients(dataset: Dataset) -> bool:
-    """Return whether the patients of some slices under audit are not known, not even by their copies."""
+    """Return whether some slices under audit have no patient, not even through their copies."""
     return not all(record.patient for record in dataset.records_with_patients)
 
 
 def probe_data_of(dataset: Dataset) -> ProbeData:
-    """Return the classes of the slices under audit, with their groups."""
+    """Return the labels and groups of the slices under audit."""
     return ProbeData(
         tuple(record.label for record in dataset.records), group_names(dataset), has_unknown_patients(dataset)
     )
 
 
-def probe(features: NDArray[np.float32], asked: ProbeData, *, columns: Sequence[str] = ()) -> Probe:
-    """Tell the class from ``features`` by extremely randomised trees (Geurts et al., 2006), five folds of whole groups.
+def probe(features: NDArray[np.float32], data: ProbeData, *, columns: Sequence[str] = ()) -> Probe:
+    """Predict the class from ``features`` with extremely randomised trees (Geurts et al., 2006), in five grouped folds.
 
     Args:
         features: (N, F) float32, finite.
-        asked: The N slices; nothing is ``missing``.
-        columns: What each of the F columns is called; equal names are shuffled together. Where it is given, the
-            result tells what each is worth (permutation importance; Breiman, 2001).
+        data: The N slices; ``missing`` must be empty.
+        columns: Name of each of the F columns; equal names are shuffled together. If given, the result holds the
+            permutation importance of each (Breiman, 2001).
 
     Returns:
-        The same for the same input.
+        A deterministic result.
     """
     from sklearn.ensemble import ExtraTreesClassifier
 
@@ -194,37 +194,37 @@ def probe(features: NDArray[np.float32], asked: ProbeData, *, columns: Sequence[
     without = {name: np.zeros(len(features), np.int64) for name in dict.fromkeys(columns)}
     random = np.random.default_rng(0)
     for fold in range(_FOLDS):
-        held = np.flatnonzero(asked.folds == fold)
-        learned = np.flatnonzero(asked.folds != fold)
+        held = np.flatnonzero(data.folds == fold)
+        learned = np.flatnonzero(data.folds != fold)
         trees = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, class_weight="balanced", random_state=0)
-        trees.fit(features[learned], asked.targets[learned])
+        trees.fit(features[learned], data.targets[learned])
         predicted[held] = trees.predict(features[held])
-        for name, answers in without.items():
-            own = [place for place, column in enumerate(columns) if column == name]
+        for name, guesses in without.items():
+            places = [place for place, column in enumerate(columns) if column == name]
             changed = features[held].copy()
-            changed[:, own] = changed[random.permutation(len(held))][:, own]
-            answers[held] = trees.predict(changed)
-    whole = _mean_recall(predicted, asked.targets)
-    lost = {name: whole - _mean_recall(answers, asked.targets) for name, answers in without.items()}
+            changed[:, places] = changed[random.permutation(len(held))][:, places]
+            guesses[held] = trees.predict(changed)
+    whole = _mean_recall(predicted, data.targets)
+    lost = {name: whole - _mean_recall(guesses, data.targets) for name, guesses in without.items()}
     return Probe(
-        accuracy=_accuracy(predicted, asked),
-        chance=1 / len(asked.classes),
+        accuracy=_accuracy(predicted, data),
+        chance=1 / len(data.classes),
         predicted=predicted,
         telling=tuple(sorted(lost.items(), key=lambda item: -item[1])),
-        has_unknown_patients=asked.has_unknown_patients,
+        has_unknown_patients=data.has_unknown_patients,
     )
 
 
-def difference(first: Probe, second: Probe, asked: ProbeData) -> Interval:
-    """Return the balanced accuracy of ``second`` minus that of ``first``, which both looked at ``asked``."""
-    before, after = (_balanced(one.predicted, asked.targets) for one in (first, second))
-    return paired_intervals(before, after, asked.groups, resamples=_RESAMPLES)[0]
+def difference(first: Probe, second: Probe, data: ProbeData) -> Interval:
+    """Return the balanced accuracy of ``second`` minus that of ``first``, both on ``data``."""
+    before, after = (_balanced(one.predicted, data.targets) for one in (first, second))
+    return paired_intervals(before, after, data.groups, resamples=_RESAMPLES)[0]
 
 
 def severity(found: Probe) -> str:
     """Return "serious" from halfway between chance and certainty, "warning" from a fifth of the way, else "note".
 
-    Where patients are not all known it is no more than a warning.
+    At most a warning if some patients are unknown.
     """
     if found.above < WARNING:
         return "note"
@@ -232,29 +232,28 @@ def severity(found: Probe) -> str:
 
 
 def in_words(found: Probe) -> str:
-    """Return the figure in words, such as "72 % (95 % interval 68 to 75 %), where chance gives 25 %"."""
+    """Return the balanced accuracy in words, such as "72 % (95 % interval 68 to 75 %, chance 25 %)"."""
     value, low, high = found.accuracy.value, found.accuracy.low, found.accuracy.high
-    spread = "" if low is None or high is None else f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
-    if found.has_unknown_patients:
-        spread += ", what a patient's own slices give away included, as patients are not all known,"
-    return f"{100 * (value or 0.0):.0f} %{spread} where chance gives {100 * found.chance:.0f} %"
+    spread = "" if low is None or high is None else f"95 % interval {100 * low:.0f} to {100 * high:.0f} %, "
+    unknown = ", inflated as some patients are unknown" if found.has_unknown_patients else ""
+    return f"{100 * (value or 0.0):.0f} % ({spread}chance {100 * found.chance:.0f} %{unknown})"
 
 
-def _accuracy(predicted: NDArray[np.int64], asked: ProbeData) -> Interval:
-    """Return the balanced accuracy; where every answer is right, with the exact bound of the class of fewest groups."""
-    found = group_intervals(_balanced(predicted, asked.targets), asked.groups, resamples=_RESAMPLES)[0]
+def _accuracy(predicted: NDArray[np.int64], data: ProbeData) -> Interval:
+    """Return the balanced accuracy; if it is 1, with the exact bound of the class with the fewest groups."""
+    found = group_intervals(_balanced(predicted, data.targets), data.groups, resamples=_RESAMPLES)[0]
     if found.value == 1.0 and found.low is None:
-        return unanimous_interval(1.0, min(asked.counts.values()))
+        return unanimous_interval(1.0, min(data.counts.values()))
     return found
 
 
 def _balanced(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> Statistic:
-    """Return the statistic whose one figure is the mean of the classes' recalls."""
+    """Return the statistic of the mean recall over the classes."""
     of_class = (targets[:, None] == np.arange(targets.max() + 1)).astype(np.float64)
     right = of_class * (predicted == targets)[:, None]
 
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        with np.errstate(invalid="ignore"):  # a resample may lack a class: no figure
+        with np.errstate(invalid="ignore"):  # a resample may lack a class: NaN
             recalls: NDArray[np.float64] = (weights @ right) / (weights @ of_class)
         means: NDArray[np.float64] = recalls.mean(axis=1, keepdims=True)
         return means

@@ -15,13 +15,13 @@ __all__ = ["CHECKS", "Check", "Selection", "Skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Why a check did not look: ``reason`` is a clause, such as "no model was given"."""
+    """Result of a check that did not run; ``reason`` is a clause, such as "no model was given"."""
 
     reason: str
 
 
 Check = Callable[[Dataset], list[Finding] | Skipped]
-"""From a data set to what is wrong with it, or to the reason why the check does not apply to it."""
+"""Function from a data set to its findings, or to the reason why the check does not apply."""
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> RequestError:
@@ -38,7 +38,7 @@ def _unknown_names(names: Sequence[str], known: tuple[str, ...]) -> RequestError
 
 _HERE = "gadolin.checks"
 CHECKS: Registry[Check] = Registry("gadolin.checks", "a function from a data set to findings", callable, _unknown)
-"""Every check by its name, which is that of its function and of its findings' kind. Imported when it is used."""
+"""Every check by name, which is also that of its function and the ``kind`` of its findings. Imported on first use."""
 
 CHECKS.built_in |= {
     "too_few": f"{_HERE}.classes:too_few",
@@ -76,8 +76,8 @@ CHECKS.built_in |= {
 class Selection:
     """Which checks an audit runs: all, or those of ``only``, without those of ``skip``.
 
-    Raises RequestError for a name that no check has and where nothing is left, PluginError where ``only`` has a
-    plug-in that cannot be used.
+    Raises RequestError for an unknown name and where no check is left, PluginError where ``only`` has a plug-in that
+    cannot be used.
     """
 
     only: tuple[str, ...] = ()
@@ -96,13 +96,13 @@ class Selection:
         if not any(self.reason(name) is None for name in CHECKS):
             raise RequestError(
                 code="no_check_left",
-                rule="an audit needs one check or more",
-                got="every one is skipped",
+                rule="an audit needs at least one check",
+                got="all are skipped",
                 remedy="skip fewer",
             )
 
     def reason(self, name: str) -> str | None:
-        """Return why a check is not run, as a clause, or None where it is."""
+        """Return why a check does not run, as a clause, or None if it runs."""
         if name in self.skip:
             return "it was skipped on request"
         return "only other checks were requested" if self.only and name not in self.only else None

@@ -1,4 +1,4 @@
-"""Where slices come from: one release, several data sets, other places for other classes."""
+"""Checks of sources: known releases, mixed data sets, classes from different sources."""
 
 from __future__ import annotations
 
@@ -21,47 +21,47 @@ __all__ = ["guessed", "mixed", "release", "sources"]
 
 
 def mixed(dataset: Dataset) -> list[Finding] | Skipped:
-    """Return a warning where slices of several sources stand in one data set, with those that two of them share."""
+    """Return a warning or note where the data set has several sources, with the slices that two of them share."""
     if not any(record.source for record in dataset.records):
-        return Skipped("the data lists no source")
-    sources = Counter(record.source or "unnamed" for record in dataset.records)
+        return Skipped("the data set has no source column")
+    sources = Counter(record.source or "unknown" for record in dataset.records)
     if len(sources) < 2:
         return []
     known = sorted({source.release.name for _, source in SOURCES.items()} & set(sources))
     shared = copies_across(dataset, {row: record.source for row, record in enumerate(dataset.records)})
-    told = ", ".join(f"{name} {count:,}" for name, count in sources.most_common())
-    overlap = f"; {counted(len(shared), 'slice')} of one stand in another too" if shared else ""
+    listed = ", ".join(f"{name} {count:,}" for name, count in sources.most_common())
+    overlap = f"; {counted(len(shared), 'slice')} in more than one source" if shared else ""
     return [
         Finding(
             kind="mixed",
             severity="warning" if shared or len(known) > 1 else "note",
-            message=f"The data set mixes {counted(len(sources), 'source')}: {told}{overlap}.",
-            rule="The source column names several; public collections are made of one another, so slices of two of "
-            "them may be the same. The score is the number of groups of copies across sources.",
-            remedy="Split by copies and patients over all of them at once, and read the figures of each source apart.",
+            message=f"The data set mixes {counted(len(sources), 'source')}: {listed}{overlap}.",
+            rule="The source column has several values; public collections reuse each other's slices, so two sources "
+            "may hold copies. The score is the number of groups of copies across sources.",
+            remedy="Split all sources together with gadolin split, and report the metrics of each source.",
             members=tuple(dataset.names_of(rows) for rows in shared),
             score=float(len(shared)),
         )
     ]
 
 
-_TELLING = 0.1  # of the slices: how many more are guessed right than by the most frequent class
+_TELLING = 0.1  # of the slices: gain over always predicting the most frequent class
 
 
 def sources(dataset: Dataset) -> list[Finding]:
-    """Return a warning where the source column, or the size of the pictures, tells the class."""
+    """Return a warning where the source column, or the size of the pictures, predicts the class."""
     sizes = [f"{one.width} x {one.height}" for one in dataset.facts[: dataset.n_records]]
-    told = [
+    found = [
         _telling(dataset, [record.source for record in dataset.records], "source", "the source column"),
         _telling(dataset, sizes, "size", "width and height"),
     ]
-    return [one for one in told if one is not None]
+    return [one for one in found if one is not None]
 
 
 def guessed(labels: Sequence[str], groups: Sequence[str], values: Sequence[str]) -> NDArray[np.bool_]:
-    """Return (N,) whether each slice bears the label most frequent among those of its value and of other groups.
+    """Return (N,) whether each slice has the label most frequent among other groups with the same value.
 
-    Where no other group has the value, the label most frequent of all is guessed; so are ties broken.
+    If no other group has the value, the most frequent label of all is used; it also breaks ties.
     """
     all_of = Counter(labels)
     within: dict[str, Counter[str]] = defaultdict(Counter)
@@ -69,12 +69,12 @@ def guessed(labels: Sequence[str], groups: Sequence[str], values: Sequence[str])
     for label, group, value in zip(labels, groups, values, strict=True):
         within[value][label] += 1
         own[value, group][label] += 1
-    answers = {}
+    guesses = {}
     for value, group in own:
         others = within[value] - own[value, group] or all_of
-        answers[value, group] = max(others, key=lambda name: (others[name], all_of[name], name))
-    asked = zip(labels, groups, values, strict=True)
-    return np.array([answers[value, group] == label for label, group, value in asked], np.bool_)
+        guesses[value, group] = max(others, key=lambda name: (others[name], all_of[name], name))
+    rows = zip(labels, groups, values, strict=True)
+    return np.array([guesses[value, group] == label for label, group, value in rows], np.bool_)
 
 
 def _telling(dataset: Dataset, values: Sequence[str], what: str, of: str) -> Finding | None:
@@ -92,27 +92,25 @@ def _telling(dataset: Dataset, values: Sequence[str], what: str, of: str) -> Fin
         within[value][label] += 1
     value, classes = max(within.items(), key=lambda item: (sum(item[1].values()), item[0]))
     counts = ", ".join(f"{name} {percent(classes[name], all_of[name])}" for name in sorted(all_of))
-    unknown = (
-        ", patients not all known and their own slices giving each other away" if has_unknown_patients(dataset) else ""
-    )
+    unknown = " (inflated, as some patients are unknown)" if has_unknown_patients(dataset) else ""
     return Finding(
         kind="sources",
         severity="warning",
-        message=f"The {what} of a picture tells its class in {percent(int(right.sum()), len(labels))} of the slices"
-        f"{unknown}, where always answering the most frequent class is right in {percent(usual, len(labels))}; "
-        f"{value!r}, for one, holds of each class: {counts}.",
-        rule=f"Each slice is given the most frequent class among those of the same {what} ({of}) that are of other "
-        f"patients and no copies; told where that is right {100 * _TELLING:.0f} points more often, and the lower end "
-        "of its 95 % interval by group is above what the most frequent class gives. Slices of a patient who is not "
-        "known count as others. The score is the share that is right.",
-        remedy="Take every class from the same places, or test within one source; a network may learn the place and "
-        "not the disease.",
+        message=f"The {what} of a picture predicts its class for {percent(int(right.sum()), len(labels))} of the slices"
+        f"{unknown}, against {percent(usual, len(labels))} for always predicting the most frequent class; {value!r}, "
+        f"for example, holds {counts}.",
+        rule=f"Each slice is assigned the most frequent class among slices of the same {what} ({of}) from other "
+        f"patients, without copies; reported if this is correct {100 * _TELLING:.0f} points more often than the "
+        "most frequent class, and the lower end of its 95 % interval by group is higher too. Slices with an unknown "
+        "patient count as other patients. The score is the share of correct slices.",
+        remedy="Take every class from the same sources, or test within one source; a network may learn the source "
+        "instead of the disease.",
         score=share,
     )
 
 
 def _interval(right: NDArray[np.bool_], groups: Sequence[str]) -> Interval:
-    """Return the share that is right with its interval, the exact bound where all are."""
+    """Return the share that is correct with its interval; the exact bound if all are."""
     if right.all():
         return unanimous_interval(1.0, len(set(groups)))
 

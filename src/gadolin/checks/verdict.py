@@ -1,4 +1,4 @@
-"""The one sentence that a reader of an audit takes home."""
+"""The one-sentence summary of an audit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["verdict"]
 
 
 def verdict(dataset: Dataset, findings: Sequence[Finding], skipped: Container[str] = ()) -> str:
-    """Return the verdict on a data set: what matters most of ``findings``, in order of severity.
+    """Return the verdict on a data set: the most important of ``findings``, which are sorted by severity.
 
-    ``skipped`` are the names of checks that were not run on request: nothing is claimed that only they could find.
+    ``skipped`` are the names of checks that did not run on request; the verdict claims nothing that needs them.
     """
     if findings and findings[0].severity == "serious":
         return _head(findings[0])
@@ -31,20 +31,20 @@ def _without_serious(dataset: Dataset, findings: Sequence[Finding], skipped: Con
         return _head(shared[0]).rstrip(".")
     if "test" not in dataset.parts:
         different = len(set(dataset.copies.groups[: dataset.n_records].tolist()))
-        return f"{counted(dataset.n_records, 'slice')} show {different:,} different ones; no test part is named"
+        return f"{counted(dataset.n_records, 'slice')}, {different:,} of them different; no test part is defined"
     if not set(learned_before("test")).intersection(dataset.parts):
-        return "There is a test part and no training part to compare it with"
+        return "There is a test part but no training part to compare it with"
     if "shared_slices" in skipped or "shared_patients" in skipped:
-        return "Whether training and test part share slices or patients was not checked"
+        return "Whether the training and test parts share slices or patients was not checked"
     unknown = sum(not record.patient for record in dataset.records_with_patients)
     if unknown:
-        how_many = "patients are not" if unknown == len(dataset.records_with_patients) else "not all patients are"
-        return f"No slice of the test part is in the training part, but {how_many} known"
+        how_many = "the" if unknown == len(dataset.records_with_patients) else "some"
+        return f"No slice of the test part is in the training part, but {how_many} patients are unknown"
     return "No slice and no patient of the test part is in the training part"
 
 
 def _head(finding: Finding) -> str:
-    """Return the message; of slices and patients on both sides of a split, without the counts of each class."""
+    """Return the message of a finding; for leakage, without the counts of each class."""
     if finding.kind in ("shared_slices", "shared_patients"):
         return finding.message.partition(": ")[0].rstrip(".") + "."
     return finding.message

@@ -1,4 +1,4 @@
-"""How findings word numbers, and how one picture lies over another."""
+"""Wording of findings: numbers, shares and the transformation between two copies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share in percent, such as "75 %"; never 0 or 100 where it is not, "0 %" of nothing."""
+    """Return a share in percent, such as "75 %"; 0 and 100 only where exact, "0 %" of nothing."""
     share = 100 * part / whole if whole else 0.0
     if 0 < share < 1 or 99 < share < 100:
         return f"{min(max(share, 0.1), 99.9):.1f} %"
@@ -34,9 +34,9 @@ def by_class(labels: Iterable[str], all_labels: Sequence[str]) -> str:
 
 
 def flagged(dataset: Dataset, rows: Sequence[int], template: Finding) -> list[Finding]:
-    """Return ``template`` for the slices of ``rows``, each a member of its own; nothing where there are none.
+    """Return ``template`` for the slices of ``rows``, each a group by itself; empty where there are none.
 
-    Its message, which goes on from "3 of 100 slices (3 %) ", is completed; the score is the number of slices.
+    Its message is prefixed with the number, such as "3 of 100 slices (3 %) "; the score is the number of slices.
     """
     if not rows:
         return []
@@ -45,20 +45,20 @@ def flagged(dataset: Dataset, rows: Sequence[int], template: Finding) -> list[Fi
     return [replace(template, message=f"{number} {template.message}", members=members, score=float(len(rows)))]
 
 
-WAYS: Final = ("mirrored", "upside down", "turned", "rescaled")
-"""Left for right; top for bottom, which is mirrored and turned by 180 degrees; by more than 5 degrees; by over 5 %."""
+WAYS: Final = ("mirrored", "upside down", "rotated", "rescaled")
+"""Left-right; top-bottom, which is mirrored and rotated by 180 degrees; by more than 5 degrees; by more than 5 %."""
 
-_TURNED = 5.0  # degrees
+_ROTATED = 5.0  # degrees
 _SCALED = 0.05
 
 
 def ways(overlay: Overlay) -> tuple[str, ...]:
-    """Return those of ``WAYS`` in which one picture differs from the other; none where it lies as it is."""
-    upside_down = overlay.mirrored and abs(abs(overlay.degrees) - 180) < _TURNED
+    """Return the transformations, of ``WAYS``, between two pictures; none where they are aligned."""
+    upside_down = overlay.mirrored and abs(abs(overlay.degrees) - 180) < _ROTATED
     differs = (
         overlay.mirrored and not upside_down,
         upside_down,
-        abs(overlay.degrees) > _TURNED and not upside_down,
+        abs(overlay.degrees) > _ROTATED and not upside_down,
         abs(overlay.scale - 1) > _SCALED,
     )
     return tuple(way for way, so in zip(WAYS, differs, strict=True) if so)

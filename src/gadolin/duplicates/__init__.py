@@ -1,4 +1,4 @@
-"""Copies of one slice, however they were mirrored, turned, rescaled, cut or saved again."""
+"""Search for copies of a slice, also mirrored, rotated, rescaled, cropped or recompressed."""
 
 from gadolin.duplicates.copies import Copies, Copy
 from gadolin.duplicates.find import COPY_CORRELATION, find_copies

@@ -1,4 +1,4 @@
-"""Pairs of pictures that may be copies: several of their local features agree on how one lies over the other."""
+"""Candidate pairs of copies: pictures with several local features that agree on one similarity transform."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["Candidate", "candidates"]
 
 Candidate = tuple[int, int, bool]  # two pictures, the smaller number first, and whether one is a mirror image
 
-_NEIGHBOURS = 8  # features looked at for each
-_FEWEST = 4  # that must agree
-_EXACT = 4_000  # features up to which every pair is compared
+_NEIGHBOURS = 8  # nearest features of each feature
+_FEWEST = 4  # features that must agree
+_EXACT = 4_000  # features up to which the search is exhaustive
 _PER_CELL = 256  # features in a cell of the index
-_PROBED = 4  # cells looked into
+_PROBED = 4  # cells searched
 _LEARNED_FROM = 32  # features of a cell that its centre is learned from
-_BLOCK = 512  # pictures asked for at once
+_BLOCK = 512  # pictures per query
 _OCTAVES, _TURNS = 16, 12  # bins of relative size (half octaves) and relative angle (30 degrees)
 
 
 class _Features(NamedTuple):
-    """All features in a row: picture (M,), size in pixels (M,) and angle in radians (M,)."""
+    """All M features: picture (M,), size in pixels (M,) and angle in radians (M,)."""
 
     owner: NDArray[np.int64]
     size: NDArray[np.float32]
@@ -33,7 +33,7 @@ class _Features(NamedTuple):
 
 
 def candidates(keypoints: Keypoints) -> Iterator[tuple[int, list[Candidate]]]:
-    """Yield blocks of candidate pairs, with the number of pictures asked about so far.
+    """Yield blocks of candidate pairs, with the number of pictures searched so far.
 
     The nearest features of each feature, straight and mirrored, vote for a picture, a relative size and a relative
     angle (weak geometric consistency: Jegou, Douze and Schmid, ECCV 2008). Time grows a little faster than the number
@@ -44,24 +44,24 @@ def candidates(keypoints: Keypoints) -> Iterator[tuple[int, list[Candidate]]]:
         np.nonzero(keypoints.valid)[0], keypoints.size[keypoints.valid], keypoints.angle[keypoints.valid]
     )
     index = _index(keypoints.straight[keypoints.valid])
-    told: set[Candidate] = set()
+    known: set[Candidate] = set()
     for start in range(0, pictures, _BLOCK):
         stop = min(start + _BLOCK, pictures)
         valid = keypoints.valid[start:stop]
         before = int(np.searchsorted(features.owner, start))
         pairs: set[Candidate] = set()
         for mirror in (False, True):
-            asked = (keypoints.mirrored if mirror else keypoints.straight)[start:stop][valid]
-            if len(asked):
-                _, nearest = index.search(np.ascontiguousarray(asked), min(_NEIGHBOURS, len(features.owner)))
+            queries = (keypoints.mirrored if mirror else keypoints.straight)[start:stop][valid]
+            if len(queries):
+                _, nearest = index.search(np.ascontiguousarray(queries), min(_NEIGHBOURS, len(features.owner)))
                 pairs |= _agreeing(features, before, nearest, mirror=mirror)
-        fresh = pairs - told
-        told |= fresh
+        fresh = pairs - known
+        known |= fresh
         yield stop, sorted(fresh)
 
 
 def _index(vectors: NDArray[np.float32]) -> Any:
-    """Return a FAISS index of the vectors (M, D): exact for few, by cells found through a graph for many."""
+    """Return a FAISS index of the vectors (M, D): exact for few, inverted lists with an HNSW graph for many."""
     import faiss
 
     if len(vectors) <= _EXACT:
@@ -70,7 +70,7 @@ def _index(vectors: NDArray[np.float32]) -> Any:
         return exact
     cells: Any = faiss.index_factory(vectors.shape[1], f"IVF{len(vectors) // _PER_CELL}_HNSW16,Flat")
     cells.cp.min_points_per_centroid, cells.cp.max_points_per_centroid, cells.cp.niter = 1, _LEARNED_FROM, 4
-    nearest = faiss.IndexHNSWFlat(vectors.shape[1], 16)  # else the time to learn the cells grows with their square
+    nearest = faiss.IndexHNSWFlat(vectors.shape[1], 16)  # without it, training time is quadratic in the cells
     cells.clustering_index = nearest
     cells.nprobe = _PROBED
     cells.train(vectors)
@@ -80,17 +80,17 @@ def _index(vectors: NDArray[np.float32]) -> Any:
 
 
 def _agreeing(features: _Features, before: int, nearest: NDArray[np.int64], *, mirror: bool) -> set[Candidate]:
-    """Return the pairs for which enough features tell one relative size and angle; neighbouring angles count."""
+    """Return the pairs for which enough features agree on relative size and angle; adjacent angle bins count."""
     pictures = int(features.owner[-1]) + 1
-    asked = np.repeat(np.arange(before, before + len(nearest)), nearest.shape[1])
-    answer = nearest.ravel()
-    kept = (answer >= 0) & (features.owner[asked] != features.owner[answer])
-    asked, answer = asked[kept], answer[kept]
-    octaves = 2 * np.log2(features.size[asked] / features.size[answer])
+    query = np.repeat(np.arange(before, before + len(nearest)), nearest.shape[1])
+    match = nearest.ravel()
+    kept = (match >= 0) & (features.owner[query] != features.owner[match])
+    query, match = query[kept], match[kept]
+    octaves = 2 * np.log2(features.size[query] / features.size[match])
     size = np.clip(np.rint(octaves) + _OCTAVES // 2, 0, _OCTAVES - 1).astype(np.int64)
-    own = np.pi - features.angle[asked] if mirror else features.angle[asked]
-    turn = np.floor((own - features.angle[answer]) % (2 * np.pi) / (2 * np.pi / _TURNS)).astype(np.int64) % _TURNS
-    votes = ((features.owner[asked] * pictures + features.owner[answer]) * _OCTAVES + size) * _TURNS
+    angle = np.pi - features.angle[query] if mirror else features.angle[query]
+    turn = np.floor((angle - features.angle[match]) % (2 * np.pi) / (2 * np.pi / _TURNS)).astype(np.int64) % _TURNS
+    votes = ((features.owner[query] * pictures + features.owner[match]) * _OCTAVES + size) * _TURNS
     bins, counts = np.unique(np.concatenate([votes + turn, votes + (turn + 1) % _TURNS]), return_counts=True)
     chosen = np.unique(bins[counts >= _FEWEST] // (_OCTAVES * _TURNS))
     ends = zip((chosen // pictures).tolist(), (chosen % pictures).tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""What copies are looked for on: small pictures on which gamma, contrast and bars at the side matter little."""
+"""Small normalised pictures for the search: gamma, contrast and plain bars at the sides have little effect."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from gadolin.preprocessing.bars import inside_bars
 __all__ = ["SIDE", "on_canvas"]
 
 SIDE = 112  # pixels
-_ONE_TONE = 12  # of 255: range of the tones within a line of a bar
-_BRIGHT = 0.995  # share of the pixels that are darker
-_FAINT = 0.1  # of the bright tone: below is background
-_MIDDLE = 0.45  # where the median of the tissue goes
-_STRONGEST = 3.0  # gamma
+_ONE_TONE = 12  # of 255: largest range of tones within a line of a bar
+_BRIGHT = 0.995  # quantile of the bright tone
+_FAINT = 0.1  # of the bright tone; below is background
+_MIDDLE = 0.45  # target of the tissue median
+_STRONGEST = 3.0  # largest gamma
 
 
 def on_canvas(slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return (N, SIDE, SIDE) uint8 for prepared slices (N, H, W) uint8.
 
-    Each is shrunk, plain bars along its sides are blackened, and its tones follow the power curve that takes the
-    median of its tissue to the middle: so contrast makes next to no difference, and gamma little as long as the air
-    stays darker than a tenth of the bright tones and the tissue brighter.
+    Each is shrunk, plain bars along its sides are blackened, and a power curve maps the median of its tissue to
+    mid-grey. Contrast then has almost no effect, and gamma little as long as air stays darker than a tenth of the
+    bright tone and tissue brighter.
     """
     canvases = np.empty((len(slices), SIDE, SIDE), np.uint8)
     for canvas, one in zip(canvases, slices, strict=True):

@@ -1,4 +1,4 @@
-"""Groups guarded against chains: A like B and B like C do not make A a copy of C."""
+"""Complete linkage against chains: if A matches B and B matches C, A need not be a copy of C."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from gadolin.duplicates.components import Components
 
 __all__ = ["complete_linkage"]
 
-_CHECKED = 256  # pairs between two groups that are proved before the groups become one
+_CHECKED = 256  # pairs between two groups that must pass before the groups are merged
 
 
 def complete_linkage(
     count: int, pairs: Sequence[tuple[float, int, int]], pass_all: Callable[[Sequence[tuple[int, int]]], bool]
 ) -> Components:
-    """Return the sets of ``count`` slices in which every two are copies by themselves.
+    """Return sets of ``count`` slices in which any two slices are copies by themselves.
 
-    ``pairs`` holds (correlation, first, second). From the best pair to the worst, the sets of its ends are put
-    together where ``pass_all`` holds for the pairs of a slice of one and a slice of the other, of very large sets for
-    the first 256; a chain is so cut at its weakest links.
+    ``pairs`` holds (correlation, first, second). From the best pair to the worst, the two sets of a pair are merged if
+    ``pass_all`` holds for all pairs between them (for the first 256 of very large sets). This cuts a chain at its
+    weakest links.
     """
     sets = Components(count)
     members = {number: [number] for number in range(count)}

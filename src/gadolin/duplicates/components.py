@@ -1,4 +1,4 @@
-"""Sets joined pair by pair."""
+"""Connected components, joined pair by pair (union-find)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["Components"]
 
 
 class Components:
-    """Numbers 0 to ``count`` - 1, each in a set of its own until ``join`` puts two sets together."""
+    """Numbers 0 to ``count`` - 1, each in a separate set until ``join`` merges two sets."""
 
     def __init__(self, count: int) -> None:
         self._parent = list(range(count))
 
     def root(self, number: int) -> int:
-        """Return the smallest number of the set that ``number`` is in."""
+        """Return the smallest number in the set of ``number``."""
         parent = self._parent
         while parent[number] != number:
             parent[number] = parent[parent[number]]
@@ -23,7 +23,7 @@ class Components:
         return number
 
     def join(self, one: int, other: int) -> None:
-        """Put the sets of two numbers together."""
+        """Merge the sets of two numbers."""
         low, high = sorted((self.root(one), self.root(other)))
         self._parent[high] = low
 
@@ -32,7 +32,7 @@ class Components:
         return [self.root(number) for number in range(len(self._parent))]
 
     def sets(self, numbers: Iterable[int] | None = None) -> list[list[int]]:
-        """Return the sets as sorted lists, by their smallest number; of ``numbers`` only, where they are given."""
+        """Return the sets as sorted lists, ordered by their smallest number; only of ``numbers``, if given."""
         members: dict[int, list[int]] = defaultdict(list)
         for number in range(len(self._parent)) if numbers is None else sorted(numbers):
             members[self.root(number)].append(number)

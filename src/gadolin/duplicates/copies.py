@@ -1,4 +1,4 @@
-"""What was found among slices: which of them are copies of which."""
+"""Result of the search for copies: which slices are copies of which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Copies", "Copy"]
 
 
 class Copy(NamedTuple):
-    """Two slices that show one: their numbers, the smaller first, and how the first lies over the second."""
+    """Two copies: their numbers, the smaller first, and the transform of the first onto the second."""
 
     first: int
     second: int
@@ -29,11 +29,11 @@ class Copy(NamedTuple):
 class Copies:
     """The copies among N slices.
 
-    ``pairs``: every pair that was found and passed by itself; of slices that are the same after preparation only the
-    first is compared with others, and the rest are pairs with it whose overlay is ``identical``. ``joined`` (N,) int64:
-    slices connected by pairs, also through others, share a number: what a split keeps together. ``groups`` (N,) int64:
-    the same, cut until any two slices of a group pass as copies of each other, so that a chain of slices is not taken
-    for one slice.
+    ``pairs``: every pair that passed by itself; of slices that are identical after preparation only the first is
+    compared with others, and the rest are pairs with it whose overlay is ``identical``. ``joined`` (N,) int64: slices
+    connected by pairs, also through others, share a number; a split keeps them together. ``groups`` (N,) int64: the
+    same, cut until any two slices of a group pass as copies of each other, so that a chain of slices does not count as
+    one slice.
     """
 
     pairs: tuple[Copy, ...]
@@ -41,17 +41,17 @@ class Copies:
     groups: NDArray[np.int64]
 
     def of(self, row: int) -> list[int]:
-        """Return the other slices that were proved to be copies of slice ``row``, in order.
+        """Return the other slices that are proven copies of slice ``row``, in order.
 
-        Two slices are that where they are of one group, or a pair by themselves, or the same after preparation as the
-        slices of such a pair. A chain of copies proves nothing of its ends.
+        Two slices are proven copies if they are in one group, are a pair, or are identical after preparation to the
+        slices of such a pair. The ends of a chain of copies are not proven copies.
         """
         return sorted(self._near(row) - {row})
 
     def among(self, rows: Iterable[int], others: Collection[int]) -> dict[int, list[int]]:
-        """Return for each of ``rows`` that has copies among ``others`` these, in order."""
-        wanted = others if isinstance(others, (set, frozenset, range)) else set(others)
-        found = {row: [other for other in self.of(row) if other in wanted] for row in rows}
+        """Return the copies among ``others``, in order, of each of ``rows`` that has any."""
+        targets = others if isinstance(others, (set, frozenset, range)) else set(others)
+        found = {row: [other for other in self.of(row) if other in targets] for row in rows}
         return {row: copies for row, copies in found.items() if copies}
 
     def _near(self, row: int) -> set[int]:
@@ -61,7 +61,7 @@ class Copies:
 
     @cached_property
     def _identical(self) -> Components:
-        """Sets of slices that are the same after preparation."""
+        """Sets of slices that are identical after preparation."""
         sets = Components(len(self.groups))
         for pair in self.pairs:
             if pair.overlay.identical:
@@ -70,12 +70,12 @@ class Copies:
 
     @cached_property
     def _members(self) -> dict[int, list[int]]:
-        """The slices of each set of identical ones, by the first of them."""
+        """The slices of each set of identical slices, by its first slice."""
         return {rows[0]: rows for rows in self._identical.sets()}
 
     @cached_property
     def _paired(self) -> dict[int, set[int]]:
-        """The sets of identical slices that are pairs with each such set, by the first slice of either."""
+        """The sets of identical slices paired with each such set; a set is represented by its first slice."""
         paired: dict[int, set[int]] = defaultdict(set)
         for pair in self.pairs:
             one, other = self._identical.root(pair.first), self._identical.root(pair.second)

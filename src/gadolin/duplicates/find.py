@@ -1,4 +1,4 @@
-"""All copies among prepared slices: candidates by local features, each pair proved by itself."""
+"""Find all copies among prepared slices: candidates by local features, each pair verified by registration."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from gadolin.progress import Progress
 __all__ = ["COPY_CORRELATION", "find_copies"]
 
 COPY_CORRELATION = 0.95
-_PLAIN = 1.0  # of 255: standard deviation below which a slice shows nothing
-_PIECE = 64  # slices or pairs in hand at once
+_PLAIN = 1.0  # of 255: a slice with a smaller standard deviation is blank
+_PIECE = 64  # slices or pairs per task
 
 
 def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) -> Copies:
-    """Return the copies among prepared slices, of one stack (N, H, W) uint8 or several, numbered through.
+    """Return the copies among prepared slices, in one or several stacks (N, H, W) uint8, numbered consecutively.
 
-    Copies are found mirrored, turned, rescaled, recompressed, cut, noisier and in other tones: two slices are copies
-    where they can be laid over each other so that their fine structure correlates above ``COPY_CORRELATION``
-    (``docs/audit.md`` tells how that was chosen). Slices that show nothing are copies of nothing.
+    Finds copies that are mirrored, rotated, rescaled, recompressed, cropped, noisier or of other contrast: two slices
+    are copies if they can be registered so that their fine structure correlates above ``COPY_CORRELATION``
+    (``docs/audit.md`` explains the choice). Blank slices have no copies.
     """
     canvases, distinct, owner = _canvases(stacks)
     keypoints = find_keypoints(canvases, progress=progress)
@@ -43,8 +43,8 @@ def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) ->
     def prove(pairs: Sequence[Candidate]) -> None:
         with thread_pool() as pool:
             pieces = [pairs[start : start + _PIECE] for start in range(0, len(pairs), _PIECE)]
-            for piece, told in zip(pieces, pool.map(partial(overlays, canvases, keypoints), pieces), strict=True):
-                for (first, second, _), found in zip(piece, told, strict=True):
+            for piece, results in zip(pieces, pool.map(partial(overlays, canvases, keypoints), pieces), strict=True):
+                for (first, second, _), found in zip(piece, results, strict=True):
                     proved[first, second] = max(found, proved.get((first, second), NOTHING))
 
     for done, pairs in candidates(keypoints):
@@ -72,7 +72,7 @@ def _canvases(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
     """Return the canvases of the C distinct slices, the first slice of each (C,), and the canvas of each slice (N,).
 
-    A slice that shows nothing has the canvas -1.
+    A blank slice has the canvas -1.
     """
     seen: dict[bytes, int] = {}
     count = sum(map(len, stacks))
@@ -81,7 +81,7 @@ def _canvases(
     owner = np.full(count, -1, np.int64)
     pieces = [stack[start : start + _PIECE] for stack in stacks for start in range(0, len(stack), _PIECE)]
     with thread_pool() as pool:
-        for row, (digest, canvas) in enumerate(chain.from_iterable(pool.map(_looked_at, pieces))):
+        for row, (digest, canvas) in enumerate(chain.from_iterable(pool.map(_digests_and_canvases, pieces))):
             if digest is None:
                 continue
             owner[row] = seen.setdefault(digest, len(seen))
@@ -91,26 +91,26 @@ def _canvases(
     return canvases[: len(distinct)], np.array(distinct, np.int64), owner
 
 
-def _looked_at(slices: NDArray[np.uint8]) -> list[tuple[bytes | None, NDArray[np.uint8]]]:
-    """Return digest and canvas of each slice, no digest where it shows nothing."""
+def _digests_and_canvases(slices: NDArray[np.uint8]) -> list[tuple[bytes | None, NDArray[np.uint8]]]:
+    """Return digest and canvas of each slice; no digest for a blank one."""
     plain = [float(cv2.meanStdDev(one)[1].item()) < _PLAIN for one in slices]
     digests = [hashlib.sha256(np.ascontiguousarray(one).data).digest() for one in slices]
     found = [
-        (None if nothing else digest, canvas)
-        for nothing, digest, canvas in zip(plain, digests, on_canvas(slices), strict=True)
+        (None if blank else digest, canvas)
+        for blank, digest, canvas in zip(plain, digests, on_canvas(slices), strict=True)
     ]
-    _let_go(slices)
+    _release_pages(slices)
     return found
 
 
-def _let_go(slices: NDArray[np.uint8]) -> None:
-    """Take the pages of a memory map out of memory; they are read again where they are needed again."""
+def _release_pages(slices: NDArray[np.uint8]) -> None:
+    """Release the pages of a memory map; they are read again when needed."""
     mapped = getattr(slices, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _numbered(sets: Components, distinct: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each slice the number of the first slice of its set; its own where it shows nothing."""
+    """Return for each slice the number of the first slice of its set; for a blank slice its own number."""
     roots = np.append(distinct[np.array(sets.roots(), np.int64)], -1)
     return np.where(owner >= 0, roots[owner], np.arange(len(owner)))

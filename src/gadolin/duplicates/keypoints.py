@@ -1,8 +1,8 @@
-"""Local features of slices: they stay the same however a copy was turned, cut, rescaled or saved.
+"""Local features of slices, robust to rotation, cropping, scale and recompression.
 
 SIFT (Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004) with square-rooted descriptors
 (Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012), shortened by
-principal components. The descriptor of the mirror image is a permutation, so that mirrored copies cost no second look.
+principal components. The descriptor of the mirror image is a permutation, so mirrored copies need no second detection.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST = 30  # keypoints of a slice
 _CONTRAST = 0.005
 _EDGE = 15.0
 _LENGTH = 48  # of a shortened descriptor
-_SAMPLE = 40_000  # descriptors that the principal components are taken from
+_SAMPLE = 40_000  # descriptors for the principal components
 _BLOCK = 64  # pictures
 _CELLS, _DIRECTIONS = 4, 8
 _DESCRIPTOR = _CELLS * _CELLS * _DIRECTIONS
@@ -30,7 +30,7 @@ _DESCRIPTOR = _CELLS * _CELLS * _DIRECTIONS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keypoints:
-    """The keypoints of N pictures, at most K of each; places that none fills are not ``valid`` (N, K).
+    """The keypoints of N pictures, at most K of each; unused places are not ``valid`` (N, K).
 
     ``places`` (N, K) complex64: x + i y in pixels of the canvas; ``size`` (N, K) float32 in pixels; ``angle`` (N, K)
     float32 in radians, clockwise from the right. ``straight`` and ``mirrored`` (N, K, D) float32: descriptors of the
@@ -46,14 +46,14 @@ class Keypoints:
 
 
 def find_keypoints(canvases: NDArray[np.uint8], *, progress: Progress | None = None) -> Keypoints:
-    """Return the keypoints of pictures (N, SIDE, SIDE) uint8, the strongest of each."""
+    """Return the strongest keypoints of pictures (N, SIDE, SIDE) uint8."""
     blocks = [canvases[start : start + _BLOCK] for start in range(0, len(canvases), _BLOCK)]
     found: list[tuple[NDArray[np.float32], NDArray[np.uint8]]] = []
     with thread_pool() as pool:
         for some in pool.map(_block, blocks):
             found.extend(some)
             if progress is not None:
-                progress(len(found), len(canvases), "looking for features")
+                progress(len(found), len(canvases), "detecting features")
     counts = np.array([len(facts) for facts, _ in found], np.int64)
     valid = np.arange(_MOST) < counts[:, None]
     facts = np.concatenate([np.empty((0, 4), np.float32), *(one for one, _ in found)])
@@ -108,7 +108,7 @@ def _rooted(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _flipped(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the descriptors of the mirror image: rows of cells in reverse, directions the other way round."""
+    """Return the descriptors of the mirror image: rows of cells and directions in reverse."""
     cells = descriptors.reshape(-1, _CELLS, _CELLS, _DIRECTIONS)
     directions = -np.arange(_DIRECTIONS) % _DIRECTIONS
     return np.ascontiguousarray(cells[:, ::-1, :, directions]).reshape(-1, _DESCRIPTOR)

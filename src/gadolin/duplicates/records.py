@@ -1,4 +1,4 @@
-"""The copies among the pictures of records."""
+"""Find the copies among records."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["copies_of_records", "copies_where_readable"]
 
 
 def copies_of_records(*sets: Sequence[Record], cache: Path | None = None) -> Copies:
-    """Return the copies among the records of one set or several, numbered through.
+    """Return the copies among the records of one or several sets, numbered consecutively.
 
-    Copies are looked for on slices of the default ``Preparation``, whatever a model is given, so that the same
-    pictures have the same copies in an audit, a split, a training and an evaluation. ``cache`` is the folder of
-    prepared slices. Raises ReadError where a picture cannot be read.
+    The search uses the default ``Preparation``, not that of a model, so that the same pictures have the same copies in
+    an audit, a split, a training and an evaluation. ``cache`` is the folder of prepared slices. Raises ReadError where
+    a picture cannot be read.
     """
     return find_copies(*(prepared_slices(records, Preparation(), cache).slices for records in sets))
 
 
 def copies_where_readable(*sets: Sequence[Record], cache: Path | None = None) -> Copies | None:
-    """Return what ``copies_of_records`` does, or None where a picture is missing or cannot be read."""
+    """Return the result of ``copies_of_records``, or None where a picture is missing or cannot be read."""
     if not all(record.path.is_file() for records in sets for record in records):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Pictures laid one over the other, and how well they agree: the proof that one is a copy of the other."""
+"""Registration of pairs of pictures, and the correlation that proves that one is a copy of the other."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from gadolin.duplicates.keypoints import Keypoints
 
 __all__ = ["IDENTICAL", "NOTHING", "Overlay", "overlays"]
 
-_LIKE = 0.5  # squared distance of descriptors that may show one thing
+_LIKE = 0.5  # squared distance below which descriptors match
 _NEAR = 4.0  # pixels
-_FEWEST = 3  # keypoints that carry a registration
+_FEWEST = 3  # keypoints that must support a registration
 _SMALLEST, _LARGEST = 0.4, 2.5  # scale of one to the other
 _FAINT = 20  # of 255: darker is background
-_COMMON = 0.5  # share of the tissue of either that must be tissue in both
+_COMMON = 0.5  # least intersection over union of the tissue
 _FEWEST_PIXELS = 200
 _FINE, _COARSE = (3, 3), (15, 15)  # pixels: the band in which pictures are compared
-_PLAIN, _HOPELESS = 0.97, 0.7  # correlations between which a closer registration is tried
-_FILLED, _RIM = (np.ones((side, side), np.uint8) for side in (9, 5))  # pixels, of the tissue that it looks at
+_PLAIN, _HOPELESS = 0.97, 0.7  # between these correlations the registration is refined
+_FILLED, _RIM = (np.ones((side, side), np.uint8) for side in (9, 5))  # pixels: closing and erosion of the tissue mask
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 8, 1e-4)
 
 _NEUTRAL = 128  # of 255, where nothing is compared
-_GAP = 8  # rows around pictures that are blurred as one, more than half the coarse scale
+_GAP = 8  # rows between pictures that are blurred together, more than half the coarse scale
 
 Affine = NDArray[np.float32]
 
 
 class Overlay(NamedTuple):
-    """How one picture lies over another.
+    """Transform of one picture onto another, and their correlation.
 
-    ``correlation`` in [-1, 1], of fine structure where both show tissue; ``mirrored``: left-right, before it was
-    turned by ``degrees`` clockwise and scaled by ``scale``.
+    ``correlation`` in [-1, 1], of fine structure where both show tissue; ``mirrored``: left-right, before rotation by
+    ``degrees`` clockwise and scaling by ``scale``.
     """
 
     correlation: float
@@ -48,7 +48,7 @@ class Overlay(NamedTuple):
 
     @property
     def identical(self) -> bool:
-        """Whether the pictures are the same as they are."""
+        """Whether the pictures are identical without a transform."""
         return self.correlation == 1 and not self.mirrored and not self.degrees
 
 
@@ -57,10 +57,10 @@ IDENTICAL = Overlay(1.0, False, 0.0, 1.0)
 
 
 def overlays(canvases: NDArray[np.uint8], keypoints: Keypoints, pairs: Sequence[Candidate]) -> list[Overlay]:
-    """Lay the first picture of each pair, mirrored where it says so, over the second; NOTHING where no way is found.
+    """Register the first picture of each pair (or its mirror image) onto the second; NOTHING where that fails.
 
-    Matching keypoints give a similarity transform; where the pictures then agree somewhat, the enhanced correlation
-    coefficient (Evangelidis and Psarakis, PAMI 2008) makes it an affine one.
+    Matching keypoints give a similarity transform; if the pictures then agree moderately, the enhanced correlation
+    coefficient (Evangelidis and Psarakis, PAMI 2008) refines it to an affine one.
     """
     if not pairs:
         return []
@@ -75,22 +75,23 @@ def overlays(canvases: NDArray[np.uint8], keypoints: Keypoints, pairs: Sequence[
     if len(worth):
         closer = _closer(over[worth], under[worth], transforms[rows[worth]])
         correlations[worth] = np.maximum(correlations[worth], _correlations(over[worth], under[worth], closer))
-    told = [NOTHING] * len(pairs)
+    results = [NOTHING] * len(pairs)
     for row, correlation in zip(rows.tolist(), correlations.tolist(), strict=True):
         cosine, sine = float(transforms[row, 0, 0]), float(transforms[row, 1, 0])
         degrees, scale = float(np.degrees(np.arctan2(sine, cosine))), float(np.hypot(sine, cosine))
-        told[row] = Overlay(correlation, bool(mirrors[row]), degrees, scale)
-    return told
+        results[row] = Overlay(correlation, bool(mirrors[row]), degrees, scale)
+    return results
 
 
 def _similarities(
     keypoints: Keypoints, firsts: NDArray[np.int64], seconds: NDArray[np.int64], mirrors: NDArray[np.bool_]
 ) -> tuple[Affine, NDArray[np.bool_]]:
-    """Return the (P, 2, 3) similarity transforms that most keypoints agree on, and for which pairs enough do."""
+    """Return the (P, 2, 3) similarity transforms that most keypoints support, and for which pairs enough do."""
     flip = mirrors[:, None]
-    asked = np.where(flip[:, :, None], keypoints.mirrored[firsts], keypoints.straight[firsts])
-    answers = keypoints.straight[seconds]
-    distance = (asked**2).sum(2)[:, :, None] + (answers**2).sum(2)[:, None] - 2 * asked @ answers.transpose(0, 2, 1)
+    queries = np.where(flip[:, :, None], keypoints.mirrored[firsts], keypoints.straight[firsts])
+    references = keypoints.straight[seconds]
+    products = queries @ references.transpose(0, 2, 1)
+    distance = (queries**2).sum(2)[:, :, None] + (references**2).sum(2)[:, None] - 2 * products
     distance[~(keypoints.valid[firsts][:, :, None] & keypoints.valid[seconds][:, None])] = np.inf
     match = distance.argmin(axis=2)
     like = np.take_along_axis(distance, match[:, :, None], axis=2)[:, :, 0] < _LIKE
@@ -115,7 +116,7 @@ def _similarities(
 def _least_squares(
     source: NDArray[np.complex64], target: NDArray[np.complex64], inside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """Return factors and shifts (P,) of points as complex numbers, target = factor * source + shift, where inside."""
+    """Return factors and shifts (P,) of complex points, target = factor * source + shift, fitted where ``inside``."""
     count = np.maximum(inside.sum(axis=1), 1)
     middle, aim = ((points * inside).sum(axis=1) / count for points in (source, target))
     centred = (source - middle[:, None]) * inside
@@ -125,29 +126,29 @@ def _least_squares(
 
 
 def _closer(over: NDArray[np.uint8], under: NDArray[np.uint8], transforms: Affine) -> Affine:
-    """Return the affine transforms near ``transforms`` under which the pictures, at half their size, agree best.
+    """Return the affine transforms near ``transforms`` that best align the pictures at half their size.
 
-    Only where both show tissue away from its rim: where one was cut, the edge means nothing.
+    Uses only tissue away from its rim, because a rim may come from cropping.
     """
     half = (SIDE // 2, SIDE // 2)
     closer = _rescaled(transforms, 0.5)
     for one, other, matrix in zip(over, under, closer, strict=True):
-        small, find_unlisted = (cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in (one, other))
-        masks, start = (_core(find_unlisted), _core(small)), cv2.invertAffineTransform(matrix)
+        small, reference = (cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in (one, other))
+        masks, start = (_core(reference), _core(small)), cv2.invertAffineTransform(matrix)
         with suppress(cv2.error):  # it did not converge
-            _, back = cv2.findTransformECCWithMask(find_unlisted, small, *masks, start, cv2.MOTION_AFFINE, _STEPS, 3)
+            _, back = cv2.findTransformECCWithMask(reference, small, *masks, start, cv2.MOTION_AFFINE, _STEPS, 3)
             matrix[:] = cv2.invertAffineTransform(back)
     return _rescaled(closer, 2)
 
 
 def _core(picture: cv2.typing.MatLike) -> cv2.typing.MatLike:
-    """Return 255 where there is tissue, holes filled and without its rim, and 0 elsewhere."""
+    """Return 255 in tissue, with holes filled and the rim removed, else 0."""
     tissue = np.where(picture > _FAINT, 255, 0).astype(np.uint8)
     return cv2.erode(cv2.morphologyEx(tissue, cv2.MORPH_CLOSE, _FILLED), _RIM, borderValue=0)
 
 
 def _rescaled(transforms: Affine, factor: float) -> Affine:
-    """Return the transforms for pictures of ``factor`` times the size; pixels have their centres at whole numbers."""
+    """Return the transforms for pictures ``factor`` times as large; pixel centres are at whole numbers."""
     corner = (factor - 1) / 2
     scaled = transforms.copy()
     scaled[:, :, 2] = factor * transforms[:, :, 2] + corner - corner * transforms[:, :, :2].sum(axis=2)
@@ -155,7 +156,7 @@ def _rescaled(transforms: Affine, factor: float) -> Affine:
 
 
 def _correlations(over: NDArray[np.uint8], under: NDArray[np.uint8], transforms: Affine) -> NDArray[np.float64]:
-    """Return (P,) the correlation of ranked tones, between a fine and a coarse scale, where both show tissue."""
+    """Return the correlations (P,) of ranked and band-passed tones where both pictures show tissue."""
     if not len(over):
         return np.empty(0)
     laid = np.stack([cv2.warpAffine(one, matrix, (SIDE, SIDE)) for one, matrix in zip(over, transforms, strict=True)])
@@ -188,9 +189,9 @@ def _inside(transforms: Affine) -> NDArray[np.bool_]:
 
 
 def _structure(pictures: NDArray[np.uint8], pixels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the fine structure of the tones' ranks: the same after any change of contrast.
+    """Return the fine structure of the ranked tones, which any monotonic change of contrast preserves.
 
-    ``pictures`` (P, SIDE, SIDE) are 0 where nothing is compared, and ``pixels`` (P,) counts the others.
+    ``pictures`` (P, SIDE, SIDE) are 0 outside the compared area; ``pixels`` (P,) counts the pixels inside.
     """
     counts = np.stack([cv2.calcHist([one], [0], None, [256], (0, 256)).ravel() for one in pictures])
     counts[:, 0] = 0

@@ -1,4 +1,4 @@
-"""From predictions beside the truth to numbers: figures with intervals, calibration, parts, comparisons."""
+"""Metrics of predictions against ground truth: scores with intervals, calibration, subsets, comparisons."""
 
 from __future__ import annotations
 

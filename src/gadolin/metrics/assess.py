@@ -1,4 +1,4 @@
-"""A predictor and a data set in, a table of predictions beside the truth out."""
+"""Predict a data set and return the table of predictions and ground truth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHUNK = 64
 
 
 def tested_records(records: Sequence[Record]) -> list[Record]:
-    """Return the records of the test part, or all where no record is marked as one."""
+    """Return the records of the test part, or all records if there is none."""
     return [record for record in records if record.split == "test"] or list(records)
 
 
@@ -36,8 +36,8 @@ def assess(
 ) -> tuple[Table, Prepared]:
     """Predict every record and return the table, and the prepared slices in the same order.
 
-    ``parts`` maps a picture's key to the part it is counted in. Raises DataError where a label is no class of the
-    model. ``prepared`` are the slices where they are ready, else the cache folder that they are prepared into.
+    ``parts`` maps the key of a slice to its subset. ``prepared`` are the prepared slices, or the cache folder to
+    prepare them into. Raises DataError where a label is not a class of the model.
     """
     classes = predictor.bundle.classes
     for record in records:

@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals that resample groups, and an exact test for paired answers.
+"""Uncertainty of metrics: bootstrap intervals over groups, and an exact test for paired predictions.
 
 Slices of one patient, and copies of one slice, are not independent: an interval that resamples slices is too
 narrow. Here whole groups are drawn with replacement (Davison and Hinkley, "Bootstrap Methods and their
@@ -32,7 +32,7 @@ __all__ = [
 LEVEL = 0.95
 RESAMPLES = 2000
 MINIMUM_GROUPS = 10
-"""With fewer groups a resampled interval is far too narrow (Cameron, Gelbach and Miller, 2008): none then."""
+"""With fewer groups a bootstrap interval is far too narrow (Cameron, Gelbach and Miller, 2008), so none is given."""
 
 _TAIL = (1 - LEVEL) / 2
 _ROUNDING = 1e-12
@@ -40,17 +40,16 @@ _CHUNK_CELLS = 1 << 20
 _MOST_SKIPPED = 0.5
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""Row weights (B, N) float64, at least 0, to M figures per resample (B, M); NaN where one is not defined."""
+"""Row weights (B, N) float64, at least 0, to M metrics per resample (B, M); NaN where one is not defined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and its 95 % interval.
+    """A metric and its 95 % interval.
 
-    ``value`` is None where the figure is not defined (no row of that class). ``low`` and ``high`` are None
-    where no honest interval can be had: fewer than ten groups, the same figure in every resample (which says
-    nothing of chance), or a figure that most resamples do not define. ``resamples`` counts those that
-    define the figure and so stand behind the interval.
+    ``value`` is None where the metric is not defined (no row of that class). ``low`` and ``high`` are None
+    where no valid interval exists: fewer than ten groups, the same value in every resample, or a metric that
+    most resamples do not define. ``resamples`` counts the resamples that define the metric.
     """
 
     value: float | None
@@ -69,12 +68,12 @@ class Interval:
 
 
 def group_weights(groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[NDArray[np.float64]]:
-    """Draw groups with replacement, as many as there are, and yield what each row then weighs.
+    """Draw groups with replacement, as many as there are, and yield the resulting row weights.
 
     Args:
-        groups: The group of each of N rows. The order of the rows does not change what is drawn.
-        resamples: How many draws to make.
-        seed: Of the random numbers; the same seed gives the same draws.
+        groups: The group of each of N rows. The order of the rows does not change the draws.
+        resamples: Number of draws.
+        seed: Random seed; the same seed gives the same draws.
 
     Yields:
         (B, N) float64 whole numbers, one row per draw, in chunks of bounded size; ``resamples`` rows in all.
@@ -85,7 +84,7 @@ def group_weights(groups: Sequence[str], *, resamples: int = RESAMPLES, seed: in
     if resamples < 0 or not groups:
         raise RequestError(
             code="resamples_out_of_range",
-            rule="resampling needs at least one row and no negative number of draws",
+            rule="resampling needs at least one row and at least 0 draws",
             got=f"got {len(groups)} rows and {resamples} draws",
             remedy="check both",
         )
@@ -104,18 +103,18 @@ def group_weights(groups: Sequence[str], *, resamples: int = RESAMPLES, seed: in
 def group_intervals(
     statistic: Statistic, groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[Interval, ...]:
-    """Return each of the M figures of ``statistic`` with its 95 % percentile interval over resampled groups.
+    """Return each of the M metrics of ``statistic`` with its 95 % percentile interval over resampled groups.
 
-    A resample in which a figure is not defined (it drew no row of a class that the figure needs) is left
-    out for that figure; the interval then holds given that every class is drawn. Where more than half are
-    left out there is no interval. Where the percentiles miss the value itself (few rows, a biased
-    statistic), the interval is widened to hold it.
+    A resample in which a metric is not defined (no row of a class was drawn) is left out for that metric;
+    the interval is then conditional on every class being drawn. If more than half are left out, there is no
+    interval. If the percentiles exclude the value itself (few rows, a biased statistic), the interval is
+    widened to include it.
 
     Args:
-        statistic: Weights (B, N) to figures (B, M); called with a single row of ones for the values.
+        statistic: Weights (B, N) to metrics (B, M); called with a single row of ones for the values.
         groups: The group of each of N rows.
         resamples: Number of draws; 0 gives values without intervals.
-        seed: Of the random numbers.
+        seed: Random seed.
 
     Raises:
         RequestError: No row, or a negative number of resamples.
@@ -132,9 +131,9 @@ def group_intervals(
 def paired_intervals(
     first: Statistic, second: Statistic, groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[Interval, ...]:
-    """Return ``second`` minus ``first``, figure by figure, with 95 % intervals; both see the same resamples.
+    """Return ``second`` minus ``first`` for each metric, with 95 % intervals; both use the same resamples.
 
-    Args and errors are those of :func:`group_intervals`; both statistics weigh the same N rows.
+    Args and errors are those of :func:`group_intervals`; both statistics take weights of the same N rows.
     """
 
     def difference(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -144,15 +143,15 @@ def paired_intervals(
 
 
 def unanimous_interval(value: float, groups: int) -> Interval:
-    """Return the exact interval of a share that is 1 or 0 in every group, which resampling cannot give.
+    """Return the exact interval of a share that is 1 or 0 in every group.
 
-    Resampling cannot give one, as every resample is alike. The bound is that of Clopper and Pearson (1934)
-    with each group as one trial: of 100 groups without a mistake, the lower end is 0.025 ** (1 / 100) =
+    Resampling cannot give one, as all resamples are alike. The bound is that of Clopper and Pearson (1934)
+    with each group as one trial: for 100 groups without a mistake, the lower end is 0.025 ** (1 / 100) =
     0.964.
 
     Args:
         value: 1.0 or 0.0.
-        groups: How many groups agree; under ten there is no interval.
+        groups: Number of groups that agree; below ten there is no interval.
 
     Raises:
         RequestError: Another value.
@@ -174,11 +173,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p value of McNemar's test (McNemar, 1947; binomial form).
 
     Args:
-        only_first: Pairs that only the first answered correctly, at least 0.
-        only_second: Pairs that only the second answered correctly, at least 0.
+        only_first: Pairs that only the first model classified correctly, at least 0.
+        only_second: Pairs that only the second model classified correctly, at least 0.
 
     Returns:
-        The probability, if both were equally good, of a split at least so uneven; 1.0 where no pair differs.
+        The probability of a split at least as uneven if both are equally accurate; 1.0 where no pair differs.
 
     Raises:
         RequestError: A negative count.

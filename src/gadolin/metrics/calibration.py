@@ -1,4 +1,4 @@
-"""Whether a stated probability can be taken at its word."""
+"""Calibration: whether predicted probabilities match observed frequencies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 BINS = 15
 _LOWEST, _HIGHEST = math.log(0.05), math.log(20.0)
-_PRIOR = 0.5  # standard deviation of log temperature before any row is seen
+_PRIOR = 0.5  # prior standard deviation of the log temperature
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _PRECISION = 1e-7
 _NEWTON_STEPS = 200
@@ -31,7 +31,7 @@ _NEWTON_STEPS = 200
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Rows whose confidence lies in (low, high]: how many, how sure on average, how often correct.
+    """Rows with a confidence in (low, high]: their number, mean confidence and accuracy.
 
     ``confidence`` and ``accuracy`` are in [0, 1], or None in an empty bin.
     """
@@ -44,16 +44,16 @@ class ReliabilityBin:
 
 
 def reliability(table: Table, *, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
-    """Sort rows by the confidence of the named class into ``bins`` bins of equal width over (0, 1].
+    """Sort rows by the confidence of the predicted class into ``bins`` bins of equal width over (0, 1].
 
-    Raises DataError where ``bins`` is under 1.
+    Raises DataError where ``bins`` is below 1.
     """
     if bins < 1:
         raise DataError(
             code="bins_out_of_range",
             rule="a reliability diagram needs at least one bin",
             got=f"got {bins}",
-            remedy="choose 15, as is usual",
+            remedy="15 is usual",
         )
     edges = np.linspace(0.0, 1.0, bins + 1)
     place = np.clip(np.searchsorted(edges, table.confidence, side="left") - 1, 0, bins - 1)
@@ -75,7 +75,7 @@ def reliability(table: Table, *, bins: int = BINS) -> tuple[ReliabilityBin, ...]
 def expected_calibration_error(table: Table, *, bins: int = BINS) -> float:
     """Return the gap between confidence and accuracy, averaged over rows, in [0, 1]; 0 is perfect.
 
-    Of the named class only, over 15 bins of equal width unless told (Naeini et al., 2015; Guo et al., "On
+    For the predicted class only, over 15 bins of equal width by default (Naeini et al., 2015; Guo et al., "On
     Calibration of Modern Neural Networks", 2017). It is biased upwards where bins hold few rows.
     """
     gaps = (
@@ -87,18 +87,18 @@ def expected_calibration_error(table: Table, *, bins: int = BINS) -> float:
 
 
 def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
-    """Return the temperature that makes softmax(logits / temperature) most likely (Guo et al., 2017).
+    """Return the temperature that maximises the likelihood of softmax(logits / temperature) (Guo et al., 2017).
 
-    Most likely together with a prior, so that a few rows, or rows that are all right, do not make it boundless: log
-    temperature is normal around 0 with standard deviation 0.5, which weighs as much as one row and is lost among
-    hundreds. The loss has one valley over log temperature, and a golden section search finds it.
+    A prior keeps it bounded for few rows, or for rows that are all correct: log temperature is normal around 0 with
+    standard deviation 0.5, which weighs as much as one row and is negligible for hundreds. The loss has one minimum
+    over log temperature, found by golden section search.
 
     Args:
-        logits: (N, K) float, K at least 2, finite. Of data that the network was not trained on.
+        logits: (N, K) float, K at least 2, finite, of held-out data.
         truth: (N,) int64 in [0, K).
 
     Returns:
-        A temperature in [0.05, 20]; over 1 means that the network was too sure of itself.
+        A temperature in [0.05, 20]; above 1 means that the network was overconfident.
 
     Raises:
         DataError: Shapes do not fit, there is no row, a logit is not finite, or the truth is out of range.
@@ -134,11 +134,11 @@ def fit_logistic(
     usual: tuple[float, float] = (1.0, 0.0),
     weights: NDArray[np.floating] | None = None,
 ) -> tuple[float, float]:
-    """Return scale and offset that make 1 / (1 + exp(-(scale values + offset))) most likely (Platt 1999).
+    """Return scale and offset that maximise the likelihood of 1 / (1 + exp(-(scale values + offset))) (Platt 1999).
 
-    Most likely together with a prior, normal around the ``usual`` values with a standard deviation of 1, which weighs
-    as much as one row. ``values`` (N,) are logits of data that was not learned from, ``truth`` (N,) bool; rows count
-    by ``weights`` (N,), by default 1 each. The scale is at least 0.05.
+    The prior is normal around the ``usual`` values with a standard deviation of 1 and weighs as much as one row.
+    ``values`` (N,) are logits of held-out data, ``truth`` (N,) bool; rows count by ``weights`` (N,), by default 1 each.
+    The scale is at least 0.05.
     """
     counts = np.ones(len(values)) if weights is None else weights.astype(np.float64)
     given = np.column_stack([values.astype(np.float64), np.ones(len(values))])
@@ -169,12 +169,12 @@ def _check_logits(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> None
             code="logits_not_finite",
             rule="logits must be finite",
             got="got NaN or infinity",
-            remedy="look for the network's overflow first",
+            remedy="check the network for overflow",
         )
     if truth.min() < 0 or truth.max() >= logits.shape[1]:
         raise DataError(
             code="truth_out_of_range",
             rule=f"truth must lie in 0 to {logits.shape[1] - 1}",
             got=f"got {truth.min()} to {truth.max()}",
-            remedy="use the order of classes of the network",
+            remedy="use the class order of the network",
         )

@@ -1,4 +1,4 @@
-"""Two models on the same slices: what differs, and whether that is more than chance."""
+"""Comparison of two models on the same slices: difference, interval and McNemar's test."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What :func:`compare` found; every difference is b minus a.
+    """Result of :func:`compare`; every difference is b minus a.
 
-    ``matched_by`` is "digest" or "path"; ``common`` slices in ``groups`` groups stand in both tables,
-    ``only_a`` and ``only_b`` in one. ``correct_a`` and ``correct_b`` count common slices named correctly;
-    ``only_a_correct`` and ``only_b_correct`` those that one named correctly and the other did not, with
-    McNemar's ``p_value`` for that split. The p value counts slices as independent; the intervals resample
-    groups, and are the ones to go by.
+    ``matched_by`` is "digest" or "path"; ``common`` slices in ``groups`` groups are in both tables,
+    ``only_a`` and ``only_b`` in one. ``correct_a`` and ``correct_b`` count correctly classified common slices;
+    ``only_a_correct`` and ``only_b_correct`` the slices that only one model classified correctly, with
+    McNemar's ``p_value``. The p value treats slices as independent; prefer the intervals, which resample
+    groups.
     """
 
     matched_by: str
@@ -49,11 +49,11 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """One sentence that says which is better, or that no difference is shown."""
+        """One sentence: which model is better, or that no difference is shown."""
         low, high = self.accuracy.low, self.accuracy.high
-        counts = f"b names {self.correct_b} and a {self.correct_a} of {self.common} common slices correctly"
+        counts = f"b classifies {self.correct_b} and a {self.correct_a} of {self.common} common slices correctly"
         if self.only_a_correct == self.only_b_correct == 0:
-            return f"No difference is shown: {counts}, and they are the same ones."
+            return f"No difference is shown: {counts}, the same ones."
         if low is None or high is None:
             chance = f"McNemar p = {self.p_value:.2g}"
             return f"No verdict: {counts}; {self.groups} groups give no interval ({chance})."
@@ -92,15 +92,14 @@ class Comparison:
 def compare(a: Table, b: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
     """Compare two tables slice by slice.
 
-    Slices are matched by digest where every row of both tables has one, else by path; the n-th of equal
-    keys, in order of path, is matched with the n-th. The order of classes may differ. Groups are those of
-    ``a``.
+    Slices are matched by digest if every row of both tables has one, else by path; equal keys are matched
+    in order of path. The order of classes may differ. Groups are those of ``a``.
 
     Args:
         a: The first table of predictions.
         b: The second one; differences are b minus a.
         resamples: Draws per interval.
-        seed: Of the draws.
+        seed: Random seed of the draws.
 
     Raises:
         DataError: The classes differ, no slice is in both, or the labels of a common slice disagree.
@@ -168,7 +167,7 @@ def _align(a: Table, b: Table) -> tuple[Table, Table, str]:
         labels = (first.classes[first.truth[row]], second.classes[second.truth[row]])
         raise DataError(
             code="truth_differs",
-            rule="both tables must agree on the truth",
+            rule="both tables must have the same ground truth",
             got=(
                 f"{disagree.size} of {len(first)} common slices do not: {first.paths[row]} is "
                 f"{labels[0]!r} and {labels[1]!r}"

@@ -1,4 +1,4 @@
-"""How much better a model does on one part than on another: what copies and known patients are worth."""
+"""Difference of metrics between subsets: the effect of duplicates and known patients."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ DIFFERENCE_FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The figures of the part ``minuend`` less those of ``subtrahend``, in [-1, 1], for DIFFERENCE_FIGURES."""
+    """The metrics of subset ``minuend`` minus those of ``subtrahend``, in [-1, 1], for DIFFERENCE_FIGURES."""
 
     minuend: str
     subtrahend: str
     figures: dict[str, Interval]
 
     def as_json(self) -> dict[str, object]:
-        """Return the parts and the differences as a JSON object."""
+        """Return the subsets and the differences as a JSON object."""
         figures = {name: one.as_json() for name, one in self.figures.items()}
         return {"minuend": self.minuend, "subtrahend": self.subtrahend, **figures}
 
 
 def part_differences(table: Table, parts: Sequence[str], *, resamples: int, seed: int) -> tuple[Difference, ...]:
-    """Return the first of ``parts`` less each of the others.
+    """Return the metrics of the first of ``parts`` minus those of each other one.
 
-    Intervals resample the groups of the whole table, so that groups with rows in both parts are drawn for both.
-    Parts differ in their mix of classes too; balanced accuracy and macro F1 weigh classes alike.
+    Intervals resample the groups of the whole table, so that groups with rows in both subsets are drawn for both.
+    Subsets also differ in class mix; balanced accuracy and macro F1 weight all classes equally.
     """
     if len(parts) < 2:
         return ()

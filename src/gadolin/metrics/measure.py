@@ -1,4 +1,4 @@
-"""All figures of a table of predictions, of the whole and of each part, each with n and an interval."""
+"""All metrics of a table of predictions, overall and for each subset, with n and an interval."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = [
 ALL = "all"
 UNNAMED = "unnamed"
 KNOWN_PARTS = SUBSETS
-"""Rows that are copies of training slices; new slices of training patients, of unknown ones, of new ones."""
+"""Duplicates of training slices; new slices of training patients, of unknown patients, of new patients."""
 
 MINIMUM_ROWS = 20
 CLASS_FIGURES = ("precision", "recall", "f1", "roc_auc", "average_precision")
@@ -67,22 +67,22 @@ FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """One class against the rest: ``n`` rows of it in the truth, an interval for each of CLASS_FIGURES."""
+    """One class against the rest: its ``n`` rows in the ground truth, an interval for each of CLASS_FIGURES."""
 
     n: int
     figures: Mapping[str, Interval]
 
     def as_json(self) -> dict[str, object]:
-        """Return n and the figures as a JSON object."""
+        """Return n and the metrics as a JSON object."""
         return {"n": self.n, **{name: one.as_json() for name, one in self.figures.items()}}
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The figures of ``n`` rows in ``groups`` groups.
+    """The metrics of ``n`` rows in ``groups`` groups.
 
     ``figures`` holds an interval for each of FIGURES, ``per_class`` the scores by class name; ``confusion``
-    counts rows by truth (outer) and prediction (inner) in the order of the classes.
+    counts rows by true class (outer) and predicted class (inner) in the order of the classes.
     """
 
     n: int
@@ -93,7 +93,7 @@ class Scores:
 
     @property
     def correct(self) -> int:
-        """How many rows are named correctly."""
+        """Number of correctly classified rows."""
         return sum(row[index] for index, row in enumerate(self.confusion))
 
     def as_json(self) -> dict[str, object]:
@@ -110,7 +110,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
-    """A part of ``n`` rows that is too small to score; ``reason`` says so in words."""
+    """A subset of ``n`` rows that is too small to score, with the ``reason`` in words."""
 
     n: int
     reason: str
@@ -122,9 +122,9 @@ class Unscored:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What :func:`measure` found; ``parts`` holds "all" first, then every named part.
+    """Result of :func:`measure`; ``parts`` holds "all" first, then every subset.
 
-    ``differences`` are those of the first known part that is scored less each later one.
+    ``differences`` are those between the first scored one of KNOWN_PARTS and each later one.
     """
 
     classes: tuple[str, ...]
@@ -135,7 +135,7 @@ class Measurement:
     differences: tuple[Difference, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """Return what ``metrics.json`` holds: the figures of all rows, then those of each part."""
+        """Return the content of ``metrics.json``: the metrics of all rows, then those of each subset."""
         head = {
             "format": JSON_FORMAT,
             "classes": list(self.classes),
@@ -149,17 +149,17 @@ class Measurement:
 
 
 def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measurement:
-    """Measure all rows, and each part that holds at least 20.
+    """Measure all rows, and each subset of at least 20 rows.
 
-    As soon as one row names its part, every part of KNOWN_PARTS is answered for, if only by saying that it is
-    missing; rows without a part then stand under "unnamed". Intervals resample ``table.groups``; an accuracy,
-    recall or precision of 0 or 1 has the exact one over groups instead. The expected calibration error has
-    none, for resampling it is biased upwards, nor has the coverage, a largest value that jumps.
+    If any row has a part, all of KNOWN_PARTS are listed, also without rows, and rows without a part are listed
+    as "unnamed". Intervals resample ``table.groups``; an accuracy, recall or precision of 0 or 1 has the exact
+    interval over groups instead. The expected calibration error has no interval, because resampling biases it
+    upwards, nor has the coverage, because it is a maximum and not smooth.
 
     Args:
-        table: N rows of predictions beside the truth.
-        resamples: Draws per interval; 0 gives figures without intervals, fast.
-        seed: Of the draws.
+        table: N rows of predictions and ground truth.
+        resamples: Draws per interval; 0 gives metrics without intervals, fast.
+        seed: Random seed of the draws.
 
     Raises:
         DataError: A part is called "all" or "unnamed".
@@ -176,8 +176,8 @@ def measure(table: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> Measu
     overall = _scores(table, resamples, seed)
     parts: dict[str, Scores | Unscored] = {ALL: overall}
     if named:
-        wanted = [*KNOWN_PARTS, *sorted(named - set(KNOWN_PARTS))]
-        for name in [*wanted, ""] if "" in table.parts else wanted:
+        listed = [*KNOWN_PARTS, *sorted(named - set(KNOWN_PARTS))]
+        for name in [*listed, ""] if "" in table.parts else listed:
             parts[name or UNNAMED] = _part(table, name, resamples, seed)
     scored = [name for name in KNOWN_PARTS if isinstance(parts.get(name), Scores)]
     differences = part_differences(table, scored, resamples=resamples, seed=seed)
@@ -189,7 +189,7 @@ def _part(table: Table, name: str, resamples: int, seed: int) -> Scores | Unscor
     if rows == 0:
         return Unscored(0, "no slices")
     if rows < MINIMUM_ROWS:
-        return Unscored(rows, f"too few slices: {rows}, and {MINIMUM_ROWS} are needed")
+        return Unscored(rows, f"too few slices: {rows}, at least {MINIMUM_ROWS} needed")
     return _scores(table.part(name), resamples, seed)
 
 
@@ -219,7 +219,7 @@ def _scores(table: Table, resamples: int, seed: int) -> Scores:
 
 
 def _exact(share: Interval, table: Table, rows: NDArray[np.bool_]) -> Interval:
-    # A share of 0 or 1 over ``rows`` is the same in every resample, which then says nothing of its interval.
+    # A share of 0 or 1 over ``rows`` is the same in every resample, so resampling gives no interval.
     if share.value not in (0.0, 1.0) or not rows.any():
         return share
     return unanimous_interval(share.value, len({table.groups[row] for row in np.flatnonzero(rows)}))

@@ -1,4 +1,4 @@
-"""How well a class's probability ranks its rows above the others: ROC and precision-recall curves."""
+"""Ranking of rows by the probability of a class: ROC and precision-recall curves."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Ranking:
     def areas(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return ROC-AUC and average precision, each (B,) in [0, 1], for weights (B, N) float64.
 
-        ROC-AUC is the chance that a row of the class scores above one of the rest, ties counting half
+        ROC-AUC is the probability that a row of the class scores above one of the rest, ties counting half
         (Hanley and McNeil, 1982). Average precision sums precision over the steps of recall, without
         interpolation (Davis and Goadrich, 2006). NaN where a set of weights leaves no row of the class, or
         for ROC-AUC none of the rest.
@@ -47,8 +47,8 @@ class Ranking:
         hits, alarms = self.counts(weights)
         positives, negatives = hits[:, -1].copy(), alarms[:, -1].copy()
         gained = np.diff(hits, axis=1, prepend=0.0)
-        named = hits + alarms
-        share = np.divide(hits, named, out=np.zeros_like(hits), where=named > 0)
+        predicted = hits + alarms
+        share = np.divide(hits, predicted, out=np.zeros_like(hits), where=predicted > 0)
         precision = np.einsum("bt,bt->b", gained, share)
         gained *= 0.5
         above = np.einsum("bt,bt->b", np.diff(alarms, axis=1, prepend=0.0), hits - gained)

@@ -1,7 +1,7 @@
-"""Figures of merit, each in a form that takes many sets of row weights at once.
+"""Metrics that are computed for many sets of row weights at once.
 
-A class that is absent from the truth has no recall, precision, F1 or curve: its figure is NaN here and None
-in a measurement, and macro means leave it out. Sums run over rows with weights, so that a resample is a row
+A class that is absent from the ground truth has no recall, precision, F1 or curve: its metric is NaN here and
+None in a measurement, and macro means leave it out. Sums over rows are weighted, so that a resample is a row
 of weights.
 """
 
@@ -27,7 +27,7 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 
 
 def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], *, classes: int) -> NDArray[np.int64]:
-    """Count rows by truth (first axis) and prediction (second axis).
+    """Count rows by true class (first axis) and predicted class (second axis).
 
     Args:
         truth: (N,) int64 in [0, classes).
@@ -52,12 +52,12 @@ def cells(truth: NDArray[np.int64], predicted: NDArray[np.int64], *, classes: in
 
 
 def accuracy(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of rows named correctly, (...) in [0, 1], of confusion matrices (..., K, K)."""
+    """Share of correctly classified rows, (...) in [0, 1], of confusion matrices (..., K, K)."""
     return ratio(_diagonal(confusion).sum(axis=-1), confusion.sum(axis=(-2, -1)))
 
 
 def recall(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of each class's rows that were found, (..., K) in [0, 1]; NaN where the class has no row.
+    """Share of each class's rows predicted as that class, (..., K) in [0, 1]; NaN where the class has no row.
 
     The macro mean is balanced accuracy (Brodersen et al., "The balanced accuracy and its posterior
     distribution", 2010).
@@ -66,12 +66,12 @@ def recall(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def precision(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of the rows named as each class that are of it, (..., K) in [0, 1].
+    """Share of the rows predicted as each class that belong to it, (..., K) in [0, 1].
 
-    NaN where the truth has no row of the class; 0 where it has some and the class was never named.
+    NaN where the ground truth has no row of the class; 0 where it has some but the class is not predicted.
     """
-    named = confusion.sum(axis=-2)
-    value = ratio(_diagonal(confusion), np.where(named > 0, named, 1.0))
+    predicted = confusion.sum(axis=-2)
+    value = ratio(_diagonal(confusion), np.where(predicted > 0, predicted, 1.0))
     return np.where(confusion.sum(axis=-1) > 0, value, np.nan)
 
 
@@ -89,15 +89,15 @@ def f1(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
 def macro(per_class: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Average figures (..., K) over the classes that ``present`` (K,) marks, to (...).
 
-    NaN where one of those is NaN: a resample without a row of such a class does not count as one with fewer
-    classes.
+    NaN where one of those is NaN, so that a resample without a row of such a class does not count as one with
+    fewer classes.
     """
     mean: NDArray[np.float64] = per_class[..., present].mean(axis=-1)
     return mean
 
 
 def brier(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Squared distance of each row from the truth, summed over classes (Brier, 1950).
+    """Squared distance of each row from the ground truth, summed over classes (Brier, 1950).
 
     Args:
         probabilities: (N, K) float64, rows sum to 1.
@@ -112,9 +112,9 @@ def brier(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArr
 
 
 def negative_log_likelihood(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return minus the logarithm of the probability given to the truth (Good, 1952), (N,) float64 >= 0.
+    """Return minus the logarithm of the probability of the true class (Good, 1952), (N,) float64 >= 0.
 
-    Probabilities (N, K) under 2.2e-16 count as that, so that one row cannot make the mean infinite.
+    Probabilities (N, K) are clipped at 2.2e-16, so that one row cannot make the mean infinite.
     """
     given = probabilities[np.arange(len(truth)), truth]
     return np.asarray(-np.log(np.clip(given, _SMALLEST, 1.0)))

@@ -1,4 +1,4 @@
-"""What is gained by answering only when sure: abstention by confidence."""
+"""Selective prediction: accuracy and coverage of a model that abstains at low confidence."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskCoverage:
-    """What answering only above a threshold costs and saves; one entry per different confidence, falling.
+    """Error rate against coverage, with one entry per distinct confidence in decreasing order.
 
     ``thresholds`` (T,) are confidences; ``coverage`` (T,) is the share of rows answered at or above each,
-    ``risk`` (T,) the share of those that are wrong. ``area`` is the risk averaged over coverage: lower is
-    better.
+    ``risk`` (T,) the error rate among them. ``area`` is the risk averaged over coverage: lower is better.
     """
 
     thresholds: NDArray[np.float64]
@@ -60,7 +59,7 @@ def fit_confidence_threshold(
 ) -> float:
     """Return the confidence threshold below which a model should abstain, fitted on held-out slices.
 
-    Of probabilities (N, K) and class indices (N,): the lowest threshold with a selective accuracy of
+    Takes probabilities (N, K) and class indices (N,). Returns the lowest threshold with a selective accuracy of
     ``AIMED_ACCURACY``, but with a coverage of at least ``ANSWERED``. ``weights`` (N,) are sample weights, by default 1.
     """
     sure, right = likely.max(axis=1), likely.argmax(axis=1) == truth
@@ -69,16 +68,15 @@ def fit_confidence_threshold(
     whole = np.cumsum(counts)
     enough = np.flatnonzero(np.cumsum(counts * right[order]) / whole >= AIMED_ACCURACY)
     fewest = int(np.searchsorted(whole, ANSWERED * whole[-1] - _ROUNDING))
-    named = max(int(enough[-1]) if len(enough) else 0, fewest) + 1
-    return 0.0 if named == len(order) else math.floor(1e4 * float(sure[order][named - 1])) / 1e4
+    answered = max(int(enough[-1]) if len(enough) else 0, fewest) + 1
+    return 0.0 if answered == len(order) else math.floor(1e4 * float(sure[order][answered - 1])) / 1e4
 
 
 def selective_statistic(table: Table) -> Statistic:
-    """Return what gives, for row weights (B, N), the two figures of abstention (B, 2), each in [0, 1].
+    """Return the statistic of two metrics of abstention: row weights (B, N) to (B, 2), each in [0, 1].
 
-    The accuracy of the most confident rows that make up ``ANSWERED`` of all, and the largest coverage at which the
-    rows that are answered are right to ``AIMED_ACCURACY``, 0 where there is none. Rows of equal confidence are
-    answered together.
+    The selective accuracy at a coverage of ``ANSWERED``, and the largest coverage with a selective accuracy of
+    ``AIMED_ACCURACY``, 0 where there is none. Rows of equal confidence are answered together.
     """
     order = np.argsort(-table.confidence, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(table.confidence[order])), len(order) - 1)

@@ -1,4 +1,4 @@
-"""The table of predictions beside the truth: the one input of every measurement."""
+"""The table of predictions and ground truth, the input of every metric."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _OLDER_PARTS = dict(zip(("copied", "patient-shared", "slice-new", "patient-new")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """N rows of predictions beside the truth, for K classes.
+    """N rows of predictions and ground truth, for K classes.
 
     ``probabilities`` is (N, K) float64 in [0, 1], each row sums to 1; ``truth`` is (N,) int64, indices into
-    ``classes``. ``groups`` is what intervals resample: the patient, else the copy group, else the path.
-    ``parts`` holds "" or the part of a row (``gadolin.splits.SUBSETS``); ``digests`` the SHA-256 of each file, or "".
+    ``classes``. ``groups`` is the unit that intervals resample: the patient, else the copy group, else the path.
+    ``parts`` holds "" or the subset of a row (``gadolin.splits.SUBSETS``); ``digests`` the SHA-256 of each file, or "".
     The arrays are copied and made read-only.
 
     Raises DataError where shapes, ranges, sums or lengths do not fit, or there is no row.
@@ -46,7 +46,7 @@ class Table:
     digests: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Copy and check everything."""
+        """Copy and check the fields."""
         truth = np.array(self.truth)
         if truth.size and not np.issubdtype(truth.dtype, np.integer):
             raise DataError(
@@ -71,23 +71,23 @@ class Table:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Index of the most probable class, (N,) int64; the first of equals."""
+        """Index of the most probable class, (N,) int64; the first of ties."""
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """Probability of the class that is named, (N,) float64 in [1/K, 1]."""
+        """Probability of the predicted class, (N,) float64 in [1/K, 1]."""
         top: NDArray[np.float64] = self.probabilities.max(axis=1)
         return top
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each row is named correctly, (N,) bool."""
+        """Whether each row is classified correctly, (N,) bool."""
         right: NDArray[np.bool_] = self.predicted == self.truth
         return right
 
     def only(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
-        """Return the rows that a mask (N,) bool or indices (M,) int64 choose; DataError if that is none."""
+        """Return the rows selected by a mask (N,) bool or indices (M,) int64; DataError if there is none."""
         chosen = np.arange(len(self))[rows]
         return Table(
             classes=self.classes,
@@ -113,10 +113,10 @@ class Table:
 
 
 def write_table(path: Path, table: Table) -> None:
-    """Write ``table`` as CSV, whole or not at all; gzipped where ``path`` ends in .gz.
+    """Write ``table`` as CSV, atomically; gzipped where ``path`` ends in .gz.
 
     Columns: path, digest, group, part, label, predicted and one ``p_<class>`` per class, with all digits, so that
-    reading gives the same table. The same table gives the same bytes. Raises OutputError where it cannot be written.
+    reading restores the same table. The same table gives the same bytes. Raises OutputError where it cannot be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n", quoting=_quoting(table))
@@ -137,10 +137,10 @@ def write_table(path: Path, table: Table) -> None:
 
 
 def read_table(path: Path) -> Table:
-    """Read what :func:`write_table` wrote; older names of parts, such as "copied", become those of today.
+    """Read a table written by :func:`write_table`; older names of subsets, such as "copied", are converted.
 
     Raises:
-        DataError: The file is missing, is no such table, or holds values that do not fit.
+        DataError: The file is missing, is not such a table, or holds invalid values.
     """
     rows = _read_rows(path)
     classes = _read_classes(path, rows[0] if rows else [])
@@ -151,7 +151,7 @@ def read_table(path: Path) -> Table:
                 code="predictions_row_incomplete",
                 rule=f"a row must have {len(rows[0])} fields",
                 got=f"row {line} of {path} has {len(row)}",
-                remedy="write it anew",
+                remedy="write it again",
             )
         probabilities, label = _read_row(f"row {line} of {path}", row, classes)
         numbers.append(probabilities)
@@ -190,7 +190,7 @@ def _read_rows(path: Path) -> list[list[str]]:
             code="predictions_unreadable",
             rule="predictions are read from a CSV table",
             got=f"{path} cannot be read ({why})",
-            remedy="write it anew",
+            remedy="write it again",
         ) from error
 
 
@@ -201,7 +201,7 @@ def _read_classes(path: Path, header: list[str]) -> tuple[str, ...]:
             code="predictions_column_missing",
             rule=f"a table of predictions has the columns {', '.join((*_COLUMNS, f'{_PREFIX}<class>...'))}",
             got=f"{path} has {', '.join(header) or 'none'}",
-            remedy="write it anew with evaluate",
+            remedy="write it again with gadolin evaluate",
         )
     return tuple(name.removeprefix(_PREFIX) for name in rest)
 
@@ -223,14 +223,14 @@ def _read_row(where: str, row: list[str], classes: tuple[str, ...]) -> tuple[lis
             code="not_probabilities",
             rule="probabilities must be numbers",
             got=f"{where} has {', '.join(row[len(_COLUMNS) :])}",
-            remedy="write it anew",
+            remedy="write it again",
         ) from error
     if numbers.index(max(numbers)) != classes.index(predicted):
         raise DataError(
             code="predictions_inconsistent",
             rule="'predicted' must be the most probable class",
             got=f"{where} has {predicted!r}",
-            remedy="write it anew",
+            remedy="write it again",
         )
     return numbers, classes.index(label)
 
@@ -248,11 +248,11 @@ def _check_shapes(table: Table) -> None:
         raise DataError(
             code="predictions_empty", rule="a table of predictions needs at least one row", remedy="choose other slices"
         )
-    wanted = (rows, len(table.classes))
-    if table.probabilities.shape != wanted or table.truth.shape != (rows,):
+    expected = (rows, len(table.classes))
+    if table.probabilities.shape != expected or table.truth.shape != (rows,):
         raise DataError(
             code="shape_mismatch",
-            rule=f"probabilities must be (rows, classes) {wanted} and truth ({rows},)",
+            rule=f"probabilities must be (rows, classes) {expected} and truth ({rows},)",
             got=f"got {table.probabilities.shape} and {table.truth.shape}",
             remedy="give one row of each per path",
         )
@@ -295,5 +295,5 @@ def _check_numbers(table: Table) -> None:
             code="truth_out_of_range",
             rule=f"truth must be an index from 0 to {len(table.classes) - 1}",
             got=f"row {row} has {table.truth[row]}",
-            remedy="use the order of classes",
+            remedy="use the class order of the table",
         )

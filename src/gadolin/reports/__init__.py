@@ -1,4 +1,4 @@
-"""From values to files: figures and one self-contained page that a clinician can read."""
+"""Reports: figures and self-contained HTML pages, written for clinicians and students."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model and labelled slices in, an evaluation out."""
+"""Evaluate a model on labelled slices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gadolin.reports.evaluation import Evaluation
 
 __all__ = ["Assessment", "assess_model", "pretraining_notes"]
 
-_NAMED = 20  # slices, in a note
+_LISTED = 20  # slices listed in a note
 _FACTS = (
     "recipe_name",
     "weights",
@@ -40,20 +40,20 @@ _FACTS = (
 
 
 DUPLICATES_NOTES = {
-    "pixels": "Duplicates of training slices: found by comparing pixels, each pair proved, as gadolin audit does.",
-    "groups": "Duplicates of training slices: by the copy groups of the run's manifest, since not all of its pictures "
-    "are there to compare; slices that the manifest does not have are of no subset.",
+    "pixels": "Duplicates of training slices were found by comparing pixels, each pair verified, as in gadolin audit.",
+    "groups": "Duplicates of training slices were taken from the copy groups in the manifest of the run, because not "
+    "all of its pictures are available; slices that are not in the manifest belong to no subset.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What to evaluate a model on.
+    """The data to evaluate a model on.
 
-    ``run`` is the run that trained the model, if there is one: the evaluation is recorded there, and the report shows
-    its facts and curves. ``parts`` maps a slice's key to its subset; ``prepared`` are the prepared slices, or the cache
-    folder to prepare them into; ``notes`` are sentences for the report. ``duplicates_by`` is how the duplicates among
-    ``parts`` were found (``Overlap.found_by``), "" where none were looked for.
+    ``run`` is the run that trained the model, if any: the evaluation is recorded there, and the report shows its facts
+    and training curves. ``parts`` maps the key of a slice to its subset; ``prepared`` are the prepared slices, or the
+    cache folder to prepare them into; ``notes`` are sentences for the report. ``duplicates_by`` is how the duplicates
+    in ``parts`` were found (``Overlap.found_by``), "" where there was no search.
     """
 
     records: Sequence[Record]
@@ -100,18 +100,18 @@ def assess_model(predictor: Predictor, assessment: Assessment, *, progress: Prog
 
 
 def _duplicates_note(assessment: Assessment) -> tuple[str, ...]:
-    """Return the note on how duplicates of training slices were found, where they were looked for."""
+    """Return the note on how duplicates of training slices were found, if there was a search."""
     return (DUPLICATES_NOTES[assessment.duplicates_by],) if assessment.duplicates_by else ()
 
 
 def pretraining_notes(digests: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a sentence on what was learned from where a packaged model is among these weights, else none."""
+    """Return a sentence on the training data of the packaged model, if the weights derive from it."""
     notice = pretraining_notice(digests)
     return (f"{notice[0].upper()}{notice[1:]}.",) if notice else ()
 
 
 def _run_facts(run: RunFolder) -> dict[str, str]:
-    """Return how the model was made, as names and words; of a run of another version nothing."""
+    """Return facts about the training for display; empty for a run of another version."""
     try:
         known = run.read()
     except DataError:
@@ -121,9 +121,9 @@ def _run_facts(run: RunFolder) -> dict[str, str]:
 
 
 def _reading(assessment: Assessment, model: str, measurement: Measurement) -> dict[str, object]:
-    """Return what the run's list of evaluations holds: when, which slices, which model, how good.
+    """Return the entry for the run's list of evaluations: time, slices, model and accuracy.
 
-    One that is repeated because the first was interrupted is listed too.
+    An evaluation that is repeated after an interruption has two entries.
     """
     records = assessment.records
     parts = [assessment.parts.get(record.key, "") for record in records]
@@ -153,14 +153,14 @@ def _mistakes(table: Table, prepared: Prepared) -> tuple[Mistake, ...]:
 
 
 def _notes(prepared: Prepared, paths: Sequence[str]) -> tuple[str, ...]:
-    """Return what to tell of slices that were not prepared as the others, and which they are."""
-    told = (
+    """Return notes on slices that were prepared differently, or on which prediction abstains, with their names."""
+    notes = (
         ("Slices in which no head was found, so that the whole picture was used", prepared.whole),
-        ("Pictures in true colours, which prediction declines to name", prepared.coloured),
-        ("Pictures of several slices, on which prediction abstains", prepared.several),
+        ("Colour images, on which prediction abstains", prepared.coloured),
+        ("Images that show several slices, on which prediction abstains", prepared.several),
     )
     return tuple(
-        f"{what}: {len(rows)} ({', '.join(paths[row] for row in rows[:_NAMED])}{', ...' * (len(rows) > _NAMED)})."
-        for what, rows in told
+        f"{what}: {len(rows)} ({', '.join(paths[row] for row in rows[:_LISTED])}{', ...' * (len(rows) > _LISTED)})."
+        for what, rows in notes
         if rows
     )

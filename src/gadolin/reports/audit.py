@@ -1,4 +1,4 @@
-"""The audit of a data set: its findings, with the page of them."""
+"""The audit of a data set: its findings and their HTML page."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Audit"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Audit(AuditResult):
-    """What is wrong with a data set: the result of the checks, which can be written as a page."""
+    """Result of the checks on a data set, which can be written as an HTML page."""
 
     def write_html(self, path: Path | str) -> None:
-        """Write the audit as one HTML page that loads nothing, with the pictures of each finding.
+        """Write the audit as one self-contained HTML page, with the pictures of each finding.
 
         Raises MissingExtraError where the extra ``report`` is not installed, OutputError where it cannot be written.
         """
@@ -26,7 +26,7 @@ class Audit(AuditResult):
         write_audit_page(Path(path), self)
 
     def __repr__(self) -> str:
-        """Return the data, the verdict and the numbers of findings by severity."""
+        """Return the data path, the verdict and the number of findings by severity."""
         counts = Counter(one.severity for one in self.findings)
         shown = ", ".join(f"{counts[name]} {name}" for name in SEVERITIES)
         return f"Audit({str(self.dataset.scan.root)!r}: {self.verdict} Findings: {shown})"

@@ -1,4 +1,4 @@
-"""The page of one audit: the verdict, then each finding with its pictures; one HTML file that stands alone."""
+"""Self-contained HTML page of an audit: the verdict, then each finding with its pictures."""
 
 from __future__ import annotations
 
@@ -25,47 +25,47 @@ from gadolin.reports.page import environment
 
 __all__ = ["TITLES", "write_audit_page"]
 
-_GROUPS = 6  # of a finding that are shown
-_PICTURES = 4  # of a group that are shown at most
-_SINGLES = 12  # of a finding whose groups are single slices, or one group
+_GROUPS = 6  # shown per finding
+_PICTURES = 4  # shown per group
+_SINGLES = 12  # shown if the groups are single slices, or there is only one group
 _SIDE = 160  # pixels
-_AS_STORED = ("clipped", "coloured", "inverted", "tiny")  # what preparation would hide
-_NAMES = 200  # groups whose names are listed
+_AS_STORED = ("clipped", "coloured", "inverted", "tiny")  # preparation would hide these
+_NAMES = 200  # groups listed by name
 TITLES = {
-    "shared_slices": "The same slices on both sides of a split",
-    "shared_patients": "The same patients on both sides of a split",
-    "label_conflicts": "One slice, two labels",
-    "vanishing_class": "A class is missing",
+    "shared_slices": "Leakage: slices in two parts",
+    "shared_patients": "Leakage: patients in two parts",
+    "label_conflicts": "Copies with more than one label",
+    "vanishing_class": "Missing class",
     "too_few": "Too few slices",
     "near_copies": "Copies of slices",
-    "pixel_identical": "The same picture, saved again",
-    "byte_identical": "The same file, twice",
-    "giant_group": "A giant group of copies",
-    "patient_labels": "One patient, two labels",
-    "patient_conflicts": "One slice, two patients",
-    "half_patients": "Patients are half known",
-    "mixed": "Several data sets in one",
-    "sources": "Classes from different places",
-    "balance": "Uneven classes",
-    "unlisted": "Pictures that the manifest does not name",
+    "pixel_identical": "Pixel-identical files",
+    "byte_identical": "Byte-identical files",
+    "giant_group": "Very large group of copies",
+    "patient_labels": "Patients with more than one label",
+    "patient_conflicts": "Copies with more than one patient",
+    "half_patients": "Missing patients",
+    "mixed": "Mixed data sets",
+    "sources": "Source or size predicts the class",
+    "balance": "Class imbalance",
+    "unlisted": "Pictures missing from the manifest",
     "unreadable": "Unreadable files",
     "blank": "Blank pictures",
     "clipped": "Clipped pictures",
     "inverted": "Bright backgrounds",
-    "coloured": "Coloured pictures",
+    "coloured": "Colour images",
     "tiny": "Tiny pictures",
-    "bad_outlines": "Outlines that do not fit",
-    "release": "A known release",
-    "shortcuts": "Shortcuts to the answer",
-    "plane": "Planes may tell the class",
-    "label_errors": "Labels that may be wrong",
-    "drift": "Unlike what the model was trained on",
+    "bad_outlines": "Unusable outlines",
+    "release": "Known public release",
+    "shortcuts": "Shortcut learning: the class is predictable without the tumour",
+    "plane": "Imaging planes differ between classes",
+    "label_errors": "Likely label errors",
+    "drift": "Drift from the training data",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """One picture of the page: data URI, name, label, part or data set, and how it lies to the first of its group."""
+    """One picture of the page: data URI, name, label, part or data set, and its difference from the group's first."""
 
     source: str
     name: str
@@ -76,7 +76,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A finding as the page shows it: groups of pictures with the number left out of each; ``wide``: one group only."""
+    """A finding on the page: groups of pictures with the number left out of each; ``wide``: one group only."""
 
     finding: Finding
     title: str
@@ -88,7 +88,7 @@ class _Shown:
 
 
 def write_audit_page(path: Path, audit: AuditResult) -> None:
-    """Write the page of an audit, whole or not at all; it loads nothing, so it can be mailed or archived alone.
+    """Write the self-contained page of an audit, atomically.
 
     Raises MissingExtraError where jinja2 is not installed, OutputError where the file cannot be written.
     """
@@ -122,9 +122,9 @@ def _facts(audit: AuditResult) -> dict[str, str]:
     patients = {record.patient for record in dataset.records_with_patients if record.patient}
     unknown = sum(not record.patient for record in dataset.records_with_patients)
     different = len(set(dataset.copies.groups[: dataset.n_records].tolist()))
-    told = {
+    facts = {
         "data": str(dataset.scan.root),
-        "slices": f"{dataset.n_records:,}, {different:,} of them different",
+        "slices": f"{dataset.n_records:,} ({different:,} without copies)",
         "classes": ", ".join(
             f"{name} {sum(one.label == name for one in dataset.records):,}" for name in dataset.classes
         ),
@@ -132,17 +132,17 @@ def _facts(audit: AuditResult) -> dict[str, str]:
     }
     if dataset.parts:
         counts = Counter(record.split or "no part" for record in dataset.records)
-        told["parts"] = ", ".join(f"{part} {count:,}" for part, count in counts.items())
+        facts["parts"] = ", ".join(f"{part} {count:,}" for part, count in counts.items())
     if dataset.against is not None:
         others = len(dataset.all_records) - dataset.n_records
-        told["compared with"] = f"{dataset.against.root} ({others:,} slices)"
-    return told
+        facts["compared with"] = f"{dataset.against.root} ({others:,} slices)"
+    return facts
 
 
 def _patients(known: int, unknown: int) -> str:
     if not known:
         return "unknown"
-    return f"{known:,}; of {unknown:,} slices the patient is unknown" if unknown else f"{known:,}"
+    return f"{known:,}; unknown for {unknown:,} slices" if unknown else f"{known:,}"
 
 
 def _show(dataset: Dataset, finding: Finding, rows: dict[str, int], overlays: dict[tuple[int, int], Overlay]) -> _Shown:
@@ -158,8 +158,8 @@ def _show(dataset: Dataset, finding: Finding, rows: dict[str, int], overlays: di
         for there in _mixed([[rows[name] for name in members if name in rows] for members in finding.members], dataset):
             chosen = _spread(dataset, there)
             hows = [_how(overlays.get((min(chosen[0], row), max(chosen[0], row)))) for row in chosen]
-            told = zip(chosen, hows, strict=True)
-            pictures = tuple(_picture(dataset, row, _prepared(dataset, row), how) for row, how in told)
+            pairs = zip(chosen, hows, strict=True)
+            pictures = tuple(_picture(dataset, row, _prepared(dataset, row), how) for row, how in pairs)
             groups.append((pictures, len(there) - len(chosen)))
     return _Shown(
         finding=finding,
@@ -173,7 +173,7 @@ def _show(dataset: Dataset, finding: Finding, rows: dict[str, int], overlays: di
 
 
 def _mixed(groups: Sequence[list[int]], dataset: Dataset) -> list[list[int]]:
-    """Return the first groups, those of each class in turn; none that has no picture."""
+    """Return the first groups with pictures, alternating between the classes."""
     seen: Counter[str] = Counter()
     ranked = []
     for group in groups:
@@ -185,15 +185,15 @@ def _mixed(groups: Sequence[list[int]], dataset: Dataset) -> list[list[int]]:
 
 
 def _how(overlay: Overlay | None) -> str:
-    """Return in words how one picture lies over another; empty where it lies as it is, or nothing is known."""
+    """Return the transformation between two pictures in words; empty where there is none, or it is unknown."""
     if overlay is None:
         return ""
-    spelled = {"turned": f"turned by {abs(overlay.degrees):.0f}\u00b0", "rescaled": "of another scale"}
+    spelled = {"rotated": f"rotated by {abs(overlay.degrees):.0f}\u00b0"}
     return ", ".join(spelled.get(way, way) for way in ways(overlay))
 
 
 def _spread(dataset: Dataset, rows: Sequence[int]) -> list[int]:
-    """Return the first of ``rows`` of each part, label and data set, and two at least."""
+    """Return the first of ``rows`` of each part, label and data set, but at least two."""
     kinds: dict[tuple[str, str, bool], int] = {}
     for row in rows:
         kinds.setdefault((dataset.all_records[row].split, dataset.all_records[row].label, row < dataset.n_records), row)
@@ -202,12 +202,12 @@ def _spread(dataset: Dataset, rows: Sequence[int]) -> list[int]:
 
 
 def _prepared(dataset: Dataset, row: int) -> Image.Image:
-    """Return the slice as a model sees it."""
+    """Return the slice as prepared for a model."""
     return Image.fromarray(cv2.resize(dataset.slices[row], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
 
 
 def _stored(dataset: Dataset, row: int) -> Image.Image:
-    """Return the picture as its file shows it, or as it was prepared where that is no picture of 8 bits."""
+    """Return the picture as stored in its file, or as prepared if that is not an 8-bit picture."""
     if dataset.facts[row].bits == 8:
         with suppress(Exception), Image.open(dataset.all_records[row].path) as file:
             if file.mode in ("L", "P", "RGB", "RGBA"):
@@ -219,5 +219,5 @@ def _picture(dataset: Dataset, row: int, drawn: Image.Image, how: str = "") -> _
     buffer = io.BytesIO()
     drawn.save(buffer, format="PNG", optimize=True)
     record = dataset.all_records[row]
-    place = record.split if row < dataset.n_records else "in the other data set"
+    place = record.split if row < dataset.n_records else "other data set"
     return _Picture(inline(buffer.getvalue()), dataset.names[row], record.label, place, how)

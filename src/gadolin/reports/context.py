@@ -1,4 +1,4 @@
-"""What a report says beyond its figures: which model, how it was made, and its worst mistakes."""
+"""Content of a report besides the metrics: the model, facts about its training, and its worst mistakes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Mistake", "ReportContext", "worst_mistakes"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mistake:
-    """A slice that was named wrongly.
+    """A misclassified slice.
 
-    ``truth`` and ``predicted`` are class names, ``probability`` in [0, 1] is that given to ``predicted``.
-    ``picture`` is what the reader sees: (H, W) uint8, 0 black to 255 white. Raises DataError for another one.
+    ``truth`` and ``predicted`` are class names, ``probability`` in [0, 1] is that of ``predicted``.
+    ``picture`` is shown to the reader: (H, W) uint8, 0 black to 255 white. Raises DataError for another one.
     """
 
     path: str
@@ -41,12 +41,11 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """What :func:`gadolin.reports.write_report` writes around the figures.
+    """What :func:`gadolin.reports.write_report` adds to the metrics.
 
-    ``facts`` say how the model was made (recipe, weights, data, seeds, versions), shown as a table in their
+    ``facts`` describe how the model was made (recipe, weights, data, seeds, versions), shown as a table in their
     order. ``history`` has one mapping per epoch (epoch, train_loss, train_accuracy, validation_loss,
-    validation_accuracy). ``notes`` are sentences, such as what a part stands for; ``created`` is an ISO
-    date.
+    validation_accuracy). ``notes`` are sentences, such as the meaning of a subset; ``created`` is an ISO date.
     """
 
     title: str
@@ -59,7 +58,7 @@ class ReportContext:
 
 
 def worst_mistakes(table: Table, *, most: int = 12) -> tuple[int, ...]:
-    """Return the rows that were named wrongly, the most confident first, at most ``most`` of them."""
+    """Return at most ``most`` misclassified rows, the most confident first."""
     wrong = np.flatnonzero(~table.correct)
     order = np.argsort(-table.confidence[wrong], kind="stable")
     return tuple(int(row) for row in wrong[order[:most]])

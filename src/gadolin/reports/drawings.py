@@ -1,4 +1,4 @@
-"""The figures that a report shows, each with a heading, how to read it, and an alt text."""
+"""The figures of a report, each with a heading, a reading aid and an alt text."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ _EXTRA = ("matplotlib", "seaborn", "jinja2")
 
 _WORDS = {
     "classes": (
-        "Each class",
-        "A bar is the share, a whisker its 95 % interval: where whiskers overlap widely, bars hardly differ.",
+        "Results by class",
+        "Bars show the metric, whiskers its 95 % interval. If whiskers overlap widely, the bars hardly differ.",
     ),
     "confusion": (
-        "What was taken for what",
-        "Each row is one true class and adds up to 100 %; everything off the diagonal is a mistake.",
+        "Confusion matrix",
+        "Each row is a true class and adds up to 100 %. Cells off the diagonal are mistakes.",
     ),
     "reliability": (
-        "Can its confidence be believed?",
-        "A dot below the dotted line means surer than right; larger dots stand for more slices.",
+        "Calibration",
+        "A dot below the dotted line means overconfidence. Larger dots represent more slices.",
     ),
     "risk-coverage": (
-        "What does abstaining buy?",
-        "From right to left it answers fewer and fewer slices, the surest: the lower the curve, the fewer are wrong.",
+        "Error rate with abstention",
+        "From right to left, the model abstains on more slices, the least confident first. A lower curve means fewer "
+        "wrong predictions among the rest.",
     ),
     "roc": (
         "ROC curves",
-        "The closer a curve hugs the upper left corner, the better its class is told from the rest.",
+        "The closer a curve is to the upper left corner, the better its class is separated from the others.",
     ),
     "precision-recall": (
         "Precision-recall curves",
-        "The further a curve keeps to the top, the fewer false alarms it costs to find the class.",
+        "The higher the curve, the fewer false positives at the same recall.",
     ),
     "training": (
-        "How training went",
-        "Validation that turns worse while training still improves means learning by heart.",
+        "Training curves",
+        "Overfitting: the validation curve gets worse while the training curve still improves.",
     ),
 }
 
@@ -61,7 +62,7 @@ class Drawing:
 
     @property
     def rem(self) -> float:
-        """Width on the page in rem, from the PNG header's pixels: letters are of one size in all figures."""
+        """Width on the page in rem, from the width in the PNG header, so that all figures have one text size."""
         return int.from_bytes(self.png[16:20], "big") / 25
 
     @property
@@ -92,7 +93,7 @@ def draw(table: Table, measurement: Measurement, context: ReportContext) -> dict
             figures.reliability_diagram(table),
         ),
         "risk-coverage": (
-            f"Share wrong by share answered; 99 % right at {joined('coverage', scores.figures['coverage'])}.",
+            f"Error rate by coverage; coverage at 99 % accuracy {joined('coverage', scores.figures['coverage'])}.",
             figures.risk_coverage_curve(table),
         ),
         "roc": (
@@ -111,7 +112,7 @@ def draw(table: Table, measurement: Measurement, context: ReportContext) -> dict
 
 
 def load(module: str, extra: str = "report") -> ModuleType:
-    """Import ``module``; raise MissingExtraError, which names ``extra``, where a package that draws is missing."""
+    """Import ``module``; raise MissingExtraError for ``extra`` where a drawing package is missing."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

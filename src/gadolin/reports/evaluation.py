@@ -1,4 +1,4 @@
-"""The evaluation of a model: predictions on labelled slices, their figures, and the report of them."""
+"""The evaluation of a model: predictions on labelled slices, their metrics and the report."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SHOWN = ("accuracy", "balanced_accuracy", "macro_f1")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """How good a model is on labelled slices.
+    """Results of a model on labelled slices.
 
-    ``table`` holds a row of probabilities for each slice beside its true class; ``measurement`` the figures computed
-    from it; ``context`` what the report says beside them.
+    ``table`` holds the class probabilities and the true class of each slice; ``measurement`` the metrics computed from
+    it; ``context`` the other content of the report.
     """
 
     table: Table
@@ -48,12 +48,12 @@ class Evaluation:
 
     @property
     def by_subset(self) -> Mapping[str, Scores | Unscored]:
-        """The figures of "all" slices, and of each subset: duplicates of training slices, known patients, and so on."""
+        """The metrics of "all" slices and of each subset, such as duplicates of training slices and known patients."""
         return self.measurement.parts
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the data and the model that a reader of the figures should know."""
+        """Notes on the data and the model that matter for the metrics."""
         return tuple(self.context.notes)
 
     def as_json(self) -> dict[str, object]:
@@ -61,7 +61,7 @@ class Evaluation:
         return self.measurement.as_json() | {"notes": list(self.notes)}
 
     def write_html(self, path: Path | str) -> None:
-        """Write the report as one HTML page that loads nothing.
+        """Write the report as one self-contained HTML page.
 
         Raises MissingExtraError where the extra ``report`` is not installed, OutputError where it cannot be written.
         """
@@ -72,7 +72,7 @@ class Evaluation:
         write_report(Path(folder), self.table, self.measurement, context=self.context)
 
     def __repr__(self) -> str:
-        """Return title, accuracy with its interval, and the numbers of slices and groups."""
+        """Return title, accuracy with interval, and the number of slices and groups."""
         overall = self.measurement.overall
         return (
             f"Evaluation({self.context.title!r}: accuracy {joined('accuracy', self.accuracy)}, {overall.n} slices of "
@@ -80,7 +80,7 @@ class Evaluation:
         )
 
     def _repr_html_(self) -> str:
-        """Return a table of subsets and figures for notebooks."""
+        """Return a table of metrics by subset, for notebooks."""
         head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in ("subset", "slices", *_SHOWN))
         rows = "".join(
             f"<tr><td>{escape(name)}</td><td>{part.n}</td>{_cells(part)}</tr>" for name, part in self.by_subset.items()

@@ -1,7 +1,7 @@
-"""Figures as PNG bytes, on white, in colours that colour-blind readers can tell apart.
+"""Figures as PNG bytes, on white, in colours that are safe for colour-blind readers.
 
 Only this module imports matplotlib and seaborn, and it is imported only where a figure is drawn. It uses
-figure objects with their own canvas: no window, no global state, safe beside a caller's own plots.
+figure objects with a separate canvas: no window, no global state, no effect on a caller's plots.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _Corner = Literal["best", "lower left", "lower right", "upper left", "upper righ
 
 
 def confusion(scores: Scores, classes: Sequence[str]) -> bytes:
-    """Draw the confusion matrix: counts and percent of each row, coloured by the percent; PNG bytes."""
+    """Draw the confusion matrix: counts and row percentages, coloured by percentage; PNG bytes."""
     counts = np.asarray(scores.confusion, dtype=np.int64)
     totals = counts.sum(axis=1, keepdims=True)
     share = np.divide(100.0 * counts, totals, out=np.zeros(counts.shape), where=totals > 0)
@@ -67,14 +67,14 @@ def confusion(scores: Scores, classes: Sequence[str]) -> bytes:
         linewidths=1.5,
         linecolor="white",
         annot_kws={"fontsize": 11},
-        cbar_kws={"label": "percent of the row", "shrink": 0.8},
+        cbar_kws={"label": "% of the true class", "shrink": 0.8},
     )
     axes.set_xticklabels(classes, rotation=25, ha="right", rotation_mode="anchor")
     axes.set_yticklabels([f"{name}\nn = {n}" for name, n in zip(classes, totals[:, 0], strict=True)], rotation=0)
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _label(axes, "named as", "truth", f"Confusion matrix (n = {scores.n})")
+    _label(axes, "predicted", "true", f"Confusion matrix (n = {scores.n})")
     return _png(figure)
 
 
@@ -131,27 +131,27 @@ def reliability_diagram(table: Table) -> bytes:
     axes.plot(sure, right, color=_COLOURS[0], linewidth=0.8, alpha=0.6)
     _unit_square(axes)
     error = 100 * expected_calibration_error(table)
-    _label(axes, "", "share named correctly", f"Reliability (ECE {error:.1f} %, n = {len(table)})")
+    _label(axes, "", "accuracy", f"Reliability (ECE {error:.1f} %, n = {len(table)})")
     _legend(axes, "", "best")
     below.bar(left, counts, width=width, align="edge", color=_COLOURS[4], edgecolor="white")
     below.set_xlim(-0.02, 1.02)
-    _label(below, "confidence: probability of the class that was named", "slices", "")
+    _label(below, "confidence: probability of the predicted class", "slices", "")
     return _png(figure)
 
 
 def risk_coverage_curve(table: Table) -> bytes:
-    """Draw the share of wrong answers against the share of slices answered, the surest first; PNG bytes."""
+    """Draw the error rate against coverage, the most confident slices first; PNG bytes."""
     curve = risk_coverage(table)
     figure, (axes,) = _figure(6.4, 4.6)
-    axes.step(curve.coverage, curve.risk, where="post", label="answers in order of confidence", **_line(0))
-    axes.axhline(1 - AIMED_ACCURACY, color=_QUIET, linewidth=1, linestyle=":", label="1 % wrong")
+    axes.step(curve.coverage, curve.risk, where="post", label="slices in order of confidence", **_line(0))
+    axes.axhline(1 - AIMED_ACCURACY, color=_QUIET, linewidth=1, linestyle=":", label="1 % error rate")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, max(0.03, 1.15 * float(curve.risk.max())))
     _label(
         axes,
         "coverage: share of slices answered",
-        "share of answers that are wrong",
-        f"Risk by coverage (n = {len(table)})",
+        "error rate of answered slices",
+        f"Error rate by coverage (n = {len(table)})",
     )
     _legend(axes, "", "upper right")
     return _png(figure)
@@ -201,7 +201,7 @@ def class_bars(scores: Scores, classes: Sequence[str]) -> bytes:
     axes.set_xticks(places, [f"{name}\nn = {scores.per_class[name].n}" for name in classes])
     axes.set_ylim(0, 1.03)
     axes.grid(visible=False, axis="x")
-    _label(axes, "", "score", f"Each class, with 95 % intervals (n = {scores.n})")
+    _label(axes, "", "score", f"Results by class, with 95 % intervals (n = {scores.n})")
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, -0.14),
@@ -214,7 +214,7 @@ def class_bars(scores: Scores, classes: Sequence[str]) -> bytes:
 
 
 def pointing_by_method(shares: Mapping[str, Interval], beaten_by: str) -> bytes:
-    """Draw how often each map points into the outline, with intervals, beside the prior to beat; PNG bytes."""
+    """Draw the pointing game score of each method, with intervals, against the prior to beat; PNG bytes."""
     figure, (axes,) = _figure(7.2, 1.2 + 0.42 * len(shares))
     for row, (name, share) in enumerate(shares.items()):
         middle = 100 * (share.value or 0.0)
@@ -226,7 +226,7 @@ def pointing_by_method(shares: Mapping[str, Interval], beaten_by: str) -> bytes:
     axes.set_yticks(range(len(shares)), list(shares))
     axes.set_xlim(0, 100)
     axes.set_ylim(len(shares) - 0.5, -0.5)
-    _label(axes, "hottest pixel in the outline, % of slices", "", "Where the heat points")
+    _label(axes, "hottest pixel in the outline, % of slices", "", "Pointing game")
     return _png(figure)
 
 

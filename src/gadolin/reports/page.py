@@ -1,4 +1,4 @@
-"""The report of one evaluation: a folder of numbers and figures, and one HTML file that stands alone."""
+"""Report of an evaluation: a folder of numbers and figures, and one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["environment", "write_page", "write_report"]
 def write_report(folder: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> None:
     """Write metrics.json, predictions.csv, figures/*.png and report.html under ``folder``, the page last.
 
-    Each file is whole or not there; files of an earlier report are replaced. The page holds its figures and
-    style and loads nothing, so it can be mailed or archived alone.
+    Each file is written atomically; files of an earlier report are replaced. The page embeds its figures and
+    style and loads nothing.
 
     Args:
-        folder: Made where missing.
-        table: The predictions that were measured.
-        measurement: What :func:`gadolin.metrics.measure` found for ``table``.
+        folder: Created if missing.
+        table: The measured predictions.
+        measurement: Result of :func:`gadolin.metrics.measure` for ``table``.
         context: Title, model, facts, history, mistakes and notes.
 
     Raises:
@@ -47,7 +47,7 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
 
 
 def write_page(path: Path, table: Table, measurement: Measurement, *, context: ReportContext) -> None:
-    """Write the page of a report alone, as :func:`write_report` does; raises what that raises."""
+    """Write only the page of a report; raises the errors of :func:`write_report`."""
     page, _ = _drawn(table, measurement, context)
     write_bytes(path, page)
 
@@ -66,7 +66,7 @@ def _drawn(table: Table, measurement: Measurement, context: ReportContext) -> tu
 
 
 def environment() -> Any:
-    """Return the jinja2 environment that pages are made in; raises MissingExtraError where it is not installed."""
+    """Return the jinja2 environment of the pages; raises MissingExtraError where jinja2 is not installed."""
     jinja2 = load("jinja2")
     return jinja2.Environment(
         loader=jinja2.PackageLoader("gadolin.reports", "templates"),

@@ -1,4 +1,4 @@
-"""The page of scored explanations: which method to trust, then every figure; one HTML file that stands alone."""
+"""Self-contained HTML page of scored explanations: which method to trust, then all metrics."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["write_scores_page"]
 
 _CUTS = {
     "all": "All slices",
-    "class": "By the class that was named",
-    "size": "By the size of the lesion",
-    "answer": "Right and wrong answers apart",
+    "class": "By predicted class",
+    "size": "By lesion size",
+    "answer": "Correct and wrong predictions",
 }
 
 Cell = tuple[str, str]
 
 
 def write_scores_page(path: Path, title: str, facts: Mapping[str, str], lines: Sequence[Line]) -> Path:
-    """Write the page of ``lines``, whole or not at all; it loads nothing, so it can be mailed or archived alone.
+    """Write the self-contained page of ``lines``, atomically.
 
-    ``facts`` say what was scored and how. Raises MissingExtraError where matplotlib or jinja2 is not installed,
+    ``facts`` describe what was scored and how. Raises MissingExtraError where matplotlib or jinja2 is not installed,
     OutputError where the file cannot be written.
     """
     whole = [line for line in lines if line.of == "all"]
@@ -59,26 +59,26 @@ def write_scores_page(path: Path, title: str, facts: Mapping[str, str], lines: S
 
 
 def _verdict(whole: Sequence[Line]) -> str:
-    """Return which method points best, and what the middle of the head does on the same slices."""
-    own = [line for line in whole if line.method in METHODS]
-    if not own:
-        return "No method was scored, only maps that know nothing of the model."
-    best = max(own, key=lambda line: line.figures["pointing"].value or 0.0)
-    said = f"The hottest pixel of {best.method} lies in the lesion in {_share(best)} of {best.n} slices"
+    """Return which method points best, and how the centre of the head scores on the same slices."""
+    methods = [line for line in whole if line.method in METHODS]
+    if not methods:
+        return "No method was scored, only baselines that do not use the model."
+    best = max(methods, key=lambda line: line.figures["pointing"].value or 0.0)
+    text = f"The hottest pixel of {best.method} is in the lesion in {_share(best)} of {best.n} slices"
     prior = next((line for line in whole if line.method == BEATEN_BY), None)
-    return f"{said}." if prior is None else f"{said}; the middle of the head does in {_share(prior)} of {prior.n}."
+    return f"{text}." if prior is None else f"{text}; the centre of the head is in {_share(prior)} of {prior.n}."
 
 
 def _doubts(lines: Sequence[Line]) -> list[str]:
-    """Return a sentence for each method that points no better than the middle of the head, and for which classes."""
-    told: dict[str, list[str]] = {}
+    """Return a sentence for each method that points no better than the centre of the head, with the classes."""
+    doubted: dict[str, list[str]] = {}
     for line in lines:
         if line.below_prior and line.method in METHODS and line.of in ("all", "class"):
-            told.setdefault(line.method, []).append("all slices" if line.of == "all" else line.value)
+            doubted.setdefault(line.method, []).append("all slices" if line.of == "all" else line.value)
     return [
-        f"Do not trust {method} for {', '.join(where)}: it points into the lesion no more often than the middle of the "
-        "head does."
-        for method, where in told.items()
+        f"Do not trust {method} for {', '.join(where)}: it points into the lesion no more often than the centre of the "
+        "head."
+        for method, where in doubted.items()
     ]
 
 
@@ -88,7 +88,7 @@ def _share(line: Line) -> str:
 
 
 def _row(line: Line) -> tuple[str, str, str, bool, list[Cell]]:
-    """Return method, value, number of slices, whether it is in doubt, and a cell for each measure."""
+    """Return method, value, number of slices, whether it is doubtful, and a cell for each measure."""
     cells = [
         (f"{line.figures[name].value or 0.0:.3f}", _span(line.figures[name], 1, 3))
         if name in line.figures

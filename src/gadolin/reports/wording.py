@@ -1,4 +1,4 @@
-"""The sentences and numbers of a report, worded for a reader who is no statistician."""
+"""The sentences and numbers of a report, for readers without a background in statistics."""
 
 from __future__ import annotations
 
@@ -24,47 +24,47 @@ __all__ = [
 SURE = 0.9
 
 FIGURE_WORDS = {
-    "accuracy": ("Accuracy", "share of slices named correctly"),
-    "balanced_accuracy": ("Balanced accuracy", "recall averaged over the classes, each counting the same"),
+    "accuracy": ("Accuracy", "share of correctly classified slices"),
+    "balanced_accuracy": ("Balanced accuracy", "recall averaged over the classes, all with equal weight"),
     "macro_precision": (
         "Precision, macro",
-        "of the slices named as a class, the share that is of it; averaged",
+        "share of the slices predicted as a class that belong to it, averaged over the classes",
     ),
     "macro_f1": ("F1, macro", "harmonic mean of precision and recall, averaged over the classes"),
     "macro_roc_auc": (
         "ROC-AUC, macro",
-        "chance that a slice of a class scores above one of another; 0.5 is guessing",
+        "probability that a slice of a class scores above a slice of another class; 0.5 is chance",
     ),
     "macro_average_precision": (
         "PR-AUC, macro",
         "average precision over all thresholds, averaged over the classes",
     ),
     "brier": ("Brier score", "squared error of the probabilities, 0 to 2; lower is better"),
-    "nll": ("Log loss", "surprise at the truth, in nats; lower is better"),
+    "nll": ("Log loss", "negative log-likelihood of the true class, in nats; lower is better"),
     "selective_accuracy": (
-        "Accuracy of 90 % answered",
-        "share named correctly where the tenth of the slices that it is least sure of goes unanswered",
+        "Selective accuracy at 90 % coverage",
+        "accuracy if the model abstains on the 10 % of slices with the lowest confidence",
     ),
     "coverage": (
         "Coverage at 99 % accuracy",
-        "largest share of slices, the surest first, that is named correctly to 99 %; no interval",
+        "largest share of slices, the most confident first, with an accuracy of 99 %; no interval",
     ),
     "ece": (
         "Calibration error",
         "mean gap between confidence and accuracy in 15 bins; lower is better, no interval",
     ),
 }
-"""Label and meaning of each of the figures of a measurement."""
+"""Label and meaning of each metric of a measurement."""
 
 PART_WORDS = {
-    ALL: "every slice",
-    "duplicate": "also in the training data, as it is, mirrored, turned or re-saved: says what was memorised",
-    "known_patient": "new slices of patients who are in the training data",
-    "new_slice": "not in the training data, though their patients are unknown and may be",
-    "new_patient": "of patients that the model has never seen: what counts for use",
-    UNNAMED: "not known to which part they belong",
+    ALL: "all slices",
+    "duplicate": "in the training data too, possibly mirrored, rotated or re-saved: measures memorisation",
+    "known_patient": "new slices of patients in the training data",
+    "new_slice": "not in the training data, but the patient is unknown and may be",
+    "new_patient": "from patients not in the training data: the relevant result for use in practice",
+    UNNAMED: "the subset is unknown",
 }
-"""What each part stands for."""
+"""Meaning of each subset."""
 
 _PERCENT = frozenset(
     {"accuracy", "balanced_accuracy", "macro_precision", "macro_f1", "ece", "precision", "recall", "f1"}
@@ -73,7 +73,7 @@ _PERCENT = frozenset(
 
 
 def spelled(name: str, one: Interval) -> tuple[str, str]:
-    """Return a figure and its interval in words, in percent or in decimals as its ``name`` asks.
+    """Return a metric and its interval as text, in percent or as decimals depending on its ``name``.
 
     Such as ("93.0 %", "90.4 to 95.3"), ("0.991", "no interval") or ("not defined", "").
     """
@@ -87,48 +87,48 @@ def spelled(name: str, one: Interval) -> tuple[str, str]:
 
 
 def joined(name: str, one: Interval) -> str:
-    """Return a figure and its interval in one phrase, such as "93.0 % (90.4 to 95.3)"."""
+    """Return a metric and its interval in one phrase, such as "93.0 % (90.4 to 95.3)"."""
     value, between = spelled(name, one)
     return f"{value} ({between})" if between else value
 
 
 def difference(one: Difference) -> str:
-    """Return what one part has over another as a sentence."""
-    told = []
+    """Return the difference between two subsets as a sentence."""
+    points = []
     for name in DIFFERENCE_FIGURES:
         figure = one.figures[name]
         if figure.value is not None:
             spread = "no interval"
             if figure.low is not None and figure.high is not None:
                 spread = f"{100 * figure.low:+.1f} to {100 * figure.high:+.1f}"
-            told.append(f"{FIGURE_WORDS[name][0].lower()} {100 * figure.value:+.1f} points ({spread})")
-    return f"{part_name(one.minuend)} less {part_name(one.subtrahend)}: {', '.join(told)}."
+            points.append(f"{FIGURE_WORDS[name][0].lower()} {100 * figure.value:+.1f} points ({spread})")
+    return f"{part_name(one.minuend)} minus {part_name(one.subtrahend)}: {', '.join(points)}."
 
 
 def verdict(scores: Scores) -> str:
-    """Return the one sentence that a reader takes home."""
+    """Return the main result as one sentence."""
     value, between = spelled("accuracy", scores.figures["accuracy"])
     kind = between if between == "no interval" else f"95\u00a0% interval {between}\u00a0%"
-    return f"Of {scores.n:,} slices, {scores.correct:,} were named correctly: {value} ({kind})."
+    return f"Of {scores.n:,} slices, {scores.correct:,} were classified correctly: {value} ({kind})."
 
 
 def resampling(measurement: Measurement) -> str:
-    """Return what the intervals stand on, or why there are none."""
-    kinds = "the patient where known, else the copies of one slice, else the slice"
+    """Return how the intervals were computed, or why there are none."""
+    kinds = "by patient if known, else by copies of a slice, else by slice"
     groups = f"{measurement.overall.groups:,} groups ({kinds})"
     if measurement.overall.groups < MINIMUM_GROUPS:
-        return f"The slices fall into {groups}: fewer than {MINIMUM_GROUPS} give no honest interval."
+        return f"The slices form {groups}: valid intervals need at least {MINIMUM_GROUPS} groups."
     if not measurement.resamples:
-        return "No intervals were asked for."
+        return "No intervals were requested."
     return (
-        f"Intervals hold 95\u00a0% and resample {groups}, {measurement.resamples:,} times, "
-        f"seed {measurement.seed}; they tell what other slices from the same source would give, "
-        "not other hospitals or scanners."
+        f"95\u00a0% bootstrap intervals over {groups}, {measurement.resamples:,} resamples, "
+        f"seed {measurement.seed}; they hold for other slices from the same source, "
+        "not for other hospitals or scanners."
     )
 
 
 def findings(table: Table, measurement: Measurement) -> tuple[str, ...]:
-    """Return what to know before trusting the figure: parts, guessing, confusions, confidence."""
+    """Return the limitations of the result: subsets, chance level, confusions, confidence."""
     found = [_parts(measurement), _guessing(measurement), _worst_class(measurement), _confidence(table)]
     return tuple(sentence for sentence in found if sentence)
 
@@ -137,17 +137,17 @@ def _parts(measurement: Measurement) -> str:
     parts = measurement.parts
     if len(parts) == 1:
         return (
-            "It is not known which of these slices, or others of the same patients, the model was trained "
-            "on; if some were, the figure is too good."
+            "It is not known whether the model was trained on some of these slices or patients; if so, the "
+            "result is too optimistic."
         )
     new = parts.get("new_patient")
     if isinstance(new, Scores):
-        return f"On patients that the model has never seen: {_short(new)}."
+        return f"On patients who are not in the training data: {_short(new)}."
     scored = {name: parts.get(name) for name in KNOWN_PARTS[:-1]}
     known = [f"{part_name(name)}: {_short(part)}" for name, part in scored.items() if isinstance(part, Scores)]
     few = f"only {new.n}" if isinstance(new, Unscored) and new.n else "none"
-    listed = f" Known are: {'; '.join(known)}." if known else ""
-    return f"Nothing is shown for new patients: {few} of these slices can be told to be of one.{listed}"
+    listed = f" Results by subset: {'; '.join(known)}." if known else ""
+    return f"Performance on new patients is not shown: {few} of these slices are known to be from one.{listed}"
 
 
 def _short(part: Scores) -> str:
@@ -158,7 +158,7 @@ def _short(part: Scores) -> str:
 def _guessing(measurement: Measurement) -> str:
     name, one = max(measurement.overall.per_class.items(), key=lambda item: item[1].n)
     share = 100 * one.n / measurement.overall.n
-    return f"Always answering “{name}”, the most frequent class, would be right for {share:.1f}\u00a0%."
+    return f"Always predicting “{name}”, the most frequent class, would be correct for {share:.1f}\u00a0%."
 
 
 def _worst_class(measurement: Measurement) -> str:
@@ -170,8 +170,8 @@ def _worst_class(measurement: Measurement) -> str:
     names = measurement.classes
     total = measurement.overall.per_class[names[truth]].n
     return (
-        f"The most frequent confusion: {counts[truth, predicted]} of {total} slices of “{names[truth]}” "
-        f"were named “{names[predicted]}”."
+        f"The most frequent confusion: {counts[truth, predicted]} of {total} slices of true class “{names[truth]}” "
+        f"were predicted as “{names[predicted]}”."
     )
 
 
@@ -180,14 +180,8 @@ def _confidence(table: Table) -> str:
     wrong = ~table.correct
     bold = int((table.confidence[wrong] >= SURE).sum())
     gap = sure - right
-    kind = (
-        "about as sure as it is right"
-        if abs(gap) < 1
-        else "surer than it is right"
-        if gap > 0
-        else "less sure than right"
-    )
-    stated = f"The model is {kind}: mean confidence {sure:.1f}\u00a0%, correct {right:.1f}\u00a0%."
+    kind = "well calibrated on average" if abs(gap) < 1 else "overconfident" if gap > 0 else "underconfident"
+    stated = f"The model is {kind}: mean confidence {sure:.1f}\u00a0%, accuracy {right:.1f}\u00a0%."
     if not wrong.any():
         return stated
     count = int(wrong.sum())

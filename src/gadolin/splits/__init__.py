@@ -1,4 +1,4 @@
-"""Splits that keep what belongs together on one side: patients, and copies of one slice."""
+"""Splits that keep the slices of a patient, and the copies of a slice, together."""
 
 from gadolin.splits.conflicts import conflicts_against, conflicts_within
 from gadolin.splits.folds import assign_folds, check_folds

@@ -1,4 +1,4 @@
-"""Labels that contradict each other: copies of one slice under two of them."""
+"""Label conflicts: copies of one slice with different labels."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ __all__ = ["conflicts_against", "conflicts_within"]
 
 
 def conflicts_within(records: Sequence[Record], own: int, copies: Copies) -> dict[int, list[int]]:
-    """Return the rows of a data set whose copies in it bear another label, and one copy for each such label.
+    """Return the rows of a data set whose copies in it have another label, with one copy for each such label.
 
-    The first ``own`` of the ``records`` are of the data set, ``copies`` numbers all. Rows are copies of each other
-    that ``Copies.of`` says so of; the ends of a chain prove nothing of each other.
+    The first ``own`` of the ``records`` belong to the data set; ``copies`` numbers all. Only the proven copies of
+    ``Copies.of`` count, not the ends of a chain.
     """
-    told = {}
+    conflicts = {}
     for row, labels in _labels_of_copies(records, copies, range(own), range(own)).items():
         others = [copy for label, copy in labels.items() if label != records[row].label]
         if others:
-            told[row] = others
-    return told
+            conflicts[row] = others
+    return conflicts
 
 
 def conflicts_against(records: Sequence[Record], own: int, copies: Copies) -> dict[int, list[int]]:
-    """Return the rows of a data set that its copies in the other one contradict, and one copy for each of its labels.
+    """Return the rows whose label all copies in the other data set contradict, with one copy for each of its labels.
 
-    The records after the first ``own`` are of the other data set. Two labels are compared where one of the data sets
-    knows both: "tumor" does not contradict "glioma", "notumor" does. A row that one copy there does not contradict is
-    not contradicted: the other data set then disagrees with itself.
+    The records after the first ``own`` belong to the other data set. Two labels are compared if one of the data sets
+    has both: "tumor" does not contradict "glioma", "notumor" does. If one of the copies agrees, the row is not
+    contradicted: the other data set then contradicts itself.
     """
     here, there = ({record.label for record in some} for some in (records[:own], records[own:]))
-    told = {}
+    conflicts = {}
     for row, labels in _labels_of_copies(records, copies, range(own), range(own, len(records))).items():
         mine = records[row].label
         if all(label != mine and (mine in there or label in here) for label in labels):
-            told[row] = list(labels.values())
-    return told
+            conflicts[row] = list(labels.values())
+    return conflicts
 
 
 def _labels_of_copies(

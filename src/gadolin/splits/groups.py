@@ -1,4 +1,4 @@
-"""What belongs together: slices of one patient, and copies of one slice."""
+"""Groups that a split keeps together: slices of one patient, and copies of one slice."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from gadolin.records import Record, slice_name
 
 __all__ = ["grouping_keys", "join_copies", "patient_and_copy_groups", "stable_key"]
 
-_DIGITS = 16  # of a digest in a name: no two slices share them
+_DIGITS = 16  # of a digest in a name, enough to be unique
 
 
 def join_copies(records: Sequence[Record], groups: NDArray[np.int64]) -> list[Record]:
-    """Return the records with ``group`` naming their copy group, joined with any group that they already had.
+    """Return the records with ``group`` set to the name of their copy group, joined with any group they already had.
 
-    Of several groups that are joined the name that sorts first is kept. Copies without a group are named after the
-    digest of one of them (its path, where it has none), so that the same copies bear the same name in whatever order
-    and company they come, and others never do.
+    If several groups are joined, the name that sorts first is kept. Copies without a group are named after the digest
+    of one of them (its path, if it has none), so that the name of a group is unique and does not depend on the order of
+    the records or on other records.
     """
     bonds = {
         index: [("group", one.group), ("copy", str(number))]
@@ -40,18 +40,18 @@ def join_copies(records: Sequence[Record], groups: NDArray[np.int64]) -> list[Re
 
 
 def stable_key(record: Record) -> tuple[str, str]:
-    """Return what records are sorted by, so that nothing depends on the order of the rows."""
+    """Return a sort key of a record that does not depend on the order of the rows."""
     return record.key, record.name
 
 
 def _new_name(first: Record, taken: Collection[str]) -> str:
-    """Return a name for copies that nothing else bears; a number is added only where two slices have one digest."""
+    """Return an unused name for a copy group; a number is added only where two slices have one digest."""
     name = f"copy-{slice_name(first.digest[:_DIGITS], first.frame) if first.digest else first.name}"
     return next(one for number in count() if (one := f"{name}-{number}" if number else name) not in taken)
 
 
 def grouping_keys(records: Sequence[Record]) -> list[str]:
-    """Return for each record the group that intervals resample by: all that share a patient or a copy group.
+    """Return for each record the group that intervals resample: all records connected by a patient or a copy group.
 
     A group is named after the patient, else the copy group, else the picture of its first record.
     """
@@ -64,9 +64,9 @@ def grouping_keys(records: Sequence[Record]) -> list[str]:
 
 
 def patient_and_copy_groups(records: Sequence[Record], rows: Sequence[int] | None = None) -> list[list[int]]:
-    """Return sets of rows, of all or of ``rows``: those that share a patient or a copy group, also through others.
+    """Return sets of rows (all, or ``rows``) that share a patient or a copy group, also through others.
 
-    The sets come in an order that is the same however the rows are ordered.
+    The order of the sets does not depend on the order of the rows.
     """
     chosen = range(len(records)) if rows is None else rows
     sets = _connected({row: [("patient", records[row].patient), ("group", records[row].group)] for row in chosen})
@@ -74,11 +74,11 @@ def patient_and_copy_groups(records: Sequence[Record], rows: Sequence[int] | Non
 
 
 def _connected(bonds: Mapping[int, Sequence[tuple[str, str]]]) -> list[list[int]]:
-    """Return lists of indices: those that share a bond (kind, name), directly or through others; no name, no bond."""
+    """Return lists of indices that share a bond (kind, name), also through others; an empty name is no bond."""
     first: dict[tuple[str, str], int] = {}
     sets = Components(max(bonds, default=-1) + 1)
-    for index, own in bonds.items():
-        for kind, name in own:
+    for index, bonds_of_index in bonds.items():
+        for kind, name in bonds_of_index:
             if name:
                 sets.join(first.setdefault((kind, name), index), index)
     return sets.sets(bonds)

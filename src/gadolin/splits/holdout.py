@@ -1,4 +1,4 @@
-"""A part cut off the training data, by whole groups."""
+"""Hold out a share of the training data, by whole groups."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["cut"]
 def cut(
     records: Sequence[Record], fraction: float, *, part: str, seed: int, stay: Collection[int] = ()
 ) -> list[Record]:
-    """Move about ``fraction`` of the train records of each class to ``part``; none shares a patient or group.
+    """Move about ``fraction`` of the train records of each class to ``part``, without shared patients or groups.
 
-    Whole groups move, drawn in an order fixed by ``seed``; a class whose groups are all too large for its share gives
-    its smallest one. Records of other parts stay, and so do the rows ``stay`` with all of their groups. Raises
-    DataError where a class would be left without slices on either side.
+    Whole groups move, in an order fixed by ``seed``; a class whose groups are all too large for its share gives its
+    smallest one. Records of other parts stay, and so do the rows ``stay`` with their groups. Raises DataError where a
+    class would have no slices on one side.
     """
     train = [index for index, record in enumerate(records) if record.split in ("", "train")]
     groups = [group for group in patient_and_copy_groups(records, train) if not any(row in stay for row in group)]
@@ -46,9 +46,9 @@ def cut(
         if taken[label] == count:
             raise DataError(
                 code="too_few_groups",
-                rule="a split needs two groups or more of each class",
+                rule="a split needs at least two groups of each class",
                 got=f"{label!r} cannot be divided by patient and copy",
-                remedy="add slices of other patients or mark the parts in a manifest",
+                remedy="add slices of other patients or set the parts in a manifest",
             )
     return [
         replace(record, split=part if index in moved else "train") if record.split in ("", "train") else record

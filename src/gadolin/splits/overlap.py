@@ -1,4 +1,4 @@
-"""What a part shares with the slices that were learned from: the one definition of a duplicate."""
+"""Overlap of a part with the data used in training, including the definition of a duplicate."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gadolin.records import Record
 __all__ = ["SUBSETS", "Overlap", "duplicates", "learned_before", "overlap", "part_name"]
 
 SUBSETS = ("duplicate", "known_patient", "new_slice", "new_patient")
-"""Copies of slices learned from; new slices of patients learned from, of unknown patients, of new patients."""
+"""Duplicates of slices used in training; new slices of patients used in training, of unknown and of new patients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """The subset, one of ``SUBSETS``, of each row of a part, and how its duplicates were found.
 
-    ``found_by`` is "pixels" where copies were proved pair by pair, "groups" where the copy groups of a manifest decided
-    because there were no pixels to compare.
+    ``found_by`` is "pixels" where copies were proven pair by pair, "groups" where the copy groups of a manifest were
+    used because there were no pixels to compare.
     """
 
     subsets: dict[int, str]
@@ -32,20 +32,20 @@ class Overlap:
 
 
 def learned_before(part: str) -> tuple[str, ...]:
-    """Return the parts that a model has learned from before it is measured on ``part``."""
+    """Return the parts that a model uses in training before it is measured on ``part``."""
     return {"test": ("train", "validation"), "validation": ("train",)}.get(part, ())
 
 
 def part_name(name: str) -> str:
-    """Return what a part is called in words: "known patient" for "known_patient"; other names stay as they are."""
+    """Return the display name of a subset: "known patient" for "known_patient"; other names are unchanged."""
     return name.replace("_", " ") if name in SUBSETS else name
 
 
 def overlap(records: Sequence[Record], copies: Copies | None = None, *, part: str = "test") -> Overlap:
     """Return the subset of each row of ``part``.
 
-    "duplicate": the slice is learned from too, as ``duplicates`` says; "known_patient": it is not, other slices of its
-    patient are; "new_slice": it is not, its patient is unknown; "new_patient": neither it nor its patient is.
+    "duplicate": the slice is also used in training (see ``duplicates``); "known_patient": only other slices of its
+    patient are; "new_slice": it is not, and its patient is unknown; "new_patient": neither it nor its patient is.
     """
     twice = duplicates(records, copies, part)
     learned = {one.patient for one in records if one.split in learned_before(part)}
@@ -63,11 +63,11 @@ def overlap(records: Sequence[Record], copies: Copies | None = None, *, part: st
 
 
 def duplicates(records: Sequence[Record], copies: Copies | None = None, part: str = "test") -> dict[int, list[int]]:
-    """Return for each row of ``part`` that is a duplicate the rows learned from that it is a duplicate of, in order.
+    """Return, for each row of ``part`` that is a duplicate, the training rows that it duplicates, in order.
 
-    A slice is a duplicate of another where both are one slice of one file (``Record.key``), or where the two were
-    proved to be copies (``Copies.of``): the ends of a chain of copies prove nothing of each other. ``copies`` numbers
-    the ``records``, and may number more after them; without it, slices of one ``Record.group`` count as copies.
+    Two slices are duplicates if they are the same slice of the same file (``Record.key``) or proven copies
+    (``Copies.of``); the ends of a chain of copies are not. ``copies`` numbers the ``records`` and may number more after
+    them; without it, slices of one ``Record.group`` count as copies.
     """
     earlier = learned_before(part)
     here = [row for row, one in enumerate(records) if one.split == part]
@@ -79,7 +79,7 @@ def duplicates(records: Sequence[Record], copies: Copies | None = None, part: st
 
 
 def _alike(records: Sequence[Record], here: list[int], there: list[int], field: str) -> dict[int, list[int]]:
-    """Return for each row of ``here`` the rows ``there`` of the same key or group, if it has one and there are any."""
+    """Return, for each row of ``here`` with a key or group, the rows of ``there`` with the same one, if any."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row in there:
         rows[getattr(records[row], field)].append(row)

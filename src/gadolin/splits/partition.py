@@ -1,4 +1,4 @@
-"""A data set becomes a manifest whose parts share no slice and no patient: what ``gadolin split`` does."""
+"""Divide a data set into parts or folds that share no slice and no patient (``gadolin split``)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ BY = ("patient", "copies")
 
 @dataclass(frozen=True, slots=True)
 class SplitConfig:
-    """How to divide: into ``folds``, or off with a ``test`` share in (0, 1), the other left None.
+    """How to divide: into ``folds``, or into training and a ``test`` share in (0, 1); the other one is None.
 
-    ``by`` "patient" needs the patient of every slice; "copies" keeps copies together, and the patients that are known.
-    With ``one_each`` one picture of each slice is kept. The same ``seed`` divides alike.
+    ``by`` "patient" needs the patient of every slice; "copies" keeps copies and known patients together. ``one_each``
+    keeps one picture of each slice. The same ``seed`` gives the same division.
     """
 
     folds: int | None = None
@@ -39,7 +39,7 @@ class SplitConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be divided by."""
+        """Check the settings."""
         if (self.folds is None) == (self.test is None):
             raise RequestError(
                 code="options_exclude_each_other",
@@ -72,11 +72,11 @@ class SplitConfig:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The divided records, and what was done on the way.
+    """The divided records, and the changes made.
 
-    ``dropped`` names the slices left out and says why; ``merged`` the names of the slices that are copies of one
-    another, group by group; slices are named as in an audit. ``carried`` is how many have their patient from the
-    collection compared against.
+    ``dropped`` lists the excluded slices with a reason; ``merged`` the names of slices that are copies of one another,
+    group by group; names are those of an audit. ``carried`` counts the slices with a patient transferred from the
+    other data set.
     """
 
     records: tuple[Record, ...]
@@ -85,7 +85,7 @@ class Partition:
     carried: int
 
     def as_json(self) -> dict[str, object]:
-        """Return counts by part and class, and everything dropped and merged."""
+        """Return counts by part and class, and all dropped and merged slices."""
         parts = sorted({_part(record) for record in self.records})
         labels = sorted({record.label for record in self.records})
         places = [(_part(record), record.label) for record in self.records]
@@ -109,12 +109,12 @@ def partition(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Partition:
-    """Divide ``data`` as ``wish`` says, so that no slice, however copied, and no patient stands in two parts.
+    """Divide ``data`` as set in ``wish``, so that no slice, no copy of it and no patient is in two parts.
 
-    Slices whose copies in ``against`` name one patient belong to that patient. Files that cannot be read are dropped,
-    and so are pictures of one slice under two labels, and those whose label ``against`` contradicts, for at least one
-    is wrong. Raises DataError where patients are asked for and not known, a class would be dropped whole or cannot be
-    divided; nothing is written.
+    Slices whose copies in ``against`` have exactly one patient get that patient. Unreadable files are dropped, and so
+    are copies with different labels and slices whose label ``against`` contradicts, as at least one label is wrong.
+    Raises DataError where patients are required but unknown, a class would be dropped entirely or cannot be divided;
+    writes nothing.
     """
     found = scan(data, patient_from=patient_from)
     require_trainable(found, skip_unreadable=True)
@@ -123,7 +123,7 @@ def partition(
     if against is not None:
         other = scan(against)
         read, slices, unread = _read(other, cache, progress)
-        known = [replace(one, group=one.group and f"{other.name}:{one.group}") for one in read]  # names of its own
+        known = [replace(one, group=one.group and f"{other.name}:{one.group}") for one in read]  # distinct names
         stacks.append(slices)
         lost += [replace(one, path=(other.folder / one.path).as_posix()) for one in unread]
     copies = find_copies(*stacks, progress=progress)
@@ -149,7 +149,7 @@ def partition(
 def _read(
     found: Scan, cache: Path | None, progress: Progress | None
 ) -> tuple[Sequence[Record], NDArray[np.uint8], list[Failure]]:
-    """Return the records that can be read, their prepared slices (N, 256, 256), and what cannot be read."""
+    """Return the readable records, their prepared slices (N, 256, 256) and the unreadable files."""
     lost = [replace(one, path=found.below(Path(one.path)).as_posix()) for one in found.errors]
     read = readable_slices(found.records, Preparation(), cache, progress=progress)
     lost += [Failure(found.name_of(found.records[row]), error) for row, error in read.errors.items()]
@@ -164,12 +164,12 @@ def _read(
 
 
 def _contradicted(records: Sequence[Record], names: Sequence[str], copies: Copies, own: int) -> dict[int, DataError]:
-    """Return the rows under a label that a copy contradicts, here or in the other data set, and which copy does."""
+    """Return the rows whose label a copy in either data set contradicts, each with an error that names the copy."""
     found = conflicts_against(records, own, copies) | conflicts_within(records, own, copies)
     return {
         row: DataError(
             code="label_conflict",
-            rule="copies of one slice must have one label",
+            rule="copies of one slice must have the same label",
             got=f"this one is {records[row].label} and {names[other]} is {records[other].label}: at least one is wrong",
         )
         for row, (other, *_) in found.items()
@@ -177,7 +177,7 @@ def _contradicted(records: Sequence[Record], names: Sequence[str], copies: Copie
 
 
 def _repeated(names: Sequence[str], copies: Copies, dropped: Mapping[int, DataError]) -> dict[int, DataError]:
-    """Return the rows that show the slice of an earlier row that is kept, and which that is."""
+    """Return the rows that are copies of an earlier kept row, each with an error that names it."""
     first: dict[int, int] = {}
     repeated = {}
     for row, group in enumerate(copies.groups.tolist()[: len(names)]):
@@ -197,7 +197,7 @@ def _require_classes(found: Scan, kept: Sequence[Record], reasons: Mapping[str, 
                 code="class_vanishes",
                 rule="every class must keep slices",
                 got=(f"all {len(gone)} of {label!r} would be dropped, such as {gone[0]} ({reasons[gone[0]]})"),
-                remedy="correct the labels, mend the files or take another --against",
+                remedy="correct the labels, repair the files or use another --against",
             )
 
 
@@ -209,14 +209,14 @@ def _require_patients(records: Sequence[Record]) -> None:
             rule="a split by patient needs the patient of every slice",
             got=f"{len(without)} of {len(records)} have none, such as {without[0]}",
             remedy=(
-                "name them with --patient-from, find them with --against, or split --by copies, "
-                "which cannot promise that no patient stands in two parts"
+                "set them with --patient-from, transfer them with --against, or split --by copies, "
+                "which cannot guarantee that no patient is in two parts"
             ),
         )
 
 
 def _with_test(records: Sequence[Record], wish: SplitConfig) -> list[Record]:
-    assert wish.test is not None, "a wish without folds has a test share"
+    assert wish.test is not None, "without folds a test share is set"
     return cut(records, wish.test, part="test", seed=wish.seed)
 
 
@@ -228,5 +228,5 @@ def _merged(names: Sequence[str], copies: Copies) -> tuple[tuple[str, ...], ...]
 
 
 def _part(record: Record) -> str:
-    """Return what a record's part is called: its fold, else its split."""
+    """Return the name of a record's fold, else its part."""
     return f"fold {record.fold}" if record.fold is not None else record.split
