@@ -1,26 +1,26 @@
 """Every error that Gadolin raises on purpose.
 
-Each carries what a program needs (``code``, ``path``) and what a person needs (``rule``, ``got``, ``remedy``); its text
-is made of these. HTTP status, exit code and JSON follow from the type and the code, never from the text::
+Each has fields for programs (``code``, ``path``) and for people (``rule``, ``got``, ``remedy``), which make up its
+text. HTTP status, exit code and JSON depend on the type and the code, not on the text::
 
     GadolinError
     |-- RequestError (ValueError)        the request was wrong; the command line exits with 2
-    |   |-- ReadError                    a file is no picture that can be read
-    |   |   |-- TooLargeError            a file or what it unpacks to exceeds a limit
-    |   |   |-- UnknownFormatError       a file of no known format
-    |   |   |-- DamagedFileError         a file of a known format that is not whole or not consistent
-    |   |   `-- DecoderError             a process that decodes a file died or took too long
-    |   |-- DataError                    a folder or manifest cannot be used as asked
+    |   |-- ReadError                    a file is not a readable image
+    |   |   |-- TooLargeError            a file, or its unpacked content, exceeds a limit
+    |   |   |-- UnknownFormatError       a file of unknown format
+    |   |   |-- DamagedFileError         a file of known format is truncated or inconsistent
+    |   |   `-- DecoderError             a decoder process died or took too long
+    |   |-- DataError                    a folder or manifest cannot be used
     |   |-- RecipeError                  an unknown recipe, key or value
-    |   |-- WeightsError                 weights that cannot be had or do not fit
-    |   |-- BundleError                  a model that is missing, damaged or of another format
-    |   `-- PluginError                  a plug-in that does not import, or is not what it must be
+    |   |-- WeightsError                 weights are unavailable or do not fit
+    |   |-- BundleError                  a bundle is missing, damaged or of another format
+    |   `-- PluginError                  a plug-in does not import or is invalid
     |-- OutputError (OSError)            the result cannot be written; exits with 1
-    |-- DownloadError (ConnectionError)  a remote file cannot be fetched; exits with 1
-    |-- ParityError (RuntimeError)       an export that does not compute what was trained; exits with 1
+    |-- DownloadError (ConnectionError)  a remote file cannot be downloaded; exits with 1
+    |-- ParityError (RuntimeError)       an export differs from the trained network; exits with 1
     `-- MissingExtraError (ImportError)  an optional package is not installed; exits with 2
 
-The codes are listed in ``docs/codes.md``, which is made from the source.
+All codes: ``docs/codes.md``, generated from the source.
 """
 
 from __future__ import annotations
@@ -57,11 +57,10 @@ __all__ = [
 
 
 class GadolinError(Exception):
-    """Base of all errors raised on purpose; catch this one to catch them all.
+    """Base class of all errors raised on purpose.
 
-    ``code`` is a stable snake_case name of what went wrong. ``rule`` says what must hold, ``got`` what was found
-    instead, ``remedy`` what to do; each is a part of a sentence and may be empty but the rule. ``path`` is the file or
-    folder that it is about, or None.
+    ``code`` is a stable snake_case identifier. ``rule`` states the requirement, ``got`` the violation, ``remedy`` the
+    fix; each is part of a sentence, and only ``rule`` is required. ``path`` is the file or folder concerned, or None.
     """
 
     exit_code: ClassVar[int] = 1
@@ -78,16 +77,16 @@ class GadolinError(Exception):
 
     @property
     def reason(self) -> str:
-        """The sentence without the path; one line, whatever characters are in the names that it holds."""
+        """The sentence without the path, on one line; unprintable characters of names are escaped."""
         return f"{self.statement}; {printable(self.remedy)}" if self.remedy else self.statement
 
     @property
     def statement(self) -> str:
-        """What must hold and what was got, without the remedy."""
+        """Requirement and violation, without the remedy."""
         return printable(", ".join(part for part in (self.rule, self.got) if part))
 
     def __str__(self) -> str:
-        """Return the path, where there is one, and the reason."""
+        """Return the path, if any, and the reason."""
         return self.reason if self.path is None else f"{printable(self.path)}: {self.reason}"
 
     def __repr__(self) -> str:
@@ -95,54 +94,54 @@ class GadolinError(Exception):
         return f"{type(self).__name__}(code={self.code!r}, {str(self)!r})"
 
     def at(self, path: Path | str) -> Self:
-        """Return the same error about ``path``; one that names a path already is returned as it is."""
+        """Return a copy of this error with ``path``; an error that already has a path is returned unchanged."""
         if self.path is not None:
             return self
-        named = self.__class__.__new__(self.__class__)
-        GadolinError.__init__(named, code=self.code, rule=self.rule, got=self.got, remedy=self.remedy, path=path)
-        return named
+        copy = self.__class__.__new__(self.__class__)
+        GadolinError.__init__(copy, code=self.code, rule=self.rule, got=self.got, remedy=self.remedy, path=path)
+        return copy
 
     def fields(self) -> dict[str, Any]:
-        """Return code, rule, got, remedy and path, as JSON takes them."""
+        """Return code, rule, got, remedy and path as JSON fields."""
         return {"code": self.code, "rule": self.rule, "got": self.got, "remedy": self.remedy, "path": self.path}
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields and the name of the type, for ``error_from_json`` in another process."""
+        """Return the fields and the type name; ``error_from_json`` restores the error in another process."""
         return {"type": type(self).__name__, **self.fields()}
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel between processes with every field."""
+        """Pickle every field."""
         return _restored, (type(self), self.fields())
 
 
 class RequestError(GadolinError, ValueError):
-    """What was asked for cannot be done as asked."""
+    """The request is invalid."""
 
     exit_code = 2
 
 
 class ReadError(RequestError):
-    """A file is not a picture that can be read."""
+    """A file is not a readable image."""
 
 
 class TooLargeError(ReadError):
-    """A file, or what it unpacks to, is larger than a limit."""
+    """A file, or its unpacked content, exceeds a limit."""
 
 
 class UnknownFormatError(ReadError):
-    """A file is of no format that can be read."""
+    """A file has an unsupported format."""
 
 
 class DamagedFileError(ReadError):
-    """A file of a known format is not whole, or contradicts itself."""
+    """A file of known format is truncated or inconsistent."""
 
 
 class DecoderError(ReadError):
-    """The process in which a file is decoded did not start, died or took too long."""
+    """The process that decodes a file did not start, died or took too long."""
 
 
 class DataError(RequestError):
-    """A folder, manifest or table cannot be used as asked."""
+    """A folder, manifest or table cannot be used."""
 
 
 class RecipeError(RequestError):
@@ -150,11 +149,11 @@ class RecipeError(RequestError):
 
 
 class WeightsError(RequestError):
-    """Weights cannot be had, or do not fit the network."""
+    """Weights are unavailable, or do not fit the network."""
 
 
 class BundleError(RequestError):
-    """A bundle is missing, damaged, or of a format that this version does not know."""
+    """A bundle is missing, damaged, or of a format unknown to this version."""
 
 
 class PluginError(RequestError):
@@ -162,22 +161,21 @@ class PluginError(RequestError):
 
 
 class OutputError(GadolinError, OSError):
-    """The result cannot be written where it was asked to go."""
+    """The result cannot be written."""
 
 
 class DownloadError(GadolinError, ConnectionError):
-    """A remote file cannot be fetched."""
+    """A remote file cannot be downloaded."""
 
 
 class ParityError(GadolinError, RuntimeError):
-    """An exported network does not compute what the trained one does."""
+    """The output of an exported network differs from that of the trained one."""
 
 
 class MissingExtraError(GadolinError, ImportError):
     """A package is not installed; the remedy is the command that installs it.
 
-    ``package`` is the module that could not be imported, or its distribution; ``extra`` the extra that the work at hand
-    needs, where it is known.
+    ``package`` is the missing module or its distribution; ``extra`` is the extra that provides it, if known.
     """
 
     exit_code = 2
@@ -193,7 +191,7 @@ class MissingExtraError(GadolinError, ImportError):
 
 
 def cannot_open(why: Exception | str) -> ReadError:
-    """Return what is wrong with a file that the system does not open, in the system's words."""
+    """Return the error for a file that cannot be opened, with the message of the operating system."""
     words = getattr(why, "strerror", None) or why
     return ReadError(
         code="cannot_open", rule=f"cannot be opened ({words})", remedy="check the path and its permissions"
@@ -201,7 +199,7 @@ def cannot_open(why: Exception | str) -> ReadError:
 
 
 def error_from_json(content: dict[str, Any]) -> GadolinError:
-    """Return the error that ``as_json`` described; raises KeyError or TypeError where it is none of these."""
+    """Return the error that ``as_json`` serialised; raises KeyError or TypeError for other content."""
     if not all(isinstance(one, str) for one in content.values() if one is not None):
         msg = "the fields of an error must be text"
         raise TypeError(msg)
@@ -216,10 +214,10 @@ def _restored(kind: type[GadolinError], fields: dict[str, Any]) -> GadolinError:
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Return ``text`` with each character that a terminal would obey or hide written as an escape, as in ``\x1b``.
+    r"""Return ``text`` with each character that a terminal would execute or hide as an escape, such as ``\x1b``.
 
-    These are control characters, marks that turn the direction of writing, bytes that are no text, and all white space
-    but the plain one; those in ``keep`` stay.
+    These are control characters, marks of writing direction, bytes that are not text, and all white space except the
+    plain blank; characters in ``keep`` stay.
     """
     if text.isprintable():
         return text

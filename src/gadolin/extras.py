@@ -1,4 +1,4 @@
-"""The pip command that installs a missing package: with Gadolin itself, or with the extra that requires it."""
+"""The pip command that installs a missing package, directly or through an extra of Gadolin."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
 }
-"""Distributions whose modules have another name."""
+"""Distributions whose name differs from that of the module."""
 _EVERYTHING = ("all", "dev")
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?P<bounds>[^;]*)(?:;.*\bextra\s*==\s*[\"'](?P<extra>[\w-]+)[\"'])?")
 
 
 def distribution_of(module: str) -> str:
-    """Return the name by which the package of a module is installed: "faiss-cpu" for "faiss.contrib"."""
+    """Return the distribution of a module, such as "faiss-cpu" for "faiss.contrib"."""
     top = module.partition(".")[0]
     return _DISTRIBUTIONS.get(top, top).replace("_", "-")
 
@@ -28,8 +28,8 @@ def distribution_of(module: str) -> str:
 def install_command(package: str, extra: str = "") -> str:
     """Return the pip command that installs ``package``, a distribution.
 
-    It installs ``extra`` if that requires the package or no extra is known to; else the smallest extra that does,
-    directly or through one of its packages; else the package alone.
+    It installs ``extra`` if that requires the package, or if no extra does; else the smallest extra that requires it,
+    directly or indirectly; else the package alone.
     """
     own, extras = _required()
     name = _normal(package)
@@ -54,7 +54,7 @@ def _required(package: str = "gadolin") -> tuple[dict[str, str], dict[str, set[s
 
     Requirements under conditions other than an extra count as required.
     """
-    from importlib import metadata  # not before a package is missing: it takes a while
+    from importlib import metadata  # deferred: a slow import
 
     own: dict[str, str] = {}
     extras: dict[str, set[str]] = {}

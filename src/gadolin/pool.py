@@ -1,4 +1,4 @@
-"""Threads that share the processors with nobody: OpenCV starts none of its own beside them."""
+"""Thread pools; OpenCV runs single-threaded while one is open, so that threads do not outnumber processors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["thread_pool"]
 
 
 class _OpenPools:
-    """How many pools are open, and how many threads OpenCV had before the first was."""
+    """Number of open pools, and the thread count of OpenCV before the first one."""
 
     def __init__(self) -> None:
         self.lock, self.count, self.before = Lock(), 0, 0
@@ -35,16 +35,16 @@ class _OpenPools:
 
 
 _OPEN = _OpenPools()
-_BLOCK = 24 << 20  # bytes; of more than 32 MiB glibc learns nothing
+_BLOCK = 24 << 20  # bytes; glibc does not adapt its threshold to blocks above 32 MiB
 
 
 @contextmanager
 def thread_pool(most: int | None = None) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of one thread for each processor, ``most`` at most; what waits is given up where the block raises.
+    """Yield a pool of one thread for each processor, ``most`` at most; pending work is cancelled if the block raises.
 
-    OpenCV works in the calling thread alone until the last of the open pools is closed.
+    OpenCV uses only the calling thread until the last open pool is closed.
     """
-    np.empty(_BLOCK, np.uint8)  # freed at once: from then on glibc keeps as much, and not every picture takes new pages
+    np.empty(_BLOCK, np.uint8)  # freed at once: glibc then reuses blocks of this size instead of requesting new pages
     workers = os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers if most is None else min(workers, most))
     _OPEN.enter()

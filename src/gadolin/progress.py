@@ -1,4 +1,4 @@
-"""How far long work is: the one type of callback that every long function takes."""
+"""The progress callback of every long-running function."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["Progress"]
 
 
 class Progress(Protocol):
-    """Called in the calling thread as work goes on.
+    """Called repeatedly in the calling thread.
 
-    ``done`` of ``total`` units are finished, ``what`` says in a word or two what is being done, such as "preparing
-    slices". Work of several phases calls it for each in turn, with totals of their own.
+    ``done`` of ``total`` units are finished; ``what`` names the phase, such as "preparing slices". Each phase has its
+    own total.
     """
 
     def __call__(self, done: int, total: int, what: str, /) -> None:
-        """Take note of how far the work is."""
+        """Report the progress."""

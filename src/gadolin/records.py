@@ -1,4 +1,4 @@
-"""The values that travel through Gadolin; each is frozen and knows nothing of how it was made."""
+"""The frozen data classes that all packages of Gadolin exchange."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ __all__ = [
 
 NOTICE = "For research only. Not a medical device; not for diagnosis."
 JSON_FORMAT = 2
-"""Of all JSON answers; format 1 had no number, and other names for what was not taken and for subsets."""
+"""Version of every JSON output; version 1 had no number and used other keys for skipped files and subsets."""
 NO_LESION = "none"
-"""In place of an outline: the slice is known to show no lesion."""
+"""Value of ``Record.outline`` for a slice without a lesion."""
 SEQUENCES = ("T1", "T1c", "T2", "FLAIR", "PD")
 """MRI sequences; T1c is T1-weighted with contrast agent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One picture of a data set: a row of the manifest.
+    """One slice of a data set: a row of the manifest.
 
-    ``path`` is absolute or relative to the working folder. ``patient`` is set only where it is known;
-    ``group`` joins pictures that must stay on one side of a split (copies of one slice, mirrored or not).
-    ``split`` is one of "train", "validation", "test", or empty; ``digest`` is the SHA-256 of the file;
-    ``outline`` the path of a mask of the slice's size, lesion where it is not zero, or of the slice's own file where
-    that holds one, or ``NO_LESION``. ``frame`` numbers the slice within a file of several, from 0.
-    ``sequence`` is one of ``SEQUENCES`` and ``institution`` where it was scanned; both are empty where unknown.
+    ``path`` is absolute or relative to the working folder. ``patient`` is empty if unknown. ``group`` joins slices that
+    must stay in one split (duplicates, mirrored or not). ``split`` is "train", "validation", "test" or empty.
+    ``digest`` is the SHA-256 of the file. ``outline`` is the path of a mask with the size of the slice (lesion where
+    not zero), the path of the slice's file if that holds the mask, or ``NO_LESION``. ``frame`` is the index of the
+    slice in a multi-slice file, from 0. ``sequence`` is one of ``SEQUENCES``, ``institution`` the site of the scan;
+    both are empty if unknown.
     """
 
     path: Path
@@ -65,24 +65,24 @@ class Record:
 
     @property
     def key(self) -> str:
-        """The digest, with "#" and the frame where the file holds several slices: what the slice is known by."""
+        """Identifier of the slice: the digest, with "#" and the frame in a multi-slice file."""
         return slice_name(self.digest, self.frame) if self.digest else ""
 
     @property
     def name(self) -> str:
-        """The path, with "#" and the frame where the file holds several slices."""
+        """The path, with "#" and the frame in a multi-slice file."""
         return slice_name(self.path.as_posix(), self.frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:
-    """One picture as a file holds it.
+    """One decoded slice.
 
-    ``pixels`` has shape (H, W), float32, in the file's own intensity units, not windowed.
-    ``bits`` is the depth that the file declares (8 or 16): it names the scaling rule, the pixels never do.
-    ``colour`` is true where the file shows true colours, which no MRI slice does. ``spacing_mm`` is the distance of
-    rows and of columns, ``window`` the centre and width that the file asks to be shown with, in units of the pixels.
-    ``sequence`` is the one of ``SEQUENCES`` that the file's header tells of, or empty.
+    ``pixels`` has shape (H, W), float32, in the file's intensity units, not windowed.
+    ``bits`` is the depth that the file declares (8 or 16); it selects the scaling rule, not the pixel range.
+    ``colour`` is true for a colour image; MRI slices are greyscale. ``spacing_mm`` is the distance between rows and
+    between columns, ``window`` the display window of the file (centre, width) in units of the pixels.
+    ``sequence`` is the MRI sequence from the header, one of ``SEQUENCES``, or empty.
     """
 
     pixels: NDArray[np.float32]
@@ -95,18 +95,18 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one slice.
+    """The prediction for one slice.
 
     ``probabilities`` maps each class, in the order of the bundle, to a calibrated float in [0, 1]; they sum to 1.
-    ``label`` is the class that is named, or None where the model abstains; ``reason`` then says why and ``reason_code``
-    names it: "colour_image", "several_slices", "out_of_distribution" or "low_confidence". Of a model that answers apart
-    whether there is a tumour and of which kind, also "tumour_uncertain", "sequence_not_validated" (no tumour seen),
-    "kind_uncertain" and "kind_not_validated" (of both, a tumour is suspected): ``p_tumour`` says how likely it is.
-    ``model`` is the digest of the bundle that answered; ``frame`` numbers the slice in a file of several.
+    ``label`` is the predicted class, or None if the model abstains; ``reason`` then gives the cause and ``reason_code``
+    its code: "colour_image", "several_slices", "out_of_distribution" or "low_confidence". A model that predicts tumour
+    and kind of tumour separately also has "tumour_uncertain", "sequence_not_validated" (no tumour predicted),
+    "kind_uncertain" and "kind_not_validated" (tumour suspected in both, see ``p_tumour``).
+    ``model`` is the digest of the bundle; ``frame`` is the index of the slice in a multi-slice file.
     ``p_tumour`` is the calibrated probability in [0, 1] that the slice shows a tumour of any kind, ``sequence`` the MRI
     sequence that the model recognises, one of ``SEQUENCES``, and ``validated`` whether the model was validated for this
-    answer on that sequence. All three are None where the model does not give them. ``header_sequence`` is the sequence
-    by the header of the file, or None; where the two differ, ``validated`` holds for both.
+    prediction on that sequence. All three are None if the model does not provide them. ``header_sequence`` is the
+    sequence from the header of the file, or None; if the two differ, ``validated`` holds for both.
     """
 
     path: str
@@ -134,20 +134,20 @@ class Prediction:
 
     @property
     def remark(self) -> str:
-        """Why no class is named, and that the file's header names another sequence, in words; empty where neither."""
-        told = [self.reason] if self.reason else []
+        """The reason to abstain, and any conflict between recognised and header sequence, as text; may be empty."""
+        parts = [self.reason] if self.reason else []
         if self.header_sequence and self.sequence and self.header_sequence != self.sequence:
-            told.append(f"the picture looks like {self.sequence}, its header says {self.header_sequence}")
-        return "; ".join(told)
+            parts.append(f"recognised as {self.sequence}, but the header gives {self.header_sequence}")
+        return "; ".join(parts)
 
     def _repr_html_(self) -> str:
         """Return the classes with their probabilities as a table, for notebooks."""
         rows = "".join(f"<tr><td>{escape(name)}</td><td>{p:.3f}</td></tr>" for name, p in self.probabilities.items())
-        answer = escape(self.label or f"no answer: {self.reason}")
+        answer = escape(self.label or f"abstained: {self.reason}")
         return f"<p><b>{answer}</b> {escape(self.path)}</p><table><tbody>{rows}</tbody></table><p>{NOTICE}</p>"
 
     def verdict_json(self) -> dict[str, object]:
-        """Return the class that is named, or why none is, as it stands in JSON."""
+        """Return the JSON fields for the predicted class or the reason to abstain."""
         return {
             "label": self.label,
             "abstained": self.abstained,
@@ -162,9 +162,9 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Failure:
-    """A file, or one slice of it, in whose place stands what is wrong with it.
+    """The error for a file, or for one slice of it.
 
-    ``path`` is the name that was asked for, ``frame`` the slice in a file of several, ``error`` what went wrong.
+    ``path`` is the requested path, ``frame`` the index of the slice in a multi-slice file, ``error`` the cause.
     """
 
     path: str
@@ -173,16 +173,16 @@ class Failure:
 
     @property
     def code(self) -> str:
-        """The stable name of what went wrong."""
+        """The error code."""
         return self.error.code
 
     @property
     def reason(self) -> str:
-        """What went wrong, without the path."""
+        """The error text without the path."""
         return self.error.reason
 
     def __str__(self) -> str:
-        """Return the path and what went wrong."""
+        """Return the path and the error text."""
         return f"{printable(self.path)}: {self.reason}"
 
     def as_json(self) -> dict[str, object]:
@@ -191,18 +191,18 @@ class Failure:
 
 
 def slice_name(path: str, frame: int | None) -> str:
-    """Return what a slice is called in tables: its file, with "#" and its frame where the file holds several."""
+    """Return the display name of a slice: its file, with "#" and the frame in a multi-slice file."""
     return path if frame is None else f"{path}#{frame}"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong with a data set, or worth knowing of it.
+    """One finding of an audit.
 
-    ``kind`` names the check; ``severity`` is "serious" (a figure measured on the data would mislead), "warning" or
-    "note". ``message`` is one sentence of what was found, ``rule`` how it was found, ``remedy`` what to do.
-    ``members`` are groups of slice names that belong together, such as the copies of one slice; ``score`` is what was
-    measured, in the unit that the rule names, or None.
+    ``kind`` is the name of the check; ``severity`` is "serious" (metrics on the data would mislead), "warning" or
+    "note". ``message`` describes the finding in one sentence, ``rule`` the method, ``remedy`` the fix.
+    ``members`` are groups of slice names, such as the duplicates of one slice; ``score`` is the measured value in the
+    unit that the rule gives, or None.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Registries: the six parts of Gadolin that other packages can add to, by name.
+"""Registries: the six parts of Gadolin that other packages can extend, by name.
 
 A package adds one through an entry point, such as ``[project.entry-points."gadolin.readers"]`` in its pyproject.toml.
 Entry points are looked up when a name is requested that Gadolin does not provide itself, or when names are listed.
@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name of a registry: the distribution that provides it, and the error where it cannot be used."""
+    """One name of a registry: the distribution that provides it, and the error if it cannot be used."""
 
     name: str
     distribution: str
@@ -41,16 +41,16 @@ class Entry:
 
 @dataclass(eq=False)
 class Registry(Generic[T]):
-    """Values by name: Gadolin's own, then those of installed packages.
+    """Values by name: built-in ones, then those of installed packages.
 
-    ``group`` is the entry-point group. ``wanted`` says in words what a value must be, ``accepts`` checks it.
-    ``unknown`` makes the error for a name that nothing provides, from that name and all names that can be used.
-    ``built_in`` maps a name to its value, or to its address "module:attribute", from which it is imported when it is
-    first requested. ``reserved`` returns whether a name is Gadolin's although it is not in ``built_in``.
+    ``group`` is the entry-point group. ``wanted`` describes a valid value, ``accepts`` checks it. ``unknown`` makes the
+    error for an unknown name, from that name and all usable names. ``built_in`` maps a name to its value, or to its
+    address "module:attribute", which is imported on first request. ``reserved`` returns whether Gadolin reserves a name
+    that is not in ``built_in``.
 
-    A plug-in cannot replace what Gadolin provides, and where two packages provide one name, neither is used: what a
-    name means never depends on the order of installation. Methods raise PluginError for a plug-in that is refused so,
-    does not import, or is no ``wanted``.
+    A plug-in cannot replace a built-in value. If two packages provide one name, neither is used, so that the meaning of
+    a name does not depend on the order of installation. Methods raise PluginError for a plug-in that is refused, does
+    not import, or is not ``wanted``.
     """
 
     group: str
@@ -72,9 +72,9 @@ class Registry(Generic[T]):
         return add
 
     def get(self, name: str) -> T:
-        """Return the value with this name; raises the error of ``unknown`` where there is none."""
+        """Return the value with this name; raises the error of ``unknown`` if there is none."""
         if name in self.built_in:
-            return self._own(name)
+            return self._built_in(name)
         value = self._plugin(name)
         if value is None:
             raise self.unknown(name, self.names())
@@ -99,30 +99,30 @@ class Registry(Generic[T]):
         return len(self.names())
 
     def names(self) -> tuple[str, ...]:
-        """Return the names that can be used: the built-in ones in their order, then those of plug-ins, sorted."""
+        """Return the usable names: the built-in ones in their order, then those of plug-ins, sorted."""
         return (*self.built_in, *self.plugins())
 
     def items(self) -> tuple[tuple[str, T], ...]:
-        """Return the names that can be used, with their values."""
+        """Return the usable names with their values."""
         return tuple((name, self.get(name)) for name in self.names())
 
     def plugins(self) -> dict[str, T]:
-        """Return the values of plug-ins that can be used, by name."""
+        """Return the values of usable plug-ins, by name."""
         found = {name: self._plugin(name) for name in sorted(self._installed())}
         return {name: one for name, one in found.items() if one is not None and not isinstance(one, PluginError)}
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return every name with its origin, plug-ins after the built-in ones; what cannot be used has an error."""
-        own = [Entry(name, "gadolin", __version__) for name in self.built_in]
+        """Return every name with its origin, plug-ins after built-in ones; unusable entries have an error."""
+        built_in = [Entry(name, "gadolin", __version__) for name in self.built_in]
         others = []
         for name, points in sorted(self._installed().items()):
             for point in points:
                 value = self._refused(name, points) if name in self.built_in else self._plugin(name)
                 others.append(Entry(name, *_distribution(point), value if isinstance(value, PluginError) else None))
-        return (*own, *others)
+        return (*built_in, *others)
 
     def provider(self, name: str) -> str:
-        """Return distribution and version that provide a name, such as "gadolin 0.1.0"; "" where nothing does."""
+        """Return the distribution and version that provide a name, such as "gadolin 0.1.0", or ""."""
         if name in self.built_in:
             return f"gadolin {__version__}"
         points = self._installed().get(name, ())
@@ -131,7 +131,7 @@ class Registry(Generic[T]):
     def _installed(self) -> Mapping[str, tuple[EntryPoint, ...]]:
         return installed(self.group)
 
-    def _own(self, name: str) -> T:
+    def _built_in(self, name: str) -> T:
         value = self.built_in[name]
         if isinstance(value, str):
             module, _, attribute = value.partition(":")
@@ -141,7 +141,7 @@ class Registry(Generic[T]):
         return value
 
     def _plugin(self, name: str) -> T | PluginError | None:
-        """Return the value of a plug-in, the error where it cannot be used, None where none has this name."""
+        """Return the value of a plug-in, the error if it is unusable, or None if no plug-in has this name."""
         points = self._installed().get(name)
         if points is None:
             return None
@@ -150,7 +150,7 @@ class Registry(Generic[T]):
         return self._loaded[name]
 
     def _refused(self, name: str, points: tuple[EntryPoint, ...]) -> PluginError | None:
-        """Return why no plug-in of this name is used, whatever it holds, or None."""
+        """Return why a plug-in of this name is not used, or None."""
         if name in self.built_in or self.reserved(name):
             return PluginError(
                 code="plugin_name_taken",
@@ -170,7 +170,7 @@ class Registry(Generic[T]):
     def _load(self, name: str, point: EntryPoint) -> T | PluginError:
         try:
             value: Any = point.load()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a plug-in raises, the rest works on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a broken plug-in must not stop the rest
             words = " ".join(str(error).split())[:300]
             return PluginError(
                 code="plugin_unloadable",
@@ -196,8 +196,8 @@ class Registry(Generic[T]):
 
 @cache
 def installed(group: str) -> Mapping[str, tuple[EntryPoint, ...]]:
-    """Return the entry points of a group by name, those of one name in the order of their distributions."""
-    from importlib import metadata  # not before it is needed: it takes a while
+    """Return the entry points of a group by name; those of one name are sorted by distribution."""
+    from importlib import metadata  # deferred: a slow import
 
     found: dict[str, list[EntryPoint]] = {}
     for point in metadata.entry_points(group=group):

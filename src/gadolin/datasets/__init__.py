@@ -1,4 +1,4 @@
-"""Data sets in, records out: a folder or a manifest becomes a table of pictures with labels."""
+"""Read data sets: a folder or a manifest becomes a list of records."""
 
 from __future__ import annotations
 
@@ -34,13 +34,11 @@ __all__ = [
 
 
 def scan(data: Scan | Path | str, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
-    """Recognise a data set: a manifest CSV or a folder holding one, Figshare's slices, tables, or class folders.
+    """Recognise a data set: a manifest CSV or a folder with one, Figshare's slices, tables, or class folders.
 
-    Data that is scanned already is returned as it is.
-
-    ``patient_from`` is "parent" (the folder a picture lies in names its patient) or a regular expression with one
-    group, searched in the path below ``data``. ``progress`` counts files.
-    Raises DataError where nothing usable is found, or only half a fetch; RequestError for another type.
+    A ``Scan`` is returned unchanged. ``patient_from`` is "parent" (the parent folder is the patient), "dicom", "bids",
+    or a regular expression with one group, searched in the path below ``data``. ``progress`` counts files.
+    Raises DataError if nothing usable is found or a fetch is incomplete; RequestError for another type.
     """
     if isinstance(data, Scan):
         _refuse_rule(patient_from, f"{data.root} is scanned already")
@@ -48,16 +46,16 @@ def scan(data: Scan | Path | str, *, patient_from: str | None = None, progress: 
     if not isinstance(data, str | Path):
         raise RequestError(
             code="input_unfit",
-            rule="data must be scanned data, or the path of a folder or manifest",
+            rule="data must be a Scan, or the path of a folder or manifest",
             got=f"got a {type(data).__name__}",
-            remedy="give its path",
+            remedy="pass its path",
         )
     data = Path(data)
     if special := special_file(str(data)):
         raise DataError(
             code=special.code, rule="the data must be a folder or a manifest CSV", got=special.got, path=data
         )
-    if not os.path.exists(data):  # noqa: PTH110  # which refuses no name
+    if not os.path.exists(data):  # noqa: PTH110  # accepts any name
         raise DataError(
             code="data_not_found",
             rule="the data must be a folder or a manifest CSV",
@@ -87,7 +85,7 @@ def _from_table(data: Path, base: Path, patient_from: str | None, progress: Prog
             found, data, [inside], _unused("not_in_manifest", "listed in the manifest", "add a row for it")
         )
     if figshare.slice_files(base):
-        _refuse_rule(patient_from, f"the .mat files in {base} do")
+        _refuse_rule(patient_from, f"the .mat files in {base} contain them")
         found = figshare.scan_mats(base, progress=progress)
         why = _unused("not_a_numbered_slice", "in a numbered file such as 1.mat")
         return with_unused(found, data, [base / figshare.FOLDS], why)
@@ -102,7 +100,7 @@ def _from_table(data: Path, base: Path, patient_from: str | None, progress: Prog
         why = _unused("not_in_annotations", f"listed in {slice_table.TABLE}", "add a row for it")
         return with_unused(found, data, [base / slice_table.TABLE], why)
     if lgg.is_lgg(base):
-        _refuse_rule(patient_from, f"the folders in {base} are named by them")
+        _refuse_rule(patient_from, f"the folder names in {base} contain them")
         found = lgg.scan_lgg(base, progress=progress)
         known = {*(one.path for one in found.records), *(Path(one.path) for one in found.left_out)}
         why = _unused("not_a_numbered_slice", "in a numbered TIFF with its mask beside it")
@@ -115,11 +113,11 @@ def _unused(code: str, where: str, remedy: str = "") -> DataError:
 
 
 def _refuse_rule(patient_from: str | None, got: str) -> None:
-    """Raise DataError where a rule for patients is given for data that names them itself."""
+    """Raise DataError if a patient rule is given for data that has its own patient ids."""
     if patient_from is not None:
         raise DataError(
             code="patient_rule_not_needed",
-            rule="patient_from is for a folder that does not name its patients itself",
+            rule="patient_from is only for folders without patient ids",
             got=got,
             remedy="leave it out",
         )

@@ -1,4 +1,4 @@
-"""Files over HTTP: what breaks off goes on where it stopped, and only what was checked gets its name."""
+"""Resumable HTTP downloads; a file gets its final name only after its checksum is verified."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _TIMEOUT_SECONDS = 30.0
 _TRIES = 5
 _MAX_LISTING_BYTES = 1 << 20
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
-_LATER = "run the same command again later, it goes on where it stopped"
+_LATER = "run the same command again later to resume"
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file as its publisher lists it: ``size`` in bytes, ``md5`` in lower-case hex."""
+    """A file as listed by its publisher: ``size`` in bytes, ``md5`` in lower-case hex."""
 
     name: str
     url: str
@@ -38,23 +38,23 @@ class Remote:
 
 
 class _BrokenOffError(Exception):
-    """A try failed in a way that another may not."""
+    """A try failed, but another may succeed."""
 
 
 def partial(target: Path) -> Path:
-    """Return the name that a file has until it is whole and checked."""
+    """Return the temporary name of a file until it is complete and verified."""
     return target.with_name(f"{target.name}.part")
 
 
 def download(
     remote: Remote, target: Path, *, progress: Progress | None = None, tries: int = _TRIES, pause_seconds: float = 1.0
 ) -> None:
-    """Fetch ``remote`` to ``target``, which appears only once size and checksum are right.
+    """Fetch ``remote`` to ``target``, which appears only once size and checksum are verified.
 
-    Until then the bytes stand in ``partial(target)``, where another call goes on. ``progress`` is called with
-    (bytes so far, bytes in all, name). A failing connection is tried ``tries`` times, with growing pauses.
-    Raises DownloadError where the server fails, lies about the size or sends other bytes; OutputError where they
-    cannot be written.
+    Until then the bytes are in ``partial(target)``, where another call resumes. ``progress`` is called with
+    (bytes so far, total bytes, name). A failing connection is tried ``tries`` times, with growing pauses.
+    Raises DownloadError if the server fails, or sends another size or other bytes; OutputError if they cannot be
+    written.
     """
     if target.is_file():
         return
@@ -67,14 +67,14 @@ def download(
         raise _unwritable(target, error) from error
     for attempt in range(1, tries + 1):
         try:
-            _go_on(remote, part, progress)
+            _resume(remote, part, progress)
             break
         except _BrokenOffError as error:
             if attempt == tries:
                 raise DownloadError(
                     code="download_incomplete",
-                    rule=f"{remote.name} must arrive whole",
-                    got=f"{_size(part):,} of {remote.size:,} bytes did after {tries} tries ({error})",
+                    rule=f"{remote.name} must be downloaded completely",
+                    got=f"{_size(part):,} of {remote.size:,} bytes arrived in {tries} tries ({error})",
                     remedy=_LATER,
                 ) from error
             time.sleep(pause_seconds * 2 ** (attempt - 1))
@@ -86,7 +86,7 @@ def download(
 
 
 def fetch_json(url: str, *, tries: int = 3, pause_seconds: float = 1.0) -> object:
-    """Return the JSON document at ``url``, at most 1 MiB; raises DownloadError where there is none."""
+    """Return the JSON document at ``url``, at most 1 MiB; raises DownloadError on failure."""
     for attempt in range(1, tries + 1):
         try:
             content = _read_listing(url)
@@ -107,7 +107,7 @@ def fetch_json(url: str, *, tries: int = 3, pause_seconds: float = 1.0) -> objec
             code="listing_not_json",
             rule="a listing must be JSON",
             got=f"{url} sends something else",
-            remedy="try again later or look at the page",
+            remedy="try again later or check the page",
         ) from error
 
 
@@ -117,7 +117,7 @@ def _read_listing(url: str) -> bytes:
             content = response.read(_MAX_LISTING_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
             raise _BrokenOffError(_reason(error)) from error
-        told = response.headers.get("Content-Length", "")
+        length = response.headers.get("Content-Length", "")
     if len(content) > _MAX_LISTING_BYTES:
         raise DownloadError(
             code="listing_too_large",
@@ -125,27 +125,27 @@ def _read_listing(url: str) -> bytes:
             got=f"{url} sends more",
             remedy="report it",
         )
-    if told.isdecimal() and len(content) < int(told):
+    if length.isdecimal() and len(content) < int(length):
         msg = f"the connection ended after {len(content):,} bytes"
         raise _BrokenOffError(msg)
     return content
 
 
-def _go_on(remote: Remote, part: Path, progress: Progress | None) -> None:
-    """Append to ``part`` until it has the listed size; raises _BrokenOffError where the connection ends before."""
+def _resume(remote: Remote, part: Path, progress: Progress | None) -> None:
+    """Append to ``part`` until it has the listed size; raises _BrokenOffError if the connection ends earlier."""
     have = _size(part)
     if have == remote.size:
         return
     with _open(remote.url, have) as response:
         if have and not _continues(response, have):
             have = 0
-        told = response.headers.get("Content-Length", "")
-        if told.isdecimal() and int(told) != remote.size - have:
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) != remote.size - have:
             raise DownloadError(
                 code="download_size_differs",
-                rule=f"{remote.name} must have the {remote.size:,} bytes that its listing names",
-                got=f"the server announces {have + int(told):,}",
-                remedy="try again later, and report it where that stays so",
+                rule=f"{remote.name} must have the {remote.size:,} bytes of its listing",
+                got=f"the server announces {have + int(length):,}",
+                remedy="try again later, and report it if that persists",
             )
         try:
             file = part.open("ab" if have else "wb")
@@ -161,7 +161,7 @@ def _go_on(remote: Remote, part: Path, progress: Progress | None) -> None:
 def _copy(
     response: http.client.HTTPResponse, file: IO[bytes], have: int, remote: Remote, progress: Progress | None
 ) -> int:
-    """Copy what arrives; return the size of the file then. Nothing beyond the listed size is written."""
+    """Copy the response up to the listed size; return the new size of the file."""
     while True:
         try:
             chunk = response.read1(_CHUNK)
@@ -172,9 +172,9 @@ def _copy(
         if have + len(chunk) > remote.size:
             raise DownloadError(
                 code="download_size_differs",
-                rule=f"{remote.name} must have the {remote.size:,} bytes that its listing names",
+                rule=f"{remote.name} must have the {remote.size:,} bytes of its listing",
                 got="the server sends more",
-                remedy="try again later, and report it where that stays so",
+                remedy="try again later, and report it if that persists",
             )
         try:
             file.write(chunk)
@@ -187,13 +187,13 @@ def _copy(
 
 
 def _open(url: str, start: int) -> http.client.HTTPResponse:
-    """Ask for ``url`` from byte ``start`` on; raises _BrokenOffError where another try may help, else DownloadError."""
+    """Request ``url`` from byte ``start``; raises _BrokenOffError if another try may succeed, else DownloadError."""
     address = urllib.parse.urlsplit(url)
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost")):
         raise DownloadError(
             code="download_not_https",
             rule="a file must be fetched over https",
-            got=f"its listing names {url!r}",
+            got=f"its listing has {url!r}",
             remedy="report it",
         )
     headers = {"User-Agent": "gadolin", "Accept-Encoding": "identity"}
@@ -209,9 +209,9 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
             raise _BrokenOffError(_reason(error)) from error
         raise DownloadError(
             code="download_refused",
-            rule=f"{url} must be there",
+            rule=f"{url} must exist",
             got=f"the server answers {error.code} {error.reason}",
-            remedy="look at the data set's page",
+            remedy="check the page of the data set",
         ) from error
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenOffError(_reason(error)) from error
@@ -224,12 +224,12 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
 
 
 def _continues(response: http.client.HTTPResponse, start: int) -> bool:
-    """Return whether the answer begins at byte ``start``; raises _BrokenOffError where it begins elsewhere."""
+    """Return whether the response is partial from byte ``start``; raises _BrokenOffError for another range."""
     if response.status != 206:
         return False
-    told = response.headers.get("Content-Range", "")
-    if not told.startswith(f"bytes {start}-"):
-        msg = f"asked for bytes from {start:,} on, the server sends {told!r}"
+    content_range = response.headers.get("Content-Range", "")
+    if not content_range.startswith(f"bytes {start}-"):
+        msg = f"requested bytes from {start:,}, the server sends {content_range!r}"
         raise _BrokenOffError(msg)
     return True
 
@@ -242,7 +242,7 @@ def _check(remote: Remote, part: Path) -> None:
         raise DownloadError(
             code="download_checksum_differs",
             rule=f"{remote.name} must have the published checksum {remote.md5}",
-            got=f"what arrived has {got} and was deleted",
+            got=f"the download has {got} and was deleted",
             remedy="run the same command again",
         )
 

@@ -1,4 +1,4 @@
-"""Sequences that a table names, against those that the headers of the files tell."""
+"""Compare the sequences of a table with those in the file headers."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ __all__ = ["require_header_sequences"]
 
 
 def require_header_sequences(records: Iterable[Record]) -> None:
-    """Raise DataError where a record's sequence is another than the header of its DICOM file tells.
+    """Raise DataError if the sequence of a record differs from the header of its DICOM file.
 
-    Files that cannot be read, and headers that tell none, are passed over here.
+    Unreadable files, and headers without a known sequence, are ignored here.
     """
     listed: dict[Path, list[Record]] = defaultdict(list)
     for record in records:
         if record.sequence:
             listed[record.path].append(record)
-    wrong = [one for path, own in listed.items() for one in _contradicted(path, own)]
+    wrong = [one for path, of_file in listed.items() for one in _contradicted(path, of_file)]
     if wrong:
-        record, told = wrong[0]
+        record, found = wrong[0]
         raise DataError(
             code="sequence_contradicts_header",
-            rule="the sequence of a slice must be the one that the header of its file tells",
-            got=f"{len(wrong)} slices differ, such as {record.name}: listed as {record.sequence}, {told} by its header",
-            remedy="correct the column sequence, or clear it to have it read",
+            rule="the sequence of a slice must agree with the header of its file",
+            got=f"{len(wrong)} slices differ, such as {record.name}: listed as {record.sequence}, header {found}",
+            remedy="correct the column sequence, or clear it to use the header",
         )
 
 
 def _contradicted(path: Path, records: Sequence[Record]) -> list[tuple[Record, str]]:
-    """Return those of a file's records whose header tells another sequence, each with that one."""
+    """Return the records of a file whose sequence differs from the header, each with the header's sequence."""
     try:
         with path.open("rb") as file:
             if file_kind(file.read(HEAD)) != "DICOM":
                 return []
         contents = open_file(path)
-        told = [(record, contents.sequence(record.frame or 0)) for record in records]
+        found = [(record, contents.sequence(record.frame or 0)) for record in records]
     except (OSError, ReadError, IndexError):
         return []
-    return [(record, sequence) for record, sequence in told if sequence not in ("", record.sequence)]
+    return [(record, sequence) for record, sequence in found if sequence not in ("", record.sequence)]

@@ -1,4 +1,4 @@
-"""One name for each class, however a data set spells it."""
+"""Canonical class names for the spellings of public data sets."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _NAMES = {alias: name for name, aliases in _ALIASES.items() for alias in (name, 
 
 
 def canonical(label: str) -> str:
-    """Return the usual name of a class ("no_tumor" -> "notumor"), or the label as it is where none is known."""
+    """Return the canonical name of a class ("no_tumor" -> "notumor"), or an unknown label unchanged."""
     return _NAMES.get(_plain(label), label)
 
 
 def is_known(label: str) -> bool:
-    """Return whether this is the name of a class, in one of its usual spellings."""
+    """Return whether ``label`` is a spelling of a known class."""
     return _plain(label) in _NAMES
 
 
 def is_without_lesion(label: str) -> bool:
-    """Return whether this is, in one of its usual spellings, the class of slices that show no tumour."""
+    """Return whether ``label`` is a spelling of the class without lesion."""
     return canonical(label) == _WITHOUT_LESION
 
 
 def lesion_classes(classes: Sequence[str]) -> tuple[int, ...]:
-    """Return which classes are kinds of tumour: those that are not named as the class without one."""
+    """Return the indices of the tumour classes: all but the class without lesion."""
     return tuple(number for number, label in enumerate(classes) if not is_without_lesion(label))
 
 
 def is_any_tumour(label: str) -> bool:
-    """Return whether this is, in one of its usual spellings, the class of slices that show a tumour of any kind."""
+    """Return whether ``label`` is a spelling of the class of slices with a tumour of any kind."""
     return canonical(label) == _ANY_TUMOUR
 
 

@@ -1,4 +1,4 @@
-"""The table of records: read, write, check. A CSV with one row a picture."""
+"""Read, write and check manifests: CSV tables of records, one row per slice."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ _OF_ONE_FILE = ("manifest_file_missing", "cannot_open")
 
 
 def read_manifest(path: Path, *, verify: bool = True, failures: list[Failure] | None = None) -> list[Record]:
-    """Read a manifest; relative paths count from its folder.
+    """Read a manifest; paths are relative to its folder.
 
     Columns: ``path,label,patient,group,source,split,fold,outline,digest,frame,sequence,institution``, the first two
-    required. A digest that
-    is given is compared with the file, one that is not is computed; without ``verify`` the files are not looked at.
-    Raises DataError naming row and rule. A row whose file is missing or cannot be opened is added to ``failures``
-    instead, where that is given and another row is good.
+    required. A given digest is compared with the file, a missing one is computed; without ``verify``, files are not
+    opened. Raises DataError with row and rule. If ``failures`` is given and another row is valid, a row whose file is
+    missing or cannot be opened is added there instead.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -74,7 +73,7 @@ def read_manifest(path: Path, *, verify: bool = True, failures: list[Failure] | 
 
 
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
-    """Write ``records`` with all columns, paths inside the manifest's folder relative to it, the others absolute."""
+    """Write ``records`` with all columns; paths inside the folder of the manifest are relative, others absolute."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -108,7 +107,7 @@ def file_digest(path: Path) -> str:
 
 
 def manifest_digest(records: Iterable[Record]) -> str:
-    """Return a digest of what was trained on: each slice's bytes, label, patient, part, sequence and institution."""
+    """Return a digest of the training data: bytes, label, patient, split, sequence and institution of each slice."""
     total = hashlib.sha256()
     for record in records:
         fold = "" if record.fold is None else str(record.fold)
@@ -142,13 +141,13 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[Path], str] | None) -> Record:
-    """Return a row as a record; the file and its digest are looked at where there is a ``digest_of``.
+    """Return a row as a record; ``digest_of``, if given, checks the file and its digest.
 
-    Raises DataError naming the row, not the manifest.
+    Raises DataError with the row but without the path of the manifest.
     """
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     where = path.parent / values["path"]
-    if not values["path"] or (digest_of and not os.path.isfile(where)):  # noqa: PTH113  # which never raises
+    if not values["path"] or (digest_of and not os.path.isfile(where)):  # noqa: PTH113  # this never raises
         raise DataError(
             code="manifest_file_missing",
             rule=f"row {number}: every path must be a file",
@@ -181,7 +180,7 @@ def _record(path: Path, number: int, row: dict[str, str], digest_of: Callable[[P
 
 
 def _check_values(number: int, values: Mapping[str, str]) -> None:
-    """Raise DataError naming the row where a label is missing or another value is not allowed."""
+    """Raise DataError with the row if its label is missing or another value is invalid."""
     if not values["label"]:
         raise DataError(
             code="manifest_value_invalid",
@@ -209,7 +208,7 @@ def _check_values(number: int, values: Mapping[str, str]) -> None:
 
 
 def _outline(path: Path, number: int, outline: str, *, verify: bool) -> str:
-    """Return an outline's path as it is from here; raises DataError where there is no such file."""
+    """Return the path of an outline relative to the working folder; raises DataError if the file is missing."""
     if outline in ("", NO_LESION):
         return outline
     where = path.parent / outline

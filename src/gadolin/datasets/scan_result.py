@@ -1,4 +1,4 @@
-"""What was recognised in a data set."""
+"""The result of scanning a data set."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ _LOG = logging.getLogger("gadolin")
 class Scan:
     """A recognised data set.
 
-    ``kind`` is "manifest", "parts" (folders such as Training and Testing), "classes" (one folder per class), "mat"
-    (MATLAB files that name their own class), "annotations" (pictures and a table beside them) or "channels" (several
-    sequences in one picture). ``renamed`` maps class names as found to the name they were folded into; ``errors`` lists
-    what should be a picture and is not, and what could not be entered or opened; ``left_out`` what is left out without
-    fault. ``release`` is the public release that this is, where it is a known one; ``base`` the folder that holds parts
-    and classes, where that lies inside ``root``.
+    ``kind`` is "manifest", "parts" (split folders such as Training and Testing), "classes" (one folder per class),
+    "mat" (MATLAB files that store their class), "annotations" (images with a table) or "channels" (several sequences in
+    one image). ``renamed`` maps original class names to canonical ones. ``errors`` lists invalid slices and
+    inaccessible entries, ``left_out`` entries skipped on purpose. ``release`` is the public release, if recognised;
+    ``base`` is the folder that holds splits and classes, if inside ``root``.
     """
 
     root: Path
@@ -47,13 +46,13 @@ class Scan:
 
     @property
     def name(self) -> str:
-        """What the data set is called: its folder's name, or its manifest's unless that is manifest.csv."""
+        """The name of the data set: that of its folder, or of its manifest unless that is manifest.csv."""
         whole = self.root.resolve()
         return whole.parent.name if whole.name == "manifest.csv" else whole.stem
 
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """The number of slices by part, or "fold 0" and so on, and by class; "" counts slices without one."""
+        """The number of slices by split (or "fold 0" etc.) and class; "" counts slices without a split."""
         counts = Counter((part_of(record), record.label) for record in self.records)
         parts = sorted({part_of(record) for record in self.records})
         return {part: {name: counts[part, name] for name in self.classes} for part in parts}
@@ -64,12 +63,12 @@ class Scan:
         return len({record.patient for record in self.records if record.patient})
 
     def part(self, name: str) -> Scan:
-        """Return the slices of one part: "train", "validation" or "test"; raises DataError where it is empty."""
+        """Return the slices of one split: "train", "validation" or "test"; raises DataError if it is empty."""
         records = tuple(record for record in self.records if record.split == name)
         if not records:
             raise DataError(
                 code="part_missing",
-                rule="a part must have slices",
+                rule="a split must have slices",
                 got=f"{self.root} has none in {name!r}",
                 remedy=f"choose one of {', '.join(filter(None, self.counts)) or 'none: split the data first'}",
             )
@@ -77,19 +76,19 @@ class Scan:
 
     @property
     def folder(self) -> Path:
-        """The folder that paths count from: the data folder, or the manifest's."""
+        """The folder that paths are relative to: the data folder, or that of the manifest."""
         return self.root if self.root.is_dir() else self.root.parent
 
     def name_of(self, record: Record) -> str:
-        """Return what a slice is called in findings and lists: its path below ``folder``, else the whole path."""
+        """Return the display name of a slice: its path relative to ``folder``, else its full path."""
         return replace(record, path=self.below(record.path)).name
 
     def below(self, path: Path) -> Path:
-        """Return a path below ``folder`` as it is from there, any other as it is."""
+        """Return a path relative to ``folder`` if it is inside, else unchanged."""
         return path.relative_to(self.folder) if path.is_relative_to(self.folder) else path
 
     def as_json(self) -> dict[str, object]:
-        """Return the release, counts by class and part, patients, what was renamed and what was not taken."""
+        """Return release, counts by class and split, patients, renamed classes and skipped files as JSON."""
         return {
             "data": str(self.root),
             "base": str(self.base or self.folder),
@@ -105,7 +104,7 @@ class Scan:
         }
 
     def __repr__(self) -> str:
-        """Return the path, and the numbers of slices, classes, parts and patients."""
+        """Return the path, and the numbers of slices, classes, splits and patients."""
         parts = ", ".join(f"{sum(counts.values())} {part or 'without a part'}" for part, counts in self.counts.items())
         patients = f"{self.patients} patients" if self.patients else "patients unknown"
         left = len(self.errors) + len(self.left_out)
@@ -114,7 +113,7 @@ class Scan:
         return f"Scan({str(self.root)!r}: {', '.join(facts)})"
 
     def _repr_html_(self) -> str:
-        """Return the numbers of slices by part and class as a table, for notebooks."""
+        """Return the number of slices by split and class as an HTML table, for notebooks."""
         head = "".join(f"<th>{escape(name)}</th>" for name in ("part", *self.classes))
         rows = "".join(
             f"<tr><td>{part or 'all'}</td>{''.join(f'<td>{count}</td>' for count in counts.values())}</tr>"
@@ -127,34 +126,34 @@ class Scan:
 
 
 def part_of(record: Record) -> str:
-    """Return what the part of a record is called: its fold, else its split, else ""."""
+    """Return the display name of the split of a record: its fold, else its split, else ""."""
     return f"fold {record.fold}" if record.fold is not None and not record.split else record.split
 
 
 def in_order_of_path(failures: Iterable[Failure]) -> tuple[Failure, ...]:
-    """Return failures in the order of their paths."""
+    """Return failures sorted by path."""
     return tuple(sorted(failures, key=lambda one: one.path))
 
 
 def require_trainable(found: Scan, *, skip_unreadable: bool = False) -> None:
-    """Raise DataError unless there are two classes or more and no file had to be skipped (or that is allowed).
+    """Raise DataError unless there are at least two classes, and no unreadable files or ``skip_unreadable``.
 
-    What is left out is logged, counted by reason.
+    Skipped files are logged, counted by code.
     """
     if len(found.classes) < 2:
         raise DataError(
             code="too_few_classes",
             rule="training needs two classes or more",
             got=f"{found.root} holds one, {found.classes[0]!r}",
-            remedy="give each class a folder of its own",
+            remedy="use one folder per class",
         )
     if found.errors and not skip_unreadable:
         first = found.errors[0]
         counts = ", ".join(f"{code} {count}" for code, count in count_by_code(found.errors).items())
         raise DataError(
             code="unreadable_files",
-            rule="every file of the data must be one that can be entered and read",
-            got=f"{len(found.errors)} cannot ({counts}), this one because: {first.error.statement}",
+            rule="every file of the data must be readable",
+            got=f"{len(found.errors)} are not ({counts}), this one because: {first.error.statement}",
             remedy="fix the files that gadolin scan lists, or pass --skip-unreadable",
             path=first.path,
         )

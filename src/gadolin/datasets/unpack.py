@@ -1,4 +1,4 @@
-"""Archives of releases, unpacked into a folder: nothing outside it, nothing larger than expected."""
+"""Unpack release archives into a folder, within limits on paths and sizes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gadolin.progress import Progress
 
 __all__ = ["unpack"]
 
-_MACOSX = "__MACOSX/"  # where macOS packs what it knows of each file
-_REMEDY = "nothing of it is used; fetch it again, and report it where that stays so"
+_MACOSX = "__MACOSX/"  # macOS metadata
+_REMEDY = "none of it is used; fetch it again, and report it if that persists"
 
 
 def unpack(
@@ -25,11 +25,11 @@ def unpack(
     bounds: Bounds | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Unpack the files whose last name matches ``wanted`` wholly into ``folder``, without folders of their own.
+    """Unpack the files whose base name fully matches ``wanted`` into ``folder``, without subfolders.
 
-    The whole table of contents is checked before the first byte is written; each file is counted as it is unpacked,
-    whatever its header says, and appears only when its checksum is right. Raises DownloadError where the archive is
-    damaged or goes beyond ``bounds``, OutputError where it cannot be written.
+    The whole table of contents is checked before the first write; the size of each file is counted while unpacking,
+    and a file appears only if its checksum is correct. Raises DownloadError if the archive is damaged or exceeds
+    ``bounds``, OutputError if it cannot be written.
     """
     paths = []
     try:

@@ -1,4 +1,4 @@
-"""Why a model says what it says: heat on the pixels of a slice, by one of several methods."""
+"""Explanations of predictions: heat maps on the pixels of a slice, by several methods."""
 
 from gadolin.explanations.explain import explain, explain_prepared
 from gadolin.explanations.explained_slice import ExplainedSlice, onto_slice

@@ -1,4 +1,4 @@
-"""What is seen where a piece of a slice is taken away, and where the head is that it is taken from."""
+"""Baselines for perturbation: the head mask of a slice, and the pixels that replace removed pieces."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["FILLS", "Picture", "filled", "head_mask", "head_tones", "onto_pixels
 
 _BLUR = 0.08  # of the head's side: standard deviation
 _RADIUS = 3  # pixels, of inpainting
-_WORKING = 256  # pixels: side that the head is found at
+_WORKING = 256  # pixels: side at which the head is located
 
 Picture = NDArray[np.float32]
 
 
 def head_tones(subject: ExplainedSlice) -> tuple[Picture, NDArray[np.bool_]]:
-    """Return the tones of the cropped slice in [0, 1], (h, w), at most 256 pixels, and the mask of the head."""
+    """Return the cropped slice in [0, 1], (h, w), at most 256 pixels a side, and its head mask (h, w) bool."""
     tones = _tones(subject)
     factor = min(1.0, _WORKING / max(tones.shape))
     height, width = (max(1, round(side * factor)) for side in tones.shape)
@@ -31,13 +31,13 @@ def head_tones(subject: ExplainedSlice) -> tuple[Picture, NDArray[np.bool_]]:
 
 
 def head_mask(subject: ExplainedSlice) -> NDArray[np.bool_]:
-    """Return where the head is on the pixels of the slice, (H, W) bool."""
+    """Return the head mask on the pixels of the slice, (H, W) bool."""
     _, head = head_tones(subject)
     return onto_pixels(head.astype(np.int32), subject) > 0
 
 
 def onto_pixels(numbers: NDArray[np.int32], subject: ExplainedSlice) -> NDArray[np.int32]:
-    """Return the numbers (h, w) of what ``head_tones`` shows on the pixels of the slice (H, W), -1 around them."""
+    """Map integer labels (h, w) on the grid of ``head_tones`` to the pixels of the slice (H, W), -1 outside."""
     whole = np.full(subject.image.pixels.shape, -1, np.int32)
     inside = _framed(subject)
     height, width = whole[inside].shape
@@ -47,10 +47,10 @@ def onto_pixels(numbers: NDArray[np.int32], subject: ExplainedSlice) -> NDArray[
 
 
 def filled(subject: ExplainedSlice, head: NDArray[np.bool_], fill: str) -> Picture:
-    """Return (H, W) float32: the slice as it is seen where every piece of the ``head`` (H, W) is taken away.
+    """Return the slice (H, W) float32 with every pixel of the ``head`` (H, W) bool replaced.
 
-    ``fill`` names what is seen: "blur", the blurred slice; "mean", the mean tone of the head; "inpaint", what the
-    head's rim continues into (Telea 2004). Raises RequestError for another name.
+    ``fill`` is the replacement: "blur", the blurred slice; "mean", the mean intensity of the head; "inpaint", the rim
+    of the head continued inwards (Telea 2004). Raises RequestError for another name.
     """
     if fill not in FILLS:
         raise RequestError(
@@ -63,27 +63,27 @@ def filled(subject: ExplainedSlice, head: NDArray[np.bool_], fill: str) -> Pictu
 
 
 def _tones(subject: ExplainedSlice) -> Picture:
-    """Return the tones within the frame's box, as far as the picture reaches, in [0, 1]."""
+    """Return the intensities within the frame's box and the picture, in [0, 1]."""
     black, white = subject.frame.black, subject.frame.white
     inside = subject.image.pixels[_framed(subject)]
     return np.asarray(np.clip((inside - black) / max(white - black, 1e-12), 0, 1), np.float32)
 
 
 def _framed(subject: ExplainedSlice) -> tuple[slice, slice]:
-    """Return the rows and columns of the slice that lie in the frame's box."""
+    """Return the rows and columns of the slice within the frame's box."""
     box, (height, width) = subject.frame.box, subject.image.pixels.shape
     rows = slice(max(box.top, 0), min(box.top + box.height, height))
     return rows, slice(max(box.left, 0), min(box.left + box.width, width))
 
 
 def _head(tones: Picture) -> NDArray[np.bool_]:
-    """Return the convex hull of the largest bright thing, (H, W) bool."""
+    """Return the convex hull of the largest bright component, (H, W) bool."""
     smooth = cv2.GaussianBlur(np.rint(255 * tones).astype(np.uint8), (0, 0), max(tones.shape) / 128)
     return within_hull(find_head(np.asarray(smooth, np.uint8)), tones.shape) > 0
 
 
 def _blurred(pixels: Picture, head: NDArray[np.bool_], sigma: float) -> Picture:
-    """Return the slice blurred within the head, so that no black from outside comes in."""
+    """Return the slice blurred within the head, excluding the black background."""
     inside = cv2.GaussianBlur(np.where(head, pixels, np.float32(0)), (0, 0), sigma)
     share = cv2.GaussianBlur(head.astype(np.float32), (0, 0), sigma)
     return np.asarray(inside / np.maximum(share, 1e-3), np.float32)

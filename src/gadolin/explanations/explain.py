@@ -1,4 +1,4 @@
-"""Explaining one slice by one method: the one path that every caller takes."""
+"""Explain one slice by one method; the entry point of every caller."""
 
 from __future__ import annotations
 
@@ -26,26 +26,29 @@ def explain(
     options: Options | None = None,
     classes: Sequence[str] = (),
 ) -> Explanation:
-    """Return the evidence for ``label`` in a slice, by default for the predicted class.
+    """Return an explanation of ``label`` for a slice, by default of the predicted class.
 
     ``model`` is a Predictor or the path of one, or for "lime" and "shap" any callable from pixels (N, H, W) float32 to
     probabilities (N, K) of ``classes``. ``image`` is a path, a Slice or an array (H, W). The same arguments give the
     same map. Raises RequestError for an unknown method or class, a slice without a head, or too few samples; ReadError
-    for a file that cannot be read; MissingExtraError where a package is not installed.
+    for an unreadable file; MissingExtraError if a package is not installed.
     """
     method_of(method)
     given = slices_from(image)
     if not given.alone:
         raise RequestError(
-            code="input_unfit", rule="an explanation is of one slice", got="got several", remedy="explain one at a time"
+            code="input_unfit",
+            rule="an explanation is for one slice",
+            got="got several",
+            remedy="explain one at a time",
         )
     if not callable(model) and not isinstance(model, Predictor):
         model = Predictor.load(model)
     return explain_prepared(subject(model, given.slices[0], label, classes=classes), method, options)
 
 
-def explain_prepared(asked: ExplainedSlice, method: str, options: Options | None = None) -> Explanation:
-    """Return the evidence for the class of a subject, by ``method``; raises as ``explain`` does."""
+def explain_prepared(explained: ExplainedSlice, method: str, options: Options | None = None) -> Explanation:
+    """Return the explanation of a slice by ``method``; raises as ``explain`` does."""
     options = options or Options()
-    heat, samples = method_of(method).load()(asked, options)
-    return Explanation(method, asked.label, heat, asked.probability, samples, asdict(options), asked.image)
+    heat, samples = method_of(method).load()(explained, options)
+    return Explanation(method, explained.label, heat, explained.probability, samples, asdict(options), explained.image)

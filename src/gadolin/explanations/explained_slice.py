@@ -1,4 +1,4 @@
-"""What is explained: one slice, the class that is asked about, and who answers."""
+"""The input of an explanation: one slice, the class to explain, and the model."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Heat = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExplainedSlice:
-    """One question: how ``predict`` comes to the probability of class ``target`` for ``image``.
+    """A slice ``image`` and the class ``target`` whose probability under ``predict`` is explained.
 
-    ``predict`` takes pixels (N, H, W) float32 of the slice's grid and returns probabilities (N, K). ``frame`` is where
-    the head is; it was found on the untouched slice. ``predictor`` is None where only a callable is known, and so is
-    ``predict_prepared``, which is ``predict`` for slices that are prepared already, (N, size, size) uint8. Whoever
-    watches or counts the questions wraps both.
+    ``predict`` takes pixels (N, H, W) float32 on the grid of the slice and returns probabilities (N, K). ``frame`` is
+    the position of the head, found on the unperturbed slice. ``predict_prepared`` is ``predict`` for prepared slices
+    (N, size, size) uint8. It and ``predictor`` are None if the model is only a callable. To monitor or count model
+    evaluations, wrap both functions.
     """
 
     image: Slice
@@ -43,11 +43,11 @@ class ExplainedSlice:
 def subject(
     model: Predictor | Predict, image: Slice, label: str | None = None, *, classes: Sequence[str] = ()
 ) -> ExplainedSlice:
-    """Return the question of what speaks for ``label`` in ``image``; without a label, for the most probable class.
+    """Return the input to explain ``label`` in ``image``, by default the most probable class.
 
-    A callable takes pixels (N, H, W) float32 and returns probabilities (N, K); ``classes`` names its columns, "0", "1"
-    and so on where it is left out. Raises RequestError where the slice shows no head, where the class is unknown, or
-    where the callable does not return what it should.
+    A callable takes pixels (N, H, W) float32 and returns probabilities (N, K); ``classes`` names its columns, by
+    default "0", "1" and so on. Raises RequestError if the slice has no head, the class is unknown, or the callable
+    does not return probabilities.
     """
     predictor = model if isinstance(model, Predictor) else None
     preparation = predictor.bundle.preparation if predictor else Preparation()
@@ -60,22 +60,23 @@ def subject(
             remedy="give another slice",
         )
     predict = predictor.predict_fn(image) if predictor else model
-    likely = _asked(predict, image)  # type: ignore[arg-type]  # a Predictor is no Predict, and was replaced
-    names = predictor.bundle.classes if predictor else tuple(classes) or tuple(map(str, range(len(likely))))
-    if len(names) != len(likely):
+    probabilities = _probabilities(predict, image)  # type: ignore[arg-type]  # a Predictor was replaced
+    names = predictor.bundle.classes if predictor else tuple(classes) or tuple(map(str, range(len(probabilities))))
+    if len(names) != len(probabilities):
         raise RequestError(
             code="shape_mismatch",
-            rule=f"classes must name each of the {len(likely)} probabilities",
+            rule=f"classes must name each of the {len(probabilities)} probabilities",
             got=f"got {len(names)} names",
             remedy="name all",
         )
-    target = int(likely.argmax()) if label is None else class_index(label, names)
+    target = int(probabilities.argmax()) if label is None else class_index(label, names)
     prepared = predictor.probabilities if predictor else None
-    return ExplainedSlice(image, predict, target, names[target], float(likely[target]), frame, predictor, prepared)  # type: ignore[arg-type]
+    probability = float(probabilities[target])
+    return ExplainedSlice(image, predict, target, names[target], probability, frame, predictor, prepared)  # type: ignore[arg-type]
 
 
 def reuse_output(predictor: Predictor, known: NDArray[np.uint8], output: NetworkOutput) -> Predictor:
-    """Return a predictor that does not run the network again on one prepared slice (H, H) whose output is known."""
+    """Return a predictor that reuses the ``output`` of one prepared slice (H, H) instead of running the network."""
 
     def runtime(prepared: NDArray[np.uint8]) -> NetworkOutput:
         return output if len(prepared) == 1 and np.array_equal(prepared[0], known) else predictor.run_network(prepared)
@@ -84,9 +85,9 @@ def reuse_output(predictor: Predictor, known: NDArray[np.uint8], output: Network
 
 
 def watched(predictor: Predictor, watch: Callable[[int], None]) -> Predictor:
-    """Return a predictor that calls ``watch`` with the number of slices so far before each run of the network.
+    """Return a predictor that calls ``watch`` with the number of slices done before each run of the network.
 
-    What ``watch`` raises ends the work: so an explanation is cancelled.
+    An exception from ``watch`` cancels the explanation.
     """
     done = 0
 
@@ -101,13 +102,13 @@ def watched(predictor: Predictor, watch: Callable[[int], None]) -> Predictor:
 
 
 def onto_slice(heat: Heat, box: Box, shape: tuple[int, int], *, smooth: bool = True) -> Heat:
-    """Return heat (h, w) of what lies in ``box`` on the pixels of a slice of ``shape``, 0 outside the box.
+    """Map heat (h, w) of the crop ``box`` to the pixels of a slice of ``shape``, 0 outside the box.
 
-    The inverse of cropping and resizing: interpolated linearly, or each cell as it is without ``smooth``; what the box
-    holds beyond the picture is dropped.
+    The inverse of cropping and resizing, with linear interpolation if ``smooth``, else nearest neighbour; parts of the
+    box outside the picture are dropped.
     """
-    how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
-    large = cv2.resize(np.asarray(heat, np.float32), (box.width, box.height), interpolation=how)
+    interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
+    large = cv2.resize(np.asarray(heat, np.float32), (box.width, box.height), interpolation=interpolation)
     out = np.zeros(shape, np.float32)
     top, left = max(box.top, 0), max(box.left, 0)
     bottom, right = min(box.top + box.height, shape[0]), min(box.left + box.width, shape[1])
@@ -115,20 +116,21 @@ def onto_slice(heat: Heat, box: Box, shape: tuple[int, int], *, smooth: bool = T
     return out
 
 
-def _asked(predict: Callable[[Heat], Heat], image: Slice) -> Heat:
-    likely = np.asarray(predict(image.pixels[None]))
-    if likely.ndim != 2 or len(likely) != 1 or not np.isfinite(likely).all() or abs(float(likely.sum()) - 1) > 1e-3:
+def _probabilities(predict: Callable[[Heat], Heat], image: Slice) -> Heat:
+    """Return the probabilities (K,) float32 of a slice; raises RequestError if ``predict`` returns anything else."""
+    rows = np.asarray(predict(image.pixels[None]))
+    if rows.ndim != 2 or len(rows) != 1 or not np.isfinite(rows).all() or abs(float(rows.sum()) - 1) > 1e-3:
         raise RequestError(
             code="not_probabilities",
             rule="a model to explain must return probabilities (N, K) that sum to 1 for pixels (N, H, W)",
-            got=f"got {likely.shape} with the sum {float(likely.sum()):.3f} for one slice",
-            remedy="wrap it",
+            got=f"got {rows.shape} with the sum {float(rows.sum()):.3f} for one slice",
+            remedy="wrap the model",
         )
-    return np.asarray(likely[0], np.float32)
+    return np.asarray(rows[0], np.float32)
 
 
 def class_index(label: str, names: Sequence[str]) -> int:
-    """Return the place of a class among those of a model; raises RequestError with a suggestion where it has none."""
+    """Return the index of a class of a model; raises RequestError with a suggestion if it is unknown."""
     if label not in names:
         raise RequestError(
             code="class_unknown",

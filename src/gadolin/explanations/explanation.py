@@ -1,4 +1,4 @@
-"""What an explanation is: heat on the pixels of a slice, for one class, by one method."""
+"""An explanation: a heat map on the pixels of a slice, for one class, by one method."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["Explanation"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """Why a model gives a class its probability, according to ``method``.
+    """The heat map of ``method`` for the probability of a class.
 
     ``heat`` (H, W) float32 is on the pixels of the slice: above 0 is evidence for ``label``, below 0 against it; units
-    differ between methods. ``probability`` in [0, 1] is the model's for that class. ``samples`` is how often the model
-    was evaluated, ``settings`` what else decides the map: the same ones give the same map. ``image`` is the slice.
+    differ between methods. ``probability`` in [0, 1] is the model's for that class, ``samples`` the number of model
+    evaluations. The same ``settings`` give the same map. ``image`` is the slice.
     """
 
     method: str
@@ -36,10 +36,10 @@ class Explanation:
     image: Slice
 
     def save(self, path: Path | str) -> None:
-        """Write the heat over its slice as a PNG picture, or the heat alone where ``path`` ends in .npy.
+        """Write the heat over its slice as PNG, or the heat alone if ``path`` ends in .npy.
 
-        Raises RequestError for another ending, MissingExtraError where the extra ``explain`` is not installed,
-        OutputError where the file cannot be written.
+        Raises RequestError for another extension, MissingExtraError if the extra ``explain`` is not installed,
+        OutputError if the file cannot be written.
         """
         path = Path(path)
         if path.suffix.lower() == ".npy":
@@ -51,13 +51,13 @@ class Explanation:
         else:
             raise RequestError(
                 code="output_format_unknown",
-                rule="an explanation is saved as .png or .npy",
+                rule="an explanation must be saved as .png or .npy",
                 got=f"got {path.name}",
-                remedy="change the ending",
+                remedy="change the extension",
             )
 
     def as_png(self) -> bytes:
-        """Return the heat over its slice as PNG; raises MissingExtraError where the extra is not installed."""
+        """Return the heat over its slice as PNG; raises MissingExtraError if the extra is not installed."""
         try:
             from gadolin.explanations.overlays import overlay
         except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What can be chosen about an explanation."""
+"""Options of the explanation methods."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Options"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``samples``: how often the model is asked, at most, by the methods that ask it; ``seed`` of what they draw.
+    """Options of perturbation methods such as LIME and SHAP.
 
-    ``pieces``: about how many superpixels the head is cut into; ``grids``: in how many ways it is cut at most, which
-    share the samples and of whose maps the mean is taken; ``fill``: what is seen in place of a piece that is taken
-    away, "blur", "mean" or "inpaint".
+    ``samples``: largest number of model evaluations; ``seed``: of random choices; ``pieces``: approximate number of
+    superpixels of the head; ``grids``: largest number of different segmentations, which share the samples and whose
+    maps are averaged; ``fill``: replacement for removed superpixels, "blur", "mean" or "inpaint".
     """
 
     samples: int = 1000
@@ -25,18 +25,18 @@ class Options:
     grids: int = 4
 
     def __post_init__(self) -> None:
-        """Refuse values that no map can be made with."""
+        """Refuse values out of range."""
         if self.samples < 2:
             raise RequestError(
                 code="samples_out_of_range",
-                rule="a map is made from 2 samples or more",
+                rule="a map needs 2 samples or more",
                 got=f"got {self.samples}",
                 remedy="1000 is the usual choice",
             )
         if not 1 <= self.grids <= 64:
             raise RequestError(
                 code="grids_out_of_range",
-                rule="a head is cut in 1 to 64 ways",
+                rule="grids must be 1 to 64",
                 got=f"got {self.grids}",
                 remedy="4 is the usual choice",
             )

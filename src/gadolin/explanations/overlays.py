@@ -1,4 +1,4 @@
-"""Heat over the slice that it explains, with its colour bar, as PNG bytes; several methods side by side in a panel."""
+"""Overlays of heat maps on their slice, with colour bars, as PNG; several methods side by side in a panel."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _DPI = 140
 
 
 def overlay(image: Slice, explanation: Explanation, *, declined: str | None = None) -> bytes:
-    """Draw one explanation over its slice; red speaks for the class, blue against it; see :func:`panel`."""
+    """Draw one explanation over its slice; red is evidence for the class, blue against it; see :func:`panel`."""
     return panel(image, [explanation], declined=declined)
 
 
 def panel(image: Slice, explanations: Sequence[Explanation], *, declined: str | None = None) -> bytes:
-    """Draw the slice and each explanation of it side by side, each with a colour bar of its own units.
+    """Draw the slice and each explanation of it side by side, each with a colour bar.
 
-    ``declined`` is why the model gives no answer for this slice, where it gives none; it stands above.
+    ``declined`` is the reason why the model abstains, if it does; it is the title of the panel.
     """
     count = len(explanations) + 1
     columns = min(count, _COLUMNS)
@@ -51,7 +51,7 @@ def panel(image: Slice, explanations: Sequence[Explanation], *, declined: str | 
     for place in axes:
         place.set_axis_off()
     if declined:
-        figure.suptitle(f"the model gives no answer here: {declined}", fontsize=9)
+        figure.suptitle(f"the model abstains: {declined}", fontsize=9)
     figure.text(0.5, 0.0, NOTICE, ha="center", va="bottom", fontsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
@@ -63,8 +63,8 @@ def _draw(axes: Axes, grey: np.ndarray[Any, Any], one: Explanation) -> None:
     colours = _scale(one).to_rgba(one.heat)
     share = (_OPACITY * np.sqrt(strength))[..., None]
     axes.imshow(grey[..., None] * (1 - share) + colours[..., :3] * share)
-    nothing = "" if one.heat.any() else ", shows nothing"
-    axes.set_title(f"{one.method}: {one.label}, p = {one.probability:.2f}{nothing}", fontsize=9)
+    zero = "" if one.heat.any() else ", zero everywhere"
+    axes.set_title(f"{one.method}: {one.label}, p = {one.probability:.2f}{zero}", fontsize=9)
 
 
 def _scale(one: Explanation) -> ScalarMappable:
@@ -73,7 +73,7 @@ def _scale(one: Explanation) -> ScalarMappable:
 
 
 def _grey(image: Slice) -> np.ndarray[Any, Any]:
-    """Return the slice in [0, 1], in its own window where it has one."""
+    """Return the slice in [0, 1], in its display window if it has one."""
     if image.window:
         centre, width = image.window
         low, high = centre - width / 2, centre + width / 2

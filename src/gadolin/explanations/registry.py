@@ -1,4 +1,4 @@
-"""The methods: one line each. Where a method lives is imported when it is first used."""
+"""The explanation methods, one line each. The module of a method is imported at its first use."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gadolin.registry import Registry
 __all__ = ["METHODS", "Explain", "Method", "method", "methods"]
 
 Explain = Callable[[ExplainedSlice, Options], tuple[Heat, int]]
-"""From a question and its options to heat (H, W) float32 on the pixels of the slice, and the number of samples.
+"""From a slice and options to heat (H, W) float32 on the pixels of the slice, and the number of model evaluations.
 
-Heat above 0 supports the class of the question, below 0 it contradicts it. The same arguments give the same heat.
+Heat above 0 is evidence for the class, below 0 against it. The same arguments give the same heat.
 """
 
 
@@ -24,10 +24,10 @@ Heat above 0 supports the class of the question, below 0 it contradicts it. The 
 class Method:
     """A method that explains a prediction.
 
-    ``explain`` is the function, or its address "module:attribute", from which it is imported when it is first used.
-    ``torch``: it needs torch and the folder of a run. ``often``: it runs the model many times for a slice.
-    ``marked`` is the share of a map's maximum, in [0, 1], above which a pixel counts as marked when explanations are
-    scored (``iou``).
+    ``explain`` is the function, or its address "module:attribute", which is imported at the first use.
+    ``torch``: it needs torch and a run folder. ``often``: it runs the model many times for a slice.
+    ``marked`` is the fraction of a map's maximum, in [0, 1], above which a pixel counts as marked for the score
+    ``iou``.
     """
 
     explain: Explain | str
@@ -36,7 +36,7 @@ class Method:
     marked: float = 0.5
 
     def load(self) -> Explain:
-        """Return the function; raises ImportError where its module cannot be imported."""
+        """Return the function; raises ImportError if its module cannot be imported."""
         if not isinstance(self.explain, str):
             return self.explain
         module, _, name = self.explain.partition(":")
@@ -67,14 +67,14 @@ METHODS: Registry[Method] = Registry(
         "shap": Method(f"{_HERE}.perturbation:shap", often=True, marked=0.8),
     },
 )
-"""Every method by its name."""
+"""The methods by name."""
 
 
 def method(name: str) -> Method:
-    """Return a method by name; raises RequestError with a suggestion where there is none."""
+    """Return a method by name; raises RequestError with a suggestion if it is unknown."""
     return METHODS.get(name)
 
 
 def methods() -> tuple[str, ...]:
-    """Return the names of the methods, those of plug-ins after Gadolin's own."""
+    """Return the names of the methods, Gadolin's first, then those of plug-ins."""
     return METHODS.names()

@@ -1,4 +1,4 @@
-"""How far an explanation can be trusted: what its method scored on slices with outlines, as the bundle keeps it."""
+"""How reliable an explanation is: the scores of its method on slices with outlines, as stored in the bundle."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["SCORES_FILE", "nothing", "told", "trust"]
 
 SCORES_FILE = "explanations.json"
 FEW = 10
-"""Slices below which a share says little; of a size of lesions it is then not told."""
+"""Number of slices below which a rate is uncertain; for a lesion size it is then omitted."""
 
 
 def told(bundle: Bundle, one: Explanation) -> dict[str, Any]:
-    """Return what JSON says of an explanation beside its heat; the hottest place is null where heat is 0 everywhere."""
-    row, column = (int(place) for place in np.unravel_index(one.heat.argmax(), one.heat.shape))
+    """Return the JSON fields of an explanation without its heat; ``hottest`` is null if heat is 0 everywhere."""
+    row, column = (int(index) for index in np.unravel_index(one.heat.argmax(), one.heat.shape))
     return {
         "method": one.method,
         "class": one.label,
@@ -33,38 +33,40 @@ def told(bundle: Bundle, one: Explanation) -> dict[str, Any]:
 
 
 def nothing(method: str, label: str) -> str:
-    """Return what stands in place of :func:`trust` for a map that is 0 everywhere."""
-    said = f"{method} shows nothing here: no place of this slice speaks for or against {label} by itself."
-    return f"{said} Such a class is named where little speaks for the others." if method == "evidence" else said
+    """Return the sentence that replaces :func:`trust` for a map that is 0 everywhere."""
+    text = f"The {method} map is zero everywhere: no region of this slice is evidence for or against {label}."
+    return (
+        f"{text} This class is predicted if there is little evidence for the others." if method == "evidence" else text
+    )
 
 
 def trust(bundle: Bundle, method: str, label: str) -> str:
-    """Return one sentence on how often a method's hottest pixel lay in the lesion for slices named ``label``.
+    """Return one sentence on how often a method's hottest pixel was in the lesion, on slices predicted as ``label``.
 
-    Sizes of lesions are told apart where enough slices were scored; that of the lesion at hand nobody knows.
+    Rates by lesion size are added if enough slices were scored; the size of the lesion in the given slice is unknown.
     """
     scores = _scores(bundle.folder)
     found = scores.get("methods", {}).get(method, {}).get(label)
     if not found:
         return (
-            f"How often {method} points at the lesion of a slice named {label} was not measured for this model; "
+            f"The reliability of {method} on slices predicted as {label} was not measured for this model; "
             "gadolin score-explanations measures it."
         )
     prior = scores["methods"].get("centre", {}).get(label)
     few = " (too few to be sure)" if found["n"] < FEW else ""
-    said = (
-        f"On {found['n']} outlined slices named {label}{few}, the hottest pixel of {method} lay in the lesion in "
-        f"{100 * found['pointing']:.0f} %{_by_size(found.get('sizes', {}))}"
+    text = (
+        f"On {found['n']} outlined slices predicted as {label}{few}, the hottest pixel of {method} was in the lesion "
+        f"in {100 * found['pointing']:.0f} %{_by_size(found.get('sizes', {}))}"
     )
     if prior is None:
-        return f"{said}."
-    than = f"the middle of the head does in {100 * prior['pointing']:.0f} %"
-    return f"{said}; {than}{': do not trust it' if found['pointing'] <= prior['pointing'] else ''}."
+        return f"{text}."
+    baseline = f"the centre of the head was in {100 * prior['pointing']:.0f} %"
+    return f"{text}; {baseline}{': do not trust it' if found['pointing'] <= prior['pointing'] else ''}."
 
 
 def _by_size(sizes: dict[str, dict[str, float]]) -> str:
-    told = [f"{size} {100 * one['pointing']:.0f} %" for size, one in sizes.items() if one["n"] >= FEW]
-    return f" ({', '.join(told)})" if len(told) > 1 else ""
+    parts = [f"{size} {100 * one['pointing']:.0f} %" for size, one in sizes.items() if one["n"] >= FEW]
+    return f" ({', '.join(parts)})" if len(parts) > 1 else ""
 
 
 def _scores(folder: Path) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Files on disk: written whole or not at all, folders walked, archives unpacked within bounds."""
+"""Files on disk: atomic writes, folder walks, and archives unpacked within limits."""

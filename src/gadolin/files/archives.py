@@ -1,4 +1,4 @@
-"""ZIP archives from untrusted sources, unpacked within bounds."""
+"""ZIP archives from untrusted sources, unpacked within limits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from gadolin.errors import DamagedFileError, GadolinError, ReadError, TooLargeEr
 __all__ = ["Bounds", "check_contents", "content_of", "open_archive"]
 
 _CHUNK = 1 << 20
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others take memory before they tell how much
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others allocate memory of unknown size
 _ENCRYPTED = 1
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, OSError, EOFError, ValueError, IndexError)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What an archive may hold at most; ``ratio`` is unpacked to packed bytes of one file."""
+    """Limits of an archive; ``ratio`` is unpacked over packed bytes of one file."""
 
     files: int = 5_000
     file_bytes: int = 64 << 20
@@ -35,7 +35,7 @@ class Bounds:
 
 @contextmanager
 def open_archive(file: Path | BinaryIO) -> Iterator[zipfile.ZipFile]:
-    """Open an archive for the block; DamagedFileError where it, or what is read of it in the block, is not whole."""
+    """Open an archive for the block; raises DamagedFileError if it, or a member read in the block, is damaged."""
     try:
         with zipfile.ZipFile(file) as archive:
             yield archive
@@ -44,16 +44,16 @@ def open_archive(file: Path | BinaryIO) -> Iterator[zipfile.ZipFile]:
     except _DAMAGE as error:
         raise DamagedFileError(
             code="archive_damaged",
-            rule="an archive must be whole",
+            rule="an archive must be intact",
             got=f"this one is not ({str(error)[:60]})",
             remedy="pack it again",
         ) from error
 
 
 def check_contents(members: Sequence[zipfile.ZipInfo], bounds: Bounds) -> None:
-    """Raise ReadError unless the files are as few and small as ``bounds`` say, plain, and inside the archive's folder.
+    """Raise ReadError unless the files respect ``bounds``, are regular, and stay inside the archive's folder.
 
-    This believes the table of contents; ``content_of`` counts what comes out.
+    This trusts the table of contents; ``content_of`` counts the unpacked bytes.
     """
     if len(members) > bounds.files:
         raise _too_large(rule=f"an archive may hold {bounds.files:,} files", got=f"this one holds {len(members):,}")
@@ -70,10 +70,11 @@ def check_contents(members: Sequence[zipfile.ZipInfo], bounds: Bounds) -> None:
 
 
 def content_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> Iterator[bytes]:
-    """Yield what a member holds, in pieces of 1 MiB at most.
+    """Yield the content of a member, in pieces of 1 MiB at most.
 
-    Raises TooLargeError before more than ``most`` bytes come out, whatever the header says; ReadError for an encrypted
-    member or another packing than deflate; what zipfile raises, for ``open_archive``, where it is damaged.
+    Raises TooLargeError before yielding more than ``most`` bytes, even if the header declares fewer; ReadError for an
+    encrypted member or a method other than store and deflate; exceptions of zipfile, which ``open_archive`` converts,
+    for damage.
     """
     if member.compress_type not in _METHODS or member.flag_bits & _ENCRYPTED:
         raise ReadError(
@@ -87,10 +88,10 @@ def content_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> 
         while piece := file.read(_CHUNK):
             size += len(piece)
             if size > most:
-                raise _too_large(rule=f"what is unpacked may hold {most:,} bytes", got="there is more")
+                raise _too_large(rule=f"the unpacked content may hold {most:,} bytes", got="it holds more")
             yield piece
     if size != member.file_size:
-        msg = f"{member.filename!r} has another size than its header says"
+        msg = f"{member.filename!r} has another size than its header declares"
         raise zipfile.BadZipFile(msg)
 
 
@@ -99,7 +100,7 @@ def _check_path(member: zipfile.ZipInfo) -> None:
     if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or ":" in name:
         raise _unsafe(rule="an archive may only hold paths inside its folder", got=f"this one has {name!r}")
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise _unsafe(rule="an archive may only hold plain files", got=f"{name!r} is a link or a device")
+        raise _unsafe(rule="an archive may only hold regular files", got=f"{name!r} is a link or a device")
 
 
 def _check_size(member: zipfile.ZipInfo, bounds: Bounds) -> None:
@@ -114,7 +115,7 @@ def _check_size(member: zipfile.ZipInfo, bounds: Bounds) -> None:
 
 
 def _too_large(*, rule: str, got: str) -> TooLargeError:
-    return TooLargeError(code="unpacks_too_large", rule=rule, got=got, remedy="take fewer or smaller files")
+    return TooLargeError(code="unpacks_too_large", rule=rule, got=got, remedy="use fewer or smaller files")
 
 
 def _unsafe(*, rule: str, got: str) -> ReadError:

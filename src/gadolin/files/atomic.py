@@ -1,4 +1,4 @@
-"""Files that are either wholly there or not there at all."""
+"""Atomic writes: a file is either complete or absent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 LOCK = ".lock"
-_UMASK = os.umask(0o077)  # can be read only by setting it, which is safe while modules are loaded
+_UMASK = os.umask(0o077)  # readable only by setting it, which is safe during import
 os.umask(_UMASK)
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(\.[^.]+)?")
 
@@ -38,7 +38,7 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(\.[^.]+)?")
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it there when the block succeeds, delete it otherwise.
 
-    Raises OutputError where the folder cannot be written or the disk is full.
+    Raises OutputError if the folder cannot be written or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,29 +61,29 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` whole or not at all."""
+    """Write ``content`` to ``path`` atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write ``content`` to ``path`` as UTF-8, whole or not at all."""
+    """Write ``content`` to ``path`` as UTF-8, atomically."""
     write_bytes(path, content.encode())
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write ``content`` to ``path`` as indented JSON, whole or not at all.
+    """Write ``content`` to ``path`` as indented JSON, atomically.
 
-    Bytes of a file name that are no text are written as JSON's escapes.
+    Undecodable bytes of file names are written as JSON escapes.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def require_fresh(folder: Path, remedy: str = "choose another folder or empty this one") -> None:
-    """Make ``folder``; raise DataError if it holds anything already, OutputError if it cannot be written.
+    """Create ``folder``; raise DataError if it is not empty, OutputError if it cannot be written.
 
-    What a killed process left behind counts as nothing.
+    Leftovers of a killed process are ignored.
     """
     if folder.is_file() or (folder.is_dir() and not all(is_leftover(path) for path in folder.iterdir())):
         raise DataError(
@@ -101,11 +101,11 @@ def require_fresh(folder: Path, remedy: str = "choose another folder or empty th
 
 
 def require_new_file(path: Path) -> None:
-    """Raise RequestError where ``path`` exists already, OutputError where it could not be made; leave nothing."""
+    """Raise RequestError if ``path`` exists, OutputError if it could not be created; create nothing."""
     if path.exists():
         raise RequestError(
             code="output_exists",
-            rule="the result is written to a new file",
+            rule="the result must go to a new file",
             got=f"{path} exists",
             remedy="remove it or choose another --out",
         )
@@ -113,19 +113,19 @@ def require_new_file(path: Path) -> None:
 
 
 def require_file(path: Path) -> None:
-    """Raise RequestError where ``path`` is a folder, OutputError where it could not be made; a file may be replaced."""
+    """Raise RequestError if ``path`` is a folder, OutputError if it could not be created; a file may be replaced."""
     if path.is_dir():
         raise RequestError(
             code="output_is_a_folder",
             rule="the result must be a file",
             got=f"{path} is a folder",
-            remedy="give the path of a file in it",
+            remedy="pass the path of a file in it",
         )
     require_writable(path)
 
 
 def require_writable(path: Path) -> None:
-    """Raise OutputError where the file ``path`` could not be made, before the work on it is done; leave nothing."""
+    """Raise OutputError if ``path`` could not be created, before the work starts; create nothing."""
     try:
         folder = next(one for one in path.absolute().parents if one.exists())
         with tempfile.TemporaryFile(dir=folder):
@@ -135,14 +135,14 @@ def require_writable(path: Path) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """Tell whether ``path`` is what a killed process leaves behind: a lock, or a temporary file of ``replacing``."""
+    """Return whether ``path`` is a leftover of a killed process: a lock, or a temporary file of ``replacing``."""
     return path.name == LOCK or (_TEMPORARY.fullmatch(path.name) is not None and path.is_file())
 
 
 def clear_leftovers(folder: Path, *, older_seconds: float = 0.0) -> None:
-    """Delete the temporary files of killed processes in ``folder`` that nobody wrote to for ``older_seconds``.
+    """Delete the temporary files of killed processes in ``folder`` that are older than ``older_seconds``.
 
-    With 0 all go, which is right only where no other process can be writing. What cannot be deleted stays.
+    0 deletes all, which is safe only if no other process can be writing. Files that cannot be deleted stay.
     """
     before = time.time() - older_seconds
     with suppress(OSError):
@@ -153,10 +153,10 @@ def clear_leftovers(folder: Path, *, older_seconds: float = 0.0) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
-    """Return the error that says why ``path`` cannot be written and what to do."""
+    """Return the error for a ``path`` that cannot be written."""
     why = error.strerror or str(error)
     return OutputError(
         code="unwritable",
         rule=f"cannot write {path}: {why}",
-        remedy="free space or choose a folder that you may write to",
+        remedy="free space or choose a writable folder",
     )

@@ -1,4 +1,4 @@
-"""The one walk over folders: every readable file, and the reason why each other entry was skipped."""
+"""Folder walk: every readable file, and the reason why each other entry was skipped."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _HOUSEKEEPING = {
 }  # fmt: skip
 """Files and folders of file servers and desktops, in lower case."""
 _HOUSEKEEPING_TOO = re.compile(r"found\.\d{3}|network recycle bin \d+|.*@syno(resource|eastream)")
-_STREAMS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")  # what a shell puts in the place of a file
+_STREAMS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")  # pipes that a shell passes as files
 
 Identity = tuple[int, int] | str
 
@@ -51,7 +51,7 @@ class Listing:
 
     @property
     def all_folders(self) -> tuple[Path, ...]:
-        """The folders, linked ones among them, in order."""
+        """All folders including linked ones, sorted."""
         return tuple(sorted((*self.folders, *self.linked)))
 
 
@@ -70,9 +70,9 @@ class Walk:
 
 @dataclass(slots=True)
 class Walker:
-    """Walks several folders of one data set; each is entered once, however many links lead to it.
+    """Walks several folders of one data set, entering each once even if several links lead to it.
 
-    ``failures`` grows with every folder that is entered.
+    ``failures`` collects the errors of all folders entered.
     """
 
     failures: list[Failure] = field(default_factory=list)
@@ -81,14 +81,14 @@ class Walker:
     _entered: dict[Identity, Path] = field(default_factory=dict)
 
     def again(self, inner: Path) -> Walker:
-        """Return a walker for a second walk of ``inner`` that enters no folder which this one entered outside it."""
+        """Return a walker for a second walk of ``inner`` that skips folders this one entered outside of it."""
         return Walker(_entered={key: path for key, path in self._entered.items() if not path.is_relative_to(inner)})
 
     def left_out(self) -> list[Failure]:
         """Return the entries skipped so far; housekeeping folders are listed file by file, except through links."""
         while self._housekeeping:
             path, is_folder = self._housekeeping.pop()
-            error = _why_kept(path.name)
+            error = _skip_reason(path.name)
             self._aside += [Failure(each, error) for each in self._inside(str(path), is_folder=is_folder)]
         return self._aside
 
@@ -110,15 +110,15 @@ class Walker:
         return Listing(tuple(files), tuple(folders), tuple(linked))
 
     def files(self, *folders: Path) -> list[list[Path]]:
-        """Return for each folder the files below it, in order.
+        """Return for each folder the files below it, sorted.
 
-        What can be reached without a link is entered first, so that a link takes no folder out of its place.
+        Folders reachable without a link are entered first, so that each keeps its real path.
         """
         found: list[list[tuple[Path, ...]]] = [[] for _ in folders]
         waiting: deque[tuple[int, Path]] = deque()
         links: deque[tuple[int, Path]] = deque()
         for number, folder in enumerate(folders):
-            (links if os.path.islink(folder) else waiting).append((number, folder))  # noqa: PTH114  # refuses no name
+            (links if os.path.islink(folder) else waiting).append((number, folder))  # noqa: PTH114  # accepts any name
         while waiting or links:
             number, folder = waiting.popleft() if waiting else links.popleft()
             inside = self.listing(folder)
@@ -174,9 +174,9 @@ class Walker:
 
 
 def walk(folder: Path) -> Walk:
-    """Return every file below ``folder``, links followed, and what was not taken.
+    """Return every file below ``folder``, following links, and the skipped entries.
 
-    A folder that is named itself is entered whatever it is called. Nothing is opened.
+    ``folder`` is entered even if its name is a housekeeping name. No file is opened.
     """
     walker = Walker()
     (files,) = walker.files(folder)
@@ -184,28 +184,28 @@ def walk(folder: Path) -> Walk:
 
 
 def is_housekeeping(name: str) -> bool:
-    """Return whether a file or folder belongs to a file server, a desktop or a tool: hidden ones, thumbnails."""
+    """Return whether a file or folder is hidden or created by a file server, desktop or tool."""
     plain = name.lower()
     return name.startswith(".") or plain in _HOUSEKEEPING or _HOUSEKEEPING_TOO.fullmatch(plain) is not None
 
 
 def housekeeping_in(name: str) -> DataError | None:
-    """Return why a relative path, with either slash, is housekeeping or leads through it, or None."""
+    """Return the reason if a relative path, with either slash, is or contains a housekeeping name, else None."""
     parts = (part for part in re.split(r"[/\\]", name) if part not in ("", ".", ".."))
-    return next((_why_kept(part) for part in parts if is_housekeeping(part)), None)
+    return next((_skip_reason(part) for part in parts if is_housekeeping(part)), None)
 
 
-def _why_kept(name: str) -> DataError:
+def _skip_reason(name: str) -> DataError:
     return _HIDDEN if name.startswith(".") and name.lower() not in _HOUSEKEEPING else _KEPT_HOUSE
 
 
 def special_file(path: str) -> ReadError | None:
-    """Return the error for a pipe, a socket or a device, which could block for ever; None for other files.
+    """Return the error for a pipe, a socket or a device, which could block forever; None for other files.
 
-    ``/dev/stdin`` and ``/dev/fd/63``, as shells pass them, end by themselves and are allowed.
+    Streams such as ``/dev/stdin`` and ``/dev/fd/63`` from shells are finite and allowed.
     """
     try:
-        kind = stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116  # of a name that pathlib may refuse
+        kind = stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116  # pathlib may refuse the name
     except (OSError, ValueError):
         return None  # opening the file will report it
     if kind in (stat.S_IFREG, stat.S_IFDIR) or path.startswith(_STREAMS):
@@ -220,10 +220,10 @@ def count_by_code(failures: Iterable[Failure]) -> dict[str, int]:
 
 
 def failures_json(errors: Iterable[Failure], left_out: Iterable[Failure]) -> dict[str, object]:
-    """Return the JSON fields that every command and the service have for files without a result.
+    """Return the JSON fields for files without a result, shared by all commands and the service.
 
-    ``errors`` are those that could not be entered, read or explained, ``left_out`` those left out without fault; each
-    is listed file by file, and counted by code.
+    ``errors`` could not be entered, read or explained, ``left_out`` were skipped on purpose; both are listed by file
+    and counted by code.
     """
     wrong, aside = list(errors), list(left_out)
     return {
@@ -235,7 +235,7 @@ def failures_json(errors: Iterable[Failure], left_out: Iterable[Failure]) -> dic
 
 
 def describe(what: str, failures: Sequence[Failure], *, shown: int = 3) -> list[str]:
-    """Return lines that count ``failures`` by reason, each reason with its first ``shown`` files."""
+    """Return lines that count ``failures`` by code, with the first ``shown`` files of each."""
     if not failures:
         return []
     counts = count_by_code(failures)
@@ -247,8 +247,8 @@ def describe(what: str, failures: Sequence[Failure], *, shown: int = 3) -> list[
 
 
 def _identity(folder: str) -> Identity:
-    """Return what a folder is known by, whatever leads to it; raises OSError or ValueError."""
-    facts = os.stat(folder)  # noqa: PTH116  # of a name that pathlib may refuse
+    """Return the identity of a folder, independent of links; raises OSError or ValueError."""
+    facts = os.stat(folder)  # noqa: PTH116  # pathlib may refuse the name
     return (facts.st_dev, facts.st_ino) if facts.st_ino else os.path.realpath(folder)
 
 
@@ -262,20 +262,20 @@ def _is_real_folder(entry: os.DirEntry[str]) -> bool:
 def _cannot_enter(error: Exception) -> ReadError:
     return ReadError(
         code="cannot_enter",
-        rule="every folder must be one that can be entered",
-        got=f"this one cannot ({_words(error)})",
+        rule="every folder must be accessible",
+        got=f"this one is not ({_words(error)})",
         remedy="check its permissions",
     )
 
 
 def _cannot_follow(path: Path, error: Exception) -> ReadError:
-    if not os.path.islink(path):  # noqa: PTH114  # of a name that pathlib may refuse
+    if not os.path.islink(path):  # noqa: PTH114  # pathlib may refuse the name
         return cannot_open(error)
     return ReadError(
         code="broken_link",
-        rule="a link must lead to a file or a folder",
-        got=f"this one leads nowhere ({_words(error)})",
-        remedy="fetch its target, or remove it",
+        rule="a link must point to a file or a folder",
+        got=f"this one is broken ({_words(error)})",
+        remedy="restore its target, or remove it",
     )
 
 
@@ -290,8 +290,8 @@ _KEPT_HOUSE = DataError(
     remedy="rename it if it is",
 )
 _SPECIAL = DataError(
-    code="special_file", rule="a slice must lie in a plain file", got="this is a pipe, a socket or a device"
+    code="special_file", rule="a slice must be in a regular file", got="this is a pipe, a socket or a device"
 )
 _ENTERED_BEFORE = DataError(
-    code="folder_entered_before", rule="a folder is entered once", got="this one is entered under another name too"
+    code="folder_entered_before", rule="a folder is entered once", got="this one was already entered under another name"
 )

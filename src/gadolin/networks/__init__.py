@@ -1,4 +1,4 @@
-"""The torch modules: what stands between prepared bytes and logits, features and evidence."""
+"""The torch modules: from prepared slices to logits, features and evidence."""
 
 from __future__ import annotations
 

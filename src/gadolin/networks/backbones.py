@@ -1,6 +1,6 @@
-"""Feature extractors: each turns (N, C, s, s) into maps of features, finest first.
+"""Feature extractors: each turns (N, C, s, s) into feature maps, finest first.
 
-``compact`` is Gadolin's own; every other name is one of timm's models, built with ``features_only``.
+``compact`` is Gadolin's own; every other name is a timm model, built with ``features_only``.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _HUB_NAMES = {"resnet50": _TV_RESNET50}
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A feature extractor and what it expects.
+    """A feature extractor and its properties.
 
     ``build`` takes a side s and returns an untrained module from normalised slices (N, C, s, s) float32 to a list of
     maps (N, F, h, w), finest first; ``features`` and ``strides`` are their channels and strides, ``stages`` the names
-    of the modules that make them. ``mean`` and ``std`` (C,) are the statistics of its ImageNet weights, ``hub_name`` is
-    the name of these weights on the hub, or None; ``levels`` are the indices of the maps among the outputs of timm's
-    model. ``fixed_size``: it takes slices of one side only.
+    of the modules that output them. ``mean`` and ``std`` (C,) are the statistics of its ImageNet weights, ``hub_name``
+    is the name of these weights on the hub, or None; ``levels`` are the indices of the maps among the outputs of the
+    timm model. ``fixed_size``: it accepts only one input size.
     """
 
     name: str
@@ -89,27 +89,28 @@ BACKBONES: Registry[Backbone] = Registry(
     },
     reserved=timm.is_model,
 )
-"""Gadolin's own and those of plug-ins; every other name is one of timm's."""
+"""Gadolin's own backbones and those of plug-ins; every other name is a timm model."""
 
 
 def backbones(pattern: str = "*") -> tuple[str, ...]:
     """Return the names of backbones that match a pattern such as "convnext*": BACKBONES, then timm's models, sorted.
 
-    A model that gives no feature maps, as some of older versions of timm, is refused by ``backbone``.
+    Some timm models give no feature maps; ``backbone`` rejects these.
     """
     return (*fnmatch.filter(BACKBONES.names(), pattern), *fnmatch.filter(sorted(timm.list_models()), pattern))
 
 
 def require_backbone(name: str) -> None:
-    """Raise RecipeError where no backbone has this name, PluginError where its plug-in is broken; builds nothing."""
+    """Raise RecipeError if no backbone has this name, PluginError if its plug-in is broken; builds nothing."""
     if not timm.is_model(name):
         BACKBONES.get(name)
 
 
 def backbone(name: str) -> Backbone:
-    """Return a backbone by name; raises RecipeError where there is none, or where it gives no maps of features.
+    """Return a backbone by name.
 
-    Raises PluginError where it is that of a plug-in which does not import or is no Backbone.
+    Raises RecipeError if it does not exist or gives no feature maps, PluginError if its plug-in cannot be imported or
+    is not a Backbone.
     """
     if name in BACKBONES.built_in:
         return BACKBONES.get(name)
@@ -129,7 +130,7 @@ def _of_timm(name: str) -> Backbone:
     except Exception as error:
         raise RecipeError(
             code="backbone_without_feature_maps",
-            rule="a backbone must give maps of features",
+            rule="a backbone must give feature maps",
             got=f"timm's {name} does not ({' '.join(str(error).split())[:160]})",
             remedy="choose one that timm builds with features_only, such as resnet18",
         ) from error
@@ -170,25 +171,25 @@ def _checked(kind: Backbone, side: int, make: Callable[[], Any]) -> nn.Module:
     except Exception as error:
         provider = BACKBONES.provider(kind.name) or "timm"
         raise _unfit(kind, side, f"{provider} raises {' '.join(str(error).split())[:160]}") from error
-    wanted = [
+    expected = [
         (count, side // stride, side // stride) for count, stride in zip(kind.features, kind.strides, strict=True)
     ]
-    if shapes != wanted:
-        raise _unfit(kind, side, f"it gives maps of {shapes}, not {wanted}")
+    if shapes != expected:
+        raise _unfit(kind, side, f"it gives maps of {shapes}, not {expected}")
     return body
 
 
 def _unfit(kind: Backbone, side: int, got: str) -> RecipeError:
     return RecipeError(
         code="backbone_without_feature_maps",
-        rule=f"network.backbone={kind.name} must give maps (N, F, h, w) of slices of {side} pixels",
+        rule=f"network.backbone={kind.name} must give feature maps (N, F, h, w) for slices of {side} pixels",
         got=got,
         remedy="choose another network.input_size, or another backbone such as resnet18",
     )
 
 
 def _levels(strides: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the last level of each stride from 4 to 32, or the last level if some of them are missing."""
+    """Return the last level of each stride from 4 to 32, or only the last level if a stride is missing."""
     places = {stride: level for level, stride in enumerate(strides)}
     if all(stride in places for stride in DECODER_STRIDES):
         return tuple(places[stride] for stride in DECODER_STRIDES)
@@ -206,7 +207,7 @@ def _hub_name(name: str, settings: PretrainedCfg) -> str | None:
 def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0) -> None:
     """Freeze the stem, the first ``stages`` of a backbone, and the first ``blocks`` of the next stage.
 
-    A stage ends with the module that makes a map; parameters are registered in the order in which they are used.
+    A stage ends with the module that outputs its map; parameters are registered in the order of use.
     """
     if not stages and not blocks:
         return
@@ -217,8 +218,8 @@ def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0)
     elif len(kind.stages) < STAGES or ends != sorted(set(ends)):
         raise RecipeError(
             code="backbone_cannot_freeze",
-            rule=f"network.freeze of 1 to {STAGES - 1} needs a backbone of {STAGES} stages that follow one another",
-            got=f"{kind.name} is not one",
+            rule=f"network.freeze of 1 to {STAGES - 1} needs a backbone of {STAGES} consecutive stages",
+            got=f"{kind.name} does not have them",
             remedy=f"set network.freeze to 0 or {STAGES} and network.freeze_blocks=0",
         )
     else:
@@ -229,16 +230,16 @@ def freeze_stages(body: nn.Module, kind: Backbone, stages: int, blocks: int = 0)
 
 
 def _last(names: list[str], stage: str) -> int:
-    """Return the place of the last parameter of a stage.
+    """Return the index of the last parameter of a stage, -1 if it has none.
 
-    In timm's feature lists dots become underscores; in its wrappers the names begin with ``model``.
+    timm's feature lists replace dots by underscores; its wrappers prefix the names with ``model``.
     """
     prefixes = tuple(f"{each}." for each in (stage, stage.replace(".", "_", 1), f"model.{stage}"))
     return max((place for place, name in enumerate(names) if name.startswith(prefixes)), default=-1)
 
 
 def _first_blocks(names: list[str], count: int) -> set[str]:
-    """Return the parameter names of the first ``count`` blocks of a stage: groups at the first level that differs."""
+    """Return the parameter names of the first ``count`` blocks of a stage: groups at the first differing level."""
     parts = [name.split(".") for name in names]
     depth = next(depth for depth in range(len(parts[0])) if len({part[depth] for part in parts}) > 1)
     blocks = list(dict.fromkeys(part[depth] for part in parts))[:count]

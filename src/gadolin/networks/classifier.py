@@ -1,4 +1,4 @@
-"""The whole network: door, backbone, head."""
+"""The whole network: input layer, backbone, head."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Classifier", "Output", "SequenceOutput", "build_classifier"]
 
 
 class Output(NamedTuple):
-    """What the network says: logits (N, K), pooled features (N, F), evidence (N, K, h, w); all float32."""
+    """Outputs of the network: logits (N, K), pooled features (N, F), evidence (N, K, h, w); all float32."""
 
     logits: Tensor
     features: Tensor
@@ -45,19 +45,19 @@ class Classifier(nn.Module):
         self.head = head
         self.sequence_head = sequence_head
         self.tap = nn.Identity()
-        self._folded: tuple[nn.Module, ...] = ()  # in a tuple, so that it is no part of the state
+        self._folded: tuple[nn.Module, ...] = ()  # a tuple keeps it out of the state dict
 
     @property
     def last_map(self) -> nn.Module:
-        """The module whose output is the last map of features, from which the classes are scored."""
+        """The module that outputs the last feature map, from which the classes are scored."""
         if isinstance(self.head, OutlineHead):
             return self.head.upwards[-1]
         return self.tap
 
     def fold(self) -> None:
-        """Compute faster in training mode where much is frozen; what is computed, learned and saved stays the same.
+        """Speed up training of a partly frozen backbone by folding frozen batch norms; outputs and state stay the same.
 
-        To be called again when other weights were loaded.
+        Call it again after loading weights.
         """
         frozen = any(not parameter.requires_grad for parameter in self.backbone.parameters())
         self._folded = (
@@ -67,16 +67,16 @@ class Classifier(nn.Module):
         )
 
     def classify(self, scaled: Tensor) -> Output | SequenceOutput:
-        """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], as augmentation leaves them."""
+        """Return the output for scaled slices (N, 1, s, s) float32 in [0, 1], after augmentation."""
         maps = self._maps(scaled)
         return self._with_sequence(Output(*self.head(*maps)), maps[-1])
 
     def classify_places(self, scaled: Tensor) -> tuple[Output | SequenceOutput, Tensor]:
-        """Return the output, and the scores of classes and background at each place (N, K + 1, h, w).
+        """Return the output, and the scores of classes and background at each location (N, K + 1, h, w).
 
         Only for a network with an ``OutlineHead``.
         """
-        assert isinstance(self.head, OutlineHead), "places are learned by an OutlineHead only"
+        assert isinstance(self.head, OutlineHead), "only an OutlineHead scores locations"
         maps = self._maps(scaled)
         features, places = self.head.look(*maps)
         return self._with_sequence(Output(*self.head.answer(features, places, maps[-1])), maps[-1]), places
@@ -88,7 +88,7 @@ class Classifier(nn.Module):
         return SequenceOutput(*output, self.sequence_head(pooled).float().softmax(dim=1))
 
     def _maps(self, scaled: Tensor) -> list[Tensor]:
-        """Return the backbone's maps at the levels that the head looks at."""
+        """Return the backbone's maps at the levels that the head uses."""
         normalised = self.input_layer.normalise(scaled)
         body = self._folded[0] if self._folded and self.training else self.backbone
         maps: list[Tensor] = body(normalised)
@@ -101,9 +101,10 @@ class Classifier(nn.Module):
 
 
 def build_classifier(config: Network, classes: int, sequences: int = 0) -> Classifier:
-    """Return an untrained classifier, frozen as the configuration says; it recognises ``sequences`` MRI sequences.
+    """Return an untrained classifier with the configured stages frozen and, if any, a head for ``sequences``.
 
-    Raises RecipeError where its backbone does not exist or does not fit the rest.
+    ``sequences`` is the number of MRI sequences that it recognises. Raises RecipeError if the backbone does not exist
+    or does not fit the head.
     """
     kind = backbone(config.backbone)
     channels = len(kind.mean)
@@ -129,9 +130,9 @@ def build_classifier(config: Network, classes: int, sequences: int = 0) -> Class
 
 
 def train_mode(network: Classifier) -> None:
-    """Put the network in training mode, but keep what is frozen of its backbone in inference mode, and fold it.
+    """Put the network in training mode, but keep frozen modules of its backbone in inference mode, and fold them.
 
-    A module is frozen where it has parameters and none of them is learned.
+    A module is frozen if it has parameters and none of them is trained.
     """
     network.train()
     for module in network.backbone.modules():

@@ -1,4 +1,4 @@
-"""The compact backbone: a ResNet-18 of half width, made for training from scratch on two cores."""
+"""The compact backbone: a ResNet-18 of half width, for training from scratch on two CPU cores."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BLOCKS = 2
 class CompactResNet(nn.Module):
     """One grey channel in, maps of ``WIDTHS`` channels at strides 4, 8, 16 and 32 out.
 
-    ResNet-18 (He et al. 2016) of half width, with two choices that make it quick on a CPU: a stem of two small
+    ResNet-18 (He et al. 2016) of half width, with two changes that speed it up on a CPU: a stem of two small
     convolutions (He et al. 2019) that leaves few channels at high resolution, and shortcuts that average before they
-    project. Forward and back it takes little more than half the time of the usual stem at the same width.
+    project. Forward and backward pass take little more than half the time of the usual stem at the same width.
     """
 
     def __init__(self) -> None:

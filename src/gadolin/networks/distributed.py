@@ -1,6 +1,6 @@
-"""Batch norm that several training processes share.
+"""Batch norm that is synchronised over several training processes.
 
-torch's own SyncBatchNorm refuses tensors on a CPU, so this one serves every device.
+torch's SyncBatchNorm rejects tensors on a CPU; this one works on every device.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ __all__ = ["GlobalBatchNorm2d", "GlobalBatchNormAct2d", "global_batch_norm"]
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm in training with the mean and variance over the slices of all processes, on any device."""
+    """Batch norm that trains with the mean and variance over the slices of all processes, on any device."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return normalised maps (n, C, h, w); every process must call this together."""
+        """Return normalised maps (n, C, h, w); all processes must call this together."""
         return _normalised(self, maps) if self.training else super().forward(maps)
 
 
 class GlobalBatchNormAct2d(BatchNormAct2d):
-    """The same for timm's batch norm that an activation follows."""
+    """The same for timm's batch norm with an activation."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return normalised and activated maps (n, C, h, w); every process must call this together."""
+        """Return normalised and activated maps (n, C, h, w); all processes must call this together."""
         if not self.training:
             return super().forward(maps)  # type: ignore[no-any-return, no-untyped-call]  # timm is untyped
         return self.act(self.drop(_normalised(self, maps)))  # type: ignore[no-any-return]
@@ -64,14 +64,14 @@ class _Normalise(torch.autograd.Function):
     def forward(
         ctx: Any, maps: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        own_variance, own_mean = torch.var_mean(maps.float(), dim=(0, 2, 3), correction=0)
-        own_count = own_mean.new_full((1,), maps.numel() // maps.shape[1])
-        own = torch.cat([own_mean, own_variance, own_count])
-        every = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(every, own)
-        together = torch.stack(every)
+        local_variance, local_mean = torch.var_mean(maps.float(), dim=(0, 2, 3), correction=0)
+        local_count = local_mean.new_full((1,), maps.numel() // maps.shape[1])
+        local = torch.cat([local_mean, local_variance, local_count])
+        gathered = [torch.empty_like(local) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(gathered, local)
+        rows = torch.stack(gathered)
         channels = maps.shape[1]
-        means, variances, counts = together[:, :channels], together[:, channels:-1], together[:, -1:]
+        means, variances, counts = rows[:, :channels], rows[:, channels:-1], rows[:, -1:]
         count = counts.sum()
         mean = (counts * means).sum(dim=0) / count
         variance = (counts * (variances + (means - mean) ** 2)).sum(dim=0) / count
@@ -86,26 +86,26 @@ class _Normalise(torch.autograd.Function):
         gradient = gradients[0].float()
         wide = (1, -1, 1, 1)
         normal = (maps.float() - mean.view(wide)) * scale.view(wide)
-        of_bias = gradient.sum(dim=(0, 2, 3))
-        of_weight = (gradient * normal).sum(dim=(0, 2, 3))
-        sums = torch.stack([of_bias, of_weight])
+        bias_gradient = gradient.sum(dim=(0, 2, 3))
+        weight_gradient = (gradient * normal).sum(dim=(0, 2, 3))
+        sums = torch.stack([bias_gradient, weight_gradient])
         distributed.all_reduce(sums)
         shift, slope = (sums / count).unbind(0)
-        of_maps = (gradient - shift.view(wide) - normal * slope.view(wide)) * (weight * scale).view(wide)
-        return of_maps.to(maps.dtype), of_weight, of_bias, None
+        maps_gradient = (gradient - shift.view(wide) - normal * slope.view(wide)) * (weight * scale).view(wide)
+        return maps_gradient.to(maps.dtype), weight_gradient, bias_gradient, None
 
 
 @contextmanager
 def global_batch_norm(network: nn.Module, world_size: int) -> Iterator[None]:
-    """Synchronise the batch norms of ``network`` over all processes while the block runs; nothing else changes."""
+    """Synchronise the batch norms of ``network`` over all processes inside the block."""
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)] if world_size > 1 else []
     before = [type(norm) for norm in norms]
     for kind in before:
         if kind not in _GLOBAL:
             raise RecipeError(
                 code="norm_not_synchronised",
-                rule="several processes train backbones with batch norms of torch or timm",
-                got=f"this one has a {kind.__name__}",
+                rule="training with several processes needs batch norms of torch or timm",
+                got=f"the backbone has a {kind.__name__}",
                 remedy="train with one process, or set another network.backbone",
             )
     for norm in norms:

@@ -1,4 +1,4 @@
-"""A frozen trunk in training: its convolutions and their batch norms do not change, so they are folded into one."""
+"""Fold frozen batch norms into their convolutions, to train a partly frozen backbone faster."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 __all__ = ["fuse_frozen_batchnorm"]
 
-_NORMS = (nn.BatchNorm2d, BatchNormAct2d)  # and no other kind, which may do more than normalise
+_NORMS = (nn.BatchNorm2d, BatchNormAct2d)  # not their subclasses, which may do more than normalise
 _TOLERANCE = 1e-3  # of the largest value of a map
 
 
 def fuse_frozen_batchnorm(body: nn.Module, *, channels: int, side: int) -> nn.Module:
-    """Return a network that computes what ``body`` does, with frozen batch norms folded into their convolutions.
+    """Return a network with the same output as ``body``, its frozen batch norms folded into their convolutions.
 
-    A frozen batch norm, in inference mode, follows its convolution directly (Jacob et al., "Quantization and Training
-    of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, 3.2). Modules that are trained are shared
-    with ``body``, so that training one trains the other; the frozen ones are copies. Both compute
-    the maps of one picture of ``channels`` and ``side``; if they differ, a norm does not follow its convolution, and
-    ``body`` is returned unchanged.
+    A frozen batch norm in inference mode can be folded if it directly follows its convolution (Jacob et al.,
+    "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, 3.2). Trained
+    modules are shared with ``body``, so that training one trains the other; frozen ones are copied. The maps of both
+    networks are compared on one picture of ``channels`` and ``side``; if they differ, a norm does not follow its
+    convolution, and ``body`` is returned unchanged.
     """
-    learned = [module for module in body.modules() if any(p.requires_grad for p in module.parameters(recurse=False))]
-    result: nn.Module = copy.deepcopy(body, {id(module): module for module in learned})
+    trained = [module for module in body.modules() if any(p.requires_grad for p in module.parameters(recurse=False))]
+    result: nn.Module = copy.deepcopy(body, {id(module): module for module in trained})
     for module in list(result.modules()):
         _fold_children(module)
     return result if _same(body, result, (1, channels, side, side)) else body
@@ -38,9 +38,9 @@ def _fold_children(module: nn.Module) -> None:
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and type(second) in _NORMS:
             if any(parameter.requires_grad for each in (first, second) for parameter in each.parameters()):
                 continue
-            folded_one = fuse_conv_bn_eval(first.eval(), second.eval())
-            folded_one.requires_grad_(False)
-            setattr(module, name, folded_one)
+            folded = fuse_conv_bn_eval(first.eval(), second.eval())
+            folded.requires_grad_(False)
+            setattr(module, name, folded)
             setattr(module, other, _after_norm(second))
 
 

@@ -1,4 +1,4 @@
-"""From a map of features to logits, pooled features, and the evidence for each class at each place."""
+"""Heads: from feature maps to logits, pooled features and an evidence map for each class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["DenseHead", "Head", "LinearHead", "OutlineHead"]
 
 
 class Head(nn.Module):
-    """What a head has: the backbone's levels that it looks at (-1 is the last map), and its number of classes."""
+    """Base class: the backbone levels that a head uses (-1 is the last map), and its number of classes."""
 
     levels: tuple[int, ...] = (-1,)
     classes: int
@@ -39,10 +39,10 @@ class LinearHead(Head):
 
 
 class DenseHead(Head):
-    """The founding head: average pooling, a dense layer with ReLU, dropout, the classes.
+    """The head of the original design: average pooling, a dense layer with ReLU, dropout, a linear layer.
 
-    It is not linear; its evidence weighs each feature by the exact gradient of the class at this slice
-    (Grad-CAM, Selvaraju et al. 2017, without its ReLU), written out so that it is part of the graph.
+    It is not linear: its evidence weights each feature by the exact gradient of the class logit at this slice
+    (Grad-CAM, Selvaraju et al. 2017, without its ReLU), computed explicitly so that it is part of the graph.
     """
 
     def __init__(self, features: int, classes: int, hidden: int, dropout: float) -> None:
@@ -63,23 +63,23 @@ class DenseHead(Head):
 
 
 class _Dropout(nn.Dropout):
-    """Dropout with a mask drawn in the order of the axes: channels-last maps lose the same elements as others."""
+    """Dropout with a mask drawn in axis order, so that channels-last maps lose the same elements as others."""
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return ``values`` (n, ...), with a share of them 0 in training."""
+        """Return ``values`` (n, ...), a fraction of them set to 0 in training."""
         if not self.training:
             return values
         return values * F.dropout(values.new_ones(values.shape), self.p, training=True)
 
 
 class OutlineHead(Head):
-    """Learns from outlines where the lesion is, and answers by that alone: for data whose manifest names outlines.
+    """Learns lesion locations from outlines and classifies by them alone; for data with outlines in the manifest.
 
-    A light decoder (Ronneberger et al. 2015) from the backbone's stride 32 back to 4 scores each place for every class
-    and for background. The evidence for a class is how far its score stands above that of the background, and the
-    logits are its soft maximum over all places (Pinheiro and Collobert 2015) plus a bias: the evidence is the
-    computation itself. A class without lesions (``lesion`` (K,) is 0 there, else 1) has no evidence and a logit that is
-    its bias: it is named where nothing speaks for the others, so that no look of a scanner can speak for it.
+    A light decoder (Ronneberger et al. 2015) from the backbone's stride 32 back to 4 scores each location for every
+    class and for background. The evidence for a class is its score minus that of the background, and its logit is the
+    soft maximum of the evidence over all locations (Pinheiro and Collobert 2015) plus a bias, so the evidence map is
+    the computation itself. A class without lesions (``lesion`` (K,) is 0 there, else 1) has no evidence, and its logit
+    is its bias: it is predicted if there is no evidence for the others, so no scanner's appearance can favour it.
     """
 
     levels = (-4, -3, -2, -1)
@@ -103,7 +103,7 @@ class OutlineHead(Head):
         self.register_buffer("lesion", torch.ones(classes))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        state_dict.setdefault(f"{prefix}lesion", self.lesion)  # weights from before it was known
+        state_dict.setdefault(f"{prefix}lesion", self.lesion)  # older weights lack it
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def look(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,16 +114,16 @@ class OutlineHead(Head):
         return features, self.linear(features)
 
     def answer(self, features: Tensor, places: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits (N, K), features (N, F) and evidence (N, K, h, w) from what ``look`` saw and the last map."""
-        places = places.to(self.bias.dtype)  # a sum over all places wants more than bfloat16
+        """Return logits (N, K), features (N, F), evidence (N, K, h, w) from the output of ``look`` and the last map."""
+        places = places.to(self.bias.dtype)  # bfloat16 is too coarse for a sum over all locations
         evidence = (places[:, :-1] - places[:, -1:]) * self.lesion.view(1, -1, 1, 1)
         softness = F.softplus(self.softness)
         soft = softness * (
             (evidence / softness).logsumexp(dim=(2, 3)) - math.log(evidence.shape[2] * evidence.shape[3])
         )
-        ill = 1 - places.softmax(dim=1)[:, -1:] + 0.02
-        looked = (features * ill).mean(dim=(2, 3)) / ill.mean(dim=(2, 3))
-        return soft * self.lesion + self.bias, torch.cat([looked, last.mean(dim=(2, 3))], dim=1), evidence
+        weight = 1 - places.softmax(dim=1)[:, -1:] + 0.02
+        pooled = (features * weight).mean(dim=(2, 3)) / weight.mean(dim=(2, 3))
+        return soft * self.lesion + self.bias, torch.cat([pooled, last.mean(dim=(2, 3))], dim=1), evidence
 
     def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (N, K), features (N, F) and evidence (N, K, h, w) of the maps at strides 4 to 32."""
@@ -131,7 +131,7 @@ class OutlineHead(Head):
 
 
 class _Upwards(nn.Module):
-    """One step of a decoder: the coarser map enlarged, beside the finer one, through a convolution."""
+    """One step of a decoder: upsample the coarser map, concatenate the finer one, convolve."""
 
     def __init__(self, coarse: int, fine: int, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The network's input_layer: prepared bytes in, the backbone's own scale and statistics out."""
+"""The network's input layer: scales prepared slices and normalises them for the backbone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InputLayer(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def scale(self, prepared: Tensor, size: int | None = None) -> Tensor:
-        """Return (N, 1, size, size) float32 in [0, 1] from prepared slices (N, H, H) uint8, by averaging areas."""
+        """Return (N, 1, size, size) float32 in [0, 1] from prepared slices (N, H, H) uint8, by area averaging."""
         pixels = prepared.to(self.mean.dtype) / 255
         size = size or self.size
         if size != pixels.shape[-1]:
@@ -33,7 +33,7 @@ class InputLayer(nn.Module):
         return pixels.unsqueeze(1)
 
     def normalise(self, scaled: Tensor) -> Tensor:
-        """Return (N, C, size, size): grey repeated over the backbone's C channels, less mean, over deviation."""
+        """Return (N, C, size, size): the grey channel, standardised for each of the backbone's C channels."""
         return (scaled - self.mean) / self.std
 
 

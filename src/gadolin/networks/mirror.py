@@ -1,4 +1,4 @@
-"""Mirror averaging, written into the graph so that every runtime does the same."""
+"""Mirror averaging as part of the graph, so that every runtime does the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["MirrorAverage"]
 
 
 class MirrorAverage(nn.Module):
-    """The mean of what a classifier says of a slice and of its left-right mirror image (evidence mirrored back)."""
+    """Averages the outputs for a slice and its left-right mirror image (evidence mirrored back)."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()

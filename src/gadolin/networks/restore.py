@@ -1,4 +1,4 @@
-"""A trained network from its run folder, for what needs gradients."""
+"""Restore a trained torch network from its run folder, for methods that need gradients."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _OTHER_FORMATS = ("recipe_format_newer", "recipe_format_older", "run_format_unkn
 def restored(bundle: Bundle) -> Classifier:
     """Return the classifier of a run's bundle with its weights, in inference mode; shared between callers.
 
-    Raises BundleError where the bundle is not in its run folder or has no weights, DataError or RecipeError where the
-    run is of another format.
+    Raises BundleError if the bundle is not in its run folder or has no weights, DataError or RecipeError if the run is
+    of another format.
     """
     return _restored(bundle.folder.resolve(), len(bundle.classes), len(bundle.sequence or ()), require_weights(bundle))
 
@@ -36,7 +36,7 @@ def _restored(folder: Path, classes: int, sequences: int, weights: Path) -> Clas
             raise
         raise BundleError(
             code="run_folder_needed",
-            rule=f"gradients need the run folder around {folder}",
+            rule=f"gradients need the run folder that contains {folder}",
             got=f"it cannot be used ({error})",
             remedy="use evidence, lime or shap",
         ) from error

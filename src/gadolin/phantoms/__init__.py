@@ -1,4 +1,4 @@
-"""Synthetic brain MRI slices with true outlines, drawn by rule: for the demo, the tests and the docs."""
+"""Phantoms: synthetic brain MRI slices with exact outlines, for the demo, the tests and the docs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs from patient to patient, drawn once and then only applied."""
+"""Random anatomy of a phantom patient, drawn once and used for all slices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gadolin.phantoms.canvas import Field
 __all__ = ["TEXTURE", "Anatomy", "around", "draw_anatomy", "periodic_noise"]
 
 TEXTURE: Final = 256
-_ROWS_ALONG: Final = 8  # of the noise, from the middle of a stack to its end
+_ROWS_ALONG: Final = 8  # rows of noise from the middle of a stack to its end
 
 _CONTRAST: Final[Mapping[str, float]] = {
     "air": 0.012, "skin": 0.46, "fat": 0.80, "bone": 0.06, "marrow": 0.24, "muscle": 0.33, "mucosa": 0.58,
@@ -40,7 +40,7 @@ class Anatomy:
     """One patient's head, without a lesion.
 
     ``tones`` maps a tissue to its brightness, about [0, 1]. ``folds`` has shape (2, 256, 256), float32,
-    periodic, mean 0: the pattern of the cortex and what it turns into between slices. ``grain`` is
+    periodic, mean 0: two cortex patterns that are blended along the stack. ``grain`` is
     (256, 256), float32, the same for smooth variation within a tissue. ``bend`` has shape (2, 2, 5, 5),
     float32, in head units: a coarse displacement and how it changes along the stack. The scales are around 1.
     """
@@ -79,11 +79,11 @@ def _envelope(cycles: tuple[float, float], width: float) -> Field:
 
 
 def around(x: Field, y: Field, grain: Field, *, row: int, along: float) -> Field:
-    """Return noise that changes slowly around the point where ``x`` and ``y`` are 0, and ``along`` the stack.
+    """Return noise that varies slowly with the angle around the origin of ``x`` and ``y``, and ``along`` the stack.
 
     ``x`` and ``y`` are regular grids (H, W); ``grain`` is (256, 256) periodic noise, of which ``row`` is
-    wrapped around in the middle of the stack, and other rows elsewhere. The result is (H, W) float32, worked out
-    coarsely: nobody looks at the point itself.
+    used in the middle of the stack, and nearby rows beside it. The result is (H, W) float32, computed at low
+    resolution, since the origin itself is not visible.
     """
     coarse = (slice(None, None, max(x.shape[0] // 32, 1)), slice(None, None, max(x.shape[1] // 32, 1)))
     angle = np.arctan2(y[coarse], x[coarse]) * np.float32(TEXTURE / (2 * np.pi))
@@ -96,9 +96,9 @@ def around(x: Field, y: Field, grain: Field, *, row: int, along: float) -> Field
 
 
 def draw_anatomy(rng: np.random.Generator, *, through_sella: bool) -> Anatomy:
-    """Draw a patient; ``through_sella`` moves a high axial stack down to where the pituitary gland lies.
+    """Draw a patient; ``through_sella`` moves a high axial stack down to the pituitary gland.
 
-    The same state of ``rng`` gives the same patient otherwise.
+    Otherwise the same state of ``rng`` gives the same patient.
     """
     plane, level = _PLANES[int(rng.choice(len(_PLANES), p=_PLANE_SHARES))]
     if through_sella and level == "high":

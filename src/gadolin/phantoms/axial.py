@@ -1,4 +1,4 @@
-"""Axial heads, nose upwards: one stack through the ventricles, one through the skull base."""
+"""Axial phantom heads, nose up: one stack through the ventricles, one through the skull base."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _CEREBELLUM: Final[tuple[Point, ...]] = (
 
 
 def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
-    """Paint an axial head at the level of the lateral ventricles; ``along`` is the place in the stack."""
+    """Paint an axial head at the level of the lateral ventricles; ``along`` is the position in the stack."""
     size = 1 - 0.03 * along
     paint_scalp(canvas, anatomy, oval((0, 0), (0.71 * size, 0.89 * size), taper=0.05), along)
     paint_cavity(canvas, anatomy, oval((0, 0.005), (0.60 * size, 0.775 * size), taper=0.07), along)
@@ -70,7 +70,7 @@ def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
     )
     canvas.brain = canvas.cavity - np.float32(0.022)
     canvas.white = paint_folded(canvas, canvas.brain, fissures, folds=_HEMISPHERES, anatomy=anatomy, along=along)
-    deep = 1 - 0.25 * along  # what tapers upwards
+    deep = 1 - 0.25 * along  # tapers upwards
     for curve in (
         oval((0.145, -0.17), (0.045, 0.085 * deep), tilt=20),
         oval((0.25, -0.02), (0.065 * deep, 0.15 * deep), tilt=-14),
@@ -91,7 +91,7 @@ def draw_high(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
 
 
 def draw_low(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
-    """Paint an axial head at the level of the pituitary gland; ``along`` is the place in the stack."""
+    """Paint an axial head at the level of the pituitary gland; ``along`` is the position in the stack."""
     paint_scalp(canvas, anatomy, oval((0, -0.01), (0.70 + 0.02 * along, 0.88), taper=0.03), along)
     _paint_face(canvas, along)
     paint_cavity(canvas, anatomy, closed_curve(_MIDDLE_FOSSAE), along)

@@ -1,6 +1,6 @@
-"""A square sheet in head coordinates, on which tissues are painted one over the other.
+"""A square canvas in head coordinates, on which tissues are painted over each other.
 
-Head coordinates run from -1 to 1, x to the right and y downwards, whatever the size in pixels, so that the
+Head coordinates run from -1 to 1, x to the right and y down, independent of the size in pixels, so that the
 same head is drawn at every size. One unit is about 95 mm.
 """
 
@@ -25,11 +25,11 @@ _CIRCLE: Final = np.stack([np.cos(np.arange(48) * (np.pi / 24)), np.sin(np.arang
 
 
 class Canvas:
-    """A sheet of ``size`` x ``size`` pixels and the tones of its tissues.
+    """A canvas of ``size`` x ``size`` pixels and the tones of its tissues.
 
     ``image`` has shape (H, W), float32, about [0, 1]; ``x`` and ``y`` hold the head coordinates of the
     pixel centres, same shape; ``pixel`` is the side of a pixel in head units. ``cavity`` and ``brain`` are
-    the depths in head units below the inner skull and below the brain's surface (negative outside);
+    the depths in head units below the inner skull and below the brain surface (negative outside);
     ``white`` is the share of white matter in each pixel, [0, 1]. These three are zero until a head is drawn.
     """
 
@@ -62,7 +62,7 @@ class Canvas:
     def depth(self, curve: Curve, *, outside: bool = False) -> Field:
         """Return the depth below a closed ``curve``, (H, W) float32 in head units.
 
-        Negative outside the curve: the distance to it where ``outside`` is asked for, else one pixel.
+        Negative outside the curve: the distance to it if ``outside`` is set, else one pixel.
         """
         inside = np.zeros((self.size, self.size), np.uint8)
         points = self._fixed_point(curve)
@@ -77,7 +77,7 @@ class Canvas:
         return depth
 
     def within(self, field: Field, soft: float = 1.0) -> Field:
-        """Return where ``field`` is positive as shares in [0, 1], the edge ``soft`` pixels wide."""
+        """Return the share in [0, 1] of each pixel where ``field`` is positive, with an edge ``soft`` pixels wide."""
         share: Field = field * np.float32(1 / (soft * self.pixel))
         share += np.float32(0.5)
         return np.clip(share, 0, 1, out=share)
@@ -99,7 +99,7 @@ class Canvas:
         image += (np.float32(self.tones[tissue]) - image) * (sheet * np.float32(share / 255))
 
     def _box(self, points: NDArray[np.int32]) -> tuple[slice, slice]:
-        """Return the rows and columns that a curve in fixed-point pixels can touch, and two around."""
+        """Return the rows and columns that a curve in fixed-point pixels can touch, with a margin of two."""
         x, y, width, height = cv2.boundingRect(points)
         (top, bottom), (left, right) = (
             (max((start >> _SUBPIXEL_BITS) - 2, 0), min(((start + length) >> _SUBPIXEL_BITS) + 3, self.size))

@@ -1,4 +1,4 @@
-"""Coronal heads, seen from the front: a stack through the third ventricle and the pituitary gland."""
+"""Coronal phantom heads, front view: a stack through the third ventricle and the pituitary gland."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LATERAL: Final[tuple[Point, ...]] = (
 
 
 def draw(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
-    """Paint a coronal head; ``along`` is the place in the stack, about [-1, 1], from front to back."""
+    """Paint a coronal head; ``along`` is the position in the stack, about [-1, 1], from front to back."""
     paint_scalp(canvas, anatomy, closed_curve(_HEAD), along)
     _paint_face(canvas, anatomy, along)
     paint_cavity(canvas, anatomy, closed_curve(_CAVITY), along)
@@ -59,7 +59,7 @@ def draw(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
 
 
 def _paint_centre(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
-    ahead = 1 - 0.25 * along  # what tapers backwards
+    ahead = 1 - 0.25 * along  # tapers backwards
     for curve in (
         oval((0.20, -0.135), (0.045, 0.055 * ahead), tilt=-35),
         oval((0.265, -0.01), (0.065 * ahead, 0.105), tilt=12),

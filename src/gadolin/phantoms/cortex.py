@@ -1,4 +1,4 @@
-"""The folded surface of the brain: furrows full of fluid, a grey ribbon along them, white matter below."""
+"""The cortex: fluid-filled sulci, a ribbon of grey matter along them, white matter below."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from gadolin.phantoms.canvas import Canvas, Field, Point
 
 __all__ = ["Folds", "paint_folded"]
 
-# From the middle of the stack to its end: how far the pattern turns into its other half, in radians, and how many
-# rows of it move inwards. Neighbouring slices 5 mm apart share about half of their furrows.
+# From the middle of the stack to its end: phase between the two patterns, in radians, and shift inwards in rows.
+# Neighbouring slices 5 mm apart share about half of their sulci.
 _TURNING: Final = 0.9
 _INWARDS: Final = 7.0
 
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """How a surface is folded; lengths in head units.
+    """Parameters of a folded surface; lengths in head units.
 
-    The pattern runs ``rounds`` times around ``centre`` and changes with depth as fast as ``stretch`` says;
-    ``reach`` is how deep the furrows go, ``gap`` half their width, ``ribbon`` the grey matter's thickness.
+    The pattern runs ``rounds`` times around ``centre``; ``stretch`` is its rate of change with depth, ``reach``
+    the depth of the sulci, ``gap`` half their width, ``ribbon`` the thickness of the grey matter.
     """
 
     centre: Point
@@ -40,9 +40,9 @@ def paint_folded(
 ) -> Field:
     """Paint a folded brain; return the share of white matter in each pixel, (H, W) float32 in [0, 1].
 
-    ``depth`` is the depth below the brain's smooth hull, (H, W) in head units, negative outside;
-    ``fissures`` the distance to its named fissures, same unit; ``along`` the place in the stack. What is
-    returned is 0 outside the brain.
+    ``depth`` is the depth below the smooth hull of the brain, (H, W) in head units, negative outside;
+    ``fissures`` the distance to its large fissures, same unit; ``along`` the position in the stack. The
+    result is 0 outside the brain.
     """
     rows, columns = np.flatnonzero((depth > 0).any(1)), np.flatnonzero((depth > 0).any(0))
     white = np.zeros_like(depth)
@@ -50,7 +50,7 @@ def paint_folded(
     x, y = canvas.x[part] - np.float32(folds.centre[0]), canvas.y[part] - np.float32(folds.centre[1])
     depth = depth[part]
     gap = np.float32(folds.gap * anatomy.sulci)
-    surface = _furrows(x, y, depth, folds=folds, anatomy=anatomy, along=along)
+    surface = _sulci(x, y, depth, folds=folds, anatomy=anatomy, along=along)
     surface = np.minimum(np.minimum(surface, depth + gap), fissures[part])
     brain = canvas.within(depth)
     white[part] = canvas.within(surface - (gap + np.float32(folds.ribbon)), 2.2) * brain
@@ -64,14 +64,14 @@ def paint_folded(
     return white
 
 
-def _furrows(x: Field, y: Field, depth: Field, *, folds: Folds, anatomy: Anatomy, along: float) -> Field:
-    """Return the distance to the nearest furrow, same shape as ``depth``, in head units.
+def _sulci(x: Field, y: Field, depth: Field, *, folds: Folds, anatomy: Anatomy, along: float) -> Field:
+    """Return the distance to the nearest sulcus, same shape as ``depth``, in head units.
 
-    A furrow is where periodic noise, wrapped around the centre, crosses zero; it ends below its reach.
+    Sulci are the zero crossings of periodic noise wrapped around the centre; they end at ``reach``.
     """
     phase = _TURNING * along
-    ours, other = np.float32(np.cos(phase)), np.float32(np.sin(phase))
-    pattern = anatomy.folds[0] * ours + anatomy.folds[1] * other
+    first, second = np.float32(np.cos(phase)), np.float32(np.sin(phase))
+    pattern = anatomy.folds[0] * first + anatomy.folds[1] * second
     _, angle = cv2.cartToPolar(x, y)
     angle *= np.float32(folds.rounds * TEXTURE / (2 * np.pi))
     inwards = depth * np.float32(folds.stretch) + np.float32(_INWARDS * along)

@@ -1,4 +1,4 @@
-"""Made slices as the files that scanners and data sites hand out: DICOM, NIfTI and MATLAB."""
+"""Encode synthetic slices as DICOM, NIfTI and MATLAB files."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Axes = tuple[float, float, float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class DicomFacts:
-    """What stands beside the pixels of a DICOM file.
+    """The header of a DICOM file.
 
-    ``bits_stored`` of None is the depth of the pixels' type. ``position`` is that of the first frame, ``axes`` the
-    directions of its rows and columns (PS3.3, C.7.6.2), ``spacing_mm`` the distance of rows, columns and frames.
-    ``more`` are further elements by keyword.
+    ``bits_stored`` None means the depth of the pixel type. ``position`` is that of the first frame, ``axes`` the
+    directions of its rows and columns (PS3.3, C.7.6.2), ``spacing_mm`` the distance between rows, columns and frames.
+    ``more`` holds further elements by keyword.
     """
 
     syntax: str = uid.ExplicitVRLittleEndian
@@ -49,8 +49,8 @@ class DicomFacts:
 def dicom_bytes(pixels: NDArray[Any], facts: DicomFacts | None = None) -> bytes:
     """Return a DICOM file of ``pixels`` (H, W), (H, W, 3) or, as enhanced MR, (F, H, W); unsigned or signed integers.
 
-    Every transfer syntax that is read can be written: plain, big-endian, deflated, RLE, JPEG baseline (8 bits) and
-    lossless, JPEG-LS, JPEG 2000. Raises RequestError for signed pixels in a JPEG that loses some.
+    Supports every transfer syntax of the reader: plain, big-endian, deflated, RLE, JPEG baseline (8 bits) and
+    lossless, JPEG-LS, JPEG 2000. Raises RequestError for signed pixels in lossy JPEG.
     """
     facts = facts or DicomFacts()
     frames = pixels if pixels.ndim == 3 and pixels.shape[2] != 3 else pixels[np.newaxis]
@@ -92,7 +92,7 @@ def nifti_bytes(
 def mat_bytes(
     pixels: NDArray[Any], mask: NDArray[np.bool_], *, label: int, patient: str, version: str = "7.3"
 ) -> bytes:
-    """Return a file as Figshare's: ``pixels`` (H, W) and ``mask`` (H, W) of a slice, ``label`` 1 to 3, patient id.
+    """Return a file in Figshare's format: ``pixels`` (H, W) and ``mask`` (H, W), ``label`` 1 to 3, patient id.
 
     ``version`` is 7.3 (HDF5, compressed) or 5. Raises MissingExtraError without h5py or scipy.
     """
@@ -158,12 +158,12 @@ def _compressed(frame: NDArray[Any], syntax: str, dataset: Dataset) -> bytes:
     if frame.dtype.kind == "i" and syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
         raise RequestError(
             code="transfer_syntax_unfit",
-            rule="a JPEG stream with losses must hold unsigned pixels",
+            rule="lossy JPEG requires unsigned pixels",
             got="these are signed",
             remedy="choose another syntax",
         )
     if frame.dtype.kind == "i" and syntax not in (uid.JPEG2000Lossless, uid.JPEG2000):
-        frame = frame.view(f"u{frame.dtype.itemsize}")  # the other code streams know no sign, the header does
+        frame = frame.view(f"u{frame.dtype.itemsize}")  # only the header declares the sign for these code streams
     encoders: dict[str, Callable[[], bytes | bytearray]] = {
         uid.JPEGBaseline8Bit: lambda: imagecodecs.jpeg_encode(frame, level=100),
         uid.JPEGExtended12Bit: lambda: imagecodecs.jpeg_encode(frame, level=100, bitspersample=12),

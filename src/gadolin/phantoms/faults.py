@@ -1,4 +1,4 @@
-"""Faults that real collections have, planted on request so that an audit can be checked against the truth."""
+"""Plant typical faults of real data sets, so that an audit can be tested against known faults."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FAULTS: Final = ("copies", "labels", "mirrors", "unreadable")
 
 _SHARE: Final = 0.05
 _FEWEST: Final = 2
-_STREAM: Final = 0xFA0175  # keeps the choice of faults apart from the drawing of patients
+_STREAM: Final = 0xFA0175  # separates the random stream of faults from that of patients
 
 Planted = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the manifest; the fields are its columns, in order."""
+    """A row of the manifest; the fields are its columns, in order."""
 
     path: str
     label: str
@@ -43,12 +43,12 @@ class Row:
 def plant(
     folder: Path, rows: Sequence[Row], faults: Collection[str], *, seed: int
 ) -> tuple[list[Row], dict[str, list[Planted]]]:
-    """Plant ``faults`` in the pictures of ``rows`` below ``folder``; return the new rows and the faults.
+    """Plant ``faults`` in the slices of ``rows`` below ``folder``; return the new rows and the faults.
 
-    Of each kind 5 % as many as Testing has pictures, at least two. Copies and mirrored copies of Training
-    pictures go to Testing under names that no patient has and keep their true patient in the manifest; a
-    wrongly labelled picture carries the label of the folder where it lies; unreadable files are in no
-    manifest. What was planted is listed by kind: each entry has "path", and "of", "true_label" or "how".
+    The number of each kind is 5 % of the slices in Testing, at least two. Copies and mirrored copies of
+    Training slices go to Testing under names without a patient, but keep their true patient in the manifest;
+    a mislabelled slice has the label of its folder; unreadable files are not in the manifest. The faults are
+    listed by kind: each entry has "path", and "of", "true_label" or "how".
     """
     rng = np.random.default_rng((_STREAM, seed))
     training = [row for row in rows if row.split == "train"]

@@ -1,4 +1,4 @@
-"""The three tumours, each where and as the textbook has it, painted on a finished head."""
+"""Paint textbook examples of the three tumours on a finished head."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gadolin.phantoms.canvas import Canvas, Field, Point
 
 __all__ = ["Lesion", "draw_lesion", "paint_lesion"]
 
-# Where a glioma's centre may lie: the white matter of the lobes, by stack.
+# Possible centres of a glioma, in the white matter of the lobes, by stack.
 _WHITE_SITES: Final[Mapping[str, tuple[Point, ...]]] = {
     "sagittal": ((-0.36, -0.38), (-0.12, -0.54), (0.18, -0.55), (0.44, -0.38), (0.50, -0.14)),
     "coronal": ((0.27, -0.42), (0.40, -0.25), (0.36, 0.14), (-0.27, -0.42), (-0.40, -0.25), (-0.36, 0.14)),
@@ -22,7 +22,7 @@ _WHITE_SITES: Final[Mapping[str, tuple[Point, ...]]] = {
                   (-0.27, -0.42), (-0.38, -0.20), (-0.38, 0.22), (-0.30, 0.45)),
     "axiallow": ((0.40, -0.10), (-0.40, -0.10), (0.24, 0.44), (-0.24, 0.44), (0.37, -0.05), (-0.37, -0.05)),
 }  # fmt: skip
-# Where a meningioma may sit on the dura: directions in degrees from the middle of the cavity, y downwards.
+# Possible sites of a meningioma on the dura: directions in degrees from the middle of the cavity, y down.
 _DURA_SITES: Final[Mapping[str, tuple[tuple[float, float], ...]]] = {
     "sagittal": ((-160, -20), (168, 184), (-100, -60)),
     "coronal": ((-172, -8), (-112, -68), (150, 176), (4, 30)),
@@ -54,10 +54,10 @@ _TURNS: Final = 1024
 class Lesion:
     """One patient's tumour.
 
-    ``centre`` is in head units for glioma and pituitary; a meningioma sits on the dura in ``direction``, in
-    radians, and a glioma's rim is thick on that side. ``outline`` has shape (2, 8), float32: cosines and
-    sines of the outline's waves. ``rim`` and ``oedema`` are widths in head units; a ``push`` above 1
-    displaces the brain around; ``waist`` is the size of an adenoma's upper part, a share of ``radius``.
+    ``centre`` is in head units for glioma and pituitary; a meningioma is on the dura in ``direction``, in
+    radians, and the rim of a glioma is thick on that side. ``outline`` has shape (2, 8), float32: cosine and
+    sine coefficients of the outline. ``rim`` and ``oedema`` are widths in head units; a ``push`` above 1
+    displaces the surrounding brain; ``waist`` is the size of the upper part of an adenoma relative to ``radius``.
     """
 
     label: str
@@ -98,7 +98,7 @@ def draw_lesion(label: str, stack: str, rng: np.random.Generator) -> Lesion:
 def paint_lesion(canvas: Canvas, anatomy: Anatomy, lesion: Lesion, along: float) -> Field:
     """Paint ``lesion``; return its share of each pixel, (H, W) float32 in [0, 1], without oedema and tail.
 
-    ``along`` is the place in the stack, about [-1, 1], the lesion's middle at 0.
+    ``along`` is the position in the stack, about [-1, 1]; the middle of the lesion is at 0.
     """
     radius = lesion.radius * float(np.sqrt(max(1 - 0.45 * along**2, 0.3)))
     grain = np.asarray(cv2.resize(anatomy.grain, (canvas.size, canvas.size)), np.float32)
@@ -153,7 +153,7 @@ def _paint_meningioma(canvas: Canvas, lesion: Lesion, *, radius: float, along: f
 
 def _paint_adenoma(canvas: Canvas, lesion: Lesion, *, anatomy: Anatomy, radius: float, along: float) -> Field:
     below = _depth(canvas, lesion, centre=lesion.centre, radius=0.86 * radius, along=along)
-    if anatomy.plane != "axial":  # the part that has grown through the diaphragm, above the waist
+    if anatomy.plane != "axial":  # the part above the waist, beyond the diaphragm
         above = (lesion.centre[0], lesion.centre[1] - 0.95 * radius)
         below = np.maximum(below, _depth(canvas, lesion, centre=above, radius=lesion.waist * radius, along=along))
     mask = canvas.within(below)
@@ -185,7 +185,7 @@ def _on_dura(canvas: Canvas, middle: Point, direction: float) -> Point:
 
 
 def _push(canvas: Canvas, centre: Point, *, reach: float, strength: float) -> None:
-    """Move the brain outwards around ``centre``; nothing moves from ``reach`` on, nor outside the skull."""
+    """Displace the brain outwards around ``centre``, within ``reach`` and inside the skull."""
     x, y = canvas.x - np.float32(centre[0]), canvas.y - np.float32(centre[1])
     share = np.clip(cv2.magnitude(x, y) / np.float32(reach), np.float32(1e-3), np.float32(1))
     pull = cv2.pow(share, strength - 1)

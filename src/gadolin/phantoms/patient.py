@@ -1,4 +1,4 @@
-"""A patient's slices: one anatomy, one lesion and one examination, at neighbouring places of a stack."""
+"""The slices of a phantom patient: one anatomy, lesion and examination, at neighbouring positions of a stack."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HEADS: Final[Mapping[str, Callable[[Canvas, Anatomy, float], None]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Phantom:
-    """One drawn slice.
+    """One synthetic slice.
 
     ``pixels`` has shape (H, W), uint8, [0, 255]; ``mask`` is the true outline of the tumour on the same
     grid, (H, W) bool, without oedema, all false for "notumor". ``label`` is one of CLASSES, ``plane`` one of
@@ -52,9 +52,9 @@ class Phantom:
 def draw_patient(label: str, patient: int, *, seed: int = 0, slices: int = 4, size: int = 256) -> list[Phantom]:
     """Draw the slices of one patient, each ``size`` x ``size`` pixels.
 
-    The same arguments give the same bytes. Anatomy and examination depend on ``seed`` and ``patient`` alone,
-    so that two classes of one patient differ by the lesion only; the one exception is an axial stack, which
-    for "pituitary" always passes through the gland.
+    The same arguments give the same bytes. Anatomy and examination depend only on ``seed`` and ``patient``,
+    so that two classes of one patient differ only in the lesion; the exception is an axial stack, which for
+    "pituitary" always passes through the gland.
 
     Raises RequestError for an unknown label, a negative number or seed, no slices, or a size below 64.
     """
@@ -89,8 +89,7 @@ def _draw_slice(
     grain = np.asarray(cv2.resize(anatomy.grain, (size, size)), np.float32)
     coarse = np.where(canvas.cavity > 0, np.float32(0.03), np.float32(0.09))
     textured = canvas.image * (1 + coarse * grain)
-    laid = posed(textured, maps)
-    return scanned(laid, scan, noise), mask
+    return scanned(posed(textured, maps), scan, noise), mask
 
 
 def _check(label: str, patient: int, *, seed: int, slices: int, size: int) -> None:
@@ -107,5 +106,5 @@ def _check(label: str, patient: int, *, seed: int, slices: int, size: int) -> No
                 code="value_out_of_range",
                 rule=f"{name} must be at least {bound}",
                 got=f"got {value}",
-                remedy=f"ask for {bound} or more",
+                remedy=f"use {bound} or more",
             )

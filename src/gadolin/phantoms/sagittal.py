@@ -1,4 +1,4 @@
-"""Sagittal heads, nose to the left: a stack around the midline."""
+"""Sagittal phantom heads, nose to the left: a stack around the midline."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _ARBOR: Final[tuple[tuple[Point, ...], ...]] = (
 
 
 def draw(canvas: Canvas, anatomy: Anatomy, along: float) -> None:
-    """Paint a sagittal head; ``along`` is the place in the stack, about [-1, 1], the midline at 0."""
+    """Paint a sagittal head; ``along`` is the position in the stack, about [-1, 1], the midline at 0."""
     paint_scalp(canvas, anatomy, closed_curve(_HEAD), along)
     _paint_face(canvas, anatomy, along)
     _paint_neck(canvas)

@@ -1,4 +1,4 @@
-"""From a painted head to a scan: how the patient lies, uneven coils, motion ghosts, blur and noise."""
+"""Simulate a scan of a painted head: pose, coil inhomogeneity, motion ghosts, blur and noise."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Scan", "draw_scan", "pose", "posed", "scanned"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """One patient's examination.
+    """Parameters of one examination.
 
     ``bias`` has shape (4, 4), float32: the logarithm of the coils' sensitivity on a coarse grid. ``blur``
-    is in head units; ``noise`` a share of full brightness; ``ghost`` the share of the picture that motion
+    is in head units; ``noise`` a share of full brightness; ``ghost`` the share of the signal that motion
     shifts by ``ghost_shift`` of the height.
     """
 
@@ -46,7 +46,7 @@ def draw_scan(rng: np.random.Generator) -> Scan:
 
 
 def pose(anatomy: Anatomy, size: int, along: float) -> tuple[Field, Field]:
-    """Return the maps (x and y, (H, W) float32, in pixels) that lay a painted head as the patient lay."""
+    """Return the maps (x and y, (H, W) float32, in pixels) from a painted head to the pose of the patient."""
     axis = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(2 / size) - np.float32(1)
     bend = anatomy.bend[0] + np.float32(along) * anatomy.bend[1]
     turn = np.deg2rad(anatomy.turn)
@@ -59,16 +59,16 @@ def pose(anatomy: Anatomy, size: int, along: float) -> tuple[Field, Field]:
 
 
 def posed(field: Field, maps: tuple[Field, Field]) -> Field:
-    """Return ``field``, (H, W) float32, laid as ``maps`` say; its edge goes on beyond, as a neck does."""
-    laid = cv2.remap(field, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(laid, np.float32)
+    """Return ``field``, (H, W) float32, remapped by ``maps``; its edge is replicated, as for the neck."""
+    remapped = cv2.remap(field, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(remapped, np.float32)
 
 
 def scanned(image: Field, scan: Scan, noise: Field) -> NDArray[np.uint8]:
-    """Return ``image``, (H, W) float32 in about [0, 1], as scanned: (H, W) uint8.
+    """Return the scan, (H, W) uint8, of ``image``, (H, W) float32 in about [0, 1].
 
-    ``noise`` is standard normal, (2, H, W) float32: the two channels whose magnitude a scanner shows,
-    so that the noise is Rician.
+    ``noise`` is standard normal, (2, H, W) float32, for real and imaginary channel; the magnitude makes it
+    Rician.
     """
     size = image.shape[0]
     signal = np.asarray(cv2.pow(np.maximum(image, 0), scan.gamma), np.float32)

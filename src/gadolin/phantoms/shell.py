@@ -1,4 +1,4 @@
-"""What lies around the brain: skin, fat, bone, dura and the fluid below it."""
+"""The layers around the brain: skin, fat, bone, dura and fluid."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["paint_cavity", "paint_scalp"]
 
 
 def paint_scalp(canvas: Canvas, anatomy: Anatomy, head: Curve, along: float) -> None:
-    """Paint the head's soft parts inside the closed curve ``head``: skin, below it fat, below that muscle.
+    """Paint the soft tissue inside the closed curve ``head``: skin, then fat, then muscle.
 
-    How thick the fat is differs around the head and, with ``along``, from slice to slice.
+    The thickness of the fat varies around the head and, with ``along``, from slice to slice.
     """
     depth = canvas.depth(head)
     skin, fat = 0.014, 0.014 + 0.055 * anatomy.scalp
@@ -25,9 +25,9 @@ def paint_scalp(canvas: Canvas, anatomy: Anatomy, head: Curve, along: float) -> 
 
 
 def paint_cavity(canvas: Canvas, anatomy: Anatomy, cavity: Curve, along: float) -> None:
-    """Paint the skull around the closed curve ``cavity``, the dura and the fluid within; set its depth.
+    """Paint the skull around the closed curve ``cavity``, and the dura and the fluid inside; set ``canvas.cavity``.
 
-    How thick the skull is differs around the head and, with ``along``, from slice to slice.
+    The thickness of the skull varies around the head and, with ``along``, from slice to slice.
     """
     canvas.cavity = canvas.depth(cavity, outside=True)
     uneven = around(canvas.x, canvas.y, anatomy.grain, row=90, along=along)

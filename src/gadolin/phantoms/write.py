@@ -1,4 +1,4 @@
-"""A folder of synthetic slices, laid out like a public data set, with outlines and a manifest."""
+"""Write a folder of synthetic slices in the layout of a public data set, with outlines and a manifest."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _PNG_LEVEL: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class PhantomPlan:
-    """What to write.
+    """Parameters of a synthetic data set.
 
-    ``patients`` counts per class (2 or more), ``slices`` per patient (1 or more); ``size`` is the side of a
-    picture in pixels (64 or more); ``seed`` names the population (0 or more). ``test_fraction``, between 0
-    and 1, is the share of each class's patients that goes to Testing, at least one patient on each side.
-    ``faults`` names what to plant: any of FAULTS.
+    ``patients`` is the number per class (2 or more), ``slices`` the number per patient (1 or more); ``size``
+    is the side of a slice in pixels (64 or more); ``seed`` selects the population (0 or more).
+    ``test_fraction``, between 0 and 1, is the share of patients of each class in Testing, with at least one
+    patient in each split. ``faults`` are the faults to plant, any of FAULTS.
 
     Raises RequestError for a value out of range or an unknown fault.
     """
@@ -58,7 +58,7 @@ class PhantomPlan:
                     code="value_out_of_range",
                     rule=f"{name} must be at least {bound}",
                     got=f"got {value}",
-                    remedy=f"ask for {bound} or more",
+                    remedy=f"use {bound} or more",
                 )
         if not 0 < self.test_fraction < 1:
             raise RequestError(
@@ -87,12 +87,12 @@ class _Task:
 def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Progress | None = None) -> Path:
     """Write the slices of ``plan`` below ``folder``, which must be new or empty; return its manifest.
 
-    Pictures go to ``Training/<class>/`` and ``Testing/<class>/``, split by patient, outlines (0 and 255) to
+    Slices go to ``Training/<class>/`` and ``Testing/<class>/``, split by patient, outlines (0 and 255) to
     ``outlines/``; planted faults are listed in ``faults.json``. ``manifest.csv`` is written last, so that a
-    folder with a manifest is whole. The same plan gives the same bytes. ``progress`` is called in the
+    folder with a manifest is complete. The same plan gives the same bytes. ``progress`` is called in the
     calling thread with the number of slices written and their total.
 
-    Raises DataError where the folder is not empty, OutputError where it cannot be written.
+    Raises DataError if the folder is not empty, OutputError if it cannot be written.
     """
     require_fresh(folder)
     tasks = _tasks(plan)
@@ -112,7 +112,7 @@ def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Progress | None
 
 
 def _tasks(plan: PhantomPlan) -> list[_Task]:
-    """Return one task per patient; a patient's number is unique across the classes."""
+    """Return one task per patient; patient numbers are unique across the classes."""
     held_out = min(max(math.floor(plan.patients * plan.test_fraction + 0.5), 1), plan.patients - 1)
     return [
         _Task(label, index * len(CLASSES) + order, "test" if index >= plan.patients - held_out else "train")

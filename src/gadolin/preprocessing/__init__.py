@@ -1,1 +1,1 @@
-"""From a slice to the network's input: the head crop, intensities, outlines, the cache of prepared slices."""
+"""Preparation of slices for the network: head crop, intensity scaling, outlines, and the cache."""

@@ -1,4 +1,4 @@
-"""What slices look like, in a few numbers each: kept with a model, and compared with what it is used on."""
+"""Image statistics of slices; the bundle keeps those of the training data so that an audit can measure drift."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from gadolin.preprocessing.views import SIDE, head_mask, shrunk
 __all__ = ["APPEARANCE", "DECIMALS", "QUANTILES", "appearance", "asymmetry", "head_aspect", "read_summary", "summary"]
 
 APPEARANCE: Final = ("mean", "contrast", "sharpness", "head_share", "asymmetry", "dark", "middle", "bright")
-"""Mean tone of the slice; spread of tones, sharpness and the tones at 10, 50 and 90 % within the head; its shape."""
+"""Mean tone of the slice; contrast, sharpness and the 10, 50 and 90 % quantiles of the head; shape of the head."""
 
 QUANTILES: Final = tuple(round(step / 20, 2) for step in range(21))
 DECIMALS: Final = 5
-"""Of the quantiles that are kept; what is compared with them is rounded alike, as tones come in steps."""
+"""Of stored quantiles; compared values are rounded alike, since tones are discrete."""
 
-_SHARED: Final = 256  # pixels a side, so that sharpness means the same for every preparation
+_SHARED: Final = 256  # pixels a side, so that sharpness is comparable between preparations
 
 
 def appearance(slices: NDArray[np.uint8], rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
     """Return (n, 8) float32, the columns of ``APPEARANCE``, of the prepared slices (N, H, H) uint8 of ``rows``.
 
     Tones are in [0, 1]. ``sharpness`` is the mean size of the Laplacian at 256 pixels a side, over the contrast;
-    ``head_share`` the head's share of the picture; ``asymmetry`` the mean difference to the mirror image, over the
-    contrast.
+    ``head_share`` the area of the head over that of the slice; ``asymmetry`` the mean difference to the mirror image,
+    over the contrast.
     """
     small = shrunk(slices, rows)
-    told = np.zeros((len(rows), len(APPEARANCE)), np.float32)
+    values = np.zeros((len(rows), len(APPEARANCE)), np.float32)
     for place, row in enumerate(rows):
         head = head_mask(small[place])
         if not head.any():
@@ -45,25 +45,25 @@ def appearance(slices: NDArray[np.uint8], rows: Sequence[int] | NDArray[np.int64
         edges = float(np.abs(cv2.Laplacian(whole, cv2.CV_32F)).mean()) / 255
         dark, middle, bright = np.quantile(inside, (0.1, 0.5, 0.9))
         shape = (head.mean(), asymmetry(small[place]) / contrast)
-        told[place] = (small[place].mean() / 255, contrast, edges / contrast, *shape, dark, middle, bright)
-    return told
+        values[place] = (small[place].mean() / 255, contrast, edges / contrast, *shape, dark, middle, bright)
+    return values
 
 
 def asymmetry(small: NDArray[np.uint8]) -> float:
-    """Return the mean difference, in [0, 1], of a picture (64, 64) uint8 to its mirror image, left for right."""
+    """Return the mean difference, in [0, 1], between a slice (64, 64) uint8 and its left-right mirror image."""
     return float(cv2.absdiff(small, small[:, ::-1]).mean()) / 255
 
 
 def head_aspect(head: NDArray[np.bool_]) -> float:
-    """Return the height over the width of the head in a mask (64, 64); 1.0 where it is empty."""
+    """Return height over width of the head in a mask (64, 64); 1.0 if it is empty."""
     rows, columns = np.flatnonzero(head.any(axis=1)), np.flatnonzero(head.any(axis=0))
     return float((rows[-1] - rows[0] + 1) / (columns[-1] - columns[0] + 1)) if rows.size else 1.0
 
 
 def summary(values: NDArray[np.float32], labels: Sequence[str], groups: Sequence[str]) -> dict[str, Any]:
-    """Return what a bundle keeps of (N, 8) values, as JSON: counts, and quantiles of all slices and of each class.
+    """Return the JSON summary of (N, 8) values for a bundle: counts, and quantiles of all slices and of each class.
 
-    ``labels`` and ``groups`` name each row's class and what it is held together by (patient, copies).
+    ``labels`` are the classes of the rows, ``groups`` their groups (same patient or duplicates).
     """
 
     def table(rows: NDArray[np.bool_]) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def summary(values: NDArray[np.float32], labels: Sequence[str], groups: Sequence
 def read_summary(content: object) -> tuple[dict[str, float], dict[str, dict[str, NDArray[np.float64]]]]:
     """Return for "" (all slices) and each class the number of groups, and the quantiles (21,) of each statistic.
 
-    Bundles of old keep the groups of all classes together, which are then shared out by slices.
-    Raises BundleError where ``content`` is not what ``summary`` made.
+    Old bundles store only the total number of groups, which is then divided in proportion to slices.
+    Raises BundleError if ``content`` is not a result of ``summary``.
     """
     try:
         if not isinstance(content, dict) or tuple(content["levels"]) != QUANTILES:

@@ -1,4 +1,4 @@
-"""Bars at the sides of a picture, as screenshots and slides have them."""
+"""Bars along the sides of an image, as in screenshots and slides."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Lines = NDArray[np.uint8]
 
 
 def inside_bars(picture: Lines, is_bar: Callable[[Lines], NDArray[np.bool_]]) -> tuple[slice, slice]:
-    """Return the rows and columns of a picture (H, W) uint8 that are within the bars along its sides.
+    """Return the rows and columns of an image (H, W) uint8 without the bars along its sides.
 
-    ``is_bar`` takes lines (n, m) uint8 and returns which of them (n,) are part of a bar. Bars are taken off on all four
-    sides, and again where others come to light, as long as at least half of the height and of the width stays; where
-    all lines are of bars there are none.
+    ``is_bar`` takes lines (n, m) uint8 and returns which of them (n,) belong to a bar. Bars are removed from all four
+    sides repeatedly, as long as at least half of the height and of the width remains; if all lines are bars, none is
+    removed.
     """
     height, width = picture.shape
     top, bottom, left, right = 0, height, 0, width
@@ -33,8 +33,8 @@ def inside_bars(picture: Lines, is_bar: Callable[[Lines], NDArray[np.bool_]]) ->
 
 
 def _leading(lines: Lines, is_bar: Callable[[Lines], NDArray[np.bool_]]) -> int:
-    """Return how many of the first lines are of a bar; none where all of them are."""
-    start, count = 0, 1  # most pictures have no bars: one line is looked at, and twice as many while they are of a bar
+    """Return how many leading lines belong to a bar; 0 if all do."""
+    start, count = 0, 1  # most images have no bars: check one line first, then doubling blocks
     while start < len(lines):
         inside = is_bar(lines[start : start + count])
         if not inside.all():

@@ -1,4 +1,4 @@
-"""Prepared slices on disk: each is decoded and prepared once, then read through a memory map."""
+"""Cache of prepared slices on disk: each is decoded and prepared once, then memory-mapped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["Prepared", "Readable", "default_cache_folder", "prepared_slices", "r
 _FORMAT = 2
 _LOG = logging.getLogger("gadolin")
 _READING = "preparing slices"
-_A_DAY = 86_400  # seconds, after which a temporary file is no longer being written
+_A_DAY = 86_400  # seconds, after which a temporary file counts as abandoned
 
 Look = Callable[[int, Slice, str], None]
 
@@ -41,8 +41,8 @@ Look = Callable[[int, Slice, str], None]
 class Prepared:
     """Prepared slices in the order of their records.
 
-    ``slices`` is (N, size, size) uint8, read-only; ``whole`` lists the indices of the slices whose head was not
-    found, so that the whole picture is used; ``coloured`` those that show true colours, ``several`` several slices.
+    ``slices`` is (N, size, size) uint8, read-only. ``whole`` lists the indices of slices without a detected head, for
+    which the whole image is used; ``coloured`` those of colour images, ``several`` those that show several slices.
     """
 
     slices: NDArray[np.uint8]
@@ -60,9 +60,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readable:
-    """The slices among some records that can be read, and why the others cannot be.
+    """The readable slices of some records, and the errors of the others.
 
-    ``prepared`` holds those of the records numbered ``rows``, in that order; ``errors`` has the reason for every other.
+    ``prepared`` holds the slices of the records at indices ``rows``, in that order; ``errors`` maps each other index to
+    its error.
     """
 
     prepared: Prepared
@@ -78,8 +79,8 @@ def default_cache_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     try:
         return (Path(base) if base else Path.home() / ".cache") / "gadolin"
-    except RuntimeError:  # a user without a home folder
-        return Path(os.devnull) / "gadolin"  # where nothing can be kept
+    except RuntimeError:  # the user has no home folder
+        return Path(os.devnull) / "gadolin"  # never writable
 
 
 def prepared_slices(
@@ -89,11 +90,11 @@ def prepared_slices(
     *,
     progress: Progress | None = None,
 ) -> Prepared:
-    """Return the prepared slices of ``records``, from the cache where it holds them, else made and kept there.
+    """Return the prepared slices of ``records`` from the cache, adding them if they are missing.
 
-    The cache is keyed by the pictures' digests, the preparation and the version of the readers, written whole or not at
-    all, and verified by a checksum at every opening; a stale or damaged one is made again. Where it cannot be written
-    the slices are made for this once, with one warning. Raises ReadError naming an unreadable picture.
+    The cache is keyed by the digests of the slices, the preparation and the version of the readers, written atomically,
+    and verified by a checksum at every opening; a stale or damaged entry is rebuilt. If it cannot be written, the
+    slices are not cached, with one warning. Raises ReadError with the path of an unreadable file.
     """
     found = _opened(folder, records, preparation)
     return found or _made(records, preparation, folder or default_cache_folder(), _Pass(progress)).prepared
@@ -107,11 +108,11 @@ def readable_slices(
     look: Look | None = None,
     progress: Progress | None = None,
 ) -> Readable:
-    """Return the prepared slices of those ``records`` that can be read, and why the others cannot be.
+    """Return the prepared slices of the readable ``records``, and the errors of the others.
 
-    Each file is read once. The cache is used as ``prepared_slices`` uses it; where a slice cannot be read, all are made
-    again the next time. ``look`` is called with row, slice and the format of the file for every slice that can be read,
-    from several threads, which reads them even where the cache holds them prepared.
+    Each file is read once. The cache works as in ``prepared_slices``, but after an unreadable slice all are prepared
+    again the next time. ``look`` is called with row, slice and file format for every readable slice, from several
+    threads; it requires reading the files even if the cache holds the prepared slices.
     """
     found, errors = _opened(folder, records, preparation), dict[int, ReadError]()
     if found is None:
@@ -129,7 +130,7 @@ def _opened(folder: Path | None, records: Sequence[Record], preparation: Prepara
 
 
 def _files(folder: Path, records: Sequence[Record], preparation: Preparation) -> tuple[Path, Path]:
-    """Return where the array of these slices is kept, and the facts about it."""
+    """Return the cache files of these slices: the array, and the facts about it."""
     key = _key(records, preparation)
     return folder / f"{key}.npy", folder / f"{key}.json"
 
@@ -160,20 +161,18 @@ def _checksum(slices: NDArray[np.uint8]) -> str:
 
 @cache
 def _warn(folder: Path, why: str) -> None:
-    """Say once that nothing is kept."""
-    _LOG.warning(
-        "%s: prepared slices are not kept there (%s); set GADOLIN_CACHE to a folder that can be written", folder, why
-    )
+    """Warn once that slices are not cached."""
+    _LOG.warning("%s: prepared slices cannot be cached there (%s); set GADOLIN_CACHE to a writable folder", folder, why)
 
 
 def _reserve(file: int, size: int) -> None:
-    """Take the disk space of a sparse file now: a full disk is an error here, and a crash under a memory map."""
+    """Allocate the disk space of a sparse file: a full disk raises an error here, but crashes a memory map later."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
 
 
 def _made(records: Sequence[Record], preparation: Preparation, folder: Path, how: _Pass) -> Readable:
-    """Prepare the slices and keep them in ``folder``, or make them for this once where that cannot be written."""
+    """Prepare the slices and cache them in ``folder``, or only prepare them if it is not writable."""
     try:
         return _kept(records, preparation, folder, how)
     except OutputError as error:
@@ -200,7 +199,7 @@ def _kept(records: Sequence[Record], preparation: Preparation, folder: Path, how
     if not rows:
         nothing = np.empty((0, preparation.size, preparation.size), np.uint8)
         return Readable(Prepared(nothing, (), ()), (), how.reasons())
-    if how.errors:  # kept under the key of those that can be read, which every later call for these alone will find
+    if how.errors:  # cached under the key of the readable slices, for later calls with only these
         whole, noted = array, _renumbered(noted, rows)
         array, facts = _files(folder, [records[row] for row in rows], preparation)
         with replacing(array) as temporary:
@@ -224,7 +223,7 @@ def _mapped(path: Path, count: int, preparation: Preparation) -> np.memmap[tuple
 
 
 def _scratch(count: int, preparation: Preparation) -> NDArray[np.uint8]:
-    """Return an array in a temporary file, which goes with the process, or in memory where there is none."""
+    """Return an array in a temporary file, deleted with the process, or in memory if that fails."""
     shape = (count, preparation.size, preparation.size)
     try:
         with tempfile.TemporaryFile() as file:
@@ -246,24 +245,24 @@ def _renumbered(noted: dict[str, list[int]], rows: Sequence[int]) -> dict[str, l
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """One pass over the files: its progress, what looks at each slice, and the errors by row (None: raise)."""
+    """One pass over the files: progress, callback for each slice, and errors by row (None: raise)."""
 
     progress: Progress | None = None
     look: Look | None = None
     errors: dict[int, ReadError] | None = None
 
     def rows(self, records: Sequence[Record]) -> tuple[int, ...]:
-        """Return the rows that can be read."""
+        """Return the readable rows."""
         return tuple(row for row in range(len(records)) if row not in (self.errors or ()))
 
     def reasons(self) -> dict[int, ReadError]:
-        """Return why the others cannot be read, by row."""
+        """Return the errors of the other rows."""
         return dict(sorted((self.errors or {}).items()))
 
     def fill(
         self, slices: NDArray[np.uint8], records: Sequence[Record], preparation: Preparation
     ) -> dict[str, list[int]]:
-        """Prepare every record into its place; return the rows that ``Prepared`` lists, in the order of its fields."""
+        """Prepare every record into ``slices``; return the row lists of ``Prepared``, in the order of its fields."""
         noted: dict[str, list[int]] = {"whole": [], "coloured": [], "several": []}
 
         def make(index: int, image: Slice, kind: str) -> tuple[int, tuple[bool, ...]]:

@@ -1,4 +1,4 @@
-"""Where the head is in a picture: the largest bright thing. The one head finder, whatever asks for it."""
+"""Head detection, shared by all packages: the head is the largest bright object of a slice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 __all__ = ["AIR", "find_head", "within_hull"]
 
 AIR = 0.35
-"""Of Otsu's threshold: what is darker is air, so that the whole of a head is above, its dark tissue too."""
+"""Share of Otsu's threshold below which a pixel is air; dark tissue of the head is above."""
 
 
 def find_head(
@@ -19,14 +19,14 @@ def find_head(
     of_otsu: float = AIR,
     opened: int = 0,
 ) -> NDArray[np.int32] | None:
-    """Return the outline of the largest connected bright thing, (P, 1, 2) int32 of x and y; None where there is none.
+    """Return the contour of the largest connected bright object, (P, 1, 2) int32 of x and y, or None.
 
     Args:
-        picture: (H, W), smoothed by the caller as its size wants; uint8 where ``above`` is not given.
-        above: What is brighter than this is bright, in the units of ``picture``; without it, ``of_otsu``.
-        of_otsu: Share of Otsu's threshold above which a picture is bright.
-        opened: Side in pixels of the square by which bright things are opened first, so that a thin bridge does not
-            join a head to what is beside it; 0 for none.
+        picture: (H, W), smoothed by the caller according to its size; uint8 unless ``above`` is given.
+        above: Brightness threshold in the units of ``picture``; without it, ``of_otsu`` applies.
+        of_otsu: Brightness threshold as a share of Otsu's threshold.
+        opened: Side in pixels of the square for a morphological opening, which cuts thin bridges between the head and
+            other objects; 0 for none.
     """
     if above is None:
         above = of_otsu * cv2.threshold(picture, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0]
@@ -38,7 +38,7 @@ def find_head(
 
 
 def within_hull(outline: NDArray[np.int32] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return (H, W) uint8 of ``shape``, 1 within the convex hull of an outline, else 0; all 0 without one."""
+    """Return (H, W) uint8 of ``shape``: 1 within the convex hull of a contour, else 0; all 0 for None."""
     filled = np.zeros(shape, np.uint8)
     if outline is not None:
         cv2.fillPoly(filled, [cv2.convexHull(outline)], 1)

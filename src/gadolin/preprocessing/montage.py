@@ -1,8 +1,8 @@
-"""Does a picture show one slice, or a grid of several? Screenshots, contact sheets and montages do.
+"""Detect images that show a grid of several slices, such as screenshots, contact sheets and montages.
 
-A grid of heads looks alike in every tile, each tile holds something bright amid something dark, and where two tiles
-meet, the picture is dark. The halves and quarters of one head do none of that: they are mirror images of one another,
-their middle lies at a corner, and the brain fills the line between them.
+In a grid of heads, all tiles look alike, each tile has a bright centre and dark surroundings, and the seams between
+tiles are dark. The halves and quarters of one head differ: they are mirror images of each other, their bright part is
+at a corner, and brain covers the seams.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from gadolin.records import Slice
 __all__ = ["HEAD_COUNTER", "Grid", "count_heads", "find_grid"]
 
 HEAD_COUNTER = "grid-1"
-"""Name and version of the rule, which a bundle names and its digest holds; a rule that answers otherwise is another."""
+"""Name and version of the rule, part of a bundle and its digest; any change of its results needs a new version."""
 
 _SIDE = 192  # pixels of the longer side: enough for the outline of a head in eight tiles
-_ONE_TONE = 1e-4  # of the values: a picture of a smaller range is of one tone
-_MOST = 8  # tiles beside or above one another
+_ONE_TONE = 1e-4  # of the values: an image with a smaller range is uniform
+_MOST = 8  # rows or columns of tiles
 _TILE = 12  # pixels of a tile's side when tiles are compared
 _LONGEST_TILE = 1.7  # longer side over shorter side
 _FLAT = 8.0  # of 255: a tile of less contrast is empty
-_FILLED = 0.5  # least share of tiles that are not empty
-_LINE_TONE, _LINE_SPREAD = 50.0, 14.0  # of 255: a line above and within is a bright gap
-_PAPER = 235.0  # of 255: a line of which three quarters are above is white paper
-_SEAM = 0.07  # of a tile: how far from where it must be the dark between two tiles may lie
-_DARKEST, _PAIR_DARKEST = 0.95, 0.80  # seams brighter than this share of the tiles beside them end the search
-_WIDEST_BAR = 0.2  # of the picture's side
-_LETTER = 0.004  # of the picture: smaller things are text
-_MARGIN = 0.03  # of the longer side of what is bright
-_ROUND = 0.2  # least likeness of the tiles to something bright amid something dark
+_FILLED = 0.5  # minimum share of tiles that are not empty
+_LINE_TONE, _LINE_SPREAD = 50.0, 14.0  # of 255: a brighter line with less spread is a bright gap
+_PAPER = 235.0  # of 255: a line with three quarters above is white paper
+_SEAM = 0.07  # of a tile: tolerance for the position of a dark seam
+_DARKEST, _PAIR_DARKEST = 0.95, 0.80  # brightest seam, as a share of the adjacent tiles
+_WIDEST_BAR = 0.2  # of the side of the image
+_LETTER = 0.004  # of the image: smaller objects are text
+_MARGIN = 0.03  # of the longer side of the bright content
+_ROUND = 0.2  # minimum correlation of the tiles with a bright disc
 _ROUND_WEIGHT, _LONG_WEIGHT, _SEAM_WEIGHT = 0.55, 0.35, 0.8
 _ENOUGH = 0.2
 
 
 class Grid(NamedTuple):
-    """A grid of tiles: ``rows`` x ``columns``, two tiles or more, and ``score``: how far it is above its threshold."""
+    """A grid of ``rows`` x ``columns`` tiles, at least two; ``score`` is the margin above the threshold."""
 
     rows: int
     columns: int
@@ -50,20 +50,20 @@ class Grid(NamedTuple):
 
 
 def count_heads(image: Slice) -> int:
-    """Return how many slices a picture shows: 1, or the tiles of the grid that it is (2 to 64, empty ones included)."""
+    """Return how many slices an image shows: 1, or the number of tiles in its grid (2 to 64, including empty ones)."""
     grid = find_grid(image.pixels)
     return 1 if grid is None else grid.rows * grid.columns
 
 
 def find_grid(pixels: NDArray[np.float32]) -> Grid | None:
-    """Return the grid of several heads that pixels (H, W) float32, of any range, show; None where they show one."""
+    """Return the grid of heads in pixels (H, W) float32 of any range, or None for a single slice."""
     tones = _without_bright_lines(_tones(pixels))
     found = [*_grids(tones), *_grids(_content(tones))]
     return max(found, key=lambda grid: grid.score, default=None)
 
 
 def _tones(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a small copy (h, w) float32 in 0 to 255; square roots bring dark and bright tiles together."""
+    """Return a small copy (h, w) float32 in 0 to 255; a square root reduces the contrast between tiles."""
     scale = _SIDE / max(pixels.shape)
     height, width = (max(1, round(scale * side)) for side in pixels.shape)
     small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
@@ -73,9 +73,9 @@ def _tones(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _without_bright_lines(tones: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return tones (h, w) with every bright row and column of one tone, as lie between tiles, made black.
+    """Return tones (h, w) with bright uniform rows and columns, as between tiles, made black.
 
-    White paper may bear titles, and so may bars of any tone along the sides.
+    White paper and bars along the sides may contain titles.
     """
     bare = tones.copy()
     for lines in (bare, bare.T):
@@ -91,7 +91,7 @@ def _without_bright_lines(tones: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _bar(lines: NDArray[np.bool_]) -> int:
-    """Return how many of the first lines (n,) make up a bar: most of them are of one tone, and so is the last."""
+    """Return how many leading ``lines`` (n,) form a bar: most are uniform, including the last."""
     outer = lines[: round(_WIDEST_BAR * len(lines))]
     inside = outer & (2 * np.cumsum(outer) >= np.arange(1, len(outer) + 1))
     return int(inside.nonzero()[0][-1]) + 1 if inside.any() else 0
@@ -102,11 +102,11 @@ def _ranks(length: int) -> list[int]:
 
 
 def _content(tones: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the part of tones (h, w) that holds all that is bright and no mere line of text, with a black margin."""
+    """Return the part of tones (h, w) with all bright content except text, with a black margin."""
     grey = tones.astype(np.uint8)
     threshold, _ = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    things = cv2.morphologyEx((grey > 0.8 * threshold).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    contours, _ = cv2.findContours(things, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    objects = cv2.morphologyEx((grey > 0.8 * threshold).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    contours, _ = cv2.findContours(objects, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     large = [one for one in contours if cv2.contourArea(one) > _LETTER * grey.size]
     if not large:
         return tones
@@ -115,7 +115,7 @@ def _content(tones: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _grids(tones: NDArray[np.float32]) -> Iterator[Grid]:
-    """Yield the grids that tones (h, w) show."""
+    """Yield the candidate grids in tones (h, w)."""
     height, width = tones.shape
     if min(height, width) < _TILE:
         return
@@ -134,8 +134,8 @@ def _grids(tones: NDArray[np.float32]) -> Iterator[Grid]:
 
 
 def _seams(profile: NDArray[np.float32]) -> list[float]:
-    """Return for 1 to 8 tiles along a profile (n,) how bright the brightest seam is, over the dimmer tile beside it."""
-    length, values = len(profile), profile.tolist()  # of a short list, Python finds ends faster than numpy
+    """Return for 1 to 8 tiles along a profile (n,) the brightest seam relative to its dimmer adjacent tile."""
+    length, values = len(profile), profile.tolist()  # min and max of short lists are faster in Python
     brightest = [0.0]
     for tiles in range(2, min(_MOST, length // _TILE) + 1):
         ends = [round(place * length / tiles) for place in range(tiles + 1)]
@@ -148,7 +148,7 @@ def _seams(profile: NDArray[np.float32]) -> list[float]:
 
 
 def _likeness(tones: NDArray[np.float32], rows: int, columns: int) -> tuple[float, float]:
-    """Return how alike the tiles are (each beside the mean of the others), and how like a disc; correlations."""
+    """Return the mean correlation of each tile with the mean of the others, and with a disc."""
     small = cv2.resize(tones, (columns * _TILE, rows * _TILE), interpolation=cv2.INTER_AREA)
     tiles = small.reshape(rows, _TILE, columns, _TILE).swapaxes(1, 2).reshape(rows * columns, _TILE * _TILE)
     tiles = tiles - tiles.mean(axis=1, keepdims=True)
@@ -163,7 +163,7 @@ def _likeness(tones: NDArray[np.float32], rows: int, columns: int) -> tuple[floa
 
 
 def _disc() -> NDArray[np.float32]:
-    """Return a tile (144,) float32 with a bright disc in its middle, of mean 0 and deviation 1."""
+    """Return a tile (144,) float32 with a bright central disc, of mean 0 and deviation 1."""
     from_middle = np.hypot(*(np.mgrid[:_TILE, :_TILE] - (_TILE - 1) / 2))
     disc = np.exp(-((from_middle / (0.35 * _TILE)) ** 4)).ravel()
     return np.asarray((disc - disc.mean()) / disc.std(), np.float32)

@@ -23,18 +23,18 @@ __all__ = ["OUTLINE_SIZE", "Outlines", "prepared_outlines", "slice_and_mask"]
 
 OUTLINE_SIZE = 64
 _LOG = logging.getLogger("gadolin")
-_FEW = 8  # numbers, zero among them, that a map of labels holds at most, unless each of its things is of one number
-_NEAR = 0.01  # how far a number may lie from a whole one, since volumes are rescaled
-_DIM = 32  # of 255: what is stored with loss and darker than this is no white on black
+_FEW = 8  # most values of a label map, including zero, unless each object has a single value
+_NEAR = 0.01  # tolerance around whole numbers, since volumes are rescaled
+_DIM = 32  # of 255: a lossy file that is darker is not white on black
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlines:
-    """How much of each place is lesion: ``coverage`` (N, 64, 64) uint8, 255 for wholly, on the prepared slice's grid.
+    """Lesion coverage of each pixel: ``coverage`` (N, 64, 64) uint8, 255 for full, on the grid of the prepared slice.
 
-    ``known`` (N,) bool tells which slices have an outline or none to draw; the coverage of the others is zero and means
-    nothing. ``empty`` are the rows whose outline marks nothing, ``cut`` those whose file has many grey levels and was
-    cut at half of its maximum, ``failed`` those whose outline cannot be used, and why.
+    ``known`` (N,) bool marks slices with an outline or known to have no lesion; the coverage of the others is zero and
+    meaningless. ``empty`` are rows with an empty outline, ``cut`` rows whose file has many grey levels and was
+    thresholded at half of its maximum, ``failed`` maps rows with an unusable outline to the error.
     """
 
     coverage: NDArray[np.uint8]
@@ -46,14 +46,14 @@ class Outlines:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Drawn:
-    """A file of one mask or several, in which what is above ``level`` is lesion; ``cut`` where that is half of it."""
+    """A file with one or several masks; pixels above ``level`` are lesion, ``cut`` if that is half of the maximum."""
 
     contents: Contents
     level: float = 0.0
     cut: bool = False
 
     def mask(self, frame: int | None) -> NDArray[np.bool_]:
-        """Return (H, W) bool of a slice: the mask beside it in its own file, else the picture that this file holds."""
+        """Return the mask of a slice, (H, W) bool: the one stored with it, else the thresholded image of this file."""
         if self.contents.outline is not None:
             return self.contents.outline(frame or 0)
         pixels = one_of(self.contents, frame if self.contents.slices > 1 else None).pixels
@@ -67,14 +67,14 @@ def prepared_outlines(
     skip: bool = False,
     progress: Progress | None = None,
 ) -> Outlines | None:
-    """Read the masks that records name, cropped and resized as their slices are; None where no record names one.
+    """Read the outlines of records, cropped and resized like their slices; None if no record has one.
 
-    A file of few whole numbers is a map of labels: what is not zero is lesion. One of many grey levels, such as a JPEG
-    or a smoothed mask, is cut at half of its maximum, which is logged once. Where a record says that there is no
-    lesion, the coverage is known to be zero.
+    A file with few whole numbers is a label map: non-zero is lesion. A file with many grey levels, such as a JPEG or a
+    smoothed mask, is thresholded at half of its maximum, which is logged once. For records without a lesion, the
+    coverage is known to be zero.
 
-    Raises DataError where a mask has another size than its slice, ReadError where it cannot be read; with ``skip`` such
-    rows are not ``known`` and ``failed`` says why, and nothing is logged.
+    Raises DataError if a mask and its slice differ in size, ReadError if it cannot be read; with ``skip``, such rows
+    are not ``known``, their error is in ``failed``, and nothing is logged.
     """
     if not any(record.outlined for record in records):
         return None
@@ -107,7 +107,7 @@ def prepared_outlines(
             progress(done, len(drawn), "preparing outlines")
     if cut and not skip:
         first = records[min(cut)].outline
-        _LOG.warning("%d of %d outlines are of many grey levels, cut at half, such as %s", len(cut), len(drawn), first)
+        _LOG.warning("%d of %d outlines have many grey levels, thresholded at half: %s", len(cut), len(drawn), first)
     return Outlines(coverage, known, tuple(sorted(empty)), tuple(sorted(cut)), dict(sorted(failed.items())))
 
 
@@ -116,14 +116,14 @@ def slice_and_mask(record: Record) -> tuple[Slice, NDArray[np.bool_]]:
     image = read(record.path, record.frame)
     mask, halved = _mask_of(record, image, _opened)
     if halved:
-        _say_cut(Path(record.outline).parent)
+        _warn_cut(Path(record.outline).parent)
     return image, mask
 
 
 @cache
-def _say_cut(folder: Path) -> None:
-    """Say once of a folder how its masks were read."""
-    _LOG.warning("%s: outlines of many grey levels are cut at half of their maximum", folder)
+def _warn_cut(folder: Path) -> None:
+    """Warn once per folder that its outlines were thresholded."""
+    _LOG.warning("%s: outlines with many grey levels are thresholded at half of their maximum", folder)
 
 
 def _mask_of(record: Record, image: Slice, opened: Callable[[Path], _Drawn]) -> tuple[NDArray[np.bool_], bool]:
@@ -136,7 +136,7 @@ def _mask_of(record: Record, image: Slice, opened: Callable[[Path], _Drawn]) -> 
 
 
 def _opened(path: Path) -> _Drawn:
-    """Open a file of masks and see by all of it how it is to be read."""
+    """Open a mask file and determine its threshold from all its slices."""
     contents = open_file(path)
     if contents.outline is not None or contents.omit is not None:
         return _Drawn(contents)
@@ -147,9 +147,9 @@ def _opened(path: Path) -> _Drawn:
 
 
 def _level(contents: Contents) -> tuple[float, bool]:
-    """Return above what the numbers of a file are lesion, and whether that is half of its maximum.
+    """Return the lesion threshold of a file, and whether it is half of the maximum.
 
-    Raises ReadError where it was stored with loss and is so dark that neither can be told from noise.
+    Raises ReadError if the file is lossy and too dark to separate the mask from noise.
     """
     values, top = {0.0}, 0.0
     for pixels in _pictures(contents):
@@ -177,7 +177,7 @@ def _pictures(contents: Contents) -> Iterator[NDArray[np.float32]]:
 
 
 def _numbers(pixels: NDArray[np.float32]) -> list[float]:
-    """Return the numbers that occur, in order, about; of 8 bits by counting, which is faster than sorting."""
+    """Return the rounded distinct values, sorted; for 8 bits by counting, which is faster than sorting."""
     if pixels.min() >= 0 and pixels.max() <= 255:
         small = pixels.astype(np.uint8)
         if np.array_equal(small, pixels):
@@ -186,7 +186,7 @@ def _numbers(pixels: NDArray[np.float32]) -> list[float]:
 
 
 def _is_flat(pixels: NDArray[np.float32]) -> bool:
-    """Return whether every connected thing in (H, W) is of one value, as lesions are that are numbered one by one."""
+    """Return whether every connected object in (H, W) has a single value, as in a map of numbered lesions."""
     if np.abs(pixels - np.rint(pixels)).max() > _NEAR:
         return False
     pixels = np.rint(pixels)

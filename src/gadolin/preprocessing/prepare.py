@@ -1,7 +1,7 @@
-"""From a slice to the 256 x 256 bytes that every network sees: one function, used everywhere.
+"""Preparation: crop a slice to the head and scale it to 256 x 256 bytes, the input of every network.
 
-Training, evaluation, prediction, explanation and serving call ``prepare`` with the same ``Preparation``, which
-travels in the bundle. The result is uint8, so that cache, training and runtime agree byte for byte.
+Training, evaluation, prediction, explanation and serving call ``prepare`` with the same ``Preparation``, which the
+bundle stores. The result is uint8, so that cache, training and runtime agree byte for byte.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from gadolin.records import Slice
 
 __all__ = ["Box", "Frame", "Preparation", "crop_resize", "find_frame", "prepare", "to_uint8"]
 
-_BRIGHT_BACKGROUND = 90  # of 255: a background above this is no air around a head
+_BRIGHT_BACKGROUND = 90  # of 255: a brighter background is not air
 _ONE_TONE = 6.0  # of 255: standard deviation within a line of a bar
 _LENIENT = 0.8  # of Otsu's threshold, so that the dim rim of a head is kept
-_SMALLEST_HEAD = 0.10  # share of the picture's area
-_FRAME_DEPTHS = (0.0, 0.01, 0.025, 0.05)  # of the shorter side: how far to look behind a frame line
+_SMALLEST_HEAD = 0.10  # share of the area of the slice
+_FRAME_DEPTHS = (0.0, 0.01, 0.025, 0.05)  # of the shorter side: depths at which to look behind a frame line
 _LONGEST_HEAD = 2.5  # longer side over shorter side
-_STRETCHED = 1.01  # how much the spacing of rows and columns may differ before pixels count as no squares
+_STRETCHED = 1.01  # ratio of row and column spacing beyond which pixels are not square
 
 
 def _explained(default: float, explained: str, limits: tuple[float, float] | None = None) -> Any:
@@ -37,10 +37,10 @@ def _explained(default: float, explained: str, limits: tuple[float, float] | Non
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How a slice becomes the network's input; data, stored in the bundle.
+    """Parameters of the preparation, stored in the bundle.
 
-    The line beside each field says what it does. The percentiles hold inside the head and for files deeper than 8
-    bits; files of 8 bits follow the rule "8-bit range", 0 to 255.
+    The help text beside each field describes it. The percentiles apply inside the head and to files deeper than 8 bits;
+    8-bit files use the range 0 to 255.
     """
 
     size: int = _explained(256, "side in pixels of a prepared slice", (16, 2048))
@@ -55,7 +55,7 @@ class Preparation:
     )
 
     def __post_init__(self) -> None:
-        """Refuse values that no picture can be prepared with."""
+        """Check the range of every value."""
         for one in fields(self):
             low, high = one.metadata.get("low"), one.metadata.get("high")
             if low is not None and high is not None and not low <= getattr(self, one.name) <= high:
@@ -79,7 +79,7 @@ class Preparation:
 
     @classmethod
     def from_json(cls, content: dict[str, object]) -> Preparation:
-        """Return the preparation that ``as_json`` described; unknown keys are refused."""
+        """Return the preparation from the result of ``as_json``; unknown keys raise RequestError."""
         known = [field.name for field in fields(cls)]
         for key in content:
             if key not in known:
@@ -92,7 +92,7 @@ class Preparation:
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels of the slice; it may reach beyond the picture, where it reads as black."""
+    """A rectangle in pixels of the slice; outside of the slice it is filled with black."""
 
     top: int
     left: int
@@ -102,9 +102,9 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is found once on an untouched slice: where the head is, and which intensities are black and white.
+    """Head box and black and white intensities, determined once on an unmodified slice.
 
-    ``found`` is false where no plausible head was seen and the whole picture is used instead.
+    ``found`` is false if no plausible head was detected and the whole slice is used instead.
     """
 
     box: Box
@@ -114,9 +114,9 @@ class Frame:
 
 
 def find_frame(image: Slice, preparation: Preparation) -> Frame:
-    """Find the head in a slice and the intensity range of its rule.
+    """Find the head in a slice and its intensity range.
 
-    Explainers find it once and hand it to ``prepare`` for every perturbation, so that masks cannot move the crop.
+    Explainers compute it once and pass it to ``prepare`` for every perturbation, so that masks cannot move the crop.
     """
     height, width = image.pixels.shape
     working = _working_copy(image)
@@ -127,18 +127,18 @@ def find_frame(image: Slice, preparation: Preparation) -> Frame:
 
 
 def prepare(image: Slice, preparation: Preparation, frame: Frame | None = None) -> NDArray[np.uint8]:
-    """Return the slice as (size, size) uint8: cropped to the head, resized, scaled by the named rule.
+    """Return the slice as (size, size) uint8: cropped to the head, resized, intensities scaled.
 
-    Shrinking averages areas, enlarging interpolates linearly. Without ``frame`` it is found on this slice.
+    Shrinking averages areas, enlarging interpolates linearly. Without ``frame``, it is determined on this slice.
     """
     frame = frame or find_frame(image, preparation)
     return to_uint8(crop_resize(image.pixels, frame.box, preparation.size, frame.black), frame)
 
 
 def crop_resize(pixels: NDArray[np.float32], box: Box, size: int, beyond: float) -> NDArray[np.float32]:
-    """Return what lies in the box of pixels (H, W) float32 as (size, size) float32; the picture ends in ``beyond``.
+    """Return the box of pixels (H, W) float32 resized to (size, size) float32, filled with ``beyond`` outside.
 
-    Linear in the pixels: with 0 beyond, a sum of pictures becomes the sum of what each becomes.
+    Linear in the pixels: with ``beyond`` 0, the result of a sum of images is the sum of their results.
     """
     cut = _cut(pixels, box, beyond)
     shrinking = cut.shape[0] >= size and cut.shape[1] >= size
@@ -147,14 +147,14 @@ def crop_resize(pixels: NDArray[np.float32], box: Box, size: int, beyond: float)
 
 
 def to_uint8(pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
-    """Return pixels (..., size, size) float32 between the frame's black and white as uint8."""
+    """Scale pixels (..., size, size) float32 from the black and white of ``frame`` to uint8."""
     span = max(frame.white - frame.black, 1e-12)
     scaled = np.clip((pixels - np.float32(frame.black)) * np.float32(255 / span), 0, 255)
     return np.asarray(np.rint(scaled), np.uint8)
 
 
 def _working_copy(image: Slice) -> NDArray[np.uint8]:
-    """Return an 8-bit copy good enough to see where the head is."""
+    """Return an 8-bit copy for head detection."""
     pixels = image.pixels
     if image.bits > 8:
         black, white = np.percentile(pixels, (0.5, 99.5))
@@ -163,10 +163,9 @@ def _working_copy(image: Slice) -> NDArray[np.uint8]:
 
 
 def _find_head(working: NDArray[np.uint8]) -> Box | None:
-    """Return the bounding box of the largest bright thing before a dark background, if it can be a head.
+    """Return the bounding box of the largest bright object on a dark background, if it is plausible as a head.
 
-    Bright bars beside the picture, as screenshots have them, and a thin bright frame drawn around it are peeled off
-    first.
+    Bright bars beside the slice, as in screenshots, and a thin bright frame around it are removed first.
     """
     rows, columns = inside_bars(working, _is_bright_bar)
     middle = working[rows, columns]
@@ -175,20 +174,21 @@ def _find_head(working: NDArray[np.uint8]) -> Box | None:
         inner = middle[depth : middle.shape[0] - depth, depth : middle.shape[1] - depth]
         background = float(np.median(np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])))
         if background <= _BRIGHT_BACKGROUND:
-            box = _largest_thing(inner, background)
+            box = _largest_object(inner, background)
             return box and Box(box.top + depth + rows.start, box.left + depth + columns.start, box.height, box.width)
     return None
 
 
 def _is_bright_bar(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which lines (n, m) uint8 are bright and of one tone."""
+    """Return which lines (n, m) uint8 are bright and uniform."""
     return np.asarray((lines.min(axis=1) > _BRIGHT_BACKGROUND) & (lines.std(axis=1) < _ONE_TONE))
 
 
-def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
-    """Return the bounding box of the largest thing that Otsu's threshold on square roots parts from the background.
+def _largest_object(working: NDArray[np.uint8], background: float) -> Box | None:
+    """Return the bounding box of the largest object by Otsu's threshold on the square root of intensities.
 
-    Square roots bring grey tissue and bright fat together, so that a dark rendering is not cut to its bright parts.
+    The square root reduces the contrast between grey tissue and bright fat, so that dark images are not cropped to
+    their bright parts.
     """
     bright = max(_percentile(working, 99) - background, 1.0)
     tones = np.clip((np.arange(256) - background) / bright, 0, 1)
@@ -204,7 +204,7 @@ def _largest_thing(working: NDArray[np.uint8], background: float) -> Box | None:
 
 
 def _percentile(working: NDArray[np.uint8], percent: float) -> float:
-    """Return what np.percentile does, from the counts of the 256 tones, which is much faster."""
+    """Return the result of np.percentile from the histogram of 256 tones, which is much faster."""
     below = np.cumsum(cv2.calcHist([working], [0], None, [256], (0, 256)).ravel(), dtype=np.float64)
     rank = percent / 100 * (working.size - 1)
     low, high = np.searchsorted(below, [np.floor(rank), np.ceil(rank)], side="right")
@@ -220,7 +220,7 @@ def _grown(box: Box, margin: float, shape: tuple[int, ...]) -> Box:
 
 
 def _squared(box: Box, spacing_mm: tuple[float, float] | None) -> Box:
-    """Return the box grown to a square: of pixels, or in millimetres where rows and columns lie differently far."""
+    """Return the box grown to a square, in pixels, or in millimetres if row and column spacing differ."""
     rows, columns = spacing_mm or (1.0, 1.0)
     if not 1 / _STRETCHED < rows / columns < _STRETCHED:
         side_mm = max(box.height * rows, box.width * columns)

@@ -1,4 +1,4 @@
-"""Small pictures of a slice for the probes: as it is, without its head, without its tumour."""
+"""Small views of slices for the probes: unchanged, background only, tumour removed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SIDE = 64
 _THUMB = 16
 _PATCHES = 8
 _FEWEST = 32  # of 64 x 64 pixels
-_RADIUS = 3  # pixels, of inpainting
-_AROUND = np.ones((5, 5), np.uint8)  # outlines are drawn by hand, and tumours push at what is around them
+_RADIUS = 3  # inpainting radius in pixels
+_AROUND = np.ones((5, 5), np.uint8)  # outlines are drawn by hand, and tumours displace the tissue around them
 
 _TONES = ("mean tone", "spread of tones", "low tones", "middle tone", "high tones", "brightest tones", "pure black")
 BACKGROUND = (*_TONES, "grain", *("where it is bright",) * _PATCHES**2)
-"""What each column of ``background`` is called."""
+"""Column names of ``background``."""
 
 
 def shrunk(slices: NDArray[np.uint8], rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -33,31 +33,31 @@ def shrunk(slices: NDArray[np.uint8], rows: Sequence[int] | NDArray[np.int64]) -
 
 
 def thumbnails(small: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return (n, 64, 64) uint8 as rows (n, 256) float32 in [0, 1]."""
+    """Return thumbnails of (n, 64, 64) uint8 as rows (n, 256) float32 in [0, 1]."""
     pictures = [cv2.resize(one, (_THUMB, _THUMB), interpolation=cv2.INTER_AREA).ravel() for one in small]
     return np.asarray(np.stack(pictures), np.float32) / np.float32(255)
 
 
 def head_mask(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return where the head is in one picture (64, 64) uint8: the convex hull of its largest bright thing, widened."""
+    """Return the head mask of one slice (64, 64) uint8: the dilated convex hull of its largest bright object."""
     smooth = np.asarray(cv2.GaussianBlur(small, (3, 3), 0), np.uint8)
     head = within_hull(find_head(smooth, opened=3), small.shape)
     return np.asarray(cv2.dilate(head, np.ones((3, 3), np.uint8)) > 0)
 
 
 def background(small: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return what lies outside the head, (n, 72) float32 in [0, 1], columns as ``BACKGROUND`` names them.
+    """Return features of the background, (n, 72) float32 in [0, 1], with the columns of ``BACKGROUND``.
 
-    Tones, grain, and an 8 x 8 thumbnail in which the head is filled with the background's middle tone, so that
-    the outline of the head itself is not told where the background is even. All 0 where nothing is outside.
+    These are tones, grain, and an 8 x 8 thumbnail whose head is filled with the median of the background, so that a
+    uniform background does not reveal the shape of the head. All 0 if there is no background.
     """
     return np.stack(list(_backgrounds(small)))
 
 
 def painted_out(small: NDArray[np.uint8], coverage: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (n, 64, 64) uint8 with what the outlines cover painted over from around (Telea, 2004).
+    """Return (n, 64, 64) uint8 with the outlined area inpainted from its surroundings (Telea, 2004).
 
-    ``coverage`` is (n, 64, 64) uint8 on the same grid; two pixels around it are painted over as well.
+    ``coverage`` is (n, 64, 64) uint8 on the same grid; a margin of two pixels is inpainted as well.
     """
     return np.stack(
         [

@@ -1,4 +1,4 @@
-"""Files in, slices out: the reader is chosen by a file's content, never by its suffix."""
+"""Read slices from files; the content of a file, not its suffix, selects the reader."""
 
 from __future__ import annotations
 
@@ -43,33 +43,33 @@ __all__ = [
 
 MAX_BYTES = 512 * 1024 * 1024
 PLANES = ("acquired", "axial", "coronal", "sagittal")
-_KNOWN = "a PNG, JPEG, BMP, TIFF or WebP picture, a DICOM file, a NIfTI volume or a .mat file of Figshare's"
+_KNOWN = "a PNG, JPEG, BMP, TIFF or WebP image, a DICOM file, a NIfTI volume or a Figshare .mat file"
 
 
 def read(path: Path | str, frame: int | None = None, *, plane: str = "acquired") -> Slice:
-    """Read one slice: that of a file which holds one, or the one numbered ``frame`` (from 0).
+    """Read one slice: the only one of a file, or the one with index ``frame`` (from 0).
 
-    ``plane`` says which way a NIfTI volume is cut: acquired, axial, coronal or sagittal.
-    Raises ReadError, naming the file, where it is missing, too large, of no known format, damaged, or holds several
-    slices and ``frame`` names none of them.
+    ``plane`` is the cutting plane of a NIfTI volume: acquired, axial, coronal or sagittal.
+    Raises ReadError with the path if the file is missing, too large, of unknown format or damaged, or if it holds
+    several slices and ``frame`` selects none of them.
     """
     with naming(path):
         return one_of(open_bytes(_content(path), plane=plane), frame)
 
 
 def read_bytes(content: bytes) -> Slice:
-    """Read the one slice of a file's bytes; raises ReadError without a file name."""
+    """Read the only slice in the bytes of a file; raises ReadError without a path."""
     return one_of(open_bytes(content), None)
 
 
 def open_file(path: Path | str, *, plane: str = "acquired") -> Contents:
-    """Open a file and read its header; its slices are decoded one by one. Raises ReadError naming the file."""
+    """Open a file and read its header; slices are decoded on demand. Raises ReadError with the path."""
     with naming(path):
         return open_bytes(_content(path), plane=plane)
 
 
 def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
-    """Open the bytes of a file, as ``open_file`` does; raises ReadError without a file name."""
+    """Open the bytes of a file, as ``open_file`` does; raises ReadError without a path."""
     if plane not in PLANES:
         raise RequestError(
             code="plane_unknown",
@@ -79,8 +79,8 @@ def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
     if not content:
         raise DamagedFileError(
             code="empty_file",
-            rule="a file must hold bytes",
-            got="this one is empty",
+            rule="a file must not be empty",
+            got="this one is",
             remedy="remove it or fetch it again",
         )
     if len(content) > MAX_BYTES:
@@ -88,7 +88,7 @@ def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
             code="file_too_large",
             rule=f"a file may hold at most {MAX_BYTES:,} bytes",
             got="this one holds more",
-            remedy="cut it down",
+            remedy="reduce it",
         )
     kind = file_kind(content[:HEAD])
     if kind is None:
@@ -103,7 +103,7 @@ def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Let a ReadError of the block name the file."""
+    """Add the path to a ReadError of the block."""
     try:
         yield
     except ReadError as error:
@@ -111,15 +111,15 @@ def naming(path: Path | str) -> Iterator[None]:
 
 
 def one_of(contents: Contents, frame: int | None) -> Slice:
-    """Decode the only slice of a file, or the one numbered ``frame``; raises ReadError where there is no such slice."""
+    """Decode the only slice of a file, or the one with index ``frame``; raises ReadError if there is no such slice."""
     if contents.omit is not None:
         raise contents.omit
     if frame is None and contents.slices != 1:
         raise ReadError(
             code="frame_needed",
-            rule="one slice is asked for",
+            rule="one slice is required",
             got=f"this {contents.kind} file holds {contents.slices}",
-            remedy="say which with its frame",
+            remedy="select one with its frame",
         )
     if frame is not None and contents.channels is not None:
         require_frame(frame, CHANNELS, f"three-channel {contents.kind}")
@@ -130,7 +130,7 @@ def one_of(contents: Contents, frame: int | None) -> Slice:
 
 
 def _opened(kind: str, content: bytes, plane: str) -> Contents:
-    """Open by kind; a format's library is imported when a file of it is met."""
+    """Open by kind; the library of a format is imported on first use."""
     if kind == "DICOM":
         from gadolin.readers.dicom.reader import open_dicom
 
@@ -155,7 +155,7 @@ for _kind, _suffixes in SUFFIXES.items():
 
 
 def require_utf8(path: Path | str) -> None:
-    """Raise ReadError for a file name that cannot be written down."""
+    """Raise ReadError for a file name that is not UTF-8."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
@@ -165,7 +165,7 @@ def require_utf8(path: Path | str) -> None:
 
 
 def _content(path: Path | str) -> bytes:
-    """Return the bytes of a file, one more than MAX_BYTES at most; a pipe or device is refused, not waited for."""
+    """Return the bytes of a file, at most MAX_BYTES + 1; a pipe or device is refused, since it could block."""
     require_utf8(path)
     if not str(path):
         why = "the path is empty"
@@ -174,7 +174,7 @@ def _content(path: Path | str) -> bytes:
         raise special
     try:
         with Path(path).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size or MAX_BYTES  # nothing is known of what a shell passes
+            size = os.fstat(file.fileno()).st_size or MAX_BYTES  # a pipe from a shell has size 0
             return file.read(min(size, MAX_BYTES) + 1)
-    except (OSError, ValueError) as error:  # a ValueError is of a name that no system takes
+    except (OSError, ValueError) as error:  # ValueError: an invalid file name
         raise cannot_open(error) from error

@@ -1,4 +1,4 @@
-"""What a file holds, known before its pixels are decoded; the limits that every format keeps."""
+"""Contents of an opened file before its pixels are decoded, and the limits for all formats."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ __all__ = [
 ]
 
 VERSION = 4
-"""Of all readers: raised whenever a file gives other pixels than before, so that nothing kept of them lives on."""
-MAX_PIXELS = 64_000_000  # of one slice
+"""Version of all readers; raise it when a file yields other pixels than before, so that caches become invalid."""
+MAX_PIXELS = 64_000_000  # per slice
 MAX_VOLUME_BYTES = 1024 * 1024 * 1024  # of a decompressed file
 MIN_SIDE = 16  # pixels
-CHANNELS = 3  # of a picture in colours
+CHANNELS = 3  # of a colour image
 
 _MOST = ContextVar("_MOST", default=MAX_PIXELS)
-_COLOURED = 24  # of 255: largest difference of two channels that still passes for grey
+_COLOURED = 24  # of 255: largest difference of two channels in a grey pixel
 _COLOURED_SHARE = 0.02  # of all pixels
 
 
 class Place(NamedTuple):
-    """Where a file lies in a scanner's series.
+    """Position of a file in a scanner's series.
 
-    ``series`` tells series apart, ``number`` names one for people. ``position`` (mm), None where the file tells none,
-    is along ``direction``, the normal of its plane; ``instance`` is its number in the order of acquisition.
+    ``series`` identifies the series, ``number`` is its number for display. ``position`` (mm, or None) is measured along
+    ``direction``, the normal of the plane; ``instance`` is the acquisition number.
     """
 
     series: str
@@ -64,14 +64,14 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """An opened file: its header has been read and checked, its pixels have not.
+    """An opened file: the header is read and checked, the pixels are not.
 
-    ``decode`` returns the slice of a number in [0, ``slices``), in anatomical order; it raises ReadError where the
-    pixels are damaged. ``sequence`` returns the MRI sequence of a number by the header, or "". ``outline``, where the
-    file holds lesion masks, returns (H, W) bool. ``channels`` returns one of the three channels of a picture in colours
-    by itself, for collections that keep a sequence in each; a record asks for it by its frame. ``label`` is the class
-    that the file itself names, or empty. ``place`` is where it lies in a scanner's series. ``omit`` says why a folder
-    leaves this file out.
+    ``decode`` returns the slice with an index in [0, ``slices``), in anatomical order; it raises ReadError if the
+    pixels are damaged. ``sequence`` returns the MRI sequence of an index from the header, or "". ``outline`` returns
+    the lesion mask, (H, W) bool, if the file holds masks. ``channels`` returns a single channel of a colour image, for
+    data sets that store one sequence in each channel; the frame of a record selects it. ``label`` is the class stored
+    in the file, or empty. ``place`` is the position in a scanner's series. ``omit`` is the reason why folder reading
+    skips this file.
     """
 
     kind: str
@@ -93,12 +93,12 @@ class Contents:
 
     @property
     def patient(self) -> str:
-        """The patient, hashed with the local key where the file comes from a clinic; empty where unknown."""
+        """The patient, hashed with the local key if the file is clinical; empty if unknown."""
         return pseudonym(self.patient_id) if self.clinical and self.patient_id else self.patient_id
 
 
 def left_out(kind: str, why: ReadError) -> Contents:
-    """Return the contents of a file that holds no slice to judge: folders omit it, and to decode it is a ReadError."""
+    """Return the contents of a file without a slice to classify: folders skip it, and decoding raises ReadError."""
 
     def refuse(_number: int) -> Slice:
         raise why
@@ -108,7 +108,7 @@ def left_out(kind: str, why: ReadError) -> Contents:
 
 @contextmanager
 def at_most(pixels: int) -> Iterator[None]:
-    """Within the block, let no slice have more than ``pixels``, which its header tells before it is decoded."""
+    """Within the block, refuse slices with more than ``pixels`` according to the header, before decoding."""
     before = _MOST.set(min(pixels, MAX_PIXELS))
     try:
         yield
@@ -117,26 +117,26 @@ def at_most(pixels: int) -> Iterator[None]:
 
 
 def check_size(width: int, height: int) -> None:
-    """Raise ReadError for a picture smaller than MIN_SIDE a side or larger than MAX_PIXELS, or than ``at_most``."""
+    """Raise ReadError for an image with a side below MIN_SIDE, or with more pixels than MAX_PIXELS or ``at_most``."""
     most = _MOST.get()
     if width * height > most:
         raise TooLargeError(
             code="too_many_pixels",
-            rule=f"a picture may have at most {most:,} pixels",
+            rule=f"an image may have at most {most:,} pixels",
             got=f"this one has {width:,} x {height:,}",
             remedy="scale it down",
         )
     if min(width, height) < MIN_SIDE:
         raise ReadError(
             code="too_few_pixels",
-            rule=f"a picture must measure at least {MIN_SIDE} pixels a side",
+            rule=f"an image must measure at least {MIN_SIDE} pixels a side",
             got=f"this one has {width} x {height}",
             remedy="use the original",
         )
 
 
 def require_frame(frame: int, slices: int, kind: str) -> None:
-    """Raise ReadError where a file of so many slices has no slice with the number ``frame``."""
+    """Raise ReadError if ``frame`` is not in [0, ``slices``)."""
     if not 0 <= frame < slices:
         raise ReadError(
             code="frame_out_of_range",
@@ -147,42 +147,42 @@ def require_frame(frame: int, slices: int, kind: str) -> None:
 
 
 def variant_not_read(format_name: str, held: str) -> UnknownFormatError:
-    """Return why a file of a known format is refused: no decoder here gives the pixels of what it holds."""
+    """Return the error for a variant of a known format that no decoder here supports."""
     return UnknownFormatError(
         code="variant_not_read",
-        rule=f"a {format_name} must be of a variant that is read",
+        rule=f"a {format_name} must be of a supported variant",
         got=f"this one holds {held}",
         remedy="save it as a grey PNG of 8 or 16 bits",
     )
 
 
 def require_one_frame(frames: int, counted: str = "") -> None:
-    """Raise ReadError for a picture of several frames; ``counted`` is how their number is told."""
+    """Raise ReadError for an image of several frames; ``counted`` is their number as text."""
     if frames > 1:
         raise ReadError(
             code="several_frames",
-            rule="a picture must hold one frame",
+            rule="an image must hold one frame",
             got=f"this one holds {counted or frames}",
-            remedy="save them apart",
+            remedy="save them as separate files",
         )
 
 
 def require_finite(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``pixels`` as they are; raise ReadError where one is NaN or infinite."""
+    """Return ``pixels`` unchanged; raise ReadError if one is NaN or infinite."""
     if not np.isfinite(pixels).all():
         raise ReadError(
             code="pixels_not_finite",
             rule="pixels must be finite numbers",
-            got="this picture holds NaN or infinity",
+            got="this image holds NaN or infinity",
             remedy="export it again",
         )
     return pixels
 
 
 def background_for_nan(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``pixels`` with NaN, which marks what lies outside, as background: zero, or the least number if below.
+    """Return ``pixels`` with NaN (outside of the image) replaced by zero, or by the minimum if that is below zero.
 
-    Raises ReadError where a pixel is infinite, which is an overflow, or none is a number.
+    Raises ReadError if a pixel is infinite (an overflow), or if all are NaN.
     """
     missing = np.isnan(pixels)
     if not missing.any() or missing.all():
@@ -191,10 +191,10 @@ def background_for_nan(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def deep_to_grey(colours: NDArray[Any]) -> tuple[NDArray[np.float32], bool]:
-    """Return (H, W) float32 luma of colours (H, W, 3) of more than 8 bits, in their units, and whether they are true.
+    """Return the luma, (H, W) float32, of ``colours`` (H, W, 3) of more than 8 bits, and whether it is a colour image.
 
-    Where the channels agree the result is exactly what they hold. Channels differ where they do by more than the same
-    share of the brightest value as in ``to_grey``, since a file may use less than the depth that it declares.
+    The luma has the units of ``colours`` and equals the channels exactly where they agree. The tolerance is relative to
+    the brightest value, with the ratio of ``to_grey``, since a file may use less than its declared depth.
     """
     red, green, blue = (colours[..., band] for band in range(3))
     low, high = np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
@@ -211,7 +211,7 @@ def deep_to_grey(colours: NDArray[Any]) -> tuple[NDArray[np.float32], bool]:
 
 
 def to_grey(picture: Image.Image) -> tuple[NDArray[np.float32], bool]:
-    """Return (H, W) float32 luma in [0, 255] (ITU-R BT.601) of an RGB picture, and whether true colours are shown."""
+    """Return the luma, (H, W) float32 in [0, 255] (ITU-R BT.601), of an RGB image, and whether it is a colour image."""
     red, green, blue = (np.asarray(band) for band in picture.split())
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     coloured = bool(np.count_nonzero(spread > _COLOURED) > _COLOURED_SHARE * spread.size)

@@ -1,4 +1,4 @@
-"""Decompression with a bound: nothing is taken into memory before it is known to fit."""
+"""Decompression with a limit on the memory it takes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["inflate", "inflated_head", "most_unpacked"]
 
 _STEP = 1 << 20
 _GZIP, _MEMBER = 31, b"\x1f\x8b"
-_FREE = 64 * 1024 * 1024  # bytes that may come out of anything
-_MAX_RATIO = 250  # beyond that: how much larger than what went in; segmentations reach 200
+_FREE = 64 * 1024 * 1024  # bytes that any input may unpack to
+_MAX_RATIO = 250  # beyond that: unpacked over packed size; segmentations reach 200
 
 
 def inflate(content: bytes, *, wbits: int, max_bytes: int = MAX_VOLUME_BYTES) -> bytes:
     """Return the decompressed bytes; ``wbits`` as for zlib: 31 for gzip, -15 for raw deflate, 15 for zlib.
 
-    Raises ReadError where the result would be larger than ``max_bytes``, or than 64 MiB and 250 times what went in,
-    and where the data is damaged or ends early.
+    Raises ReadError if the result exceeds ``max_bytes``, or both 64 MiB and 250 times the input, and if the data is
+    damaged or truncated.
     """
     return b"".join(_pieces(content, wbits, max_bytes))
 
 
 def inflated_head(content: bytes, length: int, *, wbits: int) -> bytes:
-    """Return the first ``length`` decompressed bytes, fewer where there are fewer or the data is no such stream."""
+    """Return up to ``length`` decompressed bytes; empty if the data is not such a stream."""
     try:
         return zlib.decompressobj(wbits).decompress(content[: length * 4 + 1024], length)
     except zlib.error:
@@ -34,18 +34,18 @@ def inflated_head(content: bytes, length: int, *, wbits: int) -> bytes:
 
 
 def most_unpacked(stored: int, max_bytes: int = MAX_VOLUME_BYTES) -> int:
-    """Return how many bytes may come out of ``stored`` compressed ones: 64 MiB, or 250 times what went in."""
+    """Return how many bytes ``stored`` compressed ones may unpack to: 64 MiB, or 250 times the input."""
     return min(max_bytes, max(_FREE, _MAX_RATIO * stored))
 
 
 def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
-    """Yield what comes out of a stream, and of the gzip members that follow it, as parallel programs write them."""
+    """Yield the decompressed stream and any further gzip members, as parallel compressors write them."""
     bound = most_unpacked(len(content), max_bytes)
     stream = zlib.decompressobj(wbits)
     total, place, rest = 0, 0, b""
     try:
         while not stream.eof:
-            if not rest:  # handed over in steps, since what is left over is copied each time
+            if not rest:  # passed in steps, since zlib copies the remainder each time
                 rest, place = content[place : place + _STEP], place + _STEP
             piece = stream.decompress(rest, _STEP)
             rest = stream.unconsumed_tail
@@ -55,13 +55,13 @@ def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
                     code="unpacks_too_large",
                     rule=f"compressed data may unpack to at most {bound:,} bytes here",
                     got=f"{len(content):,} bytes unpack to more",
-                    remedy="do not trust this file, or unpack it yourself",
+                    remedy="do not trust this file, or unpack it manually",
                 )
             if not piece and not rest and place >= len(content) and not stream.eof:
                 raise DamagedFileError(
                     code="file_not_whole",
-                    rule="compressed data must be whole",
-                    got="this ends early",
+                    rule="compressed data must be complete",
+                    got="this is truncated",
                     remedy="fetch the file again",
                 )
             yield piece
@@ -73,7 +73,7 @@ def _pieces(content: bytes, wbits: int, max_bytes: int) -> Iterator[bytes]:
     except zlib.error as error:
         raise DamagedFileError(
             code="compressed_data_damaged",
-            rule="compressed data must be whole",
+            rule="compressed data must be intact",
             got=f"this is damaged ({error})",
             remedy="fetch the file again",
         ) from error

@@ -1,4 +1,4 @@
-"""What the first bytes of a file announce."""
+"""Detect the format of a file from its first bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gadolin.readers.registry import plugin_format, plugin_suffixes
 
 __all__ = ["HEAD", "SUFFIXES", "file_kind", "foreign", "is_other"]
 
-HEAD = 4096  # bytes that tell, of a gzipped volume too
+HEAD = 4096  # bytes that suffice for detection, also for a gzipped volume
 
 _FIRST_VRS = (b"UL", b"CS", b"OB", b"DA", b"UI", b"TM")
 SUFFIXES = {
@@ -24,7 +24,7 @@ SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
-"""The formats that are read without a plug-in, and their file endings."""
+"""The built-in formats and their file endings."""
 _OWN_SUFFIXES = tuple(suffix for each in SUFFIXES.values() for suffix in each)
 
 _PICTURES = {
@@ -36,21 +36,21 @@ _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes
 _MATLAB = (b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _GZIP = b"\x1f\x8b"
-_TEXT = bytes({*range(7, 14), 26, 27, *range(32, 256)})  # in the first bytes of every format that is read is another
+_TEXT = bytes({*range(7, 14), 26, 27, *range(32, 256)})  # plain text; supported formats hold other bytes
 
 
 def foreign() -> UnknownFormatError:
-    """Return why a folder leaves out a file that neither is a slice nor passes for one."""
+    """Return the reason to skip a file that is not a slice, neither by content nor by name."""
     return UnknownFormatError(
-        code="not_a_picture", rule="a slice must be of a format that is read", got="this file is of none"
+        code="not_a_picture", rule="a slice must have a supported format", got="this file does not"
     )
 
 
 def file_kind(head: bytes) -> str | None:
-    """Return the format that the first 4,096 bytes of a file announce, or None where none is known.
+    """Return the format of a file from its first 4,096 bytes, or None if unknown.
 
-    One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped; a text is none
-    of these, whatever it begins with. Else the name of the plug-in reader that recognises it.
+    One of PNG, JPEG, BMP, TIFF, WEBP, DICOM (PS3.10, 7.1), MATLAB and NIfTI, the last plain or gzipped; plain text is
+    none of these. Else the name of the plug-in reader that recognises the file.
     """
     return _own_kind(head) or plugin_format(head)
 
@@ -58,7 +58,7 @@ def file_kind(head: bytes) -> str | None:
 def _own_kind(head: bytes) -> str | None:
     if not head.startswith(_GZIP) and head[512:520] != _HDF5 and not head[:512].translate(None, _TEXT):
         return None
-    if head[128:132] == b"DICM" or _bare_dicom(head):  # first, since the 128 bytes before it may be anything
+    if head[128:132] == b"DICM" or _bare_dicom(head):  # first: the 128-byte preamble may hold anything
         return "DICOM"
     for kind, starts in _PICTURES.items():
         if head.startswith(starts):
@@ -74,35 +74,35 @@ def _own_kind(head: bytes) -> str | None:
 
 
 def _is_bmp(head: bytes) -> bool:
-    """Return whether a file begins as BMP does, not only as a text may: "BM", sizes, then a header of a known size."""
+    """Return whether a file begins like BMP: "BM", sizes, then a header of known size, which plain text lacks."""
     whole = int.from_bytes(head[14:18], "little") in _BMP_HEADERS if len(head) >= 18 else b"\0" in head
     return head[:2] == b"BM" and whole
 
 
 def _is_matlab(head: bytes) -> bool:
-    """Return whether a file begins with MATLAB's words and then as a file of it does, not only as a text may."""
+    """Return whether a file begins with the text of MATLAB and then its binary mark, which plain text lacks."""
     known = head[126:128] in (b"IM", b"MI") or head[512:520] == _HDF5
     return head.startswith(_MATLAB) and known
 
 
 def _bare_dicom(head: bytes) -> bool:
-    """Return whether a file begins as DICOM without its preamble does: with group 2 or 8, little-endian."""
+    """Return whether a file begins like DICOM without a preamble: with group 2 or 8, little-endian."""
     group, element, length = struct.unpack_from("<HHI", head) if len(head) >= 8 else (0, 0, 0)
     return group in (2, 8) and element <= 0x20 and (head[4:6] in _FIRST_VRS or length <= 64)
 
 
 def is_other(name: str, head: bytes) -> bool:
-    """Return whether a file is none of ours: it holds something else and does not go by the name of a slice.
+    """Return whether a file can be skipped: it has neither the content nor the suffix of a slice.
 
-    One that is named like a slice and is none is not: what is wrong with it is to be told. Nor is an empty one without
-    a suffix, or with a number for one, as DICOM files often have.
+    A file with the suffix but not the content of a slice is not skipped, so that the error is reported. Nor is an empty
+    file without a suffix or with a numeric one, as DICOM files often have.
     """
     suffix = PurePath(name).suffix.lower()
     if not head:
-        return bool(suffix) and not suffix[1:].isdecimal() and not _named_like_a_slice(name)
-    return file_kind(head) is None and not _named_like_a_slice(name)
+        return bool(suffix) and not suffix[1:].isdecimal() and not _has_slice_suffix(name)
+    return file_kind(head) is None and not _has_slice_suffix(name)
 
 
-def _named_like_a_slice(name: str) -> bool:
-    """Return whether a file has the ending of a format that is read."""
+def _has_slice_suffix(name: str) -> bool:
+    """Return whether a file has the suffix of a supported format."""
     return name.lower().endswith(_OWN_SUFFIXES) or name.lower().endswith(plugin_suffixes())

@@ -1,4 +1,4 @@
-"""Whether grey levels survive single precision, in which every slice is kept."""
+"""Check that grey levels survive float32, the pixel type of every slice."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gadolin.errors import ReadError
 
 __all__ = ["require_levels"]
 
-_LEVELS: Final = 256  # that a picture should have at least between its darkest and its brightest
+_LEVELS: Final = 256  # least number between the darkest and the brightest value
 
 
 def require_levels(low: float, high: float) -> None:
-    """Raise ReadError where values from ``low`` to ``high`` lie so close that float32 cannot tell them apart."""
+    """Raise ReadError if float32 cannot distinguish enough values from ``low`` to ``high``."""
     if not high > low or not np.isfinite((low, high)).all():
         return
     with np.errstate(all="ignore"):
@@ -22,7 +22,7 @@ def require_levels(low: float, high: float) -> None:
     if high - low < _LEVELS * step:
         raise ReadError(
             code="values_too_close",
-            rule=f"a picture must have {_LEVELS} grey levels that float32 can distinguish",
-            got=f"its values lie between {low:.9g} and {high:.9g}",
-            remedy="subtract their offset or scale them",
+            rule=f"an image must have {_LEVELS} grey levels that float32 can distinguish",
+            got=f"its values range from {low:.9g} to {high:.9g}",
+            remedy="subtract the offset or rescale",
         )

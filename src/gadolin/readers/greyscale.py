@@ -1,4 +1,4 @@
-"""Pictures of several channels become grey ones: colours, and alpha over black."""
+"""Convert multi-channel images to greyscale: colours to luma, alpha over black."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["flattened", "hidden", "turned"]
 def flattened(
     colours: NDArray[Any], alpha: NDArray[Any] | None, *, top: float, multiplied: bool = False
 ) -> tuple[NDArray[np.float32], bool]:
-    """Return (H, W) float32 in the units of ``colours`` (H, W, 1 or 3), and whether they show true colours.
+    """Return (H, W) float32 in the units of ``colours`` (H, W, 1 or 3), and whether it is a colour image.
 
-    ``alpha`` (H, W) in 0 to ``top`` lies over black; it is ``multiplied`` where the colours already hold it. Raises
-    ReadError where it hides all that they show.
+    ``alpha`` (H, W) in 0 to ``top`` is applied over black, unless ``multiplied``: the colours already include it.
+    Raises ReadError if it hides the whole image.
     """
     if alpha is not None:
         if not alpha.any() and (colours != colours[:1, :1]).any():
@@ -36,17 +36,17 @@ def flattened(
 
 
 def hidden() -> ReadError:
-    """Return why a picture is refused that is transparent all over and not empty find_unlisted."""
+    """Return the error for an image that is fully transparent but not empty."""
     return ReadError(
         code="hidden_by_alpha",
-        rule="a picture must be visible",
+        rule="an image must be visible",
         got="the alpha channel of this one hides all of it",
         remedy="save it without the alpha channel",
     )
 
 
 def turned(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Return (H, W) or (W, H) pixels set upright, as the ``orientation`` of EXIF and TIFF, 1 to 8, says."""
+    """Return the pixels upright, (H, W) or (W, H), by the ``orientation`` of EXIF and TIFF, 1 to 8."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.T
     if orientation in (3, 4, 7, 8):

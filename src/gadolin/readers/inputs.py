@@ -1,4 +1,4 @@
-"""The inputs of a predictor: paths, slices and arrays, one or several of them."""
+"""The inputs of a predictor: one or several paths, slices or arrays."""
 
 from __future__ import annotations
 
@@ -35,14 +35,13 @@ class Slices(NamedTuple):
 
 
 def slices_from(given: One | Several, names: Sequence[str] | str | None = None) -> Slices:
-    """Return the slices that ``given`` is, holds or names, and what to call them: ``names``, else their path, else "".
+    """Return the slices of ``given`` and their names: ``names``, else the path, else "".
 
-    An array is (H, W). One of uint8 is a picture of 8 bits, 0 to 255; one of another integer or floating type is taken
-    as deeper, whatever its range, so that its grey values are set by their percentiles within the head.
+    An array is (H, W). A uint8 array is an image of 8 bits, 0 to 255; any other integer or floating type counts as
+    deeper, whatever its range, so that percentiles within the head set its grey values.
 
     Raises:
-        RequestError: It is something else, such as an array of another shape or of truth values, or ``names`` are not
-            one for each.
+        RequestError: Another input, such as an array of another shape or of bool, or ``names`` of another length.
         ReadError: A file cannot be read or holds several slices; an array is too small, too large, or not finite.
     """
     alone = isinstance(given, str | os.PathLike | Slice | np.ndarray)
@@ -59,9 +58,9 @@ def slices_from(given: One | Several, names: Sequence[str] | str | None = None) 
 
 
 def paths_from(given: Paths) -> Iterator[str | Failure]:
-    """Return an iterator over the paths that are given, one or several, as text; a Failure stays as it is.
+    """Return an iterator over one or several paths as text; a Failure is passed through.
 
-    Raises RequestError for anything else, at once where it is no iterable.
+    Raises RequestError for other input, at once if it is not iterable.
     """
     alone = isinstance(given, str | os.PathLike)
     if not alone and (not isinstance(given, Iterable) or isinstance(given, bytes | bytearray | memoryview)):
@@ -78,9 +77,9 @@ def _path(one: object) -> str | Failure:
 
 
 def _text(path: str | os.PathLike[str]) -> str:
-    """Return a path as plain text, whatever gives it."""
-    told = os.fspath(path)
-    return str(told) if isinstance(told, str) else os.fsdecode(told)
+    """Return a path as text."""
+    raw = os.fspath(path)
+    return str(raw) if isinstance(raw, str) else os.fsdecode(raw)
 
 
 def _names(names: object, count: int, *, alone: bool) -> list[str]:
@@ -90,9 +89,9 @@ def _names(names: object, count: int, *, alone: bool) -> list[str]:
         got = "a single one" if single else len(given) if isinstance(given, Sequence) else f"a {type(given).__name__}"
         raise RequestError(
             code="names_differ",
-            rule="paths must name each slice",
+            rule="there must be one path for each slice",
             got=f"got {got} for {count}",
-            remedy="give a list of as many as slices, or none",
+            remedy="give a list with one path for each slice, or none",
         )
     return [_text(one) if isinstance(one, str | os.PathLike) else str(one) for one in given]
 
@@ -114,15 +113,15 @@ def _read(path: str) -> Slice:
     if _URL.match(path):
         raise ReadError(
             code="path_is_a_url",
-            rule="a path must name a file here",
+            rule="a path must be that of a local file",
             got="this is a URL",
             remedy="download it",
             path=path,
         )
-    if os.path.isdir(path):  # noqa: PTH112  # without a Path made of it
+    if os.path.isdir(path):  # noqa: PTH112  # avoids making a Path
         raise ReadError(
             code="path_is_a_folder",
-            rule="a path must name a file",
+            rule="a path must be that of a file",
             got="this is a folder",
             remedy="give a list of its files",
             path=path,
@@ -145,14 +144,14 @@ def _read(path: str) -> Slice:
 
 
 def _pixels(array: NDArray[np.generic], where: str) -> NDArray[np.float32]:
-    """Return the pixels of a slice, (H, W) float32; the array itself where it is that."""
+    """Return the pixels of a slice, (H, W) float32; the array itself if it already is."""
     if not isinstance(array, np.ndarray) or array.ndim != 2:
         shape = getattr(array, "shape", type(array).__name__)
         raise RequestError(
             code="array_shape_unfit",
             rule="an array must be (H, W)",
             got=f"{where or 'this is '}{shape}",
-            remedy="give a list of slices, and colours made grey",
+            remedy="pass a list of slices, and convert colours to grey",
         )
     masked = isinstance(array, np.ma.MaskedArray) and bool(np.ma.is_masked(array))
     if array.dtype.kind not in "uif" or masked:
@@ -160,7 +159,7 @@ def _pixels(array: NDArray[np.generic], where: str) -> NDArray[np.float32]:
             code="array_type_unfit",
             rule="an array must hold integers or floating numbers",
             got=f"{where or 'this is '}{'masked' if masked else array.dtype}",
-            remedy="give the grey values of the slice",
+            remedy="pass the grey values of the slice",
         )
     check_size(array.shape[1], array.shape[0])
     with np.errstate(over="ignore"):
@@ -172,7 +171,7 @@ def _no_path(given: object) -> RequestError:
         code="input_unfit",
         rule="files must be given as a path or a list of paths",
         got=f"got {type(given).__name__}",
-        remedy="Predictor.predict takes slices and arrays too",
+        remedy="Predictor.predict also takes slices and arrays",
     )
 
 
@@ -183,5 +182,5 @@ def _unfit(given: object, where: str = "") -> RequestError:
         code="input_unfit",
         rule=f"predict takes {_TAKEN}",
         got=f"{where or 'got '}{name}",
-        remedy="numpy.asarray makes an array of a picture in memory",
+        remedy="numpy.asarray converts an image in memory to an array",
     )

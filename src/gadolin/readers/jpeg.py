@@ -1,6 +1,6 @@
 """The segments of a JPEG file (ITU-T T.81, annex B), and the kinds of JPEG that Pillow does not decode.
 
-Those are 12 bits, lossless and JPEG-LS, as medical software writes them, in grey.
+These are grey 12-bit, lossless and JPEG-LS files, which medical software writes.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _NEEDED = {0xE0: (b"JFIF\0", 14), 0xE1: (b"Exif\0\0", 6), 0xEE: (b"Adobe", 12)}
 
 
 class Frame(NamedTuple):
-    """What a frame header announces: its marker (0xC0 baseline to 0xF7 JPEG-LS), bits, size, components.
+    """A frame header: marker (0xC0 baseline to 0xF7 JPEG-LS), bits, size, components.
 
-    ``end`` is where it ends in the file.
+    ``end`` is its end offset in the file.
     """
 
     marker: int
@@ -40,7 +40,7 @@ class Frame(NamedTuple):
 
 
 def frame_of(content: bytes) -> Frame | None:
-    """Return the first frame header, or None where there is none before the first scan."""
+    """Return the first frame header, or None if none precedes the first scan."""
     for marker, start, end in _segments(content):
         if marker in _FRAMES and end - start >= 10:
             bits, height, width, components = struct.unpack_from(">BHHB", content, start + 4)
@@ -51,7 +51,7 @@ def frame_of(content: bytes) -> Frame | None:
 
 
 def exif_of(content: bytes) -> bytes:
-    """Return what the file holds of EXIF, empty where it holds none."""
+    """Return the EXIF data of the file, or empty bytes."""
     for marker, start, end in _segments(content):
         if marker == 0xE1 and content.startswith(b"Exif\0\0", start + 4):
             return content[start + 4 : end]
@@ -59,12 +59,12 @@ def exif_of(content: bytes) -> bytes:
 
 
 def is_usual(frame: Frame) -> bool:
-    """Return whether Pillow decodes a frame: 8 bits, baseline, extended or progressive, also with arithmetic codes."""
+    """Return whether Pillow decodes a frame: 8 bits, baseline, extended or progressive, also arithmetic-coded."""
     return frame.bits == 8 and frame.marker in (*_EXTENDED, 0xC9, 0xCA)
 
 
 def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
-    """Return (H, W) of a grey frame of 12 bits, lossless or JPEG-LS; raises ReadError where it is none or damaged."""
+    """Return the pixels (H, W) of a grey 12-bit, lossless or JPEG-LS frame; raises ReadError for others or damage."""
     single = _OTHER_FRAMES.search(content, frame.end) is None  # a native decoder may crash on a second one
     if frame.components != 1 or not single or frame.marker not in (*_EXTENDED, _LOSSLESS, _LS):
         held = f"{frame.components} channels of {frame.bits} bits, frame {frame.marker:#x}"
@@ -76,11 +76,11 @@ def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
     else:
         import imagecodecs
 
-        pixels = np.asarray(imagecodecs.jpeg8_decode(content))  # which, unlike jpeg_decode, tries no other library
+        pixels = np.asarray(imagecodecs.jpeg8_decode(content))  # unlike jpeg_decode, it tries no other library
     if pixels.shape != (frame.height, frame.width):
         raise DamagedFileError(
             code="damaged_file",
-            rule="a picture must have the size that its header announces",
+            rule="an image must have the size that its header declares",
             got=f"got {pixels.shape} for {(frame.height, frame.width)}",
             remedy="fetch it again",
         )
@@ -88,9 +88,9 @@ def decode_unusual(content: bytes, frame: Frame) -> NDArray[np.float32]:
 
 
 def without_marks(content: bytes, *, exif: bool = True) -> bytes:
-    """Return the file without comments and application segments but those that say how to show it, if whole.
+    """Return the file without comments and application segments, except intact ones that affect display.
 
-    ``exif`` tells whether that of EXIF is among them.
+    ``exif`` keeps the EXIF segment too.
     """
     kept, rest = [content[:2]], 2
     for marker, start, end in _segments(content):
@@ -109,7 +109,7 @@ def without_marks(content: bytes, *, exif: bool = True) -> bytes:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield the marker of each segment up to the first scan, where it begins, and where it ends."""
+    """Yield marker, start and end of each segment up to the first scan."""
     place = 2
     while place + 4 <= len(content) and content[place] == 0xFF:
         marker = content[place + 1]

@@ -1,4 +1,4 @@
-"""Planes that slices lie in, known by their normals."""
+"""Slice planes, compared by their normals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_SLICES: Final = 60
 
 
 def planes_of(directions: Iterable[Direction]) -> list[Direction]:
-    """Return one direction for each plane, in the order in which they come; those within 2.5 degrees count as one."""
+    """Return one direction per plane, in order of appearance; planes within 2.5 degrees count as one."""
     planes: list[Direction] = []
     for direction in directions:
         if direction != NOWHERE and all(abs(cosine(one, direction)) <= _SAME_PLANE for one in planes):
@@ -30,26 +30,26 @@ def planes_of(directions: Iterable[Direction]) -> list[Direction]:
 
 
 def along(planes: Sequence[Direction], direction: Direction, position: float) -> tuple[int, float]:
-    """Return the number of the plane that a direction is normal to, and the position (mm) along that plane's own."""
+    """Return the index of the plane with normal ``direction``, and the position (mm) along the normal of that plane."""
     turns = [cosine(plane, direction) for plane in planes]
     number = next(index for index, turn in enumerate(turns) if abs(turn) > _SAME_PLANE)
     return number, position if turns[number] > 0 else -position
 
 
 def are_three_planes(directions: Iterable[Direction]) -> bool:
-    """Return whether slices lie in planes at right angles in all three directions, as those do that plan a scan.
+    """Return whether slices lie in three mutually orthogonal planes, like those of a localiser.
 
-    More than 60 are no plan but whole stacks.
+    More than 60 slices count as full stacks, not as a localiser.
     """
-    there = list(directions)
-    return len(there) <= _MOST_SLICES and any(
+    normals = list(directions)
+    return len(normals) <= _MOST_SLICES and any(
         all(abs(cosine(one, other)) < _ACROSS for one, other in combinations(three, 2))
-        for three in combinations(planes_of(there)[:_MOST], 3)
+        for three in combinations(planes_of(normals)[:_MOST], 3)
     )
 
 
 def localiser() -> ReadError:
-    """Return why slices that plan a scan are left out."""
+    """Return the reason to skip localiser slices."""
     return ReadError(
         code="localiser", rule="a localiser plans a scan and is not a slice to classify", remedy="leave it out"
     )

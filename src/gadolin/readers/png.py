@@ -1,4 +1,4 @@
-"""PNG files without what is not the picture, and those of 16 bits, which Pillow would cut down to 8.
+"""PNG files reduced to their image chunks, and 16-bit PNG, which Pillow would reduce to 8 bits.
 
 The format is "Portable Network Graphics" (W3C, third edition; ISO/IEC 15948).
 """
@@ -29,11 +29,11 @@ _CHANNELS = {2: 3, 4: 2, 6: 4}
 
 
 class Png(NamedTuple):
-    """A PNG file taken apart.
+    """A parsed PNG file.
 
-    ``chunks`` are those of the picture and of its orientation, without the transparent value of a grey or deep picture
-    without alpha, which is ``clear``: one number a channel, empty where there is none. ``colour`` is the type: 0 grey,
-    2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
+    ``chunks`` are those of the image and of its orientation. The transparent value of a grey or 16-bit RGB image is in
+    ``clear`` instead: one number per channel, or empty. ``colour`` is the type: 0 grey, 2 RGB, 3 palette, 4 grey and
+    alpha, 6 RGB and alpha.
     """
 
     chunks: tuple[bytes, ...]
@@ -47,24 +47,24 @@ class Png(NamedTuple):
 
     @property
     def file(self) -> bytes:
-        """The picture and its orientation."""
+        """A PNG of the image and its orientation."""
         return _SIGNATURE + b"".join(self.chunks)
 
     @property
     def bare(self) -> bytes:
-        """The picture alone."""
+        """A PNG of the image alone."""
         return _SIGNATURE + b"".join(chunk for chunk in self.chunks if chunk[4:8] in _PICTURE)
 
     @property
     def flattened(self) -> bool:
-        """Whether Pillow would drop the lower half of its bits."""
+        """Whether Pillow would drop the low bytes."""
         return self.depth == 16 and self.colour in (2, 4, 6)
 
 
 def open_png(content: bytes) -> Png:
-    """Take a PNG file apart; what is not needed for the picture is neither looked at nor kept.
+    """Parse a PNG file; chunks that the image does not need are ignored.
 
-    Raises DamagedFileError where its header is missing.
+    Raises DamagedFileError if the header is missing.
     """
     chunks: list[bytes] = []
     header, clear = b"", b""
@@ -106,11 +106,10 @@ def open_png(content: bytes) -> Png:
 
 
 def byte_planes(png: Png) -> tuple[bytes, bytes]:
-    """Return two PNG files of 8 bits that hold the high and the low bytes of one of 16.
+    """Return two 8-bit PNG files with the high and the low bytes of a 16-bit one.
 
-    The filters of the format work on each byte of a pixel apart from the others, and whole lines have one filter, so
-    that the lines need only be sorted. Raises ReadError where the compressed data is damaged, ends early or does not
-    unpack to the size of the picture.
+    PNG filters treat each byte of a pixel separately, with one filter per line, so it is enough to sort the bytes of
+    each line. Raises ReadError if the compressed data is damaged, truncated or does not unpack to the image size.
     """
     packed = b"".join(chunk[8:-4] for chunk in png.chunks if chunk[4:8] == b"IDAT")
     samples = _CHANNELS[png.colour]
@@ -120,8 +119,8 @@ def byte_planes(png: Png) -> tuple[bytes, bytes]:
     if stored.size < size:
         raise DamagedFileError(
             code="file_not_whole",
-            rule="a picture must be in its file",
-            got=f"{stored.size:,} bytes of {size:,} are there",
+            rule="an image must be complete in its file",
+            got=f"it holds {stored.size:,} of {size:,} bytes",
             remedy="fetch it again",
         )
     high, low, place = [], [], 0
@@ -141,7 +140,7 @@ def _of_bytes(png: Png, lines: list[NDArray[np.uint8]]) -> bytes:
 
 
 def _lines(png: Png) -> Iterator[tuple[int, int]]:
-    """Yield the rows and columns of each pass of an interlaced picture, or of the picture."""
+    """Yield rows and columns of each pass of an interlaced image, or of the whole image."""
     for top, left, down, right in _PASSES if png.interlaced else ((0, 0, 1, 1),):
         rows, columns = -(-(png.height - top) // down), -(-(png.width - left) // right)
         if rows > 0 and columns > 0:
@@ -149,7 +148,7 @@ def _lines(png: Png) -> Iterator[tuple[int, int]]:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the kind of every chunk, and where it begins and ends; the last one may be cut."""
+    """Yield kind, start and end of every chunk; the last one may be truncated."""
     place = 8
     for _ in range(_MOST_CHUNKS):
         if place + 8 > len(content):

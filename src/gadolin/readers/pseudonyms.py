@@ -1,4 +1,4 @@
-"""Clinical patient ids become pseudonyms before anything is written; the key never leaves this machine's user."""
+"""Pseudonyms for clinical patient ids; ids are hashed before any output, with a key that only this user can read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY_BYTES = 32
 def key_file() -> Path:
     """Return ``$GADOLIN_PATIENT_KEY``, else ``gadolin/patients.key`` in the user's configuration folder.
 
-    Raises OutputError where the user has no such folder.
+    Raises OutputError if the user has no such folder.
     """
     chosen = os.environ.get("GADOLIN_PATIENT_KEY")
     if chosen:
@@ -33,13 +33,13 @@ def key_file() -> Path:
 
 
 def pseudonym(patient_id: str) -> str:
-    """Return a stable name for a clinical patient id that tells nothing of it: HMAC-SHA-256 with the local key.
+    """Return a stable pseudonym for a clinical patient id: HMAC-SHA-256 with the local key.
 
-    The key is made at the first call, readable by its user alone. Raises RequestError where the file holds no key,
-    OutputError where it cannot be made.
+    The first call creates the key, readable by its user only. Raises RequestError if the file holds no key,
+    OutputError if it cannot be created.
     """
-    told = hmac.new(_key(key_file()), patient_id.strip().encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-    return f"p-{told[:16]}"
+    digest = hmac.new(_key(key_file()), patient_id.strip().encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return f"p-{digest[:16]}"
 
 
 @cache
@@ -56,15 +56,15 @@ def _unwritable(path: Path | None, why: str) -> OutputError:
     return OutputError(
         code="patient_key_unwritable",
         rule="patient ids need a local key",
-        got=f"{path or 'it'} cannot be made ({why})",
-        remedy="set GADOLIN_PATIENT_KEY to a file that may be written",
+        got=f"{path or 'it'} cannot be created ({why})",
+        remedy="set GADOLIN_PATIENT_KEY to a writable file",
     )
 
 
 def _make(path: Path) -> None:
-    """Write a new key; it appears whole, and one that another process made in the meantime stays."""
+    """Write a new key atomically; a key that another process created in the meantime stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)  # readable by its user alone
+    handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)  # readable by its user only
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(_KEY_BYTES) + "\n")
@@ -74,7 +74,7 @@ def _make(path: Path) -> None:
 
 
 def _appear(temporary: Path, path: Path) -> None:
-    """Link the file to ``path``, unless that exists."""
+    """Link the file to ``path`` unless that exists."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -90,7 +90,7 @@ def _stored(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         raise RequestError(
             code="patient_key_invalid",
-            rule="a patient key must be a readable file of hex digits",
+            rule="a patient key must be a readable file of hexadecimal digits",
             got=f"{path} is not",
             remedy="restore or remove it",
         ) from error

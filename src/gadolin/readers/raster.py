@@ -1,4 +1,4 @@
-"""PNG, JPEG, BMP, TIFF and WebP: through Pillow, and by hand where Pillow would give other pixels than are meant."""
+"""PNG, JPEG, BMP, TIFF and WebP through Pillow, and directly where Pillow would decode other pixels."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from gadolin.records import Slice
 __all__ = ["FORMATS", "decode", "open_raster"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-_DEEP = ("I", "F")  # how the modes of Pillow begin that hold more than 8 bits
+_DEEP = ("I", "F")  # prefixes of Pillow modes with more than 8 bits
 _ORIENTATION = 0x0112  # of EXIF
 
 
 def open_raster(content: bytes, kind: str) -> Contents:
-    """Return what the bytes of a picture hold: one slice."""
+    """Return the contents of an image file: one slice."""
     channels = partial(decode, content) if kind == "TIFF" and _is_rgb(content) else None
     return Contents(kind=kind, slices=1, decode=lambda _: decode(content), channels=channels)
 
 
 def _is_rgb(content: bytes) -> bool:
-    """Return whether a TIFF holds three samples of 8 bits a pixel; false where its layout cannot be read."""
+    """Return whether a TIFF has three 8-bit samples per pixel; false if its layout cannot be read."""
     with suppress(Exception):
         layout = layout_of(content)
         return layout.shown == RGB and tuple(layout.bits) == (8,) * CHANNELS
@@ -53,7 +53,7 @@ def _is_rgb(content: bytes) -> bool:
 
 
 def _channel(content: bytes, number: int) -> Slice:
-    """Return one channel of a TIFF of three of 8 bits, turned upright by its tag."""
+    """Return one channel of an RGB TIFF of 8 bits, turned upright by its tag."""
     layout = layout_of(content)
     check_size(layout.width, layout.height)
     with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
@@ -62,11 +62,11 @@ def _channel(content: bytes, number: int) -> Slice:
 
 
 def decode(content: bytes, channel: int | None = None) -> Slice:
-    """Decode one picture: any depth, sign and polarity, palette, alpha over black, turned upright by its EXIF tag.
+    """Decode one image: any depth, sign and polarity, palette, alpha over black, turned upright by its EXIF tag.
 
-    A picture whose channels agree is grey; one that shows true colours is marked ``colour``. Of a TIFF of three
-    channels one ``channel`` may be decoded alone. Raises ReadError where the bytes are no such picture, or one too
-    small, too large, damaged, of many frames, or of a variant that is not read.
+    An image whose channels agree is grey; others are marked ``colour``. ``channel`` selects one channel of an RGB TIFF.
+    Raises ReadError if the bytes are not such an image, or if it is too small, too large, damaged, has several frames
+    or is of an unsupported variant.
     """
     kind = file_kind(content[:HEAD])
     try:
@@ -84,7 +84,7 @@ def decode(content: bytes, channel: int | None = None) -> Slice:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooLargeError(
             code="too_many_pixels",
-            rule=f"a picture may have at most {MAX_PIXELS:,} pixels",
+            rule=f"an image may have at most {MAX_PIXELS:,} pixels",
             got="this one has far more",
             remedy="scale it down",
         ) from error
@@ -92,14 +92,14 @@ def decode(content: bytes, channel: int | None = None) -> Slice:
         if isinstance(error, UnidentifiedImageError) and kind not in FORMATS:
             raise UnknownFormatError(
                 code="unknown_format",
-                rule=f"a picture must be one of {', '.join(FORMATS)}",
+                rule=f"an image must be one of {', '.join(FORMATS)}",
                 got="this file is none of them",
                 remedy="convert it",
             ) from error
         why = "its header" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())[:300]
         raise DamagedFileError(
             code="damaged_file",
-            rule="a picture must be whole",
+            rule="an image must be intact",
             got=f"this one is damaged ({why})",
             remedy="fetch it again",
         ) from error
@@ -142,7 +142,7 @@ def _decode_tiff(content: bytes) -> Slice:
     layout = layout_of(content)
     check_size(layout.width, layout.height)
     if tiff_picture.can_unpack(layout):
-        with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, which is refused
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow becomes infinite, which is refused
             return tiff_picture.decode_tiff(content, layout)
     if not tiff_picture.is_plain(layout) and not tiff_picture.is_deep_grey(layout):
         raise tiff_picture.not_read(layout)
@@ -153,7 +153,7 @@ def _decode_tiff(content: bytes) -> Slice:
 
 
 def _first_that_opens(content: bytes, *bare: Callable[[], bytes]) -> Slice:
-    """Decode a picture, or where that fails what is left of it without more and more of what is not the picture."""
+    """Decode an image; on failure retry with each of ``bare``, versions with fewer metadata segments."""
     try:
         return _by_pillow(content)
     except ReadError:
@@ -165,21 +165,21 @@ def _first_that_opens(content: bytes, *bare: Callable[[], bytes]) -> Slice:
 
 
 def _by_pillow(content: bytes, *, several: bool = False) -> Slice:
-    """Decode what Pillow reads rightly; of ``several`` frames the first is meant."""
+    """Decode an image that Pillow reads correctly; ``several`` allows several frames and takes the first."""
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         check_size(image.width, image.height)
         if not several and image.format != "MPO":
             require_one_frame(getattr(image, "n_frames", 1))
-        size = image.width * image.height * 4  # bytes of float32, the least that is taken
+        size = image.width * image.height * 4  # bytes of float32, the least memory needed
         if size > most_unpacked(len(content)):
             raise DamagedFileError(
                 code="file_not_whole",
-                rule="a picture must be in its file",
+                rule="an image must be complete in its file",
                 got=f"{len(content):,} bytes cannot hold {image.width:,} x {image.height:,}",
                 remedy="fetch it again",
             )
         image.load()
-        with suppress(Exception):  # a broken note of how it is turned is none
+        with suppress(Exception):  # a broken orientation tag is ignored
             ImageOps.exif_transpose(image, in_place=True)
         pixels, colour = _pixels(image)
         bits = 16 if image.mode.startswith(_DEEP) else 8
@@ -187,7 +187,7 @@ def _by_pillow(content: bytes, *, several: bool = False) -> Slice:
 
 
 def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
-    """Return (H, W) float32 in the file's units, and whether the picture shows true colours."""
+    """Return (H, W) float32 in the units of the file, and whether it is a colour image."""
     if image.mode.startswith(_DEEP) or (image.mode == "L" and not image.has_transparency_data):
         return np.asarray(image, np.float32), False
     if image.format == "PNG" and image.mode == "P" and image.palette is not None:
@@ -197,7 +197,7 @@ def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
     if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
         raise UnknownFormatError(
             code="variant_not_read",
-            rule="a JPEG of four channels must say which colours they are",
+            rule="a JPEG of four channels must declare its colour space",
             got="this one does not",
             remedy="save it in grey",
         )
@@ -205,7 +205,7 @@ def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
         layered = image.convert("RGBA")
         *colours, alpha = (band.getextrema() for band in layered.split())
         if alpha == (0, 0) and any(ends[0] != ends[1] for ends in colours):
-            if image.format != "BMP":  # where the fourth byte is mostly of no use
+            if image.format != "BMP":  # whose fourth byte is usually padding
                 raise hidden()
             layered.putalpha(255)
         flat = Image.new("RGBA", layered.size, (0, 0, 0, 255))
@@ -215,25 +215,25 @@ def _pixels(image: Image.Image) -> tuple[NDArray[np.float32], bool]:
 
 
 def _channels(content: bytes) -> NDArray[np.uint8]:
-    """Return (H, W, C) of a PNG of 8 bits."""
+    """Return the pixels (H, W, C) of an 8-bit PNG."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         return np.atleast_3d(np.asarray(image))
 
 
 def _orientation(content: bytes) -> int:
-    """Return how the picture is turned, 1 to 8; 1 where its notes are damaged or say nothing."""
+    """Return the orientation of the image, 1 to 8; 1 if the tag is missing or damaged."""
     with suppress(Exception), Image.open(io.BytesIO(content), formats=FORMATS) as image:
         return int(image.getexif().get(_ORIENTATION, 1))
     return 1
 
 
 def _require_colours(image: Image.Image, colours: int) -> None:
-    """Raise DamagedFileError where a picture uses a colour that its palette, of so many, does not have."""
+    """Raise DamagedFileError if an image uses an index beyond the ``colours`` of its palette."""
     highest = np.asarray(image).max()
     if highest >= colours:
         raise DamagedFileError(
             code="damaged_file",
-            rule="a palette must hold every colour of its picture",
-            got=f"this one holds {colours} and the picture uses number {highest}",
+            rule="a palette must hold every colour of its image",
+            got=f"this one holds {colours} and the image uses index {highest}",
             remedy="export it again",
         )

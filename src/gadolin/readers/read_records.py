@@ -1,4 +1,4 @@
-"""The slices of many records: every file is opened once, several at a time."""
+"""Read the slices of many records in parallel, opening each file once."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def each_slice(
     """Yield ``work(index, slice, kind)`` for every record, file by file in the order in which the files first appear.
 
     ``kind`` is the format of the file, such as "PNG". ``work`` runs in several threads. Raises ReadError with the path
-    of a file that cannot be read, or what ``work`` raises; nothing more is begun then. With ``errors`` the reason why
-    a slice cannot be read is put there under its index instead, and the others are worked on.
+    of an unreadable file, or the exception of ``work``, and then starts no further work. With ``errors``, the ReadError
+    of an unreadable slice is stored there under its index instead, and reading continues.
     """
     files = _by_file(records)
 
@@ -64,7 +64,7 @@ def _decoded(
 
 
 def _refuse(found: dict[int, ReadError], errors: dict[int, ReadError] | None) -> None:
-    """Put down why slices cannot be read; raise it where nobody wants it put down."""
+    """Store the errors of unreadable slices, or raise the first if ``errors`` is None."""
     if errors is None:
         raise next(iter(found.values()))
     errors.update(found)

@@ -1,4 +1,4 @@
-"""The readers by name: one for each format of a file, Gadolin's own and those of plug-ins."""
+"""The readers by format, built-in ones and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LOG = logging.getLogger("gadolin")
 class Reader:
     """A reader of one file format.
 
-    ``name`` is the format, such as "PNG", ``suffixes`` are its file endings in lower case, with the dot: a file that
-    has one and cannot be read is reported, any other file of an unknown format in a folder is left out.
-    ``recognises`` takes the first 4,096 bytes of a file (fewer of a shorter one) and returns whether it is of this
-    format; it is also called with the bytes of any other file, and must be quick. ``open`` takes the bytes of a whole
-    file and returns its ``Contents``, decoding as little as it can; it raises ReadError where the file is damaged.
+    ``name`` is the format, such as "PNG". ``suffixes`` are its file endings in lower case, with the dot: an unreadable
+    file with such a suffix is reported, any other file of unknown format in a folder is skipped. ``recognises`` takes
+    up to the first 4,096 bytes of a file and returns whether it has this format; it is called for files of all formats
+    and must be fast. ``open`` takes the bytes of a whole file and returns its ``Contents``, decoding as little as
+    possible; it raises ReadError if the file is damaged.
     """
 
     name: str
@@ -45,11 +45,11 @@ def _unknown(name: str, known: tuple[str, ...]) -> RequestError:
 READERS: Registry[Reader] = Registry(
     "gadolin.readers", "a gadolin.readers.Reader", lambda one: isinstance(one, Reader), _unknown
 )
-"""Every reader by the name of its format."""
+"""Every reader by format name."""
 
 
 def plugin_format(head: bytes) -> str | None:
-    """Return the name of the first plug-in reader, by name, that recognises the first bytes of a file, or None."""
+    """Return the name of the first plug-in reader, in order of names, that recognises a file, or None."""
     return next((name for name, reader in READERS.plugins().items() if _recognises(reader, head)), None)
 
 
@@ -59,12 +59,12 @@ def plugin_suffixes() -> tuple[str, ...]:
 
 
 def plugin_versions() -> list[str]:
-    """Return name, distribution and version of each plug-in reader: another version may give other pixels."""
+    """Return name, distribution and version of each plug-in reader, since another version may decode other pixels."""
     return [f"{name} of {READERS.provider(name)}" for name in READERS.plugins()]
 
 
 def unusable_plugins() -> str:
-    """Return which plug-in readers cannot be used, in words that follow a sentence; "" where all can."""
+    """Return the unusable plug-in readers as the end of a sentence, or ""."""
     names = [f"{one.name} of {one.origin}" for one in READERS.entries() if one.error is not None]
     return f" (not used: {', '.join(names)}; see gadolin plugins)" if names else ""
 
@@ -72,7 +72,7 @@ def unusable_plugins() -> str:
 def open_with(name: str, content: bytes) -> Contents:
     """Open the bytes of a file with a plug-in reader.
 
-    Raises ReadError: that of the reader, or DamagedFileError in place of any other exception.
+    Raises the ReadError of the reader, or DamagedFileError in place of any other exception.
     """
     reader = READERS.get(name)
     try:
@@ -106,7 +106,7 @@ def _recognises(reader: Reader, head: bytes) -> bool:
 
 @cache
 def _warn_once(name: str, why: str) -> None:
-    _LOG.warning("the reader %s of %s cannot look at a file: %s", name, READERS.provider(name), why)
+    _LOG.warning("the reader %s of %s failed to check a file: %s", name, READERS.provider(name), why)
 
 
 def _failed(name: str, error: Exception) -> DamagedFileError:

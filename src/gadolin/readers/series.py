@@ -1,4 +1,4 @@
-"""The files of a scanner's series, in the order in which they lie in the body."""
+"""Sort the files of a scanner's series in anatomical order."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from gadolin.records import Failure
 
 __all__ = ["Ordered", "by_place", "in_order"]
 
-_TOLD = 5  # folders, in an error
+_SHOWN = 5  # folders, in an error
 
 
 class Ordered(NamedTuple):
-    """``files`` in order, a Failure in the place of a folder that holds several series; ``left_out`` the others."""
+    """``files`` in order, with a Failure in place of a folder with several series; ``left_out`` the skipped ones."""
 
     files: list[Path | Failure]
     left_out: list[Failure]
 
 
 class _Found(NamedTuple):
-    """What is kept of a file while a folder is put in order; its pixels are let go."""
+    """The facts about a file that sorting needs; its pixels are released."""
 
     omit: ReadError | None
     place: Place
@@ -37,14 +37,13 @@ _NOWHERE = Place("", "", None, NOWHERE, 0)
 
 
 def in_order(paths: Sequence[Path], *, series: str | None = None) -> Ordered:
-    """Return ``paths`` with the DICOM files of each folder in anatomical order, and what is left out of them.
+    """Return ``paths`` with the DICOM files of each folder in anatomical order, and the skipped files.
 
-    Files of one series come plane by plane, then by position, then as they were acquired; those without a position as
-    they were acquired. Left out are localisers and objects that accompany a series, files that neither hold a slice
-    nor pass for one, and the series that were not chosen. Pictures, and files that cannot be read, stay where they
-    are: what is wrong with them is told when they are read. ``series`` names the series to keep of each folder, by
-    its number or as the error tells. A folder that holds several series, where none is chosen, has a Failure in the
-    place of their files. Raises RequestError where no file belongs to the chosen series.
+    Files of one series are sorted by plane, then position, then acquisition; without a position, by acquisition.
+    Skipped are localisers, objects that accompany a series, files that are no slices, and series that were not chosen.
+    Images of other formats and unreadable files keep their place; reading reports their errors later. ``series`` is the
+    series to keep in each folder: its number, or the name that the error lists. Without a choice, a folder with several
+    series yields a Failure in place of its files. Raises RequestError if no file belongs to the chosen series.
     """
     found = {path: one for path in paths if (one := _look(path)) is not None}
     left_out = {path: one.omit for path, one in found.items() if one.omit is not None}
@@ -63,12 +62,12 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> Ordered:
         else:
             places[folder] = iter(by_place({path: kept[path] for path in members}))
     ordered = [next(places[path.parent], None) if path in kept else path for path in paths if path not in left_out]
-    told = [Failure(str(path), error) for path, error in sorted(left_out.items())]
-    return Ordered([one for one in ordered if one is not None], told)
+    skipped = [Failure(str(path), error) for path, error in sorted(left_out.items())]
+    return Ordered([one for one in ordered if one is not None], skipped)
 
 
 def _plans(places: Mapping[Path, Place]) -> dict[Path, ReadError]:
-    """Return the files of every series that lies in planes at right angles in all three directions: it plans a scan."""
+    """Return the files of every localiser: a series in three mutually orthogonal planes."""
     members: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path, place in places.items():
         if place.series and place.position is not None:
@@ -83,7 +82,7 @@ def _plans(places: Mapping[Path, Place]) -> dict[Path, ReadError]:
 
 
 def by_place(places: Mapping[Path, Place]) -> list[Path]:
-    """Return the files of one series by plane, position, number of acquisition and name.
+    """Return the files of one series sorted by plane, position, acquisition number and name.
 
     Planes count as one within 2.5 degrees.
     """
@@ -98,7 +97,7 @@ def by_place(places: Mapping[Path, Place]) -> list[Path]:
 
 
 def _look(path: Path) -> _Found | None:
-    """Return what is kept of a readable DICOM file or of one that is none of ours, or None."""
+    """Return the facts about a readable DICOM file or a file to skip, or None."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -115,7 +114,7 @@ def _look(path: Path) -> _Found | None:
 def _chosen(
     kept: Mapping[Path, Place], folders: Mapping[Path, list[Path]], series: str
 ) -> tuple[dict[Path, list[Path]], dict[Path, ReadError]]:
-    """Return the files of each folder that are of the series that is called so there, and why each other is not."""
+    """Return the files of the chosen series in each folder, and the reason to skip each other file."""
     chosen: dict[Path, list[Path]] = {}
     others: dict[Path, ReadError] = {}
     for folder, members in folders.items():
@@ -125,21 +124,21 @@ def _chosen(
             path: _other_series(series, name) for path in members if (name := names[kept[path].series]) != series
         }
     if not any(chosen.values()):
-        there = [(folder, _told(kept[path] for path in members)) for folder, members in folders.items()]
-        told = there[0][1] if len(there) == 1 else "; ".join(f"{told} in {folder}" for folder, told in there[:_TOLD])
-        more = f"; and {len(there) - _TOLD} more folders" if len(there) > _TOLD else ""
+        found = [(folder, _listed(kept[path] for path in members)) for folder, members in folders.items()]
+        listed = found[0][1] if len(found) == 1 else "; ".join(f"{text} in {folder}" for folder, text in found[:_SHOWN])
+        more = f"; and {len(found) - _SHOWN} more folders" if len(found) > _SHOWN else ""
         raise RequestError(
             code="series_unknown",
-            rule="--series must be the number of a series that is there",
+            rule="--series must be the number of an existing series",
             got=f"got {series}",
-            remedy=f"choose one: {told}{more}",
+            remedy=f"choose one: {listed}{more}",
         )
     return chosen, others
 
 
-def _other_series(wanted: str, name: str) -> ReadError:
+def _other_series(chosen: str, name: str) -> ReadError:
     return ReadError(
-        code="other_series", rule=f"only series {wanted} of each folder is used", got=f"this is of series {name}"
+        code="other_series", rule=f"only series {chosen} of each folder is used", got=f"this belongs to series {name}"
     )
 
 
@@ -147,22 +146,22 @@ def _several_series(folder: Path, places: Iterable[Place]) -> RequestError:
     return RequestError(
         code="several_series",
         rule="a folder must hold one series",
-        got=f"this one holds {_told(places)}",
-        remedy="choose one with --series or sort them apart",
+        got=f"this one holds {_listed(places)}",
+        remedy="choose one with --series or move them to separate folders",
         path=folder,
     )
 
 
 def _names(places: Iterable[Place]) -> dict[str, str]:
-    """Return what each series is called: its number, or the beginning of its key where that names several or none."""
+    """Return the display name of each series: its number, or the start of its key if the number is not unique."""
     numbers = {place.series: place.number for place in places}
     counts = Counter(numbers.values())
     return {key: number if number and counts[number] == 1 else key[:6] for key, number in numbers.items()}
 
 
-def _told(places: Iterable[Place]) -> str:
-    there = list(places)
-    counts = Counter(place.series for place in there)
-    names = _names(there)
-    told = sorted((names[key], count) for key, count in counts.items())
-    return ", ".join(f"series {name} ({count} file{'s' * (count > 1)})" for name, count in told)
+def _listed(places: Iterable[Place]) -> str:
+    present = list(places)
+    counts = Counter(place.series for place in present)
+    names = _names(present)
+    listed = sorted((names[key], count) for key, count in counts.items())
+    return ", ".join(f"series {name} ({count} file{'s' * (count > 1)})" for name, count in listed)

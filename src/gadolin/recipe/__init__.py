@@ -1,4 +1,4 @@
-"""Recipes: what decides what a network learns, as values, TOML files and JSON. Without torch."""
+"""Recipes, the settings that decide what a network learns, as values, TOML files and JSON. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes as text: a TOML file with help beside each key, and the ``recipe`` of a run's JSON."""
+"""Recipes as text: TOML files with help beside each key, and the ``recipe`` object of ``run.json``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gadolin.recipe.fields import allowed, kinds
 __all__ = ["FORMAT", "checked_json", "read_toml", "toml_text"]
 
 FORMAT = 1
-_COLUMN = 28  # where the help begins
-_HEAD = "# A recipe of Gadolin. Change values and train with it: gadolin train DATA --recipe FILE.toml"
+_COLUMN = 28  # column where the help starts
+_HEAD = "# A Gadolin recipe. Edit it and train: gadolin train DATA --recipe FILE.toml"
 
 
 def read_toml(source: Path | str) -> dict[str, Any]:
-    """Return the content of a recipe as TOML: of a file where ``source`` is a Path, else of the text itself.
+    """Return the content of a recipe in TOML: a file if ``source`` is a Path, else the text itself.
 
-    Raises RecipeError where the file is missing, damaged or of another format.
+    Raises RecipeError if the file is missing, damaged or of another format.
     """
     path = source if isinstance(source, Path) else None
     given = _read(source) if isinstance(source, Path) else source
@@ -38,7 +38,7 @@ def read_toml(source: Path | str) -> dict[str, Any]:
     if "format" not in content:
         raise RecipeError(
             code="recipe_format_missing",
-            rule=f"a recipe file must hold format = {FORMAT}",
+            rule=f"a recipe file must contain format = {FORMAT}",
             got="this one has no format",
             remedy=f"add the line format = {FORMAT}",
             path=path,
@@ -48,14 +48,14 @@ def read_toml(source: Path | str) -> dict[str, Any]:
 
 
 def checked_json(content: object) -> dict[str, Any]:
-    """Return the recipe that a run records, without its format; raises RecipeError where that is another one."""
+    """Return the recipe object of a run without its format; raises RecipeError for another format."""
     if not isinstance(content, Mapping):
         raise RecipeError(code="recipe_damaged", rule="a recipe must be a JSON object", got=f"got {content!r:.60}")
     if "format" not in content:
         raise RecipeError(
             code="recipe_format_older",
             rule=f"the recipe of a run must be of format {FORMAT}",
-            got="this run is of an older Gadolin, which used other keys",
+            got="an older Gadolin with other keys made this run",
             remedy="train again, or use the version that made the run",
         )
     _require_format(content["format"])
@@ -66,7 +66,7 @@ def _require_format(found: object, path: Path | None = None) -> None:
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise RecipeError(
             code="recipe_value_invalid",
-            rule="format must be a whole number from 1",
+            rule="format must be a whole number of 1 or more",
             got=f"got {found!r:.60}",
             remedy=f"this version of Gadolin writes {FORMAT}",
             path=path,
@@ -82,7 +82,7 @@ def _require_format(found: object, path: Path | None = None) -> None:
 
 
 def toml_text(recipe: Any) -> str:
-    """Return a recipe as TOML, each key with its range or choices and its help beside it; in ASCII."""
+    """Return a recipe as ASCII TOML, each key with its help and its range or choices beside it."""
     lines = [_HEAD, f"format = {FORMAT}"]
     tables = []
     for field in dataclasses.fields(recipe):
@@ -113,14 +113,14 @@ def _literal(value: object) -> str:
 
 
 def _read(path: Path) -> bytes:
-    """Return the content of a file; raises RecipeError where it cannot be opened."""
+    """Return the content of a file; raises RecipeError if it cannot be opened."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise RecipeError(
             code="recipe_not_found",
-            rule="the recipe must be a file that can be opened",
-            got=f"this one cannot ({error.strerror})",
+            rule="the recipe file must be readable",
+            got=f"it is not ({error.strerror})",
             remedy="check the path; gadolin recipes lists those that come with Gadolin",
             path=path,
         ) from error

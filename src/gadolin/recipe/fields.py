@@ -1,4 +1,4 @@
-"""Fields of a recipe: the default, what is allowed and a line of help in one place, and the one check of values."""
+"""Fields of a recipe: default, allowed values and help in one place, and the validation of values."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: 
 _LONGEST_SHOWN = 60  # characters of a wrong value
 
 
-def number(default: float, low: float, high: float, explained: str, *, multiple_of: int = 1) -> Any:
+def number(default: float, low: float, high: float, help_text: str, *, multiple_of: int = 1) -> Any:
     """Return a field that holds a number in [``low``, ``high``], whole where it is annotated with int."""
     limits = {"low": low, "high": high, "multiple_of": multiple_of}
-    return dataclasses.field(default=default, metadata={"help": explained, **limits})
+    return dataclasses.field(default=default, metadata={"help": help_text, **limits})
 
 
-def choice(known: tuple[str, ...], default: str, explained: str) -> Any:
+def choice(known: tuple[str, ...], default: str, help_text: str) -> Any:
     """Return a field that holds one of the ``known`` words."""
-    return dataclasses.field(default=default, metadata={"help": explained, "choices": known})
+    return dataclasses.field(default=default, metadata={"help": help_text, "choices": known})
 
 
-def switch(default: bool, explained: str) -> Any:
+def switch(default: bool, help_text: str) -> Any:
     """Return a field that holds true or false."""
-    return dataclasses.field(default=default, metadata={"help": explained})
+    return dataclasses.field(default=default, metadata={"help": help_text})
 
 
-def text(explained: str, default: Any = dataclasses.MISSING) -> Any:
+def text(help_text: str, default: Any = dataclasses.MISSING) -> Any:
     """Return a field that holds one line of text; without a default it is required."""
-    return dataclasses.field(default=default, metadata={"help": explained})
+    return dataclasses.field(default=default, metadata={"help": help_text})
 
 
 def allowed(field: dataclasses.Field[Any]) -> str:
-    """Return what a field allows in words, such as "0 to 1" or "adam, adamw"; empty where its type says it all."""
+    """Return the allowed values of a field as text, such as "0 to 1" or "adam, adamw"; empty for any of its type."""
     known = field.metadata
     if "choices" in known:
         return ", ".join(known["choices"])
@@ -58,9 +58,9 @@ def _kinds(made: Any) -> dict[str, type]:
 
 
 def require_fields(values: Any, group: str = "") -> None:
-    """Raise RecipeError unless each field of a dataclass is what it allows; ``group`` is the prefix of its keys.
+    """Raise RecipeError unless every field of a dataclass is valid; ``group`` is the prefix of its keys.
 
-    Fields that are dataclasses have been checked when they were made.
+    Fields that are dataclasses were validated when they were created.
     """
     for field in dataclasses.fields(values):
         kind = kinds(values)[field.name]
@@ -72,7 +72,7 @@ def require_fields(values: Any, group: str = "") -> None:
 
 
 def require_value(field: dataclasses.Field[Any], kind: type, key: str, value: object) -> None:
-    """Raise RecipeError unless ``value`` is of the type ``kind`` and what ``field`` allows."""
+    """Raise RecipeError unless ``value`` has the type ``kind`` and ``field`` allows it."""
     fitting = (int, float) if kind is float else kind
     if not isinstance(value, fitting) or isinstance(value, bool) != (kind is bool):
         raise _wrong_type(key, _WORDS[kind], value)
@@ -84,10 +84,10 @@ def require_value(field: dataclasses.Field[Any], kind: type, key: str, value: ob
         raise _wrong_type(key, "one line of text", value)
 
 
-def _wrong_type(key: str, wanted: str, value: object) -> RecipeError:
+def _wrong_type(key: str, expected: str, value: object) -> RecipeError:
     shown = "a table" if isinstance(value, dict) else repr(value)
     shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
-    return RecipeError(code="recipe_value_invalid", rule=f"{key} must be {wanted}", got=f"got {printable(shown)}")
+    return RecipeError(code="recipe_value_invalid", rule=f"{key} must be {expected}", got=f"got {printable(shown)}")
 
 
 def _require_known(key: str, value: str, known: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The keys of a recipe, such as ``optimizer.lr``: listed, and changed by tables within tables."""
+"""The keys of a recipe, such as ``optimizer.lr``: list them, and change values by nested tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Key:
     """One key of a recipe, with its value in that recipe.
 
     ``name`` is the whole key, as in ``--set``; ``kind`` bool, int, float or str; ``help`` one line; ``allowed`` the
-    range or the choices in words.
+    range or the choices as text.
     """
 
     name: str
@@ -41,10 +41,10 @@ def keys_of(values: Any, group: str = "") -> Iterator[Key]:
 
 
 def changed(values: Values, content: Mapping[str, Any], group: str = "") -> Values:
-    """Return a recipe or group with the values of ``content``, as TOML and JSON hold them: tables within tables.
+    """Return a recipe or group with the values of ``content``, nested tables as in TOML and JSON.
 
-    Raises RecipeError for a key that does not exist (with a suggestion), a value of the wrong type or one that is not
-    allowed, and values that contradict each other.
+    Raises RecipeError for an unknown key (with a suggestion), a value of the wrong type or out of range, and values
+    that contradict each other.
     """
     known = {field.name: field for field in dataclasses.fields(values)}  # type: ignore[arg-type]  # a dataclass
     new: dict[str, Any] = {}
@@ -68,12 +68,12 @@ def changed(values: Values, content: Mapping[str, Any], group: str = "") -> Valu
         return dataclasses.replace(values, **new)  # type: ignore[type-var]  # a dataclass
     except RecipeError:
         raise
-    except RequestError as error:  # of the preparation, which bundles use too
+    except RequestError as error:  # from the preparation, which bundles use too
         raise RecipeError(code="recipe_values_conflict", rule=error.rule, got=error.got, remedy=error.remedy) from error
 
 
 def unknown_key(key: str, known: list[str]) -> RecipeError:
-    """Return the error of a key that is none of ``known``."""
+    """Return the error for an unknown key."""
     first = list(dict.fromkeys(name.partition(".")[0] for name in known))
     shown = known if len(first) == 1 else first
     return RecipeError(

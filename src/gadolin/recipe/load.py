@@ -1,4 +1,4 @@
-"""From what a user gives to a recipe: a name, a file or a run folder."""
+"""Load a recipe from a name, a file or a run folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["load_recipe"]
 
 
 def load_recipe(source: Recipe | Path | str) -> Recipe:
-    """Return a built-in recipe by name, that of a TOML file, or the one that a run folder was trained by.
+    """Return a built-in recipe by name, the recipe of a TOML file, or the recipe of a run folder.
 
-    A str is a name first; a Recipe is returned as it is. Raises RecipeError where it is none of these, or the file or
-    run cannot be used.
+    A str is tried as a name first; a Recipe is returned unchanged. Raises RecipeError if it is none of these, or the
+    file or run cannot be used.
     """
     if isinstance(source, Recipe):
         return source

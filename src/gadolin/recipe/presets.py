@@ -97,15 +97,15 @@ RECIPES = {
 
 
 SUMMARIES = {
-    "default": "small network on one grey channel, from scratch, for computers without a GPU",
-    "outlines": "the same network, with evidence learned from lesion outlines; three times as long",
-    "robust": "outlines under strong changes of intensity and noise; the first of two steps",
-    "hardened": "fine-tunes a robust run for pictures of other scanners; the second step",
+    "default": "small network with one grey channel, trained from scratch, for computers without a GPU",
+    "outlines": "the same network with evidence learned from lesion outlines; trains three times as long",
+    "robust": "outlines with strong intensity and noise augmentation; the first of two steps",
+    "hardened": "fine-tunes a robust run for images of other scanners; the second of two steps",
     "multisource": "from ImageNet weights, for slices of several hospitals and sequences in one manifest",
     "finetune": "fine-tunes the packaged model (--weights shipped) on your own slices",
-    "resnet50": "the founding design: ResNet-50 with ImageNet weights, mostly frozen; wants a GPU",
+    "resnet50": "the original design: ResNet-50 with ImageNet weights, mostly frozen; GPU recommended",
 }
-"""What each built-in recipe is for, in one line."""
+"""The purpose of each built-in recipe, in one line."""
 
 
 def recipes() -> dict[str, str]:
@@ -114,7 +114,7 @@ def recipes() -> dict[str, str]:
 
 
 def named_recipe(name: str) -> Recipe:
-    """Return a built-in recipe by name; raises RecipeError with a suggestion where there is none."""
+    """Return a built-in recipe by name; raises RecipeError with a suggestion if there is none."""
     if not isinstance(name, str) or name not in RECIPES:
         raise RecipeError(
             code="recipe_unknown",

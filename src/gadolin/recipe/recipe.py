@@ -1,4 +1,4 @@
-"""The values of a recipe. Each field has its default, what it allows and its help on one line."""
+"""The values of a recipe. Each field has its default, its allowed values and its help on one line."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ __all__ = ["Augmentation", "Corruptions", "Network", "Optimizer", "Recipe", "Sou
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Which network is trained. Raises RecipeError for values that are not allowed or contradict each other.
+    """The network to train. Raises RecipeError for values that are not allowed or contradict each other.
 
-    Whether a backbone exists is checked where the network is built, since that needs timm.
+    The backbone is checked when the network is built, because that needs timm.
     """
 
     backbone: str = text("compact, or a timm model with feature maps", "compact")
     input_size: int = number(160, 32, 1024, "side in pixels of the network's input", multiple_of=32)
-    hidden: int = number(0, 0, 65_536, "width of the dense layer before the classes; 0 for none")
+    hidden: int = number(0, 0, 65_536, "width of the dense layer before the output layer; 0 for none")
     evidence: str = choice(
-        ("auto", "map", "outlines"), "auto", "evidence maps: class activation, or learned from lesion outlines"
+        ("auto", "map", "outlines"), "auto", "evidence maps: class activation maps, or learned from lesion outlines"
     )
     no_lesion_class: str = choice(
-        ("auto", "evidence", "residual"), "auto", "score of a class without lesions, with outlines"
+        ("auto", "evidence", "residual"), "auto", "score of a class without lesions, with evidence from outlines"
     )
-    dropout: float = number(0.2, 0, 0.99, "dropout before the classes")
-    normalise: bool = switch(True, "normalise by the backbone's own mean and standard deviation; false leaves [0, 1]")
-    freeze: int = number(0, 0, 4, "frozen stages of the backbone's four, with the stem")
-    freeze_blocks: int = number(0, 0, 1000, "frozen blocks of the next stage")
-    mirror_average: bool = switch(True, "predict the mean of a slice and its mirror image")
+    dropout: float = number(0.2, 0, 0.99, "dropout before the output layer")
+    normalise: bool = switch(True, "normalise by the backbone's mean and standard deviation; false keeps [0, 1]")
+    freeze: int = number(0, 0, 4, "number of frozen backbone stages, of four, with the stem")
+    freeze_blocks: int = number(0, 0, 1000, "number of frozen blocks of the next stage")
+    mirror_average: bool = switch(True, "average the predictions of a slice and its mirror image")
 
     def __post_init__(self) -> None:
-        """Refuse values that no network can be built with."""
+        """Refuse values that are not allowed or contradict each other."""
         require_fields(self, "network.")
         if self.evidence == "outlines" and self.hidden:
             raise RecipeError(
@@ -60,27 +60,27 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How far augmentation may go, drawn uniformly for each sample; 0 switches a step off, for ``gamma`` 1."""
+    """Limits of augmentation, drawn uniformly for each sample; 0 switches a step off, for ``gamma`` 1."""
 
     rotate_degrees: float = number(0.0, 0, 180, "largest rotation in degrees, either way")
     shift: float = number(0.0, 0, 1, "largest shift as a fraction of the side, either way")
     zoom: float = number(0.0, 0, 0.9, "largest zoom in or out, as a fraction")
     shear: float = number(0.0, 0, 2, "largest shear")
     flip: float = number(0.0, 0, 1, "probability of mirroring left to right")
-    tone: float = number(0.0, 0, 1, "probability that tissue gets another mean brightness, drawn from 0.15 to 0.55")
-    gamma: float = number(1.0, 1, 10, "largest exponent of the intensities, and 1 over it the smallest; 1 for none")
-    contrast: float = number(0.0, 0, 1, "largest change of contrast as a fraction, either way")
-    noise: float = number(0.0, 0, 1, "largest standard deviation of added noise, on a scale of 0 to 1")
+    tone: float = number(0.0, 0, 1, "probability of changing the mean brightness of tissue, to 0.15 to 0.55")
+    gamma: float = number(1.0, 1, 10, "largest exponent of the intensities; the smallest is 1 over it; 1 for none")
+    contrast: float = number(0.0, 0, 1, "largest relative change of contrast, either way")
+    noise: float = number(0.0, 0, 1, "largest standard deviation of added noise, for intensities in 0 to 1")
     blur: float = number(0.0, 0, 1, "probability of a light blur")
     elastic: float = number(
         0.0, 0, 1, "largest typical displacement of an elastic deformation, as a fraction of the side"
     )
-    mixup: float = number(0.0, 0, 100, "Beta parameter of mixing pairs of slices (Zhang et al. 2018); 0 for none")
-    p_lesion_removal: float = number(0.0, 0, 1, "probability that a lesion is covered with tissue of another slice")
-    p_lesion_paste: float = number(0.0, 0, 1, "probability that a slice known to show no lesion gets that of another")
-    p_style: float = number(0.0, 0, 1, "probability that a slice gets a share of the look of another one of its batch")
-    p_foreign: float = number(0.0, 0, 1, "probability that a slice known to show no lesion gets one of no known kind")
-    p_inpaint: float = number(0.0, 0, 1, "fraction of both where a place is inpainted from around it instead")
+    mixup: float = number(0.0, 0, 100, "Beta parameter of mixup (Zhang et al. 2018); 0 for none")
+    p_lesion_removal: float = number(0.0, 0, 1, "probability of covering a lesion with tissue of another slice")
+    p_lesion_paste: float = number(0.0, 0, 1, "probability of pasting a lesion into a slice known to show none")
+    p_style: float = number(0.0, 0, 1, "probability of mixing in the style of another slice of the batch")
+    p_foreign: float = number(0.0, 0, 1, "probability of drawing a foreign lesion into a slice known to show none")
+    p_inpaint: float = number(0.0, 0, 1, "fraction of removals and pastes that inpaint from the surroundings instead")
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""
@@ -89,10 +89,10 @@ class Augmentation:
 
 @dataclass(frozen=True, slots=True)
 class Corruptions:
-    """What scanners, screens and their users do to pictures; 0 switches a step off."""
+    """Simulated artefacts of scanners, screens and users; 0 switches one off."""
 
-    bias: float = number(0.0, 0, 3, "about the largest logarithm of a smooth bias field")
-    marks: float = number(0.0, 0, 1, "probability of text or a frame on the picture")
+    bias: float = number(0.0, 0, 3, "approximate largest logarithm of a smooth bias field")
+    marks: float = number(0.0, 0, 1, "probability of burnt-in text or a frame")
     invert: float = number(0.0, 0, 1, "probability of inverted intensities")
 
     def __post_init__(self) -> None:
@@ -102,16 +102,14 @@ class Corruptions:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """How the weights are moved."""
+    """The optimizer and its learning-rate schedule."""
 
-    name: str = choice(("adam", "adamw"), "adamw", "the method")
+    name: str = choice(("adam", "adamw"), "adamw", "optimizer")
     lr: float = number(2e-3, 1e-9, 100, "largest learning rate")
     weight_decay: float = number(0.05, 0, 10, "weight decay; biases and batch norm are exempt")
-    schedule: str = choice(
-        ("constant", "cosine"), "cosine", "learning rate after the warm-up; cosine ends at a hundredth"
-    )
+    schedule: str = choice(("constant", "cosine"), "cosine", "learning rate after warm-up; cosine ends at a hundredth")
     warmup_epochs: float = number(2.0, 0, 100_000, "epochs of linear warm-up")
-    clip_norm: float = number(5.0, 0, 10**9, "largest norm of the gradient; 0 for no limit")
+    clip_norm: float = number(5.0, 0, 10**9, "largest gradient norm; 0 for no limit")
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""
@@ -120,19 +118,22 @@ class Optimizer:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """How one network learns from slices of several sources and sequences.
+    """How one network learns from several sources and sequences.
 
-    A source is ``source`` of the manifest. What teaches no kind still teaches whether and where there is a tumour.
+    A source is ``source`` in the manifest. Slices that do not teach the kind still teach whether and where there is a
+    tumour.
     """
 
     kinds: str = choice(
-        ("all", "mixed"), "all", "sources that teach the kind of a tumour: all, or with two kinds or more of a sequence"
+        ("all", "mixed"),
+        "all",
+        "sources that teach the kind of tumour: all, or only those with two or more kinds on one sequence",
     )
-    draws: int = number(0, 0, 10_000_000, "slices drawn in an epoch; 0 for each slice once")
+    draws: int = number(0, 0, 10_000_000, "slices drawn per epoch; 0 for each slice once")
     kind_share: float = number(0.5, 0, 1, "fraction of the draws that teach the kind, with balance=sources")
     outline_weight: float = number(1.0, 0, 1, "weight of outlines of tumours that do not teach the kind")
     sequence_weight: float = number(
-        0.0, 0, 100, "weight of the loss of the MRI sequence beside that of classes; 0 recognises none"
+        0.0, 0, 100, "weight of the MRI sequence loss relative to the class loss; 0 recognises none"
     )
 
     def __post_init__(self) -> None:
@@ -151,44 +152,42 @@ class Recipe:
     """
 
     name: str = text("name of the recipe in reports")
-    epochs: int = number(32, 1, 100_000, "passes over the training part, at most")
-    batch_size: int = number(32, 2, 65_536, "slices in a step")
+    epochs: int = number(32, 1, 100_000, "largest number of passes over the training split")
+    batch_size: int = number(32, 2, 65_536, "slices per step")
     balance: str = choice(
         ("weights", "sampler", "sources", "none"),
         "weights",
-        "how rare slices count: classes in the loss, classes or sources by how often they are drawn, or not",
+        "balancing: class weights in the loss, class-balanced or source-balanced sampling, or none",
     )
-    label_smoothing: float = number(0.0, 0, 0.9, "fraction of each target that is spread over all classes")
-    ema_decay: float = number(0.0, 0, 0.99999, "decay of the moving average of the weights, which is kept; 0 for none")
-    patience: int = number(
-        0, 0, 100_000, "epochs without a lower validation loss before training stops; 0 for no limit"
+    label_smoothing: float = number(0.0, 0, 0.9, "fraction of each target spread over all classes")
+    ema_decay: float = number(
+        0.0, 0, 0.99999, "decay of the exponential moving average (EMA) of the weights; 0 for none"
     )
-    choose: str = choice(("loss", "last"), "loss", "epoch that is kept: of the lowest validation loss, or the last")
-    progressive: float = number(1.0, 0.25, 1, "fraction of the input size that training starts with; 1 for the whole")
-    outline_weight: float = number(1.0, 0, 1000, "weight of the loss of outlines beside that of classes")
-    sources: Sources = field(
-        default_factory=Sources, metadata={"help": "What slices of several sources and sequences teach."}
-    )
+    patience: int = number(0, 0, 100_000, "early stopping: epochs without a lower validation loss; 0 for no limit")
+    choose: str = choice(("loss", "last"), "loss", "epoch to export: lowest validation loss, or the last")
+    progressive: float = number(1.0, 0.25, 1, "fraction of the input size at the start of training; 1 for full size")
+    outline_weight: float = number(1.0, 0, 1000, "weight of the outline loss relative to the class loss")
+    sources: Sources = field(default_factory=Sources, metadata={"help": "Learning from several sources and sequences."})
     network: Network = field(default_factory=Network, metadata={"help": "The network."})
     augmentation: Augmentation = field(
-        default_factory=Augmentation, metadata={"help": "Random changes to training slices; 0 is none, for gamma 1."}
+        default_factory=Augmentation, metadata={"help": "Random changes to training slices; 0 is off, for gamma 1."}
     )
     corruptions: Corruptions = field(
-        default_factory=Corruptions, metadata={"help": "What scanners, screens and users do to pictures; 0 is none."}
+        default_factory=Corruptions, metadata={"help": "Simulated artefacts of scanners, screens and users; 0 is off."}
     )
-    optimizer: Optimizer = field(default_factory=Optimizer, metadata={"help": "How the weights are moved."})
+    optimizer: Optimizer = field(default_factory=Optimizer, metadata={"help": "The optimizer."})
     preparation: Preparation = field(
-        default_factory=Preparation, metadata={"help": "How a file becomes the network's input; kept in the model."}
+        default_factory=Preparation, metadata={"help": "Preparation of slices for the network; stored in the model."}
     )
 
     def __post_init__(self) -> None:
-        """Refuse values that nothing can be trained with."""
+        """Refuse values that are not allowed or contradict each other."""
         require_fields(self)
         if self.patience and self.choose == "last":
             raise RecipeError(
                 code="recipe_values_conflict",
-                rule="patience waits for a better validation loss",
-                got=f"got {self.patience} and choose=last",
+                rule="patience (early stopping) needs choose=loss",
+                got=f"got patience={self.patience} and choose=last",
                 remedy="set one of them",
             )
         if self.sources.kinds == "mixed" and self.augmentation.mixup:
@@ -204,16 +203,16 @@ class Recipe:
         return {"format": FORMAT, **asdict(self)}
 
     def to_toml(self) -> str:
-        """Return a recipe file: every key with what it allows and its help; ``from_toml`` reads it."""
+        """Return a recipe file: every key with its allowed values and help; ``from_toml`` reads it."""
         return toml_text(self)
 
     @classmethod
     def from_toml(cls, source: Path | str) -> Recipe:
         """Return the recipe of a TOML file or text; a str that ends in ``.toml`` is a path too.
 
-        Keys left out are those of the built-in recipe that ``base`` names, else the defaults of the fields; a name
-        left out is that of the file. Raises RecipeError where the file is missing or damaged, of another format, or
-        holds a key or value that is not allowed.
+        Missing keys come from the built-in recipe in ``base``, else from the defaults of the fields; a missing name is
+        that of the file. Raises RecipeError if the file is missing, damaged, of another format, or contains an unknown
+        key or invalid value.
         """
         from gadolin.recipe.presets import named_recipe
 
@@ -235,15 +234,15 @@ class Recipe:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Recipe:
-        """Return the recipe that ``as_json`` described; keys left out are the defaults of the fields.
+        """Return the recipe that ``as_json`` wrote; missing keys have the defaults of the fields.
 
-        Raises RecipeError for another format, and for a key or value that is not allowed.
+        Raises RecipeError for another format, an unknown key or an invalid value.
         """
         return changed(cls("recipe"), checked_json(content))
 
     @classmethod
     def from_run(cls, folder: Path | str) -> Recipe:
-        """Return the recipe that a run was trained by; raises DataError without a run, RecipeError as from_json."""
+        """Return the recipe of a run; raises DataError without a run, RecipeError as from_json."""
         run = RunFolder(Path(folder))
         try:
             return cls.from_json(run.read().recipe)

@@ -1,4 +1,4 @@
-"""Changes to a recipe as the command line takes them: ``optimizer.lr=3e-4``."""
+"""Recipe settings from the command line, such as ``optimizer.lr=3e-4``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["with_settings"]
 
 
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """Return the recipe changed by settings such as ``optimizer.lr=3e-4``; of two for one key the last holds.
+    """Return the recipe changed by settings such as ``optimizer.lr=3e-4``; the last one for a key counts.
 
-    All are applied at once, so that their order does not matter. Raises RecipeError for a key that does not exist
-    (with a suggestion), a value of the wrong type or one that is not allowed.
+    All are applied at once, so that their order does not matter. Raises RecipeError for an unknown key (with a
+    suggestion), a value of the wrong type or out of range.
     """
     known = {key.name: key for key in keys_of(recipe) if key.name != "name"}
     content: dict[str, Any] = {}

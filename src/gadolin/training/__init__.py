@@ -1,1 +1,1 @@
-"""Training: records in, a run folder with a bundle out. The torch half."""
+"""Training: records in, a run folder with a bundle out. Needs torch."""

@@ -1,4 +1,4 @@
-"""Which slices make up a batch: an order fixed by seed and epoch, so that a run can go on where it stopped."""
+"""The batches of an epoch, in an order fixed by seed and epoch, so that a run can be resumed exactly."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Batch", "Examples", "batches", "class_weights", "epoch_order", "epoc
 
 
 class Batch(NamedTuple):
-    """Prepared slices (n, H, H) uint8, classes (n,) int64, and where they are known outlines (n, h, h) uint8.
+    """Prepared slices (n, H, H) uint8, classes (n,) int64 and, if known, outlines (n, h, h) uint8.
 
-    ``outlined`` (n,) bool marks the slices that have an outline; both are None where no slice has one. Where
-    ``kind_known`` (n,) bool is false the slice shows a tumour of a kind that it does not teach; None: all do.
-    ``sequences`` (n,) int64 number the MRI sequences, -1 where unknown; None where none is learned.
+    ``outlined`` (n,) bool marks the slices with an outline; both are None if no slice has one. ``kind_known`` (n,) bool
+    is false for a slice whose tumour does not teach its kind; None: all teach it. ``sequences`` (n,) int64 are indices
+    of MRI sequences, -1 if unknown; None if none are learned.
     """
 
     prepared: Tensor
@@ -36,11 +36,10 @@ class Batch(NamedTuple):
 class Examples:
     """Prepared slices (N, H, H) uint8, usually a memory map, and their classes (N,) int64 in [0, K).
 
-    ``outlines``, where there are any, has one entry for each slice. ``rows`` (M,) int64 picks the slices that belong to
-    this part; ``targets`` has one entry for each of them, and so have the last three, where they are not None:
-    ``kind_known`` (M,) bool and ``sequences`` (M,) int64 as in ``Batch``, and ``chances`` (M,) float64, which sum to 1,
-    by which slices are drawn. ``kinds`` are the classes that are kinds of tumour; a slice whose kind is not named has
-    the first as its target.
+    ``outlines``, if any, has one entry for each of the N slices. ``rows`` (M,) int64 selects the slices of this split;
+    ``targets`` has one entry for each of them, and so have the last three unless they are None: ``kind_known`` (M,)
+    bool and ``sequences`` (M,) int64 as in ``Batch``, and ``chances`` (M,) float64, the sampling probabilities, which
+    sum to 1. ``kinds`` are the classes that are kinds of tumour; the target of a tumour of unknown kind is the first.
     """
 
     slices: NDArray[np.uint8]
@@ -53,11 +52,11 @@ class Examples:
     chances: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
-        """Return how many slices there are."""
+        """Return the number of slices of this split."""
         return len(self.rows)
 
     def take(self, chosen: NDArray[np.int64]) -> Batch:
-        """Return the batch of the chosen places in [0, M)."""
+        """Return the batch of the slices at the ``chosen`` indices in [0, M)."""
         rows = self.rows[chosen]
         batch = Batch(torch.from_numpy(self.slices[rows]), torch.from_numpy(self.targets[chosen]))
         if self.kind_known is not None:
@@ -71,12 +70,12 @@ class Examples:
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
-    """Return how many batches an epoch has; a last one that is not full is left to the next epoch's shuffle."""
+    """Return the number of batches per epoch; an incomplete last batch is dropped."""
     return max(1, count // batch_size)
 
 
 def epoch_size(examples: Examples, draws: int) -> int:
-    """Return how many slices an epoch has: ``draws``, or where that is 0 as many as there are."""
+    """Return the number of slices per epoch: ``draws``, or all of them if that is 0."""
     return draws or len(examples)
 
 
@@ -86,24 +85,24 @@ def epoch_order(examples: Examples, *, balance: str, seed: int, epoch: int, draw
     ``balance`` of "sampler" draws every class equally often, "sources" by ``chances``. Otherwise each slice occurs once
     before any occurs again.
     """
-    chance = np.random.default_rng((seed, epoch))
+    random = np.random.default_rng((seed, epoch))
     count = epoch_size(examples, draws)
     if balance == "sampler":
         weight = 1 / np.bincount(examples.targets)[examples.targets]
-        return chance.choice(len(examples), count, p=weight / weight.sum())
+        return random.choice(len(examples), count, p=weight / weight.sum())
     if balance == "sources":
-        return chance.choice(len(examples), count, p=examples.chances)
-    rounds = [chance.permutation(len(examples)) for _ in range(-(-count // len(examples)))]
+        return random.choice(len(examples), count, p=examples.chances)
+    rounds = [random.permutation(len(examples)) for _ in range(-(-count // len(examples)))]
     return np.concatenate(rounds)[:count]
 
 
 def batches(
     examples: Examples, order: NDArray[np.int64], batch_size: int, *, rank: int = 0, world_size: int = 1
 ) -> Iterator[Batch]:
-    """Yield the batches of one epoch in ``order``; of several processes, each gets its share of every batch.
+    """Yield the batches of one epoch in ``order``; with several processes, the share of this process of every batch.
 
-    Process ``rank`` takes every ``world_size``-th slice. A batch that does not divide evenly is filled up with its own
-    first slices, so that all shares have the same size.
+    Process ``rank`` takes every ``world_size``-th slice. A batch that does not divide evenly is padded with its first
+    slices, so that all shares have the same size.
     """
     for step in range(steps_per_epoch(len(order), batch_size)):
         chosen = order[step * batch_size : (step + 1) * batch_size]
@@ -112,7 +111,7 @@ def batches(
 
 
 def class_weights(targets: NDArray[np.int64], classes: int, balance: str) -> Tensor:
-    """Return (K,) float32 loss weights: the inverse of the counts with mean 1 over slices, or ones."""
+    """Return (K,) float32 loss weights: inverse class frequencies with mean 1 over slices, or ones."""
     if balance != "weights":
         return torch.ones(classes)
     counts = np.bincount(targets, minlength=classes)

@@ -1,4 +1,4 @@
-"""From a trained network to its bundle: graph, gate, temperature, and where it comes from."""
+"""Build the bundle of a trained network: graph, OOD detector, temperature, thresholds, provenance."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ __all__ = ["make_bundle"]
 _LOG = logging.getLogger(__name__)
 
 _FACTS = ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
-_PARITY_SLICES = 32  # spread over the validation part, so that every class is among them
-_FEATURES_OF = 4096  # slices of the training part, at most, the gate and the sequences are made
-_FEWEST = 30  # slices of one class and sequence that make a cluster of their own
+_PARITY_SLICES = 32  # spread over the validation split, to include every class
+_FEATURES_OF = 4096  # largest number of training slices that the OOD detector is fitted on
+_FEWEST = 30  # slices of one class and sequence for a separate cluster
 _COARSE_SIDE, _COARSE_EVERY = 64, 8
 
 
@@ -53,16 +53,16 @@ def make_bundle(
 ) -> Bundle:
     """Write the bundle of a trained network to ``folder`` and return it.
 
-    The gate is made from the training part and, where there are some, from prepared pictures of other things
-    ``foreign`` (L, H, H) uint8; its bound, the temperature and the probability below which nothing is named are fitted
-    on the validation part. Where that is too small for bounds a warning says so, and nothing is declined.
+    The OOD detector is fitted on the training split and, if given, on prepared ``foreign`` (L, H, H) uint8, pictures
+    of other things than heads. Its threshold, the temperature and the confidence threshold are fitted on the validation
+    split. If that is too small for thresholds, a warning is logged and the model has none.
     """
     validation = parts.validation
-    answering = MirrorAverage(network) if recipe.network.mirror_average else network
+    deployed = MirrorAverage(network) if recipe.network.mirror_average else network
     examples = validation.slices[validation.rows[:: max(1, len(validation) // _PARITY_SLICES)][:_PARITY_SLICES]]
     weights = {name: tensor.contiguous() for name, tensor in network.cpu().state_dict().items()}
     write_bytes(folder / "weights.safetensors", save(weights, metadata={BACKBONE_KEY: recipe.network.backbone}))
-    digest = export_graph(answering, examples, folder / "model.onnx")
+    digest = export_graph(deployed, examples, folder / "model.onnx")
     plain = Bundle(
         folder=folder,
         classes=parts.classes,
@@ -76,68 +76,68 @@ def make_bundle(
         | ({"finetuned_from": list(facts.finetuned_from)} if facts.finetuned_from else {})
         | {"statistics": _statistics(parts)},
     )
-    asking = Predictor(plain, open_runtime(plain.graph))
-    said = asking.run_network(validation.slices[validation.rows])
-    gate = _gate(asking, parts, said.features, foreign)
+    predictor = Predictor(plain, open_runtime(plain.graph))
+    output = predictor.run_network(validation.slices[validation.rows])
+    detector = _ood_detector(predictor, parts, output.features, foreign)
     enough = _is_enough(len(validation))
-    accuracy = float((said.logits.argmax(axis=1) == validation.targets).mean())
+    accuracy = float((output.logits.argmax(axis=1) == validation.targets).mean())
     bundle = replace(
         calibrated(
             plain,
-            said.logits,
+            output.logits,
             validation.targets,
             validation.kind_known,
-            sequences=asking.sequences(said),
+            sequences=predictor.sequences(output),
             thresholds=enough,
         ),
-        graph_digest=add_ood_score(plain.graph, gate),
-        ood_threshold=bound(gate.ood_score(said.features)) if enough else 0.0,
+        graph_digest=add_ood_score(plain.graph, detector),
+        ood_threshold=bound(detector.ood_score(output.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
-    bundle = replace(bundle, validated=_validated(bundle, parts, said))
+    bundle = replace(bundle, validated=_validated(bundle, parts, output))
     write_bundle(bundle)
     return bundle
 
 
-def _validated(bundle: Bundle, parts: Parts, said: NetworkOutput) -> tuple[Validation, ...] | None:
-    """Return what the validation part shows that the bundle may answer for; None where it recognises no sequence."""
-    if said.sequence is None:
+def _validated(bundle: Bundle, parts: Parts, output: NetworkOutput) -> tuple[Validation, ...] | None:
+    """Return what the bundle is validated on, by the validation split; None if it recognises no sequences."""
+    if output.sequence is None:
         return None
     records = [record for record in parts.records if record.split == "validation"]
-    likeliest = said.sequence.argmax(axis=1)
+    likeliest = output.sequence.argmax(axis=1)
     seen = [one.sequence or parts.sequences[place] for one, place in zip(records, likeliest, strict=True)]
-    return validations(bundle, said.logits, parts.validation.targets, seen, grouping_keys(records))
+    return validations(bundle, output.logits, parts.validation.targets, seen, grouping_keys(records))
 
 
 def _is_enough(slices: int) -> bool:
-    """Return whether the validation part is large enough for thresholds, with a warning where it is not."""
+    """Return whether the validation split is large enough for thresholds; warn if it is not."""
     if slices < ENOUGH:
         _LOG.warning(
-            "%d slices of the validation part are too few to say when to decline, and this model will name whatever "
-            "grey picture it is shown; hold out %d or more, with a larger --validation or more slices",
+            "%d validation slices are too few to set thresholds, so this model will classify any greyscale picture; "
+            "hold out %d or more, with a larger --validation or more slices",
             slices,
             ENOUGH,
         )
     return slices >= ENOUGH
 
 
-def _gate(
-    asking: Predictor, parts: Parts, known: NDArray[np.float32], foreign: NDArray[np.uint8] | None
+def _ood_detector(
+    predictor: Predictor, parts: Parts, held_out: NDArray[np.float32], foreign: NDArray[np.uint8] | None
 ) -> OODDetector:
-    """Return the gate; ``known`` (M, F) float32 are the features of the validation part."""
+    """Return the fitted OOD detector; ``held_out`` (M, F) float32 are the features of the validation split."""
     some = slice(None, None, -(-len(parts.train) // _FEATURES_OF))
     slices = parts.train.slices[parts.train.rows[some]]
-    learned = asking.run_network(slices).features
+    learned = predictor.run_network(slices).features
     sequences = [one.sequence for one in parts.records if one.split == "train"][some]
     clusters = _clusters(parts.train.targets[some], sequences)
     if foreign is None:
-        return fit_ood_detector(learned, clusters, known)
-    coarse = asking.run_network(_coarse(slices[::_COARSE_EVERY])).features
-    return fit_ood_detector(learned, clusters, known, asking.run_network(foreign).features, coarse)
+        return fit_ood_detector(learned, clusters, held_out)
+    coarse = predictor.run_network(_coarse(slices[::_COARSE_EVERY])).features
+    return fit_ood_detector(learned, clusters, held_out, predictor.run_network(foreign).features, coarse)
 
 
 def _clusters(targets: NDArray[np.int64], sequences: Sequence[str]) -> NDArray[np.int64]:
-    """Return a number for each class and sequence (N,); sequences with few slices of a class are one with others."""
+    """Return a cluster index (N,) for each class and sequence; rare sequences of a class are pooled."""
     cells = list(zip(targets.tolist(), sequences, strict=True))
     counts = Counter(cells)
     kept = [(target, name if counts[target, name] >= _FEWEST else "") for target, name in cells]
@@ -146,14 +146,14 @@ def _clusters(targets: NDArray[np.int64], sequences: Sequence[str]) -> NDArray[n
 
 
 def _coarse(slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return prepared slices (N, H, H) as they are where their picture had few pixels."""
+    """Return prepared slices (N, H, H) with the detail of low-resolution pictures."""
     size = slices.shape[1:]
     small = (cv2.resize(one, (_COARSE_SIDE, _COARSE_SIDE), interpolation=cv2.INTER_AREA) for one in slices)
     return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in small])
 
 
 def _statistics(parts: Parts) -> dict[str, Any]:
-    """Return what the slices of the training part look like, for audits of what the model is used on."""
+    """Return image statistics of the training split, with which an audit measures drift."""
     train = parts.train
     learned = [record for record in parts.records if record.split == "train"]
     labels = [record.label for record in learned]

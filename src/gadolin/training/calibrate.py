@@ -1,4 +1,4 @@
-"""What a bundle decides by, fitted on slices that were not learned from: temperature, tumour scale and thresholds."""
+"""Fit the temperature, tumour scales and thresholds of a bundle on held-out slices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gadolin.models.decision import class_probabilities, decide, tumour_logits
 __all__ = ["calibrated", "validations"]
 
 _FEWEST_PATIENTS = 5
-_FEWEST_SLICES = 30  # with a tumour and without, for a scale of its own
+_FEWEST_SLICES = 30  # with a tumour and without, for the scale of one sequence
 _RIGHT_ENOUGH = 0.8  # of the answered slices of a class and sequence
 
 
@@ -32,13 +32,12 @@ def calibrated(
     sequences: Sequence[str | None],
     thresholds: bool = True,
 ) -> Bundle:
-    """Return the bundle with its temperature and, unless that is not wanted, its thresholds.
+    """Return the bundle with its temperature and, if ``thresholds``, its thresholds.
 
-    ``logits`` (N, K) and classes ``targets`` (N,) in [0, K) are of slices that were not learned from. Where
-    ``kind_known`` (N,) bool tells which of them are of sources that teach their kind, the probability of a tumour is
-    calibrated on all slices, as if those with a tumour were as many as those without, and that of the kinds among
-    themselves on tumours whose kind is known. ``sequences`` are the N that the model recognises, or None: one with
-    enough slices gets its own scale of the tumour.
+    ``logits`` (N, K) and ``targets`` (N,) in [0, K) are of held-out slices. If ``kind_known`` (N,) bool marks the
+    slices of sources that teach the kind, the tumour probability is calibrated on all slices, weighted as if half of
+    them had a tumour, and the probabilities of the kinds among themselves on tumours of known kind. ``sequences`` are
+    the N recognised sequences, or None; a sequence with enough slices gets a separate tumour scale.
     """
     if kind_known is None:
         fitted = replace(bundle, temperature=fit_temperature(logits, targets))
@@ -50,8 +49,8 @@ def calibrated(
     scales = _scales(values, tumour, seen, thresholds=thresholds)
     fitted = replace(bundle, p_tumour=scales)
     if taught.any():
-        own = np.searchsorted(kinds, targets[taught])
-        fitted = replace(fitted, temperature=fit_temperature(logits[taught][:, kinds], own))
+        kind_targets = np.searchsorted(kinds, targets[taught])
+        fitted = replace(fitted, temperature=fit_temperature(logits[taught][:, kinds], kind_targets))
     if not thresholds:
         return fitted
     known = kind_known | ~tumour
@@ -61,14 +60,14 @@ def calibrated(
 def _scales(
     values: NDArray[np.float64], tumour: NDArray[np.bool_], sequences: NDArray[np.str_], *, thresholds: bool
 ) -> tuple[TumourScale, ...]:
-    """Return the scale of all slices (N,), then of each sequence with enough slices with a tumour and without."""
-    whole = fit_logistic(values, tumour, weights=_alike(tumour))
+    """Return the scale of all slices (N,), then those of sequences with enough slices with and without a tumour."""
+    whole = fit_logistic(values, tumour, weights=_balanced(tumour))
     scales = [_scale(values, tumour, whole, "", thresholds=thresholds)]
     for name in sorted(set(sequences.tolist()) - {""}):
         rows = sequences == name
         if min(int(tumour[rows].sum()), int((~tumour[rows]).sum())) >= _FEWEST_SLICES:
-            own = fit_logistic(values[rows], tumour[rows], whole, _alike(tumour[rows]))
-            scales.append(_scale(values[rows], tumour[rows], own, name, thresholds=thresholds))
+            line = fit_logistic(values[rows], tumour[rows], whole, _balanced(tumour[rows]))
+            scales.append(_scale(values[rows], tumour[rows], line, name, thresholds=thresholds))
     return tuple(scales)
 
 
@@ -81,14 +80,14 @@ def _scale(
     thresholds: bool,
 ) -> TumourScale:
     scale, offset = line
-    likely = logistic(scale * values + offset)
-    pairs, truth = np.column_stack([1 - likely, likely]), tumour.astype(np.int64)
-    bound = fit_confidence_threshold(pairs, truth, _alike(tumour)) if thresholds else 0.5
-    return TumourScale(scale, offset, max(bound, 0.5), sequence)
+    probability = logistic(scale * values + offset)
+    pairs, truth = np.column_stack([1 - probability, probability]), tumour.astype(np.int64)
+    threshold = fit_confidence_threshold(pairs, truth, _balanced(tumour)) if thresholds else 0.5
+    return TumourScale(scale, offset, max(threshold, 0.5), sequence)
 
 
-def _alike(tumour: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return weights (N,), 1 on average, by which slices with a tumour and without count alike."""
+def _balanced(tumour: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return weights (N,), 1 on average, that give slices with and without a tumour equal total weight."""
     share = float(tumour.mean())
     if share in (0.0, 1.0):
         return np.ones(len(tumour))
@@ -98,8 +97,8 @@ def _alike(tumour: NDArray[np.bool_]) -> NDArray[np.float64]:
 def _with_threshold(
     bundle: Bundle, logits: NDArray[np.floating], targets: NDArray[np.int64], sequences: Sequence[str | None]
 ) -> Bundle:
-    likely = class_probabilities(logits, bundle, sequences)
-    return replace(bundle, confidence_threshold=fit_confidence_threshold(likely, targets))
+    probabilities = class_probabilities(logits, bundle, sequences)
+    return replace(bundle, confidence_threshold=fit_confidence_threshold(probabilities, targets))
 
 
 def validations(
@@ -109,24 +108,24 @@ def validations(
     sequences: Sequence[str | None],
     patients: Sequence[str],
 ) -> tuple[Validation, ...]:
-    """Return the classes and sequences that a bundle may answer for, by slices that were not learned from.
+    """Return the classes and sequences that a bundle is validated on, by held-out slices.
 
-    All have N entries: logits (N, K), classes, sequences (None where unknown) and patients or groups. Only answered
-    slices count, and for a kind of tumour only those on which a tumour is predicted: whether there is one, and which,
-    are two questions. A class is listed for a sequence where such slices of five patients or more were found, and it
-    was the likeliest for 80 % of them.
+    All arguments have N entries: logits (N, K), classes, sequences (None if unknown) and patients or groups. Only
+    answered slices count, and for a kind of tumour only those on which a tumour is predicted, because detection and
+    classification are validated separately. A class is listed for a sequence if such slices come from five or more
+    patients and the class is predicted correctly for at least 80 % of them.
     """
     kinds = {bundle.classes[place] for place in lesion_classes(bundle.classes)}
     free = replace(bundle, validated=None, confidence_threshold=0.0)
-    likely = class_probabilities(logits, free, sequences)
-    said = [decide(row, free, sequence).label for row, sequence in zip(likely, sequences, strict=True)]
+    probabilities = class_probabilities(logits, free, sequences)
+    predicted = [decide(row, free, sequence).label for row, sequence in zip(probabilities, sequences, strict=True)]
     found = []
     for sequence in sorted({one for one in sequences if one}):
         for number, label in enumerate(bundle.classes):
             counted = kinds if label in kinds else set(bundle.classes)
-            own = [row for row, one in enumerate(sequences) if one == sequence and targets[row] == number]
-            rows = [row for row in own if said[row] in counted]
-            right = sum(said[row] == label for row in rows)
+            of_class = [row for row, one in enumerate(sequences) if one == sequence and targets[row] == number]
+            rows = [row for row in of_class if predicted[row] in counted]
+            right = sum(predicted[row] == label for row in rows)
             people = len({patients[row] for row in rows})
             if people >= _FEWEST_PATIENTS and right >= _RIGHT_ENOUGH * len(rows):
                 found.append(Validation(label, sequence, people, len(rows), right))

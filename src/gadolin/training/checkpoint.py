@@ -1,4 +1,4 @@
-"""The state of a run between two epochs, in one safetensors file: no pickle, whole or not there."""
+"""The state of a run between two epochs, in one safetensors file: no pickle, written atomically."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Tensors = dict[str, Tensor]
 
 @dataclass(slots=True)
 class Checkpoint:
-    """Where a run stands: epochs done, its history, and its tensors by role."""
+    """The state of a run: completed epochs, its history, and its tensors by role."""
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -37,7 +37,7 @@ _ROLES = ("network", "average", "optimizer", "best")
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the checkpoint, replacing an older one only once it is wholly there."""
+    """Write the checkpoint atomically, replacing an older one."""
     tensors = {
         f"{role}/{name}": tensor.detach().contiguous().cpu().clone()
         for role in _ROLES
@@ -48,7 +48,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read what ``save_checkpoint`` wrote; raises DataError where it is damaged."""
+    """Read a checkpoint of ``save_checkpoint``; raises DataError if it is damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             facts: dict[str, Any] = json.loads(file.metadata()["gadolin"])
@@ -56,9 +56,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             code="checkpoint_unreadable",
-            rule="a checkpoint must be one that this version wrote",
+            rule="a checkpoint must be written by this version",
             got=f"{path} is not ({error})",
-            remedy="start the run anew",
+            remedy="start the run again",
         ) from error
     checkpoint = Checkpoint(facts["epoch"], facts["history"], facts["best_epoch"])
     for key, tensor in tensors.items():
@@ -76,7 +76,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put back what ``optimizer_tensors`` returned."""
+    """Restore the state that ``optimizer_tensors`` returned."""
     state: dict[int, Tensors] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")

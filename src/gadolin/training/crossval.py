@@ -1,4 +1,4 @@
-"""Cross-validation: a run for each fold, so that every slice is predicted by a model that was not trained on it."""
+"""Cross-validation: one run per fold, so that every slice is predicted by a model that was not trained on it."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _LOG = logging.getLogger("gadolin")
 def cross_validate(
     plan: Plan, folds: Path | None = None, *, only: Sequence[int] = (), progress: Progress | None = None
 ) -> Evaluation | None:
-    """Train once for each fold of ``plan.data`` and return the evaluation of all slices pooled.
+    """Train once for each fold of ``plan.data`` and return the pooled evaluation of all slices.
 
-    ``only`` names the folds to train for now, in that order; while others are left, None is returned.
+    ``only`` lists the folds to train now, in that order; None is returned until all folds are finished.
 
-    The folds are those of the manifest ``folds``, else of the data itself. Each run learns from the other folds, cuts
-    its validation part off them, and reads its own fold once, at the end. With ``plan.resume`` finished folds are
-    kept and an unfinished one is continued, with the recipe, seed and weights that it was begun with. If
-    ``plan.weights`` is another cross-validation, each fold starts from that one's run of the same fold.
-    ``plan.out`` holds ``folds.csv``, a run folder ``fold-K`` for each fold and ``evaluation/`` with every slice's
-    out-of-fold probabilities. Raises DataError where a slice has no fold, a fold lacks a class, or a patient or copy
-    group stands in two folds, RequestError where ``only`` names a fold that is not there, WeightsError where another
-    cross-validation lacks one.
+    The folds come from the manifest ``folds``, else from the data. Each run trains on the other folds, takes its
+    validation split from them, and reads its test fold once, at the end. With ``plan.resume`` finished folds are kept
+    and an unfinished one is continued, with the recipe, seed and weights that it was started with. If ``plan.weights``
+    is another cross-validation, each fold starts from its run of the same fold. ``plan.out`` gets ``folds.csv``, a run
+    folder ``fold-K`` for each fold and ``evaluation/`` with the out-of-fold probabilities of every slice.
+
+    Raises DataError if a slice has no fold, a fold lacks a class, or a patient or group of copies is in two folds,
+    RequestError if ``only`` lists an unknown fold, WeightsError if the other cross-validation lacks a fold.
     """
     plan = replace(plan, data=scan(plan.data, patient_from=plan.patient_from), patient_from=None)
     require_backbone(plan.recipe.network.backbone)
@@ -61,7 +61,7 @@ def cross_validate(
     if not set(only) <= set(numbers):
         raise RequestError(
             code="fold_unknown",
-            rule=f"only must name folds of {', '.join(map(str, numbers))}",
+            rule=f"only must list folds of {', '.join(map(str, numbers))}",
             got=f"got {', '.join(map(str, only))}",
             remedy="correct it",
         )
@@ -70,7 +70,7 @@ def cross_validate(
     if plan.resume and listed.is_file():
         _require_same(records, listed)
     else:
-        require_fresh(plan.out, "choose another folder, or pass --resume to go on with the folds in it")
+        require_fresh(plan.out, "choose another folder, or pass --resume to continue the folds in it")
         write_manifest(listed, records)
     for number in numbers:
         _require_settings(plan, records, number)
@@ -90,30 +90,29 @@ def fold_run(out: Path, number: int) -> RunFolder:
 
 
 def unfinished(out: Path, numbers: Sequence[int]) -> list[int]:
-    """Return those of the folds ``numbers`` whose run in the folder ``out`` is not finished."""
+    """Return the folds among ``numbers`` whose run in the folder ``out`` is not finished."""
     return [number for number in numbers if not fold_run(out, number).is_finished]
 
 
 def folded_records(plan: Plan, folds: Path | None) -> list[Record]:
-    """Return the records of the data with the folds, patients and groups that the manifest ``folds`` gives them.
+    """Return the records of the data with the folds, patients and groups of the manifest ``folds``.
 
-    Slices that the manifest leaves out are left out. Its rows are matched by content, and by path among files of the
-    same content, of which no more are taken than it has rows. Raises DataError for a row whose slice is not in the
-    data.
+    Slices without a row in the manifest are left out. Rows are matched by content, and by path among files of the same
+    content, of which no more are used than there are rows. Raises DataError for a row whose slice is not in the data.
     """
     found = scan(plan.data, patient_from=plan.patient_from)
     require_trainable(found, skip_unreadable=plan.skip_unreadable)
     if folds is None:
         return list(found.records)
     given = read_manifest(folds, verify=False)
-    there = {record.key for record in found.records}
-    gone = [record.name for record in given if record.key not in there]
-    if gone:
+    known = {record.key for record in found.records}
+    missing = [record.name for record in given if record.key not in known]
+    if missing:
         raise DataError(
             code="folds_of_other_data",
             rule=f"every row of {folds} must be a slice of {plan.data}",
-            got=f"{len(gone)} are not, such as {gone[0]}",
-            remedy="give the data that the folds were made of",
+            got=f"{len(missing)} are not, such as {missing[0]}",
+            remedy="give the data that the folds were made from",
         )
     rows = _matched(found.records, given)
     if len(rows) < len(found.records):
@@ -126,24 +125,24 @@ def folded_records(plan: Plan, folds: Path | None) -> list[Record]:
 
 
 def _matched(records: Sequence[Record], given: Sequence[Record]) -> dict[int, Record]:
-    """Return the rows of a manifest by the number of the record that each stands for."""
+    """Match the rows of a manifest to records; return them by the index of the record."""
     waiting = {(row.key, row.path.resolve()): row for row in given}
     rows = {}
     for number, record in enumerate(records):
         row = waiting.pop((record.key, record.path.resolve()), None)
         if row is not None:
             rows[number] = row
-    elsewhere: dict[str, list[Record]] = defaultdict(list)
+    by_content: dict[str, list[Record]] = defaultdict(list)
     for row in waiting.values():
-        elsewhere[row.key].append(row)
+        by_content[row.key].append(row)
     for number, record in enumerate(records):
-        if number not in rows and elsewhere[record.key]:
-            rows[number] = elsewhere[record.key].pop(0)
+        if number not in rows and by_content[record.key]:
+            rows[number] = by_content[record.key].pop(0)
     return rows
 
 
 def joined_tables(tables: Sequence[Table]) -> Table:
-    """Return the predictions of several models, each of its own test part, as one table."""
+    """Return the predictions of several models, each on its test fold, as one table."""
     return Table(
         classes=tables[0].classes,
         probabilities=np.concatenate([table.probabilities for table in tables]),
@@ -159,14 +158,14 @@ def _require_same(records: Sequence[Record], listed: Path) -> None:
     if manifest_digest(read_manifest(listed, verify=False)) != manifest_digest(records):
         raise DataError(
             code="run_settings_differ",
-            rule="--resume needs the data and folds that were begun with",
+            rule="--resume needs the data and folds of the first start",
             got=f"{listed} differs",
             remedy="choose another folder",
         )
 
 
 def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> None:
-    """Raise DataError where the run of a fold, finished or not, was begun with another recipe, seed or weights."""
+    """Raise DataError if the run of a fold, finished or not, was started with another recipe, seed or weights."""
     run = fold_run(plan.out, number)
     if not run.exists:
         return
@@ -178,14 +177,14 @@ def _require_settings(plan: Plan, records: Sequence[Record], number: int) -> Non
 
 
 def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
-    """Raise WeightsError if the weights of a fold are missing, or that fold of another cross-validation unfinished."""
+    """Raise WeightsError if weights of a fold are missing, or that fold of another cross-validation unfinished."""
     start = plan.weights
     if start.kind == "crossval" and start.path is not None:
         left = unfinished(start.path, numbers)
         if left:
             raise WeightsError(
                 code="crossval_unfinished",
-                rule="a cross-validation to start from must have finished the same folds",
+                rule="a cross-validation used as starting point must have finished the same folds",
                 got=f"{', '.join(map(str, left))} of {start.text} are not",
                 remedy="finish it with --resume, or give a run folder",
             )
@@ -194,20 +193,20 @@ def _require_starts(plan: Plan, numbers: Sequence[int]) -> None:
 
 
 def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Progress | None) -> None:
-    """Train and test one fold; continue it if it was begun, keep it if it is finished."""
+    """Train and test one fold; continue it if it was started, keep it if it is finished."""
     run = fold_run(plan.out, number)
     if run.is_finished:
         return
     parts = plan.out / f"fold-{number}.csv"
     write_manifest(parts, (replace(one, split="test" if one.fold == number else "train") for one in records))
     resume = run.path.is_dir() and any(run.path.iterdir())
-    own = replace(plan, data=parts, out=run.path, weights=plan.weights.of_fold(number), resume=resume)
+    fold_plan = replace(plan, data=parts, out=run.path, weights=plan.weights.of_fold(number), resume=resume)
 
-    def telling(done: int, total: int, what: str) -> None:
-        assert progress is not None, "only called where there is one"
+    def fold_progress(done: int, total: int, what: str) -> None:
+        assert progress is not None, "only called with a progress callback"
         progress(done, total, f"fold {number}: {what}")
 
-    train_model(own, progress=telling if progress else None)
+    train_model(fold_plan, progress=fold_progress if progress else None)
 
 
 def _pooled(plan: Plan, records: Sequence[Record], table: Table) -> Evaluation:

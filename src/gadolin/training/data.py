@@ -1,4 +1,4 @@
-"""The data of a run: records with groups and parts, and what is learned from."""
+"""The data of a run: records with groups and splits, and the training examples."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _LOG = logging.getLogger("gadolin")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All records with their groups and parts, the classes in order, and the slices of each part.
+    """All records with their groups and splits, the classes in order, and the slices of each split.
 
-    ``sequences`` are the MRI sequences that are learned. ``errors`` counts by code what could not be read, ``left_out``
-    what was left out without fault. ``copies`` are those among all records; None in a resumed run, which has their
-    groups from its manifest.
+    ``sequences`` are the MRI sequences to learn. ``errors`` counts unreadable files by code, ``left_out`` files that
+    were skipped without an error. ``copies`` are the duplicates among all records; None in a resumed run, whose
+    manifest has their groups.
     """
 
     records: tuple[Record, ...]
@@ -58,9 +58,9 @@ class Parts:
 
 
 def divide(plan: Plan, progress: Progress | None) -> Parts:
-    """Scan and prepare the data; cut a test and a validation part by patient and copy group where it has none.
+    """Scan and prepare the data; if it has no test or validation split, cut one by patient and group of copies.
 
-    A resumed run has its manifest, with the parts as they were. Raises DataError where a class is missing in a part.
+    A resumed run keeps the splits of its manifest. Raises DataError if a split lacks a class.
     """
     preparation = plan.recipe.preparation
     copies: Copies | None = None
@@ -91,8 +91,8 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         outlines = prepared_outlines(records, preparation, progress=progress)
 
     sequences = sequence_names(records, plan.recipe.sources.sequence_weight)
-    place = {name: number for number, name in enumerate(sequences)}
-    kinds, number = lesion_classes(classes), {label: place for place, label in enumerate(classes)}
+    sequence_index = {name: number for number, name in enumerate(sequences)}
+    kinds, class_index = lesion_classes(classes), {label: index for index, label in enumerate(classes)}
 
     def examples(name: str) -> Examples:
         rows = [index for index, record in enumerate(records) if record.split == name]
@@ -103,11 +103,11 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         return Examples(
             slices=prepared.slices,
             rows=np.array(rows, np.int64),
-            targets=np.array([number.get(record.label, kinds[0] if kinds else 0) for record in part], np.int64),
+            targets=np.array([class_index.get(record.label, kinds[0] if kinds else 0) for record in part], np.int64),
             outlines=outlines,
             kinds=kinds,
             kind_known=None if teaches is None else teaches[rows],
-            sequences=np.array([place.get(one.sequence, -1) for one in part], np.int64) if sequences else None,
+            sequences=np.array([sequence_index.get(one.sequence, -1) for one in part], np.int64) if sequences else None,
             chances=chances,
         )
 
@@ -119,9 +119,9 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
 def _prepared(
     plan: Plan, records: Sequence[Record], progress: Progress | None
 ) -> tuple[Prepared, Sequence[Record], list[Failure]]:
-    """Prepare the slices; where that is allowed, do without those that cannot be read, and say which they are.
+    """Prepare the slices; if ``plan.skip_unreadable``, skip unreadable ones with a warning.
 
-    Returns the slices, their records, and what cannot be read.
+    Returns the slices, their records, and the unreadable files.
     """
     preparation = plan.recipe.preparation
     if not plan.skip_unreadable:
@@ -140,7 +140,7 @@ def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:
             if not counts[part, label]:
                 raise DataError(
                     code="class_missing_in_part",
-                    rule=f"every class needs slices in the {part} part",
+                    rule=f"every class needs slices in the {part} split",
                     got=f"{label!r} has none",
                     remedy="add some, or correct the manifest's split column",
                 )

@@ -1,4 +1,4 @@
-"""A network in training: one epoch, one look at the validation part."""
+"""One epoch of training, and the validation after it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gadolin.progress import Progress
 from gadolin.recipe import Optimizer as OptimizerSettings
 from gadolin.recipe import Recipe
 from gadolin.training.batches import Examples, batches, class_weights, epoch_order, epoch_size, steps_per_epoch
+from gadolin.training.ema import start_ema
 from gadolin.training.step import Learner, class_loss, learn, lesion_map_loss, target_rows, train_step
 
 __all__ = [
@@ -45,17 +46,16 @@ def make_learner(
     model, optimizer = fabric.setup(network, optimizer)
     for method in ("classify", "classify_places"):
         model.mark_forward_method(method)
-    average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    average = start_ema(network) if recipe.ema_decay else {}
     known = slice(None) if train.kind_known is None else train.kind_known
     weights = class_weights(train.targets[known], network.head.classes, recipe.balance).to(fabric.device)
-    average = average if recipe.ema_decay else {}
     kinds = torch.zeros(network.head.classes, device=fabric.device)
     kinds[list(train.kinds)] = 1
     return Learner(fabric, network, model, optimizer, average, weights, kinds, recipe, seed, accumulate)
 
 
 def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Progress | None = None) -> dict[str, float]:
-    """Learn from every slice once; returns the epoch's mean loss and accuracy on the augmented slices."""
+    """Train one epoch; return its mean loss and accuracy on the augmented slices, input size and learning rate."""
     recipe, fabric = learner.recipe, learner.fabric
     train_mode(learner.network)
     total = steps_per_epoch(epoch_size(examples, recipe.sources.draws), recipe.batch_size)
@@ -85,7 +85,7 @@ def train_epoch(learner: Learner, examples: Examples, epoch: int, progress: Prog
 def validate(learner: Learner, examples: Examples) -> dict[str, float]:
     """Return the loss (negative log likelihood), accuracy and balanced accuracy of ``learner.state()``.
 
-    Where a slice teaches no kind of tumour, any kind is right.
+    For a tumour of unknown kind, any kind is correct.
     """
     network = learner.network
     kept = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()} if learner.average else {}
@@ -110,7 +110,7 @@ def _tensor(known: NDArray[np.bool_] | None) -> Tensor | None:
 
 
 def _logits(learner: Learner, examples: Examples) -> Tensor:
-    """Return (N, K) float32 on the CPU; several processes compute a part each, and all return the whole."""
+    """Return (N, K) float32 on the CPU; several processes compute a share each and all return the whole."""
     fabric = learner.fabric
     logits = torch.zeros(len(examples), len(learner.weights), device=fabric.device)
     stride = _EVALUATION_BATCH * fabric.world_size
@@ -127,7 +127,7 @@ def _logits(learner: Learner, examples: Examples) -> Tensor:
 
 
 def learning_rate(config: OptimizerSettings, epoch: float, epochs: int) -> float:
-    """Return the rate at a (fractional) epoch: linear warm-up, then constant or a cosine down to a hundredth."""
+    """Return the learning rate at a (fractional) epoch: linear warm-up, then constant or cosine to a hundredth."""
     if epoch < config.warmup_epochs:
         return config.lr * max(epoch / config.warmup_epochs, 0.01)
     if config.schedule == "constant":
@@ -139,14 +139,14 @@ def learning_rate(config: OptimizerSettings, epoch: float, epochs: int) -> float
 def curriculum_progress(recipe: Recipe, epoch: int) -> float:
     """Return the difficulty of an epoch, in [0, 1]; it reaches 1 after 70 % of the epochs.
 
-    Size and disturbances grow together (Tan and Le, "EfficientNetV2", ICML 2021); the difficulty is 1 from the start
-    where the recipe is not progressive.
+    Input size and augmentation strength grow together (Tan and Le, "EfficientNetV2", ICML 2021); the difficulty is 1
+    from the start if the recipe is not progressive.
     """
     return 1.0 if recipe.progressive == 1 else min(1.0, epoch / max(0.7 * recipe.epochs, 1))
 
 
 def slice_size(recipe: Recipe, epoch: int) -> int:
-    """Return the input size of an epoch: a multiple of 32 that grows to the whole, or the one size of a backbone."""
+    """Return the input size of an epoch: a multiple of 32 that grows to the full size, or the backbone's fixed size."""
     whole = recipe.network.input_size
     if backbone(recipe.network.backbone).fixed_size:
         return whole
@@ -155,11 +155,11 @@ def slice_size(recipe: Recipe, epoch: int) -> int:
 
 
 def _optimizer(network: Classifier, config: OptimizerSettings) -> Optimizer:
-    """Return the optimizer; biases and batch norm are not decayed."""
-    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    """Return the optimizer; biases and batch norm have no weight decay."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
     return kind(groups, lr=config.lr)

@@ -1,4 +1,4 @@
-"""From trained weights to a bundle: ONNX, checked against torch before it counts."""
+"""Export a trained network to ONNX, with a parity check against torch."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ TOLERANCE = 1e-4
 
 
 def export_graph(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -> str:
-    """Write ``network`` as an ONNX file whose batch size is free, and return its digest.
+    """Write ``network`` as an ONNX file with a dynamic batch size, and return its digest.
 
-    ``examples`` (N, H, H) uint8, two slices or more, are put through torch and through the written graph: where a
-    probability differs by more than ``TOLERANCE``, ParityError is raised and no file is left.
+    ``examples`` (N, H, H) uint8, two slices or more, are run through torch and the written graph; if a probability
+    differs by more than ``TOLERANCE``, ParityError is raised and no file is left.
     """
     network = network.cpu().eval()
     with replacing(graph) as temporary, warnings.catch_warnings():
@@ -48,7 +48,7 @@ def export_graph(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -
             )
         finally:
             quiet.setLevel(level)
-        assert program is not None, "only exports without dynamo return nothing"
+        assert program is not None, "only an export without dynamo returns None"
         program.save(str(temporary), external_data=False)
         forget_origin(temporary)
         check_parity(network, examples, temporary)
@@ -56,14 +56,14 @@ def export_graph(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -
 
 
 def _output_names(network: nn.Module, examples: NDArray[np.uint8]) -> list[str]:
-    """Return the names of what the network gives, in order."""
+    """Return the names of the network's outputs, in order."""
     with torch.no_grad():
-        given = network(torch.from_numpy(np.array(examples[:1])))
-    return [*OUTPUTS, SEQUENCE] if isinstance(given, SequenceOutput) else list(OUTPUTS)
+        output = network(torch.from_numpy(np.array(examples[:1])))
+    return [*OUTPUTS, SEQUENCE] if isinstance(output, SequenceOutput) else list(OUTPUTS)
 
 
 def forget_origin(graph: Path) -> None:
-    """Write a graph anew without what torch notes beside each piece: lines of code, with the exporter's folders."""
+    """Rewrite a graph without torch's metadata, which contains lines of code and paths of the exporting machine."""
     model = onnx.load(graph)
     noted = [model, model.graph, *model.functions]
     for part in (model.graph, *model.functions):
@@ -76,15 +76,15 @@ def forget_origin(graph: Path) -> None:
 
 
 def check_parity(network: nn.Module, examples: NDArray[np.uint8], graph: Path) -> None:
-    """Raise ParityError where the graph's probabilities differ from the network's by more than ``TOLERANCE``."""
+    """Raise ParityError if the graph's probabilities differ from the network's by more than ``TOLERANCE``."""
     with torch.no_grad():
-        wanted = softmax(network(torch.from_numpy(np.array(examples))).logits.numpy())
+        expected = softmax(network(torch.from_numpy(np.array(examples))).logits.numpy())
     got = softmax(open_runtime(graph)(np.array(examples))[0])
-    difference = float(np.abs(wanted - got).max())
+    difference = float(np.abs(expected - got).max())
     if not difference <= TOLERANCE:
         raise ParityError(
             code="export_differs",
-            rule=(f"the exported network must agree with the trained one within {TOLERANCE} in probability"),
+            rule=f"the exported network must agree with the trained one within {TOLERANCE} in probability",
             got=f"it differs by {difference:.2e}",
             remedy="report this with the versions of torch and onnxruntime",
         )

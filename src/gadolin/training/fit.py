@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop, with early stopping and resuming."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from gadolin.training.epoch import Learner, make_learner, train_epoch, validate
 from gadolin.training.machine import Machine
 from gadolin.training.processes import gather_errors
 
-__all__ = ["fit", "is_out_of_memory"]
+__all__ = ["fit", "is_out_of_memory", "should_stop_early"]
 
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
@@ -47,12 +47,12 @@ def fit(
     run: Path,
     progress: Progress | None = None,
 ) -> Checkpoint:
-    """Train ``network`` on the first of ``parts``; the epoch that the recipe says is chosen, by default on the second.
+    """Train ``network`` on the first of ``parts`` and validate it on the second after each epoch.
 
-    Goes on from the checkpoint in ``run`` where there is one, as if it had never stopped: everything random follows
-    from the seed, the epoch and the step. Returns the last checkpoint, whose ``best`` holds the chosen weights.
-    Several processes share every batch, and rank 0 writes.
-    Raises RecipeError where the loss is no longer a finite number or a step does not fit into memory.
+    Resumes exactly from the checkpoint in ``run``, if any: all randomness depends only on the seed, the epoch and the
+    step. Returns the last checkpoint, whose ``best`` has the weights of the epoch that the recipe chooses. Several
+    processes share every batch, and rank 0 writes.
+    Raises RecipeError if the loss is not finite or a step does not fit into memory.
     """
     train, validation = parts
     fabric = machine.fabric()
@@ -60,7 +60,7 @@ def fit(
         learner = make_learner(network, recipe, train, fabric=fabric, seed=machine.seed, accumulate=machine.accumulate)
         state = _resumed(learner, run)
         gather_errors(fabric, partial(_rewrite_history, run, state.history, board))
-        while state.epoch < recipe.epochs and not _out_of_patience(state, recipe.patience):
+        while state.epoch < recipe.epochs and not should_stop_early(state, recipe.patience):
             started = time.perf_counter()
             row = {"epoch": float(state.epoch + 1)}
             row |= train_epoch(learner, train, state.epoch, progress)
@@ -73,7 +73,7 @@ def fit(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether ``error`` reports missing memory, on any device."""
+    """Return whether ``error`` is an out-of-memory error, on any device."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
@@ -81,7 +81,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def _memory_required() -> Iterator[None]:
-    """Raise RecipeError where the block runs out of memory."""
+    """Raise RecipeError if the block runs out of memory."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -100,7 +100,7 @@ def _board(run: Path, fabric: Fabric) -> AbstractContextManager[SummaryWriter | 
 
 
 def _resumed(learner: Learner, run: Path) -> Checkpoint:
-    """Return where the run stands, and put the learner there; raises DataError where processes see other runs."""
+    """Load the checkpoint of the run into the learner; raises DataError if processes see different run folders."""
     path, fabric = run / "checkpoint.safetensors", learner.fabric
     state = gather_errors(fabric, lambda: load_checkpoint(path) if path.exists() else Checkpoint())
     first = fabric.broadcast(state.epoch)
@@ -110,8 +110,8 @@ def _resumed(learner: Learner, run: Path) -> Checkpoint:
             raise DataError(
                 code="run_folders_differ",
                 rule="every process must see the same run folder",
-                got=f"{path} is at epoch {state.epoch} here and at {first} for the first",
-                remedy="put the run folder where all machines share it",
+                got=f"{path} is at epoch {state.epoch} here and at {first} in process 0",
+                remedy="put the run folder on a disk that all machines share",
             )
 
     gather_errors(fabric, require_same)
@@ -120,7 +120,7 @@ def _resumed(learner: Learner, run: Path) -> Checkpoint:
 
 
 def _write_epoch(state: Checkpoint, run: Path, board: SummaryWriter | None) -> None:
-    """Write down the epoch that is done; only the first process has a board."""
+    """Write the finished epoch; only rank 0 has a board."""
     if board is not None:
         save_checkpoint(run / "checkpoint.safetensors", state)
         _log(run / "history.csv", state.history)
@@ -143,12 +143,12 @@ def _require_finite(row: dict[str, float]) -> None:
                 code="loss_not_finite",
                 rule="the loss must stay a finite number",
                 got=f"{name} is {row[name]} after epoch {row['epoch']:.0f}",
-                remedy="train anew with a smaller optimizer.lr",
+                remedy="train again with a smaller optimizer.lr",
             )
 
 
 def _advance(state: Checkpoint, learner: Learner, row: dict[str, float]) -> None:
-    """Take the finished epoch into the state; keep its weights where it is the one to choose so far."""
+    """Add the finished epoch to the state; keep its weights if it is the best so far or the last is chosen."""
     state.history.append(row)
     state.epoch += 1
     best = min(state.history, key=lambda each: each["validation_loss"])
@@ -160,12 +160,13 @@ def _advance(state: Checkpoint, learner: Learner, row: dict[str, float]) -> None
     state.optimizer = optimizer_tensors(learner.optimizer)
 
 
-def _out_of_patience(state: Checkpoint, patience: int) -> bool:
+def should_stop_early(state: Checkpoint, patience: int) -> bool:
+    """Return whether the validation loss has not improved for ``patience`` epochs; always false if that is 0."""
     return bool(patience) and state.best_epoch > 0 and state.epoch - state.best_epoch >= patience
 
 
 def _rewrite_history(run: Path, history: list[dict[str, float]], board: SummaryWriter | None) -> None:
-    """Write again what a run that was killed may not have come to write; the board forgets its own first."""
+    """Write the history of earlier epochs again, which a killed run may have left incomplete."""
     if board is None:
         return
     if history:

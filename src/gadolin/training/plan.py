@@ -1,4 +1,4 @@
-"""The plan of a training run: the data, the recipe, the starting point, the machine."""
+"""The plan of a training run: data, recipe, starting point, machine."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to train on, how, and where to.
+    """The data, settings and output folder of a training run.
 
-    ``validation`` and ``test`` are the shares of the training and of all slices that are cut off by group where the
-    data names no such part. ``resume`` continues the unfinished run in ``out``.
+    ``validation`` and ``test`` are the fractions of the training slices and of all slices that are held out by group if
+    the data has no such split. ``resume`` continues the unfinished run in ``out``.
     """
 
     data: Scan | Path
@@ -36,37 +36,37 @@ class Plan:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse shares that leave nothing on one side."""
+        """Refuse fractions outside (0, 1)."""
         for name in ("validation", "test"):
             share = getattr(self, name)
             if not 0 < share < 1:
                 raise RequestError(
                     code="share_out_of_range",
-                    rule=f"the {name} share must lie between 0 and 1",
+                    rule=f"the {name} fraction must lie between 0 and 1",
                     got=f"got {share}",
                     remedy="0.2 is usual",
                 )
 
     @classmethod
     def of_run(cls, run: RunFolder, out: Path, *, cache: Path | None = None, resume: bool = False) -> Plan:
-        """Return the plan that trains a run again, with its slices, split, recipe, weights, seed and precision.
+        """Return the plan that repeats a run with its slices, splits, recipe, weights, seed and precision.
 
-        On the same machine that gives the same weights. Raises DataError where the run cannot be read or was of several
-        processes, WeightsError where its starting point is missing or has changed.
+        On the same machine this gives the same weights. Raises DataError if the run cannot be read or had several
+        processes, WeightsError if its starting point is missing or has changed.
         """
         known = run.read()
         if known.processes > 1:
             raise DataError(
                 code="run_not_repeatable",
-                rule="a run of one process can be repeated",
-                got=f"{run.path} was trained by {known.processes}, each with random numbers of its own",
+                rule="only a run of one process can be repeated",
+                got=f"{run.path} was trained by {known.processes}, each with different random numbers",
                 remedy="train again with torchrun and the same options",
             )
         start = StartingPoint.resolve(known.weights if known.weights_path is None else known.weights_path)
         if start.digest != known.weights_digest:
             raise WeightsError(
                 code="weights_changed",
-                rule="a run is repeated from the weights that it started from",
+                rule="a run must be repeated from the weights that it started from",
                 got=f"{start.text} has changed since",
                 remedy="restore the file",
             )
@@ -86,5 +86,5 @@ class Plan:
 
     @property
     def data_path(self) -> Path:
-        """The folder or manifest that the data is from."""
+        """The folder or manifest of the data."""
         return self.data.root if isinstance(self.data, Scan) else self.data

@@ -1,4 +1,4 @@
-"""Several processes that train one network: what torchrun started, and how they fail together."""
+"""Distributed training: the processes that torchrun started, and errors shared between them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RemoteRankError(Exception):
 
 
 def process_counts() -> tuple[int, int]:
-    """Return how many processes torchrun started, on all machines and on this one; (1, 1) without it."""
+    """Return the number of processes on all machines and on this one; (1, 1) without torchrun."""
     if any(name not in os.environ for name in _ENVIRONMENT):
         return 1, 1
     return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
@@ -49,7 +49,7 @@ def is_rank_zero(*, local: bool = False) -> bool:
 def leave_group_at_exit() -> None:
     """Leave the process group when the interpreter ends.
 
-    Fabric does so with NCCL alone; threads of gloo that outlive the interpreter abort a process whose work is done.
+    Fabric does this only with NCCL; gloo threads that outlive the interpreter abort a finished process.
     """
     atexit.unregister(_leave_group)
     atexit.register(_leave_group)
@@ -63,33 +63,33 @@ def _leave_group() -> None:
 def gather_errors(fabric: Fabric, work: Callable[[], Result]) -> Result:
     """Return the result of ``work`` once every process has finished it; an error in one is raised in all.
 
-    The process that failed raises its own GadolinError; the others raise it from a RemoteRankError, so that only one
+    The process that failed raises its GadolinError; the others raise it from a RemoteRankError, so that only one
     process reports it. An OSError becomes an OutputError.
     """
     if fabric.world_size == 1:
         return work()
     result: Result | None = None
-    own: GadolinError | None = None
+    failure: GadolinError | None = None
     try:
         result = work()
     except GadolinError as error:
-        own = error
+        failure = error
     except OSError as error:
-        own = OutputError(
-            code="work_stopped", rule="the work could not go on", got=str(error), remedy="free space or check the path"
+        failure = OutputError(
+            code="work_stopped", rule="the work cannot continue", got=str(error), remedy="free space or check the path"
         )
     errors: list[dict[str, str | None] | None] = [None] * fabric.world_size
-    distributed.all_gather_object(errors, None if own is None else own.as_json())
+    distributed.all_gather_object(errors, None if failure is None else failure.as_json())
     failed = [rank for rank, each in enumerate(errors) if each is not None]
     if not failed:
         return result  # type: ignore[return-value]  # there was no error, so there is a result
-    if own is not None and failed[0] == fabric.global_rank:
-        raise own
+    if failure is not None and failed[0] == fabric.global_rank:
+        raise failure
     raise error_from_json(errors[failed[0]] or {}) from RemoteRankError(f"in process {failed[0]}")
 
 
 def rank_zero_first(fabric: Fabric, work: Callable[[], Result]) -> Result:
-    """Return the result of ``work``, which rank 0 finishes before the others begin; errors as in ``gather_errors``."""
+    """Return the result of ``work``, which rank 0 finishes before the others start; errors as in ``gather_errors``."""
     if fabric.is_global_zero:
         result = gather_errors(fabric, work)
         gather_errors(fabric, lambda: None)
@@ -99,14 +99,14 @@ def rank_zero_first(fabric: Fabric, work: Callable[[], Result]) -> Result:
 
 
 def is_reported_by_another_rank(error: BaseException) -> bool:
-    """Return whether another process prints ``error``; before the processes are joined, local rank 0 prints."""
+    """Return whether another process prints ``error``; before the processes connect, local rank 0 prints."""
     remote = isinstance(error.__cause__, RemoteRankError)
     return remote or not (is_rank_zero(local=True) or distributed.is_initialized())
 
 
 @contextmanager
 def detect_lost_rank(fabric: Fabric) -> Iterator[None]:
-    """Raise OutputError from a RemoteRankError where the block loses the connection to another process."""
+    """Raise OutputError from a RemoteRankError if the block loses the connection to another process."""
     try:
         yield
     except RuntimeError as error:
@@ -115,7 +115,7 @@ def detect_lost_rank(fabric: Fabric) -> Iterator[None]:
             raise
         raise OutputError(
             code="process_ended",
-            rule="all processes must run to the end together",
-            got="one of the others ended",
+            rule="all processes must run until training ends",
+            got="another process ended",
             remedy="read its message",
         ) from RemoteRankError(str(error))

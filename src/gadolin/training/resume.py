@@ -1,4 +1,4 @@
-"""Whose the run folder is: one training at a time, and what a killed one left behind."""
+"""Locking and resuming a run folder: one training at a time, and cleaning up after a killed one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["claimed", "require_same"]
 def claimed(plan: Plan) -> Iterator[Plan]:
     """Lock the run folder of ``plan`` for the block, and delete the temporary files of a killed process.
 
-    Yields the plan. It does not resume if the earlier process was killed before it had recorded the run. The operating
-    system releases the lock when a process dies, so a lock file that is left behind does no harm. Raises DataError if
-    another training has the lock, or if the folder is neither new or empty nor has a run to resume, as the plan says;
-    OutputError if it cannot be written.
+    Yields the plan, with ``resume`` off if the earlier process was killed before it recorded the run. The operating
+    system releases the lock when a process dies, so a leftover lock file does no harm. Raises DataError if another
+    training has the lock, or if the folder is not new or empty (or, to resume, has no run to continue); OutputError if
+    it is not writable.
     """
     run = RunFolder(plan.out)
     _require_usable(plan)
@@ -49,10 +49,10 @@ def claimed(plan: Plan) -> Iterator[Plan]:
 
 
 def require_same(run: RunFolder, settings: Mapping[str, Any]) -> None:
-    """Raise DataError if the run in ``run`` was begun with other settings than these.
+    """Raise DataError if the run in ``run`` was started with other settings than these.
 
-    ``settings`` are fields of its ``Provenance``. Recipe keys that the run does not have, because they were added
-    later, count as their defaults. Raises RecipeError where its recipe is of another format.
+    ``settings`` are fields of its ``Provenance``. Recipe keys that were added after the run count as their defaults.
+    Raises RecipeError if its recipe is of another format.
     """
     before = run.read()
     before = replace(before, recipe=Recipe.from_run(run.path).as_json())
@@ -60,21 +60,21 @@ def require_same(run: RunFolder, settings: Mapping[str, Any]) -> None:
         if getattr(before, key) != value:
             raise DataError(
                 code="run_settings_differ",
-                rule="--resume needs the settings that the run began with",
+                rule="--resume needs the settings that the run was started with",
                 got=f"{key} differs from the run in {run.path}",
-                remedy="use the same",
+                remedy="use the same settings",
             )
 
 
 def _require_usable(plan: Plan) -> None:
     if not plan.resume:
-        require_fresh(plan.out, "choose another folder, or pass --resume to go on with the run in it")
+        require_fresh(plan.out, "choose another folder, or pass --resume to continue the run in it")
     elif not _barely_begun(plan.out):
         RunFolder(plan.out).read()
 
 
 def _barely_begun(run: Path) -> bool:
-    """Return whether ``run`` has only what a run writes before it is recorded, and some of it."""
+    """Return whether ``run`` contains only files that a run writes before it is recorded, and at least one."""
     names = list(run.iterdir()) if run.is_dir() else []
     return bool(names) and all(is_leftover(path) or path.name == "manifest.csv" for path in names)
 
@@ -87,7 +87,7 @@ def _locked(run: Path) -> Iterator[None]:
     except Timeout:
         raise DataError(
             code="run_in_use",
-            rule="a run folder may be written by one training at a time",
+            rule="only one training at a time may write to a run folder",
             got=f"{run} is in use by another process",
             remedy="wait for it to end, or choose another folder",
         ) from None

@@ -1,4 +1,4 @@
-"""One training run: data in, a run folder out that holds all it was made from and all it made."""
+"""One training run: data in, a run folder out with the provenance, the model and its evaluation."""
 
 from __future__ import annotations
 
@@ -61,18 +61,18 @@ _PACKAGES = (
 
 
 class Trained(NamedTuple):
-    """What a training gives: the evaluation on the test part, and how the run was made."""
+    """The result of a training: the evaluation on the test split, and the provenance."""
 
     evaluation: Evaluation
     provenance: Provenance
 
 
 def train_model(plan: Plan, *, progress: Progress | None = None) -> Trained | None:
-    """Train by ``plan`` and evaluate on the test part, which is read once, at the end.
+    """Train as ``plan`` specifies and evaluate on the test split, which is read once, at the end.
 
-    ``progress`` is called with (done, total, what). Several processes that torchrun started train together: the first
-    writes and returns the result, the others None, and an error in one is raised in all. Raises a GadolinError,
-    before anything is written, if data, weights or folder cannot be used; ``resume`` continues an interrupted run.
+    ``progress`` is called with (done, total, what). If torchrun started several processes, they train together: rank 0
+    writes and returns the result, the others return None, and an error in one is raised in all. Raises a GadolinError
+    before anything is written if data, weights or folder cannot be used; ``resume`` continues an interrupted run.
     """
     fabric = plan.machine.fabric()
     with ExitStack() as stack, detect_lost_rank(fabric):
@@ -81,7 +81,7 @@ def train_model(plan: Plan, *, progress: Progress | None = None) -> Trained | No
         if fabric.is_global_zero:
             plan = gather_errors(fabric, lambda: stack.enter_context(claimed(plan)))
         else:
-            plan = gather_errors(fabric, lambda: replace(plan, resume=True))  # the first writes what the others read
+            plan = gather_errors(fabric, lambda: replace(plan, resume=True))  # rank 0 writes what the others read
         return _train(plan, fabric, progress)
 
 
@@ -99,7 +99,7 @@ def _require_divisible(plan: Plan, processes: int) -> None:
 
 
 def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Trained | None:
-    plan = replace(plan, machine=_settled(plan.machine, fabric))
+    plan = replace(plan, machine=_agreed(plan.machine, fabric))
     parts, plan, network, facts = rank_zero_first(fabric, lambda: _begin(plan, fabric, progress))
     examples = (parts.train, parts.validation)
     state = fit(network, plan.recipe, examples, machine=plan.machine, run=plan.out, progress=progress)
@@ -113,17 +113,17 @@ def _train(plan: Plan, fabric: Fabric, progress: Progress | None) -> Trained | N
     return gather_errors(fabric, finish)
 
 
-def _settled(machine: Machine, fabric: Fabric) -> Machine:
-    """Return the machine with the first process's precision, where there are several."""
+def _agreed(machine: Machine, fabric: Fabric) -> Machine:
+    """Return the machine with the precision of rank 0, if there are several processes."""
     if fabric.world_size == 1:
         return machine
     return replace(machine, precision=fabric.broadcast("bfloat16" if machine.bfloat16 else "float32"))
 
 
 def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts, Plan, Classifier, Provenance]:
-    """Return data, resolved plan, network and facts; only the first process reads weights, and opens the run."""
+    """Return data, resolved plan, network and provenance; only rank 0 reads weights and opens the run."""
     parts = divide(plan, progress)
-    plan = _resolved(plan, parts, knows=_weights_know(plan, fabric))
+    plan = _resolved(plan, parts, pretrained=_has_outline_weights(plan, fabric))
     torch.manual_seed(plan.machine.seed)
     network = build_classifier(plan.recipe.network, len(parts.classes), len(parts.sequences))
     facts = replace(_provenance(plan, parts), processes=fabric.world_size)
@@ -135,13 +135,13 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         _open_run(plan, parts.records, facts)
         if not plan.resume:
             _warn_of_few_steps(plan.recipe, epoch_size(parts.train, plan.recipe.sources.draws))
-            _tell_outlines(plan.recipe, parts.train)
+            _warn_of_missing_outlines(plan.recipe, parts.train)
     _mark_lesion_classes(network, plan.recipe.network.no_lesion_class, parts)
     return parts, plan, network, facts
 
 
 def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
-    """Warn of a training too short to learn much, and of how many epochs would take ``_ENOUGH_STEPS``."""
+    """Warn of a short training, with the number of epochs that takes ``_ENOUGH_STEPS``."""
     each = steps_per_epoch(slices, recipe.batch_size)
     enough = math.ceil(_ENOUGH_STEPS / each)
     if recipe.epochs * each < _FEW_STEPS:
@@ -153,18 +153,18 @@ def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
         )
 
 
-def _tell_outlines(recipe: Recipe, train: Examples) -> None:
-    """Warn of tumours without an outline, where those of others teach places."""
+def _warn_of_missing_outlines(recipe: Recipe, train: Examples) -> None:
+    """Warn of tumours without an outline if the network learns from outlines."""
     if recipe.network.evidence != "outlines" or train.outlines is None:
         return
     tumours = np.isin(train.targets, train.kinds)
     without = int((tumours & ~train.outlines.known[train.rows]).sum())
     if without:
-        _LOG.warning("%d of %d tumours have no outline: they teach no places", without, int(tumours.sum()))
+        _LOG.warning("%d of %d tumours have no outline: they teach no location", without, int(tumours.sum()))
 
 
 def _mark_lesion_classes(network: Classifier, no_lesion_class: str, parts: Parts) -> None:
-    """Mark the classes without lesions in a head that scores lesions: every training slice is known to show none."""
+    """Mark the classes without lesions in an OutlineHead: all their training slices are known to show none."""
     if not isinstance(network.head, OutlineHead) or no_lesion_class == "auto":
         return
     network.head.lesion.fill_(1)
@@ -173,21 +173,21 @@ def _mark_lesion_classes(network: Classifier, no_lesion_class: str, parts: Parts
         network.head.lesion[without] = 0
         if not without:
             _LOG.warning(
-                "network.no_lesion_class=residual changes nothing: no class has only slices known to show no lesion"
+                "network.no_lesion_class=residual has no effect: no class has only slices known to show no lesion"
             )
 
 
 def _without_lesions(train: Examples, classes: int) -> list[int]:
-    """Return the classes of which every training slice is known to show no lesion."""
+    """Return the classes whose training slices are all known to show no lesion."""
     if train.outlines is None:
         return []
     healthy = train.outlines.known[train.rows] & (train.outlines.coverage[train.rows].max(axis=(1, 2)) == 0)
-    own = [healthy[train.targets == number] for number in range(classes)]
-    return [number for number, each in enumerate(own) if len(each) and bool(each.all())]
+    by_class = [healthy[train.targets == number] for number in range(classes)]
+    return [number for number, each in enumerate(by_class) if len(each) and bool(each.all())]
 
 
 def _with_outcome(facts: Provenance, state: Checkpoint) -> Provenance:
-    """Return what the run records, with the result of training."""
+    """Return the provenance with the results of training."""
     return replace(
         facts,
         chosen_epoch=state.best_epoch,
@@ -198,7 +198,7 @@ def _with_outcome(facts: Provenance, state: Checkpoint) -> Provenance:
 
 
 def _finish(plan: Plan, network: Classifier, parts: Parts, facts: Provenance, progress: Progress | None) -> Trained:
-    """Write the bundle, evaluate on the test part and write the report; only then is the run finished."""
+    """Write the bundle, evaluate on the test split and write the report; then mark the run as finished."""
     run = RunFolder(plan.out)
     bundle = make_bundle(network, plan.recipe, parts, facts, run.bundle)
     run.write(facts)
@@ -210,32 +210,32 @@ def _finish(plan: Plan, network: Classifier, parts: Parts, facts: Provenance, pr
     return Trained(evaluation, facts)
 
 
-def _weights_know(plan: Plan, fabric: Fabric) -> bool:
-    """Return whether the weights learned from outlines; only the first process reads them, the others its record."""
+def _has_outline_weights(plan: Plan, fabric: Fabric) -> bool:
+    """Return whether the weights were trained on outlines; rank 0 reads them, the other ranks read ``run.json``."""
     if fabric.is_global_zero:
         return has_lesion_decoder(plan.weights)
     return bool(RunFolder(plan.out).read().recipe["network"]["evidence"] == "outlines")
 
 
-def _resolved(plan: Plan, parts: Parts, *, knows: bool) -> Plan:
-    """Return the plan with what it leaves to the data decided: what evidence is made of.
+def _resolved(plan: Plan, parts: Parts, *, pretrained: bool) -> Plan:
+    """Return the plan with ``network.evidence`` resolved; ``pretrained``: the weights were trained on outlines.
 
-    Raises DataError where outlines are asked for and neither the manifest names some nor the weights know them.
+    Raises DataError if the recipe needs outlines and neither the manifest nor the weights provide them.
     """
     outlines = parts.train.outlines
     outlined = outlines is not None and bool(outlines.known[parts.train.rows].any())
-    if plan.recipe.network.evidence == "outlines" and not outlined and not knows:
+    if plan.recipe.network.evidence == "outlines" and not outlined and not pretrained:
         raise DataError(
             code="no_outlines",
             rule="network.evidence=outlines needs outlines in the manifest",
-            got="got none for training",
+            got="the training split has none",
             remedy="set it to auto or map",
         )
-    return replace(plan, recipe=with_evidence(plan.recipe, outlined=outlined or knows))
+    return replace(plan, recipe=with_evidence(plan.recipe, outlined=outlined or pretrained))
 
 
 def with_evidence(recipe: Recipe, *, outlined: bool) -> Recipe:
-    """Return the recipe with "auto" decided: evidence is of outlines where they, or the weights, know some."""
+    """Return the recipe with an evidence of "auto" resolved; ``outlined``: the data or weights provide outlines."""
     network = recipe.network
     if network.evidence != "auto":
         return recipe
@@ -244,7 +244,7 @@ def with_evidence(recipe: Recipe, *, outlined: bool) -> Recipe:
 
 
 def _provenance(plan: Plan, parts: Parts) -> Provenance:
-    """Return what the run records: settings resolved, seed, versions, digests, counts."""
+    """Return the provenance: resolved settings, seed, versions, digests, counts."""
     records = parts.records
     counts = Counter((record.split, record.label) for record in records)
     return Provenance(
@@ -276,7 +276,7 @@ def _open_run(plan: Plan, records: Sequence[Record], facts: Provenance) -> None:
     run = RunFolder(plan.out)
     if plan.resume:
         keys = ["recipe", "seed", "manifest_digest", "precision", "accumulate", "weights_digest"]
-        keys += [] if facts.weights_digest else ["weights"]  # of a file the digest says more than its name
+        keys += [] if facts.weights_digest else ["weights"]  # the digest of a file identifies it better than its name
         require_same(run, {key: getattr(facts, key) for key in keys})
         return
     write_manifest(run.manifest, records)

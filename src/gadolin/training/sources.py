@@ -1,7 +1,8 @@
-"""What the slices of several sources teach: a kind of tumour, or tumour or none alone; and how often each is drawn.
+"""Training on several sources: which slices teach the kind of tumour, and how often each slice is drawn.
 
-A source that holds one kind of tumour teaches that kind by its own look. So the kind is learned only from sources that
-hold two kinds or more of one sequence, and from the others where tumours are, and whether there is one.
+If a source contains only one kind of tumour, a network can recognise that kind by the appearance of the source. So the
+kind is learned only from sources with two or more kinds on one sequence; all sources teach whether and where there is a
+tumour.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ __all__ = ["class_names", "draw_chances", "kindless", "kinds_known", "sequence_n
 
 
 def class_names(records: Sequence[Record], kinds: str) -> tuple[str, ...]:
-    """Return the classes in order; with ``kinds`` of "mixed" a tumour of any kind is no class of its own.
+    """Return the classes in order; with ``kinds`` of "mixed", tumours of unknown kind are not a class.
 
-    Raises DataError where "mixed" finds fewer than two kinds.
+    Raises DataError if "mixed" finds fewer than two kinds.
     """
     labels = sorted({record.label for record in records})
     if kinds == "all":
@@ -39,9 +40,9 @@ def class_names(records: Sequence[Record], kinds: str) -> tuple[str, ...]:
 
 
 def sequence_names(records: Sequence[Record], weight: float) -> tuple[str, ...]:
-    """Return the MRI sequences that are learned, in their usual order: those of the train part, if two or more.
+    """Return the MRI sequences to learn, in their usual order: those of the training split, if two or more.
 
-    None where the ``weight`` of their loss is 0.
+    Empty if the ``weight`` of their loss is 0.
     """
     found = {record.sequence for record in records if record.split == "train"}
     names = tuple(name for name in SEQUENCES if name in found)
@@ -49,15 +50,15 @@ def sequence_names(records: Sequence[Record], weight: float) -> tuple[str, ...]:
 
 
 def kindless(records: Sequence[Record], kinds: str) -> frozenset[int]:
-    """Return the rows that can be learned from alone: with ``kinds`` of "mixed", those that name no kind of tumour."""
+    """Return the rows that may not be held out: with ``kinds`` of "mixed", tumours of unknown kind."""
     return frozenset(row for row, one in enumerate(records) if kinds == "mixed" and is_any_tumour(one.label))
 
 
 def kinds_known(records: Sequence[Record], kinds: str) -> NDArray[np.bool_] | None:
-    """Return (N,) bool: which records teach their label; false for a tumour that teaches no kind. None if all do.
+    """Return (N,) bool: which records teach their label, all but tumours that do not teach their kind. None if all do.
 
-    With ``kinds`` of "mixed" that are the slices without a tumour, and those of every source and sequence with two
-    kinds or more. Raises DataError where no source has them, and where a slice that is held out names no kind.
+    With ``kinds`` of "mixed", slices without a tumour teach their label, and so do those of a source and sequence with
+    two or more kinds. Raises DataError if there is no such source, or if a held-out tumour is of unknown kind.
     """
     if kinds == "all":
         return None
@@ -68,15 +69,15 @@ def kinds_known(records: Sequence[Record], kinds: str) -> NDArray[np.bool_] | No
         elif is_any_tumour(record.label) and record.split in ("validation", "test"):
             raise DataError(
                 code="kind_unknown_where_held_out",
-                rule="slices that are held out must name the kind of their tumour",
-                got=f"{record.name} is {record.label!r} in the {record.split} part",
-                remedy="put it into the train part",
+                rule="held-out slices must have a known kind of tumour",
+                got=f"{record.name} is {record.label!r} in the {record.split} split",
+                remedy="put it into the train split",
             )
     teachers = {key for key, labels in found.items() if len(labels) > 1}
     if not teachers:
         raise DataError(
             code="kinds_missing",
-            rule="sources.kinds=mixed needs a source with two kinds of tumour of one sequence",
+            rule="sources.kinds=mixed needs a source with two kinds of tumour on one sequence",
             got=f"none of {len(found)} has them",
             remedy="set it to all, or correct the manifest's columns source and sequence",
         )
@@ -89,11 +90,11 @@ def kinds_known(records: Sequence[Record], kinds: str) -> NDArray[np.bool_] | No
 
 
 def draw_chances(records: Sequence[Record], known: NDArray[np.bool_] | None, kind_share: float) -> NDArray[np.float64]:
-    """Return (N,) float64 that sum to 1: the probability by which each record is drawn.
+    """Return the sampling probability of each record, (N,) float64 that sum to 1.
 
-    Each source, class and sequence is drawn in proportion to the square root of its slices, so that large ones count
-    more, but do not drown the others. Where ``known`` (N,) bool tells which records teach their label, ``kind_share``
-    of the draws are tumours that do.
+    Each source, class and sequence is drawn in proportion to the square root of its number of slices, so that large
+    groups count more but do not dominate. If ``known`` (N,) bool marks the records that teach their label, a fraction
+    ``kind_share`` of the draws are tumours that do.
     """
     cells: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for row, record in enumerate(records):

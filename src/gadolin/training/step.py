@@ -21,19 +21,20 @@ from gadolin.training.augmentation.foreign_lesions import draw_foreign, paint_fo
 from gadolin.training.augmentation.lesions import draw_exchange, exchange
 from gadolin.training.augmentation.styles import draw_styles, mix_styles
 from gadolin.training.batches import Batch
+from gadolin.training.ema import ema_decay, update_ema
 
-__all__ = ["Learner", "class_loss", "learn", "lesion_map_loss", "target_rows", "train_step", "update_ema"]
+__all__ = ["Learner", "class_loss", "learn", "lesion_map_loss", "target_rows", "train_step"]
 
-_NEXT_RANK = 2_654_435_761  # a prime near 2**32 / 1.618: the ranks' seeds stay apart in the 32 bits that torch uses
+_NEXT_RANK = 2_654_435_761  # a prime near 2**32 / 1.618: keeps the seeds of ranks apart in the 32 bits that torch uses
 
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """A network and what it needs to learn.
+    """A network with its optimizer and training settings.
 
-    ``model`` is ``network`` as Fabric wrapped it; ``average`` holds the moving average of its state, or is empty;
-    ``weights`` (K,) float32 are the weights of the classes in the loss, ``kinds`` (K,) float32 is 1 for kinds of
-    tumour. ``accumulate`` is into how many micro-batches each process splits its share of a batch.
+    ``model`` is ``network`` as wrapped by Fabric; ``average`` is the moving average of its state, or empty;
+    ``weights`` (K,) float32 are the class weights of the loss, ``kinds`` (K,) float32 is 1 for kinds of tumour.
+    ``accumulate`` is the number of micro-batches into which each process splits its share of a batch.
     """
 
     fabric: Fabric
@@ -48,7 +49,7 @@ class Learner:
     accumulate: int = 1
 
     def state(self) -> dict[str, Tensor]:
-        """Return the state to validate and export: the moving average where the recipe keeps one."""
+        """Return the state to validate and export: the moving average if the recipe keeps one."""
         return self.average or self.network.state_dict()
 
     def step_seed(self, number: int) -> int:
@@ -59,9 +60,9 @@ class Learner:
 class _MicroBatch(NamedTuple):
     """Slices that pass through the network together.
 
-    ``scaled`` (n, 1, s, s) float32 in [0, 1] as augmentation leaves it, ``targets`` (n, K) float32 as ``class_loss``
-    takes them, ``lesion_map`` (n, 1, h, w) float32 in [0, 1], the share of lesion at each place, below 0 where unknown,
-    ``sequences`` (n,) int64, -1 where unknown.
+    ``scaled`` (n, 1, s, s) float32 in [0, 1] after augmentation, ``targets`` (n, K) float32 as in ``class_loss``,
+    ``lesion_map`` (n, 1, h, w) float32 in [0, 1], the lesion coverage of each location, below 0 if unknown,
+    ``sequences`` (n,) int64, -1 if unknown.
     """
 
     scaled: Tensor
@@ -71,13 +72,13 @@ class _MicroBatch(NamedTuple):
 
 
 def train_step(learner: Learner, batch: Batch, *, size: int, number: int, strength: float = 1.0) -> tuple[float, int]:
-    """Learn from one batch; returns its mean loss and how many of the slices with one class were classified correctly.
+    """Train on one batch; return its mean loss and the number of correctly classified slices of known class.
 
-    ``size`` is the side of the network's input, ``strength`` in [0, 1] how much of the recipe's lesions, tones and
-    disturbances is used. Everything random follows from the seed, the number of the step and the rank. Of several
-    processes, each passes its own share of the batch.
+    ``size`` is the side of the network's input; ``strength`` in [0, 1] scales the recipe's lesion, tone and corruption
+    augmentation. All randomness depends only on the seed, the step ``number`` and the rank. Each of several processes
+    passes its share of the batch.
     """
-    augmented = _augmented(learner, batch, size, number, _as_strong(learner.recipe, strength))
+    augmented = _augmented(learner, batch, size, number, _scaled_augmentation(learner.recipe, strength))
     known = 0 if batch.outlined is None else int(batch.outlined.sum())
     return _learn(learner, augmented, number, known)
 
@@ -85,10 +86,10 @@ def train_step(learner: Learner, batch: Batch, *, size: int, number: int, streng
 def learn(
     learner: Learner, scaled: Tensor, targets: Tensor, *, number: int, lesion_map: Tensor | None = None
 ) -> tuple[float, int]:
-    """Learn from slices as augmentation left them; returns the mean loss and how many were classified correctly.
+    """Train on augmented slices; return the mean loss and the number of correctly classified slices.
 
-    ``scaled`` is (N, 1, s, s) float32 in [0, 1], ``targets`` (N, K) float32 as ``class_loss`` takes them,
-    ``lesion_map`` (N, 1, h, w) float32 in [0, 1], the share of lesion at each place, below 0 where unknown.
+    ``scaled`` is (N, 1, s, s) float32 in [0, 1], ``targets`` (N, K) float32 as in ``class_loss``, ``lesion_map``
+    (N, 1, h, w) float32 in [0, 1], the lesion coverage of each location, below 0 if unknown.
     """
     known = 0 if lesion_map is None else int((lesion_map[:, 0, 0, 0] >= 0).sum())
     return _learn(learner, _MicroBatch(scaled, targets, lesion_map), number, known)
@@ -109,7 +110,7 @@ def _learn(learner: Learner, whole: _MicroBatch, number: int, known: int) -> tup
     if recipe.optimizer.clip_norm:
         torch.nn.utils.clip_grad_norm_(learner.network.parameters(), recipe.optimizer.clip_norm)
     learner.optimizer.step()
-    update_ema(learner.average, learner.network, min(recipe.ema_decay, (1 + number) / (10 + number)))
+    update_ema(learner.average, learner.network, ema_decay(recipe.ema_decay, number))
     return loss, right
 
 
@@ -120,16 +121,16 @@ def _micro_batches(whole: _MicroBatch, count: int) -> list[_MicroBatch]:
     return [_MicroBatch(*each) for each in zip(scaled, targets, maps, sequences, strict=True)]
 
 
-def _as_strong(recipe: Recipe, strength: float) -> Recipe:
-    """Return the recipe with so much of what is learned later."""
+def _scaled_augmentation(recipe: Recipe, strength: float) -> Recipe:
+    """Return the recipe with its lesion, tone and corruption augmentation scaled by ``strength``."""
     if strength == 1:
         return recipe
-    less = {
+    scaled = {
         name: strength * getattr(recipe.augmentation, name) for name in ("tone", "p_lesion_removal", "p_lesion_paste")
     }
-    given = recipe.corruptions
-    corruptions = Corruptions(strength * given.bias, strength * given.marks, strength * given.invert)
-    return replace(recipe, augmentation=replace(recipe.augmentation, **less), corruptions=corruptions)
+    full = recipe.corruptions
+    corruptions = Corruptions(strength * full.bias, strength * full.marks, strength * full.invert)
+    return replace(recipe, augmentation=replace(recipe.augmentation, **scaled), corruptions=corruptions)
 
 
 def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: Recipe) -> _MicroBatch:
@@ -160,17 +161,17 @@ def _augmented(learner: Learner, batch: Batch, size: int, number: int, recipe: R
         if recipe.corruptions != Corruptions():
             disturbance = draw_corruptions(count, recipe.corruptions, generator)
             scaled = corrupt(scaled, disturbance)
-            if sequences is not None:  # with its tones turned a slice is of no sequence
+            if sequences is not None:  # an inverted slice has no sequence
                 sequences = torch.where(disturbance.turned.to(scaled.device), -1, sequences)
     return _MicroBatch(scaled, targets, lesion_map, sequences)
 
 
 def _loss(learner: Learner, part: _MicroBatch, count: int, known: int) -> tuple[Tensor, Tensor]:
-    """Return what a micro-batch adds to the mean loss, and how many of its slices were classified correctly.
+    """Return the contribution of a micro-batch to the mean loss, and its number of correctly classified slices.
 
-    The mean is over the process's ``count`` slices, for lesion maps over those of them whose map is ``known``.
+    The mean is over the process's ``count`` slices, for lesion maps over the ``known`` slices with a map.
     """
-    with learner.fabric.autocast():  # one process: Fabric casts in forward() alone, not in other methods
+    with learner.fabric.autocast():  # one process: Fabric casts only in forward(), not in other methods
         if part.lesion_map is None:
             output, scores = learner.model.classify(part.scaled), None
         else:
@@ -180,21 +181,22 @@ def _loss(learner: Learner, part: _MicroBatch, count: int, known: int) -> tuple[
     loss = class_loss(logits, part.targets, weight=learner.weights, smoothing=smoothing)
     loss = loss * (len(part.targets) / count)
     if isinstance(output, SequenceOutput) and part.sequences is not None:
-        wrong = F.nll_loss(output.sequence.clamp(min=1e-8).log(), part.sequences, ignore_index=-1, reduction="sum")
-        loss = loss + learner.recipe.sources.sequence_weight * wrong / count
+        likelihoods = output.sequence.clamp(min=1e-8).log()
+        sequence_loss = F.nll_loss(likelihoods, part.sequences, ignore_index=-1, reduction="sum")
+        loss = loss + learner.recipe.sources.sequence_weight * sequence_loss / count
     if scores is not None and part.lesion_map is not None:
-        other = learner.recipe.sources.outline_weight
-        of_maps = lesion_map_loss(
-            scores.float(), part.lesion_map, part.targets, known_slices=known, candidates_weight=other
+        weight = learner.recipe.sources.outline_weight
+        map_loss = lesion_map_loss(
+            scores.float(), part.lesion_map, part.targets, known_slices=known, candidates_weight=weight
         )
-        loss = loss + learner.recipe.outline_weight * of_maps
+        loss = loss + learner.recipe.outline_weight * map_loss
     one_class = part.targets.amax(1) > 1 / part.targets.shape[1]
-    named = part.targets.gather(1, logits.argmax(1, keepdim=True)).squeeze(1)
-    return loss, ((named == part.targets.amax(1)) & one_class).sum()
+    target = part.targets.gather(1, logits.argmax(1, keepdim=True)).squeeze(1)
+    return loss, ((target == part.targets.amax(1)) & one_class).sum()
 
 
 def target_rows(classes: Tensor, kind_known: Tensor | None, kinds: Tensor) -> Tensor:
-    """Return targets (N, K) as ``class_loss`` takes them: one class each, all ``kinds`` (K,) where the kind is unknown.
+    """Return targets (N, K) as in ``class_loss``: one class each, or all ``kinds`` (K,) if the kind is unknown.
 
     ``classes`` (N,) int64 and ``kind_known`` (N,) bool are as in ``Batch``.
     """
@@ -205,31 +207,31 @@ def target_rows(classes: Tensor, kind_known: Tensor | None, kinds: Tensor) -> Te
 def class_loss(logits: Tensor, targets: Tensor, *, weight: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return the mean cross-entropy of ``logits`` (N, K), with class weights (K,) and label smoothing in [0, 1).
 
-    ``targets`` (N, K) are distributions, or candidates: a row with several ones, of which one class is right and which
-    is not known. Its loss is that of the sum of their probabilities (Cour, Sapp and Taskar, "Learning from Partial
-    Labels", JMLR 2011), without class weights.
+    Each row of ``targets`` (N, K) is a distribution, or a set of candidates: several ones, of which an unknown one is
+    the true class. The loss of candidates is that of their summed probability (Cour, Sapp and Taskar, "Learning from
+    Partial Labels", JMLR 2011), without class weights.
     """
     several = _is_candidates(targets)
     if not bool(several.any()):
         return F.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing)
-    alone = F.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing, reduction="none")
-    likely = logits.log_softmax(dim=1)
-    together = (1 - smoothing) * -_log_sum(likely, targets) - smoothing * likely.mean(dim=1)
-    return torch.where(several, together, alone).mean()
+    single_loss = F.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing, reduction="none")
+    log_probabilities = logits.log_softmax(dim=1)
+    summed_loss = (1 - smoothing) * -_log_sum(log_probabilities, targets) - smoothing * log_probabilities.mean(dim=1)
+    return torch.where(several, summed_loss, single_loss).mean()
 
 
 def _is_candidates(targets: Tensor) -> Tensor:
-    """Return (N,) bool: which rows of targets (N, K) name candidates."""
+    """Return (N,) bool: which rows of targets (N, K) are candidates."""
     return targets.sum(dim=1) > 1.5
 
 
-def _log_sum(likely: Tensor, targets: Tensor) -> Tensor:
-    """Return the logarithm of the summed probability of the classes that ``targets`` (N, K) names.
+def _log_sum(log_probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Return the logarithm of the summed probability of the candidates in ``targets`` (N, K).
 
-    ``likely`` (N, K, ...) are logarithms of probabilities; the result is (N, ...).
+    ``log_probabilities`` are (N, K, ...), the result is (N, ...).
     """
-    without = (targets == 0).view(*targets.shape, *(1,) * (likely.ndim - 2))
-    return likely.masked_fill(without, -math.inf).logsumexp(dim=1)
+    without = (targets == 0).view(*targets.shape, *(1,) * (log_probabilities.ndim - 2))
+    return log_probabilities.masked_fill(without, -math.inf).logsumexp(dim=1)
 
 
 def lesion_map_loss(
@@ -240,22 +242,23 @@ def lesion_map_loss(
     known_slices: int | None = None,
     candidates_weight: float = 1.0,
 ) -> Tensor:
-    """Return the loss of the scores of each place: cross-entropy plus soft Dice (Milletari et al. 2016).
+    """Return the loss of the scores at each location: cross-entropy plus soft Dice (Milletari et al. 2016).
 
-    ``scores`` (N, K + 1, h, w) are those of the classes and background, ``lesion_map`` (N, 1, h, w) in [0, 1] the share
-    of lesion, below 0 where unknown (such slices count nothing), ``targets`` (N, K) the class of each slice, as
-    ``class_loss`` takes them. It is the mean over the slices with a known map, or their sum over ``known_slices`` where
-    they are part of a larger batch. Slices with several candidates count ``candidates_weight``.
+    ``scores`` (N, K + 1, h, w) are those of the classes and background, ``lesion_map`` (N, 1, h, w) in [0, 1] is the
+    lesion coverage, below 0 if unknown (such slices are ignored), ``targets`` (N, K) are as in ``class_loss``. The
+    result is the mean over the slices with a known map or, for part of a larger batch, their sum divided by
+    ``known_slices``. Slices with several candidates have the weight ``candidates_weight``.
     """
     several = _is_candidates(targets)
     known = (lesion_map[:, 0, 0, 0] >= 0).float()
     lesion = lesion_map.clamp(min=0)
     truth = torch.cat([targets[:, :, None, None] * lesion, 1 - lesion], dim=1)
-    likely = scores.log_softmax(dim=1)
-    entropy = -(truth * likely).sum(dim=1)
+    log_probabilities = scores.log_softmax(dim=1)
+    entropy = -(truth * log_probabilities).sum(dim=1)
     if bool(several.any()):
-        together = -lesion[:, 0] * _log_sum(likely[:, :-1], targets) - (1 - lesion[:, 0]) * likely[:, -1]
-        entropy = torch.where(several.view(-1, 1, 1), together, entropy)
+        candidates, background = _log_sum(log_probabilities[:, :-1], targets), log_probabilities[:, -1]
+        summed = -lesion[:, 0] * candidates - (1 - lesion[:, 0]) * background
+        entropy = torch.where(several.view(-1, 1, 1), summed, entropy)
         known = known * torch.where(several, candidates_weight, 1.0)
     entropy = entropy.mean(dim=(1, 2))
     right = (scores.softmax(dim=1)[:, :-1] * targets[:, :, None, None]).sum(dim=1)
@@ -266,7 +269,7 @@ def lesion_map_loss(
 
 
 def _lesion_map(learner: Learner, batch: Batch, drawn: transforms.Draw) -> Tensor | None:
-    """Return the batch's outlines (n, 1, 64, 64) in [0, 1], moved as the slices were; below 0 where unknown."""
+    """Return the batch's outlines (n, 1, 64, 64) in [0, 1], moved like the slices; below 0 if unknown."""
     if batch.outlines is None or batch.outlined is None:
         return None
     outlines, known = learner.fabric.to_device((batch.outlines, batch.outlined))
@@ -275,19 +278,7 @@ def _lesion_map(learner: Learner, batch: Batch, drawn: transforms.Draw) -> Tenso
 
 
 def _healthy(batch: Batch) -> Tensor:
-    """Return (n,) bool: which slices are known to show no lesion, however they were moved."""
-    assert batch.outlines is not None, "only asked where outlines are learned from"
-    assert batch.outlined is not None, "it comes with the outlines"
+    """Return (n,) bool: which slices are known to show no lesion."""
+    assert batch.outlines is not None, "only called if the network learns from outlines"
+    assert batch.outlined is not None, "given with the outlines"
     return batch.outlined & (batch.outlines.amax(dim=(1, 2)) == 0)
-
-
-def update_ema(average: dict[str, Tensor], network: Classifier, decay: float) -> None:
-    """Move the exponential moving average towards the network's state; an empty one stays empty."""
-    if not average:
-        return
-    with torch.no_grad():
-        state = network.state_dict()
-        floating = [name for name, tensor in average.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([average[n] for n in floating], [state[n] for n in floating], 1 - decay)
-        for name in average.keys() - set(floating):
-            average[name].copy_(state[name])

@@ -1,4 +1,4 @@
-"""Where training starts from: ImageNet through the hub, a file, an earlier run or bundle, or nothing."""
+"""Load the weights that training starts from: ImageNet, a file, a run or a bundle."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def load_weights(
     classes: tuple[str, ...] = (),
     sequences: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Load weights in place and return what the run records of them.
+    """Load weights in place and return their provenance.
 
-    A file may hold a whole classifier or a bare backbone, under this package's names or timm's; its backbone must be
-    ``backbone_name``. A lesion decoder that fits is kept, and the whole head if a bundle has the same ``classes``; what
-    recognises MRI sequences is kept if they are the same ``sequences``.
-    Raises WeightsError where the weights are missing or do not fit.
+    A file may contain a whole classifier or only a backbone, under this package's names or timm's; its backbone must be
+    ``backbone_name``. A lesion decoder that fits is kept, and the whole head if a bundle has the same ``classes``; the
+    sequence head is kept if the bundle has the same ``sequences``.
+    Raises WeightsError if the weights are missing or do not fit.
     """
     facts = {"weights": start.name}
     if start.kind == "none":
@@ -72,13 +72,13 @@ def load_weights(
 
 
 def has_lesion_decoder(start: StartingPoint) -> bool:
-    """Return whether the weights are of a network that learned from outlines where lesions are."""
+    """Return whether the weights belong to a network trained on outlines."""
     if start.file is None:
         return False
     path = _file_of(start)
     try:
         with safe_open(path, "pt") as content:
-            return any(name.startswith(_DECODER) for name in content.keys())  # noqa: SIM118  # it is no dictionary
+            return any(name.startswith(_DECODER) for name in content.keys())  # noqa: SIM118  # not a dictionary
     except (OSError, SafetensorError) as error:
         raise _damaged(path, error) from error
 
@@ -89,18 +89,18 @@ def _file_of(start: StartingPoint) -> Path:
 
 
 def _require_same_backbone(path: Path, backbone_name: str) -> None:
-    """Raise WeightsError if a file is of another backbone: names and shapes may match and the outputs be wrong."""
+    """Raise WeightsError if a file has another backbone: names and shapes may match although the outputs are wrong."""
     try:
         with safe_open(path, "pt") as content:
-            named = (content.metadata() or {}).get(BACKBONE_KEY, backbone_name)
+            found = (content.metadata() or {}).get(BACKBONE_KEY, backbone_name)
     except (OSError, SafetensorError) as error:
         raise _damaged(path, error) from error
-    if named != backbone_name:
+    if found != backbone_name:
         raise WeightsError(
             code="weights_of_another_backbone",
-            rule=f"weights must be of the backbone {backbone_name}",
-            got=f"{path} contains weights of {named}",
-            remedy=f"set network.backbone={named}, or give other weights",
+            rule=f"weights must belong to the backbone {backbone_name}",
+            got=f"{path} contains weights of {found}",
+            remedy=f"set network.backbone={found}, or give other weights",
         )
 
 
@@ -121,10 +121,10 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 
 
 def require_unseen(start: StartingPoint, records: Iterable[Record]) -> None:
-    """Raise DataError if the weights were trained on slices that are held out among ``records``.
+    """Raise DataError if the weights were trained on slices that are held out in ``records``.
 
-    The package does not list what its own model was trained on: where the weights come from it, a warning says what
-    that was.
+    The training slices of the packaged model are not listed; for weights that come from it, a warning names its
+    training data.
     """
     if notice := pretraining_notice(start.history):
         _LOG.warning(notice)
@@ -141,17 +141,17 @@ def require_unseen(start: StartingPoint, records: Iterable[Record]) -> None:
     if wrong:
         raise DataError(
             code="held_out_was_learned",
-            rule="held-out slices must be new to the weights",
-            got=f"{len(wrong)} are not, such as {wrong[0]}",
+            rule="the weights must not have been trained on held-out slices",
+            got=f"they were trained on {len(wrong)}, such as {wrong[0]}",
             remedy=(
-                f"give {run.manifest} as the data, which has the split that the weights were trained with; for a "
+                f"give {run.manifest} as the data, which has the split of that training; for a "
                 "cross-validation, use its folds, seed and validation fraction"
             ),
         )
 
 
 def _imagenet(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
-    """Return where ImageNet weights come from, a package or the hub, and the tensors of the backbone."""
+    """Return the source of ImageNet weights, a package or the hub, and the tensors of the backbone."""
     if backbone_name not in PACKAGES:
         return _from_hub(backbone_name)
     source, state = packaged_weights(backbone_name)
@@ -170,66 +170,66 @@ def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
     import timm
     from huggingface_hub import constants, try_to_load_from_cache
 
-    here = try_to_load_from_cache(f"timm/{name}", constants.SAFETENSORS_SINGLE_FILE)
-    where = {"file": here} if isinstance(here, str) else {}
+    cached = try_to_load_from_cache(f"timm/{name}", constants.SAFETENSORS_SINGLE_FILE)
+    local = {"file": cached} if isinstance(cached, str) else {}
     try:
-        if not where:
+        if not local:
             _require_answer(constants.ENDPOINT)
         model = timm.create_model(
-            name, pretrained=True, pretrained_cfg_overlay=where, features_only=True, out_indices=kind.levels
+            name, pretrained=True, pretrained_cfg_overlay=local, features_only=True, out_indices=kind.levels
         )
     except Exception as error:
         raise WeightsError(
             code="weights_not_fetched",
-            rule=f"the weights {name} could not be fetched from the hub ({type(error).__name__})",
+            rule=f"the weights {name} could not be downloaded from the hub ({type(error).__name__})",
             remedy=OTHER_CHOICES,
         ) from error
     return name, model.state_dict()
 
 
 def _require_answer(address: str) -> None:
-    """Raise OSError at once where nothing answers, which the hub's own client would try for a minute, and say so."""
+    """Raise OSError quickly if the server does not respond; the hub's client would retry for a minute."""
     try:
         with urlopen(Request(address, method="HEAD"), timeout=_PATIENCE):
             pass
     except HTTPError:
-        return  # an answer all the same
+        return  # an error status is a response too
 
 
 def _of_backbone(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the backbone's tensors under its own names, whichever way the file names them."""
-    own = {name.removeprefix("backbone."): tensor for name, tensor in state.items() if name.startswith("backbone.")}
-    return own or {name: tensor for name, tensor in state.items() if not name.startswith(_CLASSIFIER)}
+    """Return the backbone's tensors under timm's names; the file may use these or the names of a classifier."""
+    named = {name.removeprefix("backbone."): tensor for name, tensor in state.items() if name.startswith("backbone.")}
+    return named or {name: tensor for name, tensor in state.items() if not name.startswith(_CLASSIFIER)}
 
 
-def _load(network: Classifier, state: dict[str, Tensor], where: str) -> None:
-    wanted = network.backbone.state_dict()
-    counters = {name for name in wanted if name.endswith("num_batches_tracked")}
-    missing = [name for name in wanted if name not in state and name not in counters]
-    unknown = [name for name in state if name not in wanted]
-    wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+def _load(network: Classifier, state: dict[str, Tensor], source: str) -> None:
+    expected = network.backbone.state_dict()
+    counters = {name for name in expected if name.endswith("num_batches_tracked")}
+    missing = [name for name in expected if name not in state and name not in counters]
+    unknown = [name for name in state if name not in expected]
+    wrong = [name for name in expected if name in state and state[name].shape != expected[name].shape]
     if missing or unknown or wrong:
         first = (missing + unknown + wrong)[0]
         raise WeightsError(
             code="weights_do_not_fit",
             rule="weights must fit the recipe's backbone",
             got=(
-                f"those of {where} do not: {len(missing)} tensors missing, {len(unknown)} unknown, "
+                f"those of {source} do not: {len(missing)} tensors missing, {len(unknown)} unknown, "
                 f"{len(wrong)} of another shape (first: {first})"
             ),
-            remedy="use the recipe they were made with",
+            remedy="use the recipe that they were trained with",
         )
     with torch.no_grad():
-        network.backbone.load_state_dict({**wanted, **state})
+        network.backbone.load_state_dict({**expected, **state})
 
 
 def _load_head(head: Head, state: dict[str, Tensor], *, same: bool) -> str:
-    """Load what fits of a head in place; ``same``: it scores the same classes."""
-    wanted = head.state_dict()
-    own = {name.removeprefix("head."): tensor for name, tensor in state.items() if name.startswith("head.")}
-    kept = {name: tensor for name, tensor in own.items() if same or f"head.{name}".startswith(_DECODER)}
-    fits = all(name in wanted and wanted[name].shape == tensor.shape for name, tensor in kept.items())
-    if not kept or not fits or (same and wanted.keys() - kept.keys() - {"lesion"}):
+    """Load the fitting tensors of a head in place; ``same``: it has the same classes."""
+    expected = head.state_dict()
+    stored = {name.removeprefix("head."): tensor for name, tensor in state.items() if name.startswith("head.")}
+    kept = {name: tensor for name, tensor in stored.items() if same or f"head.{name}".startswith(_DECODER)}
+    fits = all(name in expected and expected[name].shape == tensor.shape for name, tensor in kept.items())
+    if not kept or not fits or (same and expected.keys() - kept.keys() - {"lesion"}):
         return "new"
-    head.load_state_dict({**wanted, **kept})
+    head.load_state_dict({**expected, **kept})
     return "kept" if same else "decoder kept"

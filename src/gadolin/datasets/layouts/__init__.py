@@ -1,1 +1,1 @@
-"""How data sets are laid out on disk: folders by class, tables beside pictures."""
+"""Layouts of data sets on disk: class folders, or images with a table."""

@@ -1,4 +1,4 @@
-"""Pictures in one folder and a table beside it: ``images/N.jpg`` and ``annotations.csv``."""
+"""Layout of one image folder with a table: ``images/N.jpg`` and ``annotations.csv``."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _REQUIRED = ("number", "label")
 
 
 def is_annotated(root: Path) -> bool:
-    """Return whether ``root`` holds a table of annotations and the folder of its pictures."""
-    return os.path.isfile(root / TABLE) and os.path.isdir(root / _IMAGES)  # noqa: PTH112, PTH113  # which never raise
+    """Return whether ``root`` holds a table of annotations and its image folder."""
+    return os.path.isfile(root / TABLE) and os.path.isdir(root / _IMAGES)  # noqa: PTH112, PTH113  # these never raise
 
 
 def scan_annotated(root: Path, *, progress: Progress | None = None) -> Scan:
-    """Scan such a folder: the class, the patient (column ``person``, else ``patient``) and the fold of each picture.
+    """Scan such a folder: class, patient (column ``person``, else ``patient``) and fold of each image.
 
-    The columns ``number`` and ``label`` are required, others passed over. A row whose picture is missing or
-    unreadable is skipped, and said so. Raises DataError where the table is none, or names no picture that is there.
+    The columns ``number`` and ``label`` are required, unknown ones ignored. A row whose image is missing or unreadable
+    becomes an error of the scan. Raises DataError if the table is invalid or matches no image.
     """
     table = root / TABLE
     rows = read_rows(table, _REQUIRED)
@@ -45,8 +45,8 @@ def scan_annotated(root: Path, *, progress: Progress | None = None) -> Scan:
         if not label or (fold and not fold.isdecimal()):
             raise DataError(
                 code="annotations_row_invalid",
-                rule="every row must have a label, and a whole fold or none",
-                got=f"{row['number']} has not",
+                rule="every row must have a label, and a whole number or nothing as fold",
+                got=f"row {row['number']} does not",
                 remedy="correct it",
                 path=table,
             )
@@ -55,8 +55,8 @@ def scan_annotated(root: Path, *, progress: Progress | None = None) -> Scan:
         if path is None:
             missing = ReadError(
                 code="file_missing",
-                rule=f"every picture that {TABLE} names must be there",
-                got="this one is not",
+                rule=f"every image listed in {TABLE} must exist",
+                got="this one does not",
                 remedy="add it",
             )
             skipped.append(Failure(str(root / _IMAGES / row["number"]), missing))
@@ -74,7 +74,7 @@ def scan_annotated(root: Path, *, progress: Progress | None = None) -> Scan:
     if not records:
         raise DataError(
             code="annotations_match_nothing",
-            rule=f"{table} must name pictures of {root / _IMAGES}",
+            rule=f"{table} must list images of {root / _IMAGES}",
             got=f"none of its {len(rows)} rows does",
             remedy="check the numbers",
         )

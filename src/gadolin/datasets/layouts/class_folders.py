@@ -1,4 +1,4 @@
-"""How a folder is laid out: where its classes lie, which parts they are in, and what lies in neither."""
+"""Find class folders and split folders in a data folder, and the files outside of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_a-zA-Z]+")
 
 
 class Placed(NamedTuple):
-    """A file in a class folder of the name ``folder``; ``part`` is "train", "test", "validation" or empty."""
+    """A file in the class folder ``folder``; ``part`` is "train", "test", "validation" or empty."""
 
     part: str
     folder: str
@@ -46,7 +46,7 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A folder of class folders, or of parts with such folders.
+    """A folder of class folders, or of split folders ("parts") with class folders.
 
     ``base`` is the folder that contains them: the scanned folder or one inside it. ``placed`` are the files in class
     folders, ``loose`` files beside class folders, ``outside`` files in folders beside the parts. ``failures`` and
@@ -63,7 +63,7 @@ class Layout:
 
 
 def find_layout(root: Path) -> Layout:
-    """Walk ``root`` and place each of its files; no file is opened but to look for slices where none belong.
+    """Walk ``root`` and assign each file to a class; files are opened only to detect slices in unexpected places.
 
     If a folder below the class folders contains classes or parts, its layout is used, provided that no other folder
     contains a slice. Otherwise raises DataError, since the classes are ambiguous.
@@ -121,9 +121,9 @@ def _laid_out(root: Path, walker: Walker) -> Layout:
 
 
 def part_of(name: str) -> str:
-    """Return the part that a folder name means, ignoring case: "train", "test", "validation", or empty.
+    """Return the split of a folder name, ignoring case: "train", "test", "validation", or empty.
 
-    Words such as "data" and "images" are allowed beside it, numbers are not, since they mean folds.
+    Additional words such as "data" and "images" are allowed, numbers are not, since they mean folds.
     """
     joined = PART_NAMES.get(re.sub(r"[\s_-]", "", name.lower()), "")
     words = {word.lower() for word in _WORDS.findall(name)} - _PLAIN_WORDS
@@ -140,7 +140,7 @@ def inner_folders(root: Path) -> list[Path]:
 
 
 def require_open(folder: Path) -> None:
-    """Raise DataError for a folder that cannot be entered."""
+    """Raise DataError for an inaccessible folder."""
     walker = Walker()
     walker.listing(folder)
     for one in walker.failures:
@@ -149,17 +149,17 @@ def require_open(folder: Path) -> None:
 
 
 def passes_for_slice(path: Path) -> bool:
-    """Return whether a file is a slice by its first bytes or its name; raises OSError where it cannot be opened."""
+    """Return whether a file is a slice by its first bytes or its name; raises OSError if it cannot be opened."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     return bool(head) and not is_other(path.name, head)
 
 
 def _inner_folder(listing: Listing) -> Path | None:
-    """Return the folder that holds all the data, or None where the folder that was listed does.
+    """Return the folder that holds all the data, or None if the listed folder itself does.
 
-    That is the only one that holds parts, where no other folder holds slices; or the only one, where there is no slice
-    beside it and it holds folders and no slice itself. A folder that is named like a part or a class is never one.
+    It is the only folder with splits if no other folder holds slices, or the only folder if it holds folders but no
+    slice and no slice is beside it. Folders with the name of a split or class are excluded.
     """
     folders = listing.all_folders
     if not folders or any(part_of(each.name) or is_known(each.name) for each in folders):
@@ -175,7 +175,7 @@ def _inner_folder(listing: Listing) -> Path | None:
 
 
 def _nested(layout: Layout) -> list[Path]:
-    """Return the highest folders within folders of unknown classes that hold two classes, or parts, in order."""
+    """Return the topmost folders inside unknown class folders that hold two classes, or splits, sorted."""
     depth = len(layout.base.parts) + 1 + layout.has_parts
     held: dict[Path, set[str]] = defaultdict(set)
     for one in layout.placed:
@@ -192,9 +192,9 @@ def _classes_in_class(nested: list[Path]) -> DataError:
     more = f" and {len(nested) - 1} more folders do" if len(nested) > 1 else " does"
     return DataError(
         code="classes_in_class",
-        rule="a folder of a class must hold no classes or parts of its own",
+        rule="a class folder must not contain class or split folders",
         got=f"{nested[0]}{more}",
-        remedy="use that folder as the data, or call the folders that hold classes train, test and validation",
+        remedy="use that folder as the data, or rename the folders that hold classes to train, test and validation",
     )
 
 

@@ -1,4 +1,4 @@
-"""Folders named by class, with or without folders for the parts above them."""
+"""Data sets of class folders, optionally inside split folders such as Training and Testing."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["scan_folder", "sort_out"]
 
 
 def scan_folder(root: Path, *, patient_from: str | None = None, progress: Progress | None = None) -> Scan:
-    """Scan ``root``; its folders are parts (Training, Testing, ...) holding classes, or the classes themselves.
+    """Scan ``root``, which holds class folders, or split folders (Training, Testing, ...) with class folders.
 
-    A folder that holds nothing but another one, or one folder with parts, is descended into. Raises DataError where
-    there is no class folder or no picture.
+    A folder that only wraps another one, or one folder with splits, is entered. Raises DataError if there is no class
+    folder or no slice.
     """
     layout = find_layout(root)
     renamed = {one.folder: canonical(one.folder) for one in layout.placed if canonical(one.folder) != one.folder}
@@ -71,9 +71,9 @@ def scan_folder(root: Path, *, patient_from: str | None = None, progress: Progre
 
 
 def sort_out(files: Iterable[Path], why: GadolinError) -> tuple[list[Failure], list[Failure]]:
-    """Return those of ``files`` that cannot be opened, and the others as left out.
+    """Return the ``files`` that cannot be opened, and the others as skipped.
 
-    Those that pass for slices for the reason ``why``, the rest because they are of no format that is read.
+    Apparent slices are skipped with the reason ``why``, other files for their unsupported format.
     """
     failed: list[Failure] = []
     aside: list[Failure] = []
@@ -89,14 +89,15 @@ def _require_slices(found: Scan) -> None:
     if found.records:
         return
     left = [*found.errors, *found.left_out]
-    told = f"no picture was found in {found.root}"
+    got = f"no image was found in {found.root}"
     if left:
-        told = f"none of {len(left)} could be used in {found.root}, not {Path(left[0].path).name}: {left[0].reason}"
+        path, why = Path(left[0].path).name, left[0].reason
+        got = f"none of {len(left)} files in {found.root} could be used, such as {path}: {why}"
     raise DataError(
         code="layout_unknown",
-        rule="a data folder must hold one folder of pictures per class, or Training/ and Testing/ with such folders",
-        got=told,
-        remedy="see the README on how to lay it out",
+        rule="a data folder must hold one folder of images per class, or Training/ and Testing/ with such folders",
+        got=got,
+        remedy="see the README for the layout",
     )
 
 
@@ -109,16 +110,16 @@ def _in_no_class() -> DataError:
 def _in_no_part() -> DataError:
     return DataError(
         code="in_no_part",
-        rule="where folders are parts, a slice must lie in one of them",
+        rule="with split folders, a slice must be in one of them",
         got="this one is beside them",
-        remedy="call its folder train, test or validation",
+        remedy="rename its folder to train, test or validation",
     )
 
 
 def _opened(path: Path) -> tuple[Contents, str]:
-    """Return what a file holds and its digest; one that neither holds a slice nor passes for one is left out unread.
+    """Return the contents of a file and its digest; a file that is no slice by content and name is skipped unread.
 
-    Raises ReadError for a file that should be one and is not, or that cannot be opened.
+    Raises ReadError for an invalid slice file, or one that cannot be opened.
     """
     require_utf8(path)
     try:
@@ -133,7 +134,7 @@ def _opened(path: Path) -> tuple[Contents, str]:
 
 
 def _group(contents: Contents, digest: str) -> str:
-    """Return what keeps the slices of one volume or series on one side of every split; empty for a picture."""
+    """Return the group that keeps the slices of one volume or series in one split; empty for a single image."""
     if contents.place is not None and contents.place.series:
         return f"series-{contents.place.series}"
     return f"volume-{digest[:16]}" if contents.slices > 1 else ""

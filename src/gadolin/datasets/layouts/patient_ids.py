@@ -1,4 +1,4 @@
-"""Where the patients of a folder are named: in the files, in the folders, or in the file names."""
+"""Derive patient ids from files, folders or file names."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _BIDS = r"(?:^|[/_])sub-([A-Za-z0-9]+)"
 
 @dataclass(frozen=True)
 class PatientRule:
-    """How to tell the patient of a file below ``root``.
+    """Rule that derives the patient of a file below ``root``.
 
-    ``given`` is "parent" (the folder a file lies in), "dicom" (PatientID, hashed with the local key), "bids" (sub-XX in
-    the path), or a regular expression with one group, searched in the path below ``root``. With None, a file that
-    names its patient is believed and the patients of the others are unknown.
+    ``given`` is "parent" (name of the parent folder), "dicom" (PatientID, hashed with the local key), "bids" (sub-XX in
+    the path), or a regular expression with one group, searched in the path below ``root``. None uses the patient stored
+    in the file, if any.
     """
 
     root: Path
     given: str | None
 
     def of(self, path: Path, class_folder: str, contents: Contents) -> str:
-        """Return the patient of a file, or an empty string; raises DataError where the rule finds none."""
+        """Return the patient of a file, or an empty string; raises DataError if the rule finds none."""
         if self.given is None:
             return contents.patient
         if self.given == "dicom":
@@ -47,7 +47,7 @@ class PatientRule:
                 raise DataError(
                     code="patient_rule_unfit",
                     rule=f"--patient-from parent needs a folder per patient in {class_folder}/",
-                    got=f"{path} lies directly in it",
+                    got=f"{path} is directly in it",
                     remedy="choose another rule",
                 )
             return self._written(path.parent.name, contents)
@@ -63,7 +63,7 @@ class PatientRule:
         return self._written(found.group(1), contents)
 
     def _written(self, name: str, contents: Contents) -> str:
-        """Return a name as it may be written down: hashed where the file comes from a clinic."""
+        """Return the patient name for output: hashed if the file is clinical."""
         return pseudonym(name) if contents.clinical else name
 
     @cached_property

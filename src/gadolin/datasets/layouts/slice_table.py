@@ -1,4 +1,4 @@
-"""Pictures beside a table ``slices.csv`` that names path, class, patient, institution, sequence and outline of each."""
+"""Layout of images with a table ``slices.csv``: path, class, patient, institution, sequence and outline of each."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _REQUIRED = ("path", "label")
 
 def has_slice_table(root: Path) -> bool:
     """Return whether ``root`` holds such a table."""
-    return os.path.isfile(root / TABLE)  # noqa: PTH113  # which never raises
+    return os.path.isfile(root / TABLE)  # noqa: PTH113  # this never raises
 
 
 def scan_slice_table(root: Path, *, progress: Progress | None = None) -> Scan:
-    """Scan such a folder: path and class of each picture, and where the table names them the other columns.
+    """Scan such a folder: path and class of each image, and the other columns if present.
 
-    Paths count from the folder or from the one that holds it, whichever they are found below. An outline is the path of
-    a mask, "none" where the slice shows no lesion, or empty. Columns that are not known are passed over. A row whose
-    picture is missing or unreadable is skipped, and said so. Raises DataError where the table cannot be used.
+    Paths are relative to the folder or to its parent, whichever contains the files. An outline is the path of a mask,
+    "none" for a slice without a lesion, or empty. Unknown columns are ignored. A row whose image is missing or
+    unreadable becomes an error of the scan. Raises DataError if the table is invalid.
     """
     table = root / TABLE
     rows = read_rows(table, _REQUIRED)
@@ -66,7 +66,7 @@ def scan_slice_table(root: Path, *, progress: Progress | None = None) -> Scan:
     if not records:
         raise DataError(
             code="annotations_match_nothing",
-            rule=f"{table} must name pictures of {base}",
+            rule=f"{table} must list images of {base}",
             got=f"none of its {len(rows)} rows does",
             remedy=str(skipped[0]) if skipped else "add rows",
         )

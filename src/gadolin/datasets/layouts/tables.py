@@ -1,4 +1,4 @@
-"""Tables that lie beside pictures: CSV files with a header."""
+"""CSV tables with a header that accompany images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["read_rows"]
 
 
 def read_rows(table: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, each a value without the blanks around it by the name of its column.
+    """Return the rows of a CSV file as stripped values by column name.
 
-    Raises DataError where the file is no readable UTF-8 CSV, or lacks a ``required`` column.
+    Raises DataError if the file is not readable UTF-8 CSV, or lacks a ``required`` column.
     """
     try:
         rows = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))

@@ -1,4 +1,4 @@
-"""The files of a data set's folder that its table, or its layout, does not name."""
+"""Report the files of a data folder that its table or layout does not list."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["with_unused"]
 
 
 def with_unused(found: Scan, folder: Path, used: Iterable[Path], why: GadolinError) -> Scan:
-    """Return a scan that also tells what lies below ``folder`` and is neither one of its records nor ``used``.
+    """Return the scan with the other files below ``folder``, which are neither records nor ``used``.
 
-    What cannot be entered, followed or opened is skipped; slices are omitted for the reason ``why``, other files
-    because they are of no format that is read.
+    Inaccessible entries become errors; slices are skipped with the reason ``why``, other files for their unsupported
+    format.
     """
     real = cache(os.path.realpath)
 
@@ -28,22 +28,22 @@ def with_unused(found: Scan, folder: Path, used: Iterable[Path], why: GadolinErr
         parent, name = os.path.split(path)
         return str(real(parent)), name
 
-    named = {str(record.path) for record in found.records}
-    named |= {record.outline for record in found.records if record.outlined}
-    named |= {*map(str, used)} | {one.path for one in found.errors}
+    listed = {str(record.path) for record in found.records}
+    listed |= {record.outline for record in found.records if record.outlined}
+    listed |= {*map(str, used)} | {one.path for one in found.errors}
     keys: set[tuple[str, str]] = set()
 
-    def is_named(path: str) -> bool:
-        if path in named:
+    def is_listed(path: str) -> bool:
+        if path in listed:
             return True
-        if not keys:  # the same file may stand in a table by another way to it
-            keys.update(map(key, named))
+        if not keys:  # a table may list the same file by another path
+            keys.update(map(key, listed))
         return key(path) in keys
 
     seen = walk(folder)
-    failed, aside = sort_out((path for path in seen.files if not is_named(str(path))), why)
-    failed += [one for one in seen.failures if not is_named(one.path)]
-    aside += [one for one in seen.left_out if not is_named(one.path)]
+    failed, aside = sort_out((path for path in seen.files if not is_listed(str(path))), why)
+    failed += [one for one in seen.failures if not is_listed(one.path)]
+    aside += [one for one in seen.left_out if not is_listed(one.path)]
     return replace(
         found,
         errors=(*found.errors, *in_order_of_path(failed)),

@@ -1,1 +1,1 @@
-"""Public data sets: how each is fetched, recognised and scanned."""
+"""Public data sets: fetching, recognition and scanning."""

@@ -37,9 +37,9 @@ def fetch(out: Path, *, progress: Progress | None = None) -> Scan:
 
 
 def without_extras(found: Scan, release: Release = RELEASE) -> Scan:
-    """Leave out what the release has beside its two classes: unlabelled slices, and copies with boxes.
+    """Drop the extra files of the release beside its two classes: unlabelled slices, and copies with boxes.
 
-    Nothing is left out unless the folders yes and no hold exactly the release.
+    The scan is unchanged unless the folders yes and no hold exactly the release.
     """
     if found.kind != "classes":
         return found

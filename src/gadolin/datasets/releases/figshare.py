@@ -46,10 +46,9 @@ _MAX_BYTES = 1 << 30
 def fetch(out: Path, *, progress: Progress | None = None, api: str = API, release: Release = RELEASE) -> Scan:
     """Fetch the four archives and the folds, unpack them to ``out/slices`` and write ``out/manifest.csv`` last.
 
-    ``progress`` is called with (done, total, what), bytes in MB. ``api`` is the address of Figshare's programming
-    interface. An archive is deleted when it is unpacked; a fetch that broke off goes on where it stopped.
-    Raises DataError where ``out`` is in use, DownloadError where Figshare cannot be
-    reached or sends anything else, OutputError where the files cannot be written.
+    ``progress`` is called with (done, total, what), bytes in MB. ``api`` is the address of the Figshare API. Archives
+    are deleted once unpacked; an interrupted fetch resumes where it stopped. Raises DataError if ``out`` is in use,
+    DownloadError if Figshare cannot be reached or sends other data, OutputError if the files cannot be written.
     """
     work = begin(out, "figshare")
     for remote in _listing(f"{api}/articles/{release.pinned}/files"):
@@ -69,8 +68,8 @@ def fetch(out: Path, *, progress: Progress | None = None, api: str = API, releas
         raise DownloadError(
             code="release_differs",
             rule=f"{release.name} must hold {release.slices:,} slices",
-            got=f"what was unpacked has {wrong}",
-            remedy=f"look at {release.url}, or empty {out} and fetch it again",
+            got=f"the unpacked data has {wrong}",
+            remedy=f"check {release.url}, or empty {out} and fetch it again",
         )
     write_json(out / "source.json", release.as_json())
     write_manifest(out / "manifest.csv", found.records)
@@ -79,26 +78,26 @@ def fetch(out: Path, *, progress: Progress | None = None, api: str = API, releas
 
 
 def slice_files(root: Path) -> list[Path]:
-    """Return the slices N.mat in ``root``, in its folder slices/ or in those of the unpacked archives, by number."""
+    """Return the slices N.mat in ``root``, in slices/ or in the folders of the unpacked archives, by number."""
     walker = Walker()
     top = walker.listing(root)
     inside = [each for each in top.all_folders if each.name.startswith(("slices", "brainTumorData"))]
-    there = [*top.files, *(path for folder in inside for path in walker.listing(folder).files)]
-    files = [path for path in there if _SLICE.fullmatch(path.name)]
+    found = [*top.files, *(path for folder in inside for path in walker.listing(folder).files)]
+    files = [path for path in found if _SLICE.fullmatch(path.name)]
     return sorted(files, key=lambda path: (int(path.stem), path.as_posix()))
 
 
 def scan_mats(root: Path, *, progress: Progress | None = None) -> Scan:
-    """Scan a folder of slices N.mat: label and patient from each file, the fold from ``cvind.mat`` where it is there.
+    """Scan a folder of slices N.mat: label and patient from each file, the fold from ``cvind.mat`` if it exists.
 
-    Raises DataError where there is no slice.
+    Raises DataError if there is no slice.
     """
     files = slice_files(root)
     folds = read_folds(root / FOLDS) if (root / FOLDS).is_file() else ()
     if folds and files and len(folds) < int(files[-1].stem):
         raise DataError(
             code="folds_incomplete",
-            rule=f"{root / FOLDS} must tell the fold of every slice",
+            rule=f"{root / FOLDS} must hold the fold of every slice",
             got=f"it holds {len(folds)} and there is {files[-1].name}",
             remedy="fetch it again or remove it",
         )
@@ -151,12 +150,12 @@ def read_folds(path: Path) -> tuple[int, ...]:
 
 
 def _record(path: Path, fold: int | None) -> Record:
-    """Return the record of a slice; ids that differ by a last letter are taken for visits of one person, a group."""
+    """Return the record of a slice; ids that differ only by a final letter are visits of one person, a group."""
     opened = open_file(path)
     if not opened.label:
         raise ReadError(
             code="mat_label_missing",
-            rule="a slice must name its class",
+            rule="a slice must store its class",
             got="this one does not",
             remedy="fetch it again",
             path=path,
@@ -174,7 +173,7 @@ def _record(path: Path, fold: int | None) -> Record:
 
 
 def _listing(url: str) -> list[Remote]:
-    """Return what to fetch, the folds first; raises DownloadError unless each has an address, a size and a checksum."""
+    """Return the files to fetch, folds first; raises DownloadError unless each has address, size and checksum."""
     content = fetch_json(url)
     listed: dict[str, Remote] = {}
     for each in content if isinstance(content, list) else []:
@@ -189,7 +188,7 @@ def _listing(url: str) -> list[Remote]:
             code="listing_incomplete",
             rule=f"{url} must list {missing[0]} with its address, size and checksum",
             got="it does not",
-            remedy=f"look at {RELEASE.url}, the article may have changed",
+            remedy=f"check {RELEASE.url}, the article may have changed",
         )
     return [listed[name] for name in (FOLDS, *_ARCHIVES)]
 

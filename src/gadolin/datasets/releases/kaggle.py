@@ -1,4 +1,4 @@
-"""The Kaggle set of 7,023 slices, its later release of 7,200, and how pinned versions are fetched from Kaggle."""
+"""The Kaggle data set of 7,023 slices, its later release of 7,200, and the download of pinned versions."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def fetch_pinned(
 ) -> Scan:
     """Fetch a release's pinned version through kagglehub and copy its ``folders`` into ``out``.
 
-    kagglehub keeps its own cache, where a broken download goes on. The copy is checked against the counts of the
-    release; ``out/manifest.csv`` is written last. Raises MissingExtraError without kagglehub, DataError where ``out``
-    is in use, DownloadError where Kaggle cannot be reached or sends another data set, OutputError for a full disk.
+    kagglehub has its own cache, in which an interrupted download resumes. The copy is checked against the counts of the
+    release; ``out/manifest.csv`` is written last. Raises MissingExtraError without kagglehub, DataError if ``out`` is
+    in use, DownloadError if Kaggle cannot be reached or sends another data set, OutputError for a full disk.
     """
     download = _kagglehub()
     work = begin(out, source)
-    cached = _inside(_ask(download, release), folders, release)
+    cached = _inside(_downloaded(download, release), folders, release)
     fresh = work / "copy"
     try:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -85,7 +85,7 @@ def fetch_pinned(
         raise DownloadError(
             code="release_differs",
             rule=f"{release.pinned} must hold the {release.slices:,} slices of {release.name}",
-            got=f"what Kaggle sent has {release.difference(seen.records)}",
+            got=f"the download has {release.difference(seen.records)}",
             remedy=f"clear kagglehub's cache at {cached} and fetch it again",
         )
     try:
@@ -104,7 +104,7 @@ def fetch_pinned(
 
 
 def _kagglehub() -> Callable[[str], str]:
-    """Return kagglehub's function; what the package tells on standard output goes to standard error."""
+    """Return the download function of kagglehub, with its standard output redirected to standard error."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             import kagglehub
@@ -116,7 +116,7 @@ def _kagglehub() -> Callable[[str], str]:
     return download
 
 
-def _ask(download: Callable[[str], str], release: Release) -> Path:
+def _downloaded(download: Callable[[str], str], release: Release) -> Path:
     log = logging.getLogger("kagglehub")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -130,23 +130,23 @@ def _ask(download: Callable[[str], str], release: Release) -> Path:
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise DownloadError(
             code="download_incomplete",
-            rule=f"{release.pinned} must come from Kaggle",
-            got=f"it did not ({why})",
-            remedy=f"run the same command again, it goes on where it stopped, or look at {release.url}",
+            rule=f"{release.pinned} must be downloaded from Kaggle",
+            got=f"the download failed ({why})",
+            remedy=f"run the same command again to resume, or check {release.url}",
         ) from error
     finally:
         log.setLevel(level)
 
 
 def _inside(cached: Path, folders: Sequence[str], release: Release) -> Path:
-    """Return where the folders lie: in ``cached`` or in the one folder that it holds."""
+    """Return the folder that contains ``folders``: ``cached`` or one of its subfolders."""
     for base in (cached, *(sorted(each for each in cached.iterdir() if each.is_dir()))):
         if all((base / name).is_dir() for name in folders):
             return base
     raise DownloadError(
         code="release_differs",
         rule=f"{release.pinned} must hold the folders {', '.join(folders)}",
-        got="what Kaggle sent does not",
+        got="the download does not",
         remedy=f"clear kagglehub's cache at {cached} and fetch it again",
     )
 

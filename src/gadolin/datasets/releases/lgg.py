@@ -1,7 +1,7 @@
-"""TCGA-LGG as Buda et al. prepared it: a folder a patient, TIFF with three sequences as channels, a mask beside each.
+"""TCGA-LGG as prepared by Buda et al.: one folder per patient, TIFF with three sequences as channels, and a mask.
 
 ``TCGA_CS_4941_19960909/TCGA_CS_4941_19960909_11.tif`` holds T1, FLAIR and T1 with contrast agent of slice 11, and
-``..._11_mask.tif`` the FLAIR abnormality. Where a sequence is missing, its channel repeats FLAIR (Buda, Saha and
+``..._11_mask.tif`` the FLAIR abnormality. The channel of a missing sequence repeats FLAIR (Buda, Saha and
 Mazurowski, "Association of genomic subtypes of lower-grade gliomas with shape features", 2019).
 """
 
@@ -28,26 +28,26 @@ _CHANNELS = ("T1", "FLAIR", "T1c")
 _FLAIR = _CHANNELS.index("FLAIR")
 _PATIENT = re.compile(r"(?P<patient>TCGA_(?P<institution>[A-Z0-9]{2})_[A-Z0-9]{4})_\d{8}")
 _SLICE = re.compile(r"(?P<stem>.+)_(?P<number>\d+)\.tif")
-_APART = 2  # slices between one without a tumour and the nearest with one
+_APART = 2  # minimum distance, in slices, of a slice without a tumour from one with a tumour
 
 _NEAR_A_TUMOUR = DataError(
     code="near_a_lesion",
-    rule=f"a slice without an outline shows no tumour where it is {_APART} or more from one with",
+    rule=f"a slice without an outline counts as tumour-free if it is {_APART} or more slices from an outlined one",
     got="this one is nearer",
 )
 
 
 def is_lgg(root: Path) -> bool:
-    """Return whether ``root`` holds folders of patients by the names of TCGA, with masks beside the slices."""
+    """Return whether ``root`` holds patient folders with TCGA names, with masks beside the slices."""
     first = next((one for one in Walker().listing(root).folders if _PATIENT.fullmatch(one.name)), None)
     return first is not None and any(one.name.endswith("_mask.tif") for one in Walker().listing(first).files)
 
 
 def scan_lgg(root: Path, *, progress: Progress | None = None) -> Scan:
-    """Scan such a folder: each sequence of each slice is a record, glioma where its mask marks anything.
+    """Scan such a folder: each sequence of each slice is a record, glioma if its mask is not empty.
 
-    A slice without a mark counts as one without a tumour where it is two or more from one with; those between are left
-    out. A slice without a mask, or one that cannot be read, is an error.
+    A slice with an empty mask counts as tumour-free if it is two or more slices from one with a tumour; nearer ones are
+    skipped. A missing mask or an unreadable slice is an error.
     """
     folders = [one for one in Walker().listing(root).folders if _PATIENT.fullmatch(one.name)]
     records: list[Record] = []
@@ -75,7 +75,7 @@ def scan_lgg(root: Path, *, progress: Progress | None = None) -> Scan:
     if not records:
         raise DataError(
             code="no_readable_slice",
-            rule="a data set must hold pictures that can be read",
+            rule="a data set must hold readable images",
             got=f"{root} holds none",
             remedy=str(errors[0]) if errors else "fetch it again",
         )
@@ -89,14 +89,14 @@ def _slices(folder: Path) -> dict[int, Path]:
 
 
 def mask_of(path: Path) -> Path:
-    """Return where the mask of a slice lies."""
+    """Return the path of the mask of a slice."""
     return path.with_name(f"{path.stem}_mask.tif")
 
 
 def _sequences(path: Path, *, tumour: bool) -> Iterator[Record]:
-    """Yield a record for each sequence of a slice that is not missing."""
+    """Yield a record for each available sequence of a slice."""
     patient = _PATIENT.fullmatch(path.parent.name)
-    assert patient, "only folders with the name of a patient are looked into"
+    assert patient, "only patient folders are scanned"
     whole = Record(
         path=path,
         label="glioma" if tumour else "notumor",

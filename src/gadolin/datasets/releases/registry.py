@@ -1,4 +1,4 @@
-"""The known releases in one place: what each is called on the command line, and how it is fetched and known again."""
+"""Registry of public releases: command-line name, download and recognition of each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gadolin.datasets import figshare
-from gadolin.datasets.releases import br35h, kaggle, sartaj
+from gadolin.datasets.releases import br35h, figshare, kaggle, sartaj
 from gadolin.datasets.releases.release import Release
 from gadolin.datasets.scan_result import Scan
 from gadolin.errors import DataError, suggestion
@@ -19,11 +18,11 @@ __all__ = ["SOURCES", "Source", "fetch", "recognise"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A public data set and how it is fetched.
+    """A public data set and its download function.
 
     ``fetch(out, progress=...)`` writes the files of ``release`` into the folder ``out``, new or empty, with a
     ``manifest.csv`` written last, and returns their ``Scan``; ``progress``, which may be None, is called with
-    (done, total, what). It raises DownloadError where the source fails, OutputError where a file cannot be written.
+    (done, total, what). It raises DownloadError if the source fails, OutputError if a file cannot be written.
     """
 
     release: Release
@@ -55,24 +54,24 @@ SOURCES: Registry[Source] = Registry(
 
 
 def fetch(name: str, out: Path, *, progress: Progress | None = None) -> Scan:
-    """Fetch the release called ``name`` into ``out``, which must be new, empty or hold a fetch that broke off.
+    """Fetch the release ``name`` into ``out``, which must be new, empty or hold an interrupted fetch.
 
     ``progress`` is called with (done, total, what). Raises DataError for an unknown name or a folder in use,
-    DownloadError where the source fails, OutputError where the files cannot be written.
+    DownloadError if the source fails, OutputError if the files cannot be written.
     """
     return SOURCES.get(name).fetch(out, progress=progress)
 
 
 def recognise(found: Scan) -> Scan:
-    """Name the release that a scan shows, by the ``source`` of its records or by the counts of parts and classes."""
+    """Set the release of a scan, by the ``source`` of its records or by its counts of splits and classes."""
     slim = br35h.without_extras(found)
-    named = {record.source for record in slim.records}
-    for name in SOURCES.built_in:  # first, without a look at the plug-ins
-        if _shows(SOURCES.get(name).release, slim, named):
+    sources = {record.source for record in slim.records}
+    for name in SOURCES.built_in:  # first, without loading plug-ins
+        if _shows(SOURCES.get(name).release, slim, sources):
             return replace(slim, release=SOURCES.get(name).release)
     others = [source.release for source in SOURCES.plugins().values()]
-    return next((replace(slim, release=one) for one in others if _shows(one, slim, named)), slim)
+    return next((replace(slim, release=one) for one in others if _shows(one, slim, sources)), slim)
 
 
-def _shows(release: Release, found: Scan, named: set[str]) -> bool:
-    return named == {release.name} or (named == {""} and release.holds(found.records))
+def _shows(release: Release, found: Scan, sources: set[str]) -> bool:
+    return sources == {release.name} or (sources == {""} and release.holds(found.records))

@@ -1,4 +1,4 @@
-"""A public release of a data set: what it is called, what it may be used for, and how it is known again."""
+"""A public release of a data set: name, licence, citation and class counts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SEE_THE_PAGE = "see the page; it could not be confirmed here"
 class Release:
     """One release of a public data set.
 
-    ``name`` is short and stands in the ``source`` column of manifests; ``counts`` maps (split, label) to the number of
-    slices; ``pinned`` is the address of exactly this version where it is fetched from.
+    ``name`` is short and used in the ``source`` column of manifests; ``counts`` maps (split, label) to the number of
+    slices; ``pinned`` is the address of exactly this version at its source.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Release:
         return sum(self.counts.values())
 
     def holds(self, records: Iterable[Record]) -> bool:
-        """Return whether there are exactly as many slices of each part and class as in this release."""
+        """Return whether the counts by split and class equal those of this release."""
         return Counter((record.split, record.label) for record in records) == Counter(self.counts)
 
     def difference(self, records: Iterable[Record]) -> str:
-        """Return how the counts differ from this release's, as "train glioma 3 (not 4)"; empty where they do not."""
+        """Return the differing counts, such as "train glioma 3 (not 4)"; empty if there are none."""
         got = Counter((record.split, record.label) for record in records)
         wrong = [key for key in sorted({*got, *self.counts}) if got[key] != self.counts.get(key, 0)]
         return ", ".join(f"{' '.join(key).strip()} {got[key]} (not {self.counts.get(key, 0)})" for key in wrong)

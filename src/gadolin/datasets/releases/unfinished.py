@@ -1,4 +1,4 @@
-"""The folder of a fetch while it is under way, so that half a data set never passes for a whole one."""
+"""Mark the folder of a running fetch, so that an incomplete data set is recognised."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _STATE = "fetch.json"
 
 
 def begin(out: Path, source: str) -> Path:
-    """Make ``out`` ready for a fetch of ``source`` and return the folder inside it for what is not whole yet.
+    """Prepare ``out`` for a fetch of ``source`` and return the working folder inside it for incomplete files.
 
-    ``out`` must be new, empty, or hold a fetch of the same source that broke off. Raises DataError otherwise,
-    OutputError where it cannot be written.
+    ``out`` must be new, empty, or hold an interrupted fetch of the same source. Raises DataError otherwise,
+    OutputError if it cannot be written.
     """
     work = out / WORK
     begun = _begun(work)
     if begun is None:
-        require_fresh(out, "choose another folder; a fetch that is done is not repeated")
+        require_fresh(out, "choose another folder; a finished fetch is not repeated")
         write_json(work / _STATE, {"source": source})
     elif begun != source:
         raise DataError(
             code="fetch_of_other_source",
-            rule="a fetch goes on in its own folder",
-            got=f"{out} holds one of {begun!r} that broke off",
+            rule="a fetch must use its own folder",
+            got=f"{out} holds an interrupted fetch of {begun!r}",
             remedy="choose another folder",
         )
     return work
 
 
 def finish(out: Path) -> None:
-    """Remove what a fetch needed while it was under way; call it after everything else."""
+    """Remove the working folder of a fetch; call this last."""
     work = out / WORK
     try:
         for path in [each for each in work.iterdir() if each.name != _STATE]:
@@ -47,19 +47,19 @@ def finish(out: Path) -> None:
         raise OutputError(
             code="unwritable",
             rule=f"cannot write {work}: {error.strerror or error}",
-            remedy="remove it by hand, the data set is whole",
+            remedy="remove it manually, the data set is complete",
         ) from error
 
 
 def refuse_unfinished(folder: Path) -> None:
-    """Raise DataError where ``folder`` holds a fetch that broke off."""
+    """Raise DataError if ``folder`` holds an interrupted fetch."""
     source = _begun(folder / WORK)
     if source is not None:
         raise DataError(
             code="fetch_unfinished",
-            rule="a data set must be whole",
-            got=f"the fetch of {source} into {folder} broke off",
-            remedy=f"go on with: gadolin fetch {source} {folder}",
+            rule="a data set must be complete",
+            got=f"the fetch of {source} into {folder} was interrupted",
+            remedy=f"resume with: gadolin fetch {source} {folder}",
         )
 
 

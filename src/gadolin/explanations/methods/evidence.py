@@ -1,4 +1,4 @@
-"""The model's own evidence: an output of its graph, from which the logits are pooled."""
+"""The evidence map of the model: an output of its graph, from which the logits are pooled."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["evidence"]
 
 
 def evidence(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
-    """Return the evidence for the class at each pixel of the slice, from one question.
+    """Return the evidence for the class at each pixel of the slice, from one model evaluation.
 
-    Raises RequestError where only a callable is known.
+    Raises RequestError if the model is only a callable.
     """
     if subject.predictor is None:
         raise RequestError(

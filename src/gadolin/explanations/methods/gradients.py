@@ -1,4 +1,4 @@
-"""Methods that need gradients or the network itself, through Captum: the torch half of explanations."""
+"""Methods that need gradients or the torch network, implemented with Captum."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gadolin.preprocessing.prepare import prepare
 
 __all__ = ["gradcam", "integrated_gradients", "occlusion"]
 
-_STEPS = 32  # of the path from black to the slice
+_STEPS = 32  # on the path from black to the slice
 _WINDOW, _STRIDE = 8, 16  # of the input's side: a window of an eighth, moved by a sixteenth
 _AT_ONCE = 32
 
@@ -26,14 +26,14 @@ Attribute = Callable[[Classifier, Tensor, int], Tensor]
 
 
 def gradcam(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
-    """Return Grad-CAM (Selvaraju et al., ICCV 2017) at the last map of features, both signs kept."""
+    """Return Grad-CAM (Selvaraju et al., ICCV 2017) at the last feature map, with both signs."""
 
     def attribute(network: Classifier, scaled: Tensor, target: int) -> Tensor:
         method = LayerGradCam(_logits(network), network.last_map)
         found: Tensor = LayerAttribution.interpolate(method.attribute(scaled, target), scaled.shape[2:], "bilinear")
         return found
 
-    return _mirrored_too(subject, attribute), 2
+    return _mirror_averaged(subject, attribute), 2
 
 
 def integrated_gradients(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
@@ -44,18 +44,18 @@ def integrated_gradients(subject: ExplainedSlice, _: Options) -> tuple[Heat, int
         found: Tensor = method.attribute(scaled, target=target, n_steps=_STEPS, internal_batch_size=_AT_ONCE)
         return found
 
-    return _mirrored_too(subject, attribute), 2 * _STEPS
+    return _mirror_averaged(subject, attribute), 2 * _STEPS
 
 
 def occlusion(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
-    """Return how far the logit falls where a grey window covers the slice (Zeiler and Fergus, ECCV 2014)."""
-    asked = 0
+    """Return the drop of the logit when a grey window covers the slice (Zeiler and Fergus, ECCV 2014)."""
+    evaluations = 0
 
     def attribute(network: Classifier, scaled: Tensor, target: int) -> Tensor:
-        nonlocal asked
+        nonlocal evaluations
         side = scaled.shape[-1]
         window, stride = max(1, side // _WINDOW), max(1, side // _STRIDE)
-        asked += (-(-(side - window) // stride) + 1) ** 2 + 1
+        evaluations += (-(-(side - window) // stride) + 1) ** 2 + 1
         found: Tensor = Occlusion(_logits(network)).attribute(
             scaled,
             sliding_window_shapes=(1, window, window),
@@ -66,11 +66,11 @@ def occlusion(subject: ExplainedSlice, _: Options) -> tuple[Heat, int]:
         )
         return found
 
-    return _mirrored_too(subject, attribute), asked
+    return _mirror_averaged(subject, attribute), evaluations
 
 
-def _mirrored_too(subject: ExplainedSlice, attribute: Attribute) -> Heat:
-    """Return the heat of the slice, and of its mirror image mirrored back where the model answers with both."""
+def _mirror_averaged(subject: ExplainedSlice, attribute: Attribute) -> Heat:
+    """Return the mean heat of the slice and of its mirror image, mirrored back."""
     if subject.predictor is None:
         raise RequestError(
             code="method_needs_predictor",
@@ -84,8 +84,8 @@ def _mirrored_too(subject: ExplainedSlice, attribute: Attribute) -> Heat:
     scaled = network.input_layer.scale(torch.from_numpy(np.array(prepared[None]))).detach()
     heat = attribute(network, scaled, subject.target).detach()[0, 0]
     back = attribute(network, scaled.flip(3), subject.target).detach()[0, 0].flip(1)
-    together = ((heat + back) / 2).numpy()
-    return onto_slice(together, subject.frame.box, subject.image.pixels.shape)
+    mean = ((heat + back) / 2).numpy()
+    return onto_slice(mean, subject.frame.box, subject.image.pixels.shape)
 
 
 def _logits(network: Classifier) -> Callable[[Tensor], Tensor]:

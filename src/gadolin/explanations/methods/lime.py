@@ -1,4 +1,4 @@
-"""LIME: a linear model of what each piece of the slice does to the answer (Ribeiro, Singh and Guestrin, KDD 2016)."""
+"""LIME: a linear model of the effect of each superpixel on the probability (Ribeiro, Singh and Guestrin, KDD 2016)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Floats = NDArray[np.float64]
 
 
 def kernel(kept: NDArray[np.bool_]) -> Floats:
-    """Return the weight (S,) of each row of ``kept`` (S, P): near 1 where few pieces are missing.
+    """Return the weight (S,) of each row of ``kept`` (S, P): near 1 if few pieces are removed.
 
-    The package ``lime``'s: exp(-(d / 0.25)^2) under a square root, d the cosine distance from the whole slice.
+    As in the package ``lime``: sqrt(exp(-(d / 0.25)^2)), d the cosine distance from the whole slice.
     """
     distance = 1 - np.sqrt(kept.mean(axis=1))
     return np.asarray(np.sqrt(np.exp(-((distance / _WIDTH) ** 2))))

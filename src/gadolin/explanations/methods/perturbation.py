@@ -1,4 +1,4 @@
-"""LIME and SHAP: the deployed model is asked about the slice with some of its pieces taken away."""
+"""LIME and SHAP: evaluate the deployed model on the slice with some superpixels removed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gadolin.explanations.options import Options
 
 __all__ = ["lime", "shap"]
 
-_SPREAD = 0.2  # of the number of superpixels, from the middle to the grids with the fewest and the most
+_SPREAD = 0.2  # relative variation of the number of superpixels between grids
 
 Floats = NDArray[np.float64]
 Random = np.random.Generator
@@ -25,9 +25,9 @@ Worth = Callable[[Superpixels, int, Random], tuple[Floats, int]]
 
 
 def lime(subject: ExplainedSlice, options: Options) -> tuple[Heat, int]:
-    """Return the slopes of LIME's linear model on the pixels of the slice, and how many samples it took.
+    """Return the coefficients of LIME's linear model on the pixels of the slice, and the number of samples.
 
-    Of several grids, the mean of their maps.
+    With several grids, the mean of their maps.
     """
 
     def slopes(cut: Superpixels, samples: int, random: Random) -> tuple[Floats, int]:
@@ -38,25 +38,25 @@ def lime(subject: ExplainedSlice, options: Options) -> tuple[Heat, int]:
 
 
 def shap(subject: ExplainedSlice, options: Options) -> tuple[Heat, int]:
-    """Return the Shapley values of the pieces on the pixels of the slice, and how many samples it took.
+    """Return the Shapley values of the superpixels on the pixels of the slice, and the number of samples.
 
-    Those of a grid sum to the probability of the class less that for the slice with every piece taken away; of several
-    grids, the mean of their maps.
+    The values of a grid sum to the probability of the class minus that for the slice with every superpixel removed.
+    With several grids, the mean of their maps.
     """
 
     def values(cut: Superpixels, samples: int, random: Random) -> tuple[Floats, int]:
         kept, weights = sized_pairs(samples - 2, cut.count, random)
         ends = np.array([np.zeros(cut.count, np.bool_), np.ones(cut.count, np.bool_)])
-        none, whole, *likely = cut.answers(np.concatenate([ends, kept])).tolist()
-        return shapley_values(kept, np.array(likely), weights, (none, whole)), len(kept) + 2
+        none, whole, *rest = cut.answers(np.concatenate([ends, kept])).tolist()
+        return shapley_values(kept, np.array(rest), weights, (none, whole)), len(kept) + 2
 
     return _over_grids(subject, options, values)
 
 
 def _over_grids(subject: ExplainedSlice, options: Options, worth: Worth) -> tuple[Heat, int]:
-    """Return the mean of the maps of each grid, which have their share of the samples, and all samples taken.
+    """Return the mean of the maps of all grids, which share the samples equally, and the number of samples.
 
-    There are as many grids as wanted where each then has two samples for each of its pieces, else fewer.
+    The number of grids is reduced if each would have fewer than two samples per superpixel.
     """
     grids = max(1, min(options.grids, options.samples // (2 * options.pieces)))
     samples = options.samples // grids
@@ -69,7 +69,7 @@ def _over_grids(subject: ExplainedSlice, options: Options, worth: Worth) -> tupl
                 code="samples_out_of_range",
                 rule=f"a map over {cut.count} superpixels needs {cut.count + 2} samples or more",
                 got=f"got {options.samples}",
-                remedy="ask for more samples or fewer superpixels",
+                remedy="use more samples or fewer superpixels",
             )
         found, count = worth(cut, samples, random)
         maps.append(cut.heat(found))
@@ -78,5 +78,5 @@ def _over_grids(subject: ExplainedSlice, options: Options, worth: Worth) -> tupl
 
 
 def _cut(subject: ExplainedSlice, options: Options, more: float) -> Superpixels:
-    """Return the superpixels of one grid; with a share of ``more`` than is usual they lie elsewhere."""
+    """Return the superpixels of one grid; ``more`` is the relative change of their number, to shift borders."""
     return superpixels(subject, count=round(options.pieces * (1 + more)), fill=options.fill)

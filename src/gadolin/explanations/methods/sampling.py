@@ -1,4 +1,4 @@
-"""Which pieces are kept in which question: designs that say more with fewer questions than chance does."""
+"""Which superpixels are kept in which sample: designs that need fewer samples than random ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def hadamard(order: int) -> NDArray[np.int8]:
 def balanced_pairs(samples: int, pieces: int, random: np.random.Generator) -> Kept:
     """Return (S, P) bool, S the largest even number up to ``samples``: half of the pieces kept, on average.
 
-    Rows of folded Hadamard matrices (Plackett and Burman 1946), columns and signs shuffled anew for each: within one,
-    every two pieces are kept together as often as chance would have it exactly, and each row is followed by its
-    complement, so that what pieces do together does not blur what each does alone.
+    The rows are those of folded Hadamard matrices (Plackett and Burman 1946), each with columns and signs shuffled.
+    Within one matrix every pair of pieces is balanced, and each row is followed by its complement, so that interactions
+    of pieces do not bias their individual effects.
     """
     order = 1 << pieces.bit_length()
     base = hadamard(order)
@@ -39,8 +39,8 @@ def balanced_pairs(samples: int, pieces: int, random: np.random.Generator) -> Ke
 def sized_pairs(samples: int, pieces: int, random: np.random.Generator) -> tuple[Kept, NDArray[np.float64]]:
     """Return (S, P) bool and the weight (S,) of each row in KernelSHAP's regression.
 
-    Sizes from 1 to P - 1 come equally often, which are the leverage scores of that regression (Musco and Witter 2025),
-    spread evenly and not drawn; each row is followed by its complement (Covert and Lee 2021).
+    Sizes from 1 to P - 1 occur equally often, in proportion to the leverage scores of that regression (Musco and Witter
+    2025); they are spread evenly, not drawn. Each row is followed by its complement (Covert and Lee 2021).
     """
     pairs = samples // 2
     sizes = 1 + np.floor((np.arange(pairs) + random.random()) * (pieces - 1) / max(pairs, 1)).astype(np.int64)

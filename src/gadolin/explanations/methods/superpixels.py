@@ -1,4 +1,4 @@
-"""Superpixels of a head, and what a slice looks like without some of them."""
+"""Superpixels of a head, and model evaluations with some of them removed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _MOST_LAYERS = 500  # pieces that are prepared once: 256 KiB each
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Superpixels:
-    """A slice in P pieces: ``labels`` (H, W) int32 from 0 to P - 1, -1 where nothing is explained.
+    """A slice in P pieces: ``labels`` (H, W) int32 from 0 to P - 1, -1 outside the head.
 
-    ``without`` (H, W) float32 is what a pixel shows where its piece is taken away.
+    ``without`` (H, W) float32 has the pixels that replace removed pieces.
     """
 
     subject: ExplainedSlice
@@ -33,21 +33,23 @@ class Superpixels:
     without: Picture
 
     def answers(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return (S,) the probability of the class with only the pieces of each row of ``kept`` (S, P) as they are."""
-        ask = self.drawn if self.subject.predict_prepared is None or self.count > _MOST_LAYERS else self.prepared_once()
-        batches = [ask(kept[start : start + _BATCH]) for start in range(0, len(kept), _BATCH)]
-        return np.concatenate([np.empty(0), *(likely[:, self.subject.target] for likely in batches)])
+        """Return the probability of the class (S,) with only the pieces in each row of ``kept`` (S, P) unchanged."""
+        evaluate = (
+            self.drawn if self.subject.predict_prepared is None or self.count > _MOST_LAYERS else self.prepared_once()
+        )
+        batches = [evaluate(kept[start : start + _BATCH]) for start in range(0, len(kept), _BATCH)]
+        return np.concatenate([np.empty(0), *(rows[:, self.subject.target] for rows in batches)])
 
     def drawn(self, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Return the probabilities (S, K) for slices that are drawn and prepared one by one."""
+        """Return the probabilities (S, K) of perturbed slices, each composed and prepared separately."""
         rows = np.pad(kept, ((0, 0), (0, 1)), constant_values=True)
         return self.subject.predict(np.where(rows[:, self.labels], self.subject.image.pixels, self.without))
 
     def prepared_once(self) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:
-        """Return a function like ``drawn``, which adds up pieces that were prepared once: resizing is linear."""
+        """Return a faster equivalent of ``drawn`` that sums pieces prepared once, because resizing is linear."""
         predictor, predict = self.subject.predictor, self.subject.predict_prepared
-        assert predictor is not None, "a callable asks for whole pictures"
-        assert predict is not None, "it comes with the predictor"
+        assert predictor is not None, "a callable has no preparation"
+        assert predict is not None, "given with the predictor"
         frame, size = self.subject.frame, predictor.bundle.preparation.size
         shown = self.subject.image.pixels
         none = crop_resize(np.where(self.labels < 0, shown, self.without), frame.box, size, frame.black)
@@ -56,27 +58,27 @@ class Superpixels:
             [crop_resize(np.where(self.labels == piece, less, 0), frame.box, size, 0) for piece in range(self.count)]
         ).reshape(self.count, -1)
 
-        def ask(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+        def evaluate(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
             pictures = none + (kept.astype(np.float32) @ pieces).reshape(-1, size, size)
             return predict(to_uint8(pictures, frame))
 
-        return ask
+        return evaluate
 
     def heat(self, worth: NDArray[np.float64]) -> Picture:
-        """Return (H, W) float32 in which each piece has its worth (P,), 0 outside."""
+        """Return heat (H, W) float32 with the value ``worth`` (P,) of each piece, 0 outside."""
         return np.append(worth, 0.0).astype(np.float32)[self.labels]
 
 
 def superpixels(subject: ExplainedSlice, *, count: int = 60, fill: str = "blur") -> Superpixels:
-    """Cut the head into about ``count`` pieces of like tone (masked SLIC: Achanta et al. 2012, Irving 2016).
+    """Segment the head into about ``count`` superpixels (masked SLIC: Achanta et al. 2012, Irving 2016).
 
-    ``fill`` names what is seen in place of a piece, one of ``FILLS``. Raises RequestError for fewer than 2 pieces or an
+    ``fill`` is the replacement for removed pieces, one of ``FILLS``. Raises RequestError for fewer than 2 pieces or an
     unknown fill, MissingExtraError without scikit-image.
     """
     if count < 2:
         raise RequestError(
             code="pieces_out_of_range",
-            rule="a head is cut into 2 superpixels or more",
+            rule="a head needs 2 superpixels or more",
             got=f"got {count}",
             remedy="60 is the usual choice",
         )

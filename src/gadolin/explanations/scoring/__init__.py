@@ -1,1 +1,1 @@
-"""How well explanations agree with lesion outlines and with the model."""
+"""Scores of explanations: agreement with lesion outlines, and faithfulness to the model."""

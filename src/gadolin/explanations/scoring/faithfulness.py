@@ -1,4 +1,4 @@
-"""What becomes of the answer when the hottest pixels go first, or come first: deletion and insertion curves."""
+"""Deletion and insertion curves: the probability as the hottest pixels are removed or inserted first."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _AT_ONCE = 32
 
 
 class Curves(NamedTuple):
-    """Probability of the class (S + 1,) float64 with 0 to S of S equal shares of the head taken away or put back."""
+    """Probability of the class (S + 1,) float64 with 0 to S of S equal parts of the head removed or inserted."""
 
     deletion: NDArray[np.float64]
     insertion: NDArray[np.float64]
 
     @property
     def areas(self) -> tuple[float, float]:
-        """Return the areas under both curves over the share of the head, in [0, 1], by trapezoids."""
+        """Return the areas under both curves over the fraction of the head, in [0, 1], by the trapezoidal rule."""
         below, above = (float((curve[1:] + curve[:-1]).mean() / 2) for curve in self)
         return below, above
 
@@ -32,16 +32,16 @@ class Curves(NamedTuple):
 def deletion_and_insertion(subject: ExplainedSlice, heat: Heat, *, fill: str = "blur", steps: int = 20) -> Curves:
     """Return the deletion and insertion curves of heat (H, W) (RISE: Petsiuk, Das and Saenko, BMVC 2018).
 
-    The pixels of the head go in ``steps`` equal shares, the hottest first, equally hot ones by chance; what is taken
-    away shows the ``fill`` that LIME and SHAP use. A map that tells what counts has a small area under the first curve
-    and a large one under the second. Raises RequestError where heat and slice differ in shape, for fewer than 2 steps
-    or an unknown fill.
+    The pixels of the head change in ``steps`` equal parts, the hottest first, ties in random order; removed pixels are
+    replaced by the ``fill`` of LIME and SHAP. A faithful map has a small area under the deletion curve and a large one
+    under the insertion curve. Raises RequestError if heat and slice differ in shape, for fewer than 2 steps or an
+    unknown fill.
     """
     shown = subject.image.pixels
     if heat.shape != shown.shape:
         raise RequestError(
             code="shape_mismatch",
-            rule=f"heat must lie on the slice's {shown.shape} pixels",
+            rule=f"heat must have the shape of the slice, {shown.shape}",
             got=f"got {heat.shape}",
             remedy="give the map of this slice",
         )
@@ -67,6 +67,6 @@ def deletion_and_insertion(subject: ExplainedSlice, heat: Heat, *, fill: str = "
 
 
 def _answers(subject: ExplainedSlice, pictures: Heat) -> NDArray[np.float64]:
-    """Return the probability of the class for each of the pictures (S, H, W)."""
+    """Return the probability of the class for each picture (S, H, W)."""
     blocks = [pictures[start : start + _AT_ONCE] for start in range(0, len(pictures), _AT_ONCE)]
     return np.concatenate([subject.predict(block)[:, subject.target] for block in blocks]).astype(np.float64)

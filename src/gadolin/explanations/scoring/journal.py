@@ -1,4 +1,4 @@
-"""Scored slices written down one by one, so that a scoring that was interrupted goes on where it stood."""
+"""A journal of scored slices, so that an interrupted scoring can resume."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """A file of JSON lines: first ``facts``, what the scores depend on, then the place and rows of each slice.
+    """A file of JSON lines: first ``facts``, on which the scores depend, then the place and rows of each slice.
 
-    A file of other facts is begun anew; a last line that was not finished is forgotten.
-    Raises OutputError where the file cannot be written.
+    A file with other facts is overwritten; an incomplete last line is dropped.
+    Raises OutputError if the file cannot be written.
     """
 
     def __init__(self, path: Path, facts: Mapping[str, object]) -> None:
@@ -26,19 +26,19 @@ class Journal:
         head = json.dumps({"facts": facts}, sort_keys=True) + "\n"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
         known = [line for line in lines[1:] if line.endswith("\n")] if lines[:1] == [head] else []
-        self._found = {told["place"]: [_row(fields) for fields in told["rows"]] for told in map(json.loads, known)}
+        self._found = {one["place"]: [_row(fields) for fields in one["rows"]] for one in map(json.loads, known)}
         self._write("w", "".join([head, *known]))
 
     def rows(self, place: int) -> list[Row] | None:
-        """Return the rows of the slice at ``place``, None where it was not scored yet."""
+        """Return the rows of the slice at index ``place``, None if it was not scored yet."""
         return self._found.get(place)
 
     def keep(self, place: int, rows: list[Row]) -> None:
-        """Write down the rows of the slice at ``place``."""
+        """Append the rows of the slice at index ``place``."""
         self._write("a", json.dumps({"place": place, "rows": [asdict(row) for row in rows]}) + "\n")
 
     def close(self) -> None:
-        """Remove the file, once what it kept stands elsewhere."""
+        """Delete the file, after the results have been written."""
         self.path.unlink(missing_ok=True)
 
     def _write(self, mode: str, text: str) -> None:

@@ -1,7 +1,7 @@
-"""How well heat falls on a lesion: measures of maps (N, H, W) against outlines (N, H, W), one number (N,) for each.
+"""Localisation measures of heat maps (N, H, W) against lesion outlines (N, H, W), one score (N,) each.
 
-All are in [0, 1], more is better, and equal heat is shared out equally, so that a map that says nothing scores what
-chance does. Sources stand with each; ``docs/explanations.md`` tells them in words.
+All are in [0, 1] and more is better. Ties are averaged, so that a constant map scores like a random one. See
+``docs/explanations.md``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Scores = NDArray[np.float64]
 
 
 def pointing(heat: Maps, outline: Masks) -> Scores:
-    """Return whether the hottest pixel lies in the outline (pointing game: Zhang et al., IJCV 2018).
+    """Return whether the hottest pixel is in the outline (pointing game: Zhang et al., IJCV 2018).
 
-    Of several equally hot pixels, the share that does. There is no margin around the outline.
+    Of several equally hot pixels, the fraction that is. There is no margin around the outline.
     """
     flat, inside = _flat(heat, outline)
     hottest = flat == flat.max(axis=1, keepdims=True)
@@ -29,9 +29,9 @@ def pointing(heat: Maps, outline: Masks) -> Scores:
 
 
 def energy_inside(heat: Maps, outline: Masks) -> Scores:
-    """Return the share of the positive heat that lies in the outline (Wang et al., CVPR Workshops 2020).
+    """Return the fraction of the positive heat in the outline (Wang et al., CVPR Workshops 2020).
 
-    Of a map without positive heat, the share of the picture that the outline covers.
+    Without positive heat, the fraction of the picture that the outline covers.
     """
     flat, inside = _flat(heat, outline)
     positive = np.maximum(flat, 0).astype(np.float64)
@@ -40,9 +40,9 @@ def energy_inside(heat: Maps, outline: Masks) -> Scores:
 
 
 def overlap(heat: Maps, outline: Masks, threshold: float) -> Scores:
-    """Return the intersection over union of the outline and what is hotter than ``threshold`` of the hottest.
+    """Return the intersection over union of the outline and the pixels above ``threshold`` times the maximum heat.
 
-    ``threshold`` in [0, 1) is a share of each map's maximum, fixed beforehand on other slices.
+    ``threshold`` in [0, 1) was fixed beforehand on other slices.
     """
     flat, inside = _flat(heat, outline)
     marked = flat > np.maximum(flat.max(axis=1, keepdims=True), 0) * np.float32(threshold)
@@ -50,7 +50,7 @@ def overlap(heat: Maps, outline: Masks, threshold: float) -> Scores:
 
 
 def dice(heat: Maps, outline: Masks) -> Scores:
-    """Return the Dice coefficient of the outline and where the heat is above 0 (Dice, 1945)."""
+    """Return the Dice coefficient of the outline and the pixels with heat above 0 (Dice, 1945)."""
     flat, inside = _flat(heat, outline)
     marked = flat > 0
     return np.asarray(2 * (marked & inside).sum(axis=1) / np.maximum(marked.sum(axis=1) + inside.sum(axis=1), 1))
@@ -59,7 +59,7 @@ def dice(heat: Maps, outline: Masks) -> Scores:
 def average_precision(heat: Maps, outline: Masks) -> Scores:
     """Return the area under the precision-recall curve over pixels, as a step function (average precision).
 
-    Pixels of equal heat come in at once.
+    Pixels of equal heat are added together.
     """
     flat, inside = _flat(heat, outline)
     return np.array([_average_precision(*pair) for pair in zip(flat, inside, strict=True)], np.float64)
@@ -74,13 +74,13 @@ def _average_precision(heat: NDArray[np.float32], inside: NDArray[np.bool_]) -> 
 
 
 def _flat(heat: Maps, outline: Masks) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return both as (N, H * W); DataError where they do not fit, or an outline is empty."""
+    """Return both as (N, H * W); raises DataError if their shapes differ, an outline is empty or heat is not finite."""
     if heat.ndim != 3 or heat.shape != outline.shape:
         raise DataError(
             code="shape_mismatch",
-            rule="heat and outlines must be (N, H, W) alike",
+            rule="heat and outlines must have the same shape (N, H, W)",
             got=f"got {heat.shape} and {outline.shape}",
-            remedy="lay both on one grid",
+            remedy="resample both to one grid",
         )
     inside = outline.reshape(len(outline), -1).astype(bool)
     if not inside.any(axis=1).all():

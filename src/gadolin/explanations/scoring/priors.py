@@ -1,4 +1,4 @@
-"""Maps that know nothing of any model, for comparison: a method that does not beat them tells nothing."""
+"""Baseline maps that use no model; a method that does not beat them is not informative."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PRIORS"]
 
 _WIDTH = 0.2  # of the head's side: standard deviation of the centre's Gaussian
 _SMOOTH = 0.03  # of the head's side
-_FAINT = 0.08  # of the range from black to white: what is darker is no head
+_FAINT = 0.08  # of the range from black to white: darker pixels are background
 
 
 def _random(image: Slice, _: Frame, seed: int) -> Heat:
@@ -33,7 +33,7 @@ def _centre(image: Slice, frame: Frame, _: int) -> Heat:
 
 
 def _tissue(image: Slice, frame: Frame, _: int) -> Heat:
-    """Return 1 inside the head, shrunk so that skull and scalp are left out, and 0 outside."""
+    """Return 1 inside the head, eroded to exclude skull and scalp, and 0 outside."""
     box = frame.box
     faint = frame.black + _FAINT * (frame.white - frame.black)
     head = within_hull(find_head(image.pixels, above=faint), image.pixels.shape)
@@ -43,7 +43,7 @@ def _tissue(image: Slice, frame: Frame, _: int) -> Heat:
 
 
 def _edges(image: Slice, frame: Frame, _: int) -> Heat:
-    """Return the smoothed strength of edges (Sobel) inside the brain: what is conspicuous."""
+    """Return the smoothed edge strength (Sobel) inside the brain, a measure of conspicuity."""
     pixels = image.pixels.astype(np.float32)
     strength = np.hypot(cv2.Sobel(pixels, cv2.CV_32F, 1, 0), cv2.Sobel(pixels, cv2.CV_32F, 0, 1))
     sigma = max(1.0, _SMOOTH * max(frame.box.height, frame.box.width))
@@ -56,4 +56,4 @@ PRIORS: dict[str, Callable[[Slice, Frame, int], Heat]] = {
     "brain": _tissue,
     "edges": _edges,
 }
-"""Each returns heat (H, W) float32 from a slice, where its head is, and a seed."""
+"""Each returns heat (H, W) float32 from a slice, the frame of its head, and a seed."""

@@ -1,4 +1,4 @@
-"""Methods scored against outlines: a row for each slice and method, and figures with intervals by person."""
+"""Score methods against outlines: a row per slice and method, and means with intervals by patient."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ __all__ = [
 ]
 
 MEASURES = ("pointing", "energy", "iou", "auprc", "dice")
-"""How heat lies on the outline."""
+"""Agreement of the heat with the outline."""
 
 FAITHFUL = ("deletion", "insertion")
-"""What the heat says of the model: areas under the curves of its answer."""
+"""Faithfulness of the heat to the model: areas under the deletion and insertion curves."""
 
 _MARKED_PRIORS = {"random": 0.1, "centre": 0.9, "brain": 0.1, "edges": 0.3}
 
@@ -49,21 +49,21 @@ _SIZE_LIMITS = (0.01, 0.03)  # of the head's area
 
 
 class RowStore(Protocol):
-    """What keeps the rows of slices, by their place among the outlined ones, while others are still scored."""
+    """Stores the rows of scored slices, by their index among the outlined ones, to resume a scoring."""
 
     def rows(self, place: int) -> list[Row] | None:
-        """Return the rows of the slice at ``place``, None where it was not scored yet."""
+        """Return the rows of the slice at index ``place``, None if it was not scored yet."""
 
     def keep(self, place: int, rows: list[Row]) -> None:
-        """Keep the rows of the slice at ``place``."""
+        """Store the rows of the slice at index ``place``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringConfig:
-    """Which ``methods`` are scored, priors included, with which ``options``.
+    """The ``methods`` to score, priors included, and their ``options``.
 
-    What asks the model often (lime, shap, occlusion; FAITHFUL of all maps, unless ``faithfulness`` is off) sees
-    ``slices`` slices, drawn with ``seed`` so that classes and persons come evenly; 0 for all.
+    Expensive scores (lime, shap, occlusion; FAITHFUL of all maps, unless ``faithfulness`` is off) are computed on
+    ``slices`` slices only, drawn with ``seed`` and balanced over classes and patients; 0 for all.
     """
 
     methods: tuple[str, ...] = field(default_factory=lambda: (*METHODS, *PRIORS))
@@ -73,7 +73,7 @@ class ScoringConfig:
     faithfulness: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what is neither a method nor a prior."""
+        """Refuse names that are neither a method nor a prior."""
         for name in self.methods:
             if name not in PRIORS:
                 method(name)
@@ -81,9 +81,9 @@ class ScoringConfig:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One map of one slice: what it was scored, and what the slice is.
+    """The scores of one map of one slice, and the slice's group, label, prediction and lesion size.
 
-    ``scores`` are MEASURES; ``faithful`` are FAITHFUL, empty where they were not taken.
+    ``scores`` are MEASURES; ``faithful`` are FAITHFUL, empty if they were not computed.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Row:
 
     @property
     def right(self) -> bool:
-        """Whether the slice was named correctly."""
+        """Whether the slice was classified correctly."""
         return self.label == self.predicted
 
 
@@ -109,18 +109,18 @@ def score_explanations(
     kept: RowStore | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Explain the named class of every slice that has an outline, by each method, and score the heat.
+    """Explain the predicted class of every slice with an outline by each method, and score the heat.
 
-    What ``kept`` holds is taken from it, and it gets the rows of every slice as they are found.
-    Raises DataError where no record names an outline, and what explaining raises.
+    Rows in ``kept`` are reused; new rows are stored there after each slice. Raises DataError if no record has an
+    outline, and the errors of ``explain``.
     """
     wish = wish or ScoringConfig()
     outlined = [record for record in records if record.outlined]
     if not outlined:
         raise DataError(
             code="no_outlines",
-            rule="explanations are scored against outlines",
-            got="the data name none",
+            rule="scoring explanations needs outlines",
+            got="the data has none",
             remedy="give a manifest with an outline column",
         )
     groups = grouping_keys(outlined)
@@ -139,24 +139,24 @@ def score_explanations(
 
 
 def _of_slice(predictor: Predictor, record: Record, group: str, wish: ScoringConfig, *, often: bool) -> list[Row]:
-    """Return the rows of one slice; without ``often`` not of methods that ask often, and no curves."""
+    """Return the rows of one slice; without ``often``, no expensive methods and no curves."""
     image, mask = slice_and_mask(record)
-    asked = subject(predictor, image)
-    size = _size(mask, asked)
+    explained = subject(predictor, image)
+    size = _size(mask, explained)
     rows = []
     for name in wish.methods:
         if name not in PRIORS and method(name).often and not often:
             continue
-        heat = _heat(name, asked, wish)
+        heat = _heat(name, explained, wish)
         curves = wish.faithfulness and often
-        faithful = deletion_and_insertion(asked, heat, fill=wish.options.fill).areas if curves else ()
+        faithful = deletion_and_insertion(explained, heat, fill=wish.options.fill).areas if curves else ()
         scored = scores(heat, mask, marked_above(name))
-        rows.append(Row(record.name, group, record.label, asked.label, size, name, scored, faithful))
+        rows.append(Row(record.name, group, record.label, explained.label, size, name, scored, faithful))
     return rows
 
 
 def marked_above(name: str) -> float:
-    """Return the share of a map's maximum above which it counts as marked for ``iou``; see docs/results.md."""
+    """Return the fraction of a map's maximum above which a pixel counts as marked for ``iou``; see docs/results.md."""
     return _MARKED_PRIORS[name] if name in PRIORS else method(name).marked
 
 
@@ -174,10 +174,10 @@ def scores(heat: Heat, mask: NDArray[np.bool_], marked: float) -> tuple[float, .
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Interval]:
-    """Return the means of MEASURES over rows of one method, and of FAITHFUL over those that have them, by person."""
+    """Return the means of MEASURES and, where computed, FAITHFUL over rows of one method, with intervals by patient."""
     known = [row for row in rows if row.faithful]
-    told = dict(zip(MEASURES, _means([row.scores for row in rows], rows), strict=True))
-    return told | (dict(zip(FAITHFUL, _means([row.faithful for row in known], known), strict=True)) if known else {})
+    means = dict(zip(MEASURES, _means([row.scores for row in rows], rows), strict=True))
+    return means | (dict(zip(FAITHFUL, _means([row.faithful for row in known], known), strict=True)) if known else {})
 
 
 def _means(scores: Sequence[tuple[float, ...]], rows: Sequence[Row]) -> tuple[Interval, ...]:
@@ -189,19 +189,19 @@ def _means(scores: Sequence[tuple[float, ...]], rows: Sequence[Row]) -> tuple[In
     return group_intervals(means, [row.group for row in rows])
 
 
-def _heat(name: str, asked: ExplainedSlice, wish: ScoringConfig) -> Heat:
+def _heat(name: str, explained: ExplainedSlice, wish: ScoringConfig) -> Heat:
     if name in PRIORS:
-        return PRIORS[name](asked.image, asked.frame, wish.options.seed)
-    return explain_prepared(asked, name, wish.options).heat
+        return PRIORS[name](explained.image, explained.frame, wish.options.seed)
+    return explain_prepared(explained, name, wish.options).heat
 
 
-def _size(mask: NDArray[np.bool_], asked: ExplainedSlice) -> str:
-    share = mask.sum() / (asked.frame.box.height * asked.frame.box.width)
+def _size(mask: NDArray[np.bool_], explained: ExplainedSlice) -> str:
+    share = mask.sum() / (explained.frame.box.height * explained.frame.box.width)
     return SIZES[int(np.searchsorted(_SIZE_LIMITS, share))]
 
 
 def _evenly(records: Sequence[Record], groups: Sequence[str], count: int, seed: int) -> list[int]:
-    """Return the places of ``count`` records: class after class in turn, and within one person after person."""
+    """Return the indices of ``count`` records, alternating between classes and, within a class, between patients."""
     random = np.random.default_rng(seed)
     waiting: dict[str, list[int]] = {}
     for label in sorted({record.label for record in records}):

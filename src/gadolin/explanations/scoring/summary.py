@@ -1,4 +1,4 @@
-"""From scored rows to the table of methods: by class, by size of the lesion, right and wrong answers apart."""
+"""Summarise scored rows by method: by class, by lesion size, and by correct and wrong predictions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from gadolin.metrics.bootstrap import Interval
 __all__ = ["Line", "by_method_and_class", "summarise"]
 
 BEATEN_BY = "centre"
-"""The prior that a method must beat to tell anything."""
+"""The prior that a method must beat to be informative."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One method on some slices: ``of`` and ``value`` say which ("all", "class", "size", "answer").
+    """One method on a subset of the slices, given by ``of`` ("all", "class", "size", "answer") and ``value``.
 
-    ``figures`` maps each of MEASURES, and of FAITHFUL where a slice has them, to its mean with an interval by person;
-    ``below_prior`` tells whether the hottest pixel lies in the lesion no more often than the middle of the head does,
-    on the same slices.
+    ``figures`` maps each of MEASURES and, where computed, FAITHFUL to its mean with an interval by patient.
+    ``below_prior``: the hottest pixel is in the lesion no more often than the centre of the head, on the same slices.
     """
 
     method: str
@@ -35,38 +34,38 @@ class Line:
 
     def as_json(self) -> dict[str, Any]:
         """Return every field, the figures with their intervals."""
-        told = {name: one.as_json() for name, one in self.figures.items()}
+        means = {name: one.as_json() for name, one in self.figures.items()}
         head = {"method": self.method, "of": self.of, "value": self.value, "n": self.n, "groups": self.groups}
-        return head | told | {"below_prior": self.below_prior}
+        return head | means | {"below_prior": self.below_prior}
 
 
 def summarise(rows: Sequence[Row]) -> list[Line]:
-    """Return the lines of every method over all slices, each class, each size, and right and wrong answers."""
+    """Return the lines of every method over all slices, each class, each size, and correct and wrong predictions."""
     priors = {row.name: row.scores[0] for row in rows if row.method == BEATEN_BY}
     lines = []
     for method in dict.fromkeys(row.method for row in rows):
-        own = [row for row in rows if row.method == method]
-        for of, value, chosen in _cuts(own):
+        by_method = [row for row in rows if row.method == method]
+        for of, value, chosen in _cuts(by_method):
             beside = [priors[row.name] for row in chosen if row.name in priors]
-            told = figures(chosen)
-            pointing = told["pointing"].value or 0.0
+            means = figures(chosen)
+            pointing = means["pointing"].value or 0.0
             below = bool(beside) and method != BEATEN_BY and pointing <= sum(beside) / len(beside)
             groups = len({row.group for row in chosen})
-            lines.append(Line(method, of, value, len(chosen), groups, told, below))
+            lines.append(Line(method, of, value, len(chosen), groups, means, below))
     return lines
 
 
 def by_method_and_class(rows: Sequence[Row], lines: Sequence[Line]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the mean measures of each method for each named class, as a bundle keeps them.
+    """Return the mean measures of each method for each predicted class, as stored in a bundle.
 
-    ``sizes`` holds of each size of lesion the number of slices and how often the hottest pixel lay in it.
+    ``sizes`` has the number of slices and the pointing accuracy for each lesion size.
     """
     kept: dict[str, dict[str, dict[str, Any]]] = {}
     for line in lines:
         if line.of == "class":
             means = {name: round(one.value or 0.0, 4) for name, one in line.figures.items()}
-            named = [row for row in rows if (row.method, row.predicted) == (line.method, line.value)]
-            hits = {size: [row.scores[0] for row in named if row.size == size] for size in SIZES}
+            predicted = [row for row in rows if (row.method, row.predicted) == (line.method, line.value)]
+            hits = {size: [row.scores[0] for row in predicted if row.size == size] for size in SIZES}
             sizes = {size: {"n": len(hit), "pointing": round(fmean(hit), 4)} for size, hit in hits.items() if hit}
             kept.setdefault(line.method, {})[line.value] = {"n": line.n, **means, "sizes": sizes}
     return kept

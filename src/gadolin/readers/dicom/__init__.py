@@ -1,1 +1,1 @@
-"""DICOM: header, frames, pixels, and which MRI sequence a frame is."""
+"""DICOM: header, frames, pixels and MRI sequence."""

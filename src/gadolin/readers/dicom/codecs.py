@@ -1,8 +1,8 @@
-"""Compressed DICOM frames through imagecodecs; RLE and plain pixels are pydicom's.
+"""Decode compressed DICOM frames with imagecodecs; pydicom decodes RLE and uncompressed pixels.
 
-One kept library decodes the JPEGs of the standard: baseline, extended, lossless and JPEG 2000, and inside a sandbox
-JPEG-LS (``native``). The size that a code stream announces is compared with the header before anything is decoded.
-Of depth and sign the code stream decides, since it is what was written with the pixels.
+imagecodecs decodes all JPEG variants of the standard: baseline, extended, lossless, JPEG 2000 and, in a sandbox,
+JPEG-LS (``native``). The size in the code stream is compared with the header before decoding. The code stream
+determines depth and sign, since it was written with the pixels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _JPEG: Final = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, u
 _JPEG_LS: Final = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 _JPEG_2000: Final = (uid.JPEG2000Lossless, uid.JPEG2000)
 DECODER_DEPENDENCIES: Final = dict.fromkeys((*_JPEG, *_JPEG_LS, *_JPEG_2000), ("imagecodecs>=2024.9",))
-"""The transfer syntaxes that are decoded here, and what that needs."""
+"""The transfer syntaxes decoded here, with the package that each needs."""
 
 _FRAMES: Final = (0xC0, 0xC1, 0xC2, 0xC3, 0xF7)  # baseline, extended, progressive, lossless, JPEG-LS
 _OTHER_FRAMES: Final = re.compile(rb"\xff[\xc0-\xc3\xc5-\xcb\xcd-\xcf]")
@@ -32,7 +32,7 @@ _RGB_IDS: Final = (b"RGB", b"rgb")
 
 
 class Announced(NamedTuple):
-    """What a code stream says of itself; ``stored`` is "RGB" or "YCbCr" where it tells, or None."""
+    """The header of a code stream; ``stored`` is "RGB", "YCbCr", or None if unknown."""
 
     rows: int
     columns: int
@@ -43,7 +43,7 @@ class Announced(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A decoded frame: (H, W) or (H, W, 3), the bits of its code stream, and whether that knows of signs."""
+    """A decoded frame, (H, W) or (H, W, 3), with the bits of its code stream and whether they are signed."""
 
     pixels: NDArray[np.generic]
     bits: int
@@ -53,37 +53,37 @@ class Decoded(NamedTuple):
 def decode_stream(src: bytes, syntax: str, size: tuple[int, int, int], photometric: str) -> Decoded:
     """Decode a frame of ``size`` (rows, columns, samples); colours come back as RGB.
 
-    Raises ValueError where the code stream announces another size.
+    Raises ValueError if the code stream declares another size.
     """
-    told = _of_jpeg_2000(src) if syntax in _JPEG_2000 else _of_jpeg(src)
-    if told[:3] != size:
-        msg = f"the code stream announces {told[:3]} rows, columns and samples, the header {size}"
+    header = _of_jpeg_2000(src) if syntax in _JPEG_2000 else _of_jpeg(src)
+    if header[:3] != size:
+        msg = f"the code stream declares {header[:3]} rows, columns and samples, the DICOM header {size}"
         raise ValueError(msg)
-    pixels = _pixels(src, syntax, told, photometric)
+    pixels = _pixels(src, syntax, header, photometric)
     shape = size[:2] if size[2] == 1 else size
     if pixels.dtype.itemsize > 2 or pixels.size != size[0] * size[1] * size[2]:
-        msg = f"the code stream decodes to {pixels.shape} of {pixels.dtype}, the header says {size}"
+        msg = f"the code stream decodes to {pixels.shape} of {pixels.dtype}, the DICOM header declares {size}"
         raise ValueError(msg)
-    return Decoded(pixels.reshape(shape), told.bits, told.signed)
+    return Decoded(pixels.reshape(shape), header.bits, header.signed)
 
 
-def _pixels(src: bytes, syntax: str, told: Announced, photometric: str) -> NDArray[np.generic]:
+def _pixels(src: bytes, syntax: str, header: Announced, photometric: str) -> NDArray[np.generic]:
     if syntax in _JPEG_LS:
-        from gadolin.readers.jpeg_ls.native import decode_jpegls  # which few files need
+        from gadolin.readers.jpeg_ls.native import decode_jpegls  # deferred: few files need it
 
         return decode_jpegls(src)
     if syntax in _JPEG_2000:
         return np.asarray(imagecodecs.jpeg2k_decode(src))
-    if told.samples == 1:
+    if header.samples == 1:
         return np.asarray(imagecodecs.jpeg_decode(src))
-    stored = told.stored or ("RGB" if photometric == "RGB" else "YCbCr")
+    stored = header.stored or ("RGB" if photometric == "RGB" else "YCbCr")
     return np.asarray(imagecodecs.jpeg_decode(src, colorspace=stored, outcolorspace="RGB"))
 
 
 def _of_jpeg(src: bytes) -> Announced:
-    """Return what the one frame header of a JPEG or JPEG-LS stream says (ITU-T T.81, B.2.2).
+    """Return the only frame header of a JPEG or JPEG-LS stream (ITU-T T.81, B.2.2).
 
-    Raises ValueError where a second frame follows, of whatever kind: the native decoder may crash on it.
+    Raises ValueError if any second frame follows, since the native decoder may crash on it.
     """
     place, found, stored = 2, None, None
     while place + 10 <= len(src) and src[place] == 0xFF:
@@ -110,7 +110,7 @@ def _of_jpeg(src: bytes) -> Announced:
 
 
 def _of_jpeg_2000(src: bytes) -> Announced:
-    """Return what the SIZ marker of a JPEG 2000 stream says (ITU-T T.800, A.5.1)."""
+    """Return the SIZ marker of a JPEG 2000 stream (ITU-T T.800, A.5.1)."""
     start = src.find(b"\xff\x4f\xff\x51", 0, 65536)
     if start < 0 or len(src) < start + 43:
         msg = "the code stream holds no image header"

@@ -1,4 +1,4 @@
-"""Where the frames of a DICOM file lie, and in which order they are slices."""
+"""Geometry and anatomical order of the frames of a DICOM file."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final, NamedTuple
 
 from pydicom.dataset import Dataset
 
-from gadolin.readers.dicom.functional_groups import fact, told
+from gadolin.readers.dicom.functional_groups import fact, first_texts
 from gadolin.readers.dicom.values import numbers
 from gadolin.readers.planes import NOWHERE, Direction, along, planes_of
 
 __all__ = ["Geometry", "geometry_of", "in_order"]
 
-_SIDES: Final = (0.9, 1.1)  # of a direction that should be a unit vector
+_SIDES: Final = (0.9, 1.1)  # of the length of a unit vector
 _FARTHEST_MM: Final = 1e5
 _SPACING_MM: Final = (0.01, 100.0)
-_LONGEST_PIXEL: Final = 10.0  # how much longer than wide one may be
+_LONGEST_PIXEL: Final = 10.0  # largest ratio of its sides
 _CONTRASTS: Final = (
     "TemporalPositionIndex",
     "TemporalPositionTimeOffset",
@@ -31,10 +31,10 @@ _CONTRASTS: Final = (
 
 
 class Geometry(NamedTuple):
-    """Where a frame lies.
+    """Geometry of a frame.
 
-    ``position`` (mm) grows towards the patient's right, front or head, whichever the slices are stacked along;
-    ``direction`` is the unit normal (x, y, z) in the patient's coordinates; ``spacing_mm`` is (rows, columns).
+    ``position`` (mm) increases towards the patient's right, front or head, along the stacking axis; ``direction`` is
+    the unit normal (x, y, z) in patient coordinates; ``spacing_mm`` is (rows, columns).
     """
 
     position: float | None
@@ -43,17 +43,17 @@ class Geometry(NamedTuple):
 
 
 def geometry_of(facts: list[Dataset]) -> Geometry:
-    """Return the geometry of a frame (PS3.3, C.7.6.2) from what describes it; a missing or impossible value is None."""
+    """Return the geometry of a frame (PS3.3, C.7.6.2); a missing or implausible value is None."""
     spacing_mm = _spacing(fact(facts, "PixelSpacing", 2))
     place, axes = fact(facts, "ImagePositionPatient", 3), fact(facts, "ImageOrientationPatient", 6)
     if place is None or axes is None or max(map(abs, place)) > _FARTHEST_MM:
         return Geometry(None, NOWHERE, spacing_mm)
     (a, b, c), (d, e, f) = axes[:3], axes[3:]
-    x, y, z = b * f - c * e, c * d - a * f, a * e - b * d  # the normal, that of the vectors of rows and columns
+    x, y, z = b * f - c * e, c * d - a * f, a * e - b * d  # the normal: cross product of row and column direction
     length = hypot(x, y, z)
     if not all(_SIDES[0] < side < _SIDES[1] for side in (hypot(a, b, c), hypot(d, e, f), length)):
         return Geometry(None, NOWHERE, spacing_mm)
-    if max((-x, -y, z), key=abs) < 0:  # DICOM's x and y grow to the left and back
+    if max((-x, -y, z), key=abs) < 0:  # in DICOM, x and y increase to the left and back
         length = -length
     x, y, z = x / length, y / length, z / length
     return Geometry(x * place[0] + y * place[1] + z * place[2], (x, y, z), spacing_mm)
@@ -66,13 +66,11 @@ def _spacing(found: list[float] | None) -> tuple[float, float] | None:
 
 
 def in_order(facts: Sequence[list[Dataset]], geometry: Sequence[Geometry], last: Sequence[bool]) -> list[int]:
-    """Return the frames in the order of their slices: plane by plane, stack by stack, volume by volume, by position.
+    """Return the frames sorted by plane, stack, volume and position.
 
-    ``facts`` describe each frame.
-
-    Of frames at one position the echoes, times and weightings tell to which volume each belongs, else the order in
-    which they are stored. Frames that are ``last`` come last. Frames without a position come by their number in the
-    stack, where all tell it, else as they are stored.
+    ``facts`` are the data sets of each frame. Frames at one position belong to different volumes, assigned by echo,
+    time and weighting, else by stored order. Frames with ``last`` come last. Frames without a position are sorted by
+    their number in the stack if all have one, else by stored order.
     """
     if len(geometry) == 1:
         return [0]
@@ -97,7 +95,7 @@ def in_order(facts: Sequence[list[Dataset]], geometry: Sequence[Geometry], last:
 
 
 def _places_in_stacks(facts: Sequence[list[Dataset]]) -> list[tuple[str, float]]:
-    """Return the stack and the number in it of every frame, or nothing where one has no number."""
+    """Return stack and in-stack number of every frame; empty if one has no number."""
     found = []
     for one in facts:
         number = fact(one, "InStackPositionNumber", 1)
@@ -108,7 +106,7 @@ def _places_in_stacks(facts: Sequence[list[Dataset]]) -> list[tuple[str, float]]
 
 
 def _stack(facts: list[Dataset]) -> str:
-    return next(iter(told(facts, "StackID")), "").rjust(16)
+    return next(iter(first_texts(facts, "StackID")), "").rjust(16)
 
 
 def _contrast(facts: list[Dataset]) -> tuple[float, ...]:

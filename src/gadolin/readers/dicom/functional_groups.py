@@ -1,4 +1,4 @@
-"""What describes a frame: the functional groups of an enhanced object (PS3.3, C.7.6.16), or the header itself."""
+"""The attributes of a frame: functional groups of an enhanced object (PS3.3, C.7.6.16), or the header."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from gadolin.readers.dicom.values import items, numbers, texts
 
-__all__ = ["fact", "facts_of", "told"]
+__all__ = ["fact", "facts_of", "first_texts"]
 
 _GROUPS: Final = (
     "PixelMeasuresSequence",
@@ -29,14 +29,14 @@ _GROUPS: Final = (
 
 
 def facts_of(dataset: Dataset, frames: int) -> list[list[Dataset]]:
-    """Return for every frame the data sets that may describe it: its own groups, the shared ones, the whole file's.
+    """Return for every frame the data sets that may describe it: per-frame groups, shared groups, the whole file.
 
-    Private groups, and groups of other objects that are referred to, are not among them.
+    Private groups and groups of referenced objects are excluded.
     """
-    own = [_groups(one) for one in items(dataset, "PerFrameFunctionalGroupsSequence")[:frames]]
-    own += [[]] * (frames - len(own))
+    per_frame = [_groups(one) for one in items(dataset, "PerFrameFunctionalGroupsSequence")[:frames]]
+    per_frame += [[]] * (frames - len(per_frame))
     shared = [inner for one in items(dataset, "SharedFunctionalGroupsSequence")[:1] for inner in _groups(one)]
-    return [[*groups, *shared, dataset] for groups in own]
+    return [[*groups, *shared, dataset] for groups in per_frame]
 
 
 def _groups(item: Dataset) -> list[Dataset]:
@@ -44,7 +44,7 @@ def _groups(item: Dataset) -> list[Dataset]:
 
 
 def fact(facts: list[Dataset], name: str, count: int) -> list[float] | None:
-    """Return the first ``count`` numbers of the first data set that has as many in the element, or None."""
+    """Return the first ``count`` numbers of the element from the first data set that has enough, or None."""
     for each in facts:
         found = numbers(each, name)
         if len(found) >= count:
@@ -52,6 +52,6 @@ def fact(facts: list[Dataset], name: str, count: int) -> list[float] | None:
     return None
 
 
-def told(facts: list[Dataset], name: str) -> list[str]:
-    """Return the texts of the first data set that has the element."""
+def first_texts(facts: list[Dataset], name: str) -> list[str]:
+    """Return the texts of the element from the first data set that has it."""
     return next((found for each in facts if (found := texts(each, name))), [])

@@ -1,4 +1,4 @@
-"""How the pixels of a DICOM file are stored: read from its header, checked and bounded before any memory is taken."""
+"""Pixel layout of a DICOM file, read from its header and checked against limits before memory is allocated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["PIXELS", "Layout", "layout_of", "padding_of", "pixels_of"]
 
 MAX_FRAMES: Final = 20_000
 PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_MAX_EXPANSION: Final = 4  # how much longer than its pixels an encapsulated element may be; bounds run lengths too
+_MAX_EXPANSION: Final = 4  # largest ratio of encapsulated to plain length; also bounds run lengths
 _READ: Final = frozenset((
     uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian, uid.DeflatedExplicitVRLittleEndian,
     uid.RLELossless, *DECODER_DEPENDENCIES,
@@ -26,12 +26,12 @@ _READ: Final = frozenset((
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
 _STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP")  # of a code stream
-_ITEM: Final = b"\xfe\xff\x00\xe0"  # what compressed pixels begin with
-_EXCESS: Final = 0.25  # of a frame: what may stand behind the pixels and is no sign that the header errs
+_ITEM: Final = b"\xfe\xff\x00\xe0"  # start of compressed pixels
+_EXCESS: Final = 0.25  # of a frame: trailing bytes below this share do not contradict the header
 
 
 class Layout(NamedTuple):
-    """How the pixels are stored (PS3.3, C.7.6.3); unusable values are corrected here.
+    """Pixel layout (PS3.3, C.7.6.3), with unusable values corrected.
 
     ``stored`` bits end at the bit ``high`` of the ``allocated`` ones. ``element`` is the keyword of the pixels.
     """
@@ -51,9 +51,9 @@ class Layout(NamedTuple):
 
 
 def layout_of(dataset: Dataset) -> Layout:
-    """Return how the pixels are stored.
+    """Return the pixel layout.
 
-    Raises ReadError where what they need is missing or contradicts them, or where they are larger than any may be.
+    Raises ReadError if required attributes are missing or contradict the pixels, or if the pixels exceed a limit.
     """
     rows, columns = _needed(dataset, "Rows"), _needed(dataset, "Columns")
     check_size(columns, rows)
@@ -64,7 +64,7 @@ def layout_of(dataset: Dataset) -> Layout:
     if syntax not in _READ:
         raise ReadError(
             code="transfer_syntax_unknown",
-            rule="the pixels of a DICOM file must be plain, or compressed by runs, JPEG, JPEG-LS or JPEG 2000",
+            rule="the pixels of a DICOM file must be uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000",
             got=f"this file's are {one_line(syntax.name)[:80]}",
             remedy="export it uncompressed",
         )
@@ -74,13 +74,13 @@ def layout_of(dataset: Dataset) -> Layout:
         raise TooLargeError(
             code="unpacks_too_large",
             rule=f"a DICOM file may unpack to {MAX_VOLUME_BYTES:,} bytes in {MAX_FRAMES:,} frames of 1 or 3 samples",
-            got=f"this one claims {total:,} bytes in {frames:,} frames of {samples}",
+            got=f"this one declares {total:,} bytes in {frames:,} frames of {samples}",
             remedy="split it, or fetch it again if it is damaged",
         )
     if allocated not in (8, 16, 32, 64):
         raise ReadError(
             code="bits_allocated_unfit",
-            rule="a DICOM slice must have 8, 16, 32 or 64 bits a sample",
+            rule="a DICOM slice must have 8, 16, 32 or 64 bits per sample",
             got=f"this one has {allocated}",
             remedy="export it with 16",
         )
@@ -116,15 +116,15 @@ def _needed(dataset: Dataset, name: str) -> int:
     if found is None:
         raise DamagedFileError(
             code="pixel_header_missing",
-            rule="a DICOM file must say how its pixels are stored",
-            got=f"this one's {name} is missing or no whole number",
+            rule="a DICOM file must declare its pixel layout",
+            got=f"this one's {name} is missing or not a whole number",
             remedy="export it again",
         )
     return found
 
 
 def _samples(dataset: Dataset) -> int:
-    """Return the samples of a pixel; raise ReadError where they hold what is neither grey nor three colours."""
+    """Return the samples per pixel; raise ReadError if the image is neither grey nor of three colours."""
     samples = whole_number(dataset, "SamplesPerPixel")
     if samples in (2, 4):
         raise ReadError(
@@ -137,31 +137,31 @@ def _samples(dataset: Dataset) -> int:
 
 
 def _is_bare(dataset: Dataset, element: str, total: int) -> bool:
-    """Return whether pixels are plain though the header says compressed, as programs leave them that unpack files."""
+    """Return whether pixels are uncompressed despite a compressed syntax, as some unpacking programs leave it."""
     content = pixels_of(dataset, element)
     return total <= len(content) <= total + total % 2 and not content.startswith(_ITEM)
 
 
 def _frames(dataset: Dataset, frame_bytes: int, syntax: uid.UID) -> int:
-    """Return the number of frames; where it cannot be read it is 1, if there are no more."""
+    """Return the number of frames; 1 if it cannot be read and the pixels fill only one."""
     if tag_of("NumberOfFrames") not in dataset:
         return 1
     found = whole_number(dataset, "NumberOfFrames")
     if found not in (None, 0):
         return int(found or 1)
-    there = sum(len(dataset[tag_of(name)].value or b"") for name in PIXELS if tag_of(name) in dataset)
-    if not syntax.is_encapsulated and there >= 2 * frame_bytes:
+    present = sum(len(dataset[tag_of(name)].value or b"") for name in PIXELS if tag_of(name) in dataset)
+    if not syntax.is_encapsulated and present >= 2 * frame_bytes:
         raise DamagedFileError(
             code="pixel_header_missing",
-            rule="a DICOM file of several frames must say how many",
-            got="this one's NumberOfFrames is no number",
+            rule="a DICOM file of several frames must declare their number",
+            got="this one's NumberOfFrames is not a number",
             remedy="export it again",
         )
     return 1
 
 
 def _bits(dataset: Dataset, allocated: int) -> tuple[int, int]:
-    """Return the bits stored and the highest of them; what cannot be is as if it were not told."""
+    """Return bits stored and high bit; impossible values count as missing."""
     stored = whole_number(dataset, "BitsStored")
     if stored is None or not 1 <= stored <= allocated:
         stored = allocated
@@ -176,7 +176,7 @@ def _planar(dataset: Dataset, samples: int, syntax: uid.UID) -> int:
     if found not in (0, 1):
         raise DamagedFileError(
             code="pixel_header_missing",
-            rule="colours must lie by pixel or by plane",
+            rule="colours must be stored by pixel or by plane",
             got="this file's PlanarConfiguration is neither",
             remedy="export it again",
         )
@@ -184,7 +184,7 @@ def _planar(dataset: Dataset, samples: int, syntax: uid.UID) -> int:
 
 
 def _photometric(dataset: Dataset, samples: int) -> str:
-    """Return what the samples mean; raise ReadError where it is not told, or of a kind that is not read."""
+    """Return the photometric interpretation; raise ReadError if it is missing or not supported."""
     found = one_line(" ".join(texts(dataset, "PhotometricInterpretation"))).upper()
     found = {"MONOCHROME 1": "MONOCHROME1", "MONOCHROME 2": "MONOCHROME2", "PALETTE_COLOR": "PALETTE COLOR"}.get(
         found, found
@@ -201,49 +201,49 @@ def _photometric(dataset: Dataset, samples: int) -> str:
 
 
 def _check_length(dataset: Dataset, layout: Layout, total: int) -> None:
-    """Raise ReadError unless the pixels are there, all of them, and no others."""
+    """Raise ReadError unless the pixel data has the expected length."""
     content = pixels_of(dataset, layout.element)
-    there = len(content)
+    present = len(content)
     if layout.syntax.is_encapsulated:
-        if there > _MAX_EXPANSION * total + 65536:
+        if present > _MAX_EXPANSION * total + 65536:
             raise DamagedFileError(
                 code="compressed_too_long",
-                rule="compressed pixels must take less room than plain ones",
-                got=f"got {there:,} for {total:,} bytes",
+                rule="compressed pixels must be shorter than plain ones",
+                got=f"got {present:,} for {total:,} bytes",
                 remedy="export it again",
             )
-        if layout.frames * 8 > there:
+        if layout.frames * 8 > present:
             raise DamagedFileError(
                 code="file_not_whole",
                 rule="every frame must be in the file",
-                got=f"{there:,} bytes cannot hold {layout.frames:,}",
+                got=f"{present:,} bytes cannot hold {layout.frames:,}",
                 remedy="export it again",
             )
         _check_streams(content, layout)
         return
     if layout.photometric == "YBR_FULL_422":
         total = total * 2 // 3
-    if there < total:
+    if present < total:
         raise DamagedFileError(
             code="file_not_whole",
-            rule="the pixels must be whole",
-            got=f"the file holds {there:,} of {total:,} bytes",
+            rule="the pixels must be complete",
+            got=f"the file holds {present:,} of {total:,} bytes",
             remedy="fetch it again",
         )
-    if there - total > 1024 and there - total >= _EXCESS * total / layout.frames:
+    if present - total > 1024 and present - total >= _EXCESS * total / layout.frames:
         raise DamagedFileError(
             code="pixels_contradict_header",
             rule="a DICOM file must hold as many pixels as its header declares",
-            got=f"it declares {total:,} bytes and the file holds {there:,}",
+            got=f"it declares {total:,} bytes and the file holds {present:,}",
             remedy="correct its rows, columns, frames, samples or bits",
         )
 
 
 def _check_streams(content: bytes, layout: Layout) -> None:
-    """Raise ReadError where more code streams follow one another than there are frames: the others would vanish."""
+    """Raise ReadError if there are more code streams than frames, since the surplus would be lost."""
     try:
         items = io.BytesIO(content)
-        parse_basic_offsets(items)  # the fragments begin behind it
+        parse_basic_offsets(items)  # the fragments begin after it
         begun = sum(
             layout.syntax == uid.RLELossless or fragment.startswith(_STARTS) for fragment in generate_fragments(items)
         )
@@ -259,7 +259,7 @@ def _check_streams(content: bytes, layout: Layout) -> None:
 
 
 def padding_of(dataset: Dataset) -> tuple[float, float] | None:
-    """Return the range of stored values that are no part of the picture (PS3.3, C.7.5.1.1.2), or None."""
+    """Return the range of stored values that mean padding (PS3.3, C.7.5.1.1.2), or None."""
     for name, limit in (
         ("PixelPaddingValue", "PixelPaddingRangeLimit"),
         ("FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit"),

@@ -1,4 +1,4 @@
-"""What a DICOM object is: a slice to judge, a plan, a map, several slices in one picture, or no picture at all."""
+"""Type of a DICOM object: slice, localiser, computed map, mosaic of slices, or no image."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydicom.dataset import Dataset
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.dicom.frames import Geometry
-from gadolin.readers.dicom.functional_groups import told
+from gadolin.readers.dicom.functional_groups import first_texts
 from gadolin.readers.dicom.values import numbers, one_line, texts
 from gadolin.readers.planes import are_three_planes
 
 __all__ = ["accompanying", "is_localiser", "is_mr_class", "no_slice_of", "require_one_slice", "without_pixels"]
 
 _DICOMDIR: Final = "1.2.840.10008.1.3.10"
-_BESIDE: Final = (  # beginnings of SOP classes (PS3.6, A) that describe, prescribe or measure, and show no slice
+_BESIDE: Final = (  # prefixes of SOP classes (PS3.6, A) without slices
     *(f"1.2.840.10008.5.1.4.1.1.{rest}" for rest in (
         "11.", "88.", "104.", "9.", "66", "67", "68.", "30", "4.2", "481.", "90.", "200.", "201.",
     )),
@@ -45,13 +45,13 @@ _MAPS: Final = frozenset((
 
 
 def accompanying(dataset: Dataset) -> ReadError | None:
-    """Return why an object that goes with a series and shows no slice is left out, or None."""
+    """Return the reason to skip an object that accompanies a series and shows no slice, or None."""
     kind = _sop_class(dataset)
     if dataset.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR or kind == _DICOMDIR:
         return ReadError(
             code="dicomdir",
             rule="a DICOMDIR lists files and holds no slice",
-            remedy="name the files or their folder",
+            remedy="pass the files or their folder",
         )
     modality = next(iter(texts(dataset, "Modality")), "").upper()
     if kind.startswith(_BESIDE) or modality in _BESIDE_MODALITIES:
@@ -60,7 +60,7 @@ def accompanying(dataset: Dataset) -> ReadError | None:
 
 
 def without_pixels(dataset: Dataset) -> ReadError:
-    """Return why an object without pixels is left out; raise ReadError where it is a picture that has lost them."""
+    """Return the reason to skip an object without pixels; raise ReadError for an image that lost them."""
     kind = _sop_class(dataset)
     name = one_line(uid.UID(kind).name) if kind else "unknown"
     if not kind or "Image Storage" in name:
@@ -74,25 +74,25 @@ def without_pixels(dataset: Dataset) -> ReadError:
 
 
 def is_mr_class(dataset: Dataset) -> bool:
-    """Return whether an object is of a class that holds nothing but pictures of MR."""
+    """Return whether the SOP class of an object is only for MR images."""
     return _sop_class(dataset) in _MR
 
 
 def require_one_slice(dataset: Dataset, facts: list[Dataset]) -> None:
-    """Raise ReadError where one picture shows several slices; ``facts`` describe the first frame."""
+    """Raise ReadError if one image shows several slices; ``facts`` are of the first frame."""
     if _kinds(dataset, facts) & _MOSAICS or _tiles(dataset) > 1:
         raise ReadError(
             code="several_slices",
-            rule="a picture must show one slice",
+            rule="an image must show one slice",
             got="this one is a mosaic of several",
             remedy="export the slices one by one",
         )
 
 
 def is_localiser(dataset: Dataset, facts: list[Dataset], geometry: Sequence[Geometry]) -> bool:
-    """Return whether a file plans a scan: by its image type, or by planes in all three directions.
+    """Return whether a file is a localiser: by its image type, or by three orthogonal planes.
 
-    ``facts`` describe the first frame, ``geometry`` is of all.
+    ``facts`` are of the first frame, ``geometry`` of all.
     """
     if len(geometry) > 2 and are_three_planes(each.direction for each in geometry):
         return True
@@ -100,16 +100,17 @@ def is_localiser(dataset: Dataset, facts: list[Dataset], geometry: Sequence[Geom
 
 
 def no_slice_of(dataset: Dataset, facts: list[Dataset]) -> ReadError | None:
-    """Return why the frame that ``facts`` describe is not a slice to classify, or None.
+    """Return why the frame of ``facts`` is not a slice to classify, or None.
 
-    Phase, real and imaginary parts of the signal are refused, and maps of values computed from several pictures.
+    Phase, real and imaginary parts of the signal and computed parameter maps are refused.
     """
     kinds = _kinds(dataset, facts)
     parts = {_COMPONENTS[each] for each in kinds if each in _COMPONENTS}
-    parts |= {_COMPONENTS[each] for each in map(str.upper, told(facts, "ComplexImageComponent")) if each in _COMPONENTS}
+    components = first_texts(facts, "ComplexImageComponent")
+    parts |= {_COMPONENTS[each] for each in map(str.upper, components) if each in _COMPONENTS}
     if texts(dataset, (0x0043, 0x0010)) == ["GEMS_PARM_01"]:
         parts |= {_GE_COMPONENTS[each] for each in numbers(dataset, (0x0043, 0x102F))[:1] if each in _GE_COMPONENTS}
-    if parts and "MAGNITUDE" not in told(facts, "ComplexImageComponent"):
+    if parts and "MAGNITUDE" not in components:
         return ReadError(
             code="complex_component",
             rule="a slice must show the magnitude of the signal",
@@ -120,8 +121,8 @@ def no_slice_of(dataset: Dataset, facts: list[Dataset]) -> ReadError | None:
     if maps:
         return ReadError(
             code="derived_map",
-            rule="a slice must be a picture of the head",
-            got=f"this is a map of values computed from several ({', '.join(sorted(maps))})",
+            rule="a slice must be an image of the head",
+            got=f"this is a computed parameter map ({', '.join(sorted(maps))})",
             remedy="leave it out",
         )
     return None
@@ -131,7 +132,7 @@ def _beside(name: str) -> ReadError:
     return ReadError(
         code="accompanying_object",
         rule="a DICOM file must show a slice",
-        got=f"this one ({name}) goes with a series and shows none",
+        got=f"this one ({name}) accompanies a series and shows none",
         remedy="leave it out",
     )
 
@@ -142,13 +143,13 @@ def _sop_class(dataset: Dataset) -> str:
 
 
 def _kinds(dataset: Dataset, facts: list[Dataset]) -> set[str]:
-    """Return the values of the image type and of the frame's, in one spelling."""
-    values = [*texts(dataset, "ImageType"), *told(facts, "FrameType")]
+    """Return the values of image type and frame type, normalised."""
+    values = [*texts(dataset, "ImageType"), *first_texts(facts, "FrameType")]
     return {each.upper().replace("_", " ") for each in values}
 
 
 def _tiles(dataset: Dataset) -> float:
-    """Return how many slices a picture of Siemens shows, where its private header says so."""
+    """Return the number of slices in a Siemens mosaic from its private header, else 1."""
     creators = [texts(dataset, (0x0019, block)) for block in range(0x10, 0x12)]
     if ["SIEMENS MR HEADER"] not in creators:
         return 1

@@ -1,4 +1,4 @@
-"""The bytes of a DICOM file taken apart into elements, as far as its pixels; what is odd in it does not stop that."""
+"""Parse the elements of a DICOM file up to its pixels, tolerating non-standard elements."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from gadolin.readers.decompress import inflate
 __all__ = ["parse"]
 
 _PREAMBLE: Final = 128
-_FIRST_ELEMENTS: Final = 4096  # bytes in which a character set stands
+_FIRST_ELEMENTS: Final = 4096  # bytes that contain the character set
 _PIXELS: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _UNDEFINED: Final = 0xFFFFFFFF
 _TYPES: Final = frozenset(each.value for each in VR if len(each.value) == 2)
 
 
 def parse(content: bytes) -> Dataset:
-    """Return the elements of a DICOM file, and with them its meta group, as they stand.
+    """Return the raw elements of a DICOM file, with its meta group.
 
-    It does without ``dcmread``, which would inflate a deflated data set without bound. Raises ReadError where the
-    transfer syntax is neither named nor plain to see; what pydicom raises where the elements cannot be told apart.
+    ``dcmread`` is not used, because it inflates a deflated data set without a limit. Raises ReadError if the transfer
+    syntax is missing and cannot be inferred; any pydicom exception if the elements cannot be parsed.
     """
     file = io.BytesIO(content)
     file.seek(_PREAMBLE + 4 if content[_PREAMBLE : _PREAMBLE + 4] == b"DICM" else 0)
     meta = FileMetaDataset(read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2))
-    named = bool(meta.get("TransferSyntaxUID"))
-    if not named:  # as in old archives, which keep neither preamble nor meta group
-        there = content[file.tell() + 4 : file.tell() + 6]
-        meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if there.isupper() else uid.ImplicitVRLittleEndian
+    declared = bool(meta.get("TransferSyntaxUID"))
+    if not declared:  # as in old archives without preamble and meta group
+        vr = content[file.tell() + 4 : file.tell() + 6]
+        meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian if vr.isupper() else uid.ImplicitVRLittleEndian
     meta.TransferSyntaxUID = syntax = uid.UID(str(meta.TransferSyntaxUID).strip(" \0"))
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         file = io.BytesIO(inflate(content[file.tell() :], wbits=-15))
     little = syntax != uid.ExplicitVRBigEndian
     dataset = _dataset(file, implicit=syntax == uid.ImplicitVRLittleEndian, little=little)
-    if not named and not _is_plain(dataset):
+    if not declared and not _is_plain(dataset):
         raise DamagedFileError(
             code="transfer_syntax_missing",
-            rule="a DICOM file must name its transfer syntax",
+            rule="a DICOM file must declare its transfer syntax",
             got="this one does not",
             remedy="export it again",
         )
@@ -55,11 +55,11 @@ def parse(content: bytes) -> Dataset:
 
 
 def _dataset(file: io.BytesIO, *, implicit: bool, little: bool) -> Dataset:
-    """Parse a data set; where that fails, or finds no pixels, without what pydicom cannot make sense of."""
+    """Parse a data set; on failure, or without pixels, retry without the elements that pydicom rejects."""
     start = file.tell()
     try:
         dataset = read_dataset(file, implicit, little, stop_when=_after_pixels())
-    except Exception:  # pydicom raises what it meets
+    except Exception:  # pydicom raises any exception
         file.seek(start)
         content = file.read()
         found = _as_far_as_pixels(content, implicit=implicit, little=little)
@@ -79,9 +79,9 @@ def _dataset(file: io.BytesIO, *, implicit: bool, little: bool) -> Dataset:
 
 
 def _as_far_as_pixels(content: bytes, *, implicit: bool, little: bool) -> Dataset | None:
-    """Return the elements up to the pixels, where only what stands behind these is broken, else None."""
+    """Return the elements up to the pixels if only later ones are broken, else None."""
     elements = {}
-    with suppress(Exception):  # pydicom raises what it meets
+    with suppress(Exception):  # pydicom raises any exception
         for each in data_element_generator(io.BytesIO(content), implicit, little):
             elements[each.tag] = each
             if each.tag in _PIXELS:
@@ -90,7 +90,7 @@ def _as_far_as_pixels(content: bytes, *, implicit: bool, little: bool) -> Datase
 
 
 def _after_pixels() -> Callable[[int, str | None, int], bool]:
-    """Return what tells pydicom to stop behind the pixels: nothing that is needed comes there."""
+    """Return a callback that stops pydicom after the pixels; later elements are not needed."""
     seen = False
 
     def stop(tag: int, _vr: str | None, _length: int) -> bool:
@@ -102,9 +102,9 @@ def _after_pixels() -> Callable[[int, str | None, int], bool]:
 
 
 def _is_plain(dataset: Dataset) -> bool:
-    """Return whether no pixels are compressed: their length is told, and so the syntax may go unnamed."""
-    there = [dataset.get_item(tag) for tag in _PIXELS if tag in dataset]
-    return all(getattr(each, "length", _UNDEFINED) != _UNDEFINED for each in there)
+    """Return whether the pixels are uncompressed (of defined length), so that the syntax can be inferred."""
+    pixels = [dataset.get_item(tag) for tag in _PIXELS if tag in dataset]
+    return all(getattr(each, "length", _UNDEFINED) != _UNDEFINED for each in pixels)
 
 
 def _mended(content: bytes, *, implicit: bool, little: bool) -> bytes | None:
@@ -115,7 +115,7 @@ def _mended(content: bytes, *, implicit: bool, little: bool) -> bytes | None:
 
 
 def _without_character_set(content: bytes, *, implicit: bool, little: bool) -> bytes | None:
-    """Return a data set whose character set is blank, or None where it names none in its first elements."""
+    """Return the data set with a blank character set, or None if its first elements have none."""
     order = "<" if little else ">"
     place = content.find(struct.pack(f"{order}HH", 0x0008, 0x0005), 0, _FIRST_ELEMENTS)
     if place < 0 or len(content) < place + 12:
@@ -130,7 +130,7 @@ def _without_character_set(content: bytes, *, implicit: bool, little: bool) -> b
 
 
 def _with_known_types(content: bytes, *, little: bool) -> bytes | None:
-    """Return an explicit data set in which types that there are not have become texts, or None where there are none."""
+    """Return an explicit data set with unknown VRs changed to LO, or None if all VRs are known."""
     order, place, odd = "<" if little else ">", 0, []
     while place + 12 <= len(content):
         group, element = struct.unpack_from(f"{order}HH", content, place)
@@ -143,7 +143,7 @@ def _with_known_types(content: bytes, *, little: bool) -> bytes | None:
             length, head = struct.unpack_from(f"{order}H", content, place + 6)[0], 8
         following = place + head + length
         if length == _UNDEFINED or struct.pack(">HH", group, element) >= _tag_at(content, following, order):
-            break  # a sequence of unknown length begins, or the elements are not told apart like this
+            break  # a sequence of undefined length, or not a chain of elements
         place = following
     changed = bytearray(content)
     for each in odd:
@@ -152,7 +152,7 @@ def _with_known_types(content: bytes, *, little: bool) -> bytes | None:
 
 
 def _tag_at(content: bytes, place: int, order: str) -> bytes:
-    """Return the tag at a place so that tags compare as they come; behind the end the last of all."""
+    """Return the tag at an offset as comparable bytes; beyond the end, a value after all tags."""
     if place + 4 > len(content):
         return b"\xff" * 5
     return struct.pack(">HH", *struct.unpack_from(f"{order}HH", content, place))

@@ -1,4 +1,4 @@
-"""One frame of a DICOM file: its pixels in the units of the scanner."""
+"""Decode one frame of a DICOM file to pixels in scanner units."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = ["decode_slice"]
 
 _OVERLAYS = range(0x6000, 0x6020, 2)  # the groups of overlays
 _OVERLAY_BIT, _OVERLAY_DATA = 0x0102, 0x3000
-_HUGE = 1e20  # beyond it a slope or an intercept cannot be meant
+_HUGE = 1e20  # larger slopes and intercepts are implausible
 
 
 class _Stored(NamedTuple):
-    """A frame as it is stored: the values, and whether they are colours (H, W, 3)."""
+    """The stored values of a frame, and whether they are colours (H, W, 3)."""
 
     values: Values
     coloured: bool
@@ -41,13 +41,12 @@ def decode_slice(
 ) -> Slice:
     """Decode a frame: decompressed, rescaled by slope and intercept or table, not windowed, white brighter than black.
 
-    ``facts`` describe the frame. MONOCHROME1 is inverted, and so is an image whose presentation is to be inverse
-    (PS3.3, C.11.6); both together invert once.
-    Padding is as dark as the darkest of the rest. The window (centre, width) of the file, or the range of its table,
-    is kept beside the pixels. Raises ReadError where these are damaged or of a kind that cannot be decoded.
+    ``facts`` are the data sets of the frame. MONOCHROME1 and inverse presentation (PS3.3, C.11.6) are inverted; both
+    together invert once. Padding becomes the minimum of the other pixels. The window (centre, width) of the file, or
+    the range of its table, is returned with the pixels. Raises ReadError if the pixels are damaged or not supported.
     """
     try:
-        with np.errstate(all="ignore"):  # what is too large becomes infinite, which is refused
+        with np.errstate(all="ignore"):  # overflow becomes infinite, which is refused
             stored = _stored(dataset, layout, frame)
             if stored.coloured:
                 return _coloured(stored.values, spacing_mm)
@@ -64,22 +63,22 @@ def decode_slice(
 
 
 def _stored(dataset: Dataset, layout: Layout, frame: int) -> _Stored:
-    """Return the values of a frame, decompressed, without the bits that are none of theirs."""
+    """Return the decompressed values of a frame, without unrelated bits."""
     if layout.syntax not in codecs.DECODER_DEPENDENCIES:
-        return _meant(dataset, layout, _plain(dataset, layout, frame), layout.stored, layout.high)
+        return _valid(dataset, layout, _plain(dataset, layout, frame), layout.stored, layout.high)
     size = (layout.rows, layout.columns, layout.samples)
     pixels, bits, signed = codecs.decode_stream(
         _stream(dataset, layout, frame), layout.syntax, size, layout.photometric
     )
     if signed:
         return _Stored(Values(pixels, bits, True), layout.samples == 3)
-    if bits != layout.allocated:  # the code stream knows better
-        return _meant(dataset, layout, pixels, bits, bits - 1)
-    return _meant(dataset, layout, pixels, layout.stored, layout.high)
+    if bits != layout.allocated:  # the code stream is more reliable
+        return _valid(dataset, layout, pixels, bits, bits - 1)
+    return _valid(dataset, layout, pixels, layout.stored, layout.high)
 
 
-def _meant(dataset: Dataset, layout: Layout, pixels: NDArray[Any], stored: int, high: int) -> _Stored:
-    """Return the values of whole words, of which ``stored`` bits up to the bit ``high`` are meant."""
+def _valid(dataset: Dataset, layout: Layout, pixels: NDArray[Any], stored: int, high: int) -> _Stored:
+    """Return the values of whole words, of which ``stored`` bits up to bit ``high`` are valid."""
     if pixels.dtype.kind == "f":
         return _Stored(Values(pixels, 8 * pixels.dtype.itemsize, True), False)
     if layout.samples == 3:
@@ -110,7 +109,7 @@ def _stream(dataset: Dataset, layout: Layout, frame: int) -> bytes:
 
 
 def _plain(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
-    """Return the words of a frame that is not compressed, or by runs: (H, W), or (H, W, 3) as RGB."""
+    """Return the words of an uncompressed or RLE frame: (H, W), or (H, W, 3) as RGB."""
     little = bool(layout.syntax.is_little_endian)
     if layout.samples == 1 and not layout.syntax.is_encapsulated and (little or layout.allocated > 8):
         count, size = layout.rows * layout.columns, layout.allocated // 8
@@ -138,7 +137,7 @@ def _by_pydicom(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
     if layout.samples == 3 and str(facts["photometric_interpretation"]) != "RGB":
         raise ReadError(
             code="photometric_unfit",
-            rule="colours that are not compressed must be RGB, YBR_FULL or YBR_FULL_422",
+            rule="uncompressed colours must be RGB, YBR_FULL or YBR_FULL_422",
             got=f"this file's are {layout.photometric}",
             remedy="export it again in grey",
         )
@@ -146,7 +145,7 @@ def _by_pydicom(dataset: Dataset, layout: Layout, frame: int) -> NDArray[Any]:
 
 
 def _is_overlaid(dataset: Dataset) -> bool:
-    """Return whether the header says that bits beside the stored ones hold an overlay (retired, but in use)."""
+    """Return whether an overlay uses the bits beside the stored ones (retired, but still found)."""
     for group in _OVERLAYS:
         place = (group, _OVERLAY_BIT)
         if place in dataset and (group, _OVERLAY_DATA) not in dataset:
@@ -157,7 +156,7 @@ def _is_overlaid(dataset: Dataset) -> bool:
 
 
 def _looked_up(pixels: NDArray[Any], dataset: Dataset) -> Values:
-    """Return the colours of a palette; one whose entries have 8 bits in 16, at either end or twice, is one of 8."""
+    """Return the palette colours; 16-bit entries that hold 8 bits (low, high or repeated) become 8 bits."""
     colours = apply_color_lut(pixels, dataset)[..., :3]
     if colours.dtype.itemsize == 1 or int(colours.max()) <= 255:
         return Values(colours.astype(np.uint8), 8, False)
@@ -168,9 +167,9 @@ def _looked_up(pixels: NDArray[Any], dataset: Dataset) -> Values:
 
 
 def _coloured(values: Values, spacing_mm: tuple[float, float] | None) -> Slice:
-    """Return the luma of colours: at their own depth where the channels agree, else in 8 bits.
+    """Return the luma of colours: at full depth if the channels agree, else in 8 bits.
 
-    True colours come from screenshots and rendered maps: those of more bits are as bright as those of 8.
+    Colour images are screenshots and rendered maps; deeper ones get the brightness of 8-bit ones.
     """
     words, colour = values.pixels, False
     if values.bits > 8:
@@ -179,7 +178,7 @@ def _coloured(values: Values, spacing_mm: tuple[float, float] | None) -> Slice:
             return Slice(deep, bits=16, spacing_mm=spacing_mm)
         words = words >> (values.bits - 8)
     grey, visible = to_grey(Image.fromarray(words.astype(np.uint8)))
-    if colour and not visible:  # too dark for their highest 8 bits
+    if colour and not visible:  # the high 8 bits are too dark
         scaled = np.rint(values.pixels * (255 / float(values.pixels.max())))
         grey, _ = to_grey(Image.fromarray(scaled.astype(np.uint8)))
     return Slice(grey, bits=8, colour=colour or visible, spacing_mm=spacing_mm)
@@ -202,25 +201,25 @@ def _grey(
     if outside is not None:
         rescaled = np.where(outside, rescaled[~outside].min(), rescaled)
     eight = plain and not values.signed and values.bits <= 8 and pixels.dtype.kind == "u"
-    whole = plain and pixels.dtype.kind in "iu"  # and so finite
+    whole = plain and pixels.dtype.kind in "iu"  # hence finite
     shown = rescaled if whole else require_finite(rescaled)
     return Slice(shown, bits=8 if eight else 16, spacing_mm=spacing_mm, window=window)
 
 
 def _padding(dataset: Dataset, values: Values) -> NDArray[np.bool_] | None:
-    """Return where there is no picture: padding, and what is no number; None where there is picture everywhere."""
+    """Return the mask of padding and NaN, or None if there is neither."""
     pixels = values.pixels
     outside = np.isnan(pixels) if pixels.dtype.kind == "f" else None
-    told = padding_of(dataset)
-    if told is not None:
-        low, high = sorted(_as_stored(each, values) for each in told) if pixels.dtype.kind != "f" else told
+    padding = padding_of(dataset)
+    if padding is not None:
+        low, high = sorted(_as_stored(each, values) for each in padding) if pixels.dtype.kind != "f" else padding
         padded = (pixels >= low) & (pixels <= high)
         outside = padded if outside is None else outside | padded
     return outside if outside is not None and outside.any() and not outside.all() else None
 
 
 def _as_stored(value: float, values: Values) -> float:
-    """Return a value of the padding, which may be written with the other sign, as the pixels have it."""
+    """Return a padding value, which may be written with the wrong sign, in the representation of the pixels."""
     span = 2.0**values.bits
     least = -(span // 2) if values.signed else 0
     if least <= value < least + span:
@@ -231,9 +230,9 @@ def _as_stored(value: float, values: Values) -> float:
 
 
 def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> tuple[NDArray[np.float32], bool]:
-    """Return pixels in the file's units, float32, and whether they are the stored values.
+    """Return the pixels in file units, float32, and whether they equal the stored values.
 
-    A slope that is 0 or no number is as good as none: what is shown is the same whatever it is.
+    An invalid slope (0 or not a number) counts as 1.
     """
     if items(dataset, "ModalityLUTSequence"):
         return _by_table(pixels, dataset), False
@@ -241,7 +240,7 @@ def _rescaled(pixels: NDArray[Any], dataset: Dataset, facts: list[Dataset]) -> t
     factor = slope[0] if slope and 1 / _HUGE < abs(slope[0]) < _HUGE else 1.0
     shift = intercept[0] if intercept and abs(intercept[0]) < _HUGE else 0.0
     plain = (factor, shift) == (1.0, 0.0)
-    if plain and pixels.dtype.itemsize <= 2:  # finer than these float32 is
+    if plain and pixels.dtype.itemsize <= 2:  # exact in float32
         return pixels.astype(np.float32), True
     wide = pixels.astype(np.float64) * factor + shift
     require_levels(float(np.nanmin(wide)), float(np.nanmax(wide)))

@@ -1,7 +1,7 @@
-"""DICOM through pydicom: the header is read, checked and bounded here, the pixels in ``dicom_pixels``.
+"""DICOM through pydicom: opens a file and checks its header; ``pixels`` decodes the frames.
 
-Only MR is taken. What identifies a patient is not kept: of the header nothing goes on but the geometry, the series, the
-kind of MRI sequence and the patient's id, which is hashed before anything sees it.
+Only MR is accepted. Identifying data is dropped: only the geometry, the series, the MRI sequence and the patient id
+are kept, and the id is hashed before use.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _MOST_NUMBER = 2**31 - 1
 
 
 def open_dicom(content: bytes) -> Contents:
-    """Return what a DICOM file holds: one slice, or the frames of a multi-frame one in anatomical order.
+    """Return the contents of a DICOM file: one slice, or its frames in anatomical order.
 
-    Objects that go with a series, localisers, parts of a complex signal and computed maps are left out of folders.
-    Raises ReadError for what is damaged, no MR, several slices in one picture, or larger than any slice may be.
+    Folder reading skips objects that accompany a series, localisers, parts of a complex signal and computed maps.
+    Raises ReadError for damaged files, other modalities, mosaics, and images that exceed a limit.
     """
     try:
         dataset = parse(content)
-        beside = accompanying(dataset)
-        if beside is not None:
-            return left_out("DICOM", beside)
+        skip = accompanying(dataset)
+        if skip is not None:
+            return left_out("DICOM", skip)
         _require_mr(dataset)
         if not any(tag_of(name) in dataset for name in PIXELS):
             return left_out("DICOM", without_pixels(dataset))
@@ -56,7 +56,7 @@ def open_dicom(content: bytes) -> Contents:
     except Exception as error:
         raise DamagedFileError(
             code="damaged_file",
-            rule="a DICOM file must be whole",
+            rule="a DICOM file must be intact",
             got=one_line(f"this one is damaged ({type(error).__name__}: {error})"),
             remedy="export it again or remove it",
         ) from error
@@ -65,7 +65,7 @@ def open_dicom(content: bytes) -> Contents:
 def _require_mr(dataset: Dataset) -> None:
     modality = one_line(" ".join(dict.fromkeys(texts(dataset, "Modality")))).upper()
     if modality != "MR" and (modality or not is_mr_class(dataset)):
-        got = f"its modality is {modality}" if modality else "it names no modality"
+        got = f"its modality is {modality}" if modality else "it has no modality"
         raise ReadError(
             code="not_mr", rule="a DICOM file must come from MR", got=f"this one does not: {got}", remedy="leave it out"
         )
@@ -117,8 +117,8 @@ def _place(dataset: Dataset, geometry: Geometry) -> Place:
 
 
 def _patient(dataset: Dataset) -> str:
-    """Return the patient's id as pydicom decodes it, or its plain bytes where its character set is unknown."""
+    """Return the patient id decoded by pydicom, or as Latin-1 if its character set is unknown."""
     try:
         return str(dataset.get("PatientID") or "").strip()
-    except Exception:  # noqa: BLE001  # pydicom raises what it meets
+    except Exception:  # noqa: BLE001  # pydicom raises any exception
         return " ".join(texts(dataset, "PatientID"))

@@ -1,8 +1,8 @@
-"""Which MRI sequence a DICOM frame is, by how it was scanned; a description alone decides nothing.
+"""MRI sequence of a DICOM frame from its scan parameters, not from its description.
 
-The limits are those by which radiology tells weightings apart (Bernstein, King and Zhou, "Handbook of MRI Pulse
-Sequences", 2004): a spin echo with short echo and repetition times is T1-weighted, with long ones T2-weighted, with a
-short echo and a long repetition proton density; a long inversion time that darkens fluid makes a FLAIR.
+The limits follow radiological practice (Bernstein, King and Zhou, "Handbook of MRI Pulse Sequences", 2004): a spin
+echo with short echo and repetition times is T1-weighted, with long ones T2-weighted, with a short echo and a long
+repetition time proton-density-weighted; a long inversion time that suppresses fluid makes a FLAIR.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
 
-from gadolin.readers.dicom.functional_groups import fact, told
+from gadolin.readers.dicom.functional_groups import fact, first_texts
 from gadolin.readers.dicom.values import items, texts
 
 __all__ = ["sequence_of"]
@@ -32,17 +32,19 @@ _OTHER_WEIGHTING = re.compile(
 
 
 def sequence_of(dataset: Dataset, facts: Sequence[Dataset]) -> str:
-    """Return "T1", "T1c", "T2", "FLAIR" or "PD" for the frame that ``facts`` describe, or "" where nothing says.
+    """Return "T1", "T1c", "T2", "FLAIR" or "PD" for the frame of ``facts``, or "" if unknown.
 
-    By its echo, repetition and inversion times (ms), its kind of echo and its contrast agent. Diffusion, perfusion,
-    angiography and susceptibility are none of these. Words decide only whether an agent was given, where the field for
-    it is missing.
+    Uses echo, repetition and inversion times (ms), the kind of echo and the contrast agent. Diffusion, perfusion,
+    angiography and susceptibility return "". The description decides only whether a contrast agent was given, and only
+    if the field for it is missing.
     """
     frame = list(facts)
     words = " ".join(
-        [*texts(dataset, "SeriesDescription"), *texts(dataset, "ProtocolName"), *told(frame, "SequenceName")]
+        [*texts(dataset, "SeriesDescription"), *texts(dataset, "ProtocolName"), *first_texts(frame, "SequenceName")]
     )
-    scanned = {one.upper() for one in (*told(frame, "ScanningSequence"), *told(frame, "EchoPulseSequence"))}
+    scanned = {
+        one.upper() for one in (*first_texts(frame, "ScanningSequence"), *first_texts(frame, "EchoPulseSequence"))
+    }
     weight = fact(frame, "DiffusionBValue", 1)
     if _OTHER_WEIGHTING.search(words) or "EP" in scanned or (weight is not None and weight[0] > 0):
         return ""
@@ -51,7 +53,7 @@ def sequence_of(dataset: Dataset, facts: Sequence[Dataset]) -> str:
 
 
 def _weighting(echo: float, repetition: float, inversion: float, is_gradient: bool) -> str:
-    """Return the weighting of times in ms, 0 where one is not told."""
+    """Return the weighting from times in ms; 0 means unknown."""
     if echo <= 0:
         return ""
     if _FLUID_DARK[0] <= inversion <= _FLUID_DARK[1] and echo >= _LONG_ECHO:

@@ -1,6 +1,7 @@
-"""Elements of a DICOM header as they stand: of another type, with a decimal comma, cut off or of no sense at all.
+"""Tolerant access to DICOM header elements: wrong type, decimal comma, truncated or meaningless content.
 
-Nothing here raises for what an element holds: what cannot be read is as good as absent, and whoever needs it says so.
+No function raises for the content of an element: unreadable content counts as absent, and the caller reports it if
+needed.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from pydicom.tag import BaseTag, Tag
 
 __all__ = ["first_number", "items", "numbers", "one_line", "tag_of", "texts", "whole_number"]
 
-tag_of = cache(Tag)  # to look for a name costs pydicom as much as to convert a value
+tag_of = cache(Tag)  # looking up a name costs pydicom as much as converting a value
 
 _KINDS: Final = {"US": "u2", "SS": "i2", "US or SS": "u2", "UL": "u4", "SL": "i4", "FL": "f4", "FD": "f8",
                  "UV": "u8", "SV": "i8"}  # fmt: skip
-_UNTOLD: Final = ("UN", "OB", "OW", None)
+_UNKNOWN_VR: Final = ("UN", "OB", "OW", None)
 
 
 def numbers(dataset: Dataset, name: str | tuple[int, int]) -> list[float]:
-    """Return the finite numbers that an element begins with, of whatever type it is; empty where there are none."""
+    """Return the leading finite numbers of an element of any type; may be empty."""
     element = dataset.get_item(tag_of(name))
     if element is None:
         return []
@@ -34,8 +35,8 @@ def numbers(dataset: Dataset, name: str | tuple[int, int]) -> list[float]:
     value = element.value
     if isinstance(value, str | bytes):
         return _numbers_of_text(_text(value))
-    there = value if isinstance(value, list | tuple) or hasattr(value, "append") else [value]
-    return _numbers_of_text("\\".join("" if each is None else str(each) for each in there))
+    values = value if isinstance(value, list | tuple) or hasattr(value, "append") else [value]
+    return _numbers_of_text("\\".join("" if each is None else str(each) for each in values))
 
 
 def first_number(dataset: Dataset, name: str | tuple[int, int]) -> float | None:
@@ -44,13 +45,13 @@ def first_number(dataset: Dataset, name: str | tuple[int, int]) -> float | None:
 
 
 def whole_number(dataset: Dataset, name: str | tuple[int, int]) -> int | None:
-    """Return the first number of an element where it is a whole one, or None."""
+    """Return the first number of an element if it is whole, else None."""
     found = first_number(dataset, name)
     return int(found) if found is not None and found == int(found) else None
 
 
 def texts(dataset: Dataset, name: str | tuple[int, int]) -> list[str]:
-    """Return the values of an element as text without the blanks around them; empty where there is none."""
+    """Return the values of an element as stripped text; may be empty."""
     element = dataset.get_item(tag_of(name))
     if element is None or element.value is None:
         return []
@@ -66,19 +67,19 @@ def texts(dataset: Dataset, name: str | tuple[int, int]) -> list[str]:
 
 
 def items(dataset: Dataset, name: str) -> list[Dataset]:
-    """Return the items of a sequence; empty where it is none or cannot be taken apart."""
+    """Return the items of a sequence; empty if it is missing or unreadable."""
     tag = tag_of(name)
     if tag not in dataset:
         return []
     try:
         value: Any = dataset[tag].value
-    except Exception:  # noqa: BLE001  # pydicom raises what it meets
+    except Exception:  # noqa: BLE001  # pydicom raises any exception
         return []
     return [each for each in value if isinstance(each, Dataset)] if hasattr(value, "append") else []
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks and other characters that cannot be seen, cut off where it is long."""
+    """Return text on one line without unprintable characters, at most 400 characters."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:400]
 
 
@@ -96,8 +97,8 @@ def _numbers_of_bytes(raw: RawDataElement) -> list[float]:
 
 
 def _representation(raw: RawDataElement) -> str | None:
-    """Return the type that an element names, or the one that the dictionary has where it names none."""
-    if raw.VR not in _UNTOLD:
+    """Return the VR of an element, or of the dictionary if the element has none."""
+    if raw.VR not in _UNKNOWN_VR:
         return raw.VR
     try:
         return dictionary_VR(BaseTag(raw.tag))
@@ -116,7 +117,7 @@ def _numbers_of_text(text: str) -> list[float]:
 
 
 def _number(text: str) -> float | None:
-    """Return a number that stands alone, with a decimal point or comma, or None."""
+    """Return a number with decimal point or comma, or None."""
     if text.count(",") == 1 and "." not in text:
         text = text.replace(",", ".")
     try:

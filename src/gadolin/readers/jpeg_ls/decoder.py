@@ -1,8 +1,8 @@
-"""JPEG-LS (ITU-T T.87) of one component, lossless or near-lossless, written out here.
+"""JPEG-LS decoder in Python (ITU-T T.87): one component, lossless or near-lossless.
 
-The native decoder never ends on some damaged streams (``native`` keeps it in a sandbox); this one takes half a second
-for a slice of 512 x 512, and ends on every input: it takes at least a bit for each run or pixel and refuses where there
-are none.
+The native decoder hangs on some damaged streams (``native`` runs it in a sandbox). This one takes half a second for a
+512 x 512 slice and terminates on every input: each run or pixel consumes at least one bit, and it raises an error when
+the bits run out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Bits:
         self.after_ff = False
 
     def fill(self) -> None:
-        """Take more bytes; raise ValueError where there are no more."""
+        """Take more bytes; raise ValueError if there are none."""
         data, place, held, count = self.data, self.place, self.held, self.count
         for _ in range(8):
             if place >= len(data):
@@ -58,13 +58,13 @@ class _Bits:
         return value
 
     def golomb(self, k: int, limit: int, plain: int) -> int:
-        """Return the next mapped error (T.87, A.5.3): unary, then ``k`` bits, or ``plain`` where it is long."""
+        """Return the next mapped error (T.87, A.5.3): unary, then ``k`` bits, or ``plain`` bits if it is long."""
         zeros = 0
         while not self.held:
             zeros += self.count
             self.count = 0
             if zeros > limit:
-                msg = "the code stream holds an error that is longer than any may be"
+                msg = "the code stream holds an error code that is too long"
                 raise ValueError(msg)
             self.fill()
         zeros += self.count - self.held.bit_length()
@@ -86,7 +86,7 @@ def _regions(most: int, near: int, thresholds: tuple[int, int, int]) -> list[int
 
 
 class _States:
-    """What a scan has learned so far (T.87, A.2): A, B, C and N of 365 contexts and of two ends of runs."""
+    """Adaptive state of a scan (T.87, A.2): A, B, C and N of 365 contexts and of two kinds of run end."""
 
     def __init__(self, coding: Coding) -> None:
         self.coding, self.span, self.step = coding, coding.span, 2 * coding.near + 1
@@ -107,9 +107,9 @@ class _States:
         return k
 
     def bounded(self, mapped: int) -> int:
-        """Return a mapped error; raise ValueError where no two pixels differ as much."""
+        """Return a mapped error; raise ValueError if it exceeds the range of pixel differences."""
         if mapped > 2 * self.span:
-            msg = "the code stream holds an error that is larger than any may be"
+            msg = "the code stream holds an error that is too large"
             raise ValueError(msg)
         return mapped
 
@@ -123,7 +123,7 @@ class _States:
         return 0 if value < 0 else most if value > most else value
 
     def learn(self, index: int, error: int) -> None:
-        """Take the error of a pixel into its context (T.87, A.6)."""
+        """Update a context with the error of a pixel (T.87, A.6)."""
         count, bias = self.counts[index], self.biases[index] + error * self.step
         self.sums[index] += abs(error)
         if count == self.coding.reset:
@@ -141,7 +141,7 @@ class _States:
 
 
 def read_coding(stream: bytes) -> tuple[Coding, bytes]:
-    """Return what the scan of a stream is coded with, and its bytes; raises ValueError where they are too few."""
+    """Return the coding parameters and the bytes of the scan; raises ValueError if there are too few bytes."""
     coding, scan = read_header(stream)
     if len(scan) * 8 * 32768 < coding.rows * coding.columns:  # the longest run of one bit
         msg = f"{len(scan)} bytes cannot hold {coding.rows} x {coding.columns} pixels"
@@ -150,7 +150,7 @@ def read_coding(stream: bytes) -> tuple[Coding, bytes]:
 
 
 def decode(stream: bytes) -> NDArray[np.unsignedinteger]:
-    """Return the (H, W) uint8 or uint16 of a stream of one component; raises ValueError where it is damaged."""
+    """Decode a stream of one component to (H, W) uint8 or uint16; raises ValueError if it is damaged."""
     coding, scan = read_coding(stream)
     bits, states = _Bits(scan), _States(coding)
     pixels = np.empty((coding.rows, coding.columns), np.uint8 if coding.most < 256 else np.uint16)
@@ -165,7 +165,7 @@ def decode(stream: bytes) -> NDArray[np.unsignedinteger]:
 
 
 def _row(bits: _Bits, states: _States, above: list[int], now: list[int]) -> None:
-    """Decode a row; ``above`` and ``now`` begin and end with a pixel outside of the picture."""
+    """Decode a row; ``above`` and ``now`` have one border pixel at each end."""
     regions, middle, last = states.regions, states.coding.most, len(now) - 1
     place, left = 1, now[0]
     while place < last:
@@ -204,7 +204,7 @@ def _pixel(bits: _Bits, states: _States, context: int, predicted: int) -> int:
 
 
 def _run(bits: _Bits, states: _States, above: list[int], now: list[int], place: int) -> int:
-    """Decode a run and the pixel that ends it (T.87, A.7); return the place after them."""
+    """Decode a run and the pixel that ends it (T.87, A.7); return the next position."""
     value, last = now[place - 1], len(now) - 1
     while bits.take(1):
         whole = 1 << _RUNS[states.run]

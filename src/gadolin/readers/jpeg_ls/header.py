@@ -1,4 +1,4 @@
-"""What stands before the pixels of a JPEG-LS stream (ITU-T T.87, annex C)."""
+"""The header of a JPEG-LS stream (ITU-T T.87, annex C)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RESET: Final = 64
 
 
 class Coding(NamedTuple):
-    """What a scan is coded with (T.87, A.1): names as in the standard."""
+    """Coding parameters of a scan (T.87, A.1), with the names of the standard."""
 
     rows: int
     columns: int
@@ -23,12 +23,12 @@ class Coding(NamedTuple):
 
     @property
     def span(self) -> int:
-        """RANGE: how many errors there are."""
+        """RANGE: the number of prediction error values."""
         return (self.most + 2 * self.near) // (2 * self.near + 1) + 1
 
 
 def read_header(stream: bytes) -> tuple[Coding, bytes]:
-    """Return what the scan is coded with, and the bytes from its first on."""
+    """Return the coding parameters, and the bytes from the start of the scan."""
     place, frame, preset = 2, (0, 0, 0, 0), (0, 0, 0, 0, 0)
     while place + 4 <= len(stream) and stream[place] == 0xFF:
         marker, length = struct.unpack_from(">xBH", stream, place)
@@ -52,7 +52,7 @@ def read_header(stream: bytes) -> tuple[Coding, bytes]:
 
 
 def _coding(frame: tuple[int, int, int], preset: tuple[int, ...], near: int) -> Coding:
-    """Return the parameters of a scan, those that are not given as the standard has them (T.87, C.2.4.1.1)."""
+    """Return the parameters of a scan, with the defaults of the standard (T.87, C.2.4.1.1)."""
     most = preset[0] or 2 ** frame[0] - 1
     if most >= 2 ** frame[0] or near > min(255, most // 2):
         msg = f"{frame[0]} bits hold neither values up to {most} nor errors of {near}"

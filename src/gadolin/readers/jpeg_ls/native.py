@@ -1,9 +1,9 @@
-"""JPEG-LS by a native library, inside a sandbox; by Gadolin's own decoder where there is none.
+"""JPEG-LS by a native library in a sandbox, or by ``decoder`` if no sandbox is available.
 
-CharLS, the library behind imagecodecs, decodes about a hundred times faster than ``jpegls``, but never ends where a
-code stream breaks off without a marker. So it gets one more marker, and runs in one process that is started when the
-first code stream is met (a quarter of a second of the processor) and used until the program ends. What the library
-refuses is left to ``jpegls``, so that a file is read or refused alike on all systems.
+CharLS, the library behind imagecodecs, decodes about a hundred times faster than ``decoder``, but hangs if a code
+stream ends without a marker. It therefore gets one more marker, and runs in one process that starts with the first
+code stream (0.25 s of processor time) and lives until the program ends. ``decoder`` retries streams that the library
+refuses, so that all systems accept the same files.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from gadolin.readers.sandbox.sandbox import Bounds, Sandbox, has_limits
 __all__ = ["decode_jpegls", "decoding"]
 
 _LOG = logging.getLogger("gadolin")
-_SECONDS = 60.0  # by the clock, for one code stream: others may keep the processor busy
-_CPU_SECONDS, _CPU_SECONDS_EACH = 1.0, 5e-7  # of the processor, and for each pixel: 25 times what whole ones need
+_SECONDS = 60.0  # wall-clock time per code stream, since the processor may be busy
+_CPU_SECONDS, _CPU_SECONDS_EACH = 1.0, 5e-7  # processor time, and per pixel: 25 times the need of intact streams
 _END = b"\xff\xd9"
 
 
 class _Native:
-    """The sandbox of this program, and whether it can be used."""
+    """The sandbox of this program, and whether it is usable."""
 
     def __init__(self) -> None:
         self.sandbox = Sandbox("gadolin.readers.jpeg_ls.native:decoding", bounds=Bounds(seconds=_SECONDS))
@@ -40,13 +40,13 @@ _NATIVE = _Native()
 
 
 def decode_jpegls(stream: bytes) -> NDArray[np.unsignedinteger]:
-    """Return the (H, W) uint8 or uint16 of a JPEG-LS stream of one component.
+    """Decode a JPEG-LS stream of one component to (H, W) uint8 or uint16.
 
-    Raises ValueError where it is damaged, DecoderError where the native library died or took too long over it.
+    Raises ValueError if it is damaged, DecoderError if the native library died or took too long.
     """
     coding, _ = decoder.read_coding(stream)
     size = (coding.rows, coding.columns)
-    if _NATIVE.usable and coding.most == 2**coding.bits - 1:  # with another the library does not keep to it
+    if _NATIVE.usable and coding.most == 2**coding.bits - 1:  # the library ignores another MAXVAL
         try:
             seconds = _CPU_SECONDS + _CPU_SECONDS_EACH * size[0] * size[1]
             (pixels,) = _NATIVE.sandbox.run({}, stream, cpu_seconds=seconds).arrays
@@ -56,14 +56,14 @@ def decode_jpegls(stream: bytes) -> NDArray[np.unsignedinteger]:
             if error.code != "decoder_not_started":
                 raise
             _NATIVE.usable = False
-            _LOG.info("JPEG-LS is decoded without the native library: no process could be started for it")
+            _LOG.info("JPEG-LS is decoded without the native library: its process could not be started")
         except (GadolinError, ValueError) as error:
-            _LOG.debug("the native library refuses a code stream: %s", error)
+            _LOG.debug("the native library refused a code stream: %s", error)
     return decoder.decode(stream)
 
 
 def decoding(_settings: dict[str, Any]) -> Handle:
-    """Return what decodes a code stream inside the sandbox; loads the library."""
+    """Load the library and return the handler that decodes a code stream in the sandbox."""
     import imagecodecs
 
     def handle(_facts: dict[str, Any], content: bytes) -> Message:

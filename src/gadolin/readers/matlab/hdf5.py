@@ -1,7 +1,8 @@
-"""HDF5 as MATLAB 7.3 writes it, written out here: one group of data sets of numbers, every address checked.
+"""Reader in Python for HDF5 as written by MATLAB 7.3: one group of numeric data sets, every address checked.
 
-The HDF5 library crashes on damaged files. What MATLAB and h5py write by default is read ("HDF5 File Format", version
-0 and 1 of the superblock, version 1 of object headers and trees): whole, contiguous or in chunks, deflated, shuffled.
+The HDF5 library crashes on damaged files. Supported is the default output of MATLAB and h5py ("HDF5 File Format",
+version 0 and 1 of the superblock, version 1 of object headers and trees): compact, contiguous or chunked, deflated,
+shuffled.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ _DEFLATE, _SHUFFLE = 1, 2
 
 
 class _File:
-    """The bytes of a file from its superblock on; reading outside of them raises ValueError."""
+    """The bytes of a file from its superblock; reading out of bounds raises ValueError."""
 
     def __init__(self, content: bytes) -> None:
         """Find the superblock."""
         start = next((base for base in _BASES if content[base : base + 8] == _SIGNATURE), None)
         if start is None or content[start + 8] > 1 or content[start + 13 : start + 15] != b"\x08\x08":
-            msg = "it is no HDF5 file of the kind that MATLAB writes"
+            msg = "it is not an HDF5 file as MATLAB writes it"
             raise ValueError(msg)
         first = start + 24 + 4 * content[start + 8]
         self.all = content
@@ -54,15 +55,15 @@ class _File:
         return struct.unpack("<" + form, self.take(address, struct.calcsize("<" + form)))
 
     def node(self, address: int, signature: bytes) -> None:
-        """Check the signature of a node, and that there are not endlessly many."""
+        """Check the signature of a node, and limit the number of nodes."""
         self.nodes += 1
         if self.take(address, 4) != signature or self.nodes > _MOST_NODES:
-            msg = f"there is no {signature.decode()} where one must be, or there are too many"
+            msg = f"a {signature.decode()} node is missing, or there are too many"
             raise ValueError(msg)
 
 
 class _Layout(NamedTuple):
-    """How a data set lies in the file."""
+    """Storage layout of a data set."""
 
     shape: tuple[int, ...]
     kind: np.dtype[Any]
@@ -71,10 +72,10 @@ class _Layout(NamedTuple):
 
 
 def read_group(content: bytes, name: str, fields: Collection[str]) -> tuple[dict[str, NDArray[Any]] | None, list[str]]:
-    """Return those of ``fields`` that a group of the root holds as numbers, and the names of all that the root holds.
+    """Return the numeric ``fields`` of a group in the root, and the names of all members of the root.
 
-    The group with an empty name is the root itself; None stands for no such group. Raises ValueError where the file is
-    damaged or of a kind that is not read, ReadError where a data set would unpack to more than its file may hold.
+    An empty name selects the root itself; None means that there is no such group. Raises ValueError if the file is
+    damaged or not supported, ReadError if a data set would unpack to more than the limit.
     """
     file = _File(content)
     root = _members(file, file.root)
@@ -92,7 +93,7 @@ def _messages(file: _File, address: int) -> dict[int, bytes]:
     """Return the messages of an object header by their type."""
     version, _, _, length = file.numbers("BxHII", address)
     if version != 1:
-        msg = f"object headers of version {version} are not read"
+        msg = f"object headers of version {version} are not supported"
         raise ValueError(msg)
     found: dict[int, bytes] = {}
     blocks, seen = [(address + 16, length)], 0
@@ -114,10 +115,10 @@ def _messages(file: _File, address: int) -> dict[int, bytes]:
 
 
 def _members(file: _File, address: int) -> dict[str, int]:
-    """Return the addresses of what a group holds, by name."""
+    """Return the addresses of the members of a group, by name."""
     table = _messages(file, address).get(_TABLE)
     if table is None:
-        msg = "it is no group of the kind that MATLAB writes"
+        msg = "it is not a group as MATLAB writes it"
         raise ValueError(msg)
     tree, heap = struct.unpack_from("<QQ", table)
     file.node(heap, b"HEAP")
@@ -137,7 +138,7 @@ def _members(file: _File, address: int) -> dict[str, int]:
 
 
 def _entries(file: _File, address: int, kind: int, key: str, above: int = _MOST_LEVELS) -> Iterator[Any]:
-    """Yield (key, address) of the leaves of a tree; every node lies a level below the one that leads to it."""
+    """Yield (key, address) of the leaves of a tree; every node must be a level below its parent."""
     file.node(address, b"TREE")
     node, level, count = file.numbers("BBH", address + 4)
     if node != kind or level >= above:
@@ -153,7 +154,7 @@ def _entries(file: _File, address: int, kind: int, key: str, above: int = _MOST_
 
 
 def _layout(messages: dict[int, bytes]) -> _Layout | None:
-    """Return how a data set lies in the file, or None where it is none of numbers."""
+    """Return the layout of a numeric data set, or None for any other object."""
     if not {_SPACE, _TYPE, _LAYOUT} <= set(messages):
         return None
     kind = _kind(messages[_TYPE])
@@ -166,9 +167,9 @@ def _layout(messages: dict[int, bytes]) -> _Layout | None:
 
 
 def _kind(message: bytes) -> np.dtype[Any] | None:
-    """Return the type of numbers that a message describes, or None where it is another."""
+    """Return the numeric type of a message, or None for other types."""
     kind, bits, size = message[0] & 15, message[1], struct.unpack_from("<I", message, 4)[0]
-    if kind == 8:  # the type that is enumerated stands inside
+    if kind == 8:  # an enumeration contains its base type
         return _kind(message[8:]) if message[8] & 15 == 0 else None
     if size not in {0: (1, 2, 4, 8), 1: (2, 4, 8)}.get(kind, ()):
         return None
@@ -179,45 +180,45 @@ def _kind(message: bytes) -> np.dtype[Any] | None:
 
 
 def _filters(message: bytes) -> tuple[int, ...]:
-    """Return the numbers of the filters that chunks have been through, first to last."""
+    """Return the ids of the filters applied to chunks, first to last."""
     version, count = message[0], message[1]
     place, found = {1: 8, 2: 2}[version], []
     for _ in range(count):
         (number,) = struct.unpack_from("<H", message, place)
-        named = version == 1 or number >= 256
-        (name,) = struct.unpack_from("<H", message, place + 2) if named else (0,)
-        place += 4 if named else 2
+        has_name = version == 1 or number >= 256
+        (name,) = struct.unpack_from("<H", message, place + 2) if has_name else (0,)
+        place += 4 if has_name else 2
         (values,) = struct.unpack_from("<H", message, place + 2)
         place += 4 + name + 4 * (values + values % 2 * (version == 1))
         found.append(number)
     if not set(found) <= {_DEFLATE, _SHUFFLE} or len(set(found)) != len(found):
-        msg = f"chunks must be deflated or shuffled, these went through the filters {found}"
+        msg = f"chunks may only be deflated or shuffled, these use the filters {found}"
         raise ValueError(msg)
     return tuple(found)
 
 
 def _values(file: _File, layout: _Layout) -> NDArray[Any]:
-    """Return the numbers of a data set; its size is looked at before memory is taken."""
+    """Return the numbers of a data set; its size is checked before memory is allocated."""
     count = prod(layout.shape)
     size = count * layout.kind.itemsize
     if count > MAX_PIXELS or size > most_unpacked(len(file.all)):
-        msg = f"a data set may hold {MAX_PIXELS:,} numbers that its file can unpack to, got {layout.shape}"
+        msg = f"a data set may hold {MAX_PIXELS:,} numbers, within the limit for unpacking, got {layout.shape}"
         raise ValueError(msg)
     if not size:
         return np.zeros(layout.shape, layout.kind)
     version, way = layout.layout[0], layout.layout[1]
     if version != 3 or way > 2:
-        msg = f"data sets of layout {version}.{way} are not read"
+        msg = f"data sets of layout {version}.{way} are not supported"
         raise ValueError(msg)
     if way == 2:
         return _from_chunks(file, layout)
-    there = layout.layout
-    stored = file.take(struct.unpack_from("<Q", there, 2)[0], size) if way == 1 else there[4 : 4 + size]
+    message = layout.layout
+    stored = file.take(struct.unpack_from("<Q", message, 2)[0], size) if way == 1 else message[4 : 4 + size]
     return np.frombuffer(stored, layout.kind, count).reshape(layout.shape)
 
 
 def _from_chunks(file: _File, layout: _Layout) -> NDArray[Any]:
-    """Return the numbers of a data set in chunks, all of which must be there, once each."""
+    """Return the numbers of a chunked data set; every chunk must occur exactly once."""
     rank = len(layout.shape)
     tree, *sides = struct.unpack_from(f"<xxxQ{rank}I", layout.layout)
     grid = [-(-whole // side) for whole, side in zip(layout.shape, sides, strict=True)]
@@ -231,14 +232,14 @@ def _from_chunks(file: _File, layout: _Layout) -> NDArray[Any]:
         place = tuple(corner[:rank])
         outside = any(one % side or one >= end for one, side, end in zip(place, sides, layout.shape, strict=True))
         if outside or skipped or place in seen:
-            msg = f"there is a chunk at {place} where none can be, or one that is not filtered as the others are"
+            msg = f"the chunk at {place} is out of place, repeated, or filtered differently"
             raise ValueError(msg)
         seen.add(place)
         chunk = _unfiltered(file.take(address, length), layout, whole).reshape(sides)
         target = found[tuple(slice(one, one + side) for one, side in zip(place, sides, strict=True))]
         target[...] = chunk[tuple(slice(side) for side in target.shape)]
     if len(seen) != prod(grid):
-        msg = f"{prod(grid)} chunks must be there, {len(seen)} are"
+        msg = f"the data set must have {prod(grid)} chunks, it has {len(seen)}"
         raise ValueError(msg)
     return found
 

@@ -1,6 +1,6 @@
-"""MATLAB 5 files, written out here: a struct of numbers and text, nothing else, every length checked against the file.
+"""Reader in Python for MATLAB 5 files: one struct of numbers and text, every length checked against the file.
 
-The format is MathWorks' "MAT-File Format" (Level 5): elements of a type, a length and data, some of them compressed.
+The format is MathWorks' "MAT-File Format" (Level 5): elements of a type, a length and data, optionally compressed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MOST_FIELDS = 64
 
 
 class _Element(NamedTuple):
-    """An element: the number of its type, and its data."""
+    """An element: its type id and its data."""
 
     kind: int
     data: memoryview
@@ -55,10 +55,10 @@ class _Matrix(NamedTuple):
 
 
 def read_struct(content: bytes, name: str, fields: Collection[str]) -> tuple[dict[str, NDArray[Any]] | None, list[str]]:
-    """Return those of ``fields`` that a variable, one struct, holds as numbers or letters, and all variables' names.
+    """Return the numeric and text ``fields`` of a variable that is one struct, and the names of all variables.
 
-    Numbers have their own shape, letters are (N,); None stands for no such struct. Raises ValueError where the file is
-    damaged, ReadError where it unpacks to more than a volume may hold.
+    Numbers keep their shape, text is (N,); None means that there is no such struct. Raises ValueError if the file is
+    damaged, ReadError if it unpacks to more than the limit of a volume.
     """
     order = "<" if content[126:128] == b"IM" else ">"
     names: list[str] = []
@@ -80,7 +80,7 @@ def read_struct(content: bytes, name: str, fields: Collection[str]) -> tuple[dic
 
 
 def _elements(data: memoryview, order: str) -> Iterator[_Element]:
-    """Yield element after element; data of up to four bytes stands inside the head of its element."""
+    """Yield each element; data of up to four bytes is stored in the head of its element."""
     place = 0
     while place + 8 <= len(data):
         kind, length = struct.unpack_from(order + "II", data, place)
@@ -88,10 +88,10 @@ def _elements(data: memoryview, order: str) -> Iterator[_Element]:
         if kind >> 16:
             kind, length, start = kind & 0xFFFF, kind >> 16, place + 4
             if length > 4:
-                msg = f"a short element may hold 4 bytes, one claims {length}"
+                msg = f"a short element may hold 4 bytes, one declares {length}"
                 raise ValueError(msg)
         if length > len(data) - start:
-            msg = f"an element claims {length:,} bytes where {len(data) - start:,} are left"
+            msg = f"an element declares {length:,} bytes where {len(data) - start:,} are left"
             raise ValueError(msg)
         yield _Element(kind, data[start : start + length])
         place = start + length
@@ -111,7 +111,7 @@ def _matrix(data: memoryview, order: str) -> _Matrix:
 
 
 def _fields(matrix: _Matrix, order: str, wanted: Collection[str]) -> dict[str, NDArray[Any]]:
-    """Return the wanted fields of a struct of one element that hold numbers or text."""
+    """Return the ``wanted`` fields with numbers or text of a struct of one element."""
     if set(matrix.shape) != {1}:
         msg = f"a struct must hold one element, this one holds {matrix.shape}"
         raise ValueError(msg)
@@ -131,7 +131,7 @@ def _fields(matrix: _Matrix, order: str, wanted: Collection[str]) -> dict[str, N
 
 
 def _value(matrix: _Matrix, order: str) -> NDArray[Any] | None:
-    """Return the numbers or letters of a matrix, or None where it holds something else."""
+    """Return the numbers or text of a matrix, or None for other content."""
     kind = matrix.flags & 0xFF
     if kind == _CHARACTERS:
         element = next(matrix.rest, _Element(2, memoryview(b"")))

@@ -1,6 +1,6 @@
 """MATLAB files as Figshare article 1512427 publishes them: a struct ``cjdata`` with a slice, its label and its mask.
 
-MATLAB 7.3 files are HDF5 and read by ``hdf5``, older ones by ``mat5``: h5py and scipy crash on damaged ones.
+``hdf5`` reads MATLAB 7.3 files, ``mat5`` older ones, since h5py and scipy crash on damaged files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SPACING_MM = 0.49  # Cheng et al. 2015: every slice of this data set
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Figshare:
-    """What ``cjdata`` holds, as a picture is seen: (H, W) of numbers, (H, W) bool, and the facts beside them."""
+    """The content of ``cjdata``, oriented as displayed: image (H, W), mask (H, W) bool, label and patient."""
 
     image: NDArray[Any]
     mask: NDArray[np.bool_] | None
@@ -35,9 +35,9 @@ class _Figshare:
 
 
 def open_mat(content: bytes) -> Contents:
-    """Return the slice of a Figshare file with label, patient id as published, and mask.
+    """Return the slice of a Figshare file with label, published patient id and mask.
 
-    Raises ReadError where there is no ``cjdata`` with an image, or it is damaged.
+    Raises ReadError if ``cjdata`` or its image is missing or damaged.
     """
     try:
         found = _figshare(content)
@@ -46,7 +46,7 @@ def open_mat(content: bytes) -> Contents:
     except Exception as error:
         raise DamagedFileError(
             code="damaged_file",
-            rule="a .mat file must be whole",
+            rule="a .mat file must be intact",
             got=f"this one is damaged ({' '.join(str(error).split())[:300]})",
             remedy="fetch it again",
         ) from error
@@ -59,7 +59,7 @@ def open_mat(content: bytes) -> Contents:
         )
     check_size(found.image.shape[1], found.image.shape[0])
     bits = 8 if found.image.dtype == np.uint8 else 16
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
+    with np.errstate(over="ignore"):  # overflow becomes infinite, which is refused
         pixels = background_for_nan(np.ascontiguousarray(found.image, np.float32))
     mask = found.mask
 
@@ -84,7 +84,7 @@ def open_mat(content: bytes) -> Contents:
 
 
 def _figshare(content: bytes) -> _Figshare:
-    """Read ``cjdata`` of either kind of file: HDF5 stores matrices transposed and letters as their codes."""
+    """Read ``cjdata`` of either file version; HDF5 stores matrices transposed and text as character codes."""
     old = content.startswith(b"MATLAB 5.0")
     fields, names = (read_struct if old else read_group)(content, "cjdata", _FIELDS)
     if fields is None or "image" not in fields:
@@ -99,13 +99,13 @@ def _figshare(content: bytes) -> _Figshare:
 
 
 def _label(value: NDArray[Any]) -> str:
-    """Return the class of a number, empty where it is none of the three: the slice can be read all the same."""
+    """Return the class of a number, or "" for an unknown one, since the slice is still readable."""
     numbers = value.ravel()[:1]
     return LABELS.get(numbers[0], "") if numbers.size and numbers.dtype.kind in "iuf" else ""
 
 
 def _patient(value: NDArray[Any]) -> str:
-    """Return a patient's id that is stored as letters, as their codes, or as one number; empty where it is none."""
+    """Return a patient id stored as text, character codes or one number, or ""."""
     if value.dtype.kind == "U":
         return "".join(map(str, value))
     if not value.size or not np.isfinite(value).all():

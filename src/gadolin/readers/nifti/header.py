@@ -1,4 +1,4 @@
-"""How a NIfTI volume lies in its file and in the body."""
+"""Storage and orientation of a NIfTI volume."""
 
 from __future__ import annotations
 
@@ -15,49 +15,47 @@ from numpy.typing import NDArray
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import MAX_VOLUME_BYTES
 
-__all__ = ["Lie", "lie_of", "read_header", "scale_of", "stored_of"]
+__all__ = ["Orientation", "orientation_of", "read_header", "scale_of", "stored_of"]
 
 _QUIET: Final = logging.getLogger("gadolin.nibabel")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
 _CODES: Final = ("sform_code", "qform_code")
-_UNITS_MM: Final = {1: 1000.0, 3: 0.001}  # metres and micrometres; all else is taken for millimetres
+_UNITS_MM: Final = {1: 1000.0, 3: 0.001}  # metres and micrometres; any other code means millimetres
 _SPACING_MM: Final = (0.01, 100.0)
-_LONGEST_VOXEL: Final = 20.0  # how much longer than wide one may be
-_FLAT: Final = 0.01  # of the volume of a voxel with right angles: below it the axes are not three
+_LONGEST_VOXEL: Final = 20.0  # largest ratio of its sides
+_FLAT: Final = 0.01  # of the volume of an orthogonal voxel: below it the axes are degenerate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lie:
-    """How the axes of the voxels (4, 4) run in the body, and their steps in mm, or None where these are not told."""
+class Orientation:
+    """The affine (4, 4) from voxels to the body, and the voxel size in mm, or None if unknown."""
 
     affine: NDArray[np.float64]
     steps_mm: tuple[float, float, float] | None
 
 
 def read_header(content: bytes) -> Any:
-    """Return the header of a NIfTI file; raise ReadError for one without its voxels."""
+    """Return the header of a NIfTI file; raise ReadError for a header without voxels."""
     second = content[4:7] in (b"n+2", b"ni2")
     if content[344:347] == b"ni1" or content[4:7] == b"ni2":
         raise ReadError(
             code="nifti_header_alone",
             rule="a NIfTI volume must be one file",
-            got="this is a header without its voxels",
+            got="this is a header without voxels",
             remedy="convert the pair to .nii.gz",
         )
     kind: Any = Nifti2Header if second else Nifti1Header
-    header = kind(
-        _with_offset(content, second=second), check=False
-    )  # extensions, which stand behind it, are not needed
+    header = kind(_with_offset(content, second=second), check=False)  # the extensions after it are not needed
     codes = {name: int(header[name]) for name in _CODES}
     header.check_fix(logger=_QUIET)
-    for name, code in codes.items():  # one that is not known still says that there is a transform
+    for name, code in codes.items():  # an unknown code still declares a transform
         header[name] = min(abs(code), 1)
     return header
 
 
 def stored_of(content: bytes, header: Any) -> NDArray[Any]:
-    """Return the voxels as they are stored, (X, Y, Z, N), a view of the file; raise ReadError where it is not whole."""
+    """Return the stored voxels, (X, Y, Z, N), as a view of the file; raise ReadError if it is incomplete."""
     shape, kind = header.get_data_shape(), header.get_data_dtype()
     if not 2 <= len(shape) <= 7 or min(shape) < 1:
         raise DamagedFileError(
@@ -69,21 +67,21 @@ def stored_of(content: bytes, header: Any) -> NDArray[Any]:
     if kind.kind not in "iuf":
         raise ReadError(
             code="nifti_type_unfit",
-            rule="a NIfTI volume must hold plain numbers",
+            rule="a NIfTI volume must hold real numbers",
             got=f"this one holds {kind}",
             remedy="export it as grey values",
         )
     count = int(np.prod([int(side) for side in shape], dtype=object))
     start = int(header["vox_offset"])
     if start == 352 and len(content) == 348 + count * kind.itemsize:
-        start = 348  # as old programs write it, without the bytes that announce extensions
-    there = len(content) - start
-    if count * kind.itemsize > min(there, MAX_VOLUME_BYTES) or start < 348:
+        start = 348  # as old programs write it, without the extension flags
+    present = len(content) - start
+    if count * kind.itemsize > min(present, MAX_VOLUME_BYTES) or start < 348:
         raise DamagedFileError(
             code="file_not_whole",
-            rule=f"a volume must be whole and at most {MAX_VOLUME_BYTES:,} bytes",
-            got=f"the header tells of {count * kind.itemsize:,} and the file holds {max(there, 0):,}",
-            remedy="fetch it again or cut it down",
+            rule=f"a volume must be complete and at most {MAX_VOLUME_BYTES:,} bytes",
+            got=f"the header declares {count * kind.itemsize:,} and the file holds {max(present, 0):,}",
+            remedy="fetch it again or crop it",
         )
     stored = np.frombuffer(content, kind, count, start).reshape(shape, order="F")
     while stored.ndim < 3:
@@ -92,17 +90,17 @@ def stored_of(content: bytes, header: Any) -> NDArray[Any]:
 
 
 def scale_of(header: Any) -> tuple[float, float]:
-    """Return slope and intercept; where they are 0 or no numbers the stored values stand for themselves."""
+    """Return slope and intercept; (1, 0) if the slope is 0 or not finite."""
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     if not np.isfinite(slope) or slope == 0:
         return 1.0, 0.0
     return slope, intercept if np.isfinite(intercept) else 0.0
 
 
-def lie_of(header: Any) -> Lie:
-    """Return how a volume lies: by its sform, else by its qform, each where it is valid; else by its steps alone.
+def orientation_of(header: Any) -> Orientation:
+    """Return the orientation of a volume from its sform, else from its qform, else from its voxel size alone.
 
-    Raises ReadError where it is told only by what cannot be.
+    Raises ReadError if it declares transforms but none is valid.
     """
     found = None
     if int(header["sform_code"]) > 0:
@@ -112,26 +110,26 @@ def lie_of(header: Any) -> Lie:
     if found is None and int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
         steps = np.abs(np.array(header.get_zooms()[:3], np.float64))
         given = steps.size == 3 and bool(np.isfinite(steps).all()) and float(steps.min()) > 0
-        return Lie(np.diag([-1.0, 1.0, 1.0, 1.0]), _steps_mm(steps, header) if given else None)
+        return Orientation(np.diag([-1.0, 1.0, 1.0, 1.0]), _steps_mm(steps, header) if given else None)
     if found is None:
         raise DamagedFileError(
             code="nifti_affine_invalid",
-            rule="a NIfTI volume must say how it lies",
-            got="neither this one's sform nor its qform can be used",
+            rule="a NIfTI volume must declare its orientation",
+            got="neither sform nor qform of this one is valid",
             remedy="export it again",
         )
-    return Lie(found, _steps_mm(np.linalg.norm(found[:3, :3], axis=0), header))
+    return Orientation(found, _steps_mm(np.linalg.norm(found[:3, :3], axis=0), header))
 
 
 def _qform(header: Any) -> NDArray[np.float64] | None:
     try:
         return _valid(header.get_qform())
-    except Exception:  # noqa: BLE001  # nibabel raises what it meets
+    except Exception:  # noqa: BLE001  # nibabel raises any exception
         return None
 
 
 def _valid(affine: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Return an affine that keeps three directions apart, or None."""
+    """Return an affine with three independent axes, or None."""
     axes = np.asarray(affine, np.float64)[:3, :3]
     if not np.isfinite(affine).all():
         return None
@@ -148,12 +146,12 @@ def _steps_mm(steps: NDArray[np.float64], header: Any) -> tuple[float, float, fl
 
 
 def _with_offset(content: bytes, *, second: bool) -> bytes:
-    """Return the bytes of the header, with the offset that every single file has at least where it names none."""
+    """Return the header bytes, with the minimum voxel offset of a single file if none is declared."""
     size, place, form, least = (540, 168, "q", 544) if second else (348, 108, "f", 352)
     little = content[:4] in (struct.pack("<i", 348), struct.pack("<i", 540))
     order = "<" if little else ">"
     head = content[:size]
-    named = struct.unpack_from(order + form, head, place)[0] if len(head) == size else least
-    if named in (0, size) or named != named:
+    declared = struct.unpack_from(order + form, head, place)[0] if len(head) == size else least
+    if declared in (0, size) or declared != declared:
         return head[:place] + struct.pack(order + form, least) + head[place + struct.calcsize(form) :]
     return head

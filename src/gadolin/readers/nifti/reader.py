@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2 volumes, plain or gzipped: nibabel reads the header, the slices are views of the volume."""
+"""NIfTI-1 and NIfTI-2 volumes, plain or gzipped; nibabel reads the header, and slices are views of the volume."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from numpy.typing import NDArray
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.readers.contents import Contents, check_size, left_out, require_finite, require_frame
 from gadolin.readers.decompress import inflate
-from gadolin.readers.nifti.header import lie_of, read_header, scale_of, stored_of
+from gadolin.readers.nifti.header import orientation_of, read_header, scale_of, stored_of
 from gadolin.readers.nifti.values import Background, Voxels, background_of, no_picture, require_grey, require_numbers
 from gadolin.records import Slice
 
 __all__ = ["open_nifti"]
 
-_PLANES: Final = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis that a slice of the plane is cut across
+_PLANES: Final = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis perpendicular to the plane
 _GZIP = b"\x1f\x8b"
-_THICK = 1.5  # how much coarser than the others the axis of a stack of slices is
+_THICK = 1.5  # ratio of slice spacing to pixel spacing in a stack of slices
 
 
 def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
-    """Return the slices of a volume, in canonical (RAS+) order along an axis, seen as radiologists see them.
+    """Return the slices of a volume, in canonical (RAS+) order along an axis, in radiological view.
 
-    ``plane`` is axial, coronal, sagittal, or acquired: across the axis whose steps are 1.5 times coarser than the
-    others, else axial. Axial slices go from foot to head, coronal ones from back to front, sagittal ones from left to
-    right. Of a volume of four dimensions or more, all slices of the first volume come first, then those of the second.
-    NaN, and a constant background that is not dark, are shown as black. A volume of labels or of a statistic is left
-    out of folders. Raises ReadError for what is damaged, larger than its file, no numbers, or infinite.
+    ``plane`` is axial, coronal, sagittal, or acquired: perpendicular to the axis whose voxels are over 1.5 times
+    longer than the others, else axial. Axial slices go from foot to head, coronal ones from back to front, sagittal
+    ones from left to right. With four or more dimensions, the slices of one volume follow those of another. NaN and a
+    constant bright background become black. Folder reading skips label and statistic maps. Raises ReadError for
+    damaged, truncated, non-numeric or infinite content.
     """
     try:
         volume = _volume(inflate(content, wbits=31) if content[:2] == _GZIP else content)
@@ -42,7 +42,7 @@ def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
     except Exception as error:
         raise DamagedFileError(
             code="damaged_file",
-            rule="a NIfTI file must be whole",
+            rule="a NIfTI file must be intact",
             got=f"this one is damaged ({' '.join(str(error).split())[:300]})",
             remedy="export it again or remove it",
         ) from error
@@ -50,9 +50,9 @@ def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
 
 @dataclass(frozen=True, eq=False)
 class _Volume:
-    """A volume: ``voxels`` as in the file, ``values`` (X, Y, Z, N) in canonical order, both not rescaled.
+    """A volume: ``voxels`` as stored, ``values`` (X, Y, Z, N) in canonical order, both not rescaled.
 
-    ``spacing_mm`` is along X, Y and Z, or None; with ``holes`` some voxels are NaN.
+    ``spacing_mm`` is along X, Y and Z, or None; ``holes`` is true if some voxels are NaN.
     """
 
     voxels: Voxels
@@ -87,17 +87,17 @@ def _volume(content: bytes) -> _Volume:
     omit = no_picture(voxels, int(header["intent_code"]))
     if omit is None:
         require_grey(voxels, slope, intercept)
-    lie = lie_of(header)
-    turn = io_orientation(lie.affine)
+    orientation = orientation_of(header)
+    turn = io_orientation(orientation.affine)
     spacing = [0.0] * 3
     for axis, (target, _) in enumerate(turn):
-        spacing[int(target)] = lie.steps_mm[axis] if lie.steps_mm else 0.0
+        spacing[int(target)] = orientation.steps_mm[axis] if orientation.steps_mm else 0.0
     return _Volume(
         voxels=voxels,
         values=apply_orientation(stored, turn),
         slope=slope,
         intercept=intercept,
-        spacing_mm=(spacing[0], spacing[1], spacing[2]) if lie.steps_mm else None,
+        spacing_mm=(spacing[0], spacing[1], spacing[2]) if orientation.steps_mm else None,
         holes=holes,
         omit=omit,
     )
@@ -117,7 +117,7 @@ def _contents(volume: _Volume, axis: int) -> Contents:
 
     def decode(number: int) -> Slice:
         flipped = cut(number)
-        with np.errstate(all="ignore"):  # what is too large becomes infinite, which is refused
+        with np.errstate(all="ignore"):  # overflow becomes infinite, which is refused
             scaled = flipped if plain else flipped * volume.slope + volume.intercept
             pixels = np.ascontiguousarray(scaled, np.float32)
         for each in volume.backgrounds:
@@ -133,7 +133,7 @@ def _contents(volume: _Volume, axis: int) -> Contents:
     def outline(number: int) -> NDArray[np.bool_]:
         require_frame(number, slices, "NIfTI")
         labels = cut(number)
-        return np.asarray((labels != 0) & (labels == labels))  # NaN is none
+        return np.asarray((labels != 0) & (labels == labels))  # NaN is not a label
 
     if volume.omit is None:
         return Contents("NIfTI", slices, decode)

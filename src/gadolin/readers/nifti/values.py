@@ -1,4 +1,4 @@
-"""What the voxels of a volume are: where its background is, how dark it is, and whether they are a picture at all."""
+"""Content of a NIfTI volume: its background, and whether it is an image or a map of labels, statistics or vectors."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from gadolin.readers.grey_levels import require_levels
 
 __all__ = ["Background", "Voxels", "background_of", "no_picture", "require_grey", "require_numbers"]
 
-_STEP: Final = 1 << 22  # voxels looked at in one go
-_SAMPLE: Final = 50_000  # voxels that stand for all
+_STEP: Final = 1 << 22  # voxels per step
+_SAMPLE: Final = 50_000  # voxels in a sample
 _GLANCE: Final = 2_000
-_EDGE: Final = 20_000  # voxels of the sides
-_THIN: Final = 16  # voxels: the sides across a thinner axis show the head
-_CONSTANT: Final = 0.5  # of the sides: a background of one value covers more
-_DARK: Final = 0.02  # of the range inside: how far above the darkest a background still is dark
-_FEW: Final = 16  # values: fewer than most pictures have
-_FEWEST: Final = 4  # values: so few are labels, however neighbours differ
-_LABELS: Final = 3000  # values that an atlas has at most
-_ALIKE: Final = 0.8  # of neighbours that an atlas has the same label for; pictures of 9 grey levels or more stay below
+_EDGE: Final = 20_000  # voxels of the faces
+_THIN: Final = 16  # voxels: the faces of a thinner axis show the head
+_CONSTANT: Final = 0.5  # of the faces: a constant background covers more
+_DARK: Final = 0.02  # of the range inside: a background up to this far above the minimum is dark
+_FEW: Final = 16  # values: most images have more
+_FEWEST: Final = 4  # values: so few are labels, however noisy
+_LABELS: Final = 3000  # most labels of an atlas
+_ALIKE: Final = 0.8  # share of equal neighbours in an atlas; images of 9 grey levels or more have fewer
 _PAIRS: Final = 200
 _NO_DIFFERENCE: Final = 1e-6  # of the range of values
 _LABEL_INTENTS: Final = (1002, 1004)
@@ -33,9 +33,9 @@ _VECTORS: Final = range(1003, 1012)
 
 
 class Background(NamedTuple):
-    """The stored value that lies outside of the head, NaN or one that is not dark, and what to show in its place.
+    """The stored background value, NaN or bright, and the value to show instead.
 
-    ``within`` is how far from it a value still is the same.
+    ``within`` is the tolerance.
     """
 
     stored: float
@@ -43,7 +43,7 @@ class Background(NamedTuple):
     within: float = 0.0
 
     def mask(self, stored: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return where the background is."""
+        """Return the mask of the background."""
         if np.isnan(self.stored):
             return np.asarray(np.isnan(stored))
         if self.within == 0:
@@ -53,18 +53,18 @@ class Background(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Voxels:
-    """The voxels ``stored`` in a file, (X, Y, Z, N), and what several questions about them need."""
+    """The voxels ``stored`` in a file, (X, Y, Z, N), with cached statistics."""
 
     stored: NDArray[Any]
 
     @cached_property
     def sample(self) -> NDArray[Any]:
-        """Voxels that represent all."""
+        """A sample of all voxels."""
         return _sample(self.stored, _SAMPLE)
 
     @cached_property
     def constant(self) -> float | None:
-        """The one value that covers most of the sides of the volume, or None."""
+        """The value that covers most of the faces of the volume, or None."""
         sides = [
             _plane(self.stored, axis, end).ravel(order="K")
             for axis in range(3)
@@ -74,15 +74,15 @@ class Voxels:
         if not sides:
             return None
         edge = np.concatenate([side[:: max(1, sum(map(len, sides)) // _EDGE)] for side in sides])
-        middle = np.partition(edge, edge.size // 2)[edge.size // 2]  # what covers more than half is the median
-        if np.isnan(middle):  # as of a partition that holds NaN
+        middle = np.partition(edge, edge.size // 2)[edge.size // 2]  # a value that covers more than half is the median
+        if np.isnan(middle):  # if the partition holds NaN
             return None
         same = np.abs(edge - middle) <= _rounding(self.sample) if edge.dtype.kind == "f" else edge == middle
         return float(middle) if np.count_nonzero(same) > _CONSTANT * edge.size else None
 
 
 def require_numbers(stored: NDArray[Any]) -> bool:
-    """Return whether there are voxels that are no numbers; raise ReadError where one is infinite, or none a number."""
+    """Return whether some voxels are NaN; raise ReadError if one is infinite or all are NaN."""
     if stored.dtype.kind != "f":
         return False
     flat = stored.reshape(-1, order="F")
@@ -110,7 +110,7 @@ def require_numbers(stored: NDArray[Any]) -> bool:
 
 
 def background_of(voxels: Voxels, slope: float, intercept: float, *, holes: bool) -> list[Background]:
-    """Return what to show as black: NaN where there are ``holes``, and a constant background that is not dark."""
+    """Return the values to show as black: NaN if there are ``holes``, and a constant bright background."""
     stored, constant = voxels.stored, voxels.constant
     inside = voxels.sample[~np.isnan(voxels.sample)] if holes else voxels.sample
     within = _rounding(inside)
@@ -122,13 +122,13 @@ def background_of(voxels: Voxels, slope: float, intercept: float, *, holes: bool
     bright = constant is not None and constant * slope + intercept - low > _DARK * (high - low)
     if not bright and not holes:
         return []
-    dark = max(_darkest(stored, slope, intercept), float(low - (high - low)))  # one voxel far below does not decide
+    dark = max(_darkest(stored, slope, intercept), float(low - (high - low)))  # robust against one outlier
     found = [Background(constant, dark, within)] if constant is not None and bright else []
     return [*found, Background(np.nan, dark)] if holes else found
 
 
 def require_grey(voxels: Voxels, slope: float, intercept: float) -> None:
-    """Raise ReadError where voxels, rescaled, are too close together for float32."""
+    """Raise ReadError if the rescaled voxels are too close together for float32."""
     if voxels.stored.dtype.itemsize <= 2 and (slope, intercept) == (1.0, 0.0):
         return
     shown = voxels.sample.astype(np.float64) * slope + intercept
@@ -137,48 +137,48 @@ def require_grey(voxels: Voxels, slope: float, intercept: float) -> None:
 
 
 def no_picture(voxels: Voxels, intent: int) -> ReadError | None:
-    """Return why a volume is not a picture but labels, a statistic or a field of vectors; None where it is one."""
+    """Return why a volume is not an image (labels, a statistic or a vector field), or None."""
     if intent in _STATISTICS:
         return ReadError(
             code="statistic_map",
-            rule="a volume must be a picture of the head",
-            got=f"its header says that this is a map of a statistic (intent {intent})",
+            rule="a volume must be an image of the head",
+            got=f"its header declares a statistic map (intent {intent})",
             remedy="leave it out",
         )
     if intent in _VECTORS and intent not in _LABEL_INTENTS:
         return ReadError(
             code="vector_field",
-            rule="a volume must be a picture of the head",
-            got=f"its header says that this is a field of vectors (intent {intent})",
+            rule="a volume must be an image of the head",
+            got=f"its header declares a vector field (intent {intent})",
             remedy="leave it out",
         )
     if intent in _LABEL_INTENTS or _are_labels(voxels):
         return ReadError(
             code="label_map",
-            rule="a volume must be a picture of the head",
+            rule="a volume must be an image of the head",
             got="this one holds labels",
-            remedy="give it as an outline, or leave it out",
+            remedy="use it as an outline, or leave it out",
         )
     return None
 
 
 def _are_labels(voxels: Voxels) -> bool:
-    """Return whether a volume holds a background and few other values, or whole numbers that neighbours share."""
+    """Return whether a volume is a label map: few values beside the background, or whole numbers in flat regions."""
     stored = voxels.stored
     few = _values(_sample(stored, _GLANCE))
     if few.size > _FEW and stored.dtype.kind == "f" and (few != np.rint(few)).any():
         return False
     background = voxels.constant
     alike = _alike(stored, background or 0.0)
-    if alike is None:  # in the middle there is nothing, as of small lesions, which have few labels
+    if alike is None:  # the middle is empty, as for small lesions, which have few labels
         alike = 1.0 if few.size <= _FEW else 0.0
     if few.size > _FEWEST and alike < _ALIKE:
         return False
     sample = voxels.sample
     values = _values(sample)
     if background is None and not (values == 0).any() and values.size == np.unique(sample).size:
-        return False  # neither 0 nor NaN nor one value around it
-    if values.size == 1 and background == values[0]:  # a small lesion may be in no sample
+        return False  # no background: neither 0, NaN nor a constant
+    if values.size == 1 and background == values[0]:  # the sample may miss a small lesion
         others = stored[stored != background]
         return others.size > 0 and _values(others[: 1 << 20]).size < _FEW
     if values.size == 1:
@@ -187,20 +187,20 @@ def _are_labels(voxels: Voxels) -> bool:
 
 
 def _values(voxels: NDArray[Any]) -> NDArray[Any]:
-    """Return which numbers there are."""
+    """Return the distinct numbers, without NaN."""
     found: NDArray[Any] = np.unique(voxels)
     return found[~np.isnan(found)] if found.dtype.kind == "f" else found
 
 
 def _alike(stored: NDArray[Any], background: float) -> float | None:
-    """Return the share of neighbours with the same value in slices through the middle, None where nothing is there."""
+    """Return the share of equal neighbours in the middle slices, or None if they are nearly empty."""
     same = pairs = 0
     for axis in range(3):
         plane = _plane(stored, axis, stored.shape[axis] // 2)[..., 0]
         for one, other in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
-            there = (one != background) & (other != background)
-            pairs += int(np.count_nonzero(there))
-            same += int(np.count_nonzero(there & (one == other)))
+            inside = (one != background) & (other != background)
+            pairs += int(np.count_nonzero(inside))
+            same += int(np.count_nonzero(inside & (one == other)))
     return same / pairs if pairs >= _PAIRS else None
 
 
@@ -210,7 +210,7 @@ def _darkest(stored: NDArray[Any], slope: float, intercept: float) -> float:
 
 
 def _rounding(values: NDArray[Any]) -> float:
-    """Return what values of floating point differ by without a meaning; 0 of whole numbers."""
+    """Return the tolerance of floating-point values; 0 for integers."""
     if values.dtype.kind != "f" or values.size == 0:
         return 0.0
     low, high = np.percentile(values.astype(np.float64), (0.5, 99.5))
@@ -218,7 +218,7 @@ def _rounding(values: NDArray[Any]) -> float:
 
 
 def _sample(stored: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return voxels that stand for all, the same ones every time."""
+    """Return a reproducible sample of voxels."""
     flat = stored.reshape(-1, order="F")
     if flat.size <= count:
         return flat
@@ -226,5 +226,5 @@ def _sample(stored: NDArray[Any], count: int) -> NDArray[Any]:
 
 
 def _plane(stored: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
-    """Return what lies at a place of an axis, a view."""
+    """Return the plane at an index of an axis, as a view."""
     return stored[(slice(None),) * axis + (place,)]

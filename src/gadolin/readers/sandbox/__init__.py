@@ -1,1 +1,1 @@
-"""A process in which files are decoded, with bounds on memory and time."""
+"""A process that decodes files within limits on memory and time."""

@@ -1,4 +1,4 @@
-"""What runs inside a sandbox: it gives up its rights, then turns one request after another into a reply."""
+"""The process in a sandbox: drops its rights, then answers requests one by one."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from gadolin.readers.sandbox.messages import Message, receive, send
 __all__ = ["Handle", "answer", "hush", "limit", "main"]
 
 Handle = Callable[[dict[str, Any], bytes], Message]
-"""Makes a reply of the facts of a request and the bytes of a file."""
+"""Computes the reply from the facts of a request and the bytes of a file."""
 
 _MOST_BYTES = 2**30  # of a request
-_LATER_SECONDS = 5.0  # after the parent would have ended the process
+_LATER_SECONDS = 5.0  # after the time limit of the parent
 
 
 def main() -> None:
-    """Answer requests on standard input until it is closed. The first message says what to do and the limits."""
+    """Answer requests on standard input until it is closed. The first message holds the task and the limits."""
     requests, replies = FileIO(os.dup(0), "rb"), FileIO(os.dup(1), "wb")
     hush()
     with contextlib.suppress(EOFError, OSError):
@@ -55,7 +55,7 @@ def answer(handle: Handle, facts: dict[str, Any], content: bytes) -> Message:
             code="out_of_memory",
             rule="a file must fit into the memory of a decoder",
             got="this one does not",
-            remedy="send a smaller one",
+            remedy="use a smaller one",
         )
     except Exception as other:  # noqa: BLE001 -- a damaged file can cause any exception
         error = DamagedFileError(
@@ -68,7 +68,7 @@ def answer(handle: Handle, facts: dict[str, Any], content: bytes) -> Message:
 
 
 def hush() -> None:
-    """Let nothing that a decoding library says of a file reach a log or the terminal."""
+    """Keep the output of decoding libraries from logs and terminal, since it may quote file contents."""
     logging.disable()
     warnings.simplefilter("ignore")
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -78,10 +78,10 @@ def hush() -> None:
 
 
 def limit(memory_bytes: int, cpu_seconds: float) -> None:
-    """Let this process take no more memory than it has now and ``memory_bytes``, and write no file and no core.
+    """Limit this process to ``memory_bytes`` beyond its current memory, and forbid writing files and core dumps.
 
-    ``cpu_seconds`` is the time of the processor that all its files together may take. Without effect on Windows;
-    memory is limited on Linux alone.
+    ``cpu_seconds`` is the processor time for all its files together. No effect on Windows; memory is limited only on
+    Linux.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     if sys.platform == "win32":
@@ -92,7 +92,7 @@ def limit(memory_bytes: int, cpu_seconds: float) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     mapped = Path("/proc/self/statm")
-    if mapped.exists():  # elsewhere it is unknown how much there is already
+    if mapped.exists():  # other systems do not report the current memory
         most = int(mapped.read_text(encoding="ascii").split()[0]) * resource.getpagesize() + memory_bytes
         _lower(resource.RLIMIT_AS, most)
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -102,7 +102,7 @@ def limit(memory_bytes: int, cpu_seconds: float) -> None:
 
 
 def _lower(kind: int, most: int) -> None:
-    """Set a limit of the system, for good; one that is lower already stays."""
+    """Lower a system limit irrevocably; a lower existing one stays."""
     if sys.platform != "win32":
         import resource
 
@@ -113,7 +113,7 @@ def _lower(kind: int, most: int) -> None:
 
 @contextlib.contextmanager
 def _clock(seconds: float, cpu_seconds: float) -> Iterator[None]:
-    """Let the system end this process where the block takes too long, also where the parent is gone."""
+    """Let the system kill this process if the block takes too long, even if the parent is gone."""
     if sys.platform == "win32":
         yield
         return
@@ -125,7 +125,7 @@ def _clock(seconds: float, cpu_seconds: float) -> Iterator[None]:
 
 
 def _handle(work: str, settings: dict[str, Any]) -> Handle:
-    """Import what the sandbox is to do, "module:function", and let it load what it needs."""
+    """Import the task of the sandbox, "module:function", and initialise it."""
     module, _, name = work.partition(":")
     made: Handle = getattr(import_module(module), name)(settings)
     return made

@@ -1,4 +1,4 @@
-"""Messages between a process and its sandbox: JSON and arrays of numbers, so that nothing received can run.
+"""Messages between a process and its sandbox: JSON and numeric arrays, so that no received data is executable.
 
 A message is the length of its header (4 bytes, little-endian), the header as JSON, then the bytes of each array.
 """
@@ -28,14 +28,14 @@ _NUMBERS = re.compile(r"[<>|][biuf][1248]")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """``facts`` as JSON holds them, and arrays of whole numbers, floats or bool of any shape."""
+    """``facts`` (JSON), and arrays of integers, floats or bool of any shape."""
 
     facts: dict[str, Any]
     arrays: tuple[NDArray[Any], ...] = field(default=())
 
 
 def send(pipe: FileIO | Channel, message: Message) -> None:
-    """Write a message; raises OSError where nobody reads it any more."""
+    """Write a message; raises OSError if the reader is gone."""
     arrays = [np.ascontiguousarray(each) for each in message.arrays]
     described = [{"type": each.dtype.str, "shape": each.shape} for each in arrays]
     header = json.dumps({"facts": message.facts, "arrays": described}).encode()
@@ -48,17 +48,16 @@ def send(pipe: FileIO | Channel, message: Message) -> None:
 def receive(pipe: FileIO | Channel, most_bytes: int) -> Message:
     """Read a message whose arrays hold at most ``most_bytes`` together.
 
-    Raises EOFError where the other side has closed the pipe, ValueError, KeyError or TypeError where what arrives is
-    no message.
+    Raises EOFError if the other side has closed the pipe, ValueError, KeyError or TypeError for an invalid message.
     """
     (length,) = _LENGTH.unpack(_read(pipe, _LENGTH.size))
     if length > _MOST_HEADER:
-        msg = f"a header may hold {_MOST_HEADER:,} bytes, this one announces {length:,}"
+        msg = f"a header may hold {_MOST_HEADER:,} bytes, this one declares {length:,}"
         raise ValueError(msg)
     header = json.loads(_read(pipe, length))
     facts, arrays, left = header["facts"], [], most_bytes
     if not isinstance(facts, dict):
-        msg = "the facts of a message must be an object of JSON"
+        msg = "the facts of a message must be a JSON object"
         raise TypeError(msg)
     for described in header["arrays"]:
         array, left = _array(pipe, described, left)
@@ -67,7 +66,7 @@ def receive(pipe: FileIO | Channel, most_bytes: int) -> Message:
 
 
 def _array(pipe: FileIO | Channel, described: dict[str, Any], most_bytes: int) -> tuple[NDArray[Any], int]:
-    """Read an array of at most ``most_bytes``; return it and how many bytes are left of them."""
+    """Read an array of at most ``most_bytes``; return it and the remaining byte budget."""
     kind, shape = described["type"], described["shape"]
     fits = len(shape) <= _MOST_AXES and all(type(side) is int and side >= 0 for side in shape)
     if not _NUMBERS.fullmatch(kind) or not fits:
@@ -75,7 +74,7 @@ def _array(pipe: FileIO | Channel, described: dict[str, Any], most_bytes: int) -
         raise ValueError(msg)
     size = prod(shape) * int(kind[2])
     if size > most_bytes:
-        msg = f"arrays may hold {most_bytes:,} bytes more, this one announces {size:,}"
+        msg = f"arrays may hold {most_bytes:,} more bytes, this one declares {size:,}"
         raise ValueError(msg)
     return np.frombuffer(_read(pipe, size), np.dtype(kind)).reshape(shape), most_bytes - size
 

@@ -1,4 +1,4 @@
-"""The parent's ends of the pipes to a sandbox, which wait no longer than until a deadline."""
+"""The parent's ends of the pipes to a sandbox, with deadlines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import cast
 
 __all__ = ["Channel"]
 
-_PIPE_BYTES = 2**20  # what any user may have by default
+_PIPE_BYTES = 2**20  # default limit for any user
 
 
 class Channel:
     """Writes to the standard input of a process and reads from its standard output, within ``at_most``.
 
-    No thread watches the time, so that a program which is about to fork has none because of this one; on Windows,
-    where pipes cannot be polled, a timer ends the process instead.
+    No thread watches the time, so that the program can fork safely; on Windows, where pipes cannot be polled, a timer
+    kills the process instead.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -36,7 +36,7 @@ class Channel:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Let reading and writing within the block raise TimeoutError, or OSError or EOFError, once it is ``late``."""
+        """Make reads and writes in the block raise TimeoutError, OSError or EOFError after ``seconds``."""
         self._deadline = time.monotonic() + seconds
         if sys.platform != "win32":
             yield
@@ -53,12 +53,12 @@ class Channel:
             raise TimeoutError
 
     def write(self, data: memoryview, /) -> int | None:
-        """Write as much as fits and return how many bytes that was."""
+        """Write as much as fits; return the number of bytes."""
         self._wait(self._requests, writing=True)
         return self._requests.write(data)
 
     def readinto(self, buffer: memoryview, /) -> int | None:
-        """Read as much as there is and return how many bytes that was, 0 at the end."""
+        """Read what is available; return the number of bytes, 0 at the end."""
         self._wait(self._replies, writing=False)
         return self._replies.readinto(buffer)
 
@@ -68,7 +68,7 @@ class Channel:
         self._replies.close()
 
     def _wait(self, pipe: FileIO, *, writing: bool) -> None:
-        """Wait until a pipe can be written to or read from; raises TimeoutError at the deadline."""
+        """Wait until a pipe is writable or readable; raises TimeoutError at the deadline."""
         if sys.platform == "win32":
             return
         poll = select.poll()
@@ -83,9 +83,9 @@ class Channel:
 
 
 def _widen(pipe: FileIO) -> None:
-    """Let a whole slice fit into a pipe, so that neither side waits for the other within it."""
+    """Enlarge a pipe to hold a whole slice, so that neither side waits in the middle of one."""
     if sys.platform == "linux":
         import fcntl
 
-        with suppress(OSError):  # a user may have so many bytes in pipes and no more
+        with suppress(OSError):  # the pipe memory of a user is limited
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

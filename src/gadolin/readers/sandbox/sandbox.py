@@ -1,10 +1,10 @@
-"""A process in which files are decoded: of bounded memory and time, without leave to write, replaced when it dies.
+"""A process that decodes files with limited memory and time and without write access; replaced when it dies.
 
-Native decoders may crash or never end on a damaged file; inside a sandbox that costs this file and no other. The
-service decodes everything in such processes, the command line and Python what a native library would decode.
+Native decoders may crash or hang on a damaged file; in a sandbox, only that file fails. The service decodes all files
+in such processes, the command line and Python only formats that need a native library.
 
-Requests and replies are bytes, JSON and arrays over a pipe; no pickle, so that a decoder that was taken over can send
-nothing but numbers and text.
+Requests and replies are bytes, JSON and arrays over a pipe, without pickle, so that a compromised decoder can send
+only numbers and text.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ sys.path[:] = json.loads(sys.argv[1])
 from gadolin.readers.sandbox.child import main
 main()"""
 _START_SECONDS = 60.0
-_LATE = ("SIGPROF", "SIGALRM", "SIGXCPU")  # the system's clocks ended it
+_LATE = ("SIGPROF", "SIGALRM", "SIGXCPU")  # signals of exceeded time limits
 _CHECK = "check the file"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a process may take: memory above its start, seconds for one file, and how many ``files`` it decodes.
+    """Limits of a process: memory beyond its start, seconds per file, and the number of ``files`` it decodes.
 
-    After so many a fresh one takes its place, since libraries that decode damaged files do not give all memory back.
+    After ``files`` files a new process replaces it, since libraries leak memory on damaged files.
     """
 
     memory_bytes: int = 2 * 2**30
@@ -52,7 +52,7 @@ class Bounds:
 
 
 def has_limits() -> bool:
-    """Return whether the system can limit the memory of a process, and this is a Python that can start one."""
+    """Return whether the system can limit the memory of a process, and this Python can start one."""
     return (
         sys.platform == "linux"
         and Path("/proc/self/statm").exists()
@@ -62,11 +62,11 @@ def has_limits() -> bool:
 
 
 class Sandbox:
-    """One process at a time, started when it is first needed; safe to use from several threads and after a fork.
+    """One process at a time, started on first use; thread-safe and fork-safe.
 
-    ``work`` is "module:function": called with ``settings`` (JSON) in the process, before its rights are taken away,
-    it returns the function that makes a Message of the facts (JSON) and bytes of each request. The process ends with
-    ``close``, with this one, or when nothing refers to the sandbox any more.
+    ``work`` is "module:function": called with ``settings`` (JSON) in the process before it drops its rights, it returns
+    the function that computes a Message from the facts (JSON) and bytes of each request. The process ends with
+    ``close``, with the parent process, or when the sandbox is garbage-collected.
     """
 
     def __init__(self, work: str, settings: dict[str, Any] | None = None, bounds: Bounds | None = None) -> None:
@@ -77,7 +77,7 @@ class Sandbox:
 
     @property
     def pid(self) -> int | None:
-        """The number of the process, or None where none is running."""
+        """The id of the process, or None if none is running."""
         process = self._process
         return None if process is None else process.popen.pid
 
@@ -87,11 +87,11 @@ class Sandbox:
             self._started()
 
     def run(self, facts: dict[str, Any], content: bytes, *, cpu_seconds: float | None = None) -> Message:
-        """Return the reply to a request; one at a time, others wait.
+        """Return the reply to a request; concurrent requests wait.
 
-        ``cpu_seconds`` is the time of the processor that it may take, where that is less than the time that a file
-        may take. Raises DecoderError where the process cannot be started, dies or is late, the error that it replies
-        with, and whatever interrupts the wait; the next request then gets a fresh process.
+        ``cpu_seconds`` is the limit of processor time, if below the limit per file. Raises DecoderError if the process
+        cannot be started, dies or is late, the error of the reply, and any interruption of the wait; the next request
+        then gets a new process.
         """
         clocks = (self._bounds.seconds, min(cpu_seconds or self._bounds.seconds, self._bounds.seconds))
         request = {"seconds": clocks[0], "cpu_seconds": clocks[1], "request": facts}
@@ -101,7 +101,7 @@ class Sandbox:
             try:
                 process = self._started()
                 process.wait_until_ready()
-                reply = process.ask(message)
+                reply = process.request(message)
                 failure = error_from_json(reply.facts["error"]) if "error" in reply.facts else None
             except BaseException as error:
                 self._end()
@@ -115,13 +115,13 @@ class Sandbox:
         return reply
 
     def kill(self) -> None:
-        """End the process from another thread; a request that it works on fails."""
+        """Kill the process from another thread; its current request fails."""
         process = self._process
         if process is not None:
             process.popen.kill()
 
     def close(self) -> None:
-        """End the process, where one is running, and wait for that; the next request would start another."""
+        """End the process, if running, and wait for it; the next request starts a new one."""
         with self._lock:
             self._end()
 
@@ -136,7 +136,7 @@ class Sandbox:
             self._process = None
 
     def _forget(self) -> None:
-        """Let go of what belongs to the process that this one was forked from."""
+        """After a fork, drop the process that belongs to the parent."""
         self._lock = threading.Lock()
         process, self._process = self._process, None
         if process is not None:
@@ -149,12 +149,12 @@ class _Process:
     def __init__(self, work: str, settings: dict[str, Any], bounds: Bounds) -> None:
         path = json.dumps([str(Path(each).absolute()) for each in sys.path if each])
         self.popen = subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM, path],  # -P: not from the working folder
+            [sys.executable, "-P", "-c", _PROGRAM, path],  # -P: no imports from the working folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            start_new_session=True,  # Ctrl-C is for the parent, which ends it
+            start_new_session=True,  # Ctrl-C goes to the parent, which ends it
         )
         self.channel = Channel(self.popen)
         self.end = weakref.finalize(self, _end, self.popen, self.channel, os.getpid())
@@ -164,21 +164,21 @@ class _Process:
             send(self.channel, Message(start | {"cpu_seconds": bounds.seconds * bounds.files}))
 
     def wait_until_ready(self) -> None:
-        """Wait until it has loaded what it needs; raises EOFError, TimeoutError or OSError where it does not."""
+        """Wait until initialised; raises EOFError, TimeoutError or OSError on failure."""
         if not self.ready:
             with self.channel.at_most(_START_SECONDS):
                 self._receive()
             self.ready = True
 
-    def ask(self, message: Message) -> Message:
-        """Return the reply; raises OSError, EOFError, TimeoutError or ValueError where there is none."""
+    def request(self, message: Message) -> Message:
+        """Return the reply; raises OSError, EOFError, TimeoutError or ValueError if there is none."""
         self.files += 1
         with self.channel.at_most(self.bounds.seconds):
             send(self.channel, message)
             return self._receive()
 
     def failure(self, seconds: float, cpu_seconds: float) -> DecoderError:
-        """Return what is wrong with the file after which the process, which has ended, was of no more use."""
+        """Return the error for the file that ended the process."""
         clocks = [getattr(signal, name, None) for name in _LATE]
         late = self.channel.late
         if late or -(self.popen.returncode or 0) in clocks:
@@ -196,14 +196,14 @@ class _Process:
         """Close the pipes in a fork of the parent, without ending the process."""
         self.end.detach()
         self.channel.close()
-        self.popen.returncode = 0  # it is no child of this process
+        self.popen.returncode = 0  # it is not a child of this process
 
     def _receive(self) -> Message:
         return receive(self.channel, self.bounds.memory_bytes)
 
 
 def _end(popen: subprocess.Popen[bytes], channel: Channel, parent: int) -> None:
-    """End a process that this one started, and leave nothing of it."""
+    """Kill a process that this one started, and close its pipes."""
     if os.getpid() != parent:
         return
     popen.kill()
@@ -214,9 +214,9 @@ def _end(popen: subprocess.Popen[bytes], channel: Channel, parent: int) -> None:
 def _not_started() -> DecoderError:
     return DecoderError(
         code="decoder_not_started",
-        rule="a process to decode in must start",
+        rule="a decoder process must start",
         got="this one did not",
-        remedy="look for too little memory or too many processes",
+        remedy="check the available memory and the number of processes",
     )
 
 

@@ -1,1 +1,1 @@
-"""TIFF files that Pillow refuses or flattens."""
+"""TIFF files that Pillow refuses or reduces to 8 bits."""

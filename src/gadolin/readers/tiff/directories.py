@@ -1,4 +1,4 @@
-"""What the directories of a TIFF file announce ("TIFF", revision 6.0, and BigTIFF), every address checked."""
+"""The directories of a TIFF file ("TIFF", revision 6.0, and BigTIFF), every address checked."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _KEPT = {
     *(_BELOW, _EXTRA, _FORMAT, _THUMBNAIL),
 }
 _FORMS = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
-_WITHOUT_PREDICTOR = (1, 32773)  # what is not packed, or by PackBits, is never subtracted from its neighbour
+_WITHOUT_PREDICTOR = (1, 32773)  # uncompressed and PackBits data has no predictor
 _MOST_PAGES, _MOST_ENTRIES, _MOST_VALUES = 1000, 4096, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the one picture of a file lies in it.
+    """Storage layout of the only image of a file.
 
-    ``place`` is where its directory begins; ``order`` is "<" or ">"; ``bits`` those of each sample; ``form`` 1 for
-    whole numbers, 2 signed, 3 floating point; ``shown`` the photometric interpretation; ``extra`` the kinds of the
-    samples beside grey or colour (0 unspecified, 1 alpha multiplied in, 2 alpha). ``blocks`` are strips or tiles of
+    ``place`` is the offset of its directory; ``order`` is "<" or ">"; ``bits`` are per sample; ``form`` is 1 for
+    unsigned, 2 signed, 3 floating point; ``shown`` is the photometric interpretation; ``extra`` the kinds of the
+    samples beside grey or colour (0 unspecified, 1 premultiplied alpha, 2 alpha). ``blocks`` are strips or tiles of
     ``block`` rows and columns, each an address and a length; ``table`` is the colour map.
     """
 
@@ -58,7 +58,7 @@ class Layout:
 
     @property
     def colours(self) -> int:
-        """How many samples are grey or colour."""
+        """The number of grey or colour samples."""
         return len(self.bits) - len(self.extra)
 
 
@@ -76,9 +76,9 @@ _Tags = dict[int, tuple[int, ...]]
 
 
 def layout_of(content: bytes) -> Layout:
-    """Return how the picture of a TIFF file lies in it; smaller versions of it, masks and thumbnails are passed over.
+    """Return the layout of the image in a TIFF file, ignoring smaller versions, masks and thumbnails.
 
-    Raises ReadError where it holds several pictures, or a directory is damaged.
+    Raises ReadError if it holds several images or a directory is damaged.
     """
     try:
         head = _Head(content)
@@ -109,7 +109,7 @@ def at_page(content: bytes, layout: Layout) -> bytes:
 
 
 def _pages(content: bytes, head: _Head) -> Iterator[tuple[int, _Tags]]:
-    """Yield where each directory begins and what it holds, those below the first ones too."""
+    """Yield offset and tags of each directory, including subdirectories."""
     waiting, seen = [head.first], set[int]()
     while waiting and len(seen) < _MOST_PAGES:
         place = waiting.pop(0)
@@ -121,14 +121,14 @@ def _pages(content: bytes, head: _Head) -> Iterator[tuple[int, _Tags]]:
         except struct.error:
             if len(seen) == 1:
                 raise
-            continue  # a chain that leads nowhere: what was read is whole
+            continue  # a broken chain: the directories so far are complete
         if _WIDTH in tags and _HEIGHT in tags:
             yield place, tags
         waiting += [*tags.get(_BELOW, ())[:16], following]
 
 
 def _directory(content: bytes, place: int, head: _Head) -> tuple[_Tags, int]:
-    """Return the numbers of a directory by tag, and where the next one begins."""
+    """Return the numbers of a directory by tag, and the offset of the next one."""
     count_form, entry_form, offset_form = ("Q", "HHQ", "Q") if head.big else ("H", "HHI", "I")
     (count,) = struct.unpack_from(head.order + count_form, content, place)
     start, size = place + struct.calcsize(head.order + count_form), 20 if head.big else 12
@@ -151,12 +151,12 @@ def _directory(content: bytes, place: int, head: _Head) -> tuple[_Tags, int]:
             tags[tag] = struct.unpack_from(form, content, where)
         except struct.error:
             if tag in (_TEXT, _TURNED, _REDUCED, _OLD_KIND, _BELOW):
-                continue  # the picture does not need it
+                continue  # not needed for the image
             raise
     end = start + size * count
     try:
         (following,) = struct.unpack_from(head.order + offset_form, content, end)
-    except struct.error:  # cut behind its last entry
+    except struct.error:  # truncated after the last entry
         following = 0
     return tags, following
 
@@ -168,7 +168,7 @@ def _is_aside(tags: _Tags, *, first: bool) -> bool:
 
 
 def _stacked(tags: _Tags) -> int:
-    """Return how many pictures ImageJ says that it wrote one behind the other under one directory."""
+    """Return the number of images that ImageJ stored contiguously under one directory."""
     text = bytes(one & 255 for one in tags.get(_TEXT, ())[:64]).decode("latin-1")
     if not text.startswith("ImageJ="):
         return 1

@@ -1,4 +1,4 @@
-"""From the samples of a TIFF file to the picture that they mean: polarity, colours, alpha, colour maps."""
+"""Convert the samples of a TIFF file to an image: polarity, colours, alpha, colour maps."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gadolin.records import Slice
 __all__ = ["can_unpack", "decode_tiff", "is_deep_grey", "is_plain", "not_read", "turned_over"]
 
 _ALPHA_MULTIPLIED, _ALPHA = 1, 2
-_BY_PILLOW = COMPRESSIONS | {2, 3, 4, 6, 7}  # and those of fax and JPEG
-_DEEP_GREY = {(16, 1), (16, 2), (32, 1), (32, 2), (32, 3)}  # bits and form that Pillow keeps
+_BY_PILLOW = COMPRESSIONS | {2, 3, 4, 6, 7}  # plus fax and JPEG
+_DEEP_GREY = {(16, 1), (16, 2), (32, 1), (32, 2), (32, 3)}  # bits and form that Pillow preserves
 
 
 def is_plain(layout: Layout) -> bool:
-    """Return whether Pillow reads as it is meant what ``can_unpack`` does not: 8 bits or less, packed as a picture."""
+    """Return whether Pillow correctly reads a layout that ``can_unpack`` rejects: up to 8 bits."""
     small = set(layout.bits) <= ({1, 2, 4, 8} if len(layout.bits) == 1 else {8})
     old_map = layout.shown == PALETTE and max(layout.table, default=0) < 256
     known = layout.compression in _BY_PILLOW
@@ -30,7 +30,7 @@ def is_plain(layout: Layout) -> bool:
 
 
 def is_deep_grey(layout: Layout) -> bool:
-    """Return whether Pillow keeps every bit of a deep layout: one sample, bright is more."""
+    """Return whether Pillow preserves every bit of a deep layout: one sample, higher is brighter."""
     known = (layout.bits[0], layout.form) in _DEEP_GREY and len(layout.bits) == 1 and layout.compression in _BY_PILLOW
     return (
         known and layout.shown not in (WHITE_IS_ZERO, PALETTE) and layout.predictor in (1, 3 if layout.form == 3 else 2)
@@ -48,7 +48,7 @@ def can_unpack(layout: Layout) -> bool:
 
 
 def decode_tiff(content: bytes, layout: Layout) -> Slice:
-    """Return the slice of a layout that ``can_unpack``; raises ReadError or OSError where its samples are damaged."""
+    """Return the slice of a layout accepted by ``can_unpack``; raises ReadError or OSError if samples are damaged."""
     samples = samples_of(content, layout)
     top = float(2 ** layout.bits[0] - 1) if layout.form == 1 else 2.0 ** (layout.bits[0] - 1) - 1
     if layout.form == 3:
@@ -66,9 +66,9 @@ def decode_tiff(content: bytes, layout: Layout) -> Slice:
     if layout.colours == 1 and any(_varies(beside[..., place]) for place, kind in enumerate(layout.extra) if kind == 0):
         raise UnknownFormatError(
             code="several_channels",
-            rule="a picture must be grey or in colours",
+            rule="an image must be grey or in colour",
             got=f"this one holds {len(layout.bits)} channels",
-            remedy="save the channel that is meant alone",
+            remedy="save only the intended channel",
         )
     if layout.shown == WHITE_IS_ZERO:
         colours = turned_over(colours, layout)
@@ -82,8 +82,8 @@ def decode_tiff(content: bytes, layout: Layout) -> Slice:
 
 
 def turned_over(values: NDArray[Any], layout: Layout) -> NDArray[Any]:
-    """Return ``values`` of which less is brighter such that more is: within their type, or their own range if wide."""
-    if layout.form == 3 or (layout.form == 1 and layout.bits[0] > 24):  # float32 would not hold what is so far from 0
+    """Return ``values`` inverted, so that higher is brighter: within their type, or within their range if wide."""
+    if layout.form == 3 or (layout.form == 1 and layout.bits[0] > 24):  # float32 is too coarse that far from 0
         finite = values[np.isfinite(values)].astype(np.float64)
         ends = finite.min() + finite.max() if finite.size else 0.0
         return np.asarray(ends - values, np.float64)
@@ -94,7 +94,7 @@ def turned_over(values: NDArray[Any], layout: Layout) -> NDArray[Any]:
 
 
 def not_read(layout: Layout) -> UnknownFormatError:
-    """Return why a layout is refused: neither Pillow nor ``decode_tiff`` would give the pixels that it means."""
+    """Return the error for a layout that neither Pillow nor ``decode_tiff`` decodes correctly."""
     bits = " + ".join(map(str, layout.bits))
     form = {1: "", 2: "signed ", 3: "floating-point "}.get(layout.form, "undefined ")
     return variant_not_read(
@@ -105,7 +105,7 @@ def not_read(layout: Layout) -> UnknownFormatError:
 
 
 def _looked_up(index: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
-    """Return (H, W, 3) of what a colour map holds; some writers fill it with numbers of 8 bits."""
+    """Return the colours (H, W, 3) of a colour map; some writers store 8-bit numbers in it."""
     entries = 2 ** layout.bits[0]
     if len(layout.table) != 3 * entries:
         msg = f"a colour map must have {3 * entries} entries, this one has {len(layout.table)}"
@@ -116,7 +116,7 @@ def _looked_up(index: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
 
 
 def _printed(inks: NDArray[Any], top: float) -> NDArray[Any]:
-    """Return (H, W, 3) of what cyan, magenta, yellow and black inks (H, W, 4) leave of white."""
+    """Return the RGB image (H, W, 3) of cyan, magenta, yellow and black inks (H, W, 4)."""
     left = top - inks.astype(np.float64)
     return np.rint(left[..., :3] * left[..., 3:] / top).astype(inks.dtype)
 

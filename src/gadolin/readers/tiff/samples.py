@@ -1,6 +1,6 @@
-"""The samples of a TIFF file that Pillow refuses or flattens: deep, signed, floating point, in planes, in any order.
+"""Decode TIFF samples that Pillow refuses or reduces: deep, signed, floating point, planar, of any byte order.
 
-Pillow unpacks them as bytes; what the bytes mean is worked out here.
+Pillow only decompresses the bytes; this module interprets them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ __all__ = ["COMPRESSIONS", "FORMS", "samples_of"]
 
 _PLAIN = 1
 COMPRESSIONS = frozenset({_PLAIN, 5, 8, 32946, 32773, 34925, 50000})
-"""None, LZW, deflate (two numbers), PackBits, LZMA, Zstandard: those of bytes, not of pictures."""
+"""None, LZW, deflate (two numbers), PackBits, LZMA, Zstandard: compressions of bytes, not of images."""
 
 FORMS = {1: "u", 2: "i", 3: "f"}
 _MIRRORED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 
 def samples_of(content: bytes, layout: Layout) -> NDArray[Any]:
-    """Return (H, W, samples) of whole, signed or floating-point numbers as they are stored.
+    """Return the stored samples, (H, W, samples), unsigned, signed or floating point.
 
-    The layout has equal bits for every sample, one of ``FORMS`` and one of ``COMPRESSIONS``. Raises ReadError where a
-    strip or tile is missing or unpacks to more than it may, OSError where Pillow cannot unpack it.
+    The layout must have equal bits for every sample, one of ``FORMS`` and one of ``COMPRESSIONS``. Raises ReadError if
+    a strip or tile is missing or unpacks to too much, OSError if Pillow cannot unpack it.
     """
     kind, (rows, columns) = _dtype(layout), layout.block
     per_plane, planes = (1, len(layout.bits)) if layout.planar else (len(layout.bits), 1)
@@ -55,18 +55,18 @@ def samples_of(content: bytes, layout: Layout) -> NDArray[Any]:
 
 
 def _dtype(layout: Layout) -> np.dtype[Any]:
-    """Return the type of numbers that holds a sample, in the byte order of this machine."""
+    """Return the dtype of a sample in native byte order."""
     width = next(one for one in (8, 16, 32, 64) if one >= layout.bits[0])
     return np.dtype(f"{FORMS[layout.form]}{width // 8}")
 
 
 def _lines(content: bytes, layout: Layout, blocks: tuple[tuple[int, int], ...], samples: int) -> NDArray[np.uint8]:
-    """Return the bytes of strips or tiles, one below the other: (rows, bytes of a line)."""
+    """Return the bytes of stacked strips or tiles: (rows, bytes of a line)."""
     rows, columns = layout.block
     height = layout.height if columns == layout.width and not layout.tiled else rows * len(blocks)
     width = -(-columns * samples * layout.bits[0] // 8)
     sizes = [width * min(rows, height - top) for top in range(0, height, rows)]
-    if layout.compression == _PLAIN:  # the lengths that are written down are not needed, and often wrong
+    if layout.compression == _PLAIN:  # the stored lengths are not needed, and often wrong
         blocks = tuple((start, size) for (start, _), size in zip(blocks, sizes, strict=True))
     stored = [content[start : start + length] for start, length in blocks]
     if layout.reversed_bits:
@@ -82,7 +82,7 @@ def _lines(content: bytes, layout: Layout, blocks: tuple[tuple[int, int], ...], 
 
 
 def _of_bytes(stored: list[bytes], shape: tuple[int, int], rows: int, compression: int) -> bytes:
-    """Return a TIFF of 8-bit grey whose pixels are the bytes of another."""
+    """Return an 8-bit grey TIFF whose pixels are the bytes of another one."""
     starts = np.cumsum([8, *(len(one) for one in stored)])
     end, count = int(starts[-1]), len(stored)
     tables = [starts[:-1].astype("<u4").tobytes(), np.array([len(one) for one in stored], "<u4").tobytes()]
@@ -108,7 +108,7 @@ def _numbers(lines: NDArray[np.uint8], layout: Layout, line: tuple[int, int]) ->
 
 
 def _odd_bits(lines: NDArray[np.uint8], layout: Layout, count: int) -> NDArray[Any]:
-    """Return numbers that do not end where bytes do, the highest bit first, each line beginning with a byte."""
+    """Return numbers of odd bit length, highest bit first; each line starts at a byte."""
     bits = layout.bits[0]
     one_by_one = np.unpackbits(lines, axis=1)[:, : count * bits].reshape(len(lines), count, bits)
     numbers = np.zeros((len(lines), count), np.int64)
@@ -120,17 +120,17 @@ def _odd_bits(lines: NDArray[np.uint8], layout: Layout, count: int) -> NDArray[A
 
 
 def _floats(lines: NDArray[np.uint8], kind: np.dtype[Any], line: tuple[int, int]) -> NDArray[Any]:
-    """Return floating-point numbers whose bytes were sorted by weight and then subtracted from each other."""
+    """Undo the floating-point predictor: bytes sorted by significance, then differenced."""
     summed = np.cumsum(lines.reshape(len(lines), -1, line[1]), axis=1, dtype=np.uint8)
     by_weight = summed.reshape(len(lines), kind.itemsize, prod(line))
     big_endian = np.ascontiguousarray(by_weight.transpose(0, 2, 1)).reshape(len(lines), -1)
     return big_endian.view(kind.newbyteorder(">")).astype(kind)
 
 
-def _not_whole(wanted: int, there: int, what: str = "bytes") -> DamagedFileError:
+def _not_whole(needed: int, present: int, what: str = "bytes") -> DamagedFileError:
     return DamagedFileError(
         code="file_not_whole",
-        rule="a picture must be in its file",
-        got=f"{there:,} {what} cannot hold {wanted:,}",
+        rule="an image must be complete in its file",
+        got=f"{present:,} {what} cannot hold {needed:,}",
         remedy="fetch it again",
     )

@@ -1,1 +1,1 @@
-"""Random changes to training slices."""
+"""Augmentation of training slices."""

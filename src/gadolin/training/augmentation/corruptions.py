@@ -1,6 +1,7 @@
-"""What scanners, screens and their users do to pictures: uneven light, marks, turned tones.
+"""Simulated artefacts of scanners, screens and users: bias fields, burnt-in marks, inverted intensities.
 
-Drawn for a whole batch first, then applied without chance; to slices (N, 1, s, s) float32 in [0, 1] on any device.
+Parameters are drawn for a whole batch first and then applied deterministically, to slices (N, 1, s, s) float32 in
+[0, 1] on any device.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from gadolin.training.augmentation.transforms import TISSUE
 __all__ = ["CorruptionDraw", "corrupt", "draw_corruptions"]
 
 _COARSE = 3
-_LINES, _SIGNS = 5, 6  # at most, of writing
-_BARS = _LINES * _SIGNS  # for each slice with marks: lines of signs, or a frame in four of them
-_FRAMED = 0.4  # of the slices with marks
-_REACH = 0.02  # of the side: around a place of the head there is tissue so far
+_LINES, _SIGNS = 5, 6  # at most, of text
+_BARS = _LINES * _SIGNS  # for each slice with marks: lines of text, or a frame of four bars
+_FRAMED = 0.4  # fraction of the slices with marks
+_REACH = 0.02  # of the side: radius in which a pixel of the head has tissue
 
 
 class CorruptionDraw(NamedTuple):
     """The drawn parameters of N slices.
 
-    ``light`` (N, 1, 3, 3) is the logarithm of a smooth field; ``bars`` (N, 30, 5) are left, top, right, bottom in
-    [0, 1] of the side and a tone, empty where right is not above left; ``turned`` (N,) bool are those whose tones are
-    turned, of which those of ``ground`` (N,) bool beside the head too.
+    ``light`` (N, 1, 3, 3) is the logarithm of a smooth bias field; ``bars`` (N, 30, 5) are left, top, right, bottom in
+    [0, 1] of the side and a tone, empty if right is not above left; ``turned`` (N,) bool marks the slices to invert,
+    ``ground`` (N,) bool those of them whose background is inverted too.
     """
 
     light: Tensor
@@ -38,20 +39,20 @@ class CorruptionDraw(NamedTuple):
 
 
 def draw_corruptions(count: int, config: Corruptions, generator: Generator) -> CorruptionDraw:
-    """Draw the parameters for ``count`` slices; a configuration of zeros draws what changes nothing."""
+    """Draw the parameters for ``count`` slices; a configuration of zeros changes nothing."""
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(count, *shape, generator=generator)
 
     light = (2 * uniform(1, _COARSE, _COARSE) - 1) * (config.bias * uniform(1, 1, 1))
-    crop_resize = uniform(1, 1) < _FRAMED
-    bars = torch.where(crop_resize, _frames(uniform), _lines(uniform))
+    framed = uniform(1, 1) < _FRAMED
+    bars = torch.where(framed, _frames(uniform), _lines(uniform))
     bars = torch.where(uniform(1, 1) < config.marks, bars, 0.0)
     return CorruptionDraw(light, bars, uniform() < config.invert, uniform() < 0.5)
 
 
 def corrupt(scaled: Tensor, drawn: CorruptionDraw) -> Tensor:
-    """Return the slices (N, 1, s, s) in [0, 1] under another light, with marks on them, or with their tones turned."""
+    """Return slices (N, 1, s, s) in [0, 1] with the drawn bias fields, marks and inversions."""
     side = scaled.shape[-1]
     field = F.interpolate(drawn.light.to(scaled), (side, side), mode="bicubic", align_corners=True)
     out = (scaled * field.exp()).clamp(0, 1)
@@ -96,7 +97,7 @@ def _frames(uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure o
 
 
 def _lines(uniform) -> Tensor:  # type: ignore[no-untyped-def]  # the closure of draw_corruptions
-    """Return one to five lines of six upright signs each, at any place, (N, 30, 5)."""
+    """Return one to five lines of six upright bars each, imitating text, anywhere, (N, 30, 5)."""
     high, start, top = 0.02 + 0.04 * uniform(_LINES, 1), uniform(_LINES, 1), uniform(_LINES, 1)
     pace = high * (0.6 + 0.6 * uniform(_LINES, 1))
     left = start + pace * torch.arange(_SIGNS)

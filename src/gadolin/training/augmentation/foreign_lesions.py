@@ -1,7 +1,7 @@
-"""Lesions of no known kind, drawn into slices, so that a place that stands out is not surely one of the kinds.
+"""Synthetic lesions of no known kind, so that the network does not assign every abnormality to a known kind.
 
-Outliers that are shown in training keep a network from being sure of what it does not know (Hendrycks, Mazeika and
-Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019). The place counts as lesion, of every kind alike.
+Outlier exposure reduces overconfidence on unknown inputs (Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection
+with Outlier Exposure", ICLR 2019). The region counts as lesion, with equal probability of every kind.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ _COARSEST = 12  # cells of texture along the side
 
 
 class Foreign(NamedTuple):
-    """What is painted into N slices.
+    """The drawn parameters of the lesions of N slices.
 
-    ``chosen`` (N,) bool are those that get a lesion, at ``centre`` (N, 2) in [0, 1] of rows and columns, of ``radius``
-    (N,) of the side, whose outline waves by ``waves`` (N, 4, 2); of ``tone`` (N,) in [0, 1], ``texture`` (N, 1, 12, 12)
-    around it, and where ``ring`` (N,) bool with a rim of that tone around the tissue itself.
+    ``chosen`` (N,) bool marks the slices that get a lesion. ``centre`` (N, 2) is its row and column in [0, 1],
+    ``radius`` (N,) a fraction of the side, ``waves`` (N, 4, 2) are amplitude and phase of the waves of its outline,
+    ``tone`` (N,) in [0, 1] is its intensity and ``texture`` (N, 1, 12, 12) the deviation from it. If ``ring`` (N,)
+    bool, only its rim is drawn and the inside keeps the tissue.
     """
 
     chosen: Tensor
@@ -59,11 +60,11 @@ def draw_foreign(count: int, probability: float, generator: Generator) -> Foreig
 def paint_foreign(
     scaled: Tensor, lesion: Tensor, targets: Tensor, healthy: Tensor, kinds: Tensor, drawn: Foreign
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return slices, lesions and classes with the lesions that were drawn, where they lie on tissue.
+    """Return slices, lesion maps and targets with the drawn lesions, where these are on tissue.
 
-    ``scaled`` (N, 1, s, s) float32 in [0, 1], ``lesion`` (N, 1, h, h) float32 in [0, 1], below 0 where unknown,
-    ``targets`` (N, K) float32; only slices that are ``healthy`` (N,) bool, known to show no lesion, get one. Their
-    class is then any of the ``kinds`` (K,) alike.
+    ``scaled`` (N, 1, s, s) float32 in [0, 1], ``lesion`` (N, 1, h, h) float32 in [0, 1], below 0 if unknown,
+    ``targets`` (N, K) float32. Only ``healthy`` (N,) bool slices, known to show no lesion, get one; their target is
+    then uniform over ``kinds`` (K,).
     """
     device, side = scaled.device, scaled.shape[-1]
     shape = _shapes(drawn, side).to(device)
@@ -85,7 +86,7 @@ def paint_foreign(
 
 
 def _shapes(drawn: Foreign, side: int) -> Tensor:
-    """Return masks (N, 1, s, s) float32 of closed outlines whose radius waves."""
+    """Return masks (N, 1, s, s) float32 of closed outlines with a wavy radius."""
     places = (torch.arange(side) + 0.5) / side
     down = places.view(1, -1, 1) - drawn.centre[:, 0].view(-1, 1, 1)
     across = places.view(1, 1, -1) - drawn.centre[:, 1].view(-1, 1, 1)

@@ -1,8 +1,8 @@
-"""Lesions moved from slice to slice, so that what tells the classes is the lesion and not the scanner.
+"""Lesions exchanged between slices, so that the network classifies by the lesion and not by the scanner.
 
-A slice without a lesion gets that of another, and is then of that one's class (cut and paste: Dwibedi, Misra and
-Hebert, ICCV 2017); a lesion is covered with the tissue of another slice, and its slice may then be of any class: as
-outlines leave out oedema and displaced tissue, it does not count as one without a lesion.
+Pasting: a slice without a lesion gets that of another slice, and its class (cut and paste: Dwibedi, Misra and Hebert,
+ICCV 2017). Removal: a lesion is covered with the tissue of another slice; the target is then uniform over all classes,
+because outlines exclude oedema and displaced tissue, so the slice does not count as one without a lesion.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from gadolin.training.augmentation.transforms import TISSUE
 
 __all__ = ["Exchange", "draw_exchange", "exchange"]
 
-_RIM = 0.02  # of the side: how far around a lesion tissue is compared, and a covered one is covered
-_BRIGHTEST = 2.0  # a tone is at most doubled or halved to fit in
-_WITHIN = 0.9  # of a lesion must come to lie on tissue
+_RIM = 0.02  # of the side: margin around a lesion in which tissue is compared, and which is covered with it
+_BRIGHTEST = 2.0  # intensities are at most doubled or halved to match
+_WITHIN = 0.9  # fraction of a pasted lesion that must be on tissue
 
 
 class Exchange(NamedTuple):
-    """Which of N slices are changed (N,) bool, without a lesion those of ``pasted``, and from which each would take.
+    """The drawn exchange of N slices; all fields are (N,).
 
-    ``filled`` (N,) bool are those where nothing is taken: a place is filled from around it, smoothly, and where that is
-    ``elsewhere`` (N,) bool the place is not the slice's own lesion, but where the other one's would be.
+    ``chosen`` bool: remove the lesion, if there is one; ``pasted`` bool: paste one, if there is none; ``partner``
+    int64: the slice to take from. ``filled`` bool: inpaint from the surroundings instead of taking tissue; with
+    ``elsewhere`` bool, inpaint the region of the partner's lesion instead of the slice's lesion.
     """
 
     chosen: Tensor
@@ -52,21 +53,21 @@ def draw_exchange(count: int, config: Augmentation, generator: Generator) -> Exc
 def exchange(
     scaled: Tensor, lesion: Tensor, targets: Tensor, healthy: Tensor, drawn: Exchange
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return slices, lesions and classes after the exchange that was drawn, as far as it can be done.
+    """Return slices, lesion maps and targets after the drawn exchange, where it is possible.
 
-    ``scaled`` (N, 1, s, s) float32 in [0, 1]; ``lesion`` (N, 1, h, h) float32 in [0, 1] how much of each place is
-    lesion, below 0 where unknown; ``targets`` (N, K) float32, one class each, returned even where it may be any;
-    ``healthy`` (N,) bool which slices are known to show no lesion. A slice is left as it is where its partner's lesion
-    is unknown, where neither shows one or both at one place, and where a pasted lesion would not lie on tissue. A place
-    filled ``elsewhere`` changes neither lesion nor class, so that a smooth place alone says nothing.
+    ``scaled`` (N, 1, s, s) float32 in [0, 1]; ``lesion`` (N, 1, h, h) float32 in [0, 1], the lesion coverage of each
+    location, below 0 if unknown; ``targets`` (N, K) float32, one class each, uniform after a removal; ``healthy`` (N,)
+    bool, known to show no lesion. A slice is unchanged if its partner's lesion is unknown, if neither has a lesion or
+    the two overlap, or if a pasted lesion would not be on tissue. Inpainting ``elsewhere`` changes neither lesion map
+    nor target, so that a smooth region carries no information.
     """
     chosen, pasted, partner, filled, elsewhere = (each.to(scaled.device) for each in drawn)
     chosen = torch.where(healthy, pasted, chosen)
     large = F.interpolate(lesion.clamp(min=0), scaled.shape[2:], mode="bilinear")
     known = (lesion.amin(dim=(1, 2, 3)) >= 0) & chosen & (lesion[partner].amin(dim=(1, 2, 3)) >= 0)
     there = large.amax(dim=(1, 2, 3)) > 0.5
-    wide = _widened(large)
-    apart = known & ~_meet(wide, wide[partner])
+    wide = _dilated(large)
+    apart = known & ~_overlap(wide, wide[partner])
     away = apart & filled & there[partner] & elsewhere
     covers = apart & there & ~away
     pastes = known & healthy & there[partner] & ~away & _on_tissue(scaled, large[partner])
@@ -84,10 +85,10 @@ def exchange(
 
 
 def _filled(scaled: Tensor, patch: Tensor) -> Tensor:
-    """Return slices (N, 1, s, s) whose places under ``patch`` are blended from around them.
+    """Return slices (N, 1, s, s) with the region ``patch`` inpainted from its surroundings.
 
-    Known pixels are averaged into ever coarser maps, and unknown ones read from the finest that knows them (pull and
-    push: Gortler et al., "The Lumigraph", SIGGRAPH 1996).
+    Known pixels are averaged into a pyramid; unknown ones are read from its finest level with a value (pull and push:
+    Gortler et al., "The Lumigraph", SIGGRAPH 1996).
     """
     weight = 1 - patch
     sums, weights = [scaled * weight], [weight]
@@ -101,22 +102,22 @@ def _filled(scaled: Tensor, patch: Tensor) -> Tensor:
     return filled
 
 
-def _meet(one: Tensor, other: Tensor) -> Tensor:
-    """Return (N,) bool: whether two widened lesions (N, 1, s, s) of a pair lie on one another."""
+def _overlap(one: Tensor, other: Tensor) -> Tensor:
+    """Return (N,) bool: whether the two dilated lesions (N, 1, s, s) of a pair overlap."""
     return (one * other).amax(dim=(1, 2, 3)) > 0.1
 
 
 def _on_tissue(scaled: Tensor, lesion: Tensor) -> Tensor:
-    """Return (N,) bool: whether a lesion would come to lie on tissue."""
+    """Return (N,) bool: whether a pasted lesion would be on tissue."""
     tissue = (_smooth(scaled, scaled.shape[-1]) > TISSUE).float()
     covered = (tissue * lesion).sum(dim=(1, 2, 3))
     return covered > _WITHIN * lesion.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
 def _patched(scaled: Tensor, other: Tensor, patch: Tensor) -> Tensor:
-    """Return slices with the other's tissue where ``patch`` (N, 1, s, s) is, in the tones of what is around."""
+    """Return slices with the other's tissue in the region ``patch`` (N, 1, s, s), its intensity matched."""
     side = scaled.shape[-1]
-    rim = (_widened(patch) - patch).clamp(min=0)
+    rim = (_dilated(patch) - patch).clamp(min=0)
     weight = rim.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
     here, there = ((each * rim).sum(dim=(1, 2, 3), keepdim=True) / weight for each in (scaled, other))
     factor = ((here + 0.02) / (there + 0.02)).clamp(1 / _BRIGHTEST, _BRIGHTEST)
@@ -124,9 +125,9 @@ def _patched(scaled: Tensor, other: Tensor, patch: Tensor) -> Tensor:
     return torch.where(soft > 0, scaled * (1 - soft) + (other * factor).clamp(0, 1) * soft, scaled)
 
 
-def _widened(lesion: Tensor) -> Tensor:
+def _dilated(lesion: Tensor) -> Tensor:
     reach = max(1, round(_RIM * lesion.shape[-1]))
-    across = F.max_pool2d(lesion, (1, 2 * reach + 1), 1, (0, reach))  # one way after the other is faster
+    across = F.max_pool2d(lesion, (1, 2 * reach + 1), 1, (0, reach))  # separable: one axis after the other is faster
     return F.max_pool2d(across, (2 * reach + 1, 1), 1, (reach, 0))
 
 

@@ -1,7 +1,7 @@
-"""Looks that slices of a batch exchange, so that no scanner's look means a class.
+"""Style mixing between the slices of a batch, so that the style of a scanner does not indicate a class.
 
-The look of a picture is the amplitude of its low frequencies; what it shows stays in the phases (Yang and Soatto, "FDA:
-Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020; mixed in part, as Xu et al., "A Fourier-based Framework
+The style of a picture is the amplitude of its low frequencies; the phases keep its content (Yang and Soatto, "FDA:
+Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020; partial mixing: Xu et al., "A Fourier-based Framework
 for Domain Generalization", CVPR 2021).
 """
 
@@ -14,25 +14,25 @@ from torch import Generator, Tensor
 
 __all__ = ["Styles", "draw_styles", "mix_styles"]
 
-_BAND = 0.03  # of the frequencies, from the lowest, that make up the look
+_BAND = 0.03  # fraction of the frequencies, from the lowest, that make up the style
 
 
 class Styles(NamedTuple):
-    """For N slices the slice whose look each gets, ``partner`` (N,) int64, and how much of it, ``share`` (N,)."""
+    """For N slices, ``partner`` (N,) int64 whose style each gets, and the fraction ``share`` (N,) of it in [0, 1]."""
 
     partner: Tensor
     share: Tensor
 
 
 def draw_styles(count: int, probability: float, generator: Generator) -> Styles:
-    """Draw for ``count`` slices; each gets with ``probability`` a share of up to 1 of another's look."""
+    """Draw for ``count`` slices; each gets with ``probability`` a random fraction of another's style."""
     partner = torch.randperm(count, generator=generator)
     share = torch.rand(count, generator=generator)
     return Styles(partner, torch.where(torch.rand(count, generator=generator) < probability, share, 0.0))
 
 
 def mix_styles(scaled: Tensor, drawn: Styles) -> Tensor:
-    """Return slices (N, 1, s, s) in [0, 1] with the looks that were drawn."""
+    """Return slices (N, 1, s, s) in [0, 1] with the drawn styles."""
     if not bool((drawn.share > 0).any()):
         return scaled
     spectrum = torch.fft.rfft2(scaled.float())

@@ -1,7 +1,7 @@
-"""Random augmentation: parameters are drawn for a whole batch first, then applied without chance.
+"""Geometric and intensity augmentation; parameters are drawn for a batch first and then applied deterministically.
 
-Works on scaled slices (N, 1, s, s) float32 in [0, 1] on any device. Lesions that move are in ``lesions.py``, disturbed
-pictures in ``disturb.py``.
+Works on scaled slices (N, 1, s, s) float32 in [0, 1] on any device. See ``lesions.py`` for exchanged lesions,
+``corruptions.py`` for artefacts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from gadolin.recipe import Augmentation
 __all__ = ["TISSUE", "Draw", "apply", "draw", "mix", "move"]
 
 TISSUE = 0.06
-"""The tone, in [0, 1], below which a scaled slice shows air."""
+"""The intensity, in [0, 1], below which a pixel of a scaled slice is air."""
 
 _CONTROL = 4
-_TONES = (0.15, 0.55)  # of tissue, on average, from dark renderings to bright ones
+_TONES = (0.15, 0.55)  # mean intensity of tissue, from dark to bright renderings
 _STEEPEST = 3.0
 
 
@@ -30,9 +30,9 @@ class Draw:
     """The drawn parameters of N samples.
 
     ``matrix`` (N, 2, 3) maps output to input coordinates in [-1, 1]; ``displacement`` (N, 2, 4, 4) is the elastic
-    field in the same units; ``tone`` (the mean that tissue gets, 0 for its own), ``gamma``, ``contrast``, ``blur``
-    (standard deviation in pixels, 0 for none) and ``noise`` (standard deviation) are (N,); ``noise_seed`` makes the
-    noise itself repeatable. None where a step is off.
+    field in the same units; ``tone`` (new mean of tissue, 0 to keep it), ``gamma``, ``contrast``, ``blur`` (standard
+    deviation in pixels, 0 for none) and ``noise`` (standard deviation) are (N,); ``noise_seed`` makes the noise
+    repeatable. None if a step is off.
     """
 
     matrix: Tensor | None
@@ -67,12 +67,14 @@ def draw(count: int, config: Augmentation, generator: Generator) -> Draw:
         blur=torch.where(blurred, sigma, 0.0) if config.blur else None,
         noise_seed=int(torch.randint(2**31, (), generator=generator)),
     )
-    tone = torch.where(uniform(0, 1) < config.tone, uniform(*_TONES), 0.0)  # last: the others draw as without it
+    tone = torch.where(
+        uniform(0, 1) < config.tone, uniform(*_TONES), 0.0
+    )  # drawn last, so that it does not change the other draws
     return replace(drawn, tone=tone) if config.tone else drawn
 
 
 def apply(scaled: Tensor, drawn: Draw) -> Tensor:
-    """Return the slices (N, 1, s, s) in [0, 1] changed by ``drawn``; what moves in from outside is black."""
+    """Return the slices (N, 1, s, s) in [0, 1] changed by ``drawn``; pixels from outside are black."""
     out = move(scaled, drawn)
     if drawn.blur is not None and bool((drawn.blur > 0).any()):
         chosen = drawn.blur > 0
@@ -93,9 +95,9 @@ def apply(scaled: Tensor, drawn: Draw) -> Tensor:
 
 
 def mix(scaled: Tensor, targets: Tensor, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Mix each slice and its target (N, K) with those of the sample behind it (mixup, Zhang et al. 2018).
+    """Mix each slice and its target (N, K) with those of the previous sample (mixup, Zhang et al. 2018).
 
-    One share is drawn for the batch from Beta(alpha, alpha); ``alpha`` of 0 returns the input.
+    One fraction is drawn for the batch from Beta(alpha, alpha); ``alpha`` of 0 returns the input.
     """
     if not alpha:
         return scaled, targets
@@ -121,7 +123,7 @@ def _matrices(config: Augmentation, uniform) -> Tensor:  # type: ignore[no-untyp
 
 
 def move(scaled: Tensor, drawn: Draw) -> Tensor:
-    """Return pictures (N, 1, h, w) of any size moved as ``drawn`` says; what moves in from outside is 0."""
+    """Return pictures (N, 1, h, w) of any size moved by ``drawn``; pixels from outside are 0."""
     if drawn.matrix is None and drawn.displacement is None:
         return scaled
     count, _, height, width = scaled.shape
@@ -148,7 +150,7 @@ def _blurred(scaled: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _toned(scaled: Tensor, tone: Tensor) -> Tensor:
-    """Return slices bent by a power of the intensity, so that the mean of their tissue comes near ``tone``."""
+    """Return slices with a power applied to the intensity, so that the mean of their tissue approaches ``tone``."""
     tissue = (scaled > TISSUE).to(scaled)
     mean = (scaled * tissue).sum(dim=(1, 2, 3), keepdim=True) / tissue.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
     power = tone.clamp(min=1e-3).log() / mean.clamp(0.02, 0.98).log()
