@@ -3,6 +3,7 @@
 #   make demo                    phantoms, audit, training, evaluation, prediction, explanation, in minutes
 #   make demo DATA=path/to/mri   the same with your own folder of slices
 #   make test                    everything that CI checks
+#   make test-fast               the quick tests only, in about a minute
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,10 +13,10 @@ OUT ?= demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types contracts unit
+.PHONY: help demo test test-fast lint types contracts unit
 
 help:  ## list these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1@/' | tr '@' '\t'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1@/' | tr '@' '\t'
 
 demo: $(READY)-train  ## audit, train, evaluate, predict and explain, on phantoms or on DATA=folder
 	$(BIN)/python demo.py --out "$(OUT)" $(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS))
@@ -32,8 +33,11 @@ types: $(READY)-dev  ## mypy, strict
 contracts: $(READY)-dev  ## import-linter: the layers, and torch where it belongs
 	$(BIN)/lint-imports
 
-unit: $(READY)-dev  ## pytest, failing under the coverage that pyproject.toml asks for
-	$(BIN)/python -m pytest --cov --cov-report=term
+unit: $(READY)-dev  ## pytest with coverage; fails below the coverage set in pyproject.toml; lists the slowest tests
+	$(BIN)/python -m pytest --cov --cov-report=term --durations=20
+
+test-fast: $(READY)-dev  ## pytest without the tests marked train, browser, fuzz or slow
+	$(BIN)/python -m pytest -q -m "not (train or browser or fuzz or slow)"
 
 # A stamp is written after a whole installation only, and is out of date as soon as pyproject.toml is newer.
 $(BIN)/python:

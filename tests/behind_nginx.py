@@ -1,4 +1,4 @@
-"""The service on a port of this computer, and Debian's nginx before it, for tests."""
+"""Start the service on a local port, with Debian's nginx in front of it, for tests."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ http {{
 
 @dataclass(frozen=True)
 class Nginx:
-    """A running nginx: its port, its folder, the certificate that it shows."""
+    """A running nginx: its port, its folder and its certificate."""
 
     port: int
     folder: Path
 
     @property
     def errors(self) -> str:
-        """What nginx says of itself."""
+        """The error log of nginx."""
         return (self.folder / "error.log").read_text(encoding="utf-8", errors="replace")
 
 
@@ -73,7 +73,7 @@ def serving(predictor, settings):
 
 
 def documented(folder, port, upstream):
-    """Return the configuration of the document with places of this computer in it, and make its certificate."""
+    """Return the documented configuration with local paths filled in, and make its certificate."""
     (text,) = re.findall(r"^```nginx\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     certificate, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
@@ -94,14 +94,14 @@ def documented(folder, port, upstream):
         "http://127.0.0.1:8000;": f"http://127.0.0.1:{upstream};",
     }
     for documented_place, own in places.items():
-        assert text.count(documented_place) == 1, f"{documented_place} stands in the document once"
+        assert text.count(documented_place) == 1, f"{documented_place} must occur once in the document"
         text = text.replace(documented_place, str(own))
     return text
 
 
 @contextlib.contextmanager
 def nginx(folder, site):
-    """Run nginx with ``site(port)`` on a free port, everything of its own below ``folder``."""
+    """Run nginx with ``site(port)`` on a free port; all its files are below ``folder``."""
     folder.mkdir(exist_ok=True)
     for _ in range(5):
         with socket.socket() as free:
@@ -117,7 +117,7 @@ def nginx(folder, site):
         )
         pid = folder / "nginx.pid"
         while process.poll() is None and not (pid.exists() and pid.read_text()):
-            time.sleep(0.02)  # it writes its number once it listens
+            time.sleep(0.02)  # nginx writes its pid file once it listens
         if process.poll() is None:
             break
     else:

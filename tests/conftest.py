@@ -1,4 +1,4 @@
-"""What every test stands on: no network, fixed seeds, a cache of its own, made-up data."""
+"""Fixtures and markers of all tests: no network, fixed seeds, a temporary cache, synthetic data."""
 
 from __future__ import annotations
 
@@ -24,14 +24,26 @@ from gadolin.records import Record, Slice
 settings.register_profile("gadolin", deadline=None, derandomize=True, database=None, max_examples=30)
 settings.load_profile("gadolin")
 
+TESTS = Path(__file__).parent
 GAIN = 8.0
 LOOPBACK = "127.0.0.1"
 LET_THROUGH: set[str] = set()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark tests in training/ and tests of a trained run as ``train``, those in browser/ as ``browser``."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder == "training" or "trained" in item.fixturenames:
+            item.add_marker("train")
+        elif folder == "browser":
+            item.add_marker("browser")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def offline():
-    """Let every attempt to reach the network fail, also while fixtures of a wider scope are made."""
+    """Make every attempt to reach the network fail, also in session fixtures."""
 
     def refusing(reach):
         def refuse(*args, **kwargs):
@@ -53,7 +65,7 @@ def offline():
 
 @pytest.fixture
 def loopback(offline):
-    """Let connections to a test's own server on 127.0.0.1 through."""
+    """Allow connections to a test server on 127.0.0.1."""
     LET_THROUGH.add(LOOPBACK)
     yield
     LET_THROUGH.clear()
@@ -61,7 +73,7 @@ def loopback(offline):
 
 @pytest.fixture(autouse=True, scope="session")
 def cache_folder(tmp_path_factory):
-    """Keep prepared slices out of the user's own cache."""
+    """Use a temporary cache of prepared slices, not the user's."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GADOLIN_CACHE", str(folder))
@@ -70,7 +82,7 @@ def cache_folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="session")
 def patient_key(tmp_path_factory):
-    """Keep the key of patient ids out of the user's own configuration."""
+    """Use a temporary patient key, not the user's."""
     path = tmp_path_factory.mktemp("key") / "patients.key"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GADOLIN_PATIENT_KEY", str(path))
@@ -80,12 +92,12 @@ def patient_key(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def fixed_seeds():
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002  # for code of others that draws from the global generator
+    np.random.seed(0)  # noqa: NPY002  # other packages draw from the global generator
 
 
 @pytest.fixture(scope="session")
 def write_run():
-    """Record a run in a folder, with made-up facts that keywords replace; return the folder."""
+    """Write a made-up run record to a folder; keywords replace its fields. Return the folder."""
 
     def write(folder, **changes):
         facts = {
@@ -106,14 +118,14 @@ def rng():
 
 @pytest.fixture(scope="session")
 def small_phantoms(tmp_path_factory):
-    """Write a small data set of phantoms once: 4 classes x 4 patients x 2 slices; read it, never change it."""
+    """Write a small data set of phantoms once: 4 classes x 4 patients x 2 slices. Tests must not change it."""
     folder = tmp_path_factory.mktemp("phantoms")
     write_phantoms(folder, PhantomPlan(patients=4, slices=2, size=96, seed=1))
     return folder
 
 
 def _tissue(rng):
-    """Return folds and grain: (256, 256) of mean 0 and deviation 1."""
+    """Return a tissue texture: (256, 256), mean 0, standard deviation 1."""
     field = sum(
         share * cv2.GaussianBlur(rng.normal(0, 2 * width, (256, 256)), (0, 0), width)
         for width, share in ((6, 2), (3, 1))
@@ -123,7 +135,7 @@ def _tissue(rng):
 
 @pytest.fixture(scope="session")
 def draw_stack():
-    """Draw one head in ``count`` slices (256, 256) uint8; tissue of neighbours correlates as ``likeness`` says."""
+    """Draw one head in ``count`` slices (256, 256) uint8; ``likeness`` is the correlation of neighbours' tissue."""
 
     def draw(count, likeness, seed=0):
         rng = np.random.default_rng(seed)
@@ -142,10 +154,10 @@ def draw_stack():
 
 @pytest.fixture(scope="session")
 def leaky_data(small_phantoms, draw_stack, tmp_path_factory):
-    """Write phantoms whose test part shares slices with training in every way; read it, never change it.
+    """Write phantoms whose test split shares slices with training in every way; tests must not change it.
 
-    The test part has a mirrored, a rescaled and a plain copy; B and C of a chain A, B, C, of which A and B are a proved
-    pair, B and C too, A and C not; a new slice of a patient of the training part, and eight slices of new patients.
+    The test split has a mirrored, a rescaled and a plain copy; B and C of a chain A, B, C (A-B and B-C are verified
+    pairs, A-C is not); a new slice of a training patient; and eight slices of new patients.
     """
     folder = shutil.copytree(small_phantoms, tmp_path_factory.mktemp("leaky") / "data")
     first, second, third = draw_stack(3, 0.965)
@@ -175,10 +187,10 @@ def leaky_data(small_phantoms, draw_stack, tmp_path_factory):
 
 @cache
 def quadrant_graph(size):
-    """Return an ONNX network whose logits are GAIN times the mean brightness, 0 to 1, of the picture's quadrants.
+    """Return an ONNX network whose logits are GAIN times the mean brightness (0 to 1) of each quadrant.
 
-    In: "slices", (N, size, size) uint8. Out: logits (N, 4), top left, top right, bottom left, bottom right; features
-    (N, 4), the four means; evidence (N, 4, 2, 2), which sums to the logits.
+    Input: "slices", (N, size, size) uint8. Outputs: logits (N, 4) for top left, top right, bottom left, bottom right;
+    features (N, 4), the four means; evidence (N, 4, 2, 2), which sums to the logits.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 
@@ -219,7 +231,7 @@ def quadrant_graph(size):
 
 @pytest.fixture(scope="session")
 def make_bundle(tmp_path_factory):
-    """Make a bundle around ``quadrant_graph``; keywords replace fields of the bundle. No torch is needed."""
+    """Make a bundle around ``quadrant_graph``; keywords replace its fields. Needs no torch."""
 
     def make(folder: Path | None = None, **fields) -> Bundle:
         folder = folder or tmp_path_factory.mktemp("bundle")
@@ -250,7 +262,7 @@ def lit_quadrant():
 
 @pytest.fixture(scope="session")
 def save_slice():
-    """Save a slice's pixels as an 8-bit PNG and return its path."""
+    """Save a slice as an 8-bit PNG and return its path."""
 
     def save(image: Slice, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)

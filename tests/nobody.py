@@ -1,4 +1,4 @@
-"""Work done without root's rights: root may enter every folder, so what it may not is tried as somebody else."""
+"""Run code as an unprivileged user: root can read everything, so tests of permissions need another user."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NOBODY = 65534
 
 
 def as_nobody(work: Callable[[], object]) -> object:
-    """Return what ``work()`` returns in a child process of another user, as JSON has it.
+    """Return the result of ``work()`` in a child process of another user, through JSON.
 
-    Call ``work`` once before, so that all it imports is there: that user may not read where Python lies.
+    Call ``work`` once before, so that its imports are loaded: that user may not be able to read Python's files.
     """
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the child starts no thread and waits for none
+        warnings.simplefilter("ignore", DeprecationWarning)  # the child starts no threads and waits for none
         child = os.fork()
     if not child:
         try:
@@ -33,7 +33,7 @@ def as_nobody(work: Callable[[], object]) -> object:
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
             told = {"returned": work()}
-        except BaseException:  # noqa: BLE001  # whatever it is, the parent tells it
+        except BaseException:  # noqa: BLE001  # the parent raises it
             told = {"raised": traceback.format_exc()}
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(json.dumps(told).encode())
@@ -48,7 +48,7 @@ def as_nobody(work: Callable[[], object]) -> object:
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """Yield a folder that every user may enter, as those of pytest may not be."""
+    """Yield a folder that every user can enter; those of pytest may be private."""
     folder = Path(tempfile.mkdtemp(prefix="gadolin-"))
     folder.chmod(0o755)
     try:
@@ -59,7 +59,7 @@ def shared_folder() -> Iterator[Path]:
 
 @contextmanager
 def closed(path: Path, mode: int = 0) -> Iterator[None]:
-    """Take the rights to a file or folder away for the block."""
+    """Remove all permissions of a file or folder during the block."""
     before = path.stat().st_mode & 0o777
     path.chmod(mode)
     try:

@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 for tests: it serves bytes, and can break off, lie about lengths and refuse ranges."""
+"""A web server on 127.0.0.1 for tests: it serves bytes, and can break off, send false lengths and refuse ranges."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Answer", "StubServer", "serving"]
 
 @dataclass
 class Answer:
-    """What is sent for one path.
+    """The response for one path.
 
-    ``break_after`` lists, request by request, after how many bytes of the body the connection is cut (None: never);
-    the last entry counts for all later ones. ``told`` replaces the Content-Length, ``status`` the 200, ``ranges`` says
-    whether Range is understood, ``range_shift`` moves what is sent for one.
+    ``break_after`` lists, per request, after how many bytes of the body the connection is cut (None: never); the last
+    entry applies to all later requests. ``told`` replaces the Content-Length, ``status`` the 200; ``ranges`` switches
+    support for Range on or off, and ``range_shift`` shifts the bytes of a range.
     """
 
     content: bytes
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass
 class StubServer:
-    """The running server: its address, what it answers by path, and every request as "METHOD path"."""
+    """The running server: its address, the responses by path, and every request as "METHOD path"."""
 
     url: str
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving():
-    """Run a server for the length of the block and yield its StubServer."""
+    """Run a server during the block and yield its StubServer."""
     handler = type("Handler", (_Handler,), {})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         handler.stub = StubServer(f"http://127.0.0.1:{server.server_address[1]}")

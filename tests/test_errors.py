@@ -1,4 +1,4 @@
-"""Promises of the exception tree: one base, the nearest built-in beside it, a drawing that is true."""
+"""Tests of the exception tree: one base class, the nearest built-in as a second base, and a correct drawing."""
 
 from __future__ import annotations
 

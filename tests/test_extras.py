@@ -1,4 +1,4 @@
-"""Promises of a missing package: it is blamed on the extra that brings it, as the package's own metadata says."""
+"""Tests of missing packages: the error names the extra that installs them, from the metadata of the package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCES = sorted(Path(gadolin.__file__).parent.rglob("*.py"))
 
 
 def imported():
-    """Return every package that the source imports, but Python's own and Gadolin."""
+    """Return every package that the source imports, except the standard library and Gadolin."""
     names = set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -75,8 +75,8 @@ def test_the_names_of_distributions_are_those_that_pip_knows():
 
 def test_the_extra_that_the_work_needs_goes_before_a_smaller_one():
     assert install_command("matplotlib", "explain") == 'pip install "gadolin[explain]"'
-    assert install_command("fastapi", "explain") == 'pip install "gadolin[serve]"', "explain does not bring it"
-    assert install_command("numpy", "serve").startswith('pip install "numpy'), "no extra brings what is always needed"
+    assert install_command("fastapi", "explain") == 'pip install "gadolin[serve]"', "not in explain"
+    assert install_command("numpy", "serve").startswith('pip install "numpy'), "a core dependency needs no extra"
 
 
 def test_what_a_package_of_an_extra_needs_is_blamed_on_that_extra():
@@ -119,6 +119,7 @@ def blocked(module, code, *words):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "words", "told"),
     [

@@ -1,4 +1,4 @@
-"""A pool of threads and OpenCV's own threads."""
+"""Tests of the thread pool and OpenCV's own threads."""
 
 import threading
 

@@ -16,7 +16,7 @@ OPTIONS = [
 
 @pytest.fixture(scope="session")
 def predictor(make_bundle):
-    """A model that looks at quadrants."""
+    """A predictor on the quadrant graph."""
     from gadolin.models.predictor import Predictor
     from gadolin.preprocessing.prepare import Preparation
 
@@ -25,7 +25,7 @@ def predictor(make_bundle):
 
 @pytest.fixture(scope="module")
 def address(predictor):
-    """The service on a free port of this computer."""
+    """The address of the service on a free local port."""
     from gadolin.server.settings import Settings
 
     with serving(predictor, Settings(workers=1)) as port:
@@ -34,7 +34,7 @@ def address(predictor):
 
 @pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium; without one, tests of the page are skipped."""
+    """A headless Chromium; tests of the page are skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this computer")
@@ -46,7 +46,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, address):
-    """The page in a window of its own; what goes wrong in its scripts fails the test."""
+    """The page in a new browser context; script errors fail the test."""
     wrong = []
     context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
     opened = context.new_page()

@@ -1,4 +1,4 @@
-"""Promises of the page, kept in a real browser: files dropped, answers read, explanations asked for and given up."""
+"""Tests of the page in a real browser: dropping files, showing predictions, starting and cancelling explanations."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.records import NOTICE
 
 AXE = Path(__file__).with_name("axe.min.js")
+NAMES = ["no tumour" if name == "notumor" else name for name in CLASSES]
 DROP = """
 async ([files]) => {
   const transfer = new DataTransfer();
@@ -57,10 +58,10 @@ def test_a_dropped_series_is_read_slice_by_slice_without_a_verdict_of_its_own(pa
 
     page.wait_for_selector("#rows tr:nth-child(5)")
     page.wait_for_selector("#maps:not([hidden])")
-    assert page.locator("#verdict").inner_text() in CLASSES
-    assert page.locator("#bars dt").all_inner_texts() == list(CLASSES)
+    assert page.locator("#verdict").inner_text() in NAMES
+    assert page.locator("#bars dt").all_inner_texts() == NAMES
     assert sum(float(text) for text in page.locator("#bars dd").all_inner_texts() if text) == pytest.approx(1, abs=0.01)
-    assert "none was ever validated" in page.locator("#strip-box").inner_text()
+    assert "never validated" in page.locator("#strip-box").inner_text()
     assert page.locator("#viewer-title").inner_text() == "0.dcm"
     page.locator("#canvas").focus()
     page.keyboard.press("ArrowDown")
@@ -105,8 +106,8 @@ def test_opacity_window_and_zoom_change_what_is_seen(page):
     page.locator("#zoom").fill("400")
     near = shown(page)
 
-    assert np.abs(strong[..., 0] - strong[..., 2]).max() > 20, "heat has a colour"
-    assert np.abs(plain[..., 0] - plain[..., 2]).max() == 0, "without it the slice is grey"
+    assert np.abs(strong[..., 0] - strong[..., 2]).max() > 20, "the heat map is coloured"
+    assert np.abs(plain[..., 0] - plain[..., 2]).max() == 0, "without a heat map the slice is grey"
     assert (narrow != plain).any()
     assert (near != narrow).any()
 
@@ -154,7 +155,7 @@ def test_the_table_is_sorted_filtered_and_saved(page):
     with page.expect_download() as report:
         page.click("#report")
     text = Path(report.value.path()).read_text(encoding="utf-8")
-    assert text.count("data:image/jpeg") == 3, "each slice has its picture"
+    assert text.count("data:image/jpeg") == 3, "each slice has a thumbnail"
     assert NOTICE in text
     assert "garbage.png" in text
     assert "<script" not in text
@@ -182,7 +183,7 @@ def test_the_strip_has_a_legend_in_words(page):
     drop(page, series())
     page.wait_for_selector("#rows tr:nth-child(5)")
 
-    assert page.locator("#legend li").all_inner_texts() == list(CLASSES)
+    assert page.locator("#legend li").all_inner_texts() == NAMES
     assert "glioma 0." in page.locator("#strip").get_attribute("aria-valuetext")
 
 
@@ -215,7 +216,7 @@ def test_the_keys_are_told_at_a_question_mark(page):
     assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
     assert page.locator("#help").is_hidden()
-    assert page.locator("#intro").is_visible(), "before the first slice the page says what it does"
+    assert page.locator("#intro").is_visible(), "before the first slice the page shows what it is doing"
     page.click("#phantom")
     page.wait_for_selector("#maps:not([hidden])")
     assert page.locator("#intro").is_hidden()
@@ -225,19 +226,19 @@ def test_garbage_is_told_in_a_sentence(page):
     drop(page, [("garbage.png", b"<svg onload=alert(1)></svg>")])
 
     page.wait_for_selector("#reason.abstained")
-    assert page.locator("#verdict").inner_text() == "Not read"
+    assert page.locator("#verdict").inner_text() == "Unreadable"
     assert "nothing else" in page.locator("#reason").inner_text()
 
 
 REASONS = {
     "colour_image": "does not look like an MRI slice",
-    "several_slices": "several slices in one picture",
+    "several_slices": "several slices in one image",
     "out_of_distribution": "does not look like the head MRI slices",
-    "low_confidence": "so none is named",
-    "tumour_uncertain": "so neither is stated",
+    "low_confidence": "so the model abstains",
+    "tumour_uncertain": "Neither tumour nor no tumour",
     "sequence_not_validated": "not validated on this sequence",
-    "kind_uncertain": "no kind is sure enough",
-    "kind_not_validated": "its kind is not named",
+    "kind_uncertain": "no tumour type is certain enough",
+    "kind_not_validated": "its type is not given",
 }
 
 
@@ -271,7 +272,7 @@ def test_a_suspected_tumour_and_a_header_that_differs_are_told(page):
 
     page.wait_for_selector("#reason.abstained")
     assert page.locator("#verdict").inner_text() == "Tumour suspected"
-    assert "looks like FLAIR, but the header says T2" in page.locator("#reason").inner_text()
+    assert "looks like FLAIR, but the header has T2" in page.locator("#reason").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

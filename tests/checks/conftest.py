@@ -19,7 +19,7 @@ CLASSES = ("glioma", "notumor")
 
 
 def facts(**given):
-    """Return the facts of an ordinary picture, but for what is given."""
+    """Return the facts of an ordinary image file; keywords replace fields."""
     usual = {
         "width": 256,
         "height": 256,
@@ -43,9 +43,9 @@ def facts(**given):
 
 @pytest.fixture
 def dataset():
-    """Make a dataset of records given as mappings, without pictures behind them.
+    """Make a dataset of records given as mappings, without image files.
 
-    "copy" names what a slice is a copy of, "facts" what its file tells; "other" puts it in the other data set.
+    "copy" is the duplicate group of a slice, "facts" are the facts of its file; "other" puts it in the other data set.
     """
 
     def make(*rows, pairs=(), unreadable=(), release=None):
@@ -86,7 +86,7 @@ def dataset():
 
 @pytest.fixture
 def lay_out(small_phantoms, tmp_path):
-    """Lay phantoms out in folders of classes, ``count`` of each; more pictures may be put among them."""
+    """Write phantoms to class folders, ``count`` of each class; more images may be added."""
 
     def make(folder="data", count=3, more=(), part="Training"):
         root = tmp_path / folder
@@ -121,7 +121,7 @@ def kinds():
 
 @pytest.fixture(scope="session")
 def heads():
-    """Draw grey ellipses with blotches on black, (count, 256, 256) uint8, that tell nothing of a class."""
+    """Draw grey ellipses with blotches on black, (count, 256, 256) uint8, that do not depend on a class."""
 
     def draw(count, seed=0, grey=120):
         random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Promises about outlines that cannot be those of a lesion."""
+"""Tests of the check for outlines that cannot be those of a lesion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ cv2.circle(LESION, (150, 110), 25, 1, -1)
 
 @pytest.fixture
 def outlined(dataset, heads, tmp_path):
-    """Return a dataset of drawn heads with these masks; a mask may be an array or the bytes of a file."""
+    """Return a dataset of drawn heads with these masks; a mask is an array or the bytes of a file."""
 
     def make(*masks):
         records = []
@@ -63,10 +63,10 @@ def test_each_kind_of_outline_that_does_not_fit_is_one_finding(outlined):
     assert {one.kind for one in found} == {"bad_outlines"}
     assert told(found) == {
         "have an outline that cannot be used; /"[:30]: {4, 5},
-        "have an outline that marks what lies around the head"[:30]: {1, 7},
+        "have an outline that marks the background"[:30]: {1, 7},
         "have an outline that covers over 50 % of the head"[:30]: {0},
-        "have an outline that marks nothing."[:30]: {2},
-        "have an outline of many grey levels, which was cut"[:30]: {3},
+        "have an empty outline."[:30]: {2},
+        "have a mask with many grey levels"[:30]: {3},
     }
     assert [one.severity for one in found] == ["warning"] * 4 + ["note"]
     assert [one.score for one in found] == [2, 2, 1, 1, 1]
@@ -76,6 +76,7 @@ def test_without_outlines_nothing_is_looked_at(dataset):
     assert isinstance(bad_outlines(dataset({}, {})), Skipped)
 
 
+@pytest.mark.slow
 def test_one_mask_of_another_size_ends_no_audit(lay_out, kinds):
     root = lay_out(more={"mask.png": np.ones((30, 40))})
     rows = [f"{path.relative_to(root)},{path.parent.name},mask.png" for path in sorted(root.glob("*/*.png"))]

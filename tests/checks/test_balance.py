@@ -1,4 +1,4 @@
-"""Promises about how evenly classes are filled."""
+"""Tests of the check for class imbalance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gadolin.checks.classes import balance
 
 
 def slices(glioma, notumor, copied=0):
-    """Return rows of two classes; ``copied`` of notumor are one slice."""
+    """Return rows of two classes; ``copied`` rows of notumor are duplicates of one slice."""
     healthy = [{"label": "notumor"} | ({"copy": "a"} if number < copied else {}) for number in range(notumor)]
     return [{"label": "glioma"} for _ in range(glioma)] + healthy
 

@@ -1,4 +1,4 @@
-"""Promises about pictures that show nothing."""
+"""Tests of the check for blank images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises about files that are the same byte for byte."""
+"""Tests of the check for byte-identical files."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def test_a_file_that_the_other_data_set_holds_too_is_none(dataset):
 def test_a_row_that_is_repeated_is_told_as_a_row_and_not_as_a_file(dataset):
     rows = [{"path": "a.png", "digest": "a"}] * 3 + [{"path": "b.png", "digest": "b"}]
     (found,) = byte_identical(dataset(*rows))
-    assert "2 rows of the manifest name a slice that another row names already; a.png" in found.message
+    assert "2 rows of the manifest repeat the slice of another row; a.png" in found.message
     assert (found.members, found.score) == ((("a.png",),), 2)

@@ -1,4 +1,4 @@
-"""Promises about clipped pictures."""
+"""Tests of the check for clipped intensities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises about pictures in colour."""
+"""Tests of the check for colour images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises about one giant group of copies."""
+"""Tests of the check for one giant group of duplicates."""
 
 from __future__ import annotations
 

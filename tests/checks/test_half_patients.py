@@ -1,4 +1,4 @@
-"""Promises about a patient column that is half empty."""
+"""Tests of the check for a half-empty patient column."""
 
 from __future__ import annotations
 

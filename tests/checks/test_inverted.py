@@ -1,4 +1,4 @@
-"""Promises about negatives."""
+"""Tests of the check for inverted greyscale."""
 
 from __future__ import annotations
 

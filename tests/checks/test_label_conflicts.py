@@ -1,4 +1,4 @@
-"""Promises about one slice under two labels."""
+"""Tests of the check for one slice with two labels."""
 
 from __future__ import annotations
 

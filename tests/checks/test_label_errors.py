@@ -1,4 +1,4 @@
-"""Promises about likely label errors: a planted one is found, an honest set gives none."""
+"""Tests of likely label errors: a planted one is found, a correct set has none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLASSES = ("glioma", "notumor", "pituitary")
 
 @pytest.fixture
 def believed(dataset):
-    """Make a dataset of 90 slices whose classes a model tells with 0.8 to 0.98; ``wrong`` labels are given by row."""
+    """Make a dataset of 90 slices that a model classifies with 0.8 to 0.98; ``wrong`` gives false labels by row."""
 
     def make(wrong=None):
         true = [row % 3 for row in range(90)]
@@ -42,7 +42,7 @@ def test_the_first_is_the_least_likely_and_is_named_with_both_classes(believed):
     one.probabilities[61] = (0.0005, 0.999, 0.0005)
     (found,) = label_errors(one)
     assert found.members[0] == ("61.png",)
-    assert "first 61.png, labelled glioma, which the model takes for notumor with 0.999" in found.message
+    assert "the first is 61.png, labelled glioma, predicted notumor with probability 0.999" in found.message
 
 
 def test_labels_that_the_model_believes_give_no_finding(believed):

@@ -1,4 +1,4 @@
-"""Promises about a manifest that mixes data sets."""
+"""Tests of the check for a manifest that mixes data sets."""
 
 from __future__ import annotations
 

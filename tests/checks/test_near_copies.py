@@ -1,4 +1,4 @@
-"""Promises about copies within a data set."""
+"""Tests of the check for near-duplicates within a data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_each_group_is_told_once_and_counted_without_its_first_slice(dataset):
 def test_it_is_told_how_the_copies_were_changed(dataset):
     pairs = [(0, 1, True, 0.0, 1.0), (0, 2, True, 90.0, 0.5), (1, 2, False, 1.0, 1.01)]
     (found,) = near_copies(dataset({"copy": "a"}, {"copy": "a"}, {"copy": "a"}, pairs=pairs))
-    assert "of 3 pairs that were found, 2 mirrored, 1 turned, 1 rescaled" in found.message
+    assert "of 3 pairs found, 2 mirrored, 1 rotated, 1 rescaled" in found.message
 
 
 def test_a_slice_whose_only_copy_is_in_the_other_data_set_is_none(dataset):
@@ -35,7 +35,7 @@ def test_a_mirrored_copy_is_found_on_disk(lay_out, kinds):
 
 def test_a_copy_upside_down_is_counted_as_such_and_as_nothing_else(dataset):
     (found,) = near_copies(dataset({"copy": "a"}, {"copy": "a"}, pairs=[(0, 1, True, 179.0, 1.0)]))
-    assert "of 1 pair that were found, 1 upside down." in found.message
+    assert "of 1 pair found, 1 upside down." in found.message
 
 
 def test_groups_within_one_patient_are_told_apart(dataset):

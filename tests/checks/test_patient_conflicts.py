@@ -1,4 +1,4 @@
-"""Promises about one slice under two patients."""
+"""Tests of the check for one slice under two patients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gadolin.checks.registry import Skipped
 
 
 def slices(*codes):
-    """Return rows such as "p1 a": patient, what it is a copy of; "other" puts it in the other data set."""
+    """Return rows such as "p1 a": patient, duplicate group; "other" puts the row in the other data set."""
     return [dict(zip(("patient", "copy", "other"), code.split(), strict=False)) for code in codes]
 
 
@@ -36,7 +36,7 @@ def test_patients_who_are_only_called_otherwise_there_are_no_conflict(dataset):
 def test_a_patient_who_is_two_in_the_other_data_set_is_told(dataset):
     (found,) = patient_conflicts(dataset(*slices("p1 a", "p1 b", "x a other", "y b other")))
     assert found.members == (("0.png", "other:2.png"), ("1.png", "other:3.png"))
-    assert found.message.startswith("2 slices are of another patient in the other data set")
+    assert found.message.startswith("2 slices belong to another patient in the other data set")
 
 
 def test_where_names_are_shared_another_name_is_another_patient(dataset):

@@ -1,4 +1,4 @@
-"""Promises about patients with two labels."""
+"""Tests of the check for patients with two labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises about files that differ and show the same picture."""
+"""Tests of the check for different files with identical pixels."""
 
 from __future__ import annotations
 

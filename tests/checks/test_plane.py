@@ -1,4 +1,4 @@
-"""Promises about planes: told by DICOM, else a proxy that says that it is one."""
+"""Tests of planes: read from DICOM, otherwise estimated by a proxy that is labelled as one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0,
 
 @pytest.fixture
 def in_planes(dataset, tmp_path):
-    """Make a dataset of DICOM files, 12 of each class, cut as ``axes`` of (class, number) says."""
+    """Make a dataset of DICOM files, 12 of each class; ``axes`` gives the plane of (class, number)."""
 
     def make(axes):
         rows = []
@@ -73,7 +73,7 @@ def test_files_that_cannot_be_opened_again_tell_no_plane(in_planes):
 
 @pytest.fixture
 def lopsided(heads):
-    """Draw 120 heads, every second one cut off at the side."""
+    """Draw 120 heads; every second one is cut off at the side."""
     pictures = heads(120)
     for row in range(1, 120, 2):
         cv2.rectangle(pictures[row], (128, 20), (200, 250), 0, -1)
@@ -92,7 +92,7 @@ def test_a_tumour_beside_none_is_no_more_than_a_note(dataset, lopsided):
     rows = [{"label": ("notumor", "glioma")[row % 2]} for row in range(120)]
     (found,) = plane(replace(dataset(*rows), slices=lopsided))
     assert found.severity == "note"
-    assert "patients are not all known" in found.message
+    assert "some patients are unknown" in found.message
 
 
 def test_slices_without_a_tumour_are_left_out_beside_two_classes_that_have_one(dataset, lopsided):
@@ -113,7 +113,7 @@ def test_a_class_of_an_unknown_name_counts_as_one_with_a_tumour(dataset, lopside
 
 def test_too_few_groups_are_not_guessed_from(dataset, heads):
     told = plane(replace(dataset({}, {}), slices=heads(2)))
-    assert "files do not tell their planes" in told.reason
+    assert "files do not give the plane" in told.reason
 
 
 def test_heads_of_one_shape_give_no_finding(dataset, heads):

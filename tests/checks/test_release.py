@@ -1,4 +1,4 @@
-"""Promises about known releases."""
+"""Tests of the check for known releases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises of the choice of checks: what was not run is listed with the reason, and nothing is claimed of it."""
+"""Tests of the selection of checks: checks that did not run are listed with the reason and report nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises about patients on both sides of a split."""
+"""Tests of the check for patients in two splits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_patient_is_carried_over_from_copies_in_the_other_data_set(dataset):
     known = [{"copy": name, "patient": "p1", "label": "glioma", "other": True} for name in "ab"]
     told = dataset(*rows, *known)
     (found,) = shared_patients(told)
-    assert "The patients of 1 slices were carried over" in found.rule
+    assert "The patients of 1 slices were transferred" in found.rule
     counts = {(one.part, one.label): one for one in run_checks(told).parts}
     assert (counts["test", ""].known_patient, counts["test", ""].duplicate) == (1, 0)
 

@@ -1,4 +1,4 @@
-"""Promises about slices on both sides of a split."""
+"""Tests of the check for slices in two splits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gadolin.checks.leakage import shared_slices
 
 
 def parts(*codes):
-    """Return rows such as "train a glioma": part, what it is a copy of, label."""
+    """Return rows such as "train a glioma": split, duplicate group, label."""
     return [dict(zip(("split", "copy", "label"), code.split(), strict=True)) for code in codes]
 
 
@@ -21,7 +21,7 @@ SPOILT = parts(
 def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(dataset):
     (found,) = shared_slices(dataset(*SPOILT))
     assert found.message == (
-        "75 % of the test part (3 of 4 slices) is in the training part too, so accuracy on it means little: "
+        "75 % of the test part (3 of 4 slices) is also in the training part, so accuracy on it is misleading: "
         "glioma 2 of 2, notumor 1 of 2."
     )
     assert found.score == pytest.approx(0.75)
@@ -30,19 +30,19 @@ def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(datase
 
 def test_it_is_the_verdict(dataset):
     assert run_checks(dataset(*SPOILT)).verdict == (
-        "75 % of the test part (3 of 4 slices) is in the training part too, so accuracy on it means little."
+        "75 % of the test part (3 of 4 slices) is also in the training part, so accuracy on it is misleading."
     )
 
 
 def test_a_single_shared_slice_of_many_is_in_the_verdict(dataset):
     rows = parts("train a glioma", "test a glioma", *(f"test own-{number} notumor" for number in range(300)))
     told = run_checks(dataset(*rows, *parts(*(f"train other-{number} notumor" for number in range(20)))))
-    assert "0.3 % of the test part (1 of 301 slices) is in the training part too" in told.verdict
+    assert "0.3 % of the test part (1 of 301 slices) is also in the training part" in told.verdict
 
 
 def test_a_test_part_without_training_is_not_called_clean(dataset):
     verdict = run_checks(dataset(*parts("test a glioma", "test b notumor"))).verdict
-    assert verdict.startswith("There is a test part and no training part to compare it with")
+    assert verdict.startswith("There is a test part but no training part to compare it with")
 
 
 def test_a_shared_validation_part_is_not_told_as_a_shared_test_part(dataset):

@@ -1,4 +1,4 @@
-"""Promises about classes from different places."""
+"""Tests of the check for classes from different sources."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gadolin.checks.sources import guessed, sources
 
 
 def rows(count, column):
-    """Return glioma from one place and notumor from another."""
+    """Return rows of glioma from one source and notumor from another."""
     places = {"glioma": "a", "notumor": "b"}
     return [{"label": label} | column(places[label]) for label in places for _ in range(count)]
 
@@ -16,7 +16,7 @@ def rows(count, column):
 def test_a_source_that_tells_the_class_is_a_warning(dataset):
     (found,) = sources(dataset(*rows(10, lambda place: {"source": place})))
     assert found.score == 1
-    assert "The source of a picture tells its class in 100 % of the slices" in found.message
+    assert "The source of a picture predicts its class for 100 % of the slices" in found.message
 
 
 def test_a_size_that_tells_the_class_is_a_warning(dataset):
@@ -57,7 +57,7 @@ def test_a_gain_within_what_chance_gives_is_not_told(dataset):
 
 def test_unknown_patients_are_told(dataset):
     (found,) = sources(dataset(*rows(10, lambda place: {"source": place})))
-    assert "patients not all known" in found.message
+    assert "some patients are unknown" in found.message
 
 
 def test_the_order_of_the_slices_decides_nothing():

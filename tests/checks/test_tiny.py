@@ -1,4 +1,4 @@
-"""Promises about tiny pictures."""
+"""Tests of the check for tiny images."""
 
 from __future__ import annotations
 

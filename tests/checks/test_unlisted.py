@@ -1,4 +1,4 @@
-"""Promises about pictures that lie beside a manifest and do not stand in it."""
+"""Tests of the check for images beside a manifest that does not list them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gadolin.phantoms import PhantomPlan, write_phantoms
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
-    """Draw phantoms with a broken file that their manifest does not name, and put a good one beside it."""
+    """Draw phantoms with a broken file and a good one, neither of which the manifest lists."""
     folder = tmp_path_factory.mktemp("broken") / "data"
     write_phantoms(folder, PhantomPlan(patients=2, slices=2, size=128, seed=1, faults=("unreadable",)))
     (folder / "extra.png").write_bytes(next((folder / "Training" / "glioma").glob("s*.png")).read_bytes())

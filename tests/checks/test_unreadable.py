@@ -1,4 +1,4 @@
-"""Promises about files that cannot be read."""
+"""Tests of the check for unreadable files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def test_unreadable_files_among_good_ones_are_one_finding_and_no_end(small_phant
     (found,) = kinds(lay_out(more=more))["unreadable"]
     assert {name for (name,) in found.members} == set(more)
     assert found.score == 3
-    assert "(1 file)" in found.remedy, "what each asks for is told, not to remove them all"
+    assert "(1 file)" in found.remedy, "the remedy depends on the file; it is not to remove them all"
 
 
 def test_a_manifest_that_names_an_unreadable_file_is_told_too(lay_out, kinds, tmp_path):

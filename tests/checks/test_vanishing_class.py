@@ -1,4 +1,4 @@
-"""Promises about a class that is missing from a part or fold."""
+"""Tests of the check for a class that is missing from a split or fold."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def test_a_class_missing_from_a_fold_is_serious(dataset):
 
 
 def test_in_data_without_parts_and_folds_nothing_can_vanish(dataset):
-    assert vanishing_class(dataset({}, {})) == Skipped("no parts and no folds are named")
+    assert vanishing_class(dataset({}, {})) == Skipped("no parts or folds are defined")

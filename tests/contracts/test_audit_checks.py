@@ -1,4 +1,4 @@
-"""Promises of the audit's checks: one function, one line in the registry, one section in the docs, one test file."""
+"""Each check of the audit has one function, one registry entry, one section in the docs and one test file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def first_cells(text):
 
 
 def test_every_function_that_makes_findings_is_in_the_registry():
-    """A check is a public function of a theme's file that takes the data set alone and returns findings."""
+    """A check is a public function in ``checks/`` that takes only the data set and returns findings."""
     files = (Path(gadolin.__file__).parent / "checks").glob("*.py")
     checks = re.compile(r"^def ([a-z]\w+)\(dataset: Dataset\) -> list\[Finding\]", re.MULTILINE)
     assert {name for path in files for name in checks.findall(path.read_text(encoding="utf-8"))} == set(CHECKS)

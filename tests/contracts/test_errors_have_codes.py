@@ -1,4 +1,4 @@
-"""Promises of the codes: each error has one, the page lists them, and no line of ours matches a sentence of ours."""
+"""Every error has a code, docs/codes.md lists them all, and no code of ours matches the text of an error."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SOURCE = Path(gadolin.__file__).parent
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
 ERRORS = {name for name in errors.__all__ if name.endswith("Error")} | {"ProblemError"}
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-NO_ERRORS = {"MissingExtraError"}  # made of a package and an extra; its code stands in its own class
+NO_ERRORS = {"MissingExtraError"}  # takes a package and an extra; its class sets the code
 TEXTS_OF_OTHERS = {
-    ("training/fit.py", "is_out_of_memory"): "torch tells of missing memory by RuntimeErrors of several wordings",
+    ("training/fit.py", "is_out_of_memory"): "torch reports missing memory as RuntimeErrors with several texts",
     (
         "training/processes.py",
         "detect_lost_rank",
-    ): "torch reports a lost process by RuntimeErrors of several wordings",
+    ): "torch reports a lost process as RuntimeErrors with several texts",
 }
 
 
@@ -49,7 +49,7 @@ def name_of(path):
 
 
 def calls(name_wanted):
-    """Yield every call of a name, or of an attribute of that name, with its file."""
+    """Yield every call of one of these names or attributes, with its file."""
     for path, tree in TREES.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in name_wanted:
@@ -66,11 +66,11 @@ def test_every_error_is_made_with_a_code_and_a_rule(found):
         where = f"{name_of(path)}:{call.lineno}"
         if not copied and not passed_on and not ({"code", "rule"} <= given and where in located):
             wrong.append(where)
-    assert wrong == [], "the code must be a word that stands in the source"
+    assert wrong == [], "the code must be a literal in the source"
 
 
 def test_nothing_else_of_ours_is_raised():
-    """What is raised is an error with a code, or one of Python's own that tells of a fault in the code that calls."""
+    """Code raises an error with a code, or a built-in exception for a programming error."""
     own = {
         node.name
         for tree in TREES.values()
@@ -86,7 +86,7 @@ def test_every_code_is_a_snake_case_word(found):
 
 
 def test_a_code_has_one_exit_code(found):
-    """A code that ended one command with 1 and another with 2 would have two meanings."""
+    """With two exit codes, an error code would have two meanings."""
     exits = {}
     for one in found:
         kind = getattr(errors, one.kind, None)
@@ -114,7 +114,7 @@ def functions(tree):
 
 
 def told(node, caught):
-    """Tell whether an expression is the text of an error that was caught."""
+    """Return whether an expression is the text of a caught error."""
     text = ast.unparse(node)
     parts = [f"str({name})" for name in caught] + [f"{name}.{part}" for name in caught for part in PARTS]
     return any(part in text for part in parts)
@@ -136,7 +136,7 @@ MATCHING = {
 
 
 def matching(function):
-    """Tell whether a function compares or searches the text of an error."""
+    """Return whether a function compares or searches the text of an error."""
     caught = {one.name for one in ast.walk(function) if isinstance(one, ast.ExceptHandler) and one.name}
     caught |= {"error", "failure", "one", "each", "problem"}
     for node in ast.walk(function):
@@ -157,7 +157,7 @@ def test_no_line_of_ours_matches_the_text_of_an_error():
         for function in functions(tree)
         if matching(function)
     }
-    assert matched == set(TEXTS_OF_OTHERS), "texts of other packages are listed with the reason"
+    assert matched == set(TEXTS_OF_OTHERS), "exceptions for other packages' texts are listed with a reason"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_line_that_matches_a_sentence_would_be_found(line):
 
 
 def squeezed(function):
-    """Tell whether the only thing that is done to a text is to put it on one line."""
+    """Return whether the text is only put on one line."""
     text = ast.unparse(function)
     return "str(error).split()" in text and not re.search(r"(with|match|search|find|index|prefix)\(", text)
 

@@ -1,4 +1,4 @@
-"""Promises of a light start: each is checked in a fresh process, where nothing has been imported yet."""
+"""Heavy packages are not imported at start; each test runs in a new process."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ print("LOADED", *(name for name in sys.modules if "." not in name))
     assert not {"numpy", "cv2", "onnxruntime", *HEAVY} & set(loaded.split())
 
 
+@pytest.mark.slow
 def test_every_module_of_the_light_half_can_be_imported_without_torch():
     pytest.importorskip("seaborn")
     code = f"""

@@ -1,4 +1,4 @@
-"""Promises of silence: packages that report their use are switched off first, and a trace from outside sees nothing."""
+"""Nothing leaves the machine: telemetry of packages is switched off, and a system-call trace finds no connection."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ except ImportError:
 
 @pytest.fixture
 def stubs(tmp_path):
-    """Return a folder of packages that print what they could do where they are imported."""
+    """Return a folder of stub packages that print, on import, whether they could report."""
     for name, text in STUBS.items():
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     return tmp_path
 
 
 def fresh(code, folder, **variables):
-    """Run code in a new interpreter that finds packages in ``folder`` first; return its output and its errors."""
+    """Run code in a new interpreter with ``folder`` first on its path; return standard output lines and errors."""
     source = str(ROOT / "src")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join((str(folder), source))} | variables
     done = subprocess.run(
@@ -132,6 +132,7 @@ def test_only_the_module_of_telemetry_imports_packages_that_report_at_import():
     assert [path.name for path in SOURCES if REPORTING & set(imported(path))] == ["telemetry.py"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("application", ["create_app(Predictor.load(sys.argv[1]))", "FastAPI()"])
 def test_the_service_makes_no_span_of_a_request_though_a_collector_is_set_up(application, make_bundle):
     pytest.importorskip("fastapi.telemetry", reason="this FastAPI makes no spans")
@@ -159,10 +160,8 @@ TestClient(APPLICATION).get("/health")
 
 @pytest.fixture(scope="module")
 def network_trace():
-    """The benchmark that traces commands, as a module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "benchmarks"))
-        yield importlib.import_module("network_trace")
+    """The benchmark ``network_trace`` as a module."""
+    return importlib.import_module("benchmarks.service.network_trace")
 
 
 def read(network_trace, trace):
@@ -221,7 +220,7 @@ def test_files_are_seen_where_they_are_written_out_of_place(line, expected, netw
 
 @pytest.fixture(scope="module")
 def strace():
-    """Skip where nothing can be traced."""
+    """Skip the test where strace cannot trace."""
     if not shutil.which("strace"):
         pytest.skip("strace is not installed")
     if subprocess.run(["strace", "-f", "-qq", "-e", "trace=none", "true"], capture_output=True, check=False).returncode:
@@ -243,17 +242,19 @@ def folder(tmp_path, slice_png):
 
 
 def require_reporting():
-    """Skip a control where the installed onnxruntime reports nothing: from 1.29 on it does, on Linux too."""
+    """Skip a control where the installed onnxruntime has no telemetry; since 1.29 it has, on Linux too."""
     import onnxruntime
 
     if tuple(map(int, re.findall(r"\d+", onnxruntime.__version__)[:2])) < (1, 29):
         pytest.skip("this onnxruntime reports nothing")
 
 
+@pytest.mark.slow
 def test_predicting_reaches_nothing_and_writes_nothing(strace, network_trace, folder):
     assert network_trace.watch(folder, "predict", network_trace.command("predict", "slice.png")).nothing
 
 
+@pytest.mark.slow
 def test_the_same_command_without_the_switch_is_seen_to_write(strace, network_trace, folder):
     require_reporting()
     words = network_trace.command("predict", "slice.png", before="onnxruntime")
@@ -261,11 +262,13 @@ def test_the_same_command_without_the_switch_is_seen_to_write(strace, network_tr
     assert any("deviceid" in path for path in seen.files)
 
 
+@pytest.mark.slow
 def test_a_service_that_answers_reaches_nothing_and_writes_nothing(strace, network_trace, folder, slice_png, loopback):
     pytest.importorskip("fastapi")
     assert network_trace.watch_service(folder, "serve", 1, content=slice_png).nothing
 
 
+@pytest.mark.slow
 def test_the_same_service_without_the_switch_is_seen_to_write(strace, network_trace, folder, slice_png, loopback):
     pytest.importorskip("fastapi")
     require_reporting()
@@ -273,6 +276,7 @@ def test_the_same_service_without_the_switch_is_seen_to_write(strace, network_tr
     assert any("deviceid" in path for path in seen.files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", "openvino"])
 def test_openvino_reaches_nothing_but_where_it_was_imported_before(strace, network_trace, folder, before):
     pytest.importorskip("openvino")

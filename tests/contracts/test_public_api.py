@@ -1,4 +1,4 @@
-"""Promises of the public surface: every list of names is sorted, complete and true."""
+"""The public API: every ``__all__`` is sorted, complete and correct."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MODULES = [each.name for each in pkgutil.walk_packages(gadolin.__path__, "gadoli
 
 
 def in_order(names):
-    """Sort names as the lint rule does: constants, then classes, then the rest."""
+    """Sort names as ruff does: constants, classes, the rest."""
     return sorted(names, key=lambda name: (0 if name.isupper() else 1 if name[0].isupper() else 2, name))
 
 
 @pytest.fixture(scope="module")
 def modules():
-    """Import every module of the package, the torch half where torch is installed."""
+    """Import every module of the package; those that need torch only where it is installed."""
     torch = importlib.util.find_spec("torch") is not None
     names = [name for name in MODULES if torch or not name.startswith(("gadolin.training", "gadolin.networks"))]
     return [importlib.import_module(name) for name in names]

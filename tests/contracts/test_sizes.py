@@ -1,4 +1,4 @@
-"""Promises of size: a file, a function and a list of parameters that can be taken in at one look."""
+"""Limits on the size of files and functions and on the number of parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import gadolin
 
 SOURCE = Path(gadolin.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
-LIBRARY = [path for path in FILES if path.parent.name != "cli"]  # a command's parameters are its options
+LIBRARY = [path for path in FILES if path.parent.name != "cli"]  # the parameters of a command are its options
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 60
 MOST_PARAMETERS = 8

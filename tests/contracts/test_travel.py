@@ -1,4 +1,4 @@
-"""Promises of a predictor in other processes: its place and digest travel, and no child waits for threads it lacks."""
+"""Predictors in other processes: only path and digest are pickled, and no forked child waits for missing threads."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from gadolin.models.locate import SHIPPED
 from gadolin.models.predictor import Predictor
 from gadolin.models.runtime import RUNTIMES, open_runtime
 
-SECONDS = 120  # a child that hangs ends the test
-FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+pytestmark = pytest.mark.slow
+
+SECONDS = 120  # guards against a child that hangs
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
 WORK = """
 import multiprocessing, os, signal, sys
@@ -46,7 +48,7 @@ def bundle(make_bundle):
 
 
 def outcome(tmp_path, bundle, code):
-    """Run code in a new interpreter, with a predictor of two threads that has answered; return what it printed."""
+    """Return a function that runs code in a new interpreter with a used predictor and returns the output."""
     script = tmp_path / "work.py"
     load = "    SHARED = predictor = Predictor.load(sys.argv[1], runtime=sys.argv[2], threads=2)\n"
     body = "".join(f"    {line}\n" for line in code.strip().splitlines())
@@ -59,7 +61,7 @@ def outcome(tmp_path, bundle, code):
             text=True,
             timeout=SECONDS,
             check=False,
-            env=os.environ | {"ORT_DISABLE_TELEMETRY": "1"},  # its thread is not there in a fork either
+            env=os.environ | {"ORT_DISABLE_TELEMETRY": "1"},  # the telemetry thread does not exist in a fork either
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -118,7 +120,7 @@ def test_a_session_that_was_left_behind_is_opened_again_and_its_graph_is_checked
     bundle = make_bundle()
     predictor = Predictor.load(bundle.folder, threads=1)
     before = predictor.predict(lit_quadrant(1))
-    predictor._runtime.leave_behind()  # what happens in a forked process
+    predictor._runtime.leave_behind()  # as happens in a forked process
     assert predictor.predict(lit_quadrant(1)) == before
     predictor._runtime.leave_behind()
     bundle.graph.write_bytes(bundle.graph.read_bytes() + b"x")
@@ -130,7 +132,7 @@ def test_a_session_that_was_left_behind_is_opened_again_and_its_graph_is_checked
 @pytest.mark.parametrize("how", ["fork", "spawn"])
 def test_pools_of_workers_answer_alike(how, bundle, tmp_path):
     if how == "fork" and not hasattr(os, "fork"):
-        pytest.skip("processes are not forked here")
+        pytest.skip("this system cannot fork")
     run = outcome(
         tmp_path,
         bundle,
@@ -164,7 +166,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 @FORKS
 @pytest.mark.parametrize("use", ["predictor.predict(ARRAY)", "pass"], ids=["used", "not used"])
 def test_a_forked_process_ends_whether_it_used_the_predictor_or_not(use, bundle, tmp_path):
-    """A process that takes an inherited session apart waits for its threads, which are not there, for ever."""
+    """A process that destroys an inherited session waits forever for threads that do not exist in it."""
     run = outcome(
         tmp_path,
         bundle,
@@ -198,7 +200,7 @@ PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mars
 
 
 def test_no_pickle_file_is_ever_read_or_written():
-    """Neither by a package that pickles nor by numpy's or torch's way to."""
+    """Neither with a pickling package nor through numpy or torch."""
     wrong = []
     for path in sorted(Path(gadolin.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -15,7 +15,7 @@ LABELS = {"meningioma": 1, "glioma": 2, "pituitary": 3}
 
 @pytest.fixture
 def stub(loopback, monkeypatch):
-    """Serve on 127.0.0.1; put an Answer for each path into ``stub.answers``."""
+    """Serve on 127.0.0.1; tests put an Answer for each path into ``stub.answers``."""
     monkeypatch.setenv("no_proxy", "*")
     with serving() as server:
         yield server
@@ -23,7 +23,7 @@ def stub(loopback, monkeypatch):
 
 @pytest.fixture
 def zipped():
-    """Pack bytes by name into a zip archive and return its bytes."""
+    """Return the bytes of a zip archive of bytes by name."""
 
     def pack(files, method=zipfile.ZIP_DEFLATED):
         out = io.BytesIO()
@@ -37,7 +37,7 @@ def zipped():
 
 @pytest.fixture
 def mat():
-    """Make the bytes of a slice as Figshare's MATLAB files hold it."""
+    """Return the bytes of a slice in Figshare's MATLAB layout."""
     h5py = pytest.importorskip("h5py")
 
     def make(label="glioma", patient="100360", size=32, value=7):
@@ -58,7 +58,7 @@ def mat():
 
 @pytest.fixture
 def folds_file():
-    """Make the bytes of a cvind.mat with these folds."""
+    """Return the bytes of a cvind.mat with these folds."""
     h5py = pytest.importorskip("h5py")
 
     def make(folds, name="cvind"):
@@ -72,7 +72,7 @@ def folds_file():
 
 @pytest.fixture
 def listed(stub):
-    """Serve files and Figshare's listing of them; return the listing, to spoil and serve again."""
+    """Serve files and Figshare's listing of them; return the listing, which tests may change and serve again."""
 
     def serve(files):
         listing = []

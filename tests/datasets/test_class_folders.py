@@ -1,4 +1,4 @@
-"""Promises of where classes and parts are looked for, and that what lies elsewhere is told."""
+"""Tests of where a scan looks for classes and splits, and of the files that it reports as left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def picture(path, value=90):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write pictures, each of another grey, below a folder and return it."""
+    """Write images, each of another grey, below a folder and return it."""
 
     def make(*names):
         for number, name in enumerate(names):
@@ -111,9 +111,9 @@ def test_of_several_folders_with_slices_none_is_descended_into(names, folder):
 @pytest.mark.parametrize(
     "names",
     [
-        ("glioma/p1/a.png", "glioma/p2/b.png"),  # a class, with folders of patients
-        ("train/glioma/a.png",),  # a part
-        ("schwannoma/a.png",),  # a folder with slices
+        ("glioma/p1/a.png", "glioma/p2/b.png"),  # class folder, with patient folders
+        ("train/glioma/a.png",),  # split folder
+        ("schwannoma/a.png",),  # folder of slices
     ],
 )
 def test_a_single_folder_that_is_a_class_or_a_part_is_not_descended_into(names, folder):
@@ -183,7 +183,7 @@ def test_an_unlisted_slice_beside_a_manifest_is_told_and_what_it_names_is_not(sm
 
 @pytest.fixture
 def shared():
-    """A data set of three classes that another user may read."""
+    """A data set of three classes that another user can read."""
     with shared_folder() as root:
         for number, name in enumerate(("glioma/a.png", "meningioma/b.png", "notumor/c.png")):
             picture(root / name, number)
@@ -327,7 +327,7 @@ def test_patients_and_kinds_within_a_class_stay_within_it(folder):
 
 
 def test_a_link_back_above_the_data_counts_no_file_twice(folder):
-    """The data is found one folder down in a second walk, which may not come back to what the first one has told."""
+    """A second walk finds the data one folder down; it must not count the files of the first walk again."""
     root = folder("archive/train/glioma/a.png", "archive/train/no/b.png", "loose.png")
     (root / "archive" / "train" / "no" / "loop").symlink_to(root, target_is_directory=True)
     (root / "docs").mkdir()

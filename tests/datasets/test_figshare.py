@@ -1,4 +1,4 @@
-"""Promises of Figshare's article: its archives and folds become slices and a manifest; half of it passes for none."""
+"""Tests of Figshare's article: archives and folds become slices and a manifest; an incomplete fetch is refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def without_pauses(monkeypatch):
 
 @pytest.fixture
 def files(mat, zipped, folds_file):
-    """Make the article's files, small: two slices in the first archive, one in each other."""
+    """Make small files of the article: two slices in the first archive, one in each other."""
     mats = {f"{n}.mat": mat(label, pid, value=n) for n, (label, pid) in enumerate(SLICES, start=1)}
     held = (("1.mat", "2.mat"), ("3.mat",), ("4.mat",), ("5.mat",))
     archives = {
@@ -56,13 +56,14 @@ def fetch(stub, tmp_path):
 
 @pytest.fixture
 def refused(fetch, tmp_path):
-    """Fetch in vain: what is there afterwards is not taken for a data set."""
+    """Check that a fetch fails and that its remains do not pass for a data set."""
 
     def run(kind=DownloadError, **options):
         with pytest.raises(kind) as caught:
             fetch(**options)
-        with pytest.raises(DataError, match=r"a data set must be whole, the fetch of figshare into .* broke off"):
+        with pytest.raises(DataError) as unfinished:
             scan(tmp_path / "out")
+        assert unfinished.value.code == "fetch_unfinished"
         return str(caught.value)
 
     return run
@@ -124,24 +125,28 @@ def test_a_slice_that_is_none_is_skipped_with_a_reason(mat, folds_file, tmp_path
 
 def test_slices_name_their_own_patients(mat, tmp_path):
     (tmp_path / "1.mat").write_bytes(mat())
-    with pytest.raises(DataError, match=r"the \.mat files in .* do"):
+    with pytest.raises(DataError) as caught:
         scan(tmp_path, patient_from="parent")
+    assert caught.value.code == "patient_rule_not_needed"
 
 
 def test_a_folder_of_broken_slices_is_refused(tmp_path):
     (tmp_path / "1.mat").write_bytes(b"no slice")
-    with pytest.raises(DataError, match=r"must hold files such as 1\.mat, .* has none that can be read; the first: "):
+    with pytest.raises(DataError) as caught:
         scan(tmp_path)
+    assert caught.value.code == "no_readable_slice"
+    assert "1.mat: " in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("folds", "name", "told"), [([0, 1], "cvind", "folds from 1 to 5"), ([1], "other", "as a table cvind")]
+    ("folds", "name", "code"), [([0, 1], "cvind", "folds_out_of_range"), ([1], "other", "folds_unreadable")]
 )
-def test_folds_that_are_none_are_refused(folds, name, told, folds_file, tmp_path):
+def test_folds_that_are_none_are_refused(folds, name, code, folds_file, tmp_path):
     path = tmp_path / "cvind.mat"
     path.write_bytes(folds_file(folds, name))
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError) as caught:
         figshare.read_folds(path)
+    assert caught.value.code == code
 
 
 def test_progress_tells_what_is_done(article, fetch):
@@ -169,15 +174,16 @@ def test_a_finished_fetch_is_not_begun_again(article, fetch, tmp_path):
         fetch()
     assert str(caught.value) == (
         f"the output folder must be new or empty, {tmp_path / 'out'} is not; "
-        "choose another folder; a fetch that is done is not repeated"
+        "choose another folder; a finished fetch is not repeated"
     )
 
 
 def test_a_folder_with_other_things_is_left_alone(article, fetch, tmp_path, stub):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    with pytest.raises(DataError, match="must be new or empty"):
+    with pytest.raises(DataError) as caught:
         fetch()
+    assert caught.value.code == "output_not_empty"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
     assert stub.requests == []
 
@@ -187,8 +193,10 @@ def test_the_broken_fetch_of_another_source_is_left_alone(article, stub, refused
     refused()
     state = tmp_path / "out" / WORK / "fetch.json"
     state.write_text('{"source": "kaggle"}')
-    with pytest.raises(DataError, match="holds one of 'kaggle' that broke off; choose another folder"):
+    with pytest.raises(DataError) as caught:
         fetch()
+    assert caught.value.code == "fetch_of_other_source"
+    assert "'kaggle'" in str(caught.value)
 
 
 def test_a_wrong_checksum_is_refused(article, stub, refused):
@@ -200,7 +208,7 @@ def test_a_wrong_checksum_is_refused(article, stub, refused):
 def test_a_listing_that_lies_about_a_size_is_refused(article, stub, refused):
     article[0]["size"] += 1
     serve(stub, article)
-    assert "bytes that its listing names, the server announces" in refused()
+    assert "bytes of its listing, the server announces" in refused()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +241,7 @@ def test_an_archive_that_holds_links_is_refused(files, listed, refused, zipped):
 
 def test_an_archive_with_too_few_slices_is_no_data_set(files, listed, refused, zipped, mat):
     listed(files | {FIRST: zipped({"1.mat": mat("glioma", "p1")})})
-    assert "must hold 5 slices, what was unpacked has glioma 2 (not 3)" in refused()
+    assert "must hold 5 slices, the unpacked data has glioma 2 (not 3)" in refused()
 
 
 def test_a_full_disk_is_told(article, refused, monkeypatch):

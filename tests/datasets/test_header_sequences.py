@@ -1,4 +1,4 @@
-"""Promises of sequences in a manifest: they are those of the headers."""
+"""Tests of sequences in a manifest: they must agree with the file headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FLAIR = {"EchoTime": 120, "RepetitionTime": 9000, "InversionTime": 2500, "Scanni
 
 @pytest.fixture
 def manifest(tmp_path):
-    """List a DICOM file and what it is called with a sequence each."""
+    """Write a DICOM file with the given header elements, and a manifest that gives its sequence."""
 
     def write(more, sequence):
         (tmp_path / "one.dcm").write_bytes(dicom_bytes(PIXELS, DicomFacts(more=more)))
@@ -36,7 +36,7 @@ def test_a_sequence_that_the_header_contradicts_is_refused(manifest):
         scan(manifest(FLAIR, "T1c"))
 
     assert refused.value.code == "sequence_contradicts_header"
-    assert "FLAIR by its header" in str(refused.value)
+    assert "header FLAIR" in str(refused.value)
 
 
 def test_class_folders_have_the_sequence_of_their_headers(tmp_path):

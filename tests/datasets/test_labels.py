@@ -1,4 +1,4 @@
-"""Promises of class names: every usual spelling has one name, and an unknown one is left alone."""
+"""Tests of class names: every usual spelling maps to one name; unknown names stay unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises of TCGA-LGG as its TIFF files come: three sequences as channels, a mask beside each slice."""
+"""Tests of TCGA-LGG as TIFF files: three sequences as channels, a mask for each slice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARKED = (4, 5)
 
 @pytest.fixture
 def tiffs(tmp_path):
-    """Write a patient of eight slices, two of them with a tumour; slice 1 lacks T1, slice 8 the mask."""
+    """Write a patient of eight slices, two with a tumour; slice 1 has no T1, slice 8 no mask."""
     folder = tmp_path / "lgg" / FOLDER
     folder.mkdir(parents=True)
     rows, columns = np.mgrid[:64, :64]

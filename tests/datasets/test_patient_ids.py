@@ -1,4 +1,4 @@
-"""Promises of --patient-from: patients come from where it says, and nothing of a clinic's stays legible."""
+"""Tests of --patient-from: patients come from the given place, and no clinical identifier stays readable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from gadolin.datasets import scan
 from gadolin.datasets.layouts.folders import scan_folder
 from gadolin.datasets.manifest import read_manifest, write_manifest
-from gadolin.errors import DataError
+from gadolin.errors import DataError, RequestError
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
 from gadolin.readers import pseudonyms
 from gadolin.readers.pseudonyms import pseudonym
@@ -22,7 +22,7 @@ SECRETS = ("Moravec", "MORAVEC", "ID-4711", "ID-0815", "19480131")
 
 @pytest.fixture
 def clinic(tmp_path):
-    """Write a folder of two classes: three series of two patients, a localiser, an enhanced file, none with a name."""
+    """Write two classes: three series of two patients, a localiser and an enhanced file, all without patient names."""
     number = 0
     for label, person, series in (("glioma", "ID-4711", 1), ("glioma", "ID-4711", 2), ("notumor", "ID-0815", 3)):
         for position in range(3):
@@ -61,12 +61,12 @@ def test_nothing_that_identifies_a_patient_is_written(clinic, tmp_path, gadolin_
 
 @pytest.fixture
 def gadolin_words():
-    """Return what ``gadolin scan`` prints, in words and as JSON."""
+    """Return the output of ``gadolin scan`` as text and as JSON."""
     import json
 
-    from gadolin.cli.scan import _words
+    from gadolin.cli.scan import _text
 
-    return lambda found: _words(found) + json.dumps(found.as_json())
+    return lambda found: _text(found) + json.dumps(found.as_json())
 
 
 def test_pseudonyms_are_the_same_at_every_scan_and_others_with_another_key(clinic, tmp_path, monkeypatch):
@@ -145,8 +145,10 @@ def test_bids_names_the_patient_in_a_folder_or_a_file(tmp_path):
 def test_bids_must_name_a_patient_in_every_path(tmp_path):
     (tmp_path / "glioma").mkdir()
     (tmp_path / "glioma" / "submarine-1.nii").write_bytes(nifti_bytes(np.zeros((20, 20, 1), np.int16), compress=False))
-    with pytest.raises(DataError, match=r"sub-XX finds no patient in .*submarine-1\.nii; correct it"):
+    with pytest.raises(DataError) as caught:
         scan_folder(tmp_path, patient_from="bids")
+    assert caught.value.code == "patient_rule_matches_nothing"
+    assert "submarine-1.nii" in caught.value.got
 
 
 @pytest.mark.parametrize(
@@ -177,8 +179,9 @@ def test_a_damaged_key_stops_the_scan(clinic, tmp_path, monkeypatch):
     (tmp_path / "bad.key").write_text("hello")
     monkeypatch.setenv("GADOLIN_PATIENT_KEY", str(tmp_path / "bad.key"))
     pseudonyms._key.cache_clear()
-    with pytest.raises(ValueError, match=r"a patient key must be a readable file of hex digits.*restore or remove it"):
+    with pytest.raises(RequestError) as caught:
         scan_folder(clinic)
+    assert caught.value.code == "patient_key_invalid"
 
 
 @pytest.mark.parametrize("rule", ["parent", r"(MRN\d+)"])

@@ -1,4 +1,4 @@
-"""Promises of recognition: a release is known by its counts or its source, and by nothing less."""
+"""Tests of known releases: a release is recognised by all its counts or by its source only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDERS = {"tumor": "yes", "notumor": "no"}
 
 
 def scanned(release):
-    """Return the scan of a folder that holds exactly this release, without its files."""
+    """Return the scan of a folder that holds exactly this release, without real files."""
     root = Path("data")
     records = tuple(
         Record(root / FOLDERS.get(label, label) / f"{part}{number}.jpg", label, split=part)
@@ -111,8 +111,8 @@ def test_half_a_fetch_is_no_data_set_until_it_is_finished(small_phantoms, tmp_pa
     with pytest.raises(DataError) as caught:
         scan(tmp_path)
     assert str(caught.value) == (
-        f"a data set must be whole, the fetch of kaggle into {tmp_path} broke off; "
-        f"go on with: gadolin fetch kaggle {tmp_path}"
+        f"a data set must be complete, the fetch of kaggle into {tmp_path} was interrupted; "
+        f"resume with: gadolin fetch kaggle {tmp_path}"
     )
     finish(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -121,5 +121,6 @@ def test_half_a_fetch_is_no_data_set_until_it_is_finished(small_phantoms, tmp_pa
 def test_the_state_of_a_fetch_that_cannot_be_read_is_no_fetch(tmp_path):
     work = begin(tmp_path, "kaggle")
     (work / "fetch.json").write_text("{")
-    with pytest.raises(DataError, match="must be new or empty"):
+    with pytest.raises(DataError) as caught:
         begin(tmp_path, "kaggle")
+    assert caught.value.code == "output_not_empty"

@@ -1,4 +1,4 @@
-"""Promises of recognising a data set: a manifest, a folder that holds one, or folders; and what training needs."""
+"""Tests of recognising a data set (a manifest, a folder with one, or class folders) and of what training needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gadolin.records import Failure, Record
 
 @pytest.fixture
 def folders(small_phantoms, tmp_path):
-    """Copy the phantoms without their manifest and outlines."""
+    """Copy the phantoms without manifest and outlines."""
     for part in ("Training", "Testing"):
         shutil.copytree(small_phantoms / part, tmp_path / part)
     return tmp_path
@@ -66,7 +66,7 @@ def test_a_manifest_names_its_own_patients(small_phantoms):
     with pytest.raises(DataError) as caught:
         scan(small_phantoms, patient_from="parent")
     assert str(caught.value) == (
-        "patient_from is for a folder that does not name its patients itself, "
+        "patient_from is only for folders without patient ids, "
         f"the manifest {small_phantoms / 'manifest.csv'} has a column for them; leave it out"
     )
 
@@ -125,7 +125,7 @@ def test_one_class_cannot_be_trained_on():
     with pytest.raises(DataError) as caught:
         require_trainable(Scan(Path("data"), "classes", (record("glioma"),)))
     assert str(caught.value) == (
-        "training needs two classes or more, data holds one, 'glioma'; give each class a folder of its own"
+        "training needs two classes or more, data holds one, 'glioma'; use one folder per class"
     )
 
 
@@ -136,7 +136,7 @@ def test_skipped_files_stop_training_unless_it_is_allowed(count, caplog):
     with pytest.raises(DataError) as caught:
         require_trainable(found)
     assert (caught.value.code, caught.value.path) == ("unreadable_files", "0.png")
-    assert f"{count} cannot (empty_file {count})" in caught.value.got
+    assert f"{count} are not (empty_file {count})" in caught.value.got
     assert "--skip-unreadable" in caught.value.remedy
     require_trainable(found, skip_unreadable=True)
     assert caplog.messages[0] == f"left out: {count} (empty_file {count})"

@@ -1,4 +1,4 @@
-"""Promises of pictures with a table slices.csv: class, patient, institution, sequence and outline of each."""
+"""Tests of images with a table slices.csv: class, patient, institution, sequence and outline of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAD = "path,label,patient,institution,sequence,outline,note"
 
 @pytest.fixture
 def tabled(small_phantoms, tmp_path):
-    """Lay three pictures and a mask out below a folder, with a table of the given rows."""
+    """Write three images, a mask and a table of the given rows below a folder."""
     folder = tmp_path / "hospitals"
     folder.mkdir()
     for number, path in enumerate(sorted((small_phantoms / "Training" / "glioma").iterdir())[:3], start=1):

@@ -1,4 +1,4 @@
-"""Promises of the demo: it replaces only what it made, larger data is gone through less often. Nothing is trained."""
+"""Tests of the demo, without training: it replaces only its own folder; larger data gets fewer epochs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def demo():
 
 @pytest.fixture
 def typed(demo, monkeypatch):
-    """Record the commands instead of running them; the scan tells of as many slices as a test asks for."""
+    """Record the commands instead of running them; the scan returns fixed counts."""
     commands = []
 
     def run(*arguments, quiet=False):
@@ -75,7 +75,7 @@ def test_a_link_is_not_followed(demo, tmp_path):
     try:
         (tmp_path / "demo").symlink_to(tmp_path / "real", target_is_directory=True)
     except OSError:
-        pytest.skip("links cannot be made here")
+        pytest.skip("this system refuses links")
     with pytest.raises(SystemExit):
         demo.claim(tmp_path / "demo")
     assert (tmp_path / "real" / demo.MARKER).is_file()

@@ -1,4 +1,4 @@
-"""Promises of the documents: what the package has is told, and what is told is there."""
+"""Tests of the documents: they list everything in the package, and everything they list exists."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def text_of(name):
 
 
 def options_of(command):
-    """Return the names of a command's options, without those that typer adds to switch one off."""
+    """Return the names of a command's options, without the ``--no-`` forms that typer adds."""
     return [name for parameter in command.params for name in parameter.opts if name.startswith("-")]
 
 
 def section(text, heading):
-    """Return what stands below a heading of the second rank."""
+    """Return the text below a second-level heading."""
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return found.group(1) if found else ""
 
@@ -62,7 +62,7 @@ def refresh():
 
 
 def shell_lines():
-    """Return every line in a code block of a document that runs gadolin, with its document."""
+    """Return every line in a code block that runs gadolin, with its document."""
     for path in DOCUMENTS:
         for block in re.findall(r"^```[a-z]*\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
             for line in block.splitlines():

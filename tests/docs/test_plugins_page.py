@@ -1,4 +1,4 @@
-"""Promises of docs/plugins.md: its code is that of the example, and each kind and code is listed."""
+"""Tests of docs/plugins.md: its code is that of the example, and it lists each kind and each error code."""
 
 from __future__ import annotations
 

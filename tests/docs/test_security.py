@@ -1,4 +1,4 @@
-"""Promises of SECURITY.md: its lists are those of the code."""
+"""Tests of SECURITY.md: its lists agree with the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
 import typer.main
 
 from gadolin.cli.app import app
@@ -30,7 +29,7 @@ def section(heading):
 
 
 def table(text, head):
-    """Return the rows of the table whose first head is ``head``."""
+    """Return the rows of the table whose first column is ``head``."""
     lines = re.search(rf"^\| {head} \|.*?\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE).group(1).splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
@@ -40,7 +39,7 @@ def names_in(cell):
 
 
 def imports(path):
-    """Yield the whole name of every module that a file imports, wherever it does."""
+    """Yield the full name of every module that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -56,7 +55,7 @@ def test_the_formats_are_those_that_the_readers_know():
 def test_who_decodes_is_who_the_readers_import():
     told = " ".join(row[1] for row in table(TEXT, "format"))
     used = {name.partition(".")[0] for path in (SOURCE / "readers").rglob("*.py") for name in imports(path)}
-    libraries = {name for name in used if importlib.metadata.packages_distributions().get(name)} - {"gadolin", "numpy"}
+    libraries = used & set(importlib.metadata.packages_distributions()) - {"gadolin", "numpy"}
     assert {DISTRIBUTIONS.get(name, name) for name in libraries} == set(
         re.findall(r"\b(?:Pillow|pydicom|imagecodecs|nibabel|cv2|tifffile|h5py|scipy)\b", told)
     )
@@ -79,7 +78,7 @@ def weights_of(command):
 
 
 def test_no_other_module_can_open_a_connection():
-    """Those that fetch stand behind the commands that are told; ``server/run`` only listens."""
+    """Only the documented commands reach the modules that fetch; ``server/run`` only listens."""
     found = {
         path.relative_to(SOURCE).as_posix()
         for path in SOURCE.rglob("*.py")
@@ -109,8 +108,6 @@ def test_every_package_that_reports_is_told_with_the_extra_that_brings_it_and_it
 
 
 def test_the_places_that_are_written_are_those_that_the_trace_lets_pass():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "benchmarks"))
-        trace = importlib.import_module("network_trace")
+    trace = importlib.import_module("benchmarks.service.network_trace")
     told = [name for row in table(section("What is written"), "place") for name in names_in(row[0])]
     assert {name.removeprefix("~/") for name in told} == set(trace.PLACES)

@@ -1,4 +1,4 @@
-"""What the tests of the copy finder look at: phantoms of different patients."""
+"""Images for tests of the duplicate finder: phantoms of different patients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _prepared(pictures):
 
 @pytest.fixture(scope="session")
 def prepared():
-    """Turn pictures (H, W) of any sizes into prepared slices (N, 256, 256) uint8."""
+    """Prepare images (H, W) of any size as slices (N, 256, 256) uint8."""
     return _prepared
 
 
@@ -28,5 +28,5 @@ def pictures():
 
 @pytest.fixture(scope="session")
 def slices(pictures):
-    """Return the same, prepared."""
+    """Return the same slices, prepared."""
     return _prepared(pictures)

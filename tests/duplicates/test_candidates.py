@@ -1,4 +1,4 @@
-"""Promises of the search for candidates: copies are among them, each pair is told once, and few others are."""
+"""Tests of the candidate search: duplicates are found, each pair once, with few other pairs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from gadolin.duplicates import candidates as module
 from gadolin.duplicates.candidates import candidates
 from gadolin.duplicates.canvas import SIDE, on_canvas
 from gadolin.duplicates.keypoints import find_keypoints
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def test_each_pair_is_told_once_and_the_smaller_number_first(keypoints):
 
 
 def test_few_pairs_of_different_slices_are_candidates(draw_stack):
-    """Not so among a handful, where the nearest features of a feature are those of any other slice."""
+    """This does not hold for a handful of slices: there the nearest features belong to any other slice."""
     others = np.concatenate([draw_stack(1, 1, seed) for seed in range(80)])
     assert len(told(find_keypoints(on_canvas(others)))) < len(others)
 
@@ -49,7 +51,7 @@ def test_a_picture_without_features_among_others_has_no_candidates(slices):
     canvases[1] = 0
     pairs = told(find_keypoints(canvases))
     assert (0, 2, False) in pairs
-    assert {pair[:2] for pair in pairs} == {(0, 2)}  # a head may be like its own mirror image
+    assert {pair[:2] for pair in pairs} == {(0, 2)}  # a head may resemble its own mirror image
 
 
 def test_blocks_say_how_many_pictures_were_asked_about(keypoints, monkeypatch):

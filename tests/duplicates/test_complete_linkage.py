@@ -1,4 +1,4 @@
-"""Promises of the guard against chains: whoever is in a group passes with everybody in it."""
+"""Tests of complete linkage: each member of a group matches all the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gadolin.duplicates.components import Components
 
 
 def grouped(count, scores, threshold=0.9):
-    """Group by made scores, {(first, second): correlation}; pairs without one correlate by 0."""
+    """Group by given correlations, {(first, second): correlation}; the default is 0."""
     pairs = [(score, *pair) for pair, score in scores.items() if score > threshold]
     return complete_linkage(count, pairs, lambda asked: all(scores.get(pair, 0.0) > threshold for pair in asked))
 

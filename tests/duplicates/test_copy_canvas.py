@@ -1,4 +1,4 @@
-"""Promises of the canvas that copies are looked for on: tones and bars make no difference."""
+"""Tests of the canvas of the duplicate search: tones and bars make no difference."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_contrast_makes_no_difference(slices, factor):
 
 @pytest.mark.parametrize("gamma", [0.5, 0.8, 1.25, 2.0])
 def test_gamma_makes_little_difference_where_air_is_black_and_tissue_is_not_dark(slices, gamma):
-    """A third of the bright tones stays above a tenth when squared, so what counts as tissue remains the same."""
+    """A third of the maximum is still above a tenth when squared, so the tissue mask stays the same."""
     bright = np.percentile(slices, 99.5, axis=(1, 2))[:, None, None]
     clear = np.where(slices > 0.35 * bright, slices, 0).astype(np.uint8)
     other = np.rint(255 * (clear / 255) ** gamma).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Promises of the copy finder: a copy is found whatever was done to it, and what is no copy is left alone."""
+"""Tests of the duplicate finder: it finds transformed duplicates and no other pairs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from gadolin.duplicates import COPY_CORRELATION, Copies, find_copies
+
+pytestmark = pytest.mark.slow
 
 
 def rotated(picture, degrees):
@@ -58,7 +60,7 @@ def pairs_of(found):
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_copies_are_found_whatever_was_done_to_them_and_nothing_else_is(change, pictures, slices, prepared):
-    """One in twelve may be missed: recall is not whole, and the benchmark of planted copies measures it."""
+    """One in twelve may be missed: recall is below 1; the benchmark of planted duplicates measures it."""
     found = find_copies(slices, prepared([change(one) for one in pictures]))
     count = len(slices)
     assert pairs_of(found) <= {(number, number + count) for number in range(count)}
@@ -195,6 +197,6 @@ def test_every_pair_passed_by_itself_the_smaller_number_first(draw_stack, prepar
 def test_it_is_told_how_far_the_search_is(slices):
     told = []
     find_copies(slices, progress=lambda *news: told.append(news))
-    assert {what for _, _, what in told} == {"looking for features", "comparing slices"}
+    assert {what for _, _, what in told} == {"detecting features", "comparing slices"}
     assert all(0 < done <= total == len(slices) for done, total, _ in told)
     assert told[-1] == (len(slices), len(slices), "comparing slices")

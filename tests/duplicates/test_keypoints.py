@@ -1,4 +1,4 @@
-"""Promises of the local features: few, the same alone as among others, and mirrored without a second look."""
+"""Tests of the local features: few, independent of the batch, and mirrored without a second detection."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def test_the_flip_undoes_itself(rng):
 
 
 def test_a_flipped_descriptor_is_the_descriptor_of_the_mirrored_picture(canvases):
-    """At full size and above; below, the picture and its mirror image are halved at other pixels."""
+    """Only at full size and above: below, an image and its mirror image are halved at different pixels."""
     sift, flipped, as_it_is = _detector(), [], []
     for canvas in canvases:
         middle = [one for one in sift.detect(canvas, None) if 20 < one.pt[0] < SIDE - 21 and 20 < one.pt[1] < SIDE - 21]
-        points = [one for one in middle if one.octave & 255 in (0, 255)]  # 255: -1, twice the size
+        points = [one for one in middle if one.octave & 255 in (0, 255)]  # octave 255 is -1: twice the size
         there = [
             cv2.KeyPoint(SIDE - 1 - one.pt[0], one.pt[1], one.size, (180 - one.angle) % 360, one.response, one.octave)
             for one in points
@@ -75,7 +75,7 @@ def test_a_flipped_descriptor_is_the_descriptor_of_the_mirrored_picture(canvases
         flipped += (np.linalg.norm(_flipped(straight) - other, axis=1) / length).tolist()
         as_it_is += (np.linalg.norm(straight - other, axis=1) / length).tolist()
     assert len(flipped) > 100
-    assert np.mean(np.array(flipped) < 0.02) > 0.9  # the rest: a place between two pixels is rounded to the other
+    assert np.mean(np.array(flipped) < 0.02) > 0.9  # the others lie between two pixels and round to the other one
     assert np.median(as_it_is) > 0.5
 
 
@@ -95,4 +95,4 @@ def test_mirrored_descriptors_find_the_features_of_the_mirrored_picture(canvases
 def test_it_is_told_how_many_pictures_were_looked_at(canvases):
     told = []
     find_keypoints(canvases, progress=lambda *news: told.append(news))
-    assert told[-1] == (len(canvases), len(canvases), "looking for features")
+    assert told[-1] == (len(canvases), len(canvases), "detecting features")

@@ -1,4 +1,4 @@
-"""Promises of the registration: how a copy lies over its original is told right, and its tones do not matter."""
+"""Tests of the registration: it recovers the transform of a duplicate, whatever its tones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from gadolin.duplicates.canvas import SIDE, on_canvas
 from gadolin.duplicates.keypoints import find_keypoints
 from gadolin.duplicates.registration import NOTHING, overlays
 
+pytestmark = pytest.mark.slow
+
 MIDDLE = ((SIDE - 1) / 2, (SIDE - 1) / 2)
 
 
@@ -19,7 +21,7 @@ def canvases(slices):
 
 
 def laid_over(one, other, *, mirrored=False):
-    """Return how the pictures ``one`` lie over the pictures ``other``, each over its own."""
+    """Register each image of ``one`` to the image of ``other`` with the same index."""
     both = np.concatenate([one, other])
     pairs = [(number, number + len(one), mirrored) for number in range(len(one))]
     return overlays(both, find_keypoints(both), pairs)
@@ -28,8 +30,8 @@ def laid_over(one, other, *, mirrored=False):
 @pytest.mark.parametrize("degrees", [-10, -3, 0, 8, 45, 170])
 @pytest.mark.parametrize("scale", [0.7, 1.0, 1.2])
 def test_a_known_rotation_and_scale_is_told(canvases, degrees, scale):
-    """To one and a half pixels at the rim of the head, which is smaller where the scale is; one may not be found."""
-    matrix = cv2.getRotationMatrix2D(MIDDLE, -degrees, scale)  # OpenCV counts against the clock
+    """Within 1.5 pixels at the rim of the head, scaled with it; one registration may fail."""
+    matrix = cv2.getRotationMatrix2D(MIDDLE, -degrees, scale)  # OpenCV's angles are counter-clockwise
     moved = np.stack([cv2.warpAffine(one, matrix, (SIDE, SIDE)) for one in canvases])
     near = [one for one in laid_over(canvases, moved) if one.correlation > 0.94]
     assert len(near) >= len(canvases) - 1
@@ -86,7 +88,7 @@ def test_no_pairs_have_no_overlays(canvases):
 
 @pytest.mark.parametrize("margin", [0, 20])
 def test_each_pair_has_the_overlay_that_it_has_alone(canvases, margin):
-    """Also where heads reach the upper edge (``margin`` rows are cut), at which pictures of a block are neighbours."""
+    """Also where heads reach the upper edge (``margin`` rows are cut), next to the previous image of a block."""
     cut = np.stack([cv2.resize(one[margin:], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in canvases])
     keypoints = find_keypoints(cut)
     pairs = [(0, 1, False), (2, 2, False), (3, 3, True), (5, 7, True), (6, 6, True), (8, 8, True)]

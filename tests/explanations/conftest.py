@@ -9,7 +9,7 @@ from gadolin.records import Slice
 
 @pytest.fixture(scope="session")
 def head():
-    """A slice of 90 x 140 with an oval head that is not in its middle, and nothing in it but grain."""
+    """A slice of 90 x 140 with an off-centre oval head that holds only noise."""
     pixels = np.zeros((90, 140), np.float32)
     mask = np.zeros(pixels.shape, np.uint8)
     cv2.ellipse(mask, (85, 45), (38, 32), 0, 0, 360, 1, -1)
@@ -20,13 +20,13 @@ def head():
 
 @pytest.fixture(scope="session")
 def square():
-    """Where the model of ``looks_at_square`` looks: rows and columns of the slice."""
+    """The square that ``looks_at_square`` depends on: rows and columns of the slice."""
     return slice(34, 46), slice(96, 108)
 
 
 @pytest.fixture(scope="session")
 def looks_at_square(head, square):
-    """A model that gives class 0 the more, the more of the square is as it is in the slice."""
+    """A model whose probability of class 0 falls with the change of the square."""
 
     def predict(pixels):
         change = np.abs(pixels[(slice(None), *square)] - head.pixels[square]).mean(axis=(1, 2))
@@ -38,7 +38,7 @@ def looks_at_square(head, square):
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory, write_run):
-    """A run folder as training leaves it, around a network that has learned nothing."""
+    """A run folder as training writes it, with an untrained network."""
 
     import torch
     from safetensors.torch import save

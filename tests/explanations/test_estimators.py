@@ -1,4 +1,4 @@
-"""The two estimators beside the packages `lime` and `shap`, on the same perturbations; and their designs."""
+"""Tests of the two estimators, against `lime` and `shap` on the same perturbations, and of their designs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIECES = 12
 
 
 def answers(kept):
-    """A model of 12 pieces with interactions: three matter alone, two only together, one speaks against."""
+    """A model of 12 segments: three count alone, two only together, one counts against."""
     score = 1.5 * kept[:, 0] + 0.8 * kept[:, 1] - 1.2 * kept[:, 2] + 2.0 * (kept[:, 3] & kept[:, 4]) - 1
     return 1 / (1 + np.exp(-score))
 
@@ -51,6 +51,7 @@ def test_lime_is_the_packages_on_the_same_perturbations():
     assert ours == pytest.approx(package_lime(kept), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_shap_is_the_packages_over_every_subset():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

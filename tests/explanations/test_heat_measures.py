@@ -1,4 +1,4 @@
-"""Measures of heat against outlines, on maps whose scores are known by hand."""
+"""Tests of heat-map measures against outlines, with scores known by hand."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_pointing_shares_out_equal_heat():
 def test_energy_counts_positive_heat_only():
     assert energy_inside(heat((1, 1)) * 3 + heat((0, 0)), OUTLINE) == pytest.approx([0.75])
     assert energy_inside(heat((1, 1)) - heat((0, 0), value=9), OUTLINE) == [1]
-    assert energy_inside(-heat((1, 1)), OUTLINE) == [4 / 20], "a map without positive heat says nothing"
+    assert energy_inside(-heat((1, 1)), OUTLINE) == [4 / 20], "a map without positive heat has no score"
 
 
 def test_overlap_is_that_of_what_is_hotter_than_a_share_of_the_hottest():
@@ -73,14 +73,15 @@ def test_each_map_is_scored_alone_and_its_scale_makes_no_difference(maps, factor
 
 
 @pytest.mark.parametrize(
-    ("maps", "outlines", "words"),
+    ("maps", "outlines", "code"),
     [
-        (np.zeros((1, 4, 4), np.float32), OUTLINE, "lay both on one grid"),
-        (np.zeros((4, 5), np.float32), OUTLINE[0], "must be"),
-        (np.zeros((1, 4, 5), np.float32), np.zeros((1, 4, 5), bool), "covers none"),
-        (np.full((1, 4, 5), np.nan, np.float32), OUTLINE, "finite"),
+        (np.zeros((1, 4, 4), np.float32), OUTLINE, "shape_mismatch"),
+        (np.zeros((4, 5), np.float32), OUTLINE[0], "shape_mismatch"),
+        (np.zeros((1, 4, 5), np.float32), np.zeros((1, 4, 5), bool), "outline_empty"),
+        (np.full((1, 4, 5), np.nan, np.float32), OUTLINE, "heat_not_finite"),
     ],
 )
-def test_maps_that_cannot_be_scored_are_refused(maps, outlines, words):
-    with pytest.raises(DataError, match=words):
+def test_maps_that_cannot_be_scored_are_refused(maps, outlines, code):
+    with pytest.raises(DataError) as caught:
         pointing(maps, outlines)
+    assert caught.value.code == code

@@ -1,4 +1,4 @@
-"""Methods scored against outlines that are known."""
+"""Tests of methods scored against known outlines."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from gadolin.records import NOTICE, Record, Slice
 from gadolin.reports.scored_page import write_scores_page
 from gadolin.workflows.score_explanations import score_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def outlined(tmp_path, lit_quadrant, save_slice):
-    """Write 24 slices of 12 persons with one bright quadrant, which is also the outline."""
+    """Write 24 slices of 12 patients with one bright quadrant, which is also the outline."""
     records = []
     for number in range(24):
         quadrant = number % 4
@@ -50,7 +52,7 @@ def test_a_model_that_looks_at_the_lesion_scores_full_and_chance_does_not(predic
     lines = {(line.method, line.of, line.value): line for line in summarise(rows)}
     evidence = lines["evidence", "all", "all"]
     assert evidence.figures["pointing"].value == 1
-    assert evidence.figures["energy"].value > 0.7, "a map of 2 x 2 is blurred over the edge"
+    assert evidence.figures["energy"].value > 0.7, "a map of 2 x 2 is interpolated across the edge"
     assert (evidence.n, evidence.groups, evidence.below_prior) == (24, 12, False)
     assert 0.1 < lines["random", "all", "all"].figures["auprc"].value < 0.4
     assert lines["evidence", "answer", "right"].n == 24
@@ -105,7 +107,7 @@ def test_sizes_of_lesions_are_told_apart_where_enough_were_scored(predictor):
     assert kept["lime"]["glioma"]["sizes"]["middle"] == {"n": 9, "pointing": 1.0}
     (predictor.bundle.folder / "explanations.json").write_text(json.dumps({"methods": kept}))
     assert trust(predictor.bundle, "lime", "glioma") == (
-        "On 29 outlined slices named glioma, the hottest pixel of lime lay in the lesion in 72 % "
+        "On 29 outlined slices predicted as glioma, the hottest pixel of lime was in the lesion in 72 % "
         "(small 20 %, large 100 %)."
     )
 
@@ -114,7 +116,8 @@ def test_a_method_that_was_scored_on_few_slices_says_so(predictor):
     scored = {"methods": {"lime": {"glioma": {"n": 5, "pointing": 1.0}}}}
     (predictor.bundle.folder / "explanations.json").write_text(json.dumps(scored))
     assert trust(predictor.bundle, "lime", "glioma") == (
-        "On 5 outlined slices named glioma (too few to be sure), the hottest pixel of lime lay in the lesion in 100 %."
+        "On 5 outlined slices predicted as glioma (too few to be sure), "
+        "the hottest pixel of lime was in the lesion in 100 %."
     )
 
 
@@ -129,8 +132,8 @@ def test_a_map_that_is_zero_everywhere_has_no_hottest_place_and_no_share(predict
     )
     assert nothing["hottest"] is None
     assert nothing["trust"] == (
-        "evidence shows nothing here: no place of this slice speaks for or against notumor by itself. "
-        "Such a class is named where little speaks for the others."
+        "The evidence map is zero everywhere: no region of this slice is evidence for or against notumor. "
+        "This class is predicted if there is little evidence for the others."
     )
     heat = np.zeros((5, 7), np.float32)
     heat[3, 2] = 0.5
@@ -145,16 +148,21 @@ def as_fields(row):
 
 def test_data_without_outlines_and_unknown_methods_are_refused(predictor, outlined):
     bare = [Record(record.path, record.label) for record in outlined]
-    with pytest.raises(DataError, match="name none"):
+    with pytest.raises(DataError) as caught:
         score_explanations(predictor, bare)
-    with pytest.raises(RequestError, match="did you mean 'evidence'"):
+    assert caught.value.code == "no_outlines"
+    with pytest.raises(RequestError) as caught:
         score_explanations(predictor, outlined, ScoringConfig(("evidense",)))
+    assert caught.value.code == "method_unknown"
+    assert "'evidence'" in caught.value.got
 
 
 def test_a_mask_of_another_size_is_refused(predictor, outlined, tmp_path):
     Image.fromarray(np.full((20, 20), 255, np.uint8)).save(tmp_path / "mask-3.png")
-    with pytest.raises(DataError, match="must have the size of its slice"):
+    with pytest.raises(DataError) as caught:
         score_explanations(predictor, outlined, ScoringConfig(("random",)))
+    assert caught.value.code == "outline_size_differs"
+    assert caught.value.path == str(tmp_path / "mask-3.png")
 
 
 def test_scores_are_written_as_json_and_csv(predictor, outlined, tmp_path):
@@ -171,7 +179,7 @@ def test_scores_are_written_as_json_and_csv(predictor, outlined, tmp_path):
     assert NOTICE in page
     assert page.count("data:image/png;base64,") == 1
     assert "Explanations scored on outlined" in page
-    assert not (predictor.bundle.folder / "explanations.json").exists(), "no run folder, so nothing is kept"
+    assert not (predictor.bundle.folder / "explanations.json").exists(), "without a run folder no reading is kept"
 
 
 def test_an_interrupted_scoring_goes_on_where_it_stood(predictor, outlined, tmp_path):
@@ -192,7 +200,7 @@ def test_an_interrupted_scoring_goes_on_where_it_stood(predictor, outlined, tmp_
     journal.write_text(text + '{"place": 10, "ro')
     score_model(predictor, predictor.bundle.folder, tmp_path / "outlined.csv", wish, out=out)
     labels = [line.split(",")[2] for line in (out / "rows.csv").read_text().splitlines()[1:]]
-    assert labels.count("pituitary") == 2 * 6 + 1, "what was written down is not scored again"
+    assert labels.count("pituitary") == 2 * 6 + 1, "recorded scores are not computed again"
     assert len(labels) == 2 * 24
     assert not journal.exists()
 
@@ -220,12 +228,12 @@ def test_the_page_says_which_method_to_trust_and_which_not(tmp_path):
         line_of("random", "class", "glioma", 0.01, below=True),
     ]
     page = write_scores_page(tmp_path / "page.html", "Scores", {"Model": "abc"}, lines).read_text()
-    assert "The hottest pixel of evidence lies in the lesion in 90.0 % (85.0-95.0) of 40 slices" in page
-    assert "the middle of the head does in 20.0 % (15.0-25.0) of 40." in page
+    assert "The hottest pixel of evidence is in the lesion in 90.0 % (85.0-95.0) of 40 slices" in page
+    assert "the centre of the head is in 20.0 % (15.0-25.0) of 40." in page
     assert "Do not trust lime for glioma: it points" in page
     assert "Do not trust random" not in page
     assert page.count("below the centre") == 1
-    assert "By the size of the lesion" not in page
+    assert "By lesion size" not in page
 
 
 def test_a_page_of_priors_alone_says_so(tmp_path):

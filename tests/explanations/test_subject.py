@@ -1,4 +1,4 @@
-"""From the network's grid back to the pixels of the slice."""
+"""Tests of the mapping from the network's grid back to the pixels of the slice."""
 
 from __future__ import annotations
 

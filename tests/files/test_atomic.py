@@ -1,4 +1,4 @@
-"""Promises of writing: a file is wholly there or not at all, and an error names the file and a remedy."""
+"""Tests of atomic writing: a file is complete or absent, and an error names the file and a remedy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gadolin.files.atomic import (
 )
 from gadolin.models.locate import require_folder_of_its_own
 
-REMEDY = "free space or choose a folder that you may write to"
+REMEDY = "free space or choose a writable folder"
 
 
 def test_a_block_that_succeeds_leaves_its_file_and_nothing_else(tmp_path):
@@ -85,8 +85,9 @@ def test_a_folder_that_is_a_file_is_an_output_error(tmp_path):
 
 def test_a_path_that_is_a_folder_is_an_output_error_and_leaves_no_temporary_file(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError) as caught:
         write_bytes(tmp_path / "a", b"x")
+    assert caught.value.code == "unwritable"
     assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
@@ -156,7 +157,7 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path, monkeypatch):
 
 @pytest.fixture
 def killed_writer(tmp_path):
-    """Leave behind what a process leaves that is killed while it writes a file."""
+    """Leave the temporary file of a process that is killed while it writes."""
     with replacing(tmp_path / "slices.npy") as temporary:
         left = temporary.with_name(temporary.name)
         content = b"half"

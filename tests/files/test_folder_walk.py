@@ -1,4 +1,4 @@
-"""Promises of the walk over folders: every file once, nothing opened, nothing dropped without a reason."""
+"""Tests of the folder walk: every file once, without opening it, and every omission with a reason."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_link_in_a_folder_whose_files_may_not_be_looked_at_is_a_failure():
         assert work() == [["glioma/a.png", "glioma/b.png"], []]
         with closed(root / "glioma", 0o444):
             files, failures = as_nobody(work)
-        assert files == ["glioma/a.png"]  # which can be named, and cannot be opened
+        assert files == ["glioma/a.png"]  # it is listed but cannot be opened
         assert [name for name, _ in failures] == ["glioma/b.png"]
 
 

@@ -10,7 +10,7 @@ CLASSES = ("glioma", "meningioma", "pituitary", "no tumour")
 
 @pytest.fixture
 def make_table():
-    """Make a plausible table from a seed; keywords replace its fields."""
+    """Make a plausible table of predictions from a seed; keywords replace its fields."""
 
     def make(rows=200, seed=0, **fields):
         random = np.random.default_rng(seed)
@@ -34,7 +34,7 @@ def make_table():
 
 @pytest.fixture
 def certain_table():
-    """Make a table of two or more classes that gives all its belief to the predictions."""
+    """Make a table of two or more classes; ``certainty`` is the probability of each predicted class."""
 
     def make(truth, predicted, classes=("a", "b"), certainty=1.0):
         rows = len(truth)

@@ -36,7 +36,7 @@ def test_difference_has_an_interval_over_the_groups_of_both_parts(make_table):
 
 
 def test_groups_that_answer_alike_in_both_parts_leave_no_doubt_of_the_difference(certain_table):
-    """A group that is wrong everywhere is drawn for both parts: the difference is 0 in every resample."""
+    """A group that is wrong in both subsets is resampled in both: the difference is always 0."""
     wrong = np.repeat(np.arange(30) % 3 == 0, 2)
     truth = np.repeat(np.arange(30) % 2, 2)
     table = certain_table(truth, np.where(wrong, 1 - truth, truth))
@@ -44,7 +44,7 @@ def test_groups_that_answer_alike_in_both_parts_leave_no_doubt_of_the_difference
     table = replace(table, groups=groups, parts=("duplicate", "new_patient") * 30)
     (one,) = measure(table, resamples=200).differences
     assert one.figures["accuracy"].value == 0
-    assert one.figures["accuracy"].low is None, "no resample differs, so resampling says nothing of chance"
+    assert one.figures["accuracy"].low is None, "no resample differs, so there is no interval"
 
 
 def test_parts_that_are_too_small_are_not_compared(make_table):

@@ -1,4 +1,4 @@
-"""What ``gadolin evaluate`` says in the terminal."""
+"""Tests of the terminal output of ``gadolin evaluate``."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ def test_every_part_is_told_with_its_classes_and_the_differences(make_table):
     assert duplicate.split()[1:6] == ["60", "15", "15", "15", "15"]
     assert "new patient: 0 slices, not scored: no slices" in words
     assert "known patient: 10 slices, not scored: too few slices" in words
-    assert "duplicate less new slice: accuracy +0.0 points" in words
+    assert "duplicate minus new slice: accuracy +0.0 points" in words

@@ -12,7 +12,7 @@ from gadolin.metrics import Table, compare
 
 
 def worse(make_table, wrong, **fields):
-    """Make a table that is right but for the rows ``wrong``."""
+    """Make a table that is correct except in the rows ``wrong``."""
     truth = make_table().truth
     answers = truth.copy()
     answers[wrong] = (answers[wrong] + 1) % 4
@@ -35,7 +35,7 @@ def test_better_model_is_named(make_table):
     assert (found.only_a_correct, found.only_b_correct) == (5, 55)
     assert 0 < found.accuracy.low < found.accuracy.value < found.accuracy.high
     assert found.p_value < 1e-6
-    assert found.verdict.startswith("b is better: b names 190 and a 140 of 200")
+    assert found.verdict.startswith("b is better: b classifies 190 and a 140 of 200")
     back = compare(good, bad, resamples=400)
     assert back.verdict.startswith("a is better")
     assert back.accuracy.value == -found.accuracy.value
@@ -87,12 +87,16 @@ def test_other_order_of_classes_is_the_same_task(make_table):
 
 def test_tables_that_do_not_fit_are_refused(make_table):
     a = make_table()
-    with pytest.raises(DataError, match="same classes"):
+    with pytest.raises(DataError) as caught:
         compare(a, make_table(classes=("w", "x", "y", "z")))
-    with pytest.raises(DataError, match="no digest in common"):
+    assert caught.value.code == "classes_differ"
+    with pytest.raises(DataError) as caught:
         compare(a, make_table(digests=tuple(f"x{row}" for row in range(200))))
-    with pytest.raises(DataError, match="200 of 200 common slices do not"):
+    assert caught.value.code == "no_common_slices"
+    with pytest.raises(DataError) as caught:
         compare(a, make_table(truth=(a.truth + 1) % 4))
+    assert caught.value.code == "truth_differs"
+    assert "200 of 200" in caught.value.got
 
 
 @settings(max_examples=20)

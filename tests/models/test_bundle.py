@@ -1,4 +1,4 @@
-"""Promises of the bundle: it comes back as it was written, and every damage is one error with a remedy."""
+"""Tests of the bundle: it survives a round trip, and each kind of damage is one error with a remedy."""
 
 from __future__ import annotations
 
@@ -48,15 +48,17 @@ def test_the_classes_keep_their_order(tmp_path, make_bundle):
 
 def test_weights_must_be_those_that_the_bundle_names(bundle):
     bundle.weights.write_bytes(b"weights")
-    with pytest.raises(BundleError, match="the weights must be those that the bundle names, their digest differs"):
+    with pytest.raises(BundleError) as caught:
         require_weights(bundle)
+    assert caught.value.code == "bundle_changed"
     assert require_weights(replace(bundle, weights_digest=file_digest(bundle.weights))) == bundle.weights
 
 
 def test_a_bundle_without_weights_cannot_be_trained_from(bundle):
     bundle.weights.unlink(missing_ok=True)
-    with pytest.raises(BundleError, match="a bundle to start from must hold weights"):
+    with pytest.raises(BundleError) as caught:
         require_weights(bundle)
+    assert caught.value.code == "bundle_without_weights"
 
 
 def test_a_run_folder_is_read_by_the_bundle_inside(bundle, tmp_path):
@@ -167,46 +169,58 @@ def replaced(text):
 DAMAGES = {
     "a missing graph": (
         lambda bundle: bundle.graph.unlink(),
-        "model.onnx: a bundle must hold its network, this one does not; fetch the bundle again",
+        "model.onnx: a bundle must contain model.onnx, this one does not; download the bundle again",
     ),
     "a changed byte in the graph": (
         spoil_graph,
-        "model.onnx: the network must be the one that the bundle names, its digest differs; fetch the bundle again",
+        "model.onnx: the network must match the digest in bundle.json, its digest differs; download the bundle again",
     ),
-    "an empty graph": (lambda bundle: bundle.graph.write_bytes(b""), "its digest differs; fetch the bundle again"),
-    "truncated facts": (replaced(b'{"format": 1, "dig'), "must be whole, this one is damaged"),
-    "empty facts": (replaced(b""), "must be whole, this one is damaged"),
-    "facts that are no text": (replaced(b"\xff\xfe\x00"), "must be whole, this one is damaged"),
-    "facts that are a list": (replaced(b"[1, 2]"), "must be whole, this one is damaged"),
-    "facts that are a word": (replaced(b'"bundle"'), "must be whole, this one is damaged"),
+    "an empty graph": (lambda bundle: bundle.graph.write_bytes(b""), "its digest differs; download the bundle again"),
+    "truncated facts": (replaced(b'{"format": 1, "dig'), "must be valid, this one is damaged"),
+    "empty facts": (replaced(b""), "must be valid, this one is damaged"),
+    "facts that are no text": (replaced(b"\xff\xfe\x00"), "must be valid, this one is damaged"),
+    "facts that are a list": (replaced(b"[1, 2]"), "must be valid, this one is damaged"),
+    "facts that are a word": (replaced(b'"bundle"'), "must be valid, this one is damaged"),
     "another format": (
         edited(format=99),
         "must be of format 1 or 2 or 3, this one is 99; install the Gadolin that wrote it",
     ),
-    "no format": (edited(format=...), "this one is damaged ('format'); fetch it again or export it anew"),
-    "no classes": (edited(classes=...), "this one is damaged ('classes'); fetch it again or export it anew"),
-    "no graph digest": (edited(graph_digest=...), "must be whole, this one is damaged"),
+    "no format": (edited(format=...), "this one is damaged ('format'); download or export it again"),
+    "no classes": (edited(classes=...), "this one is damaged ('classes'); download or export it again"),
+    "no graph digest": (edited(graph_digest=...), "must be valid, this one is damaged"),
     "an unknown key": (
         edited(temprature=2),
-        "unknown bundle key 'temprature' (did you mean 'temperature'?); fetch the bundle again",
+        "unknown bundle key 'temprature' (did you mean 'temperature'?); download the bundle again",
     ),
-    "a folder of its own": (edited(folder="/etc"), "must be whole, this one is damaged"),
+    "a folder of its own": (edited(folder="/etc"), "must be valid, this one is damaged"),
     "an unknown preparation key": (
         edited(preparation={"sizes": 64}),
         "unknown preparation key 'sizes' (did you mean 'size'?)",
     ),
     "a preparation out of range": (edited(preparation={"size": 3}), "preparation.size must lie in 16 to 2048, got 3"),
-    "a preparation of another type": (edited(preparation={"size": "64"}), "must be whole, this one is damaged"),
-    "one class": (edited(classes=["glioma"]), "two different classes or more; fetch it again"),
-    "a class twice": (edited(classes=["a", "b", "b", "c"]), "two different classes or more; fetch it again"),
-    "no temperature above zero": (edited(temperature=0), "must have a positive temperature, a threshold in 0 to 1"),
-    "a threshold above one": (edited(confidence_threshold=1.5), "a bound of 0 or more, got 1.0, 1.5 and 0.0; fetch"),
-    "a bound below zero": (edited(ood_threshold=-1), "a bound of 0 or more, got 1.0, 0.0 and -1; fetch it again"),
-    "another temperature than was written": (edited(temperature=2.0), "its digest differs; fetch or export it again"),
+    "a preparation of another type": (edited(preparation={"size": "64"}), "must be valid, this one is damaged"),
+    "one class": (edited(classes=["glioma"]), "two or more classes, all different; download it again"),
+    "a class twice": (edited(classes=["a", "b", "b", "c"]), "two or more classes, all different; download it again"),
+    "no temperature above zero": (
+        edited(temperature=0),
+        "must have a positive temperature, a confidence threshold in 0 to 1",
+    ),
+    "a threshold above one": (
+        edited(confidence_threshold=1.5),
+        "OOD threshold of 0 or more, got 1.0, 1.5 and 0.0; download",
+    ),
+    "a bound below zero": (
+        edited(ood_threshold=-1),
+        "OOD threshold of 0 or more, got 1.0, 0.0 and -1; download it again",
+    ),
+    "another temperature than was written": (
+        edited(temperature=2.0),
+        "its digest differs; download or export it again",
+    ),
     "facts that are no object": (edited(facts=[]), "facts and metrics must be JSON objects"),
-    "metrics that are a number": (edited(metrics=3), "must be whole, this one is damaged"),
+    "metrics that are a number": (edited(metrics=3), "must be valid, this one is damaged"),
     "metrics of a part that are a number": (edited(metrics={"test": 3}), "facts and metrics must be JSON objects"),
-    "a temperature that is a word": (edited(temperature="warm"), "must be whole, this one is damaged"),
+    "a temperature that is a word": (edited(temperature="warm"), "must be valid, this one is damaged"),
 }
 
 

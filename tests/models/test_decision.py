@@ -1,4 +1,4 @@
-"""Promises of the answer: tumour or none, and which kind, are decided apart."""
+"""Tests of the decision: tumour or none, and the kind of tumour, are decided separately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises of where a model lies: whatever else is given in its place is one line with a code and what to give."""
+"""Tests of locating a model: any other path is one error with a code and a remedy."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_name_that_no_file_can_have_is_one_line_too(name):
     assert refused(name).code in ("model_unreadable", "model_not_found")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can read everything")
 def test_a_folder_without_permission_is_no_missing_one(make_bundle, tmp_path):
     make_bundle(tmp_path / "closed" / "run")
     (tmp_path / "closed").chmod(0)

@@ -1,4 +1,4 @@
-"""The folder of a run: where it is found, what it records, and what is refused."""
+"""Tests of the run folder: finding it, its records, and what is refused."""
 
 from __future__ import annotations
 

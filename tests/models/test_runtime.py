@@ -1,4 +1,4 @@
-"""Promises of the runtimes: each gives the same three outputs, and what cannot be opened is told plainly."""
+"""Tests of the runtimes: each gives the same three outputs, and a graph that cannot be opened is a clear error."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_unknown_runtime_is_refused_with_a_suggestion(graph):
 def test_a_number_of_threads_that_no_machine_should_start_is_refused(graph, threads):
     with pytest.raises(RequestError) as caught:
         open_runtime(graph, threads=threads)
-    assert str(caught.value) == f"threads must lie in 0 to 256, got {threads}; take 0 for one per core"
+    assert str(caught.value) == f"threads must lie in 0 to 256, got {threads}; use 0 for one per core"
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
@@ -85,7 +85,7 @@ def test_a_graph_that_is_none_is_a_bundle_error(tmp_path, name, content):
     with pytest.raises(BundleError) as caught:
         open_runtime(path, name)
     assert str(caught.value).startswith(f"{path}: the runtime must be able to load the network, it cannot (")
-    assert str(caught.value).endswith("); fetch the bundle again")
+    assert str(caught.value).endswith("); download the bundle again")
 
 
 def test_a_missing_package_is_told_with_its_install_command(graph, monkeypatch):

@@ -1,4 +1,4 @@
-"""Promises of the model that comes with the package: it is whole, small, and answers without anything else."""
+"""Tests of the packaged model: it is complete, small and predicts without other files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_it_is_whole_and_small():
 def test_it_names_no_folder_of_the_computer_that_trained_it():
     onnx = pytest.importorskip("onnx")
     graph = onnx.load(SHIPPED / "model.onnx")
-    for tensor in graph.graph.initializer:  # among weights any few bytes occur
+    for tensor in graph.graph.initializer:  # any short byte sequence may occur among the weights
         tensor.ClearField("raw_data")
     weights = (SHIPPED / "weights.safetensors").read_bytes()
     header = weights[8 : 8 + int.from_bytes(weights[:8], "little")]
@@ -104,15 +104,17 @@ def test_a_lineage_is_what_the_bundle_lists(before, make_bundle):
     assert provenance.pretraining_notice(provenance.weights_history(told)) == ""
 
 
+@pytest.mark.slow
 def test_its_evaluation_says_what_it_learned_from(tmp_path, small_phantoms):
     evaluation = evaluate("shipped", small_phantoms)
     evaluation.write_html(tmp_path / "report.html")
 
-    assert "learned from Figshare 1512427 (folds 0 to 3)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "trained on Figshare 1512427 (folds 0 to 3)" in (tmp_path / "report.html").read_text(encoding="utf-8")
     (note,) = evaluation.notes
     assert note.startswith("This is the packaged model or was fine-tuned from it")
 
 
+@pytest.mark.slow
 def test_training_may_start_from_it():
     pytest.importorskip("torch")
     from gadolin.networks import build_classifier

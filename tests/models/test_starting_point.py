@@ -1,4 +1,4 @@
-"""Where training starts from, by what a user may give."""
+"""Tests of starting points of training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gadolin.models.starting_point import StartingPoint
 
 @pytest.fixture
 def run(tmp_path, make_bundle, write_run):
-    """A run folder around a bundle with weights."""
+    """A run folder with a bundle that has weights."""
     folder = tmp_path / "run"
     bundle = make_bundle(folder / "bundle")
     bundle.weights.write_bytes(b"weights")

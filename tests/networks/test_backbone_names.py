@@ -1,4 +1,4 @@
-"""Promises of the list of backbones: Gadolin's own, then every model of timm, by a pattern."""
+"""Tests of the list of backbones: Gadolin's own first, then every timm model that matches a pattern."""
 
 from __future__ import annotations
 

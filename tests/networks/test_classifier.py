@@ -12,6 +12,8 @@ from gadolin.networks.backbones import backbone
 from gadolin.networks.classifier import train_mode
 from gadolin.recipe import Network, named_recipe
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = (
     "compact",
     "resnet18",
@@ -164,11 +166,11 @@ def test_a_backbone_gives_maps_at_strides_4_to_32_of_the_channels_that_it_names(
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_with_everything_frozen_training_and_inference_compute_the_same(name):
-    """A norm of timm's may hold the activation that follows it, and lose it where it is folded."""
+    """A timm norm may include the following activation and lose it when folded."""
     torch.manual_seed(0)
     network = build_classifier(Network(backbone=name, input_size=64, evidence="map", freeze=4), 3)
     for module in network.backbone.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):  # no identities
+        if isinstance(module, torch.nn.BatchNorm2d):  # no identity norms
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
     pictures = torch.rand(2, 1, 64, 64)
@@ -221,7 +223,7 @@ def test_a_backbone_of_one_stride_works_by_the_map_and_not_by_outlines(freeze):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_tensor_of_a_backbone_has_one_name(name):
-    """Two names for one tensor could not be written to safetensors, after all the training."""
+    """safetensors cannot store two names for one tensor; that would fail only after training."""
     state = backbone(name).build(64).state_dict()
 
     assert save(state)
@@ -263,8 +265,10 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_name():
     ids=str,
 )
 def test_values_that_no_network_can_be_built_with_are_refused(values):
-    with pytest.raises(RecipeError, match=f"network.{next(iter(values))}"):
+    with pytest.raises(RecipeError) as caught:
         Network(**values)
+    assert caught.value.code.startswith("recipe_value")
+    assert f"network.{next(iter(values))}" in caught.value.rule
 
 
 def test_the_last_map_of_an_outline_head_is_its_finest():

@@ -1,4 +1,4 @@
-"""Promises of batch norm over several processes; what they learn together is tested where they are started."""
+"""Tests of batch norm over several processes; tests/training/test_processes.py trains with them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from gadolin.errors import RecipeError
 from gadolin.networks import build_classifier
 from gadolin.networks.distributed import GlobalBatchNorm2d, GlobalBatchNormAct2d, global_batch_norm
 from gadolin.recipe import Network
+
+pytestmark = pytest.mark.slow
 
 
 def test_batch_norms_are_global_only_in_the_block_and_keep_their_state():
@@ -31,7 +33,7 @@ def test_batch_norms_are_global_only_in_the_block_and_keep_their_state():
 
 @pytest.fixture
 def alone(tmp_path):
-    """Be a group of one process."""
+    """Make this process a group of one."""
     store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
     yield

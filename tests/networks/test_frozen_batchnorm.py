@@ -1,4 +1,4 @@
-"""Promises of a folded trunk: it computes the same, shares what is learned and leaves the original alone."""
+"""Tests of a folded trunk: same output, shared trainable weights, original unchanged."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from gadolin.networks.classifier import train_mode
 from gadolin.networks.frozen_batchnorm import fuse_frozen_batchnorm
 from gadolin.recipe import Network
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def network():
-    """Build the founding network with batch norms that are no identities."""
+    """Build the founding network with batch norms that are not identities."""
     torch.manual_seed(0)
     made = build_classifier(Network(backbone="resnet50", hidden=128, freeze=3, freeze_blocks=1, input_size=64), 4)
     for module in made.modules():

@@ -1,4 +1,4 @@
-"""Promises of the drawn slices: what is the same, what differs, and where each tumour lies."""
+"""Tests of drawn phantoms: what is constant, what varies, and where each tumour is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TUMOURS = tuple(label for label in CLASSES if label != "notumor")
 
 
 def painted(label, number, size=128):
-    """Return a head on its canvas, before it is laid in the scanner, its lesion's mask and its stack."""
+    """Return a head on its canvas before acquisition is simulated, the mask of its lesion and its stack."""
     anatomy = draw_anatomy(np.random.default_rng(number), through_sella=label == "pituitary")
     canvas = Canvas(size, anatomy.tones)
     stack = anatomy.plane + anatomy.level
@@ -89,6 +89,7 @@ def test_slices_of_one_patient_resemble_each_other_more_than_those_of_others():
     assert np.mean(nearest // 2 == np.arange(len(views)) // 2) > 0.9
 
 
+@pytest.mark.slow
 def test_slices_5_mm_apart_are_not_taken_for_copies():
     stacks = [draw_patient(CLASSES[number % 4], number, size=96) for number in range(16)]
     prepared = [prepare(Slice(one.pixels.astype(np.float32)), Preparation()) for stack in stacks for one in stack]
@@ -104,7 +105,7 @@ def test_away_from_the_lesion_a_patient_looks_as_without_it(label):
         near = cv2.dilate(ill.mask.astype(np.uint8), reach).astype(bool)
         change = np.abs(ill.pixels.astype(int) - well.pixels)
         assert change[ill.mask].max() > 20
-        assert change[~near].max() <= 14  # no more than the lesion's motion ghost
+        assert change[~near].max() <= 14  # at most the motion ghost of the lesion
         assert np.median(change[~near]) == 0
 
 

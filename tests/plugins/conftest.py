@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Ending:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -32,7 +32,7 @@ class Ending:
 
 @pytest.fixture(scope="session")
 def run_with():
-    """Run a command, or code, with ``python``, or where the packages in ``folders`` are installed too."""
+    """Run a command, or code, with ``python`` and with the packages in ``folders`` installed."""
 
     def run(*words, folders=(), code=None, python=sys.executable):
         kept = [os.environ.get("PYTHONPATH", "")]
@@ -48,9 +48,9 @@ def run_with():
 
 @pytest.fixture(scope="session")
 def example(tmp_path_factory):
-    """Install the example plug-in into a fresh environment, without the network; return its Python.
+    """Install the example plug-in into a new environment, without network; return its Python.
 
-    The environment sees the packages of this one, since none can be fetched.
+    The new environment uses the packages of this one, since none can be fetched.
     """
     folder = tmp_path_factory.mktemp("example")
     environment = folder / "environment"
@@ -71,7 +71,7 @@ def _run(*words):
 
 @pytest.fixture(scope="session")
 def write_plugin():
-    """Write an installed package by hand: the folder on the path, its code, and entry points by group."""
+    """Write an installed package by hand: its folder, its code, and its entry points by group."""
 
     def write(folder, distribution, code="", **groups):
         module = distribution.replace("-", "_")
@@ -93,7 +93,7 @@ def write_plugin():
 
 @pytest.fixture
 def on_path(monkeypatch):
-    """Let this process find the packages of a folder, as if they were installed."""
+    """Let this process find the packages of a folder as if they were installed."""
     modules = set(sys.modules)
 
     def add(folder):

@@ -1,8 +1,10 @@
-"""Promises about a plug-in that is broken: it is reported where it matters, and every command works on."""
+"""Tests of a broken plug-in: it is reported where it is used, and every other command works."""
 
 from __future__ import annotations
 
 import pytest
+
+pytestmark = pytest.mark.slow
 
 KINDS = ("backbones", "methods", "readers", "sources", "checks", "runtimes")
 CODE = """
@@ -23,7 +25,7 @@ number = 7
 
 @pytest.fixture(scope="session")
 def broken(write_plugin, tmp_path_factory):
-    """A package whose plug-ins do not import, one that takes names of Gadolin's, and one that raises at work."""
+    """Packages whose plug-ins fail to import, take Gadolin's names, or raise when used."""
     root = tmp_path_factory.mktemp("broken")
     write_plugin(root / "a", "plug-unloadable", "import not_there_at_all", **{kind: {"lost": "f"} for kind in KINDS})
     write_plugin(
@@ -109,7 +111,7 @@ def test_readers_that_raise_stop_no_other_format(run_with, broken, make_bundle, 
     (error,) = told.json["errors"]
     assert error["code"] == "reader_failed"
     assert "plug-raising 2.5" in error["error"]
-    assert told.err.count("cannot look at a file") == 1
+    assert told.err.count("failed to check a file") == 1
 
 
 def test_a_file_that_no_reader_takes_says_which_readers_are_broken(run_with, broken, make_bundle, tmp_path):

@@ -1,4 +1,4 @@
-"""Promises of the example plug-in: each of its six parts works from the command line, and in the service."""
+"""Tests of the example plug-in: each of its six parts works on the command line and in the service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from gadolin.phantoms import draw_patient
+
+pytestmark = pytest.mark.slow
 
 KINDS = {
     "backbone": "tinynet",
@@ -29,13 +31,13 @@ def gslice(pixels):
 
 @pytest.fixture(scope="session")
 def command(run_with, example):
-    """Run a command where the example is installed."""
+    """Run a command in the environment of the example."""
     return lambda *words: run_with(*words, python=example)
 
 
 @pytest.fixture(scope="session")
 def slices(tmp_path_factory):
-    """A data set of two classes in the example's format, one slice of it black, one damaged, with PNGs beside it."""
+    """A data set of two classes in the example's format, with one dark slice, one damaged file, and two PNGs."""
     folder = tmp_path_factory.mktemp("gslices")
     for label in ("glioma", "notumor"):
         (folder / label).mkdir()
@@ -138,7 +140,7 @@ def test_the_method_is_scored_against_outlines(command, make_bundle, small_phant
     assert {one["method"] for one in told.json["lines"]} == {"bands", "centre"}
 
 
-@pytest.mark.slow
+@pytest.mark.train
 def test_the_backbone_is_trained_and_frozen(command, small_phantoms, tmp_path):
     pytest.importorskip("torch")
     short = ["epochs=1", "batch_size=8", "network.input_size=64", "progressive=1", "network.freeze=1"]

@@ -1,4 +1,4 @@
-"""Promises of a registry: what Gadolin provides stays, a broken plug-in is reported and the rest works on."""
+"""Tests of a registry: built-in entries stay, a broken plug-in is reported, and the others work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def unknown(name, known):
 
 @pytest.fixture
 def registry():
-    """A registry of functions with two of its own, one of them imported when it is first used."""
+    """A registry of functions with two built-in entries, one of them imported at first use."""
     made = Registry(
         "gadolin.tools", "a function", callable, unknown, {"root": "math:sqrt"}, lambda name: name == "mine"
     )

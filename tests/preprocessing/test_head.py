@@ -1,4 +1,4 @@
-"""Promises of the one head finder, and of the one finder of bars."""
+"""Tests of the head finder and the bar finder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gadolin.preprocessing.head import find_head, within_hull
 
 @pytest.fixture
 def picture():
-    """A grey disc of radius 30 before black, with a bright dot beside it."""
+    """A grey disc of radius 30 on black, with a bright dot beside it."""
     drawn = np.zeros((100, 120), np.uint8)
     cv2.circle(drawn, (60, 50), 30, 120, -1)
     cv2.circle(drawn, (110, 90), 3, 250, -1)
@@ -58,7 +58,7 @@ def test_bars_are_taken_off_on_every_side_and_again_where_others_come_to_light()
     picture[:5] = picture[50:] = 255
     picture[:, :7] = picture[:, 79:] = 255
     assert inside_bars(picture, bright) == (slice(5, 50), slice(7, 79))
-    picture[0, 40] = 0  # what is above is a bar no more
+    picture[0, 40] = 0  # the rows above are no longer a bar
     assert inside_bars(picture, bright) == (slice(0, 50), slice(7, 79))
 
 

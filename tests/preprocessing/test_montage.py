@@ -1,4 +1,4 @@
-"""Promises of the head counter: a picture of several slices is known as one, and a picture of one never is."""
+"""Tests of the head counter: it recognises an image of several slices, and no single slice as one."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ LOOKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: "x".join(map(str, layout)))
 def test_a_grid_of_heads_shows_several(phantoms, layout, look):

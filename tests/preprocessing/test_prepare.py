@@ -1,4 +1,4 @@
-"""Promises of the one preparation: its shape, its named intensity rules, where it cuts, and what it refuses."""
+"""Tests of preparation: output shape, intensity scaling, head crop, and refused input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def floats(pixels):
 
 
 def head(centre=(150, 110), radii=(70, 50), shape=(256, 320), value=160):
-    """Return an 8-bit slice of one bright ellipse; centre is (x, y), radii along x and y, in pixels."""
+    """Return an 8-bit slice of one bright ellipse; centre (x, y) and radii along x and y, in pixels."""
     canvas = np.zeros(shape, np.uint8)
     cv2.ellipse(canvas, centre, radii, 0, 0, 360, value, -1)
     return Slice(floats(canvas))
@@ -266,7 +266,7 @@ def test_giving_the_found_frame_changes_nothing(phantoms):
 @pytest.mark.parametrize("gamma", [0.6, 1.5, 1.8])
 @pytest.mark.parametrize("patient", [2, 3, 4, 5])
 def test_a_darker_or_brighter_rendering_is_cut_to_the_same_head(gamma, patient):
-    for label in ("glioma", "meningioma", "notumor"):  # no base of the skull, which falls into islands when dark
+    for label in ("glioma", "meningioma", "notumor"):  # without the skull base, which falls into islands when dark
         pixels = floats(draw_patient(label, patient, slices=1, size=200)[0].pixels)
         plain, other = (find_frame(Slice(one), TIGHT) for one in (pixels, np.rint(255 * (pixels / 255) ** gamma)))
         assert other.found

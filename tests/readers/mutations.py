@@ -1,7 +1,7 @@
-"""Files of every format that is read, and the same files damaged: a file's number and a seed decide all of it.
+"""Mutate files of every format; a file's number and a seed determine each mutation.
 
-``Seed.content`` is what is damaged and ``Seed.wrap`` makes a file of it, so that damage lies behind a checksum, inside
-compressed data or in a code stream as well as in the file's own bytes.
+``Seed.content`` is mutated and ``Seed.wrap`` makes a file of it, so that damage can be inside checksummed or compressed
+data or a code stream as well as in the bytes of the file.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ __all__ = ["Seed", "damaged", "mutated"]
 
 _SPECIAL = (0, 1, 2, 3, 4, 7, 8, 15, 16, 127, 128, 255, 256, 4096, 32767, 32768, 65535, 65536)
 _LARGE = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**40, 2**63 - 1, 2**63, 2**64 - 1)
-_MOST = 4  # operations on one file
+_MOST = 4  # mutations of one file
 _RUN = 64  # bytes, the longest run or block
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A file that can be read, taken apart into what is damaged and the rest."""
+    """A readable file, divided into the content to mutate and a function that makes a file of it."""
 
     name: str
     content: bytes
@@ -29,12 +29,12 @@ class Seed:
 
     @property
     def whole(self) -> bytes:
-        """The file as it was before it was damaged."""
+        """The undamaged file."""
         return self.wrap(self.content)
 
 
 def damaged(seeds: list[Seed], number: int, seed: int = 0) -> tuple[str, bytes]:
-    """Return the name and the bytes of the damaged file of a number; the same for the same seeds, always."""
+    """Return name and bytes of the damaged file of a number; deterministic for the same seeds."""
     chosen = seeds[number % len(seeds)]
     chance = random.Random(f"{seed}:{chosen.name}:{number}")
     other = seeds[chance.randrange(len(seeds))]
@@ -42,7 +42,7 @@ def damaged(seeds: list[Seed], number: int, seed: int = 0) -> tuple[str, bytes]:
 
 
 def mutated(content: bytes, other: bytes, chance: random.Random) -> bytes:
-    """Return ``content`` after one to four changes; ``other`` is what a splice takes from."""
+    """Return ``content`` after one to four mutations; splices take bytes from ``other``."""
     data = bytearray(content)
     for _ in range(chance.randint(1, _MOST)):
         if not data:
@@ -53,7 +53,7 @@ def mutated(content: bytes, other: bytes, chance: random.Random) -> bytes:
 
 
 def _place(data: bytearray, chance: random.Random) -> int:
-    """Return a place in the data, near the beginning more often than not: headers stand there."""
+    """Return a position, mostly near the beginning, where headers are."""
     if chance.random() < 0.4:
         return chance.randrange(len(data))
     return min(chance.randrange(2 ** chance.randint(3, max(3, len(data).bit_length()))), len(data) - 1)
@@ -68,7 +68,7 @@ def _byte(data: bytearray, _other: bytes, chance: random.Random) -> None:
 
 
 def _number(data: bytearray, _other: bytes, chance: random.Random) -> None:
-    """Change a number of 2, 4 or 8 bytes: by one, to one that is special, to the length, or to any."""
+    """Change a number of 2, 4 or 8 bytes: by one, to a special value, to the length, or at random."""
     size = chance.choice((2, 2, 4, 4, 8))
     place = _place(data, chance)
     place -= place % 2 if chance.random() < 0.7 else 0
@@ -91,7 +91,7 @@ def _number(data: bytearray, _other: bytes, chance: random.Random) -> None:
 
 
 def _real(data: bytearray, _other: bytes, chance: random.Random) -> None:
-    """Write a floating-point number that is hard to bear."""
+    """Write an extreme floating-point number."""
     kind, size = chance.choice((("f", 4), ("d", 8)))
     place = _place(data, chance) // 4 * 4
     if place + size <= len(data):
@@ -121,7 +121,7 @@ def _double(data: bytearray, _other: bytes, chance: random.Random) -> None:
 
 
 def _copy(data: bytearray, _other: bytes, chance: random.Random) -> None:
-    """Write a piece of the data over another piece."""
+    """Copy a piece of the data over another piece."""
     length = chance.choice((2, 4, 8, 16, _RUN))
     start, place = _place(data, chance), _place(data, chance)
     block = data[start : start + length]
@@ -129,7 +129,7 @@ def _copy(data: bytearray, _other: bytes, chance: random.Random) -> None:
 
 
 def _splice(data: bytearray, other: bytes, chance: random.Random) -> None:
-    """Go on with another file, from the same place or any."""
+    """Continue with another file, from the same position or a random one."""
     place = _place(data, chance)
     start = place if chance.random() < 0.5 else chance.randrange(len(other))
     data[place:] = other[start:]

@@ -1,4 +1,4 @@
-"""Whole files whose pixels are not what their words say at first sight: seeds of damaged ones."""
+"""Valid files whose stored values need conversion to pixels: seeds of damaged files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _frame_group(position: float, echo: float) -> Dataset:
 
 
 def odd_dicom_files(deep: np.ndarray, grey: np.ndarray, colour: np.ndarray) -> dict[str, bytes]:
-    """Return files whose header makes other values of the words that are stored."""
+    """Return files whose header transforms the stored values."""
     table = Dataset()
     table.LUTDescriptor, table.LUTData, table.ModalityLUTType = [256, 0, 16], list(range(256)), "US"
     table["LUTDescriptor"].VR = table["LUTData"].VR = "US"
@@ -49,7 +49,7 @@ def odd_dicom_files(deep: np.ndarray, grey: np.ndarray, colour: np.ndarray) -> d
 
 
 def odd_volumes() -> dict[str, bytes]:
-    """Return volumes whose background is not black, and one whose sform cannot be."""
+    """Return volumes whose background is not black, and one with an invalid sform."""
     random = np.random.default_rng(1)
     inside = random.standard_normal((18, 18, 16)).astype(np.float32)
     holes, bright = np.full((24, 24, 16), np.nan, np.float32), np.zeros((24, 24, 16), np.float32)

@@ -1,4 +1,4 @@
-"""Pictures written byte by byte, of kinds that Pillow does not write."""
+"""Images written byte by byte, of kinds that Pillow does not write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png_bytes(samples, *, depth=16, more=b"", interlaced=False, filtered=False):
-    """Return a PNG of samples (H, W) or (H, W, C), of chunks ``more`` behind the header; ``filtered`` uses filter 1."""
+    """Return a PNG of samples (H, W) or (H, W, C); ``more`` are chunks after the header, ``filtered`` uses filter 1."""
     samples = np.asarray(samples)
     samples = samples.reshape(*samples.shape[:2], -1)
     height, width, channels = samples.shape
@@ -49,10 +49,10 @@ def _png_lines(samples, depth, filtered):
 
 
 def tiff_bytes(samples, *, shown=1, order="<", more=(), tags=None, **layout):
-    """Return a TIFF of samples (H, W) or (H, W, C) and of further pictures ``more``, each (samples, tags).
+    """Return a TIFF of samples (H, W) or (H, W, C) and of further pages ``more``, each (samples, tags).
 
     ``layout``: bits, compression (1 or 8), predictor, planar, tile (rows, columns), rows (of a strip), big, reverse.
-    ``tags`` are further entries, or others in place of those that are written: tag to (type, numbers).
+    ``tags`` adds or replaces entries: tag to (type, numbers).
     """
     big = layout.pop("big", False)
     head = struct.pack(f"{order}HHHQ", 43, 8, 0, 0) if big else struct.pack(f"{order}HI", 42, 0)
@@ -113,7 +113,7 @@ def _stored(block, order, bits, compression, predictor, reverse):
 
 
 def _append(file, directory, order, pointer, *, big):
-    """Append the blocks of a page and its directory, to which ``pointer`` leads; return where the next one's goes."""
+    """Append blocks and directory of a page, to which ``pointer`` refers; return the position of the next pointer."""
     count_form, entry_form, address = ("Q", "HHQ", "Q") if big else ("H", "HHI", "I")
     size, kinds = struct.calcsize(order + address), {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q"}
     entries = b""
@@ -130,7 +130,7 @@ def _append(file, directory, order, pointer, *, big):
 
 
 def _placed(file, content):
-    """Append content at an even place, which is returned."""
+    """Append content at an even offset and return the offset."""
     file += bytes(len(file) % 2)
     file += content
     return len(file) - len(content)

@@ -1,4 +1,4 @@
-"""What the tests let a sandbox do: a reader that behaves as badly as a taken-over or broken one can."""
+"""A worker for sandbox tests that misbehaves like a compromised or broken decoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gadolin.readers.sandbox.messages import Message
 
 
 def work(settings):
-    """Return the stub; ``settings`` may let it fail at once, or say what it always does."""
+    """Return the stub; ``settings`` can make it fail at start or fix its behaviour."""
     if settings.get("fail"):
         raise RuntimeError
 
@@ -73,7 +73,7 @@ def _talk(_facts, _content):
 
 
 def _rubbish(facts, _content):
-    """Let every later reply be the bytes that are wanted."""
+    """Make every later reply the given bytes."""
     child.send = lambda pipe, _message: pipe.write(bytes.fromhex(facts["bytes"]))
     return Message({})
 

@@ -1,4 +1,4 @@
-"""The whole files that damaged ones are made from: tiny, of every kind that is read, the same bytes every time."""
+"""The valid files that damaged ones are made from: tiny, of every kind, deterministic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROWS, _COLUMNS = 20, 17
 
 
 def _grey(kind: str = "u1", top: int = 255) -> np.ndarray:
-    """Return (H, W): a ramp with a bright square, every value of which is at most ``top``."""
+    """Return (H, W): a ramp with a bright square; values are at most ``top``."""
     ramp = np.add.outer(np.arange(_ROWS), np.arange(_COLUMNS)) * (top // 50)
     ramp[5:9, 6:12] = top
     return ramp.astype(kind)
@@ -45,7 +45,7 @@ def _saved(image: Image.Image, form: str, options: dict[str, object]) -> bytes:
 
 
 def png_of_chunks(chunks: bytes) -> bytes:
-    """Return a PNG file whose checksums are right, of the chunks of another."""
+    """Return a PNG file with valid checksums from the chunks of another."""
     file, place = b"\x89PNG\r\n\x1a\n", 0
     while place + 12 <= len(chunks):
         length = min(struct.unpack_from(">I", chunks, place)[0], len(chunks) - place - 12)
@@ -100,7 +100,7 @@ def _raster() -> list[Seed]:
 
 
 def _by_hand() -> dict[str, bytes]:
-    """Return pictures of kinds that Pillow flattens, refuses or turns into a negative."""
+    """Return images of kinds that Pillow flattens, refuses or inverts."""
     deep, signed, real = _grey("u2", 4095), _grey("i2", 4000) - np.int16(900), _grey("f4") / np.float32(99)
     colours, alpha = np.dstack([deep, deep[::-1], deep]), np.dstack([deep, deep[::-1] * 16])
     real[0, :5] = np.nan
@@ -182,7 +182,7 @@ def _dicom_files() -> dict[str, bytes]:
 
 
 def _with_pixels(before: bytes, codestream: bytes) -> bytes:
-    """Return a DICOM file that ends in an encapsulated element with one code stream."""
+    """Return a DICOM file that ends with an encapsulated element of one code stream."""
     stream = codestream + bytes(len(codestream) % 2)
     item, end = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0" + bytes(4)
     start = before + struct.pack("<2sHI", b"OB", 0, 0xFFFFFFFF) + item + bytes(4)
@@ -237,7 +237,7 @@ def _gzipped(seed: Seed, content: bytes) -> bytes:
 
 
 def _mat_body(file: bytes) -> bytes:
-    """Return the elements of a MATLAB 5 file, not compressed."""
+    """Return the uncompressed elements of a MATLAB 5 file."""
     body, place = b"", 128
     while place + 8 <= len(file):
         length = struct.unpack_from("<I", file, place + 4)[0]

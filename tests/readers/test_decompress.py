@@ -1,4 +1,4 @@
-"""Promises of decompression: what it was, within a bound, and no memory for what lies beyond it."""
+"""Tests of decompression: exact, within a size limit, without memory for data beyond it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def deflated(content, wbits):
 
 
 def bomb(wbits, mebibytes):
-    """Return a stream that unpacks to so much, without ever holding it."""
+    """Return a stream that unpacks to ``size`` bytes, without holding them."""
     packer, zeros = zlib.compressobj(9, wbits=wbits), bytes(1 << 20)
     return b"".join([*(packer.compress(zeros) for _ in range(mebibytes)), packer.flush()])
 
@@ -37,27 +37,32 @@ def test_what_was_compressed_comes_back(wbits, content):
 def test_a_stream_longer_than_a_step_comes_back(rng):
     content = rng.bytes(3_500_000) + bytes(5_000_000)
     assert inflate(deflated(content, 31), wbits=31) == content
-    with pytest.raises(ReadError, match="ends early"):
+    with pytest.raises(ReadError) as caught:
         inflate(deflated(content, 31)[: 2 << 20], wbits=31)
+    assert caught.value.code == "file_not_whole"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wbits", KINDS.values(), ids=KINDS)
 def test_a_bomb_is_refused_before_its_memory_is_taken(wbits):
     content = bomb(wbits, 96)
     tracemalloc.start()
     try:
-        with pytest.raises(ReadError, match=r"may unpack to at most [\d,]+ bytes here.*do not trust this file"):
+        with pytest.raises(ReadError) as caught:
             inflate(content, wbits=wbits)
+        assert caught.value.code == "unpacks_too_large"
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 80 << 20, "64 MiB may come out of anything"
+    assert peak < 80 << 20, "every file may unpack to 64 MiB"
 
 
 def test_the_bound_of_the_caller_holds_too():
     assert len(inflate(zlib.compress(bytes(5000)), wbits=15, max_bytes=5000)) == 5000
-    with pytest.raises(ReadError, match="at most 4,999 bytes here"):
+    with pytest.raises(ReadError) as caught:
         inflate(zlib.compress(bytes(5000)), wbits=15, max_bytes=4999)
+    assert caught.value.code == "unpacks_too_large"
+    assert "4,999 bytes" in str(caught.value)
 
 
 def test_beyond_what_is_free_the_bound_grows_with_what_went_in():
@@ -70,15 +75,17 @@ def test_beyond_what_is_free_the_bound_grows_with_what_went_in():
 @pytest.mark.parametrize("keep", [0, 1, 10, 100])
 def test_a_stream_that_ends_early_is_refused(wbits, keep):
     content = deflated(bytes(range(256)) * 40, wbits)
-    with pytest.raises(ReadError, match="must be whole, this ends early; fetch the file again"):
+    with pytest.raises(ReadError) as caught:
         inflate(content[:keep], wbits=wbits)
+    assert caught.value.code == "file_not_whole"
 
 
 def test_a_damaged_stream_is_refused():
     content = bytearray(gzip.compress(bytes(range(256)) * 40))
     content[12:20] = b"\xff" * 8
-    with pytest.raises(ReadError, match=r"must be whole, this is damaged \(.*\); fetch the file again"):
+    with pytest.raises(ReadError) as caught:
         inflate(bytes(content), wbits=31)
+    assert caught.value.code == "compressed_data_damaged"
 
 
 def test_the_head_of_a_stream_is_had_without_the_rest():

@@ -1,4 +1,4 @@
-"""Promises of the DICOM reader: the pixels of the scanner, in anatomical order, and one clear line for the rest."""
+"""Tests of the DICOM reader: the scanner's pixels in anatomical order, and one clear error for other files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def with_more(pixels=GREY, **more):
 
 
 def refused(content):
-    """Return what a file is refused with, when it is opened or when it is decoded."""
+    """Return the error of opening or decoding a file."""
     with pytest.raises(ReadError) as caught:
         open_bytes(content).decode(0)
     told = str(caught.value)
@@ -170,17 +170,17 @@ def test_what_is_known_of_a_file_shows_nothing_of_its_patient(patient_key):
     [
         ({"Modality": "CT"}, "must come from MR, this one does not: its modality is CT; leave it out"),
         ({"Modality": "DX"}, "its modality is DX; leave it out"),
-        ({"Modality": "", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "it names no modality; leave it out"),
+        ({"Modality": "", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "it has no modality; leave it out"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a localiser plans a scan"),
         ({"Rows": 60000, "Columns": 60000}, "at most 64,000,000 pixels, this one has 60,000 x 60,000; scale it down"),
         ({"Rows": 8}, "at least 16 pixels a side, this one has 64 x 8"),
-        ({"Rows": 7000, "Columns": 7000, "NumberOfFrames": 20000}, "claims 980,000,000,000 bytes in 20,000 frames"),
+        ({"Rows": 7000, "Columns": 7000, "NumberOfFrames": 20000}, "declares 980,000,000,000 bytes in 20,000 frames"),
         ({"NumberOfFrames": 2_000_000_000}, "bytes in 2,000,000,000 frames"),
         ({"NumberOfFrames": -4}, "-4 frames"),
         ({"SamplesPerPixel": 200}, "frames of 200"),
         ({"SamplesPerPixel": 4}, "must have 1 or 3 samples, this file's have 4"),
-        ({"NumberOfFrames": 50}, "the pixels must be whole, the file holds 4,096 of 204,800 bytes; fetch it again"),
-        ({"Rows": 128}, "the pixels must be whole, the file holds 4,096 of 8,192 bytes; fetch it again"),
+        ({"NumberOfFrames": 50}, "the pixels must be complete, the file holds 4,096 of 204,800 bytes; fetch it again"),
+        ({"Rows": 128}, "the pixels must be complete, the file holds 4,096 of 8,192 bytes; fetch it again"),
     ],
     ids=lambda value: " ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, dict) else None,
 )
@@ -197,12 +197,12 @@ def test_no_memory_is_taken_for_what_a_header_only_claims(syntax):
 
 def test_a_deflated_bomb_is_refused_before_its_memory_is_taken():
     content = dicom_bytes(GREY, DicomFacts(uid.DeflatedExplicitVRLittleEndian))
-    start = 144 + int.from_bytes(content[140:144], "little")  # behind the file's meta information
+    start = 144 + int.from_bytes(content[140:144], "little")  # after the file meta information
     bomb = content[:start] + deflated(zlib.decompress(content[start:], wbits=-15) + bytes(100 << 20))
     assert len(bomb) < 200_000
     told, peak = peak_of(bomb)
     assert "do not trust this file" in told
-    assert peak < 80 << 20, "64 MiB may come out of anything"
+    assert peak < 80 << 20, "every file may unpack to 64 MiB"
 
 
 def deflated(content):
@@ -211,7 +211,7 @@ def deflated(content):
 
 
 def peak_of(content):
-    """Return what a file is refused with, and how many bytes were taken at most meanwhile."""
+    """Return the error of a file and the peak of allocated bytes."""
     tracemalloc.start()
     try:
         return refused(content), tracemalloc.get_traced_memory()[1]
@@ -230,8 +230,9 @@ def test_a_file_without_pixels_is_refused_with_what_it_is():
 def test_a_dicomdir_is_left_out_of_folders_and_refused_alone():
     contents = open_bytes(next(path for path in own_files() if path.name == "DICOMDIR").read_bytes())
     assert contents.omit.code == "dicomdir"
-    with pytest.raises(ReadError, match="a DICOMDIR lists files and holds no slice"):
+    with pytest.raises(ReadError) as caught:
         contents.decode(0)
+    assert caught.value.code == "dicomdir"
 
 
 @pytest.mark.parametrize("keep", [131, 140, 200, 400, 700])
@@ -246,17 +247,17 @@ def test_a_truncated_file_is_refused_in_one_line(keep, syntax):
 
 
 def test_pixels_that_end_early_are_refused():
-    assert "must be whole" in refused(dicom_bytes(GREY)[:-100])
+    assert "must be complete" in refused(dicom_bytes(GREY)[:-100])
 
 
 def own_files():
-    """Return pydicom's test files that are on this disk; its others would be downloaded."""
+    """Return pydicom's test files that are on this disk; the others would be downloaded."""
     found = sorted((Path(pydicom.__file__).parent / "data" / "test_files").rglob("*"))
     return [path for path in found if path.is_file() and path.suffix not in {".py", ".pyc", ".txt", ".json"}]
 
 
 def outcome(path):
-    """Return what a file is refused with, or an empty text where every slice of it is read."""
+    """Return the error of a file, or an empty text if every slice is read."""
     try:
         contents = open_bytes(path.read_bytes())
         slices = [contents.decode(number) for number in range(contents.slices)]

@@ -1,4 +1,4 @@
-"""Promises about DICOM headers: what the answer does not need may be anything, what it needs is asked for by name."""
+"""Tests of DICOM headers: unneeded elements may hold anything; an error names the needed element."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MALFORMED = {
 
 
 def with_raw(content: bytes, name: str, form: str, value: bytes) -> bytes:
-    """Return a DICOM file whose element is of the type and holds the bytes that are given."""
+    """Return a DICOM file with an element of the given type and bytes."""
     dataset = pydicom.dcmread(BytesIO(content))
     tag = Tag(name)
     dataset[tag] = RawDataElement(tag, form, len(value), value, 0, False, True)
@@ -111,8 +111,9 @@ def test_a_window_is_kept_where_its_first_value_is_a_number(value, window):
 @pytest.mark.parametrize("name", ["Rows", "Columns", "BitsAllocated"])
 @pytest.mark.parametrize("value", [b"", b"N/A "])
 def test_what_the_pixels_need_is_asked_for_by_its_name(name, value):
-    with pytest.raises(DamagedFileError, match=name) as caught:
+    with pytest.raises(DamagedFileError) as caught:
         open_bytes(with_raw(dicom_bytes(DEEP, WHOLE), name, "LO", value))
+    assert name in caught.value.got
     assert caught.value.code == "pixel_header_missing"
 
 

@@ -1,4 +1,4 @@
-"""Promises about what a DICOM object is: slices come in their order, all else is left out or refused by a code."""
+"""Tests of DICOM object types: slices are read in order; other objects are left out or refused by a code."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def shown(content):
     ],
 )
 def test_echoes_times_and_weightings_come_one_after_the_other(sequence, element, values):
-    """Stored position by position; the first volume comes whole, then the second."""
+    """Frames are stored position by position; the first volume is read completely, then the second."""
     stored, groups = [], []
     for position in (2, 0, 1):
         for value, volume in zip(values, (SLICES, 200 - SLICES // 2), strict=True):

@@ -1,4 +1,4 @@
-"""Promises of the MRI sequence that a DICOM header tells: by times, echo and contrast agent, not by words alone."""
+"""Tests of the MRI sequence from a DICOM header: from times, echo and contrast agent, not from text alone."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def header(echo=None, repetition=None, inversion=None, **more):
         (header(90, 5000, ScanningSequence="SE", DiffusionBValue=1000.0), ""),
         (header(90, 5000, ScanningSequence="SE", SeriesDescription="ep2d_diff"), ""),
         (header(4, 25, ScanningSequence="GR", SeriesDescription="TOF 3D"), ""),
-        (header(SeriesDescription="AX T1 POST GAD"), ""),  # words alone
+        (header(SeriesDescription="AX T1 POST GAD"), ""),  # text alone
         (header(100, ScanningSequence="SE"), ""),
         (header(45, 2500, ScanningSequence="SE"), ""),
         (header(12, 1500, ScanningSequence="SE"), ""),

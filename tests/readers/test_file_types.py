@@ -1,4 +1,4 @@
-"""Promises of recognition: by content, never by name, from the first bytes."""
+"""Tests of file types: recognised by the first bytes, not by name."""
 
 from __future__ import annotations
 

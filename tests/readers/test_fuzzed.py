@@ -1,11 +1,10 @@
-"""Promises about damaged files: they are read or refused in one line, in bounded time and memory, and nothing else."""
+"""Tests of damaged files: they are read, or refused with a one-line error, with bounded work and memory."""
 
 from __future__ import annotations
 
 import io
 import random
 import struct
-import time
 import tracemalloc
 import warnings
 import zlib
@@ -26,12 +25,14 @@ from gadolin.readers.jpeg_ls import decoder
 from gadolin.readers.matlab.hdf5 import read_group
 from gadolin.readers.matlab.mat5 import read_struct
 
-FILES = 250  # damaged ones of each reader, each time the tests run
+pytestmark = pytest.mark.fuzz
+
+FILES = 250  # damaged files per reader
 RAMP = np.add.outer(np.arange(20), np.arange(17)).astype(np.int16)
 
 
 def slices_of(content):
-    """Return the first slices, or an empty list where the file is refused as it should be."""
+    """Return the first slices, or an empty list if the file is refused with a ReadError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -71,8 +72,9 @@ def test_damage_is_the_same_every_time(seeds):
 def test_a_nifti_header_that_the_library_refuses_is_refused_in_our_words(place, form, value):
     content = bytearray(nifti_bytes(np.zeros((16, 16, 16), np.int16), compress=False))
     struct.pack_into(form, content, place, value)
-    with pytest.raises(ReadError, match="damaged"):
+    with pytest.raises(ReadError) as caught:
         open_bytes(bytes(content))
+    assert caught.value.code == "damaged_file"
 
 
 @pytest.mark.parametrize("length", [2**31 - 1, 2**32 - 1, 10**9])
@@ -81,8 +83,9 @@ def test_a_forged_length_in_a_matlab_5_file_takes_no_memory(length):
     content = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + body.ljust(56, b"\0")
     tracemalloc.start()
     try:
-        with pytest.raises(ReadError, match="damaged"):
+        with pytest.raises(ReadError) as caught:
             open_bytes(content)
+        assert caught.value.code == "damaged_file"
         assert tracemalloc.get_traced_memory()[1] < 2**22
     finally:
         tracemalloc.stop()
@@ -92,8 +95,10 @@ def test_line_breaks_in_the_names_of_a_mat_file_stay_out_of_the_refusal():
     file = io.BytesIO()
     with h5py.File(file, "w", userblock_size=512) as written:
         written.create_group("a\n\x0bb")
-    with pytest.raises(ReadError, match="this one holds a b") as caught:
+    with pytest.raises(ReadError) as caught:
         open_bytes(b"MATLAB 7.3 MAT-file".ljust(512) + file.getvalue()[512:])
+    assert caught.value.code == "mat_without_slice"
+    assert " a b" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -110,8 +115,9 @@ def test_a_forged_picture_size_is_refused_before_memory_is_taken():
     chunks = bytearray(file.getvalue()[8:])
     struct.pack_into(">II", chunks, 8, 8000, 7000)
     opened = open_bytes(png_of_chunks(bytes(chunks)))
-    with pytest.raises(ReadError, match="cannot hold"):
+    with pytest.raises(ReadError) as caught:
         opened.decode(0)
+    assert caught.value.code == "file_not_whole"
 
 
 @pytest.mark.parametrize("near", [0, 1, 3])
@@ -134,11 +140,19 @@ def test_jpeg_ls_is_decoded_as_the_native_decoder_does(bits, near, rng):
 
 
 @pytest.mark.parametrize("near", [0, 2])
-def test_damaged_jpeg_ls_ends(near):
+def test_damaged_jpeg_ls_ends_after_at_most_two_reads_for_each_bit(near, monkeypatch):
+    class Counted(decoder._Bits):
+        reads = 0
+
+        def take(self, length):
+            self.reads += 1
+            assert self.reads <= 2 * 8 * len(self.data)
+            return super().take(length)
+
+    monkeypatch.setattr(decoder, "_Bits", Counted)
     stream = bytes(imagecodecs.jpegls_encode((RAMP * 90).astype(np.uint16), level=near))
     start = stream.index(b"\xff\xda") + 10
     chance, ends = random.Random(0), 0
-    begin = time.process_time()
     for _ in range(300):
         changed = stream[:start] + mutated(stream[start:], stream, chance)
         try:
@@ -146,7 +160,6 @@ def test_damaged_jpeg_ls_ends(near):
         except ValueError:
             ends += 1
     assert ends > 100
-    assert time.process_time() - begin < 5
 
 
 def test_jpeg_ls_of_nothing_but_zeros_ends():
@@ -158,10 +171,12 @@ def test_jpeg_ls_of_nothing_but_zeros_ends():
 @pytest.mark.parametrize("marker", [0xC0, 0xC5, 0xC6, 0xC7, 0xC8, 0xCD, 0xCF])
 def test_a_second_frame_in_a_lossless_jpeg_is_refused(marker):
     content = dicom_bytes(RAMP.astype(np.uint8), DicomFacts(uid.JPEGLosslessSV1))
-    place = content.rindex(b"\xff\xc4")  # the Huffman tables become a frame, which crashes the native decoder
+    place = content.rindex(b"\xff\xc4")  # turn the Huffman tables into a frame, which crashes the native decoder
     opened = open_bytes(content[: place + 1] + bytes([marker]) + content[place + 2 :])
-    with pytest.raises(ReadError, match="another frame"):
+    with pytest.raises(ReadError) as caught:
         opened.decode(0)
+    assert caught.value.code == "pixels_undecodable"
+    assert f"{marker:#x}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -186,18 +201,20 @@ def test_hdf5_is_read_as_the_library_does(kind, options, rng):
 def test_hdf5_that_leads_in_a_circle_ends():
     content = bytearray(mat_bytes(RAMP, RAMP > 30, label=1, patient="1"))
     place = content.index(b"TREE")
-    struct.pack_into("<BH", content, place + 5, 1, 1)  # a level up, and its only child is itself
+    struct.pack_into("<BH", content, place + 5, 1, 1)  # one level up, with itself as the only child
     struct.pack_into("<Q", content, place + 32, place - 512)
-    with pytest.raises(ReadError, match="damaged"):
+    with pytest.raises(ReadError) as caught:
         open_bytes(bytes(content))
+    assert caught.value.code == "damaged_file"
 
 
 def test_a_hdf5_data_set_whose_chunks_are_missing_is_refused():
     content = bytearray(mat_bytes(RAMP, RAMP > 30, label=1, patient="1"))
     for place in [each for each in range(len(content)) if content[each : each + 5] == b"TREE\x01"]:
         struct.pack_into("<H", content, place + 6, 0)
-    with pytest.raises(ReadError, match="chunks must be there"):
+    with pytest.raises(ReadError) as caught:
         open_bytes(bytes(content))
+    assert caught.value.code == "damaged_file"
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -217,7 +234,7 @@ def test_matlab_5_is_read_as_the_library_does(packed, rng):
 
 
 def test_a_deflated_data_set_is_damaged_behind_its_checksum(seeds):
-    """The mutations reach past compression: most of them still unpack."""
+    """Mutations act before compression: the file still unpacks."""
     chosen = next(seed for seed in seeds["dicom"] if seed.name == "deflated data set")
     content = chosen.wrap(chosen.content[:-40])
     assert zlib.decompress(content[144 + struct.unpack_from("<I", content, 140)[0] :], -15) == chosen.content[:-40]

@@ -1,4 +1,4 @@
-"""Promises of what a predictor may be given: one for one, a list for a list, and one clear line for anything else."""
+"""Tests of a predictor's inputs: one result for one, a list for a list, and a clear error for other input."""
 
 from __future__ import annotations
 

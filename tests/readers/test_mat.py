@@ -1,4 +1,4 @@
-"""Promises of Figshare's .mat files: slice, class, patient and mask as published, and nothing that is not there."""
+"""Tests of Figshare's .mat files: slice, class, patient and mask as published, without guesses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ h5py = pytest.importorskip("h5py")
 savemat = pytest.importorskip("scipy.io").savemat
 
 PHANTOM = draw_patient("glioma", 3, seed=1, slices=1, size=64)[0]
-PIXELS = PHANTOM.pixels.astype(np.int16)[:56] * 20  # not square, as no file of the data set is, so that axes tell
+PIXELS = PHANTOM.pixels.astype(np.int16)[:56] * 20  # not square, so that swapped axes show
 MASK = PHANTOM.mask[:56]
 VERSIONS = pytest.mark.parametrize("version", ["7.3", "5"])
 
@@ -33,7 +33,7 @@ def refused(content):
 
 
 def hdf5(**fields):
-    """Return the bytes of a MATLAB 7.3 file; a field is an array, or (shape, type) of a data set without data."""
+    """Return the bytes of a MATLAB 7.3 file; a field is an array, or (shape, type) of an empty data set."""
     file = io.BytesIO()
     with h5py.File(file, "w") as written:
         group = written.create_group("cjdata")
@@ -119,8 +119,10 @@ def test_a_picture_that_is_no_slice_is_refused(version, pixels):
 def test_a_mask_of_another_size_is_refused_and_its_slice_is_read(version):
     contents = open_bytes(mat_bytes(PIXELS, MASK[:40], label=1, patient="1", version=version))
     np.testing.assert_array_equal(contents.decode(0).pixels, PIXELS)
-    with pytest.raises(ReadError, match=r"must have the size of the image, got \(40, 64\) and \(56, 64\)") as caught:
+    with pytest.raises(ReadError) as caught:
         contents.outline(0)
+    assert "(40, 64)" in caught.value.got
+    assert "(56, 64)" in caught.value.got
     assert caught.value.code == "outline_size_differs"
 
 
@@ -171,7 +173,7 @@ def test_a_zlib_bomb_is_refused_before_its_memory_is_taken():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 80 << 20, "64 MiB may come out of anything"
+    assert peak < 80 << 20, "every file may unpack to 64 MiB"
 
 
 @VERSIONS

@@ -1,4 +1,4 @@
-"""Promises of JPEG-LS by the native library: the same pixels and errors as by Gadolin's own decoder, only faster."""
+"""Tests of JPEG-LS with the native library: same pixels and errors as Gadolin's own decoder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_whole_files_are_read_bit_for_bit_as_without_the_library(bits, near, rng
 @limited
 @pytest.mark.parametrize("length", [100, 200, 400, len(STREAM) - 4])
 def test_a_stream_that_breaks_off_is_refused_and_not_waited_for(length, monkeypatch):
-    monkeypatch.setattr(native, "_CPU_SECONDS", 30.0)  # the library goes round for ever where no marker follows
+    monkeypatch.setattr(native, "_CPU_SECONDS", 30.0)  # without a following marker the library loops forever
     with pytest.raises(ValueError, match="code stream"):
         native.decode_jpegls(STREAM[:length])
 
@@ -65,7 +65,7 @@ def test_a_library_that_never_ends_or_dies_is_an_error_of_the_file(does, code, t
 
 @limited
 def test_a_highest_value_of_its_own_is_left_to_the_own_decoder(monkeypatch):
-    """The library lets pixels pass it on damaged streams."""
+    """On damaged streams the library returns pixels above it."""
     plain = bytes(imagecodecs.jpegls_encode((RAMP // 50).astype(np.uint8)))
     preset = b"\xff\xf8\x00\x0d\x01" + struct.pack(">5H", 200, 0, 0, 0, 0)
     start = plain.index(b"\xff\xf7")

@@ -1,4 +1,4 @@
-"""Promises of the NIfTI reader: the same picture however the volume lies in the file, and nothing beyond the file."""
+"""Tests of the NIfTI reader: the same image for every orientation in the file, with bounded reading."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ ACROSS = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
 def seen(volume, plane, number):
-    """Return a slice as radiologists see it: head or front up, the patient's right, or front, on the left."""
+    """Return a slice in radiological view: head or front up, the patient's right, or front, on the left."""
     return np.take(volume, number, axis=ACROSS[plane]).T[::-1, ::-1].astype(np.float32)
 
 
 def laid(codes):
-    """Return the file of the same volume whose axes run along the three letters of ``codes``."""
+    """Return the same volume in a file whose axes follow the three letters of ``codes``."""
     image = Nifti1Image(VOLUME, AFFINE)
     return image.as_reoriented(ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(codes)))
 
@@ -61,7 +61,7 @@ def test_the_same_volume_gives_the_same_slices_however_it_lies(codes, plane):
     content = laid(codes).to_bytes()
     for ours, theirs in zip(all_slices(content, plane), all_slices(nifti_bytes(VOLUME), plane), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert open_bytes(content, plane="acquired").slices == SHAPE[2], "the thick axis is found wherever it lies"
+    assert open_bytes(content, plane="acquired").slices == SHAPE[2], "the thick axis is found in every orientation"
 
 
 @pytest.mark.parametrize("degrees", [-25, 10, 30])
@@ -135,10 +135,13 @@ def test_one_slice_of_many_must_be_named(tmp_path):
     path = tmp_path / "brain.nii.gz"
     path.write_bytes(nifti_bytes(VOLUME))
     np.testing.assert_array_equal(read(path, 4, plane="axial").pixels, seen(VOLUME, "axial", 4))
-    with pytest.raises(ReadError, match="this NIfTI file holds 20; say which with its frame"):
+    with pytest.raises(ReadError) as caught:
         read(path)
-    with pytest.raises(ReadError, match="must lie in 0 to 19 in this NIfTI file, got 20; correct it") as caught:
+    assert caught.value.code == "frame_needed"
+    assert "20" in str(caught.value)
+    with pytest.raises(ReadError) as caught:
         read(path, 20)
+    assert caught.value.code == "frame_out_of_range"
     assert str(caught.value).count(str(path)) == 1
 
 
@@ -151,7 +154,7 @@ def test_a_header_that_claims_more_than_the_file_holds_is_refused_unread():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert "the header tells of 54,000,000,000,000 and the file holds 54,400; fetch it again" in told
+    assert "the header declares 54,000,000,000,000 and the file holds 54,400; fetch it again" in told
     assert peak < 1 << 20
 
 
@@ -175,20 +178,22 @@ def test_a_slice_that_is_too_large_for_float32_is_refused_and_the_others_are_rea
     volume[3, 4, 5] = 1e39
     contents = open_bytes(nifti_bytes(volume))
     contents.decode(4)
-    with pytest.raises(ReadError, match="pixels must be finite numbers"):
+    with pytest.raises(ReadError) as caught:
         contents.decode(5)
+    assert caught.value.code == "pixels_not_finite"
 
 
 def test_a_volume_of_colours_is_refused():
     colours = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
-    assert "must hold plain numbers" in refused(Nifti1Image(colours, AFFINE).to_bytes())
-    assert "must hold plain numbers" in refused(nifti_bytes(VOLUME.astype(np.complex64)))
+    assert "must hold real numbers" in refused(Nifti1Image(colours, AFFINE).to_bytes())
+    assert "must hold real numbers" in refused(nifti_bytes(VOLUME.astype(np.complex64)))
 
 
 def test_a_header_without_its_voxels_is_refused(tmp_path):
     Nifti1Pair(VOLUME, AFFINE).to_filename(tmp_path / "brain.hdr")
-    with pytest.raises(ReadError, match="this is a header without its voxels; convert the pair") as caught:
+    with pytest.raises(ReadError) as caught:
         open_file(tmp_path / "brain.hdr")
+    assert caught.value.code == "nifti_header_alone"
     assert str(caught.value).startswith(f"{tmp_path / 'brain.hdr'}: ")
 
 
@@ -196,7 +201,7 @@ def test_a_header_without_its_voxels_is_refused(tmp_path):
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_a_volume_that_lies_nowhere_is_refused(row, value):
     content = bytearray(nifti_bytes(VOLUME, affine=AFFINE, compress=False))
-    struct.pack_into("<2h", content, 252, 0, 1)  # the rows at byte 280 say how it lies
+    struct.pack_into("<2h", content, 252, 0, 1)  # the rows of the sform start at byte 280
     struct.pack_into("<4f", content, 280 + 16 * row, *[value] * 4)
     assert "; export it again" in refused(bytes(content))
 
@@ -205,7 +210,7 @@ def test_a_volume_that_lies_nowhere_is_refused(row, value):
 def test_a_truncated_volume_is_refused(keep):
     assert "; fetch it again" in refused(nifti_bytes(VOLUME, compress=False)[:keep])
     packed = nifti_bytes(VOLUME)
-    assert "ends early; fetch the file again" in refused(packed[: len(packed) // 2])
+    assert "this is truncated; fetch the file again" in refused(packed[: len(packed) // 2])
 
 
 def test_a_volume_of_less_than_a_slice_is_refused():

@@ -1,4 +1,4 @@
-"""Promises about the voxels of a NIfTI volume: the background is black, the valid transform counts, labels are none."""
+"""Tests of NIfTI voxels: the background is black, the valid transform is used, label maps are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gadolin.readers import open_bytes, read_bytes
 HEADS = np.stack([each.pixels for each in draw_patient("glioma", 3, seed=1, slices=4, size=64)], 2)
 INSIDE = np.isin(HEADS, HEADS[HEADS > 40]) & (HEADS > 40)
 AFFINE = np.diag([0.9, 1.1, 6.0, 1.0])
-SFORM, QFORM = 280, 256  # where the rows and the quaternion stand
+SFORM, QFORM = 280, 256  # offsets of the sform rows and the quaternion
 
 
 def slices_of(content, plane="axial"):
@@ -27,7 +27,7 @@ def slices_of(content, plane="axial"):
 
 
 def shown(volume, number):
-    """Return a slice as radiologists see it."""
+    """Return a slice in radiological view."""
     return volume[:, :, number].T[::-1, ::-1]
 
 
@@ -98,7 +98,7 @@ def test_noise_around_the_head_is_no_constant_background(rng):
 
 
 def with_transforms(*, sform=None, qform=None, codes=(1, 1)):
-    """Return a volume with both transforms, of which some bytes are written over."""
+    """Return a volume with both transforms; some of their bytes are overwritten."""
     image = Nifti1Image(HEADS.astype(np.int16), AFFINE)
     image.set_sform(AFFINE, codes[1])
     image.set_qform(AFFINE, codes[0])

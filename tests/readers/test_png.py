@@ -1,4 +1,4 @@
-"""Promises of PNG: no bit is dropped, and what is not the picture is never in the way of it."""
+"""Tests of PNG: all bits are kept, and chunks other than the image do not disturb it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_sixteen_bits_are_kept_in_every_channel(channels, how):
 
 @pytest.mark.parametrize("kind", range(5))
 def test_every_filter_of_the_format_is_undone_at_16_bits(kind):
-    """The lines are those that Pillow writes of 8 bits for each half of the numbers, sorted together."""
+    """The rows are filtered by hand and must decode as unfiltered ones do."""
     samples = np.dstack([DEEP, DEEP[::-1], DEEP[:, ::-1]])
     lines = bytearray()
     raw = samples.astype(">u2").view(np.uint8).reshape(24, -1).astype(int)
@@ -59,7 +59,7 @@ def test_every_filter_of_the_format_is_undone_at_16_bits(kind):
 
 def test_twelve_bits_in_sixteen_that_are_grey_are_no_colours():
     assert not decode(png_bytes(np.dstack([DEEP] * 3))).colour
-    assert decode(png_bytes(np.dstack([DEEP, DEEP // 2, DEEP // 3]))).colour, "of what is used, not of what could be"
+    assert decode(png_bytes(np.dstack([DEEP, DEEP // 2, DEEP // 3]))).colour, "relative to the largest value"
 
 
 def test_alpha_of_16_bits_lies_over_black():
@@ -91,7 +91,7 @@ def test_a_picture_that_its_alpha_hides_is_refused_and_not_blank(depth):
     assert refused(png_bytes(np.dstack([grey, np.zeros_like(grey)]), depth=depth)) == "hidden_by_alpha"
     assert refused(png_bytes(np.dstack([*[grey] * 3, np.zeros_like(grey)]), depth=depth)) == "hidden_by_alpha"
     empty = np.zeros((24, 33, 2), grey.dtype)
-    assert not decode(png_bytes(empty, depth=depth)).pixels.any(), "nothing is hidden where there is nothing"
+    assert not decode(png_bytes(empty, depth=depth)).pixels.any(), "a transparent black pixel hides nothing"
 
 
 ASIDE = {
@@ -155,7 +155,7 @@ def test_an_animation_is_several_slices_and_one_picture_of_it_is_one():
     assert refused(file.getvalue()) == "several_frames"
     file = io.BytesIO()
     frames[0].save(file, "PNG", save_all=True, default_image=True, append_images=frames[1:2])
-    assert refused(file.getvalue()) == "several_frames", "the picture before the animation is another"
+    assert refused(file.getvalue()) == "several_frames", "the default image differs from the animation"
 
 
 @pytest.mark.parametrize("keep", [0.4, 0.9])

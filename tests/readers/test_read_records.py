@@ -1,4 +1,4 @@
-"""Promises of the slices of many records: every file is opened once, and an error names its file once."""
+"""Tests of reading many records: every file is opened once, and an error names its file once."""
 
 from __future__ import annotations
 

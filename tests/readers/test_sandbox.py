@@ -1,4 +1,4 @@
-"""Promises of the sandbox: whatever a decoder does costs its file, in one clear error, and no other."""
+"""Tests of the sandbox: a misbehaving decoder costs only its file, with one clear error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ import pytest
 from gadolin.errors import DamagedFileError, DecoderError, TooLargeError, error_from_json
 from gadolin.readers.sandbox.sandbox import Bounds, Sandbox, has_limits
 
-pytestmark = pytest.mark.skipif(not has_limits(), reason="this system does not limit processes")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not has_limits(), reason="this system does not limit processes"),
+]
 
 STUB = "sandbox_stub:work"
 BOUNDS = Bounds(memory_bytes=256 * 2**20, seconds=60.0)
@@ -36,7 +39,7 @@ def shared():
 
 @pytest.fixture
 def made():
-    """Make sandboxes that are closed at the end."""
+    """Make sandboxes; they are closed after the test."""
     with contextlib.ExitStack() as stack:
 
         def make(work=STUB, settings=None, bounds=BOUNDS):
@@ -48,7 +51,7 @@ def made():
 
 
 def reads(sandbox, content=b"content"):
-    """Read a whole file: it comes back as it is."""
+    """Send a file through the sandbox and check that it comes back unchanged."""
     reply = sandbox.run({"do": "read", "more": [1, "two", None]}, content)
     assert reply.facts == {"seen": [1, "two", None]}
     assert reply.arrays[0].tobytes() == content
@@ -64,7 +67,7 @@ def wait_until(gone, seconds=60):
 
 
 def is_gone(pid):
-    """Whether a process has ended; one whose new parent has not looked yet has."""
+    """Return whether a process has ended; a zombie counts as ended."""
     stat = Path(f"/proc/{pid}/stat")
     try:
         return stat.read_text().rpartition(")")[2].split()[0] == "Z"
@@ -94,7 +97,7 @@ def test_a_decoder_that_dies_or_never_ends_costs_its_file_alone(shared, what, co
         shared.run(what, b"bad", cpu_seconds=0.2)
     assert caught.value.code == code
     assert len(str(caught.value).splitlines()) == 1
-    assert not Path(f"/proc/{before}").exists(), "it is not left as a zombie"
+    assert not Path(f"/proc/{before}").exists(), "no zombie remains"
     assert reads(shared)
     assert shared.pid != before
 
@@ -244,7 +247,7 @@ def test_a_thread_that_kills_it_ends_the_request_of_another(made):
 
 
 def test_what_interrupts_the_wait_ends_the_process(made):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process ignores SIGINT
     sandbox = made()
     reads(sandbox)
     pid = sandbox.pid
@@ -299,7 +302,7 @@ _WORKERS: dict[str, Sandbox] = {}
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_of_a_pool_start_their_own_and_leave_none(method, monkeypatch):
-    """They are daemons, which multiprocessing itself lets start no process."""
+    """Pool workers are daemons, which multiprocessing does not allow to start processes."""
     with multiprocessing.get_context(method).Pool(2) as pool:
         found = set(pool.map(_read_in_worker, range(8), chunksize=1))
         pool.close()

@@ -1,4 +1,4 @@
-"""Promises of a series: files in the order in which they lie in the body, one series at a time, localisers apart."""
+"""Tests of a series: files in anatomical order, one series at a time, localisers left out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gadolin.readers import series as series_module
 SLICES = np.stack([each.pixels for each in draw_patient("glioma", 3, seed=1, slices=6, size=64)]).astype(np.uint16) * 9
 NAMES = ["c", "f", "a", "e", "b", "d"]
 STEP = 6.0
-PLANES = {  # how rows and columns run, and where the stack goes, from foot to head, back to front, or left to right
+PLANES = {  # directions of rows, columns and stack: foot to head, back to front, or left to right
     "axial": ((1, 0, 0, 0, 1, 0), (0, 0, 1)),
     "coronal": ((1, 0, 0, 0, 0, -1), (0, -1, 0)),
     "sagittal": ((0, 1, 0, 0, 0, -1), (-1, 0, 0)),
@@ -41,7 +41,7 @@ def path_of(failure):
 
 
 def written(folder, plane="axial", *, reversed_=False, **more):
-    """Write a series whose names say nothing of its order; return the files in anatomical order."""
+    """Write a series whose file names do not show its order; return the files in anatomical order."""
     axes, upwards = PLANES[plane]
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -102,7 +102,7 @@ def test_several_series_in_a_folder_are_a_failure_with_their_numbers_and_other_f
     assert (several.path, several.code) == (str(tmp_path / "mri"), "several_series")
     assert str(several) == (
         f"{tmp_path / 'mri'}: a folder must hold one series, this one holds series 1 (6 files), series 7 (2 files); "
-        "choose one with --series or sort them apart"
+        "choose one with --series or move them to separate folders"
     )
 
 
@@ -133,7 +133,7 @@ def test_one_number_chooses_a_series_of_each_folder(tmp_path):
         in_order(files, series="7")
     there = "series 5 (1 file), series 6 (1 file) in"
     assert str(caught.value) == (
-        "--series must be the number of a series that is there, got 7; choose one: "
+        "--series must be the number of an existing series, got 7; choose one: "
         f"{there} {tmp_path / 'p1'}; {there} {tmp_path / 'p2'}"
     )
 
@@ -143,7 +143,7 @@ def test_a_series_that_there_is_not_is_refused_with_those_that_there_are(tmp_pat
     with pytest.raises(RequestError) as caught:
         in_order(sorted(tmp_path.iterdir()), series="4")
     assert str(caught.value) == (
-        "--series must be the number of a series that is there, got 4; choose one: series 1 (6 files)"
+        "--series must be the number of an existing series, got 4; choose one: series 1 (6 files)"
     )
 
 
@@ -199,8 +199,9 @@ def test_two_series_with_one_number_are_told_apart_and_chosen_by_what_the_error_
     names = re.findall(r"series (\w+) \(1 file\)", str(several))
     assert len(set(names)) == 2
     assert sorted(in_order(files, series=name)[0].name for name in names) == ["a.dcm", "b.dcm"]
-    with pytest.raises(RequestError, match="must be the number of a series that is there, got 7"):
+    with pytest.raises(RequestError) as caught:
         in_order(files, series="7")
+    assert caught.value.code == "series_unknown"
 
 
 def test_files_without_a_position_come_as_they_were_acquired(tmp_path):

@@ -1,4 +1,4 @@
-"""Promises about the words of a DICOM file: the values that were stored come back, wherever in the word they lie."""
+"""Tests of stored bits in DICOM: stored values are recovered from any position in the word."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STORED = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
 def written(words, syntax=uid.ExplicitVRLittleEndian, **more):
     if syntax != uid.RLELossless:
         return dicom_bytes(words, DicomFacts(syntax, more=STORED | more))
-    content = dicom_bytes(words, DicomFacts(syntax))  # the encoder wants what it is told to be true
+    content = dicom_bytes(words, DicomFacts(syntax))  # the encoder checks the declared values
     for name, value in (STORED | more).items():
         content = with_raw(content, name, "US", np.array([value], "u2").tobytes())
     return content
@@ -67,7 +67,7 @@ def test_an_overlay_above_the_stored_bits_is_no_part_of_the_picture(syntax, decl
 
 
 def with_overlay(words, syntax, more):
-    """Return a file whose header says that an overlay lies in the bits that are not stored."""
+    """Return a file with an overlay in the unused bits."""
     dataset = pydicom.dcmread(BytesIO(written(words, syntax)))
     for offset, value in zip((0x0100, 0x0102, 0x0010, 0x0011), more.values(), strict=True):
         dataset.add_new((0x6000, offset), "US", value)
@@ -91,7 +91,7 @@ def test_a_number_of_bits_that_is_far_too_low_cuts_no_picture(stored, signed):
 
 @pytest.mark.parametrize("signed", [0, 1])
 def test_a_background_far_below_zero_stays_below_the_picture(signed):
-    """As scanners fill what they did not measure, with no word of it in the header."""
+    """Scanners fill unmeasured pixels this way without a header entry."""
     words = np.where(GREY < 20, np.int16(-2000), DEEP.astype(np.int16))
     facts = DicomFacts(bits_stored=12, more={"PixelRepresentation": signed})
     np.testing.assert_array_equal(read_bytes(dicom_bytes(words, facts)).pixels, words)
@@ -192,7 +192,7 @@ def test_the_code_stream_decides_of_depth_and_sign(syntax, level, told):
 
 
 def compressed(syntax, stream, allocated, stored, signed):
-    """Return a file of one code stream under a header that says something else."""
+    """Return a file whose header contradicts its code stream."""
     content = dicom_bytes(DEEP, DicomFacts(syntax))
     told = {"BitsAllocated": allocated, "BitsStored": stored, "HighBit": stored - 1, "PixelRepresentation": signed}
     for name, value in told.items():

@@ -1,4 +1,4 @@
-"""Promises of TIFF: every depth, sign, polarity and layout is read as it is meant, or refused with a code."""
+"""Tests of TIFF: every depth, sign, polarity and layout is read correctly or refused with a code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises of recipe files, of the recipe in a run folder, and of what finds them."""
+"""Tests of recipe files and of the recipe in a run folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gadolin.recipe.keys import changed
 
 
 def values_of(made):
-    """Return a strategy of the tables that change a recipe or a group within what its fields allow."""
+    """Return a strategy of tables that change a recipe or a group within the limits of its fields."""
     tables = {}
     for field in dataclasses.fields(made):
         value, limits = getattr(made, field.name), field.metadata

@@ -1,4 +1,4 @@
-"""Promises of the one definition of a duplicate: what a part shares with the slices that were learned from."""
+"""Tests of the subsets of a test split by its overlap with the training slices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def record(number, split="", **fields):
 
 
 def found(count, *pairs, groups=None, overlay=ALIKE):
-    """Return copies among ``count`` slices; every slice is a group of its own where none are given."""
+    """Return the duplicates among ``count`` slices; by default every slice is its own group."""
     numbers = np.arange(count) if groups is None else np.asarray(groups)
     return Copies(tuple(Copy(one, other, overlay) for one, other in pairs), np.zeros(count, np.int64), numbers)
 

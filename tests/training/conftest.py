@@ -20,7 +20,7 @@ TINY_FEATURES = 8
 
 
 class TinyBody(nn.Module):
-    """Two convolutions and one batch norm: a backbone that exports and trains in no time."""
+    """Two convolutions and one batch norm: a backbone that trains and exports quickly."""
 
     def __init__(self):
         super().__init__()
@@ -34,7 +34,7 @@ class TinyBody(nn.Module):
 
 @pytest.fixture(scope="session")
 def tiny_network():
-    """Make a tiny classifier of a seed; ``hidden`` gives it the founding head."""
+    """Make a tiny classifier from a seed; with ``hidden`` it has the founding head."""
 
     def make(classes=2, *, hidden=0, seed=0):
         torch.manual_seed(seed)
@@ -46,7 +46,7 @@ def tiny_network():
 
 @pytest.fixture
 def tiny_compact(monkeypatch):
-    """Put the tiny body in the place of the compact backbone, where a test is about everything else."""
+    """Replace the compact backbone by the tiny body, for tests that do not depend on the backbone."""
     kind = backbones.Backbone(
         name="compact",
         build=lambda _side: TinyBody(),
@@ -79,7 +79,7 @@ def tiny_recipe():
 
 @pytest.fixture(scope="session")
 def squares():
-    """Make a task that anything can learn: slices of class 1 hold a bright square, those of class 0 none."""
+    """Make an easy task: slices of class 1 have a bright square, those of class 0 none."""
 
     def make(count, seed=0):
         chance = np.random.default_rng(seed)
@@ -98,14 +98,14 @@ def machine():
 
 @pytest.fixture(scope="session")
 def short_recipe():
-    """Shorten the default recipe to two epochs at the smallest size."""
+    """Shorten the default recipe to two epochs at the smallest input size."""
     settings = ["epochs=2", "batch_size=8", "network.input_size=32", "progressive=1"]
     return with_settings(named_recipe("default"), settings)
 
 
 @pytest.fixture(scope="session")
 def short_plan(small_phantoms, short_recipe, machine):
-    """Make the plan of a short run; it trains on phantoms whose test part is named."""
+    """Make the plan of a short run on phantoms with a given test split."""
 
     def make(out, **fields):
         usual = {"data": small_phantoms, "recipe": short_recipe, "machine": machine, "validation": 0.34}
@@ -118,7 +118,7 @@ def short_plan(small_phantoms, short_recipe, machine):
 
 @pytest.fixture(scope="session")
 def finished_run(short_plan, tmp_path_factory):
-    """Train one short run with everything that belongs to it; read it, never change it."""
+    """Train one short complete run; tests must not change it."""
     out = tmp_path_factory.mktemp("runs") / "finished"
     train_model(short_plan(out))
     return out

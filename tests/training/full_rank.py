@@ -1,4 +1,4 @@
-"""Run the command line under torchrun, where the process of rank 1 finds no memory for its second step."""
+"""Run the command line under torchrun; rank 1 runs out of memory in its second step."""
 
 from __future__ import annotations
 

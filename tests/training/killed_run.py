@@ -1,8 +1,8 @@
-"""Train whole, then train while being killed: run as a program, so that pytest itself is never forked.
+"""Train once undisturbed and once while being killed; a program, so that pytest itself is not forked.
 
-Usage: killed_run.py DATA FOLDER SEED. FOLDER/whole is the run that nobody disturbed, FOLDER/killed the other one;
-prints in which stages the process was killed, as JSON. Each training is a process of its own, ended by SIGKILL at a
-random moment of the stage that it is in; torch is imported once, before the processes are forked.
+Usage: killed_run.py DATA FOLDER SEED. FOLDER/whole is the undisturbed run, FOLDER/killed the other; prints the stages
+in which the process was killed, as JSON. Each training is a new process that SIGKILL ends at a random moment of a
+stage; torch is imported once, before the processes are forked.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from gadolin.training import run as running
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 
-EPOCHS = 12  # some hundredths of a second each: on a quick machine several may pass before a kill arrives
-STAGES = [  # where to kill, and within how many seconds after it began
+EPOCHS = 12  # a few hundredths of a second each: a fast machine may finish several before the kill
+STAGES = [  # stage, and the latest kill in seconds after its start
     ("preparing", 0.2),
     ("epoch", 0.02),
     ("checkpoint", 0.005),
@@ -62,7 +62,7 @@ def plan_of(data, out, *, resume):
 
 
 def killing(wanted, seconds):
-    """Return a function to call with each stage that begins: the process is killed so long after the wanted one."""
+    """Return a stage callback that kills the process ``seconds`` after the wanted stage starts."""
 
     ending = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))
     ending.daemon = True
@@ -83,7 +83,7 @@ def telling(function, stage, told):
 
 
 def train(plan, told):
-    """Train in this process, which never returns."""
+    """Train in this process and exit."""
     code = 1
     try:
         running.divide = telling(running.divide, "preparing", told)
@@ -97,7 +97,7 @@ def train(plan, told):
 
         running.train_model(plan, progress=progress)
         code = 0
-    except BaseException:  # noqa: BLE001 -- whatever ends the child is told, and ends nothing but it
+    except BaseException:  # noqa: BLE001 -- any error of the child is printed and ends only the child
         traceback.print_exc()
     finally:
         sys.stderr.flush()
@@ -105,7 +105,7 @@ def train(plan, told):
 
 
 def run(data, out, wanted=None, seconds=0.0):
-    """Train in a process of its own, on from where there is something; return its exit code, or minus the signal."""
+    """Train in a new process, resuming if possible; return its exit code, or minus the signal."""
     resume = out.is_dir() and any(out.iterdir())
     child = os.fork()
     if not child:

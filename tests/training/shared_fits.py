@@ -1,6 +1,6 @@
-"""Fit a few recipes and write the histories and weights, in each process that runs this: alone, or under torchrun.
+"""Fit a few recipes and write histories and weights, in each process: alone or under torchrun.
 
-At its very end each process of a group writes whether it left the group. Usage: shared_fits.py FOLDER.
+At exit each process of a group writes whether it has left the group. Usage: shared_fits.py FOLDER.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gadolin.training.machine import Machine
 
 PLAIN = Network(input_size=64, evidence="map", dropout=0)
 RECIPES = {
-    "plain": {"network": PLAIN, "label_smoothing": 0.1, "ema_decay": 0.9},  # nothing random: as one process learns
+    "plain": {"network": PLAIN, "label_smoothing": 0.1, "ema_decay": 0.9},  # nothing random: same result as one process
     "augmented": {"augmentation": Augmentation(rotate_degrees=20, noise=0.1, mixup=0.5), "balance": "sampler"},
     "accumulated": {"ema_decay": 0.9},
     "outlines": {
@@ -31,14 +31,14 @@ RECIPES = {
         "network": Network(input_size=64, evidence="outlines", dropout=0.5),
     },
     "timm": {"epochs": 1, "network": Network(backbone="tf_efficientnet_lite0", input_size=64, evidence="map")},
-    "uneven": {"batch_size": 64},  # the training part is one batch, of a number that does not divide by two
+    "uneven": {"batch_size": 64},  # the training split is one batch of odd size
 }
 ACCUMULATE = {"accumulated": 2}
 COUNTS = {"uneven": 23}
 
 
 def squares(count, seed):
-    """Make a task that can be learned: class 1 holds a bright square, with an outline for most."""
+    """Make an easy task: class 1 has a bright square, most with an outline."""
     chance = np.random.default_rng(seed)
     slices = chance.integers(0, 60, (count, 64, 64), dtype=np.uint8)
     targets = np.arange(count, dtype=np.int64) % 2
@@ -55,7 +55,7 @@ def tell(folder):
 
 
 def main(folder):
-    atexit.register(tell, folder)  # before the first fit, so that it is called after all that fits registered
+    atexit.register(tell, folder)  # registered before the first fit, so that it runs after the handlers of fit
     torch.set_num_threads(1)
     for name, fields in RECIPES.items():
         usual = {

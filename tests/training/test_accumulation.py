@@ -1,4 +1,4 @@
-"""Promises of gradient accumulation: the same batch in less memory; and of one clear error where memory is short."""
+"""Tests of gradient accumulation: the same batch in less memory, and one clear error when memory is short."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ERRORS = [
 
 
 class Body(nn.Module):
-    """A body without batch norm that can learn from at most so many slices at once."""
+    """A body without batch norm that runs out of memory above ``most`` slices."""
 
     def __init__(self, most=8, error=ERRORS[0]):
         super().__init__()
@@ -49,7 +49,7 @@ def network_with(**fields):
 
 @pytest.fixture
 def step_of(tiny_recipe, squares, machine):
-    """Take one step on eight squares with so many micro-batches; return its loss and the learner."""
+    """Take one step on eight squares in ``accumulate`` micro-batches; return loss and learner."""
 
     def step(accumulate):
         recipe = tiny_recipe(ema_decay=0.9, label_smoothing=0.1, augmentation=Augmentation(noise=0.1, mixup=0.5))
@@ -77,7 +77,7 @@ def test_a_batch_is_split_evenly_into_micro_batches(step_of):
 
 
 def test_lesion_maps_count_as_in_the_whole_batch():
-    """Slices without a known map weigh nothing, however the known ones fall into micro-batches."""
+    """Slices without a known map have no weight, wherever the known ones fall among the micro-batches."""
     chance = torch.Generator().manual_seed(0)
     scores, targets = torch.randn(8, 3, 4, 4, generator=chance), torch.eye(2)[torch.arange(8) % 2]
     lesion_map = torch.rand(8, 1, 4, 4, generator=chance)

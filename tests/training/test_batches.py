@@ -10,7 +10,7 @@ from gadolin.training.batches import Examples, batches, class_weights, epoch_ord
 
 @pytest.fixture
 def examples():
-    """Make 20 slices that bear their number as grey; the part is the even ones, 7 of class 0 and 3 of class 1."""
+    """Make 20 slices whose grey value is their number; the split is the even ones, 7 of class 0 and 3 of class 1."""
     slices = np.arange(20, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
     return Examples(slices, np.arange(0, 20, 2), np.array([0] * 7 + [1] * 3, np.int64))
 

@@ -1,4 +1,4 @@
-"""Promises of what a bundle decides by: fitted on slices that were not learned from."""
+"""Tests of calibration: thresholds and temperatures are fitted on slices that were not trained on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE = [None]
 
 
 def drawn(rng, count, sureness):
-    """Return logits (count, 4) that are ``sureness`` times too sure, and classes drawn by what they should say."""
+    """Return logits (count, 4) overconfident by the factor ``sureness``, and classes from the true probabilities."""
     fair = rng.normal(0, 1.5, (count, 4))
     likely = np.exp(fair) / np.exp(fair).sum(1, keepdims=True)
     targets = np.array([rng.choice(4, p=row) for row in likely])
@@ -45,14 +45,14 @@ def test_a_logistic_scale_of_few_rows_that_are_all_right_stays_finite():
 
 def test_tumours_and_kinds_are_calibrated_apart(rng):
     logits, targets = drawn(rng, 3000, sureness=3)
-    logits[:, 2] += 6  # and far too ready to see no tumour
+    logits[:, 2] += 6  # and strongly biased to no tumour
     known = rng.random(3000) < 0.5
     bundle = calibrated(PLAIN, logits, targets, known, sequences=NONE * 3000)
 
     likely = class_probabilities(logits, bundle, NONE * 3000)
     tumour = targets != 2
     on_average = [likely[rows][:, [0, 1, 3]].sum(1).mean() for rows in (tumour, ~tumour)]
-    assert np.mean(on_average) == pytest.approx(0.5, abs=0.02), "as many with a tumour as without"
+    assert np.mean(on_average) == pytest.approx(0.5, abs=0.02), "equal numbers with and without tumour"
     assert bundle.temperature == pytest.approx(3, rel=0.15)
     assert bundle.p_tumour[0].threshold >= 0.5
     stated = np.abs(likely[:, 2] - 0.5) + 0.5 >= bundle.p_tumour[0].threshold
@@ -62,7 +62,7 @@ def test_tumours_and_kinds_are_calibrated_apart(rng):
 def test_a_sequence_with_enough_slices_has_its_own_scale_near_that_of_all(rng):
     logits, targets = drawn(rng, 2000, sureness=1)
     sequences = ["T1c"] * 1000 + ["T2"] * 980 + ["FLAIR"] * 20
-    logits[1000:1980, 2] += 3  # on T2 it is far too ready to see no tumour
+    logits[1000:1980, 2] += 3  # on T2 strongly biased to no tumour
     bundle = calibrated(PLAIN, logits, targets, np.ones(2000, np.bool_), sequences=sequences)
 
     assert [one.sequence for one in bundle.p_tumour] == ["", "T1c", "T2"]
@@ -107,7 +107,7 @@ def test_a_class_is_listed_for_a_sequence_where_enough_patients_were_answered_ri
     logits = np.full((80, 4), -4.0)
     logits[np.arange(80), targets] = 4
     sequences = [("T1", "T1c", None, "T2")[row // 20] for row in range(80)]
-    logits[:20] = [[8, 0, 0, 0]] * 20  # on T1, each slice is a glioma
+    logits[:20] = [[8, 0, 0, 0]] * 20  # on T1 each slice is a glioma
     patients = [f"p{row % 10}" if row < 60 else f"p{row % 4}" for row in range(80)]
     bundle = calibrated(PLAIN, logits, targets, np.ones(80, np.bool_), sequences=sequences)
 

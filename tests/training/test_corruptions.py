@@ -1,4 +1,4 @@
-"""Promises of disturbed pictures: uneven light, marks, turned tones."""
+"""Tests of image corruptions: bias field, marks, inverted intensities."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from gadolin.training.epoch import (
 
 @pytest.fixture
 def learner_of(tiny_network, tiny_recipe, squares, machine):
-    """Make a learner of the squares; keywords replace fields of the recipe."""
+    """Make a learner for the squares; keywords replace fields of the recipe."""
 
     def make(examples=None, **fields):
         examples = examples or squares(32)
@@ -145,7 +145,7 @@ def test_a_step_depends_on_seed_and_number_alone(learner_of, squares):
 
 
 def test_the_average_follows_the_weights_by_what_the_decay_leaves(learner_of, squares):
-    """The decay starts at (1 + step) / (10 + step), so that early weights are soon forgotten."""
+    """The decay starts at (1 + step) / (10 + step), so early weights fade quickly."""
     learner = learner_of(ema_decay=0.9)
     batch = squares(8).take(np.arange(8))
 
@@ -238,7 +238,7 @@ def test_bfloat16_learns_the_squares_too(tiny_network, tiny_recipe, squares, mac
 
 
 def scores(value, *, lesion):
-    """Score two classes and background at 2 x 2 places: the first class, or background, by ``value``."""
+    """Return scores of two classes and background at 2 x 2 positions; one of them is ``value``."""
     said = torch.zeros(1, 3, 2, 2)
     said[:, 0 if lesion else 2] = value
     return said
@@ -265,7 +265,7 @@ def test_slices_without_an_outline_count_nothing():
 
 
 def outlined(examples):
-    """Return a batch of squares whose outlines are known."""
+    """Return a batch of squares with known outlines."""
     coverage = np.zeros((len(examples), 64, 64), np.uint8)
     coverage[1::2, 16:48, 16:48] = 255
     known = torch.ones(len(examples), dtype=torch.bool)
@@ -319,7 +319,7 @@ def test_any_kind_is_right_where_a_slice_teaches_none(tiny_network, tiny_recipe,
 
     seen = validate(learner, examples)
 
-    assert seen["validation_accuracy"] == 0.5  # of one kind where the other is right, and of none, it is wrong
+    assert seen["validation_accuracy"] == 0.5  # wrong both for the other kind and for no tumour
     each = math.exp(5) + 2
     wanted = -(2 * math.log(1 / each) + 2 * math.log((math.exp(5) + 1) / each)) / 4
     assert seen["validation_loss"] == pytest.approx(wanted, abs=1e-4)

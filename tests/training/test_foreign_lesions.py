@@ -1,4 +1,4 @@
-"""Promises of painted lesions: on healthy slices, on tissue, of every kind alike."""
+"""Tests of painted lesions: on healthy slices, on tissue, equally for every class."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Promises of ``--weights imagenet``: what the hub serves is what training starts from, or there is one error.
+"""Tests of ``--weights imagenet``: training starts from the weights that the hub serves, or fails with one error.
 
-The hub is a server on 127.0.0.1 that speaks as much of its protocol as timm asks for; the weights are random, under the
-names and shapes of the published ones. timm runs in a process of its own, where nothing has read HF_ENDPOINT before.
+The hub is a server on 127.0.0.1 with the part of the protocol that timm needs; the weights are random, with the names
+and shapes of the published ones. timm runs in a new process, where nothing has read HF_ENDPOINT before.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from safetensors.torch import save_file
 
 from gadolin.training.weights import OTHER_CHOICES
 from stub_server import Answer, serving
-
-pytestmark = pytest.mark.slow
 
 NAME = "resnet50.tv_in1k"
 COMMIT = "c0ffee" + "0" * 34
@@ -57,7 +55,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Write random weights under the names of the published ones."""
+    """Write random weights with the names of the published ones."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("hub") / "model.safetensors"
     state = timm.create_model(NAME, pretrained=False).state_dict()
@@ -68,7 +66,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def hub(weights):
-    """Serve the weights as the hub does; yield the stub and the answer to spoil."""
+    """Serve the weights as the hub does; yield the stub and the response, which tests may change."""
     with serving() as stub:
         content = weights.read_bytes()
         headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
@@ -78,7 +76,7 @@ def hub(weights):
 
 @pytest.fixture
 def start(hub, weights, tmp_path):
-    """Start a network from the hub in a process of its own; return what it printed."""
+    """Load a network from the hub in a new process; return its output."""
 
     def run(**environment):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGINGFACE_"))}
@@ -98,9 +96,9 @@ def start(hub, weights, tmp_path):
 
 
 def refused(told):
-    """Check that what was printed is one error with a remedy, and return what the hub did."""
+    """Check that the output is one error with a remedy, and return its text."""
     text = told["error"]
-    assert text.startswith(f"the weights {NAME} could not be fetched from the hub (")
+    assert text.startswith(f"the weights {NAME} could not be downloaded from the hub (")
     assert text.endswith(f"); {OTHER_CHOICES}")
     assert "\n" not in text
     return text

@@ -1,6 +1,6 @@
-"""Promises of ImageNet weights that a package brings: checked before they are read, kept as safetensors, never guessed.
+"""Tests of ImageNet weights from a package: verified before reading and stored as safetensors.
 
-The package is a made one: random tensors under the published names, in a distribution that only the tests know.
+The package is synthetic: random tensors with the published names, in a test distribution.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DISTRIBUTION = "made-weights"
 
 @pytest.fixture(scope="module")
 def stored():
-    """Return random tensors in the order of timm's, under other names."""
+    """Return random tensors in timm's order under other names."""
     torch.manual_seed(0)
     state = timm.create_model(NAME, pretrained=False).state_dict()
     return {
@@ -39,7 +39,7 @@ def stored():
 
 @pytest.fixture
 def package(stored, tmp_path, monkeypatch):
-    """Install a made package with the tensors, and use a cache of its own; returns the file."""
+    """Install a synthetic package with the tensors and use a temporary cache; return the file."""
     site = tmp_path / "site"
     facts = site / "made_weights-0.1.0.dist-info"
     facts.mkdir(parents=True)
@@ -108,8 +108,10 @@ def test_an_altered_file_is_refused_before_it_is_read(package):
 def test_a_missing_package_is_named_with_its_extra(package, monkeypatch):
     monkeypatch.setitem(imagenet.PACKAGES, NAME, replace(imagenet.PACKAGES[NAME], name="not-installed-anywhere"))
 
-    with pytest.raises(MissingExtraError, match=r"gadolin\[imagenet\]"):
+    with pytest.raises(MissingExtraError) as caught:
         packaged_weights(NAME)
+    assert caught.value.code == "missing_package"
+    assert "gadolin[imagenet]" in caught.value.remedy
 
 
 def test_without_a_cache_that_can_be_written_training_goes_on(package, tmp_path, monkeypatch, caplog):
@@ -139,7 +141,7 @@ def test_the_statistics_are_those_that_the_weights_expect():
 
 
 def test_the_backbone_computes_what_timms_whole_model_does(package):
-    """Same padding, epsilon and order of layers: the map at stride 32 is that of the model the weights are of."""
+    """Same padding, epsilon and layer order: the feature map at stride 32 equals that of timm's model."""
     network = build_classifier(Network(backbone=NAME, input_size=64), 3).eval()
     load_weights(network, NAME, StartingPoint.resolve("imagenet"))
     whole = timm.create_model(NAME, pretrained=False).eval()

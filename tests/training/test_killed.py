@@ -1,4 +1,4 @@
-"""Promises of a run that is killed: it goes on from any moment, and ends as if nobody had disturbed it."""
+"""Tests of killed runs: they resume from any moment and give the same result."""
 
 from __future__ import annotations
 

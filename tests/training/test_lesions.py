@@ -1,4 +1,4 @@
-"""Promises of lesions that move between slices."""
+"""Tests of lesions that are moved between slices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ILL, WELL, ANY = 0, 1, -1
 
 
 def square(row, column, size=12):
-    """A mask of one square on the slices' own grid."""
+    """A mask of one square on the grid of the slices."""
     mask = torch.zeros(1, SIDE, SIDE)
     mask[:, row : row + size, column : column + size] = 1
     return mask
@@ -25,7 +25,7 @@ UNKNOWN = torch.full((1, SIDE, SIDE), -1.0)
 
 
 def batch(*lesions, tones=None):
-    """Slices of an even tone in which lesions are twice as bright; the class follows from the lesion."""
+    """Uniform slices with lesions twice as bright; the class depends on the lesion."""
     lesion = torch.stack(lesions)
     tones = torch.tensor(tones or [0.3] * len(lesions)).view(-1, 1, 1, 1)
     scaled = tones * (1 + lesion.clamp(min=0))
@@ -39,7 +39,7 @@ def named(classes):
 
 
 def swapped(count):
-    """Every slice is changed, with the one before it."""
+    """Every slice exchanges its lesion with the previous one."""
     return taking(torch.ones(count, dtype=torch.bool), torch.arange(count).roll(1))
 
 
@@ -54,7 +54,7 @@ def test_a_slice_without_a_lesion_gets_the_other_ones_with_its_class_and_contras
 
     assert named(classes) == [ANY, ILL]
     assert torch.equal(now[1], lesion[0])
-    assert float(changed[1, 0, 25, 25]) == pytest.approx(0.4, abs=0.02), "twice its surroundings, as where it came from"
+    assert float(changed[1, 0, 25, 25]) == pytest.approx(0.4, abs=0.02), "twice its surroundings, as in its source"
     assert torch.equal(changed[1, :, 40:], scaled[1, :, 40:])
 
 
@@ -100,7 +100,7 @@ def test_a_filled_place_elsewhere_changes_no_lesion_and_no_class():
 
     changed, now, classes = exchange(scaled, lesion, wanted, healthy, drawn)
 
-    assert named(classes) == [ILL, WELL, ANY], "the last one's partner shows no place, it loses its own"
+    assert named(classes) == [ILL, WELL, ANY], "the last one's partner has no lesion, so it only loses its own"
     assert torch.equal(now[:2], lesion[:2])
     assert torch.allclose(changed[0, 0, 46:50, 46:50], torch.full((4, 4), 0.3), atol=0.01)
     assert torch.equal(changed[0, 0, 20:32, 20:32], scaled[0, 0, 20:32, 20:32])

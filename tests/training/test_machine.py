@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 
@@ -10,19 +8,21 @@ from gadolin.training.machine import Machine
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "code"),
     [
-        ({"device": "cudda"}, "device must be one of auto, cpu, cuda, mps, got 'cudda' (did you mean 'cuda'?)"),
-        ({"precision": "float16"}, "precision must be one of auto, float32, bfloat16, got 'float16'"),
-        ({"seed": -1}, "seed must lie in 0 to 4294967295, got -1"),
-        ({"accumulate": 0}, "accumulate must be 1 or more micro-batches per step, got 0"),
-        ({"seed": 2**32}, "seed must lie in 0 to 4294967295, got 4294967296"),
+        ({"device": "cudda"}, "option_unknown"),
+        ({"precision": "float16"}, "option_unknown"),
+        ({"seed": -1}, "seed_out_of_range"),
+        ({"accumulate": 0}, "accumulate_out_of_range"),
+        ({"seed": 2**32}, "seed_out_of_range"),
     ],
     ids=str,
 )
-def test_what_is_no_device_precision_or_seed_is_refused(fields, told):
-    with pytest.raises(RequestError, match=re.escape(told)):
+def test_what_is_no_device_precision_or_seed_is_refused(fields, code):
+    with pytest.raises(RequestError) as caught:
         Machine(**fields)
+    assert caught.value.code == code
+    assert str(next(iter(fields.values()))) in caught.value.got
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
@@ -30,8 +30,10 @@ def test_a_device_that_is_not_there_is_refused_at_once(device, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
-    with pytest.raises(RequestError, match=f"torch sees no {device} on this machine; use auto or cpu"):
+    with pytest.raises(RequestError) as caught:
         Machine(device=device)
+    assert caught.value.code == "device_not_found"
+    assert device in caught.value.got
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("float32", False), ("bfloat16", True)])

@@ -1,4 +1,4 @@
-"""Promises of the gate: it knows what was learned from, and the graph computes what it says."""
+"""Tests of OOD detection: it accepts the training data, and the graph computes the same score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gadolin.training.ood import add_ood_score, bound, fit_ood_detector
 
 @pytest.fixture
 def clouds(rng):
-    """Two classes of 400 points in 6 dimensions, one long in the first dimension, and their classes."""
+    """Two classes of 400 points in 6 dimensions, one elongated in the first, and their labels."""
     spread = np.array([10, 1, 1, 1, 1, 0.1])
     points = rng.normal(size=(800, 6)) * spread
     points[400:, 1] += 8
@@ -27,7 +27,7 @@ def test_what_was_learned_from_is_about_one_away(clouds):
     away = gate.ood_score(points)
     assert away.shape == (800,)
     assert np.sqrt((away**2).mean()) * gate.unit == pytest.approx(1, abs=0.05)
-    assert 0 < (away > 1).sum() <= 4, "half a share of what may be declined lies beyond the unit"
+    assert 0 < (away > 1).sum() <= 4, "about half of the allowed share has a score above 1"
 
 
 def test_a_step_counts_by_how_far_the_slices_spread_that_way(clouds):
@@ -86,7 +86,7 @@ def test_the_graph_tells_the_strangeness_and_everything_else_as_before(name, mak
     if name == "openvino":
         pytest.importorskip("openvino")
     graph = make_bundle(tmp_path).graph
-    quadrants = rng.integers(0, 256, (40, 2, 2)).astype(np.uint8)  # far apart: OpenVINO may compute in 16 bits
+    quadrants = rng.integers(0, 256, (40, 2, 2)).astype(np.uint8)  # far apart, because OpenVINO may compute in 16 bits
     slices = quadrants.repeat(32, axis=1).repeat(32, axis=2)
     before = open_runtime(graph, name, threads=1)(slices)
     gate = fit_ood_detector(before.features[:30], np.arange(30) % 2, before.features, before.features[:3] + 1)
@@ -104,7 +104,7 @@ def test_the_graph_tells_the_strangeness_and_everything_else_as_before(name, mak
 def test_coarse_slices_are_no_reason_to_decline(rng):
     points = rng.normal(size=(400, 6))
     shift, other = np.array([0, 0, 0, 0, 0, 3.0]), np.array([0, 0, 0, 0, 3.0, 0])
-    others = rng.normal(size=(150, 6)) * 0.5 + shift + other  # pictures of other things, all of them coarse
+    others = rng.normal(size=(150, 6)) * 0.5 + shift + other  # images of other things, all coarse
     coarse = rng.normal(size=(150, 6)) * 0.5 + shift
 
     without, shown = (fit_ood_detector(points, np.arange(400) % 2, points, others, more) for more in (None, coarse))

@@ -1,4 +1,4 @@
-"""Promises of slices that show one of several kinds: their loss is that of the sum of the probabilities."""
+"""Tests of slices with a set of possible classes: the loss uses the sum of their probabilities."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_places_of_candidates_are_lesion_of_whichever_kind(seed):
     scores, lesion = places(seed)
     of_candidates = lesion_map_loss(scores, lesion, KINDS.repeat(2, 1))
 
-    turned = scores[:, [1, 3, 2, 0, 4]]  # the kinds change places
+    turned = scores[:, [1, 3, 2, 0, 4]]  # the classes swap places
     assert lesion_map_loss(turned, lesion, KINDS.repeat(2, 1)) == pytest.approx(float(of_candidates), abs=1e-4)
     one = F.one_hot(torch.tensor([0, 0]), 4).float()
     assert of_candidates < lesion_map_loss(scores, lesion, one)

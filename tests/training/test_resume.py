@@ -1,4 +1,4 @@
-"""Promises of a run folder: one training at a time, and a killed one stands in nobody's way."""
+"""Tests of resuming: one training at a time per run folder, and a killed one leaves no lock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plan_of(tmp_path, tiny_recipe):
 
 @pytest.fixture
 def holder(tmp_path):
-    """Hold the run folder in a process of its own."""
+    """Lock the run folder in another process."""
     (tmp_path / "run").mkdir()
     command = [sys.executable, "-c", HOLD, str(tmp_path / "run" / ".lock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -50,7 +50,7 @@ def claim(plan):
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_that_another_process_holds_is_refused_at_once_and_free_once_that_is_killed(resume, holder, plan_of):
     plan = plan_of(resume=resume)
-    told = f"a run folder may be written by one training at a time, {plan.out} is in use by another process; wait"
+    told = f"only one training at a time may write to a run folder, {plan.out} is in use by another process; wait"
 
     with pytest.raises(DataError, match=re.escape(told)):
         claim(plan)
@@ -62,8 +62,9 @@ def test_a_folder_that_another_process_holds_is_refused_at_once_and_free_once_th
 
 
 def test_two_trainings_of_one_process_keep_apart_too(plan_of):
-    with claimed(plan_of()), pytest.raises(DataError, match="is in use by another process"):
+    with claimed(plan_of()), pytest.raises(DataError) as caught:
         claim(plan_of())
+    assert caught.value.code == "run_in_use"
 
 
 def test_a_stale_lock_is_no_obstacle_and_none_is_left(plan_of):
@@ -94,8 +95,9 @@ def test_a_folder_with_something_else_is_no_killed_run(plan_of):
     (plan.out / "manifest.csv").touch()
     (plan.out / "thesis.txt").touch()
 
-    with pytest.raises(DataError, match="a run folder must contain a run"):
+    with pytest.raises(DataError) as caught:
         claim(plan)
+    assert caught.value.code == "run_not_found"
 
     assert sorted(path.name for path in plan.out.iterdir()) == ["manifest.csv", "thesis.txt"]
 
@@ -118,8 +120,9 @@ def test_a_lock_that_cannot_be_written_is_an_error_with_what_to_do(plan_of, monk
 
     monkeypatch.setattr("filelock.FileLock.acquire", full)
 
-    with pytest.raises(OutputError, match="No space left on device; free space or choose a folder"):
+    with pytest.raises(OutputError) as caught:
         claim(plan_of())
+    assert caught.value.code == "unwritable"
 
 
 def test_a_recipe_key_that_a_run_does_not_have_counts_as_its_default(tmp_path, tiny_recipe, write_run):
@@ -129,8 +132,10 @@ def test_a_recipe_key_that_a_run_does_not_have_counts_as_its_default(tmp_path, t
 
     require_same(run, {"recipe": recipe})
     changed = recipe | {"network": recipe["network"] | {"no_lesion_class": "residual"}}
-    with pytest.raises(DataError, match="recipe differs"):
+    with pytest.raises(DataError) as caught:
         require_same(run, {"recipe": changed})
+    assert caught.value.code == "run_settings_differ"
+    assert "recipe " in caught.value.got
 
 
 def test_a_run_of_an_older_recipe_format_is_refused_with_a_code(tmp_path, tiny_recipe, write_run):

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gadolin.datasets.manifest import file_digest, read_manifest, write_manifest
-from gadolin.errors import BundleError, DataError, OutputError, RecipeError, RequestError
+from gadolin.errors import BundleError, DataError, OutputError, RequestError
 from gadolin.models.bundle import read_bundle
 from gadolin.models.predictor import Predictor
 from gadolin.models.provenance import weights_history
@@ -46,7 +46,7 @@ def interrupt_in_epoch(number):
 
 @pytest.fixture
 def graph_of_finished(finished_run, monkeypatch):
-    """Export by copying the finished run's graph, which is right for a network with the same weights."""
+    """Export by copying the finished run's graph, which is correct for a network with the same weights."""
 
     def copy(network, examples, graph):
         shutil.copy(finished_run / "bundle" / "model.onnx", graph)
@@ -58,7 +58,7 @@ def graph_of_finished(finished_run, monkeypatch):
 
 @pytest.fixture(scope="session")
 def two_classes(small_phantoms, tmp_path_factory):
-    """Lay out a folder of two classes of our own, without parts, patients or outlines, with two mirrored copies."""
+    """Write a folder of two classes without splits, patients or outlines, with two mirrored duplicates."""
     folder = tmp_path_factory.mktemp("two") / "data"
     for label, name in (("glioma", "alpha"), ("notumor", "beta")):
         (folder / name).mkdir(parents=True)
@@ -84,7 +84,7 @@ def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
     train_model(short_plan(tmp_path / "run"))
 
     assert "a training of 4 steps is short; --set epochs=200 takes 400" in caplog.text
-    assert "slices of the validation part are too few to say when to decline" in caplog.text
+    assert "validation slices are too few to set thresholds" in caplog.text
 
     caplog.clear()
     monkeypatch.setattr(bundling, "ENOUGH", 1)
@@ -116,14 +116,21 @@ def test_an_interrupted_run_goes_on_to_the_same_network(finished_run, short_plan
         train_model(short_plan(out), progress=interrupt_in_epoch(2))
 
     assert facts_of(out)["finished"] is False
-    with pytest.raises(BundleError, match="resume"):
+    with pytest.raises(BundleError) as caught:
         Predictor.load(out)
-    with pytest.raises(DataError, match=r"seed differs from the run in .*; use the same"):
+    assert caught.value.code == "model_incomplete"
+    assert "resume" in caught.value.remedy
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(out, resume=True, machine=Machine("cpu", "float32", 4)))
-    with pytest.raises(DataError, match=r"weights_digest differs from the run in .*; use the same"):
+    assert caught.value.code == "run_settings_differ"
+    assert "seed " in caught.value.got
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(out, resume=True, weights=str(finished_run)))
-    with pytest.raises(DataError, match="must be new or empty"):
+    assert caught.value.code == "run_settings_differ"
+    assert "weights_digest " in caught.value.got
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(out))
+    assert caught.value.code == "output_not_empty"
 
     train_model(short_plan(out, resume=True))
 
@@ -158,8 +165,11 @@ def test_two_classes_of_any_name_without_parts_are_cut_by_group(two_classes, tin
 def test_a_folder_that_holds_another_run_is_refused_and_kept(finished_run, short_plan):
     before = contents(finished_run)
 
-    with pytest.raises(DataError, match=f"the output folder must be new or empty, {finished_run} is not; .*--resume"):
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(finished_run))
+    assert caught.value.code == "output_not_empty"
+    assert str(finished_run) in caught.value.got
+    assert "--resume" in caught.value.remedy
 
     assert contents(finished_run) == before
 
@@ -167,8 +177,9 @@ def test_a_folder_that_holds_another_run_is_refused_and_kept(finished_run, short
 def test_a_finished_run_cannot_be_resumed(finished_run, short_plan):
     before = contents(finished_run)
 
-    with pytest.raises(DataError, match=f"the one in {finished_run} is finished"):
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(finished_run, resume=True))
+    assert caught.value.code == "run_finished"
 
     assert contents(finished_run) == before
 
@@ -198,10 +209,13 @@ def test_only_a_recorded_run_can_be_resumed(content, code, short_plan, tmp_path)
 def test_a_file_in_the_way_of_the_run_folder_is_named(short_plan, tmp_path):
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(DataError, match="the output folder must be new or empty"):
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(tmp_path / "file"))
-    with pytest.raises(OutputError, match=f"cannot write {tmp_path / 'file' / 'run'}: Not a directory"):
+    assert caught.value.code == "output_not_empty"
+    with pytest.raises(OutputError) as caught:
         train_model(short_plan(tmp_path / "file" / "run"))
+    assert caught.value.code == "unwritable"
+    assert str(tmp_path / "file" / "run") in str(caught.value)
 
 
 def test_a_full_disk_ends_a_run_with_what_to_do(short_plan, tiny_compact, tmp_path, monkeypatch):
@@ -210,8 +224,10 @@ def test_a_full_disk_ends_a_run_with_what_to_do(short_plan, tiny_compact, tmp_pa
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
 
-    with pytest.raises(OutputError, match="No space left on device; free space or choose a folder"):
+    with pytest.raises(OutputError) as caught:
         train_model(short_plan(tmp_path / "run"))
+    assert caught.value.code == "unwritable"
+    assert "No space left on device" in str(caught.value)
 
 
 def test_a_run_that_a_full_disk_ended_goes_on_once_there_is_space(short_plan, tmp_path, monkeypatch):
@@ -225,8 +241,10 @@ def test_a_run_that_a_full_disk_ended_goes_on_once_there_is_space(short_plan, tm
     out = tmp_path / "run"
     recipe = with_settings(short_plan(out).recipe, ["epochs=1", "network.evidence=map"])
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match=r"report.html: No space left on device"):
+    with pytest.raises(OutputError) as caught:
         train_model(short_plan(out, recipe=recipe))
+    assert caught.value.code == "unwritable"
+    assert "report.html" in str(caught.value)
     monkeypatch.undo()
     assert facts_of(out)["finished"] is False
     assert not list(out.rglob(".*"))
@@ -244,8 +262,9 @@ def test_a_run_that_a_full_disk_ended_goes_on_once_there_is_space(short_plan, tm
 def test_asking_for_outlines_where_there_are_none_is_refused(two_classes, short_recipe, short_plan, tmp_path):
     recipe = with_settings(short_recipe, ["network.evidence=outlines"])
 
-    with pytest.raises((DataError, RecipeError), match=r"network.evidence=outlines needs outlines in the manifest"):
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(tmp_path / "run", data=two_classes, recipe=recipe, test=0.25))
+    assert caught.value.code == "no_outlines"
 
     assert list((tmp_path / "run").iterdir()) == []
 
@@ -263,8 +282,10 @@ def test_a_class_that_is_missing_in_a_part_is_named(small_phantoms, short_plan, 
     with (tmp_path / "manifest.csv").open("w", newline="") as file:
         csv.writer(file).writerows(changed)
 
-    with pytest.raises(DataError, match="every class needs slices in the train part, 'meningioma' has none"):
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(tmp_path / "run", data=tmp_path / "manifest.csv"))
+    assert caught.value.code == "class_missing_in_part"
+    assert "'meningioma'" in caught.value.got
 
     assert list((tmp_path / "run").iterdir()) == []
 
@@ -272,8 +293,11 @@ def test_a_class_that_is_missing_in_a_part_is_named(small_phantoms, short_plan, 
 @pytest.mark.parametrize("share", [0, 1, -0.1, float("nan")])
 @pytest.mark.parametrize("name", ["validation", "test"])
 def test_a_share_that_leaves_nothing_on_one_side_is_refused(name, share, short_plan, tmp_path):
-    with pytest.raises(RequestError, match=f"the {name} share must lie between 0 and 1, got {share}"):
+    with pytest.raises(RequestError) as caught:
         short_plan(tmp_path, **{name: share})
+    assert caught.value.code == "share_out_of_range"
+    assert name in caught.value.rule
+    assert str(share) in caught.value.got
 
 
 def test_weights_of_a_run_that_learned_from_what_is_held_out_are_refused(finished_run, short_plan, tmp_path):
@@ -282,8 +306,10 @@ def test_weights_of_a_run_that_learned_from_what_is_held_out_are_refused(finishe
     records = [replace(one, split=turned.get(one.split, one.split)) for one in read_manifest(listed)]
     write_manifest(tmp_path / "turned.csv", records)
 
-    with pytest.raises(DataError, match=r"must be new to the weights, \d+ are not.* give .*manifest.csv as the"):
+    with pytest.raises(DataError) as caught:
         train_model(short_plan(tmp_path / "run", data=tmp_path / "turned.csv", weights=str(finished_run / "bundle")))
+    assert caught.value.code == "held_out_was_learned"
+    assert "manifest.csv" in caught.value.remedy
     assert not (tmp_path / "run" / "run.json").exists()
 
 

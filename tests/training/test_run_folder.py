@@ -1,4 +1,4 @@
-"""Promises of a finished run's folder: all that it was made from, and all that it made."""
+"""Tests of the folder of a finished run: inputs and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises of one training on several sources, from the manifest to the answer."""
+"""Tests of training on several sources, from the manifest to the prediction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIXED = ["balance=sources", "sources.kinds=mixed", "sources.draws=24", "sources.
 
 
 class Finished(NamedTuple):
-    """A plan, what came of it, and what was logged."""
+    """A plan, its result, and the log."""
 
     plan: Plan
     trained: Trained
@@ -35,7 +35,7 @@ class Finished(NamedTuple):
 
 @pytest.fixture(scope="module")
 def manifest(small_phantoms, tmp_path_factory):
-    """List a source with all kinds on T1c, one with gliomas and none on T2, and tumours of no known kind."""
+    """List a source with all classes on T1c, one with glioma and notumor on T2, and unspecified tumours."""
     folder = tmp_path_factory.mktemp("several")
     write_phantoms(folder / "second", PhantomPlan(patients=4, slices=2, size=96, seed=9))
     first = [replace(one, source="all kinds", sequence="T1c") for one in scan(small_phantoms).records]
@@ -57,7 +57,7 @@ def manifest(small_phantoms, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(manifest, short_plan, short_recipe, tmp_path_factory):
-    """Train once on the sources; read it, never change it."""
+    """Train once on the sources; tests must not change the run."""
     out = tmp_path_factory.mktemp("runs") / "several"
     plan = short_plan(out, data=manifest, recipe=with_settings(short_recipe, MIXED))
     told: list[str] = []
@@ -109,7 +109,7 @@ def test_tumours_without_an_outline_are_told(finished):
     tumours = [one for one in listed if one.split == "train" and one.label != "notumor"]
     unknown = sum(one.label == "tumor" for one in tumours)
     told = [line for line in finished.told if "outline:" in line]
-    assert told == [f"{unknown} of {len(tumours)} tumours have no outline: they teach no places"]
+    assert told == [f"{unknown} of {len(tumours)} tumours have no outline: they teach no location"]
 
 
 def test_going_on_from_such_a_model_keeps_what_recognises_sequences(finished, short_plan, tmp_path):

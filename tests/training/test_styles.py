@@ -1,4 +1,4 @@
-"""Promises of looks that slices exchange."""
+"""Tests of exchanging styles between slices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gadolin.training.augmentation.styles import Styles, draw_styles, mix_styles
 
 @pytest.fixture
 def slices():
-    """Return a dark slice and a bright one that show different things (2, 1, 64, 64)."""
+    """Return a dark slice and a bright one with different content, (2, 1, 64, 64)."""
     torch.manual_seed(0)
     return torch.stack([0.2 + 0.1 * torch.rand(1, 64, 64), 0.6 + 0.1 * torch.rand(1, 64, 64)])
 

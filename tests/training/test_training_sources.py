@@ -1,4 +1,4 @@
-"""Promises of what slices of several sources teach, and how often each is drawn."""
+"""Tests of the loss and the sampling of slices from several sources."""
 
 from __future__ import annotations
 

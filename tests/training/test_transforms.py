@@ -83,7 +83,7 @@ def test_the_same_seed_draws_the_same_and_another_seed_something_else():
 
 
 def test_one_option_does_not_change_what_another_draws():
-    """Switching a step off leaves the others' numbers as they were, so that ablations compare like with like."""
+    """Switching a step off does not change the random numbers of the others, so that ablations are comparable."""
     first = draw(4, Augmentation(gamma=2, noise=0.2), seed())
     second = draw(4, Augmentation(gamma=2, blur=1), seed())
 
@@ -137,7 +137,7 @@ def test_flipping_with_certainty_mirrors_left_and_right(scaled):
 
 
 def test_shifting_by_a_quarter_moves_every_pixel_and_lets_black_in(scaled):
-    """A shift is in coordinates from -1 to 1: half of one of them is a quarter of the side."""
+    """Shifts are in coordinates from -1 to 1: 0.5 is a quarter of the side."""
     shifted = apply(scaled[:1], moved((1, 0, 0.5), (0, 1, 0)))
 
     torch.testing.assert_close(shifted[..., :36], scaled[:1, ..., 12:], atol=1e-5, rtol=0)
@@ -151,7 +151,7 @@ def test_turning_by_a_right_angle_turns_the_picture(scaled):
 
 
 def test_turning_by_thirty_degrees_puts_a_dot_where_geometry_says():
-    """Output (x, y) is read from the input turned by the angle: a dot right of the centre turns up by it."""
+    """Output (x, y) samples the rotated input: a dot right of the centre moves up by the angle."""
     angle, size, radius = math.radians(30), 101, 30
     picture = torch.zeros(1, 1, size, size)
     picture[0, 0, 49:52, 49 + radius : 52 + radius] = 1
@@ -232,7 +232,7 @@ def test_noise_has_the_standard_deviation_that_was_drawn():
 
 
 def test_a_uniform_displacement_is_a_shift(scaled):
-    """Elastic displacement is a share of the side: an eighth of 48 pixels are six."""
+    """Elastic displacement is a fraction of the side: an eighth of 48 pixels is six."""
     field = torch.zeros(1, 2, 4, 4)
     field[:, 0] = 1 / 8
 

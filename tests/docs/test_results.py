@@ -1,0 +1,124 @@
+"""Tests of the results: the pages show the stored results, and every command can be run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+
+import pytest
+
+from benchmarks import publish
+from benchmarks.__main__ import GROUPS, RUN, commands, listing, modules, run
+from benchmarks.results import DOCS_PAGES, PAGES, ROOT, Result, marks, render, rendered, store, stored
+
+RESULTS = stored()
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def page_text(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with a page for each name, none with marks but README.md."""
+    (tmp_path / "docs" / "images").mkdir(parents=True)
+    for page in DOCS_PAGES:
+        (tmp_path / page).write_text("# Page\n", encoding="utf-8")
+    (tmp_path / "README.md").write_text("<!-- begin speed -->\n<!-- end speed -->\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_what_render_makes_of_the_stored_results(page):
+    assert rendered(page_text(page), page, RESULTS) == page_text(page), "run python -m benchmarks render"
+
+
+def test_every_stored_result_is_on_its_page_and_has_the_name_of_its_file():
+    assert len(RESULTS) > 50
+    assert [name for name, result in RESULTS.items() if name not in marks(page_text(f"docs/{result.page}"))] == []
+    assert [name for name, result in RESULTS.items() if name != result.name] == []
+
+
+def test_every_mark_of_every_document_is_rendered():
+    marked = {path.relative_to(ROOT).as_posix() for path in DOCUMENTS if marks(path.read_text(encoding="utf-8"))}
+    assert marked == set(PAGES)
+
+
+def test_every_image_of_a_result_exists():
+    images = [file for result in RESULTS.values() for file in result.images.values()]
+    assert [file for file in images if not (ROOT / "docs" / "images" / file).is_file()] == []
+
+
+@pytest.mark.slow
+def test_every_command_in_a_document_is_a_command():
+    pages = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+    named = {(page, name) for page, text in pages.items() for name in re.findall(rf"`{RUN} ([a-z]\w*)", text)}
+    assert len(named) > 50
+    assert {(page, name) for page, name in named if name not in modules()} == set()
+
+
+def test_every_command_of_a_result_can_be_run_in_a_shell():
+    for result in RESULTS.values():
+        assert shlex.join(shlex.split(result.command)) == result.command
+        assert shlex.split(result.command)[3] == "run"
+
+
+def test_every_source_file_that_a_document_names_exists():
+    for path in DOCUMENTS:
+        found = re.findall(r"(?<![\w/])(?:benchmarks|fuzz|tools)/[\w/]+\.py", path.read_text(encoding="utf-8"))
+        assert [name for name in found if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.slow
+def test_the_names_of_commands_are_unique_and_each_has_a_summary():
+    names = [name for group in GROUPS for name in commands(group)]
+    assert len(names) == len(set(names)) > 30
+    summaries = {name: text for group in GROUPS for name, text in commands(group).items()}
+    assert [name for name, text in summaries.items() if not text.endswith(".")] == []
+    assert [name for name, text in summaries.items() if f"  {name:<18}{text}" not in listing()] == []
+
+
+def test_an_unknown_command_is_refused():
+    with pytest.raises(SystemExit, match="nothing is not a command"):
+        run("nothing", [])
+
+
+def test_a_command_shows_how_it_is_called(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", [])
+    with pytest.raises(SystemExit, match="0"):
+        run("structure", ["--help"])
+    assert "usage: python -m benchmarks run structure" in capsys.readouterr().out
+
+
+def test_a_stored_result_comes_back_and_is_rendered(repository):
+    result = Result("speed", "Speed", f"{RUN} predict", "2026-01-01", "x86_64", ["fast", ""], {"Curve": "a.png"})
+    store(result, repository)
+    assert stored(repository) == {"speed": result}
+    assert json.loads((repository / "docs" / "results" / "speed.json").read_text()) == dataclasses.asdict(result)
+
+    assert render(root=repository) == ["docs/results.md", "README.md"]
+    assert render(root=repository) == []
+    section = "\n".join(result.section())
+    results = (repository / "docs" / "results.md").read_text()
+    assert results == f"# Page\n\n<!-- begin speed -->\n{section}\n<!-- end speed -->\n"
+    assert (repository / "README.md").read_text() == "<!-- begin speed -->\nfast\n\n<!-- end speed -->\n"
+
+
+def test_publishing_renders_the_documents_and_leaves_the_readme(repository, monkeypatch, capsys):
+    monkeypatch.setattr(publish, "ROOT", repository)
+    monkeypatch.setattr(publish, "store", lambda result: store(result, repository))
+    monkeypatch.setattr(publish, "render", lambda pages: render(pages, repository))
+    monkeypatch.setattr("sys.argv", [f"{RUN} predict", "folder/of data", "--write"])
+    readme = (repository / "README.md").read_text()
+
+    publish.publish("speed", "Speed", ["fast"], write=False)
+    assert stored(repository) == {}
+    publish.publish("speed", "Speed", ["fast"], write=True, pictures={"A curve": b"png"})
+
+    assert (repository / "docs" / "images" / "speed-a-curve.png").read_bytes() == b"png"
+    assert f"`{RUN} predict 'of data' --write`" in (repository / "docs" / "results.md").read_text()
+    assert "## Speed" in capsys.readouterr().out
+    assert (repository / "README.md").read_text() == readme
