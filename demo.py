@@ -1,6 +1,6 @@
 """The tour of Gadolin: data, training, evaluation, prediction, explanation, each a command that you could have typed.
 
-    python demo.py                     on phantoms: made-up slices, drawn on the spot
+    python demo.py                     on phantoms: synthetic slices, drawn on the spot
     python demo.py --data path/to/mri  on your own folder of slices
 
 Everything is written below ``demo`` (or ``--out``); an earlier demo there is replaced, anything else is left alone.
@@ -22,7 +22,7 @@ MARKER = ".gadolin-demo"
 INPUT_SIZE = 96  # pixels a side: small enough for a laptop
 LOOKS = 25_000  # slices looked at in all, or each of them once: so larger data is gone through less often
 MOST_EPOCHS = 30
-PATIENTS = 40  # made-up ones, of each class
+PATIENTS = 40  # synthetic ones, of each class
 FAULTY = 12  # in the data with faults
 FAULTS = ("copies", "mirrors")
 SHOWN = 6  # predictions of your own slices
@@ -59,7 +59,7 @@ def claim(out: Path, data: Path | None = None) -> None:
 
 
 def on_phantoms(out: Path, *, data: Path, epochs: int | None) -> Path:
-    """Audit phantoms with planted faults, train on others, evaluate on new made-up patients, predict and explain."""
+    """Audit phantoms with planted faults, train on others, evaluate on new synthetic patients, predict and explain."""
     run, fresh, faulty = out / "run", out / "fresh", out / "faulty"
     gadolin("phantom", faulty, "--patients", FAULTY, *(f"--fault={name}" for name in FAULTS))
     gadolin("audit", faulty, "--report", out / "audit.html", "--cache", out / "cache")

@@ -17,7 +17,7 @@ FIXED = ("--validation", "0.34", "--device", "cpu", "--precision", "float32")
 
 @dataclass(frozen=True)
 class Ending:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -28,7 +28,7 @@ class Ending:
         return json.loads(self.out)
 
     def refused(self, *told, code=2):
-        """Check that it ended with one line on standard error that tells all this, and nothing else."""
+        """Check that it printed only one line, on standard error, that holds each of these texts."""
         assert (self.code, self.out) == (code, ""), self
         assert self.err.startswith("gadolin: "), self.err
         assert self.err.count("\n") == 1, self.err
@@ -53,7 +53,7 @@ def gadolin(monkeypatch, capsys):
 
 @pytest.fixture(scope="session")
 def gadolin_process():
-    """Run the command line as a user does, in a process of its own."""
+    """Run the command line in a new process, as a user does."""
 
     def run(*words, stdin=b"", cwd=None):
         done = subprocess.run(
@@ -66,26 +66,26 @@ def gadolin_process():
 
 @pytest.fixture(scope="session")
 def trained(gadolin_process, small_phantoms, tmp_path_factory):
-    """Train a short run in a process of its own; return how that ended, and the run folder. Never change it."""
+    """Train a short run in a new process; return its result and the run folder, which tests must not change."""
     run = tmp_path_factory.mktemp("cli") / "run"
     return gadolin_process("train", small_phantoms, "--out", run, *SHORT, *FIXED, "--json"), run
 
 
 @pytest.fixture
 def run_copy(trained, tmp_path):
-    """Copy the trained run, for tests that write to it."""
+    """Return a copy of the trained run, for tests that write to it."""
     return Path(shutil.copytree(trained[1], tmp_path / "copied-run"))
 
 
 @pytest.fixture(scope="session")
 def pictures(small_phantoms):
-    """Name a few slices."""
+    """Return the paths of a few slices."""
     return sorted((small_phantoms / "Testing").rglob("*.png"))[:3]
 
 
 @pytest.fixture
 def class_folders(small_phantoms, tmp_path):
-    """Lay out a small folder of two classes that tests may spoil."""
+    """Write a small folder of two classes that tests may change."""
     for label in ("glioma", "notumor"):
         (tmp_path / "data" / label).mkdir(parents=True)
         for path in sorted((small_phantoms / "Training" / label).iterdir())[:3]:

@@ -18,7 +18,7 @@ def chunk(kind, content):
 
 
 def png(width, height):
-    """Return a grey PNG of any size whose pixels are all missing."""
+    """Return a grey PNG that declares any size and holds no pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
@@ -30,18 +30,18 @@ def whole_png(side):
 
 
 BAD_PICTURES = {
-    "text": (b"This is not a picture.\n", "a file must be a PNG, JPEG, BMP, TIFF or WebP picture", "--skip-unreadable"),
-    "empty": (b"", "a file must hold bytes, this one is empty", "--skip-unreadable"),
-    "truncated": (whole_png(256)[:-400], "a picture must be whole, this one is damaged", "fetch it again"),
+    "text": (b"This is not a picture.\n", "a file must be a PNG, JPEG, BMP, TIFF or WebP image", "--skip-unreadable"),
+    "empty": (b"", "a file must not be empty, this one is", "--skip-unreadable"),
+    "truncated": (whole_png(256)[:-400], "an image must be intact, this one is damaged", "fetch it again"),
     "one pixel": (whole_png(1), "at least 16 pixels a side, this one has 1 x 1", "use the original"),
-    "enormous": (png(20_000, 20_000), "a picture may have at most 64,000,000 pixels", "scale it down"),
+    "enormous": (png(20_000, 20_000), "an image may have at most 64,000,000 pixels", "scale it down"),
     "large": (png(9_000, 9_000), "this one has 9,000 x 9,000", "scale it down"),
 }
 
 
 @pytest.fixture
 def train(gadolin, tmp_path):
-    """Train in vain: check that nothing was left behind."""
+    """Run a training that must fail; check that it leaves no files."""
     out = tmp_path / "run"
 
     def run(data, *words):
@@ -80,13 +80,15 @@ def test_data_that_is_not_there_is_named(train, tmp_path):
 def test_an_empty_folder_is_named_with_how_to_lay_it_out(train, tmp_path):
     (tmp_path / "empty").mkdir()
 
-    train(tmp_path / "empty").refused("no picture was found in", tmp_path / "empty", "one folder of pictures per class")
+    train(tmp_path / "empty").refused("no image was found in", tmp_path / "empty", "one folder of images per class")
 
 
 def test_one_class_alone_is_refused(train, class_folders):
     shutil.rmtree(class_folders / "notumor")
 
-    train(class_folders).refused("training needs two classes or more", class_folders, "'glioma'", "a folder of its own")
+    train(class_folders).refused(
+        "training needs two classes or more", class_folders, "'glioma'", "one folder per class"
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,12 +123,12 @@ def test_a_manifest_of_bytes_is_refused(train, tmp_path):
         (("--set", "network.input_size=100"), "network.input_size must be a multiple of 32"),
         (("--set", "network.evidence=outline"), "network.evidence must be one of auto, map, outlines"),
         (("--set", "network.backbone=compct"), "got 'compct' (did you mean 'compact'?)"),
-        (("--recipe", "absent.toml"), "absent.toml: the recipe must be a file that can be opened"),
+        (("--recipe", "absent.toml"), "absent.toml: the recipe file must be readable"),
         (("--recipe", "resnet"), "got 'resnet' (did you mean 'resnet50'?)"),
         (("--device", "gpu"), "device must be one of auto, cpu, cuda, mps, got 'gpu'"),
         (("--precision", "half"), "precision must be one of auto, float32, bfloat16"),
         (("--seed", "-1"), "seed must lie in 0 to"),
-        (("--test", "1.5"), "the test share must lie between 0 and 1"),
+        (("--test", "1.5"), "the test fraction must lie between 0 and 1"),
         (("--patient-from", "("), "--patient-from must be parent, dicom, bids or a regular expression"),
         (("--resume",), "a run folder must contain a run"),
     ],
@@ -173,11 +175,11 @@ def test_a_run_folder_in_use_is_kept(gadolin, class_folders, trained):
     ("damage", "told"),
     [
         ("absent", "does not exist; check the path"),
-        ("empty", "holds no bundle.json"),
-        ("no network", "a bundle must hold its network"),
-        ("other network", "its digest differs; fetch the bundle again"),
-        ("no json", "a bundle must be whole, this one is damaged"),
-        ("list", "a bundle must be whole, this one is damaged"),
+        ("empty", "contains no bundle.json"),
+        ("no network", "a bundle must contain model.onnx"),
+        ("other network", "its digest differs; download the bundle again"),
+        ("no json", "a bundle must be valid, this one is damaged"),
+        ("list", "a bundle must be valid, this one is damaged"),
         ("version", "a bundle must be of format 1 or 2 or 3, this one is 99"),
         ("key", "unknown bundle key 'clases'"),
     ],
@@ -226,17 +228,18 @@ def test_predict_prints_json_or_csv_and_not_both(gadolin, pictures, trained):
     assert (ending.code, ending.json["error"]["code"]) == (2, "options_exclude_each_other")
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_code_two_one_line_and_no_traceback(gadolin_process, class_folders, tmp_path):
     (class_folders / "glioma" / "bad.png").write_bytes(BAD_PICTURES["truncated"][0])
 
     ending = gadolin_process("train", class_folders, "--out", tmp_path / "run")
 
-    ending.refused("bad.png", "a picture must be whole, this one is damaged")
+    ending.refused("bad.png", "an image must be intact, this one is damaged")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are a thing of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="process limits need POSIX")
 def test_a_disk_that_fills_up_ends_a_process_with_code_one_and_one_line(small_phantoms, tmp_path):
-    """Files of this process may not grow beyond 20 kB, as if the disk were full."""
+    """A file size limit of 20 kB stands in for a full disk."""
     done = subprocess.run(
         [sys.executable, "-m", "gadolin", "phantom", str(tmp_path / "p"), "--patients", "2", "--slices", "1"],
         capture_output=True,
@@ -261,4 +264,4 @@ def test_serve_refuses_what_it_cannot_do(gadolin, trained):
         port = taken.getsockname()[1]
         ending = gadolin("serve", "--model", trained[1], "--port", port, "--no-browser")
     assert ending.code == 2
-    assert f"127.0.0.1:{port} cannot be had" in ending.err
+    assert f"127.0.0.1:{port} is unavailable" in ending.err

@@ -45,7 +45,7 @@ def test_phantom_writes_a_data_set_and_says_so_on_standard_error(gadolin, tmp_pa
     ending = gadolin("phantom", tmp_path / "p", "--patients", 2, "--slices", 1)
 
     assert (ending.code, ending.out) == (0, "")
-    assert ending.err == f"wrote 8 slices of 8 made-up patients to {tmp_path / 'p'}\n"
+    assert ending.err == f"wrote 8 slices of 8 synthetic patients to {tmp_path / 'p'}\n"
     assert (tmp_path / "p" / "manifest.csv").is_file()
 
 
@@ -98,7 +98,7 @@ def test_train_answers_in_json_alone(trained, small_phantoms):
     assert ending.code == 0
     assert all(line.startswith("gadolin: ") for line in ending.err.splitlines())
     assert "a training of 2 steps is short" in ending.err
-    assert "too few to say when to decline" in ending.err
+    assert "too few to set thresholds" in ending.err
     said = ending.json
     assert (said["run"], said["bundle"]) == (str(run), str(run / "bundle"))
     assert said["report"] == str(run / "evaluation" / "report.html")
@@ -146,7 +146,7 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
     assert (plan.machine.precision, plan.validation, plan.test) == ("bfloat16", 0.3, 0.4)
     assert (plan.patient_from, plan.skip_unreadable, plan.resume) == ("parent", True, True)
     assert ending.code == 0
-    assert ending.out.startswith("part")
+    assert ending.out.startswith("subset")
     assert "new patient" in ending.out
     assert NOTICE in ending.out
     assert ending.err.startswith(f"run: {tmp_path / 'run'}\nreport: ")
@@ -160,7 +160,7 @@ def test_evaluate_counts_what_was_trained_on_apart_and_records_the_reading(gadol
     assert NOTICE in ending.out
     page = run_copy / "evaluation-data" / "report.html"
     note, report = ending.err.splitlines()
-    assert note.startswith("note: Duplicates of training slices: ")
+    assert note.startswith("note: Duplicates of training slices were ")
     assert report == f"report: {page}"
     assert page.is_file()
     readings = [json.loads(line) for line in (run_copy / "readings.jsonl").read_text().splitlines()]
@@ -222,11 +222,11 @@ def test_compare_needs_predictions(gadolin, trained, tmp_path):
 
 def test_info_shows_what_a_model_is(gadolin, trained):
     ending = gadolin("info", trained[1])
-    assert max(map(len, ending.out.splitlines())) < 500, "a line is to be read"
+    assert max(map(len, ending.out.splitlines())) < 500, "a line must be short enough to read"
 
     bundle = Predictor.load(trained[1]).bundle
     assert (ending.code, ending.err) == (0, "")
-    for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation part", NOTICE):
+    for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation split", NOTICE):
         assert word in ending.out
     for line in ("confidence threshold +none", "out-of-distribution threshold +none", "training started from +none"):
         assert re.search(f"^{line}$", ending.out, re.MULTILINE), line

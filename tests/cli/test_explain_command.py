@@ -1,4 +1,4 @@
-"""Promises of ``gadolin explain`` and ``gadolin score-explanations``."""
+"""Tests of ``gadolin explain`` and ``gadolin score-explanations``."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ from gadolin.readers import read
 from gadolin.records import NOTICE
 from gadolin.workflows.explain import ExplainConfig, OutputNames, explain_slices
 
+pytestmark = pytest.mark.slow
+
 FEW = ("--samples", "60", "--pieces", "12")
 LIGHT = [name for name, one in METHODS.items() if not one.torch]
 
 
 @pytest.fixture
 def bare(trained, tmp_path):
-    """The bundle alone, without its run."""
+    """The bundle without its run folder."""
     shutil.copytree(trained[1] / "bundle", tmp_path / "model")
     return tmp_path / "model"
 
@@ -82,11 +84,11 @@ def test_a_picture_that_the_model_declines_is_explained_and_said_to_be_declined(
     told, plain = gadolin(*asked, "--json").json["explained"]
     ending = gadolin(*asked)
 
-    why = "the picture shows true colours, which no MRI slice does"
+    why = "colour image; MRI slices are greyscale"
     assert (told["label"], told["abstained"], told["reason"]) == (None, True, why)
     assert (plain["label"], plain["abstained"], plain["reason"]) == (plain["explanations"][0]["class"], False, None)
-    assert ending.out.splitlines()[0] == f"{tmp_path / 'tinted.png'}: the model gives no answer here ({why})"
-    assert ending.out.count("no answer") == 1
+    assert ending.out.splitlines()[0] == f"{tmp_path / 'tinted.png'}: the model abstains ({why})"
+    assert ending.out.count("abstains") == 1
     with Image.open(told["explanations"][0]["overlay"]) as one, Image.open(plain["explanations"][0]["overlay"]) as two:
         assert (np.asarray(one)[:20].min(), np.asarray(two)[:20].min()) == (0, 255)
 
@@ -189,7 +191,7 @@ def test_the_command_line_and_python_draw_the_same_map(method, gadolin, bare, pi
         (("--method", "lyme"), "got 'lyme' (did you mean 'lime'?)"),
         (("--method", "lime", "--fill", "blurr"), "got 'blurr' (did you mean 'blur'?)"),
         (("--samples", "1"), "2 samples or more, got 1"),
-        (("--method", "gradcam"), "is in none; use evidence, lime, shap"),
+        (("--method", "gradcam"), "is not in a run folder; use evidence, lime, shap"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line_and_nothing_is_written(words, told, gadolin, bare, pictures, tmp_path):
@@ -233,12 +235,12 @@ def test_too_few_samples_for_the_superpixels_are_told(gadolin, bare, pictures, t
     ending = gadolin("explain", pictures[0], "--model", bare, "--method", "lime", "--samples", "20", "--out", tmp_path)
 
     assert ending.code == 1
-    assert "samples or more, got 20; ask for more samples or fewer superpixels" in ending.err
+    assert "samples or more, got 20; use more samples or fewer superpixels" in ending.err
 
 
 @pytest.fixture
 def outlined(small_phantoms, tmp_path):
-    """A manifest of the tumour slices of the test part, with an outline each."""
+    """A manifest of the tumour slices of the test split, each with an outline."""
     records = []
     for record in scan(small_phantoms).records:
         if record.split == "test" and record.label != "notumor":
@@ -268,7 +270,7 @@ def test_scores_are_kept_in_the_bundle_and_told_with_the_next_map(gadolin, run_c
     bundle = read_bundle(run_copy)
     label = named.pop()
     told = gadolin("explain", pictures[0], "--model", bundle.folder, "--class", label, "--out", tmp_path / "out")
-    said = rf"outlined slices named {label}( \(too few to be sure\))?, the hottest pixel of evidence lay in the"
+    said = rf"outlined slices predicted as {label}( \(too few to be sure\))?, the hottest pixel of evidence was in the"
     assert re.search(said, told.out)
 
 
@@ -285,7 +287,7 @@ def test_scores_are_printed_as_a_table_with_the_notice(gadolin, bare, outlined, 
     )
 
     assert ending.code == 0
-    assert ending.out.splitlines()[0].split()[:3] == ["method", "named", "n"]
+    assert ending.out.splitlines()[0].split()[:3] == ["method", "predicted", "n"]
     assert NOTICE in ending.out
     assert f"tables: {tmp_path / 'o'}" in ending.err
 
@@ -303,7 +305,7 @@ def test_data_without_outlines_are_refused(gadolin, bare, outlined, tmp_path):
     write_manifest(outlined, [replace(record, outline="") for record in scan(outlined).records])
 
     gadolin("score-explanations", bare, outlined, "--methods", "evidence", "--out", tmp_path / "o").refused(
-        "scored against outlines, the data name none"
+        "scoring explanations needs outlines, the data has none"
     )
 
 
@@ -314,7 +316,7 @@ def test_all_methods_of_a_bare_bundle_are_scored_but_those_that_need_torch(gadol
     )  # fmt: skip
 
     assert ending.code == 0
-    assert "left out, for they need the run folder and gadolin[train]: gradcam" in ending.err
+    assert "left out, because they need the run folder and gadolin[train]: gradcam" in ending.err
     assert {line["method"] for line in ending.json["lines"]} == {*LIGHT, *PRIORS}
 
 

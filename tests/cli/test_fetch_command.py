@@ -1,4 +1,4 @@
-"""Promises of ``gadolin fetch``: one line that says what is wrong, or what was fetched and whom to cite."""
+"""Tests of ``gadolin fetch``: it prints one line with the error, or what it fetched and whom to cite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gadolin.phantoms import PhantomPlan, write_phantoms
 
 @pytest.fixture
 def made_up(monkeypatch):
-    """Let the source called kaggle write phantoms instead."""
+    """Make the source ``kaggle`` write phantoms."""
 
     def fetch(out, *, progress=None):
         write_phantoms(out, PhantomPlan(patients=2, slices=1, size=64))
@@ -56,9 +56,9 @@ def test_a_folder_in_use_is_refused(source, gadolin, tmp_path):
 
 
 def test_the_help_names_every_source(gadolin):
-    text = " ".join(gadolin("fetch", "--help").out.split())
+    text = " ".join(gadolin("fetch", "--help").out.replace("│", " ").split())
     assert all(name in text for name in SOURCES)
-    assert "run the same command again: it goes on where it stopped" in text
+    assert "run the same command again: it continues where it stopped" in text
 
 
 def test_the_scan_of_a_known_release_says_whom_to_cite(gadolin, tmp_path, small_phantoms):

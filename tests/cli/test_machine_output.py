@@ -1,4 +1,4 @@
-"""Promises of what programs read: valid whatever the encoding, complete where a command fails, harmless shown."""
+"""Tests of machine-readable output: valid in any encoding, complete after errors, safe to show in a terminal."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from gadolin.cli.output import OneLine, Plain, plain_streams, print_csv, print_j
 from gadolin.errors import DataError, printable
 from gadolin.records import Failure
 
+pytestmark = pytest.mark.slow
+
 ENCODINGS = ["ascii", "latin-1", "cp1252", "utf-16", "utf-8"]
 NASTY = "Müller\x1b]0;owned\x07\x1b[31m\nline two\r‮gnp\x9b2J.png"
 DANGEROUS = ("Cc", "Cf", "Zl", "Zp", "Cs")
 
 
 def started(*words, cwd=None, **environment):
-    """Run a command in a process of its own and return the bytes that it printed."""
+    """Run a command in a new process and return its output as bytes."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONIO"))}
     return subprocess.run(
         [sys.executable, "-m", "gadolin", *map(os.fspath, words)],
@@ -43,7 +45,7 @@ def harmless(text, keep="\n\t"):
 
 @pytest.fixture
 def odd_files(lit_quadrant, save_slice, tmp_path):
-    """Write a slice and a file that is none, both under names that a terminal would obey."""
+    """Write a slice and a text file, both with terminal control characters in their names."""
     good = save_slice(lit_quadrant(0), tmp_path / "files" / NASTY)
     bad = tmp_path / "files" / f"bad {NASTY}"
     bad.write_text("no picture")
@@ -80,10 +82,10 @@ def test_a_locale_of_ascii_alone_changes_nothing(locale, model, odd_files):
 def test_a_name_of_bytes_that_are_no_text_comes_back_byte_for_byte(model, tmp_path):
     path = os.fsencode(tmp_path) + b"/M\xfcller.png"
     try:
-        with open(path, "wb") as file:  # noqa: PTH123  # a name that is no text
+        with open(path, "wb") as file:  # noqa: PTH123  # a name that is not valid text
             file.write(b"x")
     except OSError:
-        pytest.skip("such a name cannot be given here")
+        pytest.skip("the file system refuses such a name")
     done = started("predict", os.fsdecode(path), "--model", model, "--json")
     (error,) = json.loads(done.stdout)["errors"]
     assert (os.fsencode(error["path"]), error["code"]) == (path, "file_name_not_utf8")
@@ -124,7 +126,7 @@ def test_csv_is_escaped_on_a_terminal_alone(model, odd_files):
         while True:
             try:
                 more = os.read(ours, 65_536)
-            except OSError:  # the other end is closed
+            except OSError:  # the read end is closed
                 break
             if not more:
                 break
@@ -153,7 +155,7 @@ def test_a_command_that_fails_says_so_in_json(words, code, type_, exit_code, gad
     assert list(error) == ["type", "code", "rule", "got", "remedy", "path", "message"]
     assert (ending.code, error["code"], error["type"]) == (exit_code, code, type_)
     assert error["message"]
-    assert ending.err, "people are told too"
+    assert ending.err, "the error is shown to people too"
     without = gadolin(*words)
     assert (without.code, without.out) == (exit_code, "")
 
@@ -204,14 +206,14 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(words, tmp_path):
     assert [line for line in done.stderr.splitlines() if not line.startswith(b"gadolin: ")] == []
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device is always full here")  # noqa: PTH110
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
 @pytest.mark.parametrize("words", [("info",), ("info", "--json")], ids=" ".join)
 def test_a_disk_that_is_full_is_told_whatever_was_printed(words):
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         command = [sys.executable, "-m", "gadolin", *words]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(b"gadolin: the work could not go on")
+    assert done.stderr.startswith(b"gadolin: the command could not finish")
     assert done.stderr.count(b"\n") == 1
 
 
@@ -274,7 +276,7 @@ def test_an_error_and_a_failure_are_one_harmless_line():
     error = DataError(code="data_not_found", rule=f"a rule {NASTY}", got=NASTY, remedy=NASTY, path=NASTY)
     for text in (str(error), error.reason, error.statement, str(Failure(NASTY, error))):
         assert harmless(text, "")
-    assert error.fields()["got"] == NASTY, "programs get it as it is"
+    assert error.fields()["got"] == NASTY, "programs get the name unchanged"
 
 
 def test_a_message_of_the_log_is_one_harmless_line():

@@ -1,4 +1,4 @@
-"""Promises of ``gadolin recipes``: what it prints can be changed and trained by."""
+"""Tests of ``gadolin recipes``: its output can be edited and used for training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gadolin.recipe import RECIPES, Recipe, named_recipe
 
 @pytest.fixture
 def planned(gadolin, monkeypatch, tmp_path):
-    """Return a function that runs ``train`` or ``crossval`` with a recipe and returns the plan that is handed on."""
+    """Return a function that runs ``train`` or ``crossval`` with a recipe and returns the resulting plan."""
     plans = []
 
     def work(plan, *_given, **_rest):
@@ -36,6 +36,7 @@ def test_every_built_in_recipe_is_listed_on_a_line_of_its_own(gadolin):
     assert all(each["summary"] in ending.out for each in listed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("command", ["train", "crossval"])
 def test_what_is_shown_trains_the_same(command, name, gadolin, planned, tmp_path):

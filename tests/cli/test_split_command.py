@@ -1,4 +1,4 @@
-"""What ``gadolin split`` and ``gadolin crossval`` promise on the command line."""
+"""Tests of ``gadolin split`` and ``gadolin crossval``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.reports.context import ReportContext
 from gadolin.reports.evaluation import Evaluation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def singles(tmp_path_factory):
-    """Write one slice of each of four patients a class, some of Testing copied into Training."""
+    """Write one slice of each of four patients per class; some of Testing are copied into Training."""
     folder = tmp_path_factory.mktemp("singles")
     write_phantoms(folder, PhantomPlan(patients=4, slices=1, size=96, seed=2))
     return folder
@@ -25,7 +27,7 @@ def singles(tmp_path_factory):
 def test_split_writes_a_manifest_and_says_what_is_in_it(gadolin, singles, tmp_path):
     ending = gadolin("split", singles, "--out", tmp_path / "m.csv", "--folds", 2, "--cache", tmp_path)
     assert ending.code == 0, ending
-    assert ending.out.splitlines()[0].split() == ["part", "glioma", "meningioma", "notumor", "pituitary", "total"]
+    assert ending.out.splitlines()[0].split() == ["split", "glioma", "meningioma", "no", "tumour", "pituitary", "total"]
     assert "patients: 16" in ending.out
     assert {one.fold for one in read_manifest(tmp_path / "m.csv")} == {0, 1}
 
@@ -70,7 +72,7 @@ def test_split_refuses_a_wish_that_cannot_be_met(words, told, gadolin, singles, 
 
 def test_split_leaves_a_file_that_is_there_alone(gadolin, singles, tmp_path):
     (tmp_path / "m.csv").write_text("mine")
-    gadolin("split", singles, "--out", tmp_path / "m.csv").refused("is written to a new file")
+    gadolin("split", singles, "--out", tmp_path / "m.csv").refused("must go to a new file")
     assert (tmp_path / "m.csv").read_text() == "mine"
 
 

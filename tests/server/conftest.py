@@ -16,7 +16,7 @@ pytest.importorskip("fastapi")
 
 @pytest.fixture(scope="session")
 def predictor(make_bundle):
-    """A model that looks at quadrants, and crops to the head as real ones do."""
+    """A predictor on the quadrant graph that crops to the head as real ones do."""
     return Predictor.load(make_bundle(preparation=Preparation(size=64)).folder, threads=1)
 
 
@@ -30,7 +30,7 @@ def settings():
 
 @pytest.fixture(scope="session")
 def make_client(predictor, settings):
-    """Make clients of a service in this process; keywords replace fields of its settings."""
+    """Make clients of an in-process service; keywords replace fields of its settings."""
     from fastapi.testclient import TestClient
 
     from gadolin.server.app import create_app
@@ -51,7 +51,7 @@ def client(make_client):
 
 @pytest.fixture(scope="session")
 def png():
-    """The bytes of a phantom slice as PNG."""
+    """Return the bytes of a phantom slice as PNG."""
 
     def make(label="glioma", number=0, size=96):
         pixels = draw_patient(label, number, slices=3, size=size)[1].pixels
@@ -64,5 +64,5 @@ def png():
 
 @pytest.fixture(scope="session")
 def sent():
-    """Put named bytes into the form field that the service reads."""
+    """Put named bytes into the form field of uploads."""
     return lambda *named: [("files", (name, content)) for name, content in named]

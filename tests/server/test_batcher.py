@@ -1,4 +1,4 @@
-"""Promises of the batcher: every slice is answered, predictions first, explanations in between."""
+"""Tests of the batcher: every slice is processed; predictions come first, explanations in between."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gadolin.server.problems import ProblemError
 
 
 class Slow:
-    """A model whose logits are the slices' first pixels; it answers when it is let, and keeps what it was asked."""
+    """A model whose logits are the first pixels of slices; it waits to be released and records its batches."""
 
     def __init__(self, strange=True):
         self.asked, self.strange = [], strange
         self.begun, self.go = threading.Semaphore(0), threading.Semaphore(0)
 
-    def ask(self, prepared):
+    def run_network(self, prepared):
         self.begun.release()
         assert self.go.acquire(timeout=30)
         first = prepared[:, 0, 0].astype(np.float32)
@@ -50,7 +50,7 @@ def batcher(model):
 
 
 def patiently(batcher, prepared):
-    """Ask as an explanation does; returns the thread and where its answer will be."""
+    """Send a request as an explanation does; return the thread and the list for its output."""
     told = []
 
     def ask():
@@ -80,8 +80,8 @@ def test_predictions_overtake_what_an_explanation_asks_and_both_go_on(model, bat
     numbers = [batch for batch in model.asked if batch[0] > 100]
     assert numbers == [[101, 102], [103]]
     places = [model.asked.index(batch) for batch in numbers]
-    assert places[1] == places[0] + 2, "between the two an explanation has its turn"
-    assert len(model.asked[places[0] + 1]) == 1, "with one slice, for somebody waits"
+    assert places[1] == places[0] + 2, "an explanation runs between the two"
+    assert len(model.asked[places[0] + 1]) == 1, "with one slice, because a prediction waits"
 
 
 def test_without_predictions_an_explanation_is_answered_in_large_batches(model, batcher):
@@ -107,8 +107,8 @@ def test_a_stream_of_predictions_does_not_stop_an_explanation(model, batcher):
     assert told
     kinds = ["".join(sorted({"p" if number == 100 else "e" for number in batch})) for batch in model.asked]
     assert "pe" not in kinds
-    assert kinds[: kinds.index("e") + 3] == ["p", "p", "e", "p", "e"], "after each batch they have a turn"
-    assert {len(batch) for batch in model.asked if batch[0] < 100} == {8}, "of half its size"
+    assert kinds[: kinds.index("e") + 3] == ["p", "p", "e", "p", "e"], "they run after each batch"
+    assert {len(batch) for batch in model.asked if batch[0] < 100} == {8}, "with half its size"
 
 
 def test_a_model_that_tells_no_strangeness_is_asked_too():
@@ -154,14 +154,14 @@ def test_the_service_asks_its_model_through_the_batcher_alone(make_client, predi
     from gadolin.models.predictor import Predictor
 
     askers = set()
-    ask = Predictor.ask
+    ask = Predictor.run_network
 
     def watched(self, prepared):
         if self is predictor:
             askers.add(threading.current_thread().name)
         return ask(self, prepared)
 
-    monkeypatch.setattr(Predictor, "ask", watched)
+    monkeypatch.setattr(Predictor, "run_network", watched)
     files = sent(("a.png", png()))
     with make_client() as client:
         for method in ("evidence", "lime", "shap"):

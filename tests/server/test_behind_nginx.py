@@ -1,4 +1,4 @@
-"""Promises of the service behind nginx: as documented, and with nothing said but where it is."""
+"""Tests of the service behind nginx: with the documented configuration and with a minimal one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from PIL import Image
 from behind_nginx import NAME, NGINX, OPENSSL, documented, nginx, serving
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: nginx-light)"),
     pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed"),
     pytest.mark.usefixtures("loopback"),
@@ -28,7 +29,7 @@ LIME = {"method": "lime", "samples": "60", "pieces": "12"}
 
 
 class PredictRequest:
-    """An answer: status, headers in small letters, what it holds."""
+    """A response: status, lower-case headers, body."""
 
     def __init__(self, answer):
         self.status = answer.status
@@ -51,7 +52,7 @@ def form(*files, **fields):
 
 
 def noise(side=1200):
-    """Return a picture of more than a megabyte."""
+    """Return an image of more than a megabyte."""
     out = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)).save(out, "PNG")
     assert len(out.getvalue()) > 1_200_000
@@ -60,7 +61,7 @@ def noise(side=1200):
 
 @pytest.fixture(scope="module")
 def service(predictor, settings):
-    """The service as the document starts it."""
+    """The service, started as documented."""
     with serving(predictor, replace(settings, token=TOKEN, hosts=(NAME,), root_path="/gadolin")) as port:
         yield port
 
@@ -74,11 +75,11 @@ def server(service, tmp_path_factory):
 
 @pytest.fixture
 def ask(server):
-    """Ask through TLS, under the documented name."""
+    """Send a request through TLS under the documented host name."""
 
     def ask(method, path, body=None, headers=None):
         trust = ssl.create_default_context(cafile=server.folder / "cert.pem")
-        trust.check_hostname = False  # the name is asked for in Host: no look-up leads here
+        trust.check_hostname = False  # the name is sent as Host; it does not resolve
         connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=60, context=trust)
         connection.request(method, path, body, {"Host": NAME, **(headers or {})})
         asked = PredictRequest(connection.getresponse())
@@ -90,7 +91,7 @@ def ask(server):
 
 @pytest.fixture(scope="module")
 def plain(predictor, settings, tmp_path_factory):
-    """An nginx that is told nothing but where the service is, which is told nothing of it."""
+    """An nginx that knows only the address of the service, which knows nothing of nginx."""
     site = (
         "server {{ listen 127.0.0.1:{port}; location /gadolin/ {{ proxy_pass http://127.0.0.1:{service}/; }} "
         "location / {{ proxy_pass http://127.0.0.1:{service}; }} }}"
@@ -150,15 +151,15 @@ def test_the_page_is_entered_by_a_link_and_everything_that_it_names_is_there(ask
     cookie = entered.headers["set-cookie"]
 
     assert (entered.status, entered.headers["location"]) == (303, "./")
-    assert "secure" in cookie.lower(), "it was asked for through TLS"
-    assert "path=" not in cookie.lower(), "so that the browser keeps it for the path that it sees"
+    assert "secure" in cookie.lower(), "the request came through TLS"
+    assert "path=" not in cookie.lower(), "the browser keeps it for the external path"
     own = {"Cookie": cookie.partition(";")[0]}
     page = ask("GET", "/gadolin/", headers=own)
     assert page.status == 200
     named = [each.partition('"')[0] for mark in ('src="', 'href="') for each in page.content.decode().split(mark)[1:]]
     assert len(named) >= 4
     for one in named:
-        assert not one.startswith("/"), "the page knows nothing of the path before it"
+        assert not one.startswith("/"), "the page does not know the path prefix"
         if not one.startswith("#"):
             assert ask("GET", f"/gadolin/{one}", headers=own).status == 200
     assert ask("GET", "/gadolin/openapi.json", headers=own).json()["servers"] == [{"url": "/gadolin"}]
@@ -167,12 +168,12 @@ def test_the_page_is_entered_by_a_link_and_everything_that_it_names_is_there(ask
 def test_what_is_sent_through_the_documented_server_is_spooled_to_no_disk(ask, server, plain, ask_plain, png):
     large, headers = form(("a.png", noise()))
     small, _ = form(("a.png", png(size=512)))
-    assert len(small) > 16_384, "more than nginx keeps in memory by itself"
+    assert len(small) > 16_384, "more than nginx keeps in memory by default"
 
     assert ask("POST", "/gadolin/v1/predict", large, {**headers, **BEARER}).status == 200
     assert ask_plain("POST", "/v1/predict", small, headers).status == 200
 
-    assert "temporary file" in plain.errors, "nginx says so where it does"
+    assert "temporary file" in plain.errors, "nginx logs it when it does"
     assert "temporary file" not in server.errors
 
 
@@ -209,7 +210,7 @@ def test_nginx_may_be_told_nothing_but_where_the_service_is(root, ask_plain, png
 
 
 def test_more_than_nginx_takes_by_itself_is_refused_by_nginx(ask_plain):
-    """What the page then says is a promise of the page."""
+    """The browser tests cover what the page then shows."""
     refused = ask_plain("POST", "/v1/predict", *form(("a.png", noise())))
 
     assert refused.status == 413

@@ -1,4 +1,4 @@
-"""Promises of the API's answers: those of the command line and of Python, for whatever file is sent."""
+"""Tests of API predictions: same as those of the command line and of Python, for every kind of file."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_picture_comes_back_as_it_was_and_the_evidence_on_its_pixels(client,
     wanted = explain(predictor, image)
     assert one["evidence"]["class"] == wanted.label
     np.testing.assert_allclose(heat_of(one["evidence"]), wanted.heat, atol=np.abs(wanted.heat).max() / 100)
-    assert f"points at the lesion of a slice named {wanted.label} was not measured" in one["evidence"]["trust"]
+    assert f"on slices predicted as {wanted.label} was not measured" in one["evidence"]["trust"]
 
 
 def test_evidence_that_is_zero_everywhere_is_said_to_show_nothing(client, sent):
@@ -87,7 +87,7 @@ def test_evidence_that_is_zero_everywhere_is_said_to_show_nothing(client, sent):
     files = sent(("black.png", black.getvalue()))
     (one,) = client.post("/v1/predict", files=files, data={"include": "picture,evidence"}).json()["predictions"]
     assert one["evidence"]["scale"] == 0
-    assert one["evidence"]["trust"].startswith("evidence shows nothing here: no place of this slice")
+    assert one["evidence"]["trust"].startswith("The evidence map is zero everywhere: no region of this slice")
 
 
 @pytest.mark.parametrize("method", ["evidence", "lime", "shap"])
@@ -148,7 +148,7 @@ def test_a_folder_is_answered_for_without_what_is_no_slice_of_it(client, png, se
 
     assert [one["path"] for one in told["predictions"]] == ["a/1.png"]
     assert [one["path"] for one in told["errors"]] == ["a/cut.png"]
-    assert [one["path"] for one in named["errors"]] == ["README.txt"], "what is sent by itself is answered for"
+    assert [one["path"] for one in named["errors"]] == ["README.txt"], "a file that is sent alone gets a result"
 
 
 def test_a_file_that_a_decoder_dies_of_takes_no_other_with_it(client, png, sent, monkeypatch):

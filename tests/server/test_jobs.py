@@ -1,4 +1,4 @@
-"""Promises of long work: it tells how far it is, can be given up, and is forgotten."""
+"""Tests of long jobs: they report progress, can be cancelled, and are deleted."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_job_that_is_given_up_stops_soon_and_is_gone(client, png, sent):
     assert client.delete(f"/v1/jobs/{begun['id']}").status_code == 204
     assert client.get(f"/v1/jobs/{begun['id']}").status_code == 404
     after = client.post("/v1/jobs", files=sent(("a.png", png())), data={**FEW, "samples": 60}).json()
-    assert waited(client, after, "done", "failed", seconds=30).json()["status"] == "done", "nothing is in its way"
+    assert waited(client, after, "done", "failed", seconds=30).json()["status"] == "done", "no other job blocks it"
     client.delete(f"/v1/jobs/{after['id']}")
 
 
@@ -74,7 +74,7 @@ def test_an_explanation_tells_how_far_it_is_and_stops_at_the_next_question(metho
 
     explain(predictor, asked, wanted, progress=lambda done, total, _: told.append(done / total))
 
-    assert len(set(told)) > 8, "it is told between questions"
+    assert len(set(told)) > 8, "progress is reported between batches"
     assert told == sorted(told)
     told.clear()
 
@@ -85,7 +85,7 @@ def test_an_explanation_tells_how_far_it_is_and_stops_at_the_next_question(metho
 
     with pytest.raises(CancelledError):
         explain(predictor, asked, wanted, cancelled=cancelled, progress=give_up)
-    assert len(told) == 4, "nothing is asked after that"
+    assert len(told) == 4, "no batch follows"
 
 
 @pytest.mark.parametrize("method", ["evidence", "lime"])

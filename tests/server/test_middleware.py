@@ -1,4 +1,4 @@
-"""Promises of the guard: who may ask, and what every answer carries."""
+"""Tests of the guard: which requests are allowed, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_with_a_token_only_those_who_have_it_are_answered(make_client):
         assert entered.status_code == 303
         assert "httponly" in entered.headers["set-cookie"].lower()
         assert "samesite=strict" in entered.headers["set-cookie"].lower()
-        assert client.get("/v1/model").status_code == 200, "the cookie stands for the token from then on"
+        assert client.get("/v1/model").status_code == 200, "the cookie then replaces the token"
 
 
 @pytest.mark.parametrize(

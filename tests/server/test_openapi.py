@@ -1,4 +1,4 @@
-"""Promises of the document that tells of the API: whatever it allows to be asked is answered as it says."""
+"""Fuzz the API with requests that its OpenAPI document allows; each response must match the document."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 requests = pytest.importorskip("requests", reason="it comes with schemathesis")
+
+pytestmark = pytest.mark.fuzz
 
 
 def test_what_the_document_allows_is_answered_with_a_status_that_it_names(client):

@@ -1,4 +1,4 @@
-"""Promises of what is refused: the right status, one sentence, and the service goes on."""
+"""Tests of refused requests: the right status, one sentence, and the service continues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gadolin.server.settings import Limits, Settings
 
 
 def refused(answer, status, code):
-    """Check that an answer is a problem of this status and code, told in one line; return what it tells."""
+    """Check that a response is a problem of this status and code with a one-line detail; return the detail."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     told = answer.json()
@@ -44,13 +44,13 @@ def archive(members, packing=zipfile.ZIP_DEFLATED, **options):
 
 
 def spoilt(packed):
-    """Return an archive of one member whose packed bytes are no deflate stream any more."""
+    """Return an archive whose only member is a damaged deflate stream."""
     raw = bytearray(packed)
     raw[36:44] = b"\xff" * 8
     return bytes(raw)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def damaged(png):
     good = png()
     return {
@@ -115,7 +115,7 @@ def test_an_archive_with_damage_inside_is_refused_too(place, client, png, sent):
 
 def test_a_picture_is_nothing_else(png):
     assert not is_something_else(png())
-    assert not is_something_else(png() + bytes(100)), "padding after a picture is common"
+    assert not is_something_else(png() + bytes(100)), "padding after an image is common"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_picture_is_nothing_else(png):
 def test_a_field_that_cannot_be_used_is_told(path, fields, code, client, png, sent):
     answer = client.post(path, files=sent(("a.png", png())), data=fields)
 
-    if answer.status_code == 200:  # an option that only the slice shows to be wrong is told beside it
+    if answer.status_code == 200:  # an option that is wrong only for this slice is reported with the slice
         assert answer.json()["errors"][0]["code"] == code
     else:
         refused(answer, 422, code)
@@ -148,7 +148,7 @@ def test_a_field_that_cannot_be_used_is_told(path, fields, code, client, png, se
 def test_a_request_that_is_no_form_is_refused(client):
     refused(client.post("/v1/predict", json={}), 415, "not_a_form")
     refused(client.post("/v1/predict", files={"picture": ("a.png", b"x")}), 422, "field_unknown")
-    for content in ("no file", b"x" * 5000):  # a field where there is no file name
+    for content in ("no file", b"x" * 5000):  # without a file name it is a form field
         refused(client.post("/v1/predict", files={"files": (None, content)}), 422, "no_files")
     headers = {"Content-Type": "multipart/form-data; boundary=xx"}
     refused(client.post("/v1/predict", content=b"--xx\r\nbroken", headers=headers), 422, "form_damaged")
@@ -210,7 +210,7 @@ def test_a_damaged_form_leaves_no_trace_of_what_it_held(client, caplog, capfd):
 
 def test_a_picture_is_refused_for_its_size_before_it_is_decoded(make_client, png, sent):
     whole = png()
-    unreadable = whole[: whole.index(b"IDAT") + 4] + bytes(len(whole))  # a header, and no pixels to decode
+    unreadable = whole[: whole.index(b"IDAT") + 4] + bytes(len(whole))  # a header without pixels
     with make_client(limits={"max_pixels": 5000}) as client:
         told = refused(client.post("/v1/predict", files=sent(("a.png", unreadable))), 413, "too_many_pixels")
     assert "5,000 pixels" in told
@@ -226,7 +226,7 @@ def test_a_request_that_arrives_too_slowly_makes_room_for_others(monkeypatch):
         yield b"--xx\r\n"
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(uploads, "_PATIENCE", 0.05)
+    monkeypatch.setattr(uploads, "_GRACE", 0.05)
     with pytest.raises(ProblemError) as caught:
         asyncio.run(uploads.read_form("multipart/form-data; boundary=xx", body(), Limits()))
     assert (caught.value.status, caught.value.code) == (408, "request_too_slow")
@@ -242,7 +242,7 @@ def test_what_was_not_foreseen_is_a_guarded_problem_and_tells_the_log_of_no_file
         raise LookupError(msg)
 
     with make_client() as client:
-        monkeypatch.setattr(Predictor, "verdicts", fail)
+        monkeypatch.setattr(Predictor, "decide", fail)
         answer = client.post("/v1/predict", files=sent(("SECRET-name.png", png())))
 
     refused(answer, 500, "internal_error")

@@ -1,4 +1,4 @@
-"""Promises of a service on a port: what clients and servers on the way do to a connection, and who waits for whom."""
+"""Tests of the service on a port: connections of clients and proxies, and the order of shutdown."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ import pytest
 from behind_nginx import serving
 from gadolin.models.predictor import Predictor
 from gadolin.server import app
+
+pytestmark = pytest.mark.slow
 
 ASK = """
 import json, sys, urllib.request
@@ -71,7 +73,7 @@ def request(body, path="/v1/predict", version="1.1", headers=""):
 
 
 def answered(stream):
-    """Read one answer from a connection: its status and what it holds."""
+    """Read one response from a connection: status and body."""
     status = int(stream.readline().split()[1])
     length = 0
     while (line := stream.readline().strip()) != b"":
@@ -106,7 +108,7 @@ def test_a_server_that_speaks_an_older_http_is_answered(connection, png):
 
     stream = connection.makefile("rb")
     assert answered(stream)[0] == 200
-    assert stream.read() == b"", "it is closed after that"
+    assert stream.read() == b"", "the connection is closed afterwards"
 
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(connection, png):
@@ -190,6 +192,6 @@ def test_the_telemetry_of_the_web_framework_stays_off_whatever_the_surroundings_
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
 
-    told = getattr(app.create_app(predictor), "_telemetry", {})  # of versions that have it
+    told = getattr(app.create_app(predictor), "_telemetry", {})  # in versions that have it
 
     assert not any(told.get(name) for name in ("tracing", "metrics", "logs", "auto_configure"))

@@ -1,4 +1,4 @@
-"""Promises of the names of files: told back as the client means them, however it writes them down."""
+"""Tests of upload names: returned as the client means them, in every encoding of the header."""
 
 from __future__ import annotations
 

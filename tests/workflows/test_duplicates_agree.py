@@ -1,4 +1,4 @@
-"""The audit, the evaluation of a run and the training count the same duplicates in the same data."""
+"""Audit, evaluation and training count the same duplicates in the same data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from gadolin.splits import SUBSETS, join_copies
 from gadolin.workflows.audit import audit
 from gadolin.workflows.evaluate import evaluate
 
+pytestmark = pytest.mark.slow
+
 EXPECTED = {"duplicate": 4, "known_patient": 1, "new_slice": 1, "new_patient": 8}
 
 
 def audited(data):
-    """Return how the audit counts the test part."""
+    """Return the audit's counts of the test split."""
     (whole,) = (one for one in audit(data).parts if one.part == "test" and not one.label)
     return {name: getattr(whole, name) for name in SUBSETS}
 
@@ -32,7 +34,7 @@ def data(leaky_data, tmp_path):
 
 @pytest.fixture
 def run(data, tmp_path, make_bundle):
-    """A run folder whose model learned from the training part of the data."""
+    """A run folder whose model was trained on the training split of the data."""
     folder = tmp_path / "run"
     make_bundle(folder / "bundle")
     records = read_manifest(data / "manifest.csv")
@@ -42,7 +44,7 @@ def run(data, tmp_path, make_bundle):
 
 
 def evaluated(run, data, cache=None):
-    """Return how the evaluation counts the test part, and what it says of how duplicates were found."""
+    """Return the evaluation's counts of the test split, how it found duplicates, and its note about it."""
     evaluation = evaluate(run, data, cache=cache)
     parts = Counter(evaluation.table.parts)
     (reading,) = [json.loads(line) for line in (run / "readings.jsonl").read_text().splitlines()]
@@ -74,9 +76,9 @@ def test_without_the_pixels_the_groups_of_the_run_decide_and_it_says_so(run, dat
     known = read_manifest(run / "manifest.csv", verify=False)
     write_manifest(data / "manifest.csv", [one for one in known if one.split == "test"])
     parts, duplicates_by, note = evaluated(run, data)
-    assert parts == {"duplicate": 5, "known_patient": 1, "new_patient": 8}, "C is joined to A by the chain"
+    assert parts == {"duplicate": 5, "known_patient": 1, "new_patient": 8}, "the chain joins C to A"
     assert duplicates_by == "groups"
-    assert "copy groups of the run's manifest" in note
+    assert "copy groups in the manifest of the run" in note
 
 
 def test_a_damaged_picture_of_the_training_part_leaves_the_decision_to_the_groups(run, data, tmp_path):

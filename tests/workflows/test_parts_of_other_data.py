@@ -1,4 +1,4 @@
-"""A run is evaluated on data that it has never scanned: what of it was learned from is found by looking."""
+"""Evaluating a run on other data: slices that it was trained on are found by their pixels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from gadolin.phantoms import draw_patient
 from gadolin.records import Record
 from gadolin.workflows.evaluate import evaluate
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
 
 @pytest.fixture
 def run(tmp_path, make_bundle, write_run):
-    """A run folder that learned from one slice of each of eight made-up patients."""
+    """A run folder trained on one slice of each of eight phantom patients."""
     folder = tmp_path / "run"
     make_bundle(folder / "bundle")
     records = [
@@ -30,14 +32,14 @@ def run(tmp_path, make_bundle, write_run):
 
 
 def drawn(path, label, patient, **fields):
-    """Save the first slice of a made-up patient and return its record."""
+    """Save the first slice of a phantom patient and return its record."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(draw_patient(label, patient, slices=1)[0].pixels).save(path)
     return Record(path, label, patient=f"p{patient}", digest=file_digest(path), **fields)
 
 
 def evaluated(run, data, records):
-    """Evaluate on ``records`` and return the part that each file name was counted in."""
+    """Evaluate on ``records`` and return the subset of each file name."""
     write_manifest(data / "manifest.csv", records)
     table = evaluate(run, data).table
     return {path.rsplit("/", 1)[-1]: part for path, part in zip(table.paths, table.parts, strict=True)}

@@ -1,4 +1,4 @@
-"""A run is repeated from its folder alone."""
+"""Tests of repeating a run from its folder alone."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.run import train_model
 
+pytestmark = pytest.mark.train
+
 SETTINGS = ["epochs=2", "batch_size=8", "network.input_size=32", "progressive=1"]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A short run on data without parts, which are cut off it, with its own seed and validation fraction."""
+    """A short run on data without splits, with a given seed and validation fraction."""
     folder = tmp_path_factory.mktemp("repeat")
     write_phantoms(folder / "data", PhantomPlan(patients=6, slices=2, size=96, seed=2))
     (folder / "data" / "manifest.csv").unlink()

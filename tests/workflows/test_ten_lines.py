@@ -1,4 +1,4 @@
-"""The ten lines of README.md run as they are written."""
+"""The ten lines of README.md run as written."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import gadolin as gd
 from gadolin.phantoms import PhantomPlan, draw_patient, write_phantoms
 from gadolin.records import NOTICE
 
+pytestmark = pytest.mark.train
+
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 LINES = re.search(r"<!-- python -->\n```python\n(.*?)```", README, re.DOTALL).group(1)
 
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    """Run the lines once, where ``brain-mri`` has phantoms and ``slice.png`` is one; return what they named."""
+    """Run the lines once with phantoms in ``brain-mri`` and ``slice.png``; return the resulting names."""
     pytest.importorskip("torch")
     from PIL import Image
 

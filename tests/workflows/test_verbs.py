@@ -1,4 +1,4 @@
-"""The verbs take paths and what earlier ones returned, and refuse anything else with a code."""
+"""Tests of the verbs: they take paths and results of earlier verbs, and refuse other input with a code."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 import gadolin as gd
 from gadolin.errors import GadolinError
 from gadolin.phantoms import draw_patient
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

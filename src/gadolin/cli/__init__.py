@@ -1,4 +1,4 @@
-"""The command line: one file per command, each parses, calls, prints. Heavy imports wait until a command runs."""
+"""The command line: one file per command that parses, calls and prints. Heavy packages are imported by commands."""
 
 from __future__ import annotations
 

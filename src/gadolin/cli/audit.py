@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadolin.cli.failures import report_unreadable
-from gadolin.cli.options import Cache, PatientFrom
-from gadolin.cli.output import print_json, progress_bar, say, table
+from gadolin.cli.options import AsJson, Cache, Data, PatientFrom, completer
+from gadolin.cli.output import print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
     from gadolin.reports.audit import Audit
 
 
+def _checks() -> Iterable[str]:
+    from gadolin.checks.registry import CHECKS
+
+    return CHECKS
+
+
+_CHECK = completer(more=_checks)
+
+
 def audit(
-    data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
+    data: Data,
     against: Annotated[
         Path | None,
-        typer.Option(help="Another data set that may hold the same slices; its labels and patients are compared."),
+        typer.Option(help="Another data set with slices in common; its labels and patients are compared."),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="HTML page to write, with the pictures of each finding.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", "--out", help="HTML page to write, with the slices of each finding.")
+    ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="Out-of-fold predictions of these slices, as CSV: labels are judged by them.")
+        Path | None, typer.Option(help="CSV of out-of-fold predictions of these slices, to find label errors.")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="A run folder or bundle: is the data like what the model was trained on?")
+        Path | None, typer.Option(help="A run folder or bundle; measures the drift from its training data.")
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Run only this check; may be given several times.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="Do not run this check; may be given several times.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(autocompletion=_CHECK, help="Run only this check; may be repeated.")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(autocompletion=_CHECK, help="Skip this check; may be repeated.")
+    ] = None,
     patient_from: PatientFrom = None,
     cache: Cache = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Find what is wrong with a data set: copies across parts, shared patients, conflicting labels and more.
+    """Find leakage, label conflicts and other faults in data.
 
-    Nothing is changed. Unreadable files and folders are listed, and the exit code is then 1; files that are left out
-    are listed with the reason.
+    Lists duplicates and patients in several splits, conflicting labels, shortcuts and more, and changes nothing. Lists
+    unreadable files and folders, with exit code 1, and files that are left out, with the reason.
     """
     from gadolin.datasets import scan
     from gadolin.files.atomic import require_file
@@ -62,22 +78,22 @@ def audit(
     if as_json:
         print_json(found.as_json())
     else:
-        print(_words(found))
+        print(_text(found))
     if report is not None:
         found.write_html(report)
         sys.stdout.flush()
-        say(f"report: {report}")
+        print_message(f"report: {report}")
     report_unreadable(found.dataset.errors)
 
 
-def _words(found: Audit) -> str:
+def _text(found: Audit) -> str:
     from gadolin.files.folder_walk import describe
     from gadolin.records import NOTICE
 
     lines = [found.verdict, ""]
     tested = [one for one in found.parts if one.duplicate is not None]
     if tested:
-        head = ["test part", "slices", "duplicate", "known patient", "new slice", "new patient"]
+        head = ["test split", "slices", "duplicate", "known patient", "new slice", "new patient"]
         rows = [
             [
                 one.label or "all classes",
@@ -91,8 +107,8 @@ def _words(found: Audit) -> str:
         ]
         lines += [table(head, rows), ""]
     for one in found.findings:
-        lines += [f"{one.severity}: {one.kind}: {one.message}", f"  what to do: {one.remedy}"]
-    lines += [f"not looked for: {name}: {reason}" for name, reason in found.skipped.items()]
+        lines += [f"{one.severity}: {one.kind}: {one.message}", f"  remedy: {one.remedy}"]
+    lines += [f"not checked: {name}: {reason}" for name, reason in found.skipped.items()]
     lines += describe("cannot be read", found.dataset.errors)
     lines += describe("left out", found.dataset.left_out)
     return "\n".join([*lines, "", NOTICE])

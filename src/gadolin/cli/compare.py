@@ -7,17 +7,19 @@ from typing import Annotated
 
 import typer
 
+from gadolin.cli.options import AsJson
 from gadolin.cli.output import print_json
 
 
 def compare(
     run_a: Annotated[Path, typer.Argument(help="A run folder, an evaluation folder or a predictions.csv.")],
-    run_b: Annotated[Path, typer.Argument(help="Another one, of the same slices.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    run_b: Annotated[Path, typer.Argument(help="Another one with predictions of the same slices.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Tell whether one run is better than another on the slices that both have seen: B minus A, paired.
+    """Test whether run B is better than run A.
 
-    The interval resamples patients or groups; McNemar's test counts the slices that only one of them names rightly.
+    Both need predictions of the same slices; the difference B minus A is paired slice by slice. Its interval resamples
+    patients or groups of duplicates. McNemar's test counts the slices that only one of the two classifies correctly.
     """
     from gadolin.metrics import compare as compare_tables
     from gadolin.metrics import read_table

@@ -8,34 +8,46 @@ from typing import Annotated
 import typer
 
 from gadolin.cli.evaluate import summary
-from gadolin.cli.options import Accumulate, Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
-from gadolin.cli.output import print_json, progress_bar, say
+from gadolin.cli.options import (
+    Accumulate,
+    AsJson,
+    Cache,
+    Data,
+    Device,
+    PatientFrom,
+    RecipeName,
+    Settings,
+    SkipUnreadable,
+    Weights,
+)
+from gadolin.cli.output import print_json, print_message, progress_bar
 
 
 def crossval(
-    data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
+    data: Data,
     folds: Annotated[
-        Path | None, typer.Option(help="Manifest with the folds, from gadolin split; without it, those of the data.")
+        Path | None, typer.Option(help="Manifest with folds, from gadolin split; by default the folds of DATA.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.")] = Path("crossval"),
     recipe: RecipeName = "default",
     setting: Settings = None,
     weights: Weights = "none",
-    seed: Annotated[int, typer.Option(help="The same seed trains the same networks on the same machine.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed and machine give the same networks.")] = 0,
     device: Device = "auto",
     accumulate: Accumulate = 1,
-    validation: Annotated[float, typer.Option(help="Share of the training folds that chooses the epoch.")] = 0.1,
+    validation: Annotated[float, typer.Option(help="Fraction of the training folds for model selection.")] = 0.1,
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,
     cache: Cache = None,
-    only: Annotated[list[int] | None, typer.Option(help="Train for this fold alone, for now; may be repeated.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folds in --out.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    only: Annotated[list[int] | None, typer.Option(help="Train only this fold now; may be repeated.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the folds in --out.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Train once for each fold and measure all slices pooled, each answered for by a model that did not learn from it.
+    """Train one model per fold and evaluate all slices pooled.
 
-    Every slice's out-of-fold probabilities are kept in evaluation/predictions.csv. Interrupted, it goes on with
-    --resume, fold by fold; with --only it trains for some of them, and reports once none is left.
+    Each slice is predicted by the model that held out its fold; evaluation/predictions.csv has these out-of-fold
+    probabilities. --resume continues an interrupted cross-validation; --only trains single folds, and the evaluation
+    follows when all folds are trained.
     """
     from gadolin.models.starting_point import StartingPoint
     from gadolin.recipe import load_recipe, with_settings
@@ -58,7 +70,7 @@ def crossval(
     with progress_bar("cross-validation") as advance:
         evaluation = cross_validate(plan, folds, only=only or (), progress=advance)
     if evaluation is None:
-        say(f"folds in {out} are unfinished: continue with --resume")
+        print_message(f"folds in {out} are unfinished: continue with --resume")
         if as_json:
             print_json({"out": str(out), "report": None, "metrics": None})
         return
@@ -67,4 +79,4 @@ def crossval(
         print_json({"out": str(out), "report": str(report), "metrics": evaluation.as_json()})
     else:
         print(summary(evaluation))
-        say(f"report: {report}")
+        print_message(f"report: {report}")

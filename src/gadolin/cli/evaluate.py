@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gadolin.cli.options import Cache, PatientFrom
-from gadolin.cli.output import print_json, progress_bar, say, table
+from gadolin.cli.options import AsJson, Cache, PatientFrom, Runtime
+from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
     from gadolin.metrics.bootstrap import Interval
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run folder, a bundle, or shipped: the model of the package.")],
+    model: Annotated[Path, typer.Argument(help="A run folder, a bundle, or shipped for the packaged model.")],
     data: Annotated[
         Path,
-        typer.Argument(help="A labelled folder or manifest; of one with a test part, only that is read."),
+        typer.Argument(help="A labelled folder or manifest; if it has a test split, only that is used."),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the report; by default evaluation-<data> beside the model."),
+        typer.Option(help="Folder to write; by default evaluation-<data> beside the model."),
     ] = None,
     patient_from: PatientFrom = None,
-    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino, or that of a plug-in.")] = "onnxruntime",
+    runtime: Runtime = "onnxruntime",
     cache: Cache = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Measure a model on labelled slices: figures with intervals, by part, and an HTML report.
+    """Measure a model on labelled slices, with intervals.
 
-    Intervals resample patients (or groups of copies) and not slices. Where the model is a run folder, slices that it
-    was trained on, or copies of them, are counted apart, and this reading is recorded in the run.
+    Writes an HTML report. Intervals resample patients (or groups of duplicates), not slices. For a model in a run
+    folder, training slices and their duplicates are scored separately, and the run folder records the evaluation.
     """
     from gadolin.datasets import scan
     from gadolin.models.bundle import beside
@@ -59,47 +59,49 @@ def evaluate(
         print_json({"report": str(report), "metrics": evaluation.as_json()})
     else:
         print(summary(evaluation))
-        say("\n".join([*(f"note: {note}" for note in evaluation.notes), f"report: {report}"]))
+        print_message("\n".join([*(f"note: {note}" for note in evaluation.notes), f"report: {report}"]))
 
 
 def summary(evaluation: Evaluation) -> str:
-    """Return the subsets, their figures and how these differ as tables in words, for the terminal."""
+    """Return the figures of each subset as a table, and the differences between subsets as sentences."""
     from gadolin.metrics import Unscored
     from gadolin.records import NOTICE
     from gadolin.splits import part_name
 
     measurement = evaluation.measurement
     figures = ("accuracy", "balanced_accuracy", "macro_f1")
-    rows, unscored = [], []
+    rows, not_scored = [], []
     for name, part in measurement.parts.items():
         if isinstance(part, Unscored):
-            unscored.append(f"{part_name(name)}: {part.n} slices, not scored: {part.reason}")
+            not_scored.append(f"{part_name(name)}: {part.n} slices, not scored: {part.reason}")
             continue
         counts = (str(part.per_class[each].n) for each in measurement.classes)
         rows.append([part_name(name), str(part.n), *counts, *(_percent(part.figures[key]) for key in figures)])
     lines = [
-        table(["part", "n", *measurement.classes, "accuracy", "balanced accuracy", "macro F1"], rows),
+        table(
+            ["subset", "n", *map(class_name, measurement.classes), "accuracy", "balanced accuracy", "macro F1"], rows
+        ),
         "",
-        *unscored,
+        *not_scored,
     ]
     lines += [
-        f"{part_name(each.minuend)} less {part_name(each.subtrahend)}: "
+        f"{part_name(each.minuend)} minus {part_name(each.subtrahend)}: "
         + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each.figures[key])}" for key in figures)
         for each in measurement.differences
     ]
-    return "\n".join([*lines, f"Intervals: 95 %, resampled by patient or group. {NOTICE}"])
+    return "\n".join([*lines, f"95 % intervals, resampled by patient or group. {NOTICE}"])
 
 
 def _percent(figure: Interval) -> str:
-    return _spelled(figure, "{:.1f}", " ({:.1f}-{:.1f})")
+    return _formatted(figure, "{:.1f}", " ({:.1f}-{:.1f})")
 
 
 def _points(figure: Interval) -> str:
-    return _spelled(figure, "{:+.1f} points", " ({:+.1f} to {:+.1f})")
+    return _formatted(figure, "{:+.1f} points", " ({:+.1f} to {:+.1f})")
 
 
-def _spelled(figure: Interval, form: str, spread: str) -> str:
+def _formatted(figure: Interval, form: str, interval_form: str) -> str:
     if figure.value is None:
         return "-"
-    between = "" if figure.interval is None else spread.format(*(100 * one for one in figure.interval))
-    return form.format(100 * figure.value) + between
+    interval = "" if figure.interval is None else interval_form.format(*(100 * bound for bound in figure.interval))
+    return form.format(100 * figure.value) + interval

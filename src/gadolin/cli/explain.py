@@ -2,71 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gadolin.cli.failures import report_failures, split_failures
-from gadolin.cli.options import Model
-from gadolin.cli.output import print_json, progress_bar, say
+from gadolin.cli.options import AsJson, Inputs, Model, Runtime, Samples, completer, plugins, values
+from gadolin.cli.output import class_name, print_json, print_message, progress_bar
+
+_METHODS = ("evidence", "gradcam", "integrated-gradients", "occlusion", "lime", "shap")
 
 
 def explain(
-    paths: Annotated[
-        list[str],
-        typer.Argument(help="Pictures, DICOM files or folders, NIfTI volumes, .mat files, glob patterns, or -."),
-    ],
+    paths: Inputs,
     model: Model = None,
     method: Annotated[
         str,
-        typer.Option(help="evidence, gradcam, integrated-gradients, occlusion, lime, shap, that of a plug-in, or all."),
+        typer.Option(
+            metavar="METHOD",
+            autocompletion=completer(*_METHODS, "all", more=plugins("gadolin.methods")),
+            help=f"{', '.join(_METHODS)}, all, or a plug-in.",
+        ),
     ] = "evidence",
-    label: Annotated[
-        str | None, typer.Option("--class", help="The class to explain; by default the one that is named.")
-    ] = None,
-    samples: Annotated[int, typer.Option(help="How often lime and shap ask the model.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same map.")] = 0,
-    pieces: Annotated[int, typer.Option(help="About how many superpixels lime and shap cut the head into.")] = 60,
-    grids: Annotated[int, typer.Option(help="In how many ways lime and shap cut the head; the mean is shown.")] = 4,
+    label: Annotated[str | None, typer.Option("--class", help="Class to explain; by default, the predicted.")] = None,
+    samples: Samples = 1000,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same map.")] = 0,
+    pieces: Annotated[int, typer.Option(help="Approximate number of superpixels for lime and shap.")] = 60,
+    grids: Annotated[int, typer.Option(help="Number of superpixel segmentations that lime and shap average.")] = 4,
     fill: Annotated[
-        str, typer.Option(help="What lime and shap show in place of a superpixel: blur, mean or inpaint.")
+        str, typer.Option(**values("blur", "mean", "inpaint"), help="Replacement of a superpixel by lime and shap.")
     ] = "blur",
-    out: Annotated[Path, typer.Option(help="Folder for heat (.npy) and overlays (.png).")] = Path("explanations"),
-    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino, or that of a plug-in.")] = "onnxruntime",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for heat maps (.npy) and overlays (.png).")] = Path("explanations"),
+    runtime: Runtime = "onnxruntime",
+    as_json: AsJson = False,
 ) -> None:
-    """Show what speaks for a class in slices: heat on the pixels of each slice, and how far to trust it.
+    """Explain predictions as heat maps over the slices.
 
-    What cannot be read or explained is reported, and the other slices are still explained; the exit code is then 1.
-    Files that are left out of folders are listed with the reason. For research only; not a medical device.
+    Writes heat maps and overlays, and prints how reliable such maps were on outlined slices. Slices that cannot be read
+    or explained are reported, and the others are explained; the exit code is then 1. Files that are left out of folders
+    are listed with the reason. For research only; not a medical device.
     """
     from gadolin.explanations import Options
     from gadolin.files.folder_walk import failures_json
     from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE, Failure
-    from gadolin.workflows.explain import ExplainConfig, OutputNames, explain_slices, methods_for, sentences
+    from gadolin.workflows.explain import ExplainConfig, OutputNames, explain_slices, methods_for
     from gadolin.workflows.predict_files import expand, slices_of
 
     options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
-    named = expand(paths)
+    expanded = expand(paths)
     predictor = Predictor.load(model, runtime=runtime)
     methods, left = methods_for(method, predictor)
     if left:
-        say(f"left out, for they need the run folder and gadolin[train]: {', '.join(left)}")
+        print_message(f"left out, because they need the run folder and gadolin[train]: {', '.join(left)}")
     done: list[dict[str, object] | Failure] = []
     with progress_bar("explaining") as advance:
-        question = ExplainConfig(methods, label, options)
-        names = OutputNames(out, inputs=[each for each in named.files if isinstance(each, str)])
-        for one in explain_slices(predictor, slices_of(named.files), question, names):
+        config = ExplainConfig(methods, label, options)
+        names = OutputNames(out, inputs=[each for each in expanded.files if isinstance(each, str)])
+        for one in explain_slices(predictor, slices_of(expanded.files), config, names):
             done.append(one)
-            advance(len(done), max(len(named.files), len(done)), "explaining")
+            advance(len(done), max(len(expanded.files), len(done)), "explaining")
     records = [each for each in done if not isinstance(each, Failure)]
-    failures, left_out = split_failures([each for each in done if isinstance(each, Failure)], named, answered=records)
+    failures, left_out = split_failures([each for each in done if isinstance(each, Failure)], expanded, results=records)
     if as_json:
-        told = {"explained": records, **failures_json(failures, left_out)}
-        print_json({"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **told})
+        content = {"explained": records, **failures_json(failures, left_out)}
+        print_json({"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **content})
     elif records:
-        print("\n".join(sentences(records)))
-        say(NOTICE)
+        print("\n".join(_text(records)))
+        print_message(NOTICE)
     report_failures(failures, left_out, as_json=as_json)
+
+
+def _text(records: Sequence[dict[str, object]]) -> list[str]:
+    """Return two lines per explanation: method, class and maximum of the heat map; reliability.
+
+    For an abstention, a line with its reason comes first.
+    """
+    from gadolin.records import slice_name
+
+    lines = []
+    for record in records:
+        explanations = record["explanations"]
+        assert isinstance(explanations, list), "explain_slices lists them"
+        name = slice_name(str(record["path"]), record["frame"])  # type: ignore[arg-type]  # an int or None
+        if record["abstained"]:
+            lines.append(f"{name}: the model abstains ({record['reason']})")
+        for one in explanations:
+            row, column = one["hottest"] or (None, None)
+            maximum = "0 everywhere" if row is None else f"hottest at row {row}, column {column}"
+            label = class_name(one["class"])
+            lines.append(f"{name}: {one['method']} for {label} ({one['probability']:.3f}), {maximum}: {one['overlay']}")
+            lines.append(f"  {one['trust']}")
+    return lines

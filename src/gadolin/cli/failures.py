@@ -1,4 +1,4 @@
-"""How commands report files without a result: errors, and files that are left out."""
+"""Report of files without a result: errors and files that are left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gadolin.cli.output import say
+from gadolin.cli.output import print_message
 
 if TYPE_CHECKING:
     from gadolin.records import Failure
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def split_failures(
-    failures: Sequence[Failure], named: Expanded, *, answered: Sequence[object]
+    failures: Sequence[Failure], expanded: Expanded, *, results: Sequence[object]
 ) -> tuple[list[Failure], list[Failure]]:
     """Return the errors among ``failures``, and the files that are left out.
 
-    A file without a slice that was given by its own path is left out if other files have results; else it is an error,
-    because the command has no result at all.
+    A file without a slice that was given by its own path is left out if other files have ``results``; else it is an
+    error, because the command has no result.
     """
     from gadolin.workflows.predict_files import Omitted
 
-    errors = [each for each in failures if not (answered and isinstance(each, Omitted))]
-    aside = [each for each in failures if answered and isinstance(each, Omitted)]
-    return errors, [*named.left_out, *aside]
+    errors = [each for each in failures if not (results and isinstance(each, Omitted))]
+    omitted = [each for each in failures if results and isinstance(each, Omitted)]
+    return errors, [*expanded.left_out, *omitted]
 
 
 def report_unreadable(failures: Sequence[Failure]) -> None:
@@ -35,7 +35,7 @@ def report_unreadable(failures: Sequence[Failure]) -> None:
     Raises typer.Exit.
     """
     if failures:
-        say(f"gadolin: {len(failures)} could not be entered or read, the first {failures[0]}")
+        print_message(f"gadolin: {len(failures)} unreadable files or folders, the first {failures[0]}")
         raise typer.Exit(1)
 
 
@@ -47,11 +47,11 @@ def report_failures(failures: Sequence[Failure], left_out: Sequence[Failure], *,
     from gadolin.files.folder_walk import count_by_code, describe
 
     for line in describe("left out", left_out) if not as_json else []:
-        say(line)
+        print_message(line)
     for failure in failures:
-        say(f"gadolin: {failure}")
+        print_message(f"gadolin: {failure}")
     if len(failures) > 1:
         counts = ", ".join(f"{code} {count}" for code, count in count_by_code(failures).items())
-        say(f"gadolin: {len(failures)} errors: {counts}")
+        print_message(f"gadolin: {len(failures)} errors: {counts}")
     if failures:
         raise typer.Exit(1)

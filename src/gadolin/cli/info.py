@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadolin.cli.options import AsJson
 from gadolin.cli.output import print_json
 
 if TYPE_CHECKING:
     from gadolin.models.bundle import TumourScale, Validation
 
-_LONG = "statistics"  # of the bundle's facts: hundreds of numbers
+_LONG = "statistics"  # a fact of the bundle with hundreds of numbers
 _NAMES = {"weights": "training started from", "finetuned_from": "fine-tuned from weights"}
 
 
 def info(
     model: Annotated[
-        Path | None, typer.Argument(help="A run folder or a bundle; by default the model that comes with the package.")
+        Path | None, typer.Argument(help="A run folder or a bundle; by default the packaged model.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what a model is: classes, preparation, calibration, and where it comes from. Its digests are verified.
+    """Show classes, calibration and origin of a model.
 
-    What the training slices were like in numbers, which the audit compares with, is told with --json alone.
+    Verifies the digests of the bundle. The image statistics of the training slices are only in --json.
     """
     from gadolin.models.bundle import read_bundle, require_weights
     from gadolin.records import NOTICE
@@ -46,11 +47,11 @@ def info(
         "temperature": f"{bundle.temperature:.3f}",
         **({"tumour thresholds": _thresholds(bundle.p_tumour)} if bundle.p_tumour else {}),
         "confidence threshold": f"{bundle.confidence_threshold:.4g}" if bundle.confidence_threshold else "none",
-        "declines several slices by": bundle.head_counter or "no rule",
+        "detects several slices by": bundle.head_counter or "none",
         "out-of-distribution threshold": f"{bundle.ood_threshold:.2f}" if bundle.ood_threshold else "none",
         **({"licence and origin": bundle.licence} if bundle.licence else {}),
-        **{_NAMES.get(key, key.replace("_", " ")): _words(value) for key, value in facts.items()},
-        **{f"{part} part": _words(value) for part, value in bundle.metrics.items()},
+        **{_NAMES.get(key, key.replace("_", " ")): _text(value) for key, value in facts.items()},
+        **{f"{split} split": _text(value) for split, value in bundle.metrics.items()},
     }
     width = max(map(len, shown))
     print("\n".join(f"{key.ljust(width)}  {value}" for key, value in shown.items()))
@@ -58,26 +59,26 @@ def info(
 
 
 def _thresholds(scales: Sequence[TumourScale]) -> str:
-    """Return from which probability on tumour or none is stated: "0.8; T1c 0.75"."""
+    """Return the probability thresholds for stating tumour or no tumour, as in "0.8; T1c 0.75"."""
     return "; ".join(f"{one.sequence} {one.threshold:.4g}".strip() for one in scales)
 
 
 def _validated(rows: Sequence[Validation]) -> str:
-    """Return what a model was validated for: "T1c: glioma 95.1 % of 226 slices of 31 patients; FLAIR: ..."."""
-    told: dict[str, list[str]] = {}
+    """Return the validated classes, as in "T1c: glioma 95.1 % of 226 slices of 31 patients; FLAIR: ..."."""
+    parts: dict[str, list[str]] = {}
     for one in rows:
         share = f"{100 * one.right / one.slices:.1f} % of {one.slices} slices of {one.patients} patients"
-        told.setdefault(one.sequence, []).append(f"{one.label} {share}")
-    return "; ".join(f"{sequence}: {', '.join(each)}" for sequence, each in told.items()) or "nothing"
+        parts.setdefault(one.sequence, []).append(f"{one.label} {share}")
+    return "; ".join(f"{sequence}: {', '.join(each)}" for sequence, each in parts.items()) or "nothing"
 
 
-def _words(value: object) -> str:
-    """Return a value of JSON in words: "train: glioma 12, notumor 9; test: ..."."""
+def _text(value: object) -> str:
+    """Return a JSON value as text, as in "train: glioma 12, notumor 9; test: ..."."""
     if isinstance(value, float):
         return f"{value:.3f}"
     if not isinstance(value, dict):
         return str(value)
     nested = any(isinstance(inner, dict) for inner in value.values())
     return ("; " if nested else ", ").join(
-        f"{key}{':' if nested else ''} {_words(inner)}" for key, inner in value.items()
+        f"{key}{':' if nested else ''} {_text(inner)}" for key, inner in value.items()
     )

@@ -1,7 +1,7 @@
-"""What commands print: JSON or CSV on standard output, progress and messages on standard error.
+"""Output of commands: results on standard output, progress and messages on standard error.
 
-What programs read is written as bytes, so that the encoding of a terminal cannot spoil it: JSON is ASCII alone, CSV is
-UTF-8. What people read passes through streams that escape control characters.
+JSON (ASCII) and CSV (UTF-8) are written as bytes, so that they do not depend on the encoding of the terminal. Text for
+people passes through streams that escape control characters.
 """
 
 from __future__ import annotations
@@ -11,21 +11,35 @@ import io
 import json
 import logging
 import math
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from gadolin.errors import printable
 from gadolin.progress import Progress
 
-__all__ = ["OneLine", "Plain", "plain_streams", "print_csv", "print_json", "progress_bar", "say", "table"]
+__all__ = [
+    "OneLine",
+    "Plain",
+    "class_name",
+    "plain_streams",
+    "print_csv",
+    "print_json",
+    "print_message",
+    "progress_bar",
+    "table",
+]
+
+
+_NARROWEST = 8  # characters of a column whose cells wrap
 
 
 class Plain:
     """A text stream that escapes control characters except those in ``keep``.
 
-    ``used`` is True once anything was written, as text or as bytes.
+    ``used`` is True after the first text or bytes were written.
     """
 
     def __init__(self, stream: TextIO, keep: str) -> None:
@@ -45,7 +59,7 @@ class Plain:
             self.write(line)
 
     def write_bytes(self, content: bytes) -> None:
-        """Write bytes for programs unchanged, after all text so far."""
+        """Write bytes unchanged, after all text so far."""
         self.used = True
         self.raw.flush()
         buffer = getattr(self.raw, "buffer", None)
@@ -62,23 +76,23 @@ class Plain:
 
 @contextmanager
 def plain_streams() -> Iterator[Plain | None]:
-    """Let both standard streams escape control characters; yield standard output, None if it is closed.
+    """Make both standard streams escape control characters; yield standard output, or None if it is closed.
 
-    Carriage returns stay on standard error, where packages draw progress bars with them.
+    Standard error keeps carriage returns, because packages draw progress bars with them.
     """
     kept = {name: getattr(sys, name) for name in ("stdout", "stderr")}
-    made = {}
+    replaced = {}
     for name, stream in kept.items():
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name may be anything
+            stream.reconfigure(errors="backslashreplace")  # a file name may hold any bytes
         if stream is not None:
-            made[name] = Plain(stream, "\n\t\r" if name == "stderr" else "\n\t")
-            setattr(sys, name, made[name])
+            replaced[name] = Plain(stream, "\n\t\r" if name == "stderr" else "\n\t")
+            setattr(sys, name, replaced[name])
     try:
-        yield made.get("stdout")
+        yield replaced.get("stdout")
     finally:
         for name, stream in kept.items():
-            if getattr(sys, name) is made.get(name):  # typer replaces a closed pipe, and its stream must stay
+            if getattr(sys, name) is replaced.get(name):  # typer replaces a stream whose pipe is closed
                 setattr(sys, name, stream)
 
 
@@ -86,7 +100,7 @@ class OneLine(logging.Formatter):
     """Formats a log message as one line with control characters escaped."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name that logging calls
-        """Return the message of a record; a traceback comes after it."""
+        """Return the message of a record, which precedes any traceback."""
         return printable(super().formatMessage(record))
 
 
@@ -110,14 +124,27 @@ def print_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     _write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a message on standard error."""
     print(text, file=sys.stderr)
 
 
-def table(head: list[str], rows: list[list[str]], *, left: int = 1) -> str:
-    """Return rows as text in columns, the first ``left`` aligned left, the others right; each row is one line."""
+def class_name(label: str) -> str:
+    """Return the name of a class for readers: "no tumour" for the class without lesion, else the label."""
+    from gadolin.datasets.labels import is_without_lesion
+
+    return "no tumour" if is_without_lesion(label) else label
+
+
+def table(head: list[str], rows: list[list[str]], *, left: int = 1, wrap: Sequence[int] = (0,)) -> str:
+    """Return rows as text in columns, the first ``left`` aligned left, the others right.
+
+    On a terminal, the table fits the width: cells of the columns ``wrap`` (indices, negative ones from the right) break
+    into several lines. Elsewhere each row is one line.
+    """
     lines = [[printable(cell) for cell in row] for row in [head, *rows]]
+    if sys.stdout is not None and sys.stdout.isatty():
+        return _fitted(lines, left, [index % len(head) for index in wrap], shutil.get_terminal_size().columns)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
     def line(row: list[str]) -> str:
@@ -128,9 +155,49 @@ def table(head: list[str], rows: list[list[str]], *, left: int = 1) -> str:
     return "\n".join([line(lines[0]), line(["-" * width for width in widths]), *map(line, lines[1:])])
 
 
+def _fitted(lines: list[list[str]], left: int, wrap: Sequence[int], width: int) -> str:
+    """Return a table of at most ``width`` characters per line, drawn by rich in ASCII."""
+    from rich.box import Box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    gap, widths = _column_widths(lines, wrap, width)
+    rule = Box("    \n    \n -  \n    \n    \n    \n    \n    \n", ascii=True)
+    drawn = Table(box=rule, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0))
+    for index, name in enumerate(lines[0]):
+        side: Literal["left", "right"] = "left" if index < left or index in wrap else "right"
+        drawn.add_column(Text(name), justify=side, overflow="fold", width=widths[index])
+    for row in lines[1:]:
+        drawn.add_row(*map(Text, row))
+    text = io.StringIO()
+    Console(file=text, width=width, color_system=None, force_terminal=False).print(drawn)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _column_widths(lines: list[list[str]], wrap: Sequence[int], width: int) -> tuple[int, list[int]]:
+    """Return the gap between columns and their widths; the columns ``wrap`` share the space that the others leave."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*lines, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    fixed = sum(each for index, each in enumerate(widths) if index not in wrap)
+    for gap in (2, 1):
+        room = width - fixed - gap * (len(widths) - 1)
+        if sum(widths[index] for index in wrap) <= room:
+            return gap, widths
+    words = {index: max(cell_len(word) for cell in columns[index] for word in ["", *cell.split()]) for index in wrap}
+    for done, index in enumerate(sorted(wrap, key=lambda one: words[one])):
+        others = len(wrap) - done - 1
+        widest = max(room - others * _NARROWEST, 1)
+        widths[index] = min(widths[index], max(room // (others + 1), words[index]), widest)
+        room -= widths[index]
+    return 1, widths
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
-    """Show a bar on standard error while the block runs; silent where that is no terminal.
+    """Show a bar on standard error while the block runs, if standard error is a terminal.
 
     Yields a function to call with (done, total, what).
     """

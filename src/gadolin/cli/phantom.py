@@ -7,32 +7,36 @@ from typing import Annotated
 
 import typer
 
-from gadolin.cli.output import print_json, progress_bar, say
+from gadolin.cli.options import AsJson, output_folder, values
+from gadolin.cli.output import print_json, print_message, progress_bar
 
 
 def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder to write to; must be new or empty.")],
-    patients: Annotated[int, typer.Option(help="Patients of each class.")] = 32,
-    slices: Annotated[int, typer.Option(help="Slices of each patient.")] = 4,
-    size: Annotated[int, typer.Option(help="Side of a picture in pixels.")] = 256,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same pictures.")] = 0,
+    out: Annotated[Path | None, typer.Argument(help="Folder to write; must be new or empty.")] = None,
+    out_option: Annotated[Path | None, typer.Option("--out", help="The same as OUT.")] = None,
+    patients: Annotated[int, typer.Option(help="Patients per class.")] = 32,
+    slices: Annotated[int, typer.Option(help="Slices per patient.")] = 4,
+    size: Annotated[int, typer.Option(help="Height and width of a slice in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed draws the same slices.")] = 0,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="Plant faults: copies, mirrors, labels or unreadable; may be given several times."),
+        typer.Option(**values("copies", "mirrors", "labels", "unreadable"), help="Add a fault; may be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Draw a synthetic brain MRI data set: four classes, patients, true tumour outlines.
+    """Draw a synthetic data set of brain MRI slices.
 
-    For trying Gadolin out where no data may be had. The pictures are made up; a model trained on them knows nothing
-    of patients.
+    It has four classes, synthetic patients and the outlines of the tumours, and serves to try Gadolin without data. A
+    model that is trained on phantoms is not valid for patients.
     """
     from gadolin.phantoms import CLASSES, PhantomPlan, write_phantoms
 
+    folder = output_folder(out, out_option)
     plan = PhantomPlan(patients=patients, slices=slices, size=size, seed=seed, faults=tuple(fault or ()))
     with progress_bar("drawing") as advance:
-        manifest = write_phantoms(out, plan, progress=advance)
+        manifest = write_phantoms(folder, plan, progress=advance)
     if as_json:
-        print_json({"folder": str(out), "manifest": str(manifest), "classes": list(CLASSES), "seed": seed})
+        print_json({"folder": str(folder), "manifest": str(manifest), "classes": list(CLASSES), "seed": seed})
     else:
-        say(f"wrote {patients * slices * len(CLASSES)} slices of {patients * len(CLASSES)} made-up patients to {out}")
+        everyone = patients * len(CLASSES)
+        print_message(f"wrote {everyone * slices} slices of {everyone} synthetic patients to {folder}")

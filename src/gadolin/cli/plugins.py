@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gadolin.cli.output import print_json, say, table
+from gadolin.cli.options import AsJson
+from gadolin.cli.output import print_json, print_message, table
 
 if TYPE_CHECKING:
     from gadolin.registry import Entry
@@ -23,11 +24,12 @@ REGISTRIES = {
 
 
 def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List backbones, methods, readers, sources, checks and runtimes, and which package each is from.
+    """List backbones, readers and other extension points.
 
-    Each plug-in is imported. If one cannot be used, its error is shown and the exit code is 1.
+    These are backbones, explanation methods, readers, data sources, checks and runtimes, each with its package. Every
+    plug-in is imported; if one cannot be used, its error is printed and the exit code is 1.
     """
     found = {kind: _entries(kind, home) for kind, home in REGISTRIES.items()}
     broken = [one for entries in found.values() for one in entries if one.error is not None]
@@ -35,15 +37,15 @@ def plugins(
         print_json({"plugins": [_json(kind, one) for kind, entries in found.items() for one in entries]})
     else:
         rows = [[kind, one.name, one.origin, _state(one)] for kind, entries in found.items() for one in entries]
-        print(table(["kind", "name", "from", "state"], rows, left=4))
+        print(table(["kind", "name", "from", "state"], rows, left=4, wrap=(1, 2)))
     for one in broken:
-        say(f"gadolin: {one.error}")
+        print_message(f"gadolin: {one.error}")
     if broken:
         raise typer.Exit(1)
 
 
 def _entries(kind: str, home: str) -> tuple[Entry, ...]:
-    """Return the entries of a registry; those of plug-ins with an error where the registry needs a missing package."""
+    """Return the entries of a registry; if it needs a missing package, its plug-ins with that error."""
     from gadolin.errors import MissingExtraError
     from gadolin.registry import installed_entries
 

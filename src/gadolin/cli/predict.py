@@ -8,34 +8,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gadolin.cli.failures import report_failures, split_failures
-from gadolin.cli.options import Model
-from gadolin.cli.output import print_csv, print_json, progress_bar, say, table
+from gadolin.cli.options import AsJson, Inputs, Model, Runtime, values
+from gadolin.cli.output import class_name, print_csv, print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
     from gadolin.records import Failure, Prediction
 
 
 def predict(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            help="Pictures, DICOM files or folders, NIfTI volumes, .mat files, glob patterns, or - for standard input."
-        ),
-    ],
+    paths: Inputs,
     model: Model = None,
-    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino, or that of a plug-in.")] = "onnxruntime",
-    threads: Annotated[int, typer.Option(help="Threads to compute with; 0 for one per core.")] = 0,
-    series: Annotated[str | None, typer.Option(help="The number of the DICOM series to take of each folder.")] = None,
+    runtime: Runtime = "onnxruntime",
+    threads: Annotated[int, typer.Option(help="Threads of the network; 0 for one per core.")] = 0,
+    series: Annotated[str | None, typer.Option(help="Number of the DICOM series to use in each folder.")] = None,
     plane: Annotated[
-        str, typer.Option(help="Cut NIfTI volumes as 'acquired', 'axial', 'coronal' or 'sagittal'.")
+        str,
+        typer.Option(
+            **values("acquired", "axial", "coronal", "sagittal"), help="Plane of the slices of NIfTI volumes."
+        ),
     ] = "acquired",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a slice.")] = False,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with one row per slice.")] = False,
 ) -> None:
-    """Name what slices show, with the probability of each class.
+    """Classify slices: label or abstention, and probabilities.
 
-    What cannot be read is reported, and the other slices are still predicted; the exit code is then 1. Files that are
-    left out of folders are listed with the reason. For research only; not a medical device.
+    Unreadable files are reported, and the other slices are predicted; the exit code is then 1. Files that are left out
+    of folders are listed with the reason. For research only; not a medical device.
     """
     from gadolin.errors import RequestError
     from gadolin.files.folder_walk import failures_json
@@ -46,57 +44,57 @@ def predict(
     if as_json and as_csv:
         raise RequestError(
             code="options_exclude_each_other",
-            rule="the answer must be JSON or CSV",
+            rule="the output is either JSON or CSV",
             got="got --json and --csv",
             remedy="give one",
         )
-    named = expand(paths, series=series)
+    expanded = expand(paths, series=series)
     predictor = Predictor.load(model, runtime=runtime, threads=threads)
-    answers = _with_progress(predict_files(predictor, named.files, plane=plane), len(named.files))
-    predictions = [each for each in answers if isinstance(each, Prediction)]
+    results = _with_progress(predict_files(predictor, expanded.files, plane=plane), len(expanded.files))
+    predictions = [each for each in results if isinstance(each, Prediction)]
     failures, left_out = split_failures(
-        [each for each in answers if isinstance(each, Failure)], named, answered=predictions
+        [each for each in results if isinstance(each, Failure)], expanded, results=predictions
     )
     if as_json:
-        told = {
-            "predictions": [each.as_json() for each in predictions],
-            **failures_json(failures, left_out),
-        }
-        print_json({"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **told})
+        content = {"predictions": [each.as_json() for each in predictions], **failures_json(failures, left_out)}
+        print_json({"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **content})
     elif as_csv:
         _print_csv(predictions, predictor.bundle.classes)
     elif predictions:
-        print(_words(predictions, predictor.bundle.classes))
+        print(_text(predictions, predictor.bundle.classes))
     if predictions and not as_json:
-        say(NOTICE)
+        print_message(NOTICE)
     report_failures(failures, left_out, as_json=as_json)
 
 
-def _with_progress(answers: Iterator[Prediction | Failure], files: int) -> list[Prediction | Failure]:
-    """Return all answers; the bar counts the files that they are from."""
+def _with_progress(results: Iterator[Prediction | Failure], files: int) -> list[Prediction | Failure]:
+    """Return all results while a progress bar counts their files."""
     kept: list[Prediction | Failure] = []
-    answered: set[str] = set()
+    done: set[str] = set()
     with progress_bar("predicting") as advance:
-        for answer in answers:
-            kept.append(answer)
-            answered.add(answer.path)
-            advance(len(answered), files, "predicting")
+        for result in results:
+            kept.append(result)
+            done.add(result.path)
+            advance(len(done), files, "predicting")
     return kept
 
 
-def _words(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
+def _text(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
     from gadolin.records import slice_name
 
     rows = [
         [
             slice_name(each.path, each.frame),
-            each.label or "abstains",
+            class_name(each.label) if each.label else "abstains",
             *(f"{each.probabilities[name]:.3f}" for name in classes),
             each.remark,
         ]
         for each in predictions
     ]
-    return table(["path", "verdict", *classes, ""], rows)
+    head = ["slice", "class", *map(class_name, classes)]
+    if any(each.remark for each in predictions):
+        return table([*head, "reason"], rows, left=2, wrap=(0, -1))
+    return table(head, [row[:-1] for row in rows], left=2)
 
 
 def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
@@ -107,8 +105,17 @@ def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
 
 def _row(each: Prediction, classes: tuple[str, ...]) -> list[object]:
     frame = "" if each.frame is None else each.frame
-    likely = [each.probabilities[name] for name in classes]
-    why = [each.reason_code or "", each.reason or ""]
-    known = (each.sequence, each.header_sequence, each.p_tumour, each.validated)
-    told = ["" if one is None else str(one).lower() if isinstance(one, bool) else one for one in known]
-    return [each.path, frame, each.label or "", str(each.abstained).lower(), *why, *told, each.model, *likely]
+    p = [each.probabilities[name] for name in classes]
+    reason = [each.reason_code or "", each.reason or ""]
+    facts = (each.sequence, each.header_sequence, each.p_tumour, each.validated)
+    cells = ["" if one is None else str(one).lower() if isinstance(one, bool) else one for one in facts]
+    return [
+        each.path,
+        frame,
+        each.label or "",
+        str(each.abstained).lower(),
+        *reason,
+        *cells,
+        each.model,
+        *p,
+    ]

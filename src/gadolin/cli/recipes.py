@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
+from gadolin.cli.help_pages import Command, Group
+from gadolin.cli.options import AsJson, built_in
 from gadolin.cli.output import print_json
 
-app = typer.Typer(no_args_is_help=False, add_completion=False, rich_markup_mode=None)
-
-_AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+app = typer.Typer(cls=Group, no_args_is_help=False, rich_markup_mode="rich")
 
 
 @app.callback(invoke_without_command=True)
-def recipes(context: typer.Context, as_json: _AsJson = False) -> None:
+def recipes(context: typer.Context, as_json: AsJson = False) -> None:
     """List the built-in recipes, or show one as a file.
 
-    gadolin recipes show robust > mine.toml writes a file to change; gadolin train --recipe mine.toml trains by it.
+    For a recipe of your own: gadolin recipes show robust > mine.toml, edit it, gadolin train DATA --recipe mine.toml.
     """
     if context.invoked_subcommand:
         context.obj = as_json
@@ -31,13 +31,15 @@ def recipes(context: typer.Context, as_json: _AsJson = False) -> None:
     print("\n".join(f"{name.ljust(width)}  {summary}" for name, summary in SUMMARIES.items()))
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
     context: typer.Context,
-    recipe: Annotated[str, typer.Argument(help="A built-in recipe, a recipe file FILE.toml or a run folder.")],
-    as_json: _AsJson = False,
+    recipe: Annotated[
+        str, typer.Argument(autocompletion=built_in, help="A built-in recipe, a recipe file FILE.toml or a run folder.")
+    ],
+    as_json: AsJson = False,
 ) -> None:
-    """Print a recipe as TOML: every key with its help and what it allows."""
+    """Print a recipe as TOML: every key with its help and its allowed values."""
     from gadolin.recipe import load_recipe
 
     chosen = load_recipe(recipe)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from gadolin.cli.failures import report_unreadable
-from gadolin.cli.options import PatientFrom
-from gadolin.cli.output import print_json, progress_bar, table
+from gadolin.cli.options import AsJson, Data, PatientFrom
+from gadolin.cli.output import class_name, print_json, progress_bar, table
 
 if TYPE_CHECKING:
     from gadolin.datasets import Scan
@@ -17,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def scan(
-    data: Annotated[Path, typer.Argument(help="A folder of pictures by class, or a manifest CSV.")],
+    data: Data,
     patient_from: PatientFrom = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what is recognised in a data set: classes, parts, counts, patients. Nothing is changed.
+    """Show classes, splits, counts and patients of a data set.
 
-    Files that are left out are counted by reason. If a file or folder cannot be read, the exit code is 1.
+    Changes nothing. Counts the files that are left out by reason. The exit code is 1 if a file or folder is unreadable.
     """
     from gadolin.datasets import scan as scan_data
 
@@ -32,12 +29,12 @@ def scan(
     if as_json:
         print_json(found.as_json())
     else:
-        print(_words(found))
+        print(_text(found))
     report_unreadable(found.errors)
 
 
 def release_lines(release: Release) -> list[str]:
-    """Return what to tell of a release: its title, its licence, what to cite and where it is from."""
+    """Return name and title, licence, citation and address of a release, each as a line."""
     return [
         f"release: {release.name}, {release.title}",
         f"licence: {release.licence}",
@@ -46,16 +43,17 @@ def release_lines(release: Release) -> list[str]:
     ]
 
 
-def _words(found: Scan) -> str:
+def _text(found: Scan) -> str:
     from gadolin.files.folder_walk import describe
 
     rows = [
-        [part or "all", *map(str, counts.values()), str(sum(counts.values()))] for part, counts in found.counts.items()
+        [split or "all", *map(str, counts.values()), str(sum(counts.values()))]
+        for split, counts in found.counts.items()
     ]
     lines = [f"{found.root}: {len(found.records)} slices, recognised by {found.kind}", ""]
     lines += [f"the data is in {found.base}", ""] if found.base and found.base != found.root else []
     lines += [*release_lines(found.release), ""] if found.release else []
-    lines += [table(["part", *found.classes, "total"], rows), ""]
+    lines += [table(["split", *map(class_name, found.classes), "total"], rows), ""]
     lines += [f"patients: {found.patients}" if found.patients else "patients: unknown (see --patient-from)"]
     lines += [f"class {old!r} is counted as {new!r}" for old, new in sorted(found.renamed.items())]
     lines += describe("cannot be read", found.errors)

@@ -7,30 +7,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gadolin.cli.output import print_json, progress_bar, say, table
+from gadolin.cli.options import AsJson, Samples
+from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
     from gadolin.models.predictor import Predictor
 
 
 def score_explanations(
-    model: Annotated[Path, typer.Argument(help="A run folder or a bundle.")],
-    data: Annotated[Path, typer.Argument(help="A manifest with an outline column; of a test part, only that is read.")],
-    methods: Annotated[str, typer.Option(help="Methods and priors with commas between, or all.")] = "all",
-    samples: Annotated[int, typer.Option(help="How often lime and shap ask the model.")] = 1000,
+    model: Annotated[Path, typer.Argument(help="A run folder, a bundle, or shipped for the packaged model.")],
+    data: Annotated[Path, typer.Argument(help="A manifest with outlines; if it has a test split, only that is used.")],
+    methods: Annotated[
+        str, typer.Option(metavar="all | NAME,NAME", help="Methods and priors, separated by commas.")
+    ] = "all",
+    samples: Samples = 1000,
     slices: Annotated[
         int,
-        typer.Option(help="Slices that lime, shap, occlusion and the curves see, over classes and persons; 0 for all."),
+        typer.Option(help="Slices for lime, shap, occlusion and the curves, over classes and patients; 0 for all."),
     ] = 120,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same maps.")] = 0,
-    faithfulness: Annotated[bool, typer.Option(help="Take deletion and insertion curves, too.")] = True,
-    out: Annotated[Path | None, typer.Option(help="Folder for the table; by default beside the model.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same maps.")] = 0,
+    faithfulness: Annotated[bool, typer.Option(help="Compute deletion and insertion curves.")] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; by default explanations-<data> beside the model.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Score every method of explanation against outlines of lesions, beside maps that know nothing of the model.
+    """Score explanation methods against outlines of lesions.
 
-    What a run's model scored is kept in its bundle, for gadolin explain to tell. For research only; not a medical
-    device.
+    Priors, maps that do not depend on the model, are scored for comparison. The scores of a run are kept in its bundle,
+    and gadolin explain prints them. For research only; not a medical device.
     """
     from gadolin.explanations import Options
     from gadolin.explanations.scoring.score import ScoringConfig
@@ -38,9 +43,9 @@ def score_explanations(
     from gadolin.workflows.score_explanations import score_model
 
     predictor = Predictor.load(model)
-    names, left = _named(methods, predictor)
+    names, left = _selected(methods, predictor)
     if left:
-        say(f"left out, for they need the run folder and gadolin[train]: {', '.join(left)}")
+        print_message(f"left out, because they need the run folder and gadolin[train]: {', '.join(left)}")
     with progress_bar("explaining") as advance:
         folder, lines = score_model(
             predictor,
@@ -50,16 +55,16 @@ def score_explanations(
             out=out,
             progress=advance,
         )
-    told = [line.as_json() for line in lines]
+    scores = [line.as_json() for line in lines]
     if as_json:
-        print_json({"folder": str(folder), "lines": told})
+        print_json({"folder": str(folder), "lines": scores})
     else:
-        print(_words(told))
-        say(f"tables: {folder}")
+        print(_text(scores))
+        print_message(f"tables: {folder}")
 
 
-def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the methods and priors to score, and those of "all" that this model cannot be asked by."""
+def _selected(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the methods and priors to score, and the methods of "all" that this model does not support."""
     from gadolin.explanations.registry import METHODS
     from gadolin.explanations.scoring.score import ScoringConfig
     from gadolin.workflows.explain import methods_for
@@ -74,7 +79,7 @@ def _named(methods: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[s
     return tuple(name for name in ScoringConfig().methods if name not in left), left
 
 
-def _words(lines: list[dict[str, Any]]) -> str:
+def _text(lines: list[dict[str, Any]]) -> str:
     from gadolin.explanations.scoring.score import FAITHFUL, MEASURES
     from gadolin.records import NOTICE
 
@@ -83,7 +88,12 @@ def _words(lines: list[dict[str, Any]]) -> str:
     for line in lines:
         if line["of"] in ("all", "class"):
             cells = [f"{line[name]['value']:.3f}" if name in line else "" for name in names]
-            where = "" if line["of"] == "all" else line["value"]
-            rows.append([line["method"], where, str(line["n"]), *cells, "below centre" if line["below_prior"] else ""])
-    head = ["method", "named", "n", *names, ""]
-    return table(head, rows) + f"\n\nMeans over slices; the folder holds their intervals by person. {NOTICE}"
+            label = "" if line["of"] == "all" else class_name(line["value"])
+            rows.append(
+                [line["method"], label, str(line["n"]), *cells, "below centre prior" if line["below_prior"] else ""]
+            )
+    head = ["method", "predicted", "n", *names, ""]
+    return (
+        table(head, rows, left=2)
+        + f"\n\nMeans over slices; the tables in the folder have intervals by patient. {NOTICE}"
+    )

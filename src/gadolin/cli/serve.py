@@ -7,35 +7,35 @@ from typing import Annotated
 
 import typer
 
-from gadolin.cli.options import Model
-from gadolin.cli.output import say
+from gadolin.cli.options import Model, Runtime
+from gadolin.cli.output import print_message
 
 
 def serve(
     model: Model = None,
     host: Annotated[
-        str, typer.Option(help="Where to listen; other computers reach no loopback address.")
+        str, typer.Option(help="Address to listen on; other computers cannot reach a loopback address.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes one that is free.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port; 0 for any free one.")] = 8000,
     token: Annotated[
         str,
-        typer.Option(envvar="GADOLIN_TOKEN", help="What others must send; made up where it is needed and not given."),
+        typer.Option(envvar="GADOLIN_TOKEN", help="Token that clients must send; generated if needed."),
     ] = "",
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="Another name under which the service may be asked for; may be repeated.")
+        list[str] | None, typer.Option(help="Additional host name that requests may use; may be repeated.")
     ] = None,
-    root_path: Annotated[str, typer.Option(help="Path of the service behind a reverse proxy, such as /gadolin.")] = "",
+    root_path: Annotated[str, typer.Option(help="Path prefix of a reverse proxy, such as /gadolin.")] = "",
     workers: Annotated[int, typer.Option(help="Processes that decode files.")] = 2,
-    max_megabytes: Annotated[int, typer.Option(help="Of one request.")] = 256,
-    max_files: Annotated[int, typer.Option(help="Of one request.")] = 1000,
-    max_seconds: Annotated[float, typer.Option(help="To decode one file.")] = 20.0,
-    max_queue: Annotated[int, typer.Option(help="Requests that are worked on or wait.")] = 64,
-    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino, or that of a plug-in.")] = "onnxruntime",
-    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    max_megabytes: Annotated[int, typer.Option(help="Size limit of one request.")] = 256,
+    max_files: Annotated[int, typer.Option(help="File limit of one request.")] = 1000,
+    max_seconds: Annotated[float, typer.Option(help="Time limit for decoding one file.")] = 20.0,
+    max_queue: Annotated[int, typer.Option(help="Limit of requests in work or waiting.")] = 64,
+    runtime: Runtime = "onnxruntime",
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
-    """Answer over HTTP, and show a page that pictures can be dropped on. Nothing that is sent is written anywhere.
+    """Serve predictions over HTTP, with a page for slices.
 
-    For research only; not a medical device.
+    Uploads are kept in memory only. For research only; not a medical device.
     """
     from gadolin.errors import MissingExtraError
     from gadolin.records import NOTICE
@@ -54,5 +54,10 @@ def serve(
         host, port, token, hosts=tuple(allow_host or ()), root_path=root_path, workers=workers, limits=limits
     )
     predictor = Predictor.load(model, runtime=runtime)
-    say(NOTICE)
-    listen(predictor, settings, opened=browser, told=lambda address: say(f"Gadolin answers at {address}"))
+    print_message(NOTICE)
+    listen(
+        predictor,
+        settings,
+        browser=browser,
+        announce=lambda address: print_message(f"Gadolin answers at {address}"),
+    )

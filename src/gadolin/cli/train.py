@@ -11,8 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gadolin.cli.evaluate import summary
-from gadolin.cli.options import Accumulate, Cache, Device, PatientFrom, RecipeName, Settings, SkipUnreadable, Weights
-from gadolin.cli.output import print_json, progress_bar, say
+from gadolin.cli.options import (
+    Accumulate,
+    AsJson,
+    Cache,
+    Device,
+    PatientFrom,
+    Precision,
+    RecipeName,
+    Settings,
+    SkipUnreadable,
+    Weights,
+)
+from gadolin.cli.output import print_json, print_message, progress_bar
 
 if TYPE_CHECKING:
     from gadolin.models.run_folder import RunFolder
@@ -22,32 +33,31 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     data: Annotated[
-        Path | None, typer.Argument(help="A folder of pictures by class, or a manifest CSV; none with --repeat.")
+        Path | None,
+        typer.Argument(help="A folder with one subfolder of images per class, or a manifest CSV; none with --repeat."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Run folder to write; must be new or empty.")] = Path("run"),
     recipe: RecipeName = "default",
     setting: Settings = None,
     weights: Weights = "none",
-    seed: Annotated[int, typer.Option(help="The same seed trains the same network on the same machine.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed and machine give the same network.")] = 0,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: Precision = "auto",
     accumulate: Accumulate = 1,
-    validation: Annotated[float, typer.Option(help="Share of the training part to choose and calibrate by.")] = 0.1,
-    test: Annotated[float, typer.Option(help="Share kept for the test where the data names no test part.")] = 0.2,
+    validation: Annotated[float, typer.Option(help="Fraction of the training split for calibration.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Fraction for the test split, if DATA has none.")] = 0.2,
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,
     cache: Cache = None,
-    repeat: Annotated[
-        Path | None, typer.Option(help="Train again as this run was: its slices, split, recipe, weights and seed.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    repeat: Annotated[Path | None, typer.Option(help="Run to repeat with its slices, splits, recipe and seed.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in --out.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Train a classifier and report honestly how good it is.
+    """Train a classifier and evaluate it on held-out slices.
 
-    Slices of one patient, and copies of one slice (mirrored ones too), never stand on both sides of a split that
-    Gadolin makes. The test part is read once, after training. The run folder holds the model, its settings,
-    the curves and evaluation/report.html.
+    Splits that Gadolin makes are at patient level and keep duplicates together, also mirrored ones. The test split is
+    read once, after training. The run folder has the model, its settings, the learning curves and
+    evaluation/report.html.
     """
     from gadolin.models.run_folder import RunFolder
     from gadolin.models.starting_point import StartingPoint
@@ -81,7 +91,7 @@ def train(
 
 
 def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
-    """Return the run to repeat; raises RequestError without one, or with options that the run decides."""
+    """Return the run to repeat; raises RequestError without one, or with options that the run determines."""
     from gadolin.errors import RequestError
     from gadolin.models.run_folder import RunFolder
 
@@ -102,28 +112,28 @@ def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
 
 
 def _print(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
-    evaluation, known = trained
+    evaluation, provenance = trained
     if as_json:
         paths = {"run": str(folder.path), "bundle": str(folder.bundle), "report": str(folder.report)}
         print_json(
             {
                 **paths,
-                "errors_by_code": known.errors,
-                "left_out_by_code": known.left_out,
+                "errors_by_code": provenance.errors,
+                "left_out_by_code": provenance.left_out,
                 "metrics": evaluation.as_json(),
             }
         )
     else:
         print(summary(evaluation))
-        for what, counts in (("errors", known.errors), ("left out", known.left_out)):
+        for what, counts in (("errors", provenance.errors), ("left out", provenance.left_out)):
             if counts:
-                say(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
-        say(f"run: {folder.path}\nreport: {folder.report}")
+                print_message(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
+        print_message(f"run: {folder.path}\nreport: {folder.report}")
 
 
 @contextmanager
 def _reported_once() -> Iterator[None]:
-    """Print warnings of rank 0; of an error that all processes raise, let one print it and the others only exit."""
+    """Print the warnings of rank 0 only; if all processes raise the same error, one prints it and the others exit."""
     from gadolin.errors import GadolinError, RequestError
     from gadolin.training.processes import is_rank_zero, is_reported_by_another_rank
 

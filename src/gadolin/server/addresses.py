@@ -10,12 +10,12 @@ from gadolin.errors import RequestError
 __all__ = ["host_name", "is_address", "is_loopback", "named_host", "root_path"]
 
 _ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
-_OWN = ("v1", "static", "health", "ready")
+_RESERVED = ("v1", "static", "health", "ready")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 
 def host_name(netloc: str) -> str:
-    """Return the name in a Host header or an origin: without its port and final dot, addresses in their short form."""
+    """Return the host of a Host header or an origin, without port and final dot; addresses in their short form."""
     text = netloc.strip().lower()
     if text.startswith("["):
         name = text[1:].partition("]")[0]
@@ -44,7 +44,7 @@ def is_loopback(host: str) -> bool:
 
 
 def named_host(text: str) -> str:
-    """Return the host name ``text`` in the form that browsers send; raises RequestError if it is not one."""
+    """Return a host name in the form that browsers send; raises RequestError if ``text`` is not a host name."""
     try:
         name = "" if "/" in text else host_name(text.strip().encode("idna").decode("ascii"))
     except UnicodeError:
@@ -54,7 +54,7 @@ def named_host(text: str) -> str:
             code="host_invalid",
             rule="a host must be a name or an address, without scheme and path",
             got=f"got {text!r}",
-            remedy="give it as scans.example.org",
+            remedy="use the form scans.example.org",
         )
     return name
 
@@ -62,11 +62,11 @@ def named_host(text: str) -> str:
 def root_path(text: str) -> str:
     """Return the root path of the service, "" for none; raises RequestError if it is not a valid path."""
     path = text.rstrip("/")
-    if path and (not _ROOT.fullmatch(path) or path.split("/")[1] in _OWN):
+    if path and (not _ROOT.fullmatch(path) or path.split("/")[1] in _RESERVED):
         raise RequestError(
             code="root_path_invalid",
-            rule=f"a root path must be /name of letters, digits and -._~, and must not begin with {' or '.join(_OWN)}",
+            rule=f"a root path must be /name of letters, digits and -._~, and not begin with {' or '.join(_RESERVED)}",
             got=f"got {text!r}",
-            remedy="give it as /gadolin",
+            remedy="use the form /gadolin",
         )
     return path

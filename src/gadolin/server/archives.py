@@ -1,4 +1,4 @@
-"""ZIP archives unpacked in memory, with bounds on what comes out."""
+"""Unpack ZIP archives in memory, with limits on number and size of files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["unpacked"]
 
 _ZIP = b"PK\x03\x04"
 _ENTRY = b"PK\x01\x02"
-_ENTRIES = 4  # for each file that a request may hold: folders and what is hidden have entries too
+_ENTRIES = 4  # per file that a request may hold; folders and hidden files are entries too
 
 
 def unpacked(files: list[Upload], limits: Limits) -> list[Upload]:
-    """Return the files with every ZIP archive among them replaced by what it holds, named archive/member.
+    """Return the files with every ZIP archive replaced by its members, with names of the form archive/member.
 
-    Hidden files and housekeeping are listed, not unpacked. Raises ReadError where an archive is damaged,
-    encrypted or packed by another method than deflate, TooLargeError where too much comes out, ProblemError where it
-    holds archives itself (415) or too many files (413).
+    Hidden and housekeeping files are listed, not unpacked. Raises ReadError if an archive is damaged, encrypted or
+    compressed by a method other than deflate, TooLargeError if the members are too large, ProblemError if it holds
+    archives (415) or too many files (413).
     """
     out: list[Upload] = []
     left = limits.max_unpacked_bytes

@@ -1,4 +1,4 @@
-"""Slices of several requests in one batch: predictions first, samples of explanations in between."""
+"""Batches of slices from several requests: predictions first, samples of explanations between them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from gadolin.server.problems import ProblemError
 __all__ = ["Batcher"]
 
 _MOST = 16
-_PATIENT = 8  # samples of explanations at a time while no predictions arrive
-_SHARE = 2  # predictions for each sample of an explanation, while predictions arrive
+_PATIENT = 8  # samples of explanations per batch while no predictions arrive
+_SHARE = 2  # predictions per sample of an explanation while predictions arrive
 _RECENT = 1.0  # seconds
 
 
 class _Waiting(NamedTuple):
     prepared: NDArray[np.uint8]
-    answer: Future[NetworkOutput]
+    output: Future[NetworkOutput]
 
 
 class Batcher:
     """The only place where a service runs its network; safe to call from several threads.
 
-    A batch holds up to 16 slices of predictions; those that arrive while it runs make up the next one. Explanations
-    need many samples and can wait: while predictions arrive, each of their batches is followed by half as many samples
-    of explanations, at least one, so that neither starves; otherwise up to 8 samples run at a time.
+    A batch has up to 16 slices of predictions; slices that arrive while it runs form the next one. Explanations need
+    many samples and can wait: while predictions arrive, half as many samples of explanations, at least one, follow each
+    batch, so that neither starves; otherwise a batch has up to 8 samples.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -41,13 +41,13 @@ class Batcher:
         self._urgent: deque[_Waiting] = deque()
         self._patient: deque[_Waiting] = deque()
         self._changed = threading.Condition()
-        self._closed, self._asked = False, -_RECENT
+        self._closed, self._last = False, -_RECENT
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
 
     def submit(self, prepared: NDArray[np.uint8]) -> Future[NetworkOutput]:
         """Return the future of the network's output for one prepared slice (H, H) uint8, with priority."""
-        self._asked = time.monotonic()
+        self._last = time.monotonic()
         return self._put(self._urgent, prepared)
 
     def patiently(self, prepared: NDArray[np.uint8]) -> NetworkOutput:
@@ -58,7 +58,7 @@ class Batcher:
         return NetworkOutput.joined([one.result() for one in [self._put(self._patient, each) for each in prepared]])
 
     def close(self) -> None:
-        """Run the predictions that wait, cancel the explanations, then stop."""
+        """Run the waiting predictions, cancel the explanations, and stop."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -71,7 +71,7 @@ class Batcher:
                 raise _ending()
             line.append(waiting)
             self._changed.notify()
-        return waiting.answer
+        return waiting.output
 
     def _work(self) -> None:
         while True:
@@ -83,23 +83,23 @@ class Batcher:
                     break
             for batch in (urgent, patient):
                 if batch:
-                    self._answer(batch)
+                    self._run(batch)
         while self._patient:
             _refuse([self._patient.popleft()], _ending())
 
     def _share(self, urgent: int) -> int:
         """Return how many samples of explanations follow a batch of ``urgent`` predictions."""
-        return max(1, urgent // _SHARE) if time.monotonic() - self._asked < _RECENT else _PATIENT
+        return max(1, urgent // _SHARE) if time.monotonic() - self._last < _RECENT else _PATIENT
 
-    def _answer(self, batch: list[_Waiting]) -> None:
+    def _run(self, batch: list[_Waiting]) -> None:
         try:
-            said = self._predictor.run_network(np.stack([one.prepared for one in batch]))
-        except Exception as error:  # noqa: BLE001 -- told to those who wait
+            output = self._predictor.run_network(np.stack([one.prepared for one in batch]))
+        except Exception as error:  # noqa: BLE001 -- passed to the waiting requests
             _refuse(batch, error)
             return
-        for one, alone in zip(batch, said.rows(), strict=True):
-            if one.answer.set_running_or_notify_cancel():
-                one.answer.set_result(alone)
+        for one, row in zip(batch, output.rows(), strict=True):
+            if one.output.set_running_or_notify_cancel():
+                one.output.set_result(row)
 
 
 def _first(line: deque[_Waiting], most: int) -> list[_Waiting]:
@@ -108,11 +108,11 @@ def _first(line: deque[_Waiting], most: int) -> list[_Waiting]:
 
 def _refuse(batch: list[_Waiting], error: Exception) -> None:
     for one in batch:
-        if one.answer.set_running_or_notify_cancel():
-            one.answer.set_exception(error)
+        if one.output.set_running_or_notify_cancel():
+            one.output.set_exception(error)
 
 
 def _ending() -> ProblemError:
     return ProblemError(
-        503, code="ending", rule="the service must be running to answer", got="it is stopping", remedy="retry later"
+        503, code="ending", rule="the service must be running", got="it is stopping", remedy="retry later"
     )

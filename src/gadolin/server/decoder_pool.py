@@ -1,4 +1,4 @@
-"""The decoding processes of a service: as many as it has workers, each replaced when it dies or takes too long."""
+"""The decoding processes of a service, one per worker; each is replaced if it dies or exceeds its time limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from gadolin.errors import DecoderError, GadolinError
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.readers.sandbox.sandbox import Bounds, Sandbox
-from gadolin.server.decoding import Decoded, Wanted, as_facts, from_message
+from gadolin.server.decoding import Decoded, DecodeRequest, as_facts, from_message
 from gadolin.server.problems import ProblemError, problem_of
 from gadolin.server.settings import Settings
 
@@ -21,9 +21,9 @@ _FILES_EACH = 2000
 
 
 class Decoders:
-    """Decodes files in processes of their own; safe to call from several threads.
+    """Decodes files in separate processes; safe to call from several threads.
 
-    A process is replaced when it dies, when it takes too long, and after 2,000 files.
+    A process is replaced if it dies or exceeds its time limit, and after 2,000 files.
     """
 
     def __init__(self, settings: Settings, preparation: Preparation) -> None:
@@ -33,22 +33,22 @@ class Decoders:
         self._all = [Sandbox(work, facts, bounds) for _ in range(settings.workers)]
         self._idle: queue.SimpleQueue[Sandbox] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(settings.workers, "decode")
-        self._changing, self._closed = threading.Lock(), False
+        self._lock, self._closed = threading.Lock(), False
         for sandbox in self._all:
             sandbox.start()
             self._idle.put(sandbox)
 
-    def submit(self, content: bytes, wanted: Wanted) -> Future[Decoded]:
-        """Return the future of what a file holds; ProblemError (503) where the decoder died or took too long."""
-        return self._threads.submit(self._decode, content, wanted)
+    def submit(self, content: bytes, request: DecodeRequest) -> Future[Decoded]:
+        """Return the future of a decoded file; its exception is ProblemError (503) if the decoder died or timed out."""
+        return self._threads.submit(self._decode, content, request)
 
     def processes(self) -> list[int]:
-        """Return the numbers of the processes that are running."""
+        """Return the ids of the running processes."""
         return [pid for sandbox in self._all if (pid := sandbox.pid) is not None]
 
     def close(self) -> None:
-        """End the processes; what is still decoded is given up."""
-        with self._changing:
+        """Stop the processes and discard unfinished work."""
+        with self._lock:
             self._closed = True
             for sandbox in self._all:
                 sandbox.kill()
@@ -56,10 +56,10 @@ class Decoders:
         for sandbox in self._all:
             sandbox.close()
 
-    def _decode(self, content: bytes, wanted: Wanted) -> Decoded:
+    def _decode(self, content: bytes, request: DecodeRequest) -> Decoded:
         sandbox = self._idle.get()
         try:
-            return from_message(sandbox.run(as_facts(wanted), content))
+            return from_message(sandbox.run(as_facts(request), content))
         except DecoderError as error:
             _LOG.warning("a decoder was replaced: %s", error.code)
             raise problem_of(error) from error
@@ -70,7 +70,7 @@ class Decoders:
             raise ProblemError(
                 503,
                 code="decoder_died",
-                rule="a decoder must answer with slices or an error",
+                rule="a decoder must return slices or an error",
                 got="this one did not",
                 remedy="check the file",
                 retry_seconds=1,
@@ -80,7 +80,7 @@ class Decoders:
             self._idle.put(sandbox)
 
     def _start_again(self, sandbox: Sandbox) -> None:
-        """Start the next process where one has ended, so that the next file need not wait for it."""
-        with self._changing:
+        """Replace a process that has ended, so that the next file does not wait for its start."""
+        with self._lock:
             if not self._closed:
                 sandbox.start()

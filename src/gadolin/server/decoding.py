@@ -1,4 +1,4 @@
-"""What a service does with a file inside a sandbox, and how requests and answers travel to it and back."""
+"""Decoding of uploaded files in a sandbox, and the messages between the service and the sandbox."""
 
 from __future__ import annotations
 
@@ -19,12 +19,22 @@ from gadolin.readers.sandbox.messages import Message
 from gadolin.records import SEQUENCES, Slice
 from gadolin.server.polyglots import is_something_else
 
-__all__ = ["Damaged", "Decoded", "Found", "Wanted", "as_facts", "as_message", "decode", "decoding", "from_message"]
+__all__ = [
+    "Damaged",
+    "DecodeRequest",
+    "Decoded",
+    "Found",
+    "as_facts",
+    "as_message",
+    "decode",
+    "decoding",
+    "from_message",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is wanted of a file: the slice ``frame`` or all, at most ``most``; ``pictures`` with their pixels."""
+class DecodeRequest:
+    """How to decode a file: slice ``frame`` or all, at most ``most`` slices; ``pictures``: return their pixels."""
 
     plane: str = "acquired"
     frame: int | None = None
@@ -35,10 +45,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A slice: its number in a file of several, prepared (size, size) uint8, and the picture where it was wanted.
+    """A decoded slice: its number in a file of several, prepared (size, size) uint8, and ``picture`` on request.
 
-    ``colour``: the picture is in colour; ``several``: it shows several slices. The decoder sends every field of type
-    bool to the service, and ``sequence``, the MRI sequence by the header, or empty.
+    ``colour``: the image is in colour; ``several``: it shows several slices; ``sequence``: the MRI sequence by the
+    header, or empty. The decoder sends every field of type bool to the service.
     """
 
     frame: int | None
@@ -62,9 +72,9 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """The slices of a file, or the error that it causes; ``place`` is its position in a series.
+    """The slices of a file, or its error; ``place`` is its position in a series.
 
-    ``omit``: a folder leaves such a file out.
+    ``omit``: such a file is left out of a folder.
     """
 
     slices: tuple[Found | Damaged, ...] = ()
@@ -73,63 +83,63 @@ class Decoded:
     omit: bool = False
 
 
-def decode(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
-    """Decode the bytes of a file; a slice that cannot be decoded is a Damaged in its place."""
+def decode(content: bytes, request: DecodeRequest, preparation: Preparation) -> Decoded:
+    """Decode the bytes of a file; a slice that cannot be decoded is a Damaged."""
     try:
-        with at_most(wanted.max_pixels):
-            return _decoded(content, wanted, preparation)
+        with at_most(request.max_pixels):
+            return _decoded(content, request, preparation)
     except GadolinError as error:
         return Decoded(error=error)
 
 
-def _decoded(content: bytes, wanted: Wanted, preparation: Preparation) -> Decoded:
+def _decoded(content: bytes, request: DecodeRequest, preparation: Preparation) -> Decoded:
     if is_something_else(content):
         raise UnknownFormatError(
             code="hides_something_else",
-            rule="a file must be a picture, DICOM file, volume or .mat file and nothing else",
-            got="this one is not",
+            rule="a file must be an image, DICOM file, volume or .mat file and nothing else",
+            got="this one also has other content",
             remedy="export it again",
         )
-    contents = open_bytes(content, plane=wanted.plane)
+    contents = open_bytes(content, plane=request.plane)
     if contents.omit is not None:
         return Decoded(error=contents.omit, omit=True)
-    found = tuple(_slice(contents, number, wanted, preparation) for number in _numbers(contents, wanted))
+    found = tuple(_slice(contents, number, request, preparation) for number in _numbers(contents, request))
     damaged = [one for one in found if isinstance(one, Damaged)]
     if len(damaged) == len(found):
         return Decoded(error=damaged[0].error)
     return Decoded(found, place=contents.place)
 
 
-def _numbers(contents: Contents, wanted: Wanted) -> Sequence[int]:
+def _numbers(contents: Contents, request: DecodeRequest) -> Sequence[int]:
     """Return the numbers of the requested slices; raises ReadError if they do not exist or are too many."""
     count = contents.slices
-    if wanted.frame is None:
-        if count > wanted.most:
+    if request.frame is None:
+        if count > request.most:
             raise TooLargeError(
                 code="too_many_slices",
-                rule=f"a request may hold {wanted.most} slices",
+                rule=f"a request may hold {request.most} slices",
                 got=f"this file holds {count}",
-                remedy="ask for one frame at a time",
+                remedy="request one frame at a time",
             )
         return range(count)
-    require_frame(wanted.frame, count, contents.kind)
-    return (wanted.frame,)
+    require_frame(request.frame, count, contents.kind)
+    return (request.frame,)
 
 
-def _slice(contents: Contents, number: int, wanted: Wanted, preparation: Preparation) -> Found | Damaged:
+def _slice(contents: Contents, number: int, request: DecodeRequest, preparation: Preparation) -> Found | Damaged:
     frame = None if contents.slices == 1 else number
     try:
         image = contents.decode(number)
     except GadolinError as error:
         return Damaged(frame, error)
-    picture = image if wanted.pictures else None
+    picture = image if request.pictures else None
     several = count_heads(image) > 1
     prepared = prepare(image, preparation)
     return Found(frame, image.colour, prepared, picture, several=several, sequence=image.sequence)
 
 
 def decoding(settings: dict[str, Any]) -> Handle:
-    """Return what decodes in a sandbox, with the preparation of ``settings``; loads what that needs."""
+    """Return the function that decodes in a sandbox with the preparation of ``settings``; imports the readers."""
     import cv2
     import PIL.Image
 
@@ -140,16 +150,16 @@ def decoding(settings: dict[str, Any]) -> Handle:
     prepare(Slice(np.zeros((64, 64), np.float32)), preparation)
 
     def handle(facts: dict[str, Any], content: bytes) -> Message:
-        return as_message(decode(content, Wanted(**facts), preparation))
+        return as_message(decode(content, DecodeRequest(**facts), preparation))
 
     return handle
 
 
-def as_message(answer: Decoded) -> Message:
-    """Return the message that carries an answer; ``from_message`` reads it."""
+def as_message(decoded: Decoded) -> Message:
+    """Return a decoded file as a message, the inverse of ``from_message``."""
     slices: list[dict[str, Any]] = []
     arrays: list[NDArray[Any]] = []
-    for one in answer.slices:
+    for one in decoded.slices:
         if isinstance(one, Damaged):
             slices.append({"frame": one.frame, "error": one.error.as_json()})
             continue
@@ -157,26 +167,26 @@ def as_message(answer: Decoded) -> Message:
         facts |= {name: getattr(one, name) for name in _FACTS}
         arrays.append(one.prepared)
         if one.picture is not None:
-            seen = one.picture
-            facts["picture"] = {"bits": seen.bits, "spacing_mm": seen.spacing_mm, "window": seen.window}
-            arrays.append(seen.pixels)
+            image = one.picture
+            facts["picture"] = {"bits": image.bits, "spacing_mm": image.spacing_mm, "window": image.window}
+            arrays.append(image.pixels)
         slices.append(facts)
     header = {
         "slices": slices,
-        "place": None if answer.place is None else answer.place._asdict(),
-        "whole": None if answer.error is None else answer.error.as_json(),
-        "omit": answer.omit,
+        "place": None if decoded.place is None else decoded.place._asdict(),
+        "whole": None if decoded.error is None else decoded.error.as_json(),
+        "omit": decoded.omit,
     }
     return Message(header, tuple(arrays))
 
 
 def from_message(message: Message) -> Decoded:
-    """Return the answer of a message; raises ValueError, KeyError, TypeError or StopIteration where it holds none."""
+    """Return the decoded file of a message; raises ValueError, KeyError, TypeError or StopIteration if invalid."""
     facts, arrays = message.facts, iter(message.arrays)
     slices = tuple(_damaged(one) if "error" in one else _found(one, arrays) for one in facts["slices"])
     place, error = facts["place"], facts["whole"]
-    where = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
-    return Decoded(slices, where, None if error is None else error_from_json(error), bool(facts["omit"]))
+    position = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
+    return Decoded(slices, position, None if error is None else error_from_json(error), bool(facts["omit"]))
 
 
 def _damaged(facts: dict[str, Any]) -> Damaged:
@@ -187,9 +197,9 @@ def _found(facts: dict[str, Any], arrays: Iterator[NDArray[Any]]) -> Found:
     flags = {name: bool(facts[name]) for name in _FACTS}
     prepared, picture = _of_type(next(arrays), np.uint8), None
     if "picture" in facts:
-        seen = facts["picture"]
-        spacing, window = (tuple(seen[name]) if seen[name] else None for name in ("spacing_mm", "window"))
-        picture = Slice(_of_type(next(arrays), np.float32), int(seen["bits"]), flags["colour"], spacing, window)
+        stored = facts["picture"]
+        spacing, window = (tuple(stored[name]) if stored[name] else None for name in ("spacing_mm", "window"))
+        picture = Slice(_of_type(next(arrays), np.float32), int(stored["bits"]), flags["colour"], spacing, window)
     sequence = facts["sequence"]
     if sequence not in ("", *SEQUENCES):
         msg = f"a sequence must be one of {', '.join(SEQUENCES)} or empty"
@@ -198,13 +208,13 @@ def _found(facts: dict[str, Any], arrays: Iterator[NDArray[Any]]) -> Found:
 
 
 def _of_type(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
-    """Return an array; raises TypeError where it is no picture of that type."""
+    """Return the array; raises TypeError unless it has two axes and that type."""
     if array.dtype != kind or array.ndim != 2:
-        msg = f"a picture must be of {kind.__name__} and two axes"
+        msg = f"an image must be of {kind.__name__} and two axes"
         raise TypeError(msg)
     return array
 
 
-def as_facts(wanted: Wanted) -> dict[str, Any]:
-    """Return what a request to the sandbox holds beside the file."""
-    return asdict(wanted)
+def as_facts(request: DecodeRequest) -> dict[str, Any]:
+    """Return the request to the sandbox without the file."""
+    return asdict(request)

@@ -1,4 +1,4 @@
-"""From uploaded files to the documents of the API: the same fields as the command line and Python."""
+"""From uploaded files to the JSON documents of the API, which have the fields of the command line."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction, Slice
 from gadolin.server.archives import unpacked
 from gadolin.server.batcher import Batcher
 from gadolin.server.decoder_pool import Decoders
-from gadolin.server.decoding import Damaged, Decoded, Found, Wanted
+from gadolin.server.decoding import Damaged, Decoded, DecodeRequest, Found
 from gadolin.server.problems import ProblemError, problem_of
 from gadolin.server.settings import Limits
 from gadolin.server.uploads import Upload
 
 __all__ = ["Engine", "PredictRequest", "failures_of", "heat_json", "picture_json", "verdict"]
 
-_MOST_PICTURES = 64
-_LOWEST_AREA = 12  # pixels of an outline that is worth drawing
+_MAX_PICTURES = 64
+_MIN_AREA = 12  # pixels; smaller outlines are not drawn
 
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """A slice of an upload: its file's name, and what was found in its place.
+    """A slice of an upload: the name of its file, and the decoded slice or its error.
 
-    ``left_out``: the file is skipped in a folder or archive, as on the command line.
+    ``left_out``: the file is left out of a folder or archive, as on the command line.
     """
 
     path: str
@@ -52,16 +52,16 @@ class PredictRequest:
 
     @property
     def failure(self) -> Failure | None:
-        """The failure of a slice that cannot be decoded, or of a file that is left out; else None."""
+        """The failure of an undecodable slice or a left-out file; else None."""
         return Failure(self.path, self.found.error, self.found.frame) if isinstance(self.found, Damaged) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One model, the processes that decode for it, the threads that explain, and the limits of a request.
+    """One model with its decoding processes, explanation threads and request limits.
 
-    The network runs only through the batcher. ``trust`` gives for each class how far the evidence for it can be
-    trusted.
+    The network runs only through the batcher. ``trust`` maps each class to a sentence on the reliability of its
+    evidence maps.
     """
 
     predictor: Predictor
@@ -71,15 +71,15 @@ class Engine:
     limits: Limits
     trust: Mapping[str, str]
 
-    async def slices(self, files: Sequence[Upload], wanted: Wanted, only: str = "") -> list[PredictRequest]:
-        """Decode the files of a request, the DICOM files of one series in anatomical order; ``only`` the one so named.
+    async def slices(self, files: Sequence[Upload], request: DecodeRequest, only: str = "") -> list[PredictRequest]:
+        """Decode the files of a request, or ``only`` the file of that name; a DICOM series is in anatomical order.
 
-        Raises ProblemError where there are no files, where there are too many slices, or where no file can be read.
+        Raises ProblemError if there are no files or too many slices, or if no file can be read.
         """
         files = await asyncio.to_thread(unpacked, list(files), self.limits)
         chosen = [one for one in files if not only or one.name == only]
-        kept = {} if only else {one.name: why for one in chosen if (why := _housekeeping(one.name)) is not None}
-        files = [one for one in chosen if one.name not in kept]
+        skipped = {} if only else {one.name: error for one in chosen if (error := _housekeeping(one.name)) is not None}
+        files = [one for one in chosen if one.name not in skipped]
         if not files:
             raise ProblemError(
                 422,
@@ -88,76 +88,81 @@ class Engine:
                 got="this one holds none",
                 remedy="send one",
             )
-        jobs = [_decoded(self.decoders.submit(upload.content, wanted)) for upload in files]
+        jobs = [_decoded(self.decoders.submit(upload.content, request)) for upload in files]
         decoded = await asyncio.gather(*jobs)
         _refuse_all_bad(decoded)
-        asked = [
-            PredictRequest(upload.name, one, left_out=_left_out(upload, told))
-            for upload, told in _in_order(files, decoded)
-            for one in ((Damaged(None, told.error),) if told.error is not None else told.slices)
+        requests = [
+            PredictRequest(upload.name, one, left_out=_left_out(upload, file))
+            for upload, file in _in_order(files, decoded)
+            for one in ((Damaged(None, file.error),) if file.error is not None else file.slices)
         ]
-        if sum(not one.left_out for one in asked) > self.limits.max_slices:
+        if sum(not one.left_out for one in requests) > self.limits.max_slices:
             raise ProblemError(
                 413,
                 code="too_many_slices",
                 rule=f"a request may hold {self.limits.max_slices} slices",
-                got=f"these files hold {len(asked)}",
+                got=f"these files hold {len(requests)}",
                 remedy="send fewer",
             )
-        return [*asked, *(PredictRequest(name, Damaged(None, why), left_out=True) for name, why in kept.items())]
+        left_out = (PredictRequest(name, Damaged(None, error), left_out=True) for name, error in skipped.items())
+        return [*requests, *left_out]
 
-    async def predict(self, asked: Sequence[PredictRequest], include: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """Return the document of ``gadolin predict --json``, with pictures and evidence where they are wanted."""
-        good = [(one.path, one.found) for one in asked if isinstance(one.found, Found)]
-        if include and len(good) > _MOST_PICTURES:
+    async def predict(
+        self, requests: Sequence[PredictRequest], include: frozenset[str] = frozenset()
+    ) -> dict[str, Any]:
+        """Return the document of ``gadolin predict --json``, with pictures and evidence on request."""
+        good = [(one.path, one.found) for one in requests if isinstance(one.found, Found)]
+        if include and len(good) > _MAX_PICTURES:
             raise ProblemError(
                 422,
                 code="too_many_pictures",
-                rule=f"pictures and evidence are sent of {_MOST_PICTURES} slices at most",
+                rule=f"pictures and evidence are sent for at most {_MAX_PICTURES} slices",
                 got=f"got {len(good)}",
-                remedy="ask for fewer",
+                remedy="request fewer",
             )
         waiting = [asyncio.wrap_future(self.batcher.submit(found.prepared)) for _, found in good]
-        told = [
-            self._document(verdict(self.predictor, said, found, path), found, said, include)
-            for (path, found), said in zip(good, await asyncio.gather(*waiting), strict=True)
+        documents = [
+            self._document(verdict(self.predictor, output, found, path), found, output, include)
+            for (path, found), output in zip(good, await asyncio.gather(*waiting), strict=True)
         ]
-        answered = {"format": JSON_FORMAT, "notice": NOTICE, "model": self.predictor.bundle.digest, "predictions": told}
-        return answered | failures_of(asked)
+        head = {"format": JSON_FORMAT, "notice": NOTICE, "model": self.predictor.bundle.digest}
+        return head | {"predictions": documents} | failures_of(requests)
 
     def _document(
-        self, answer: Prediction, found: Found, said: NetworkOutput, include: frozenset[str]
+        self, prediction: Prediction, found: Found, output: NetworkOutput, include: frozenset[str]
     ) -> dict[str, Any]:
-        told = answer.as_json()
+        document = prediction.as_json()
         if found.picture is None:
-            return told
+            return document
         if "picture" in include:
-            told["picture"] = picture_json(found.picture)
+            document["picture"] = picture_json(found.picture)
         if "evidence" in include:
-            likely = class_probabilities(said.logits, self.predictor.bundle, self.predictor.sequences(said))[0]
-            best = int(likely.argmax())
+            probabilities = class_probabilities(output.logits, self.predictor.bundle, self.predictor.sequences(output))[
+                0
+            ]
+            best = int(probabilities.argmax())
             box = find_frame(found.picture, self.predictor.bundle.preparation).box
-            heat = onto_slice(said.evidence[0, best], box, found.picture.pixels.shape)
+            heat = onto_slice(output.evidence[0, best], box, found.picture.pixels.shape)
             label = self.predictor.bundle.classes[best]
             trusted = self.trust[label] if heat.any() else nothing("evidence", label)
-            told["evidence"] = {"class": label, **heat_json(heat), "outline": _outline(heat), "trust": trusted}
-        return told
+            document["evidence"] = {"class": label, **heat_json(heat), "outline": _outline(heat), "trust": trusted}
+        return document
 
 
-def failures_of(asked: Sequence[PredictRequest]) -> dict[str, Any]:
-    """Return the errors and the files that are left out, in the JSON of the command line."""
-    failures = [(one.failure, one.left_out) for one in asked if one.failure is not None]
+def failures_of(requests: Sequence[PredictRequest]) -> dict[str, Any]:
+    """Return errors and left-out files in the JSON of the command line."""
+    failures = [(one.failure, one.left_out) for one in requests if one.failure is not None]
     return failures_json(
         [failure for failure, left_out in failures if not left_out],
         [failure for failure, left_out in failures if left_out],
     )
 
 
-def verdict(predictor: Predictor, said: NetworkOutput, found: Found, path: str) -> Prediction:
-    """Return the prediction for a slice from the network's output and what its decoder found."""
+def verdict(predictor: Predictor, output: NetworkOutput, found: Found, path: str) -> Prediction:
+    """Return the prediction for a slice from the network's output and the decoded slice."""
     declined = predictor.decline_reason(colour=found.colour, several=found.several)
-    (answer,) = predictor.decide(said, [Inspected(found.prepared, declined, found.sequence)], [path])
-    return replace(answer, frame=found.frame)
+    (prediction,) = predictor.decide(output, [Inspected(found.prepared, declined, found.sequence)], [path])
+    return replace(prediction, frame=found.frame)
 
 
 def picture_json(image: Slice) -> dict[str, Any]:
@@ -177,7 +182,7 @@ def picture_json(image: Slice) -> dict[str, Any]:
 
 
 def heat_json(heat: NDArray[np.float32]) -> dict[str, Any]:
-    """Return heat (H, W) as bytes from -127 to 127, base64, and what 127 stands for."""
+    """Return heat (H, W) as bytes from -127 to 127, base64, and ``scale``, the heat of 127."""
     scale = float(np.abs(heat).max())
     height, width = heat.shape
     data = np.rint(heat * (127 / max(scale, 1e-12))).astype(np.int8)
@@ -186,42 +191,42 @@ def heat_json(heat: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def _outline(heat: NDArray[np.float32]) -> list[list[list[int]]]:
-    """Return the outlines of where heat is above 0, as polygons of [x, y]."""
+    """Return the outlines of the regions with heat above 0, as polygons of [x, y]."""
     found, _ = cv2.findContours((heat > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [line[:, 0].tolist() for line in found if cv2.contourArea(line) >= _LOWEST_AREA]
+    return [line[:, 0].tolist() for line in found if cv2.contourArea(line) >= _MIN_AREA]
 
 
-async def _decoded(answer: Future[Decoded]) -> Decoded:
-    """Return what a file holds; a decoder that died over it is told in its place, and the rest go on."""
+async def _decoded(future: Future[Decoded]) -> Decoded:
+    """Return a decoded file; the error of a decoder that died becomes the error of its file."""
     try:
-        return await asyncio.wrap_future(answer)
+        return await asyncio.wrap_future(future)
     except ProblemError as problem:
         return Decoded(error=problem)
 
 
 def _refuse_all_bad(decoded: Sequence[Decoded]) -> None:
-    """Raise ProblemError where not one file can be read: for the reason of the first."""
+    """Raise the ProblemError of the first file if no file can be read."""
     errors = [one.error for one in decoded if one.error is not None]
     if len(errors) == len(decoded):
         raise problem_of(errors[0])
 
 
 def _housekeeping(name: str) -> DataError | None:
-    """Return why a file of a folder is housekeeping, or None; the name of the folder itself does not matter."""
+    """Return why a file in a folder is housekeeping, or None; the name of the folder itself is ignored."""
     return housekeeping_in(name.partition("/")[2])
 
 
-def _left_out(upload: Upload, told: Decoded) -> bool:
-    """Return whether a folder, or an archive, is answered for without this file, as on the command line."""
-    foreign = told.omit or (told.error is not None and is_other(upload.name, upload.content[:HEAD]))
+def _left_out(upload: Upload, file: Decoded) -> bool:
+    """Return whether a file is left out of its folder or archive, as on the command line."""
+    foreign = file.omit or (file.error is not None and is_other(upload.name, upload.content[:HEAD]))
     return "/" in upload.name and foreign
 
 
 def _in_order(files: Sequence[Upload], decoded: Sequence[Decoded]) -> list[tuple[Upload, Decoded]]:
-    """Return files and what they hold; where their DICOM files are of one series, these in anatomical order."""
+    """Return uploads with their decoded files; DICOM files of one series are in anatomical order."""
     pairs = list(zip(files, decoded, strict=True))
-    placed = {Path(f"{row:06d}"): told.place for row, (_, told) in enumerate(pairs) if told.place is not None}
+    placed = {Path(f"{row:06d}"): file.place for row, (_, file) in enumerate(pairs) if file.place is not None}
     if len({place.series for place in placed.values()}) != 1:
         return pairs
-    turn = iter([pairs[int(path.name)] for path in by_place(placed)])
-    return [next(turn) if Path(f"{row:06d}") in placed else pair for row, pair in enumerate(pairs)]
+    ordered = iter([pairs[int(path.name)] for path in by_place(placed)])
+    return [next(ordered) if Path(f"{row:06d}") in placed else pair for row, pair in enumerate(pairs)]

@@ -1,4 +1,4 @@
-"""Explanations over HTTP: as the command line makes them, with progress, and to be cancelled."""
+"""Explanations over HTTP, as on the command line, with progress and cancellation."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ from gadolin.server.decoding import Damaged, Found
 from gadolin.server.engine import PredictRequest, failures_of, heat_json, verdict
 from gadolin.server.problems import problem_of
 
-__all__ = ["CancelledError", "ExplainRequest", "explain", "methods_told", "question"]
+__all__ = ["CancelledError", "ExplainRequest", "explain", "explain_request", "method_list"]
 
-_MOST_SAMPLES = 20_000
-_MOST_PIECES = 1000
-_AT_ONCE = 16
+_MAX_SAMPLES = 20_000
+_MAX_PIECES = 1000
+_BATCH = 16
 
 
 class CancelledError(Exception):
-    """Nobody waits for the answer any more."""
+    """The client has cancelled the explanation or disconnected."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainRequest:
-    """By which method a slice is explained, for which class (None: the one that is named), with which options."""
+    """The method, the class (None for the predicted one) and the options of an explanation."""
 
     method: str
     label: str | None
     options: Options
 
 
-def methods_told() -> list[dict[str, Any]]:
-    """Return each method, whether this service has it, and why not."""
-    why = "needs the network's gradients: gadolin explain, with gadolin[train] and a run folder"
+def method_list() -> list[dict[str, Any]]:
+    """Return each method, whether this service supports it, and the reason if not."""
+    reason = "needs gradients of the network: use gadolin explain with gadolin[train] and a run folder"
     return [
-        {"name": name, "available": not one.torch} | ({"reason": why} if one.torch else {})
+        {"name": name, "available": not one.torch} | ({"reason": reason} if one.torch else {})
         for name, one in METHODS.items()
     ]
 
 
-def question(fields: dict[str, str], predictor: Predictor) -> ExplainRequest:
-    """Return what the fields of a form ask; raises ProblemError (422) for what cannot be asked."""
+def explain_request(fields: dict[str, str], predictor: Predictor) -> ExplainRequest:
+    """Return the request in the fields of a form; raises ProblemError (422) for invalid fields."""
     name = fields.get("method", "evidence")
     try:
         if method(name).torch:
             usable = ", ".join(key for key, one in METHODS.items() if not one.torch)
             raise RequestError(
                 code="method_unknown",
-                rule=f"the service explains by {usable}",
+                rule=f"the method of the service must be one of {usable}",
                 got=f"got {name!r}",
                 remedy="use gadolin explain for the others",
             )
@@ -69,12 +69,12 @@ def question(fields: dict[str, str], predictor: Predictor) -> ExplainRequest:
             class_index(label, predictor.bundle.classes)
         numbers = {key: _whole(fields, key) for key in ("samples", "seed", "pieces", "grids") if key in fields}
         options = Options(**numbers, **({"fill": fields["fill"]} if "fill" in fields else {}))  # type: ignore[arg-type]
-        if options.samples > _MOST_SAMPLES or options.pieces > _MOST_PIECES:
+        if options.samples > _MAX_SAMPLES or options.pieces > _MAX_PIECES:
             raise RequestError(
                 code="samples_out_of_range",
-                rule=f"samples must be at most {_MOST_SAMPLES} and pieces {_MOST_PIECES}",
+                rule=f"samples must be at most {_MAX_SAMPLES} and pieces {_MAX_PIECES}",
                 got="got more",
-                remedy="ask for fewer",
+                remedy="request fewer",
             )
     except GadolinError as error:
         raise problem_of(error) from error
@@ -95,39 +95,39 @@ def _whole(fields: dict[str, str], key: str) -> int:
 
 def explain(
     predictor: Predictor,
-    asked: Sequence[PredictRequest],
-    wanted: ExplainRequest,
+    requests: Sequence[PredictRequest],
+    config: ExplainRequest,
     *,
     cancelled: Event | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Return the document of an explanation of each slice; raises CancelledError soon after ``cancelled`` is set.
+    """Return the document with an explanation per slice; raises CancelledError soon after ``cancelled`` is set.
 
-    ``predictor`` is called from this thread; in a service its runtime is the batcher.
+    ``predictor`` is called from this thread; in a service, its runtime is the batcher.
     """
     explained: list[dict[str, Any]] = []
-    failed: list[PredictRequest] = [one for one in asked if one.failure is not None]
-    asked = [one for one in asked if not one.left_out]
-    answers = iter(_answers(predictor, [one.found for one in asked if isinstance(one.found, Found)], cancelled))
-    expected = wanted.options.samples if METHODS[wanted.method].often else 1
-    for number, one in enumerate(asked):
+    failed: list[PredictRequest] = [one for one in requests if one.failure is not None]
+    requests = [one for one in requests if not one.left_out]
+    outputs = iter(_outputs(predictor, [one.found for one in requests if isinstance(one.found, Found)], cancelled))
+    expected = config.options.samples if METHODS[config.method].often else 1
+    for number, one in enumerate(requests):
         if one.failure is not None:
             continue
-        assert isinstance(one.found, Found), "there is a slice where there is no failure"
-        assert one.found.picture is not None, "an explanation wants pictures"
+        assert isinstance(one.found, Found), "a request without a failure has a slice"
+        assert one.found.picture is not None, "slices are decoded with pictures"
 
         def advance(done: int, number: int = number) -> None:
             if cancelled is not None and cancelled.is_set():
                 raise CancelledError
             if progress is not None:
                 share = min(1.0, done / expected)
-                progress(round(1000 * (number + share)), 1000 * len(asked), wanted.method)
+                progress(round(1000 * (number + share)), 1000 * len(requests), config.method)
 
-        said = next(answers)
+        output = next(outputs)
         try:
-            reusing = watched(reuse_output(predictor, one.found.prepared, said), advance)
+            watching = watched(reuse_output(predictor, one.found.prepared, output), advance)
             found = explain_slice(
-                reusing, one.found.picture, method=wanted.method, label=wanted.label, options=wanted.options
+                watching, one.found.picture, method=config.method, label=config.label, options=config.options
             )
         except RequestError as error:
             failed.append(PredictRequest(one.path, Damaged(one.found.frame, error)))
@@ -135,17 +135,17 @@ def explain(
         except MissingExtraError as error:
             raise problem_of(error) from error
         shown = {**told(predictor.bundle, found), "heat": heat_json(found.heat)}
-        named = verdict(predictor, said, one.found, one.path)
-        explained.append({"path": one.path, "frame": named.frame, **named.verdict_json(), "explanations": [shown]})
-    answered = {"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, "explained": explained}
-    return answered | failures_of(failed)
+        decided = verdict(predictor, output, one.found, one.path)
+        explained.append({"path": one.path, "frame": decided.frame, **decided.verdict_json(), "explanations": [shown]})
+    head = {"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest}
+    return head | {"explained": explained} | failures_of(failed)
 
 
-def _answers(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[NetworkOutput]:
+def _outputs(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[NetworkOutput]:
     """Return the network's output for each slice, computed in batches."""
-    said: list[NetworkOutput] = []
-    for start in range(0, len(slices), _AT_ONCE):
+    outputs: list[NetworkOutput] = []
+    for start in range(0, len(slices), _BATCH):
         if cancelled is not None and cancelled.is_set():
             raise CancelledError
-        said += predictor.run_network(np.stack([one.prepared for one in slices[start : start + _AT_ONCE]])).rows()
-    return said
+        outputs += predictor.run_network(np.stack([one.prepared for one in slices[start : start + _BATCH]])).rows()
+    return outputs

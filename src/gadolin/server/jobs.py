@@ -1,4 +1,4 @@
-"""Long work: begun by one request, asked about and cancelled by others. Everything is kept in memory, for a while."""
+"""Jobs: work that one request starts and others poll or cancel. Jobs are kept in memory for 15 minutes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEPT_SECONDS = 900
 
 @dataclass(slots=True)
 class Job:
-    """One piece of long work; ``status`` is queued, running, done, failed or cancelled."""
+    """A job; ``status`` is queued, running, done, failed or cancelled."""
 
     kind: str
     id: str = field(default_factory=lambda: secrets.token_urlsafe(18))
@@ -33,27 +33,27 @@ class Job:
     ended: float = 0.0
 
     def advance(self, done: int, total: int, what: str) -> None:
-        """Tell how far the work is."""
+        """Set the progress."""
         self.progress = (done, total, what)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is told of the job, its result where it is done."""
+        """Return the JSON object of the job, with its result or problem after its end."""
         done, total, what = self.progress
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "id": self.id,
             "kind": self.kind,
             "status": self.status,
             "progress": {"done": done, "total": total, "what": what},
         }
         if self.result is not None:
-            told["result"] = self.result
+            content["result"] = self.result
         if self.problem is not None:
-            told["problem"] = {"status": self.problem.status, "code": self.problem.code, "detail": str(self.problem)}
-        return told
+            content["problem"] = {"status": self.problem.status, "code": self.problem.code, "detail": str(self.problem)}
+        return content
 
 
 class Jobs:
-    """The jobs of a service, of which one is worked on at a time."""
+    """The jobs of a service; one runs at a time."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -62,7 +62,7 @@ class Jobs:
         self._turn = asyncio.Semaphore(1)
 
     def start(self, kind: str, work: Callable[[Job], Awaitable[dict[str, Any]]]) -> Job:
-        """Queue a job; raises ProblemError (429) where too many wait or are kept."""
+        """Queue a job; raises ProblemError (429) if too many wait or are kept."""
         self._forget_old()
         if len(self._jobs) >= self._most:
             self._forget_ended()
@@ -71,7 +71,7 @@ class Jobs:
                 429,
                 code="too_many_jobs",
                 rule=f"at most {self._most} jobs are kept",
-                got="as many are waiting",
+                got="all are waiting or running",
                 remedy="cancel one, or retry later",
                 retry_seconds=5,
             )
@@ -83,7 +83,7 @@ class Jobs:
         return job
 
     def get(self, name: str) -> Job:
-        """Return a job; raises ProblemError (404) for one that is not there, or not any more."""
+        """Return a job; raises ProblemError (404) for an unknown or deleted one."""
         self._forget_old()
         if name not in self._jobs:
             minutes = _KEPT_SECONDS // 60
@@ -91,7 +91,7 @@ class Jobs:
                 404,
                 code="job_not_found",
                 rule=f"a job must be one of the last {minutes} minutes",
-                got="there is none of this name",
+                got="there is none with this id",
                 remedy="start it again",
             )
         return self._jobs[name]
@@ -105,7 +105,7 @@ class Jobs:
         del self._jobs[name]
 
     def close(self) -> None:
-        """Cancel everything."""
+        """Cancel all jobs."""
         for name in list(self._jobs):
             self.cancel(name)
         for task in self._tasks:

@@ -1,4 +1,4 @@
-"""What stands before every request: who may ask, from where, how many at a time; and what every answer carries."""
+"""Checks before every request (host, origin, token, size, load) and headers of every response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gadolin.server.settings import Settings
 __all__ = ["Guard"]
 
 _COOKIE = "gadolin_token"
-_OPEN = ("/health", "/ready")  # which reveal nothing
+_OPEN = ("/health", "/ready")  # they reveal nothing
 _READING = ("GET", "HEAD")
 _BEARER = re.compile(r"bearer +(?P<token>\S+) *", re.IGNORECASE)
 _POLICY = (
@@ -51,7 +51,7 @@ class Guard:
         scope, sending = {**scope, "root_path": self._settings.root_path}, _with_headers(send)
         if scope["method"] == "HEAD":
             scope["method"], sending = "GET", _without_body(sending)
-        answer = self._at_once(scope)
+        answer = self._early_response(scope)
         if answer is not None:
             await answer(scope, receive, sending)
             return
@@ -77,12 +77,12 @@ class Guard:
             await self._app(scope, receive, sending)
         except ClientDisconnect:
             return
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the service goes on
+        except Exception as error:  # noqa: BLE001 -- any error becomes a response
             problem = internal_error(error)
             if not begun:
                 await problem_response(problem)(scope, receive, sending)
 
-    def _at_once(self, scope: Scope) -> Response | None:
+    def _early_response(self, scope: Scope) -> Response | None:
         """Return a response that the guard gives itself: a problem or a redirect to the page; else None."""
         headers, path = Headers(scope=scope), self._path(scope)
         try:
@@ -110,16 +110,16 @@ class Guard:
             raise ProblemError(
                 421,
                 code="host_not_allowed",
-                rule="a request must be addressed to a name of this service",
-                got=f"this one is to {name[:80]!r}",
-                remedy="start the service with --allow-host and that name, or let the reverse proxy send another",
+                rule="a request must be addressed to a host name of this service",
+                got=f"this one is for {name[:80]!r}",
+                remedy="start the service with --allow-host and that name, or change the Host that the proxy sends",
             )
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
-        """Refuse requests that a page of another site sends in a visitor's name (CSRF).
+        """Refuse requests that a page of another site sends on behalf of a visitor (CSRF).
 
-        A reverse proxy may have replaced the Host that the browser sent. So an origin is also the service's own if its
-        host is one of the allowed hosts, or if it is an IP address and the browser reports a same-origin request.
+        A reverse proxy may have replaced the Host header of the browser. So an origin also belongs to the service if
+        its host is an allowed host, or if it is an IP address and the browser reports a same-origin request.
         """
         if scope["method"] in _READING:
             return
@@ -130,9 +130,9 @@ class Guard:
         raise ProblemError(
             403,
             code="foreign_origin",
-            rule="a page of another site may not send requests to this service",
+            rule="pages of other sites must not send requests to this service",
             got=f"this request is from {other[:80]!r}",
-            remedy="open the service's own page; if it is that page, start the service with --allow-host and its host",
+            remedy="open the page of the service; if it is that page, start the service with --allow-host HOST",
         )
 
     def _is_own(self, origin: str, headers: Headers) -> bool:
@@ -140,10 +140,10 @@ class Guard:
             netloc = urlsplit(origin).netloc.lower()
         except ValueError:
             return False
-        name, asked = host_name(netloc), headers.get("host", "").lower()
+        name, host = host_name(netloc), headers.get("host", "").lower()
         number = is_address(name) or is_loopback(name)
-        told = number and headers.get("sec-fetch-site") == "same-origin"
-        return bool(netloc) and (netloc == asked or name in self._settings.hosts or told)
+        same = number and headers.get("sec-fetch-site") == "same-origin"
+        return bool(netloc) and (netloc == host or name in self._settings.hosts or same)
 
     def _check_token(self, scope: Scope, headers: Headers, path: str) -> Response | None:
         """Refuse a request without the token; a link to the page with ?token= is redirected and sets a cookie.
@@ -166,8 +166,8 @@ class Guard:
         raise ProblemError(
             401,
             code="token_missing",
-            rule="this service answers those who have its token",
-            got="this request has none, or another",
+            rule="a request must have the token of this service",
+            got="this one has none or a wrong one",
             remedy="send it as Authorization: Bearer TOKEN, or open the page with ?token=TOKEN",
         )
 
@@ -180,23 +180,23 @@ class Guard:
             raise ProblemError(
                 429,
                 code="too_many_requests",
-                rule=f"at most {limits.max_queue} requests are worked on or wait",
-                got="as many do",
-                remedy="ask again in a moment",
+                rule=f"at most {limits.max_queue} requests may run or wait",
+                got="the limit is reached",
+                remedy="retry in a moment",
                 retry_seconds=1,
             )
         if self._bytes and self._bytes + self._size(scope) > limits.max_waiting_bytes:
             raise ProblemError(
                 429,
                 code="too_many_bytes_waiting",
-                rule=f"at most {limits.max_waiting_bytes:,} bytes are worked on or wait",
-                got="with this request there were more",
-                remedy="ask again in a moment",
+                rule=f"running and waiting requests may hold at most {limits.max_waiting_bytes:,} bytes",
+                got="this request exceeds the limit",
+                remedy="retry in a moment",
                 retry_seconds=1,
             )
 
     def _size(self, scope: Scope) -> int:
-        """Return how many bytes a request may turn out to hold."""
+        """Return the largest possible number of bytes of a request."""
         if scope["method"] != "POST":
             return 0
         return int(Headers(scope=scope).get("content-length", self._settings.limits.max_request_bytes))

@@ -1,4 +1,4 @@
-"""What OpenAPI tells of each path: what it takes, what it answers, with examples."""
+"""OpenAPI descriptions of each path: request, responses and examples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gadolin.records import JSON_FORMAT, NOTICE
 __all__ = ["DELETE_JOB", "EXPLAIN", "GET_JOB", "JOBS", "MODEL", "PHANTOM", "PREDICT"]
 
 _CLASS = CLASSES[0]  # of the examples
-_CODE = {"type": "string", "pattern": "^[a-z0-9_]+$", "description": "What went wrong: a stable name, for programs."}
+_CODE = {"type": "string", "pattern": "^[a-z0-9_]+$", "description": "Stable name of the problem, for programs."}
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "code", "detail"],
@@ -20,24 +20,27 @@ _PROBLEM = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "code": _CODE,
-        "detail": {"type": "string", "description": "What went wrong, for people; the wording may change."},
+        "detail": {"type": "string", "description": "Description of the problem, for people; the wording may change."},
     },
 }
 _VERDICT = {
     "path": {"type": "string"},
-    "frame": {"type": ["integer", "null"], "description": "The slice in a file of several, from 0."},
+    "frame": {"type": ["integer", "null"], "description": "Index of the slice in a file of several, from 0."},
     "label": {"type": ["string", "null"], "description": "The predicted class; null if the model abstains."},
     "abstained": {"type": "boolean"},
     "reason_code": {
         "type": ["string", "null"],
-        "description": "Why no class is named: colour_image, several_slices, out_of_distribution, low_confidence, "
+        "description": "Why the model abstains: colour_image, several_slices, out_of_distribution, low_confidence, "
         "tumour_uncertain, sequence_not_validated, kind_uncertain or kind_not_validated.",
     },
-    "reason": {"type": ["string", "null"], "description": "The same for people; the wording may change."},
-    "sequence": {"type": ["string", "null"], "description": "The MRI sequence as the model recognises it."},
-    "header_sequence": {"type": ["string", "null"], "description": "The MRI sequence by the file's header."},
+    "reason": {"type": ["string", "null"], "description": "The reason for people; the wording may change."},
+    "sequence": {"type": ["string", "null"], "description": "The MRI sequence that the model recognises."},
+    "header_sequence": {"type": ["string", "null"], "description": "The MRI sequence in the header of the file."},
     "p_tumour": {"type": ["number", "null"], "description": "Probability of a tumour of any kind, 0 to 1."},
-    "validated": {"type": ["boolean", "null"], "description": "Whether this answer was validated on this sequence."},
+    "validated": {
+        "type": ["boolean", "null"],
+        "description": "Whether this prediction was validated on this sequence.",
+    },
 }
 _FAILURE = {
     "type": "object",
@@ -46,21 +49,21 @@ _FAILURE = {
         "path": _VERDICT["path"],
         "frame": _VERDICT["frame"],
         "code": _CODE,
-        "error": {"type": "string", "description": "The path and what went wrong, for people."},
+        "error": {"type": "string", "description": "The path and the problem, for people."},
     },
 }
 _WHY = {
     "401": "The token is missing or wrong.",
-    "403": "A page of another site asks.",
-    "404": "There is no such job.",
+    "403": "The request comes from a page of another site.",
+    "404": "The job does not exist.",
     "408": "The request arrives too slowly.",
     "413": "Too many bytes, files, slices or pixels.",
-    "415": "No form, or no file of a known format.",
+    "415": "The body is not a form, or no file has a known format.",
     "421": "The request is addressed to another host.",
     "422": "A field or a file cannot be used.",
     "501": "The service lacks a package that the request needs.",
-    "429": "Too many requests wait; ask again later.",
-    "503": "A decoder died or took too long; ask again later.",
+    "429": "Too many requests wait; retry later.",
+    "503": "A decoder died or timed out; retry later.",
 }
 
 
@@ -70,14 +73,14 @@ def _problems(*statuses: str) -> dict[str, Any]:
 
 
 def _answer(
-    what: str, example: dict[str, Any], *statuses: str, answers: dict[str, Any] | None = None
+    description: str, example: dict[str, Any], *statuses: str, schema: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    content = {"application/json": {"schema": answers or {"type": "object"}, "example": example}}
-    return {"responses": {"200": {"description": what, "content": content}, **_problems(*statuses)}}
+    content = {"application/json": {"schema": schema or {"type": "object"}, "example": example}}
+    return {"responses": {"200": {"description": description, "content": content}, **_problems(*statuses)}}
 
 
 def _document(key: str, more: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a document with a result for each slice under ``key``, and the errors."""
+    """Return the schema of a document with a result per slice under ``key``, and the errors."""
     slices = {"type": "object", "required": list(_VERDICT), "properties": _VERDICT | more}
     return {
         "type": "object",
@@ -106,7 +109,7 @@ def _form(fields: dict[str, Any], required: tuple[str, ...] = ("files",)) -> dic
 
 _INCLUDE = {
     "type": "string",
-    "description": "picture, evidence, or both with a comma: send them with each prediction.",
+    "description": "picture, evidence, or both separated by a comma: returned with each prediction.",
     "example": "picture,evidence",
 }
 _EXPLAINING = {
@@ -115,7 +118,7 @@ _EXPLAINING = {
         "enum": [name for name, one in METHODS.items() if not one.torch],
         "default": "evidence",
     },
-    "class": {"type": "string", "description": "By default the class that is named."},
+    "class": {"type": "string", "description": "By default the predicted class."},
     "samples": {"type": "integer", "minimum": 2, "maximum": 20000, "default": 1000},
     "seed": {"type": "integer", "minimum": 0, "default": 0},
     "pieces": {"type": "integer", "minimum": 2, "maximum": 1000, "default": 60},
@@ -160,7 +163,7 @@ _EXPLAINED = {
                     "samples": 1,
                     "hottest": [120, 88],
                     "heat": {"height": 256, "width": 256, "scale": 7.5, "data": "AAAA..."},
-                    "trust": f"On 95 outlined slices named {_CLASS}, the hottest pixel of evidence lay in ...",
+                    "trust": f"On 95 outlined slices predicted as {_CLASS}, the hottest pixel of evidence lay in ...",
                 }
             ],
         }
@@ -187,12 +190,12 @@ PREDICT = _form({"include": _INCLUDE}) | _answer(
     "The document of gadolin predict --json.",
     _PREDICTED,
     *_REFUSED,
-    answers=_document("predictions", {"probabilities": {"type": "object", "additionalProperties": {"type": "number"}}}),
+    schema=_document("predictions", {"probabilities": {"type": "object", "additionalProperties": {"type": "number"}}}),
 )
 EXPLAIN = _form(_EXPLAINING) | _answer(
-    "Heat for each slice.", _EXPLAINED, *_REFUSED, answers=_document("explained", {"explanations": {"type": "array"}})
+    "Heat maps per slice.", _EXPLAINED, *_REFUSED, schema=_document("explained", {"explanations": {"type": "array"}})
 )
 _BEGUN = {"description": "The job.", "headers": _AS_JOB, "content": {"application/json": {"example": _JOB}}}
 JOBS = _form(_EXPLAINING | _KIND) | {"responses": {"202": _BEGUN, **_problems(*_REFUSED)}}
 GET_JOB = _answer("The job; once it has ended, with its result or its problem.", _JOB, "404")
-DELETE_JOB = {"responses": {"204": {"description": "It is given up."}, **_problems("404")}}
+DELETE_JOB = {"responses": {"204": {"description": "The job is cancelled."}, **_problems("404")}}

@@ -1,4 +1,4 @@
-"""The page and its files, read once from the package."""
+"""The web page and its files, read once from the package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def add_page(app: FastAPI) -> None:
-    """Let the application answer for the page and for the files beside it, and for no others."""
+    """Add routes for the page and the files beside it."""
     files = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _KINDS}
 
     @app.get("/", include_in_schema=False)
@@ -44,6 +44,6 @@ def _answer(request: Request, name: str, files: dict[str, bytes]) -> Response:
 
 
 def _has(header: str, tag: str) -> bool:
-    """Return whether an If-None-Match header lists a tag, which a reverse proxy that compresses makes weak."""
+    """Return whether an If-None-Match header lists a tag, also as the weak tag of a compressing reverse proxy."""
     known = {each.strip().removeprefix("W/") for each in header.split(",")}
     return tag in known or "*" in known

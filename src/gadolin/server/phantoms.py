@@ -1,4 +1,4 @@
-"""Made-up slices on request, for those who have none at hand."""
+"""Phantoms on request, to try the service without data."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gadolin.server.problems import ProblemError, invalid_field
 
 __all__ = ["phantom_picture"]
 
-_MOST = 40
+_MAX_SERIES = 40
 _SIDE = 256
 
 
 def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
-    """Return a slice of a made-up patient as PNG, or a ZIP of ``series`` slices of one, and the kind of content.
+    """Return content and media type: a phantom as PNG, or a ZIP of ``series`` slices of one synthetic patient.
 
-    Raises ProblemError (422) for a class that no phantom has, or for too many slices.
+    Raises ProblemError (422) for an unknown class or too many slices.
     """
     if label not in CLASSES:
         raise ProblemError(
@@ -30,9 +30,9 @@ def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
             got=f"got {label[:40]!r}{suggestion(label[:40], CLASSES)}",
             remedy="correct it",
         )
-    if not 0 <= series <= _MOST or not 0 <= seed < 2**31:
+    if not 0 <= series <= _MAX_SERIES or not 0 <= seed < 2**31:
         raise invalid_field(
-            rule=f"series must lie in 0 to {_MOST} and seed in 0 to {2**31 - 1}", got=f"{series} and {seed}"
+            rule=f"series must lie in 0 to {_MAX_SERIES} and seed in 0 to {2**31 - 1}", got=f"{series} and {seed}"
         )
     stack = draw_patient(label, seed, slices=max(series, 1), size=_SIDE)
     if not series:

@@ -1,4 +1,4 @@
-"""Pictures that are something else as well: what a browser or another program could be made to run."""
+"""Polyglots: images that are also a file that a browser or another program could execute."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"RIFF", b"II*\x00", b"MM\x00*"
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ARCHIVE = b"PK\x05\x06"  # the record that ends every ZIP archive, before a comment
-_TAIL = 65_557  # bytes that it lies in
+_TAIL = 65_557  # bytes at the end that can hold this record
 _PREAMBLE = 128
 
 
 def is_something_else(content: bytes) -> bool:
-    """Return whether a file of a known format also is, or hides, a page, a script, a document, an archive or a program.
+    """Return whether a file of a known format also holds a web page, script, document, archive or program.
 
-    Inspected for: markup anywhere; another file's beginning in a DICOM preamble; a document in a picture, an
-    archive at its end, another file after a PNG's or JPEG's.
+    Checks for markup anywhere, the start of another file in a DICOM preamble, a document in an image, an archive at the
+    end of an image, and another file after the end of a PNG or JPEG.
     """
     if content[_PREAMBLE : _PREAMBLE + 4] == b"DICM" and content.startswith(_STARTS):
         return True
@@ -33,7 +33,7 @@ def is_something_else(content: bytes) -> bool:
 
 
 def _end(content: bytes) -> int:
-    """Return where a PNG's last chunk ends, or a JPEG's last picture; the length of any other file."""
+    """Return the end of the last chunk of a PNG or the last image of a JPEG; the length of any other file."""
     if content.startswith(_JPEG) and _JPEG_END in content:
         return content.rfind(_JPEG_END) + len(_JPEG_END)
     place = len(_PNG) if content.startswith(_PNG) else len(content)

@@ -1,4 +1,4 @@
-"""What goes wrong, as RFC 9457 problem details: the rule, what was got, what to do."""
+"""Errors as RFC 9457 problem details: rule, finding, remedy."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def problem_of(error: GadolinError) -> ProblemError:
     """Return an error of the library as the problem of a response."""
     if isinstance(error, ProblemError):
         return error
-    wait = 1 if isinstance(error, DecoderError) else 0  # a fresh process takes its place
+    wait = 1 if isinstance(error, DecoderError) else 0  # a new process replaces it
     return ProblemError(
         status_of(error), code=error.code, rule=error.rule, got=error.got, remedy=error.remedy, retry_seconds=wait
     )
@@ -96,14 +96,14 @@ def invalid_field(*, rule: str, got: str) -> ProblemError:
 
 
 def internal_error(error: Exception) -> ProblemError:
-    """Return the problem (500) of an unexpected exception; logs only its type and source line, nothing of the file."""
+    """Return the problem (500) of an unexpected exception; logs only its type and source line, no file content."""
     place = extract_tb(error.__traceback__)[-1]
     _LOG.error("a request failed: %s in %s:%s", type(error).__name__, Path(place.filename).name, place.lineno)
     return ProblemError(
         500,
         code="internal_error",
-        rule="the service must answer",
-        got="it failed at this request",
+        rule="the service must respond",
+        got="this request caused an internal error",
         remedy="report the line in the log of the service",
     )
 

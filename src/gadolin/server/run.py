@@ -1,4 +1,4 @@
-"""The service on a port, until it is interrupted."""
+"""Run the service on a port until it is interrupted."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from gadolin.server.settings import Settings
 __all__ = ["listen"]
 
 
-def listen(predictor: Predictor, settings: Settings, *, opened: bool, told: Callable[[str], None]) -> None:
-    """Answer requests until the process is interrupted; ``told`` gets the address, ``opened`` shows it in a browser.
+def listen(predictor: Predictor, settings: Settings, *, browser: bool, announce: Callable[[str], None]) -> None:
+    """Serve requests until the process is interrupted.
 
-    Raises RequestError where the port cannot be listened on.
+    ``announce`` is called with the address; ``browser``: open it in a browser. Raises RequestError if the port cannot
+    be used.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle on: 40 ms
+    listener = socket.socket(
+        family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # explicit, or asyncio leaves Nagle's algorithm on (40 ms)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
@@ -33,8 +36,8 @@ def listen(predictor: Predictor, settings: Settings, *, opened: bool, told: Call
         where = f"{settings.host}:{settings.port}"
         raise RequestError(
             code="port_unavailable",
-            rule="a service needs a port to itself",
-            got=f"{where} cannot be had ({error.strerror})",
+            rule="a service needs a free port",
+            got=f"{where} is unavailable ({error.strerror})",
             remedy="choose another --port",
         ) from error
     address = _address(settings, listener.getsockname()[1])
@@ -47,10 +50,10 @@ def listen(predictor: Predictor, settings: Settings, *, opened: bool, told: Call
         timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
     )
-    told(address)
-    if opened:
+    announce(address)
+    if browser:
         threading.Timer(0.5, webbrowser.open, (address,)).start()
-    with suppress(KeyboardInterrupt):  # which uvicorn raises anew when all is ended
+    with suppress(KeyboardInterrupt):  # uvicorn re-raises it after its shutdown
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -1,4 +1,4 @@
-"""What a service allows: where it listens, who may ask, and how much."""
+"""Settings of a service: address, access and limits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ _SHORTEST_TOKEN = 16
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one request, and all that wait, may take.
+    """Limits of one request and of all waiting requests.
 
-    ``max_pixels`` of a slice is known from its header, before it is decoded; ``max_unpacked_bytes`` of a file or an
-    archive; ``max_seconds`` is what one file may take to decode, ``max_memory_bytes`` what it may take of memory;
-    ``max_queue`` is how many requests may be worked on or wait, ``max_waiting_bytes`` how much they may hold together,
-    ``max_jobs`` how many long ones are kept.
+    ``max_pixels`` of a slice is checked in its header, before decoding; ``max_unpacked_bytes`` holds for a file or an
+    archive; ``max_seconds`` and ``max_memory_bytes`` are for decoding one file; ``max_queue`` is the number of running
+    and waiting requests, ``max_waiting_bytes`` their total size, ``max_jobs`` the number of kept jobs.
     """
 
     max_request_bytes: int = 256 * 2**20
@@ -36,24 +35,24 @@ class Limits:
     max_jobs: int = 16
 
     def __post_init__(self) -> None:
-        """Refuse limits under which nothing could be asked."""
+        """Refuse limits that are not above 0."""
         for name, value in asdict(self).items():
             if not value > 0:
                 raise RequestError(
                     code="setting_out_of_range",
                     rule=f"{name} must be above 0",
                     got=f"got {value}",
-                    remedy="leave it out for the usual limit",
+                    remedy="omit it for the default",
                 )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where a service listens and whom it answers.
+    """Address and access of a service.
 
-    Without a ``token`` it may listen on this computer alone. ``hosts`` are names besides its own under which it may
-    be asked for, also by browsers behind a reverse proxy. ``root_path`` is its path there, whether or not the proxy
-    removes that. ``workers`` processes decode files.
+    Without a ``token`` it listens only on a loopback address. ``hosts`` are additional host names that requests may
+    use, also from browsers behind a reverse proxy. ``root_path`` is its path there, whether or not the proxy removes
+    it. ``workers`` is the number of decoding processes.
     """
 
     host: str = "127.0.0.1"
@@ -65,7 +64,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Refuse to serve other computers without a token, a short token, and invalid names and paths."""
+        """Refuse a missing or short token, and invalid names and paths."""
         object.__setattr__(self, "host", self.host.strip("[]"))
         object.__setattr__(self, "hosts", tuple(named_host(name) for name in self.hosts))
         object.__setattr__(self, "root_path", root_path(self.root_path))
@@ -73,7 +72,7 @@ class Settings:
             raise RequestError(
                 code="token_needed",
                 rule="a service that other computers can reach needs a token",
-                got=f"{self.host} is one",
+                got=f"{self.host} is reachable and has none",
                 remedy="pass --token",
             )
         if self.token and (len(self.token) < _SHORTEST_TOKEN or not self.token.isascii()):
@@ -81,7 +80,7 @@ class Settings:
                 code="token_too_short",
                 rule=f"a token must have {_SHORTEST_TOKEN} ASCII characters or more",
                 got=f"got {len(self.token)}",
-                remedy="take a longer one",
+                remedy="use a longer one",
             )
         if not 0 <= self.port < 65536 or not 1 <= self.workers <= 64:
             raise RequestError(
@@ -93,11 +92,11 @@ class Settings:
 
     @property
     def local(self) -> bool:
-        """Whether it listens on this computer alone."""
+        """Whether only this computer can reach the service."""
         return is_loopback(self.host)
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
-        """Names that a request may be addressed to, without their port."""
+        """Host names that requests may use, without port."""
         own = () if self.host in ("", *_EVERYWHERE) else (host_name(self.host),)
         return frozenset((*_LOOPBACK, *own, *self.hosts))

@@ -1,4 +1,4 @@
-"""Files out of a request, kept in memory: nothing is spooled to disk, and limits hold while bytes arrive."""
+"""Files of a request, kept in memory: nothing is written to disk, and limits are checked while bytes arrive."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from gadolin.server.settings import Limits
 
 __all__ = ["Form", "Upload", "read_form"]
 
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log pieces of what is sent
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log parts of uploads
 
-_LONGEST_FIELD = 4096
-_MOST_FIELDS = 32
-_LONGEST_NAME = 1024
-_LONGEST_HEADER = 8192
-_PATIENCE = 20.0  # seconds, and as many more as the bytes that came take at the slowest
-_SLOWEST = 2**16  # bytes a second
+_MAX_FIELD_BYTES = 4096
+_MAX_FIELDS = 32
+_MAX_NAME = 1024
+_MAX_HEADER_BYTES = 8192
+_GRACE = 20.0  # seconds, in addition to the time of the received bytes at the lowest rate
+_LOWEST_RATE = 2**16  # bytes per second
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it was sent; ``name`` is what the client calls it and is only ever told back to that client."""
+    """An uploaded file; ``name`` is the client's name for it and is only returned to that client."""
 
     name: str = field(repr=False)
     content: bytes = field(repr=False)
@@ -35,7 +35,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a request holds."""
+    """The files and fields of a request."""
 
     files: list[Upload]
     fields: dict[str, str]
@@ -49,7 +49,7 @@ class _Part:
 
 
 class _Collector:
-    """Gathers the parts of a body as the parser meets them."""
+    """Collects the parts of a body from the callbacks of the parser."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -78,15 +78,15 @@ class _Collector:
         self.part.content += data[start:end]
 
     def on_part_end(self) -> None:
-        told = disposition(self.part.headers.get("content-disposition", b""))
-        name, filename = told.get("name", ""), told.get("filename")
+        parameters = disposition(self.part.headers.get("content-disposition", b""))
+        name, filename = parameters.get("name", ""), parameters.get("filename")
         if filename is None and name == "files":
             raise ProblemError(
                 422,
                 code="no_files",
                 rule="a file must be sent with a file name",
                 got="this one has none",
-                remedy="give it one, as curl -F files=@slice.png does",
+                remedy="add one, as curl -F files=@slice.png does",
             )
         if filename is None:
             self._keep_field(name)
@@ -105,21 +105,21 @@ class _Collector:
         self.ended = True
 
     def _check_header(self) -> None:
-        if len(self.part.header) + len(self.part.value) > _LONGEST_HEADER:
+        if len(self.part.header) + len(self.part.value) > _MAX_HEADER_BYTES:
             raise ProblemError(
                 413,
                 code="form_too_large",
-                rule=f"a header in a form may hold {_LONGEST_HEADER} bytes",
+                rule=f"a header in a form may hold {_MAX_HEADER_BYTES} bytes",
                 got="this one holds more",
                 remedy="shorten it",
             )
 
     def _keep_field(self, name: str) -> None:
-        if len(self.part.content) > _LONGEST_FIELD or len(self.form.fields) >= _MOST_FIELDS:
+        if len(self.part.content) > _MAX_FIELD_BYTES or len(self.form.fields) >= _MAX_FIELDS:
             raise ProblemError(
                 413,
                 code="form_too_large",
-                rule=f"a form may hold {_MOST_FIELDS} fields of {_LONGEST_FIELD} bytes",
+                rule=f"a form may hold {_MAX_FIELDS} fields of {_MAX_FIELD_BYTES} bytes",
                 got="this one holds more",
                 remedy="shorten it",
             )
@@ -132,14 +132,14 @@ class _Collector:
                 code="too_many_files",
                 rule=f"a request may hold {self.limits.max_files} files",
                 got="this one holds more",
-                remedy="send them in several",
+                remedy="use several requests",
             )
-        self.form.files.append(Upload(filename[:_LONGEST_NAME] or "unnamed", bytes(self.part.content)))
+        self.form.files.append(Upload(filename[:_MAX_NAME] or "unnamed", bytes(self.part.content)))
         self.part = _Part()
 
 
 async def read_form(content_type: str, body: AsyncIterator[bytes], limits: Limits) -> Form:
-    """Read a multipart body; raises ProblemError where it is none (415), damaged (422), too large (413), late (408)."""
+    """Read a multipart body; raises ProblemError: not multipart (415), damaged (422), too large (413), slow (408)."""
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
@@ -152,7 +152,7 @@ async def read_form(content_type: str, body: AsyncIterator[bytes], limits: Limit
         )
     collector = _Collector(limits)
     names = ("part_begin", "header_field", "header_value", "header_end", "part_data", "part_end", "end")
-    parser = MultipartParser(boundary, {f"on_{name}": getattr(collector, f"on_{name}") for name in names})  # type: ignore[arg-type]  # a TypedDict, made by names
+    parser = MultipartParser(boundary, {f"on_{name}": getattr(collector, f"on_{name}") for name in names})  # type: ignore[arg-type]  # a TypedDict
     try:
         async for chunk in _in_time(body):
             collector.total += len(chunk)
@@ -180,11 +180,11 @@ async def read_form(content_type: str, body: AsyncIterator[bytes], limits: Limit
 
 
 async def _in_time(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the pieces of a body; raises ProblemError (408) where they come too slowly, for others wait meanwhile."""
+    """Yield the pieces of a body; raises ProblemError (408) if they arrive too slowly, because other requests wait."""
     begun, total, pieces = asyncio.get_running_loop().time(), 0, aiter(body)
     while True:
         try:
-            async with asyncio.timeout_at(begun + _PATIENCE + total / _SLOWEST):
+            async with asyncio.timeout_at(begun + _GRACE + total / _LOWEST_RATE):
                 piece = await anext(pieces)
         except StopAsyncIteration:
             return
@@ -192,8 +192,8 @@ async def _in_time(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             raise ProblemError(
                 408,
                 code="request_too_slow",
-                rule=f"a request must arrive at {_SLOWEST:,} bytes a second or faster",
-                got="this one does not",
+                rule=f"a request must arrive at {_LOWEST_RATE:,} bytes per second or faster",
+                got="this one is slower",
                 remedy="send it again",
             ) from error
         total += len(piece)

@@ -1,1 +1,1 @@
-"""What the commands do, as functions that return values: one file for each."""
+"""The work of each command as a function that returns values: one file per command."""

@@ -1,4 +1,4 @@
-"""``audit``: find what is wrong with a data set."""
+"""``audit``: find leakage, label conflicts and other faults in a data set."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def audit(
     model: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Audit:
-    """Look for everything that is wrong with a data set; nothing is changed.
+    """Check a data set for faults; nothing is changed.
 
     Args:
-        data: What ``scan`` returned, or a folder or manifest.
-        against: Another data set that may have the same slices, with other labels, or with the patients.
-        only: Names of the checks to run; all where it is empty.
+        data: The result of ``scan``, a folder or a manifest.
+        against: Another data set with slices in common; its labels and patients are compared.
+        only: Names of the checks to run; empty for all.
         skip: Names of checks not to run.
         cache: Folder for prepared slices; by default in the user's cache.
-        predictions: A table of out-of-fold predictions of these slices, by which labels are judged.
-        model: A run folder or bundle, with whose training data this data is compared.
+        predictions: A table of out-of-fold predictions of these slices, to find label errors.
+        model: A run folder or bundle; the data is compared with its training data.
         progress: Called with (done, total, what).
 
     Raises:
         RequestError: A check is unknown.
-        DataError: A data set is not one, none of its pictures can be read, or the predictions are of others.
+        DataError: A data set is invalid, none of its images can be read, or the predictions are of other slices.
         BundleError: The model cannot be read.
     """
     selection = Selection(only=tuple(only), skip=tuple(skip))
-    beside = AuditInputs(predictions, None if model is None else Path(model))
-    dataset = read_dataset(data, against, cache=cache, beside=beside, progress=progress)
+    inputs = AuditInputs(predictions, None if model is None else Path(model))
+    dataset = read_dataset(data, against, cache=cache, beside=inputs, progress=progress)
     result = run_checks(dataset, selection)
     return Audit(**{field.name: getattr(result, field.name) for field in fields(result)})

@@ -1,4 +1,4 @@
-"""``compare``: is one model better than another on the same slices?"""
+"""``compare``: test whether one model is better than another on the same slices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Compared = Table | Evaluation | Run | Path | str
 
 
 def compare(a: Compared, b: Compared) -> Comparison:
-    """Return what ``b`` has over ``a`` on the slices that both predicted, with a paired interval.
+    """Return the difference ``b`` minus ``a`` on the slices that both predicted, with a paired interval.
 
     Each is an evaluation, a run, a table of predictions, or the path of a run folder, an evaluation folder or a
     predictions.csv. Raises DataError where there are no predictions or no common slices.
@@ -36,7 +36,7 @@ def _table(given: Compared) -> Table:
     if not isinstance(given, str | Path):
         raise RequestError(
             code="input_unfit",
-            rule="a comparison is of runs, evaluations, tables of predictions or their paths",
+            rule="a comparison needs runs, evaluations, tables of predictions or their paths",
             got=f"got a {type(given).__name__}",
             remedy="give one of them",
         )

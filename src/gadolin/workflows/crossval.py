@@ -1,4 +1,4 @@
-"""``crossval``: train once for each fold and evaluate all slices pooled."""
+"""``crossval``: train one model per fold and evaluate all slices pooled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["CrossValidation", "crossval"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossValidation:
-    """A run for each fold, and the evaluation of all slices pooled: each is predicted by the run that held it out.
+    """One run per fold, and the evaluation of all slices pooled: the run that held out a slice predicts it.
 
     ``folder`` has the runs ``fold-0``, ``fold-1`` and so on; ``metrics`` is None while folds are unfinished.
     """
@@ -52,14 +52,14 @@ def crossval(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> CrossValidation:
-    """Train once for each fold of the data and evaluate all slices pooled.
+    """Train one model per fold of the data and evaluate all slices pooled.
 
     Args:
-        data: What ``split(..., folds=5)`` returned, or a manifest with folds.
+        data: The result of ``split(..., folds=5)``, or a manifest with folds.
         recipe: A Recipe, the name of one, or a recipe file.
         out: The folder for the runs; new or empty.
-        weights: Where training starts from; of another cross-validation, each fold starts from its run of that fold.
-        seed: The same seed trains the same networks on the same machine.
+        weights: Starting point; if it is another cross-validation, each fold starts from its run of that fold.
+        seed: The same seed and machine give the same networks.
         only: The folds to train for now; while others are unfinished, there is no evaluation.
         resume: Continue with the folds in ``out``.
         progress: Called with (done, total, what).

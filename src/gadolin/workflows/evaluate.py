@@ -30,16 +30,16 @@ def evaluate(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a model on the test part of ``data``, or on all of it where it has none.
+    """Measure a model on the test split of ``data``, or on all of it if it has none.
 
-    If a run folder contains the model, slices are counted apart by whether they are duplicates of slices that it was
-    trained on, or of patients that it was trained on, and the evaluation is recorded in that folder.
+    If a run folder contains the model, duplicates of training slices and slices of training patients are separate
+    subsets, and the folder records the evaluation.
 
     Args:
         model: A Predictor, a run folder, a bundle, or "shipped" for the packaged model.
-        data: What ``scan`` or ``split`` returned, or a folder or manifest.
-        patient_from: How ``data`` names its patients, as for ``scan``.
-        runtime: "onnxruntime" or "openvino", for a model that is not loaded yet.
+        data: The result of ``scan``, a folder or a manifest.
+        patient_from: Source of patient names, as for ``scan``.
+        runtime: "onnxruntime" or "openvino"; ignored for a Predictor.
         cache: Folder for prepared slices; by default in the user's cache.
         progress: Called with (done, total, what).
 
@@ -63,14 +63,14 @@ def evaluate(
         prepared=cache,
         notes=(
             *(f"Left out: {one.path} ({one.reason})." for one in found.errors),
-            *(f"Left out without fault: {count} {code}." for code, count in count_by_code(found.left_out).items()),
+            *(f"Left out without an error: {count} {code}." for code, count in count_by_code(found.left_out).items()),
         ),
     )
     return assess_model(predictor, assessment, progress=progress)
 
 
 def _with_known_facts(records: list[Record], run: RunFolder) -> list[Record]:
-    """Return the records with the patient and group that the run's manifest has for the same files."""
+    """Return the records, with patients and groups of the same files added from the manifest of the run."""
     known = {record.key: record for record in read_manifest(run.manifest, verify=False)}
     return [
         replace(record, patient=record.patient or before.patient, group=record.group or before.group)
@@ -83,7 +83,7 @@ def _with_known_facts(records: list[Record], run: RunFolder) -> list[Record]:
 def _overlap(records: list[Record], run: RunFolder, cache: Path | None) -> tuple[dict[str, str], str]:
     """Return the subset of each slice by key, and how duplicates were found: by pixels, else by the run's manifest.
 
-    Without pixels, slices that the manifest does not have are of no subset.
+    Without pixels, slices that are not in the manifest have no subset.
     """
     known = read_manifest(run.manifest, verify=False)
     copies = copies_where_readable(known, records, cache=cache)

@@ -1,4 +1,4 @@
-"""Slices explained into a folder: what ``gadolin explain`` does."""
+"""Write explanations of slices to a folder: the work of ``gadolin explain``."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from gadolin.models.run_folder import RunFolder
 from gadolin.records import JSON_FORMAT, NOTICE, Failure, Slice, slice_name
 from gadolin.reports.drawings import load
 
-__all__ = ["ExplainConfig", "OutputNames", "explain_slices", "methods_for", "sentences"]
+__all__ = ["ExplainConfig", "OutputNames", "explain_slices", "methods_for"]
 
-_LONGEST_STEM = 180  # bytes; most file systems allow names of 255
+_LONGEST_STEM = 180  # bytes; most file systems allow names of 255 bytes
 
 Named = tuple[str, int | None, Slice | Failure]
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainConfig:
-    """By which ``methods`` a slice is explained, for which class (None: the one that is named), with which options."""
+    """The methods, the class (None for the predicted one) and the options of an explanation."""
 
     methods: tuple[str, ...]
     label: str | None = None
@@ -40,7 +40,7 @@ class ExplainConfig:
 
 
 class OutputNames:
-    """File names for an output folder: no slice overwrites the files of another one or an input.
+    """File names in an output folder, chosen so that no slice overwrites an input or the files of another slice.
 
     Names that differ only in case or Unicode normalisation count as equal, as on some file systems.
     """
@@ -51,7 +51,7 @@ class OutputNames:
         self._inputs = {_folded(os.path.abspath(each)) for each in inputs if each != "-"}  # noqa: PTH100
 
     def of(self, path: str, frame: int | None, methods: Sequence[str]) -> str:
-        """Return folder and stem of the files of a slice, to which "-method.png" and other endings are added."""
+        """Return folder and stem of the output files of a slice; callers add endings such as "-method.png"."""
         name = "stdin" if path == "-" else _plain(Path(path).stem)
         first = name if frame is None else f"{name}-{frame:03d}"
         stem, number = first, 1
@@ -68,7 +68,7 @@ class OutputNames:
 
 
 def _plain(stem: str) -> str:
-    """Return a name that every file system allows: without control and reserved characters, not too long."""
+    """Return a name that every file system allows: short, without control and reserved characters."""
     kept = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]', "_", stem).rstrip(". ") or "slice"
     return kept.encode()[:_LONGEST_STEM].decode(errors="ignore")
 
@@ -77,44 +77,44 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def methods_for(wanted: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the methods that ``wanted`` names, "all" or one, and those of "all" that this model cannot be asked by.
+def methods_for(name: str, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the methods for ``name``, a method or "all", and the methods of "all" that this model does not support.
 
-    Gradient methods need the run folder and torch. Raises RequestError for an unknown method, and for one of gradients
-    where the model lies in no run folder.
+    Gradient methods need torch and a model in a run folder. Raises RequestError for an unknown method, and for a
+    gradient method if the model is not in a run folder.
     """
     folder = predictor.bundle.folder.resolve()
     bare = not RunFolder(folder.parent).exists
-    if wanted != "all":
-        if method_of(wanted).torch and bare:
-            others = ", ".join(name for name, one in METHODS.items() if not one.torch)
+    if name != "all":
+        if method_of(name).torch and bare:
+            others = ", ".join(each for each, one in METHODS.items() if not one.torch)
             raise RequestError(
                 code="run_folder_needed",
-                rule=f"{wanted} needs the run folder that the model was trained in",
-                got=f"{folder} is in none",
+                rule=f"{name} needs the run folder that the model was trained in",
+                got=f"{folder} is not in a run folder",
                 remedy=f"use {others}",
             )
-        return (wanted,), ()
-    left = tuple(name for name, one in METHODS.items() if one.torch and (bare or not _has_torch()))
-    return tuple(name for name in METHODS if name not in left), left
+        return (name,), ()
+    left = tuple(each for each, one in METHODS.items() if one.torch and (bare or not _has_torch()))
+    return tuple(each for each in METHODS if each not in left), left
 
 
 def explain_slices(
     predictor: Predictor,
     slices: Iterator[Named],
-    question: ExplainConfig,
+    config: ExplainConfig,
     names: OutputNames,
     *,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[dict[str, object] | Failure]:
-    """Explain slice after slice and yield what was written for each: heat as ``.npy``, overlays and a panel as PNG.
+    """Explain slices and yield a record of the files of each: heat maps (``.npy``), overlays and a panel (PNG).
 
-    A slice that cannot be read or explained is yielded as a Failure, and the rest go on; a class that the model lacks
-    ends it with RequestError before anything is written.
+    Yields a Failure for a slice that cannot be read or explained, and continues. Raises RequestError for an unknown
+    class, before anything is written.
     """
     overlays = load("gadolin.explanations.overlays", "explain")
-    if question.label is not None:
-        class_index(question.label, predictor.bundle.classes)
+    if config.label is not None:
+        class_index(config.label, predictor.bundle.classes)
     for path, frame, image in slices:
         if isinstance(image, Failure):
             yield image
@@ -126,22 +126,22 @@ def explain_slices(
             output = predictor.run_network(looked.prepared[None])
             reusing = reuse_output(predictor, looked.prepared, output)
             found = [
-                explain(reusing, image, method=name, label=question.label, options=question.options)
-                for name in question.methods
+                explain(reusing, image, method=name, label=config.label, options=config.options)
+                for name in config.methods
             ]
         except RequestError as error:
             yield Failure(path, error, frame)
             continue
-        base = names.of(path, frame, question.methods)
+        base = names.of(path, frame, config.methods)
         (verdict,) = predictor.decide(output, [looked], [path])
-        why = verdict.reason
+        reason = verdict.reason
         written = [
-            _written(predictor, overlays.overlay(image, one, declined=why), one, f"{base}-{one.method}")
+            _written(predictor, overlays.overlay(image, one, declined=reason), one, f"{base}-{one.method}")
             for one in found
         ]
         record = {"path": path, "frame": frame, **verdict.verdict_json(), "explanations": written}
         if len(found) > 1:
-            write_bytes(Path(f"{base}-panel.png"), overlays.panel(image, found, declined=why))
+            write_bytes(Path(f"{base}-panel.png"), overlays.panel(image, found, declined=reason))
             record["panel"] = f"{base}-panel.png"
         write_json(
             Path(f"{base}.json"), {"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **record}
@@ -150,7 +150,7 @@ def explain_slices(
 
 
 def _written(predictor: Predictor, picture: bytes, one: Explanation, base: str) -> dict[str, object]:
-    """Write the heat and its overlay, and return what the JSON says of it."""
+    """Write a heat map and its overlay, and return their JSON object."""
     buffer = io.BytesIO()
     np.save(buffer, one.heat, allow_pickle=False)
     heat, overlay = Path(f"{base}.npy"), Path(f"{base}.png")
@@ -165,24 +165,3 @@ def _has_torch() -> bool:
     except (ImportError, MissingExtraError):
         return False
     return True
-
-
-def sentences(records: Sequence[dict[str, object]]) -> list[str]:
-    """Return two lines for each explanation: what was asked and where the heat is highest; how far to trust it.
-
-    A slice that the model declines to answer has a line before them that says so.
-    """
-    lines = []
-    for record in records:
-        explanations = record["explanations"]
-        assert isinstance(explanations, list), "explain_slices lists them"
-        name = slice_name(str(record["path"]), record["frame"])  # type: ignore[arg-type]  # an int or None
-        if record["abstained"]:
-            lines.append(f"{name}: the model gives no answer here ({record['reason']})")
-        for one in explanations:
-            asked = f"{name}: {one['method']} for {one['class']} ({one['probability']:.3f})"
-            row, column = one["hottest"] or (None, None)
-            where = "0 everywhere" if row is None else f"hottest at row {row}, column {column}"
-            lines.append(f"{asked}, {where}: {one['overlay']}")
-            lines.append(f"  {one['trust']}")
-    return lines

@@ -16,14 +16,14 @@ __all__ = ["load_model", "predict"]
 def load_model(model: Path | str = "shipped", *, runtime: str = "onnxruntime", threads: int = 0) -> Predictor:
     """Load a model: "shipped" for the packaged one, a run folder, or a bundle.
 
-    ``runtime`` is "onnxruntime" or "openvino", on ``threads`` threads, 0 for one per core. Raises BundleError where the
-    model is missing or damaged.
+    ``runtime`` is "onnxruntime" or "openvino", on ``threads`` threads, 0 for one per core. Raises BundleError if
+    the model is missing or damaged.
     """
     return Predictor.load(model, runtime=runtime, threads=threads)
 
 
 @overload
-def predict(  # type: ignore[overload-overlap]  # a string is a path, though a sequence of strings too
+def predict(  # type: ignore[overload-overlap]  # a string is a path, although it is also a sequence of strings
     slices: One, *, model: Predictor | Path | str = "shipped"
 ) -> Prediction: ...
 
@@ -33,11 +33,11 @@ def predict(slices: Several, *, model: Predictor | Path | str = "shipped") -> li
 
 
 def predict(slices: One | Several, *, model: Predictor | Path | str = "shipped") -> Prediction | list[Prediction]:
-    """Return the prediction for a slice, or a list with one for each of several.
+    """Return the prediction for a slice, or a list of predictions for several slices.
 
-    A slice is a path, a Slice or an array (H, W). ``model`` is what ``load_model`` returned, or what it takes; the
-    packaged model is loaded once. Raises RequestError for anything else, ReadError for a file that cannot be
-    read, BundleError where the model cannot be.
+    A slice is a path, a Slice or an array (H, W). ``model`` is the result or the argument of ``load_model``; the
+    packaged model is loaded once. Raises RequestError for other types, ReadError for an unreadable file, BundleError
+    for an unreadable model.
     """
     if not isinstance(model, Predictor):
         model = _packaged() if str(model) == "shipped" else Predictor.load(model)

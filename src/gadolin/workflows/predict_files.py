@@ -1,4 +1,4 @@
-"""Many files in, one answer for each slice out: a bad file is told apart and the rest go on."""
+"""Predict many files: one result per slice, and a failure in place of each bad file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from gadolin.records import Failure, Prediction, Slice
 
 __all__ = ["Expanded", "Omitted", "expand", "predict_files", "slices_of"]
 
-_CHUNK = 32  # slices answered for at a time
-_OPENED = 2  # files opened at a time; a volume may be large
+_CHUNK = 32  # slices per batch
+_OPENED = 2  # files that are open at a time; volumes are large
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Expanded:
     """The files that paths refer to.
 
     ``files`` are in the order of the paths, with a Failure for each unreadable folder, broken link and path without a
-    match. ``left_out`` are the files that were skipped in folders on purpose.
+    match. ``left_out`` are the files that are skipped in folders on purpose.
     """
 
     files: tuple[str | Failure, ...]
@@ -43,32 +43,32 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Omitted(Failure):
-    """A file without a slice to classify, which is no error: a localiser, an object that accompanies a series."""
+    """A file without a slice to classify, which is not an error: a localiser or an object that accompanies a series."""
 
 
 def expand(paths: Sequence[str], *, series: str | None = None) -> Expanded:
-    """Return the files that ``paths`` name: files, folders (searched in depth), glob patterns, and "-" as it is.
+    """Return the files of ``paths``: files, folders (searched recursively) and glob patterns; "-" stays as it is.
 
-    Housekeeping inside a folder is left out, and so are localisers and objects that accompany a series; the DICOM
-    files of a folder come in anatomical order. A folder must hold one series, or ``series`` gives the number of the
-    one to take of each. A plain path that does not exist stays, to be reported in its place, and so does a pattern or
-    folder that names nothing; RequestError is raised where no path names a file, or no file is of the series.
+    Of folders, housekeeping files, localisers and objects that accompany a series are left out, and DICOM files are in
+    anatomical order. A folder must hold one series, or ``series`` is the number of the series to use. A missing file
+    stays in the list, and a pattern or folder without files becomes a Failure there. Raises RequestError if no path
+    has a file, or no file is of the series.
     """
     found: list[str | Failure] = []
     left_out: list[Failure] = []
     for path in paths:
-        named = _named(path, series)
-        found += named.files
-        left_out += named.left_out
-    wrong = [one.error for one in found if isinstance(one, Failure)]
-    refused = [one for one in wrong if one.code in ("path_names_nothing", "series_unknown", "several_series")]
+        expanded = _expanded(path, series)
+        found += expanded.files
+        left_out += expanded.left_out
+    errors = [one.error for one in found if isinstance(one, Failure)]
+    refused = [one for one in errors if one.code in ("path_names_nothing", "series_unknown", "several_series")]
     if refused and len(refused) == len(found):
         raise refused[0]
     return Expanded(tuple(found), tuple(left_out))
 
 
-def _named(path: str, series: str | None) -> Expanded:
-    if path != "-" and os.path.isdir(path):  # noqa: PTH112  # which refuses no name
+def _expanded(path: str, series: str | None) -> Expanded:
+    if path != "-" and os.path.isdir(path):  # noqa: PTH112  # pathlib refuses some names
         seen = walk(Path(path))
         try:
             ordered = in_order(seen.files, series=series)
@@ -76,7 +76,7 @@ def _named(path: str, series: str | None) -> Expanded:
             return Expanded((Failure(path, error), *seen.failures), seen.left_out)
         files = [each if isinstance(each, Failure) else str(each) for each in ordered.files]
         left_out = sorted((*seen.left_out, *ordered.left_out), key=lambda one: one.path)
-        return _some([*files, *seen.failures], path, left_out)
+        return _not_empty([*files, *seen.failures], path, left_out)
     if glob.has_magic(path) and not os.path.lexists(path):
         return _matching(path)
     return Expanded((path,), ())
@@ -91,32 +91,32 @@ def _matching(pattern: str) -> Expanded:
     folders = [each for each in matches if os.path.isdir(each)]  # noqa: PTH112
     files = [each for each in matches if not os.path.isdir(each)]  # noqa: PTH112
     left_out = [] if "**" in pattern else [Failure(each, _FOLDER) for each in folders]
-    return _some(files, pattern, left_out)
+    return _not_empty(files, pattern, left_out)
 
 
 def predict_files(predictor: Predictor, paths: Paths, *, plane: str = "acquired") -> Iterator[Prediction | Failure]:
-    """Yield a prediction, or what was wrong, for each slice of each file, in order; "-" reads standard input.
+    """Yield a Prediction or a Failure for each slice of each file, in order; "-" reads standard input.
 
-    A Failure among the paths stays in its place; a file that holds no slice to answer for is an ``Omitted``.
-    ``plane`` says which way NIfTI volumes are cut: acquired, axial, coronal or sagittal.
+    A Failure among the paths stays in its place; a file without a slice to classify is an ``Omitted``. ``plane`` is the
+    slice plane of NIfTI volumes: acquired, axial, coronal or sagittal.
     """
     with thread_pool() as pool:
         jobs = _jobs(paths_from(paths), plane, pool)
         while chunk := list(islice(jobs, _CHUNK)):
-            yield from _answers(predictor, chunk, pool)
+            yield from _results(predictor, chunk, pool)
 
 
 def slices_of(
     paths: Iterable[str | Failure], *, plane: str = "acquired"
 ) -> Iterator[tuple[str, int | None, Slice | Failure]]:
-    """Yield path, frame (None in a file of one) and slice of each slice of the files, or what is wrong with it."""
+    """Yield path, frame (None if the file has one slice) and Slice or Failure for each slice of the files."""
     with thread_pool() as pool:
         for job in _jobs(paths_from(paths), plane, pool):
             yield job.path, job.frame, _try_decode(job)
 
 
 class _Job(NamedTuple):
-    """A slice to answer for: ``frame`` is None in a file of one."""
+    """A slice to predict; ``frame`` is None if the file has one slice."""
 
     path: str
     frame: int | None
@@ -127,25 +127,25 @@ def _jobs(paths: Iterable[str | Failure], plane: str, pool: ThreadPoolExecutor) 
     waiting = iter(paths)
     while chunk := list(islice(waiting, _OPENED)):
         opened = pool.map(lambda path: _try_open(path, plane), chunk)
-        for named, contents in zip(chunk, opened, strict=True):
-            path = named.path if isinstance(named, Failure) else named
+        for entry, contents in zip(chunk, opened, strict=True):
+            path = entry.path if isinstance(entry, Failure) else entry
             if isinstance(contents, Failure) or contents.slices == 1:
                 yield _Job(path, None, contents)
             else:
                 yield from (_Job(path, frame, contents) for frame in range(contents.slices))
 
 
-def _answers(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -> Iterator[Prediction | Failure]:
-    def look(job: _Job) -> Inspected | Failure:
+def _results(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -> Iterator[Prediction | Failure]:
+    def inspect(job: _Job) -> Inspected | Failure:
         image = _try_decode(job)
         return image if isinstance(image, Failure) else predictor.inspect(image)
 
-    looked = list(pool.map(look, jobs))
-    good = [(job, one) for job, one in zip(jobs, looked, strict=True) if isinstance(one, Inspected)]
+    inspected = list(pool.map(inspect, jobs))
+    good = [(job, one) for job, one in zip(jobs, inspected, strict=True) if isinstance(one, Inspected)]
     predictions = predictor.predict_inspected([one for _, one in good], [job.path for job, _ in good]) if good else []
-    answers = iter([replace(each, frame=job.frame) for each, (job, _) in zip(predictions, good, strict=True)])
-    for one in looked:
-        yield next(answers) if isinstance(one, Inspected) else one
+    framed = iter([replace(each, frame=job.frame) for each, (job, _) in zip(predictions, good, strict=True)])
+    for one in inspected:
+        yield next(framed) if isinstance(one, Inspected) else one
 
 
 def _try_open(path: str | Failure, plane: str) -> Contents | Failure:
@@ -171,20 +171,20 @@ def _try_decode(job: _Job) -> Slice | Failure:
 
 def _standard_input() -> bytes:
     if sys.stdin is None:
-        why = "standard input is closed"
-        raise cannot_open(why)
+        reason = "standard input is closed"
+        raise cannot_open(reason)
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
-def _some(files: Sequence[str | Failure], path: str, left_out: Sequence[Failure]) -> Expanded:
-    """Return files that a path names, or what is wrong where it names none."""
+def _not_empty(files: Sequence[str | Failure], path: str, left_out: Sequence[Failure]) -> Expanded:
+    """Return the files of a path, or a Failure if there are none."""
     if not files:
         counts = ", ".join(f"{count} {code}" for code, count in count_by_code(left_out).items())
         nothing = RequestError(
             code="path_names_nothing",
-            rule="a path must name one file or more",
-            got=f"{path} names none" + (f" except skipped ones ({counts})" if counts else ""),
-            remedy="check it",
+            rule="a path must match one file or more",
+            got=f"{path} matches none" + (f" except skipped ones ({counts})" if counts else ""),
+            remedy="check the path",
         )
         files = [Failure(path, nothing)]
     return Expanded(tuple(files), tuple(left_out))
@@ -192,7 +192,7 @@ def _some(files: Sequence[str | Failure], path: str, left_out: Sequence[Failure]
 
 _FOLDER = RequestError(
     code="folder_matches_pattern",
-    rule="a pattern names files",
+    rule="a pattern must match files",
     got="this is a folder",
-    remedy="name the folder itself, or search in depth with **",
+    remedy="give the folder itself, or search recursively with **",
 )

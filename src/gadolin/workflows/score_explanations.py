@@ -1,4 +1,4 @@
-"""A model's explanations scored into a folder: what ``gadolin score-explanations`` does."""
+"""Write scores of explanations to a folder: the work of ``gadolin score-explanations``."""
 
 from __future__ import annotations
 
@@ -30,39 +30,38 @@ def score_model(
     predictor: Predictor,
     model: Path,
     data: Path,
-    wish: ScoringConfig,
+    config: ScoringConfig,
     *,
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Path, list[Line]]:
     """Score the explanations of ``model`` on the outlined slices of ``data`` and return the folder and the lines.
 
-    Interrupted, it goes on where it stood when asked the same again.
-    Writes ``explanations.json``, ``by-class.json``, ``rows.csv`` and ``explanations.html`` to ``out``, by default
-    beside the model, of the package's own to the working folder; of a run folder, the means by class also to its
-    bundle.
-    Raises DataError where no slice has an outline.
+    Continues an interrupted scoring that had the same arguments. Writes ``explanations.json``, ``by-class.json``,
+    ``rows.csv`` and ``explanations.html`` to ``out``, by default beside the model, or in the working folder for the
+    packaged model. For a run folder, writes the means by class also to its bundle. Raises DataError if no slice has an
+    outline.
     """
     model = model_place(model)
     name = data.resolve().parent.name if data.name == "manifest.csv" else data.stem
     out = out or beside(model) / f"explanations-{name}"
     require_folder_of_its_own(out)
-    load("gadolin.reports.figures")  # tell of a missing package before the work, not after
+    load("gadolin.reports.figures")  # fails before the work if a package is missing
     records = tested_records(scan(data).records)
     facts = {
         "format": JSON_FORMAT,
         "notice": NOTICE,
         "model": predictor.bundle.digest,
         "data": name,
-        "options": asdict(wish.options),
-        "marked": {name: marked_above(name) for name in wish.methods},
-        "slices": wish.slices,
-        "seed": wish.seed,
+        "options": asdict(config.options),
+        "marked": {name: marked_above(name) for name in config.methods},
+        "slices": config.slices,
+        "seed": config.seed,
     }
     slices = [[one.name, one.digest, one.outline] for one in records]
-    asked = {"methods": wish.methods, "faithfulness": wish.faithfulness, "asked": slices}
-    journal = Journal(out / "scoring.jsonl", facts | asked)
-    rows = score_explanations(predictor, records, wish, kept=journal, progress=progress)
+    request = {"methods": config.methods, "faithfulness": config.faithfulness, "asked": slices}
+    journal = Journal(out / "scoring.jsonl", facts | request)
+    rows = score_explanations(predictor, records, config, kept=journal, progress=progress)
     lines = summarise(rows)
     write_bytes(out / "rows.csv", _csv(rows))
     write_json(out / "explanations.json", facts | {"lines": [line.as_json() for line in lines]})
@@ -70,7 +69,7 @@ def score_model(
     write_json(out / "by-class.json", by_class)
     if RunFolder(model).exists:
         write_json(predictor.bundle.folder / SCORES_FILE, by_class)
-    shown = {"Model": predictor.bundle.digest, "lime and shap samples": str(wish.options.samples)}
+    shown = {"Model": predictor.bundle.digest, "lime and shap samples": str(config.options.samples)}
     write_scores_page(out / "explanations.html", f"Explanations scored on {name}", shown, lines)
     journal.close()
     return out, lines

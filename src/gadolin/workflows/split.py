@@ -1,4 +1,4 @@
-"""``split``: divide a data set so that no patient and no copy of a slice is on both sides."""
+"""``split``: divide a data set at patient level, with duplicates kept together."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["Split", "as_data", "split"]
 class Split:
     """A divided data set.
 
-    ``data`` has the slices that are kept, with their part or fold; ``partition`` says what was dropped and why, and
-    which slices are copies of each other.
+    ``data`` has the kept slices with their split or fold; ``partition`` has the dropped slices with reasons, and the
+    groups of duplicates.
     """
 
     data: Scan
@@ -31,7 +31,7 @@ class Split:
 
     @property
     def validation(self) -> Scan:
-        """The slices for model selection and calibration, where the data has a part for it."""
+        """The slices for model selection and calibration, if the data has a validation split."""
         return self.data.part("validation")
 
     @property
@@ -40,19 +40,19 @@ class Split:
         return self.data.part("test")
 
     def save(self, path: Path | str) -> None:
-        """Write the manifest, a CSV with one row a slice; raises OutputError where it cannot be written."""
+        """Write the manifest, a CSV with one row per slice; raises OutputError if it cannot be written."""
         write_manifest(Path(path), self.data.records)
 
     def as_json(self) -> dict[str, object]:
-        """Return counts by part and class, and everything dropped and merged."""
+        """Return counts by split and class, and the dropped and merged slices."""
         return self.partition.as_json()
 
     def __repr__(self) -> str:
-        """Return the data, and how many slices were dropped."""
+        """Return the data and the number of dropped slices."""
         return f"Split({self.data!r}, {len(self.partition.dropped)} slices dropped)"
 
     def _repr_html_(self) -> str:
-        """Return the numbers of slices by part and class as a table, for notebooks."""
+        """Return the numbers of slices by split and class as a table, for notebooks."""
         return self.data._repr_html_()
 
 
@@ -67,34 +67,34 @@ def split(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Split:
-    """Divide a data set by patient and by copies of slices; earlier parts and folds are not kept.
+    """Divide a data set by patients and groups of duplicates; earlier splits and folds are replaced.
 
-    Slices that cannot be read, and copies of one slice under two labels, are dropped.
+    Unreadable slices and duplicates with different labels are dropped.
 
     Args:
-        data: What ``scan`` returned, or a folder or manifest.
-        test: Fraction of each class for the test part; 0.2 without ``folds``.
-        folds: Number of folds for cross-validation, in place of a test part.
-        group_by: "patient", which needs the patient of every slice, or "copies".
-        against: Another data set: its patients are transferred to copies of its slices, its labels compared.
+        data: The result of ``scan``, a folder or a manifest.
+        test: Fraction of each class for the test split; 0.2 without ``folds``.
+        folds: Number of folds for cross-validation, instead of a test split.
+        group_by: "patient", which needs the patient of every slice, or "copies", which keeps duplicates together.
+        against: Another data set: its patients are transferred to duplicates of its slices, its labels compared.
         one_each: Keep one file of each slice.
-        seed: The same seed divides alike.
+        seed: The same seed gives the same splits.
         progress: Called with (done, total, what).
 
     Raises:
         RequestError: An option is out of range.
-        DataError: Patients are needed and unknown, or a class cannot be divided.
+        DataError: Patients are required but unknown, or a class cannot be divided.
     """
-    wish = SplitConfig(
+    config = SplitConfig(
         folds, 0.2 if folds is None and test is None else test, by=group_by, one_each=one_each, seed=seed
     )
     found = scan(data)
-    divided = partition(found, wish, against=None if against is None else scan(against), progress=progress)
+    divided = partition(found, config, against=None if against is None else scan(against), progress=progress)
     return Split(replace(found, records=divided.records, errors=(), left_out=()), divided)
 
 
 def as_data(data: Split | Scan | Path | str) -> Scan | Path:
-    """Return data as a training takes it: the slices of a split, a scan as it is, or a path."""
+    """Return the data of a training: the slices of a Split, a Scan unchanged, or a path."""
     if isinstance(data, Split):
         return data.data
     return Path(data) if isinstance(data, str) else data

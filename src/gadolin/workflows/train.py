@@ -1,4 +1,4 @@
-"""``train``: learn a classifier from labelled slices and evaluate it on the test part."""
+"""``train``: train a classifier on labelled slices and evaluate it on the test split."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = ["Run", "train"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
-    """A finished training run: its model, and how good that is on the test part.
+    """A finished training run.
 
-    ``folder`` is where it is kept, ``metrics`` the evaluation on the test part, ``provenance`` how the model was made.
+    ``folder`` is the run folder, ``metrics`` the evaluation on the test split, ``provenance`` the origin of the model.
     """
 
     folder: RunFolder
@@ -67,22 +67,22 @@ def train(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Run:
-    """Train a classifier and evaluate it on the test part, which is read once, after training.
+    """Train a classifier and evaluate it on the test split, which is read once, after training.
 
     Args:
-        data: What ``split`` or ``scan`` returned, or a folder or manifest. Without a test or validation part, one is
-            held out, by patient and by groups of copies.
-        recipe: A Recipe, the name of one, or a recipe file.
+        data: The result of ``split`` or ``scan``, a folder or a manifest. A missing test or validation split is held
+            out, by patients and groups of duplicates.
+        recipe: A Recipe, the name of a built-in one, or a recipe file.
         out: The run folder; new or empty.
-        weights: Where training starts from: none, imagenet, shipped, or the path of a file, bundle or run.
-        seed: The same seed trains the same network on the same machine.
-        validation: Fraction of the training part that is held out for model selection and calibration, where the data
-            has no part for it.
+        weights: Starting point: none, imagenet, shipped, or the path of a file, bundle or run.
+        seed: The same seed and machine give the same network.
+        validation: Fraction of the training split that is held out for model selection and calibration, if the data has
+            no validation split.
         resume: Continue with the unfinished run in ``out``.
         progress: Called with (done, total, what).
 
     Raises:
-        GadolinError: Data, recipe, weights or folder cannot be used; nothing is written then.
+        GadolinError: Data, recipe, weights or folder cannot be used; nothing is written.
     """
     from gadolin.recipe import load_recipe
     from gadolin.training.processes import process_counts
@@ -92,7 +92,7 @@ def train(
         raise RequestError(
             code="several_processes",
             rule="training from Python runs in one process",
-            got="torchrun started several",
+            got="torchrun started several processes",
             remedy="use torchrun -m gadolin train",
         )
     plan = Plan(
@@ -105,5 +105,5 @@ def train(
         resume=resume,
     )
     trained = train_model(plan, progress=progress)
-    assert trained is not None, "one process returns what it trained"
+    assert trained is not None, "a single process returns its result"
     return Run(RunFolder(plan.out), trained.evaluation, trained.provenance)

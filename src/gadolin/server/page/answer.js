@@ -1,6 +1,7 @@
-/** The verdict, the probabilities, and the maps of what speaks for it. */
+/** Prediction, probabilities and explanations of a slice. */
 
 import * as api from "./api.js";
+import { className } from "./labels.js";
 import { ownWindow, painted } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
@@ -12,39 +13,40 @@ function close(likely) {
 }
 
 const PLAIN = {
-  colour_image: "This does not look like an MRI slice, so no class is named.",
-  several_slices: "This looks like several slices in one picture, so no class is named: send each by itself.",
-  out_of_distribution: "This does not look like the head MRI slices that the model knows, so no class is named.",
-  tumour_uncertain: "Neither a tumour nor its absence is sure enough, so neither is stated.",
-  sequence_not_validated: "No tumour is seen, but the model was not validated on this sequence, so no class is named.",
-  kind_uncertain: "A tumour is suspected, but no kind is sure enough, so none is named.",
-  kind_not_validated: "A tumour is suspected; its kind is not named, for that was not validated on this sequence.",
+  colour_image: "This does not look like an MRI slice, so the model abstains.",
+  several_slices: "This looks like several slices in one image, so the model abstains. Send each slice as its own file.",
+  out_of_distribution: "This does not look like the head MRI slices of the training data, so the model abstains.",
+  tumour_uncertain: "Neither tumour nor no tumour is certain enough, so the model abstains.",
+  sequence_not_validated: "No tumour is seen, but the model was not validated on this sequence, so it abstains.",
+  kind_uncertain: "A tumour is suspected, but no tumour type is certain enough.",
+  kind_not_validated: "A tumour is suspected; its type is not given, because that was not validated on this sequence.",
 };
 
 const SUSPECTED = ["kind_uncertain", "kind_not_validated"];
 
-/** Say in words what an item's answer is. */
-export function words(item) {
-  if (item.error) return "Not read";
+/** Return the prediction of an item as text. */
+export function verdictText(item) {
+  if (item.error) return "Unreadable";
   if (SUSPECTED.includes(item.prediction.reason_code)) return "Tumour suspected";
-  return item.prediction.label ?? "No class is named";
+  return item.prediction.label ? className(item.prediction.label) : "Abstains";
 }
 
-export function why(item) {
+/** Return the reason of an abstention, or a note on a prediction. */
+export function reasonText(item) {
   if (item.error) return item.error;
   const { abstained, reason, reason_code: code, probabilities } = item.prediction;
   const sequence = sequenceOf(item.prediction);
-  if (!abstained) return `The most probable class. What the model was not trained on it does not know, a metastasis for one.${sequence}`;
-  const unsure = close(probabilities) ? "Two classes or more are close, so none is named." : "No class is sure enough, so none is named.";
+  if (!abstained) return `The most probable class. The model knows only the classes that it was trained on, so not, for example, metastases.${sequence}`;
+  const unsure = close(probabilities) ? "Several classes have similar probabilities, so the model abstains." : "No class is probable enough, so the model abstains.";
   const plain = PLAIN[code] ?? unsure;
-  return `${plain} The reason: ${reason}.${sequence}`;
+  return `${plain} Reason: ${reason}.${sequence}`;
 }
 
-/** The MRI sequence in words: as the picture looks, and where the header says otherwise, what it says. */
+/** Return the MRI sequence that the model recognises and, if it differs, the one in the header. */
 function sequenceOf({ sequence, header_sequence: header }) {
   if (!sequence && !header) return "";
-  const seen = sequence ? ` The picture looks like ${sequence}` : " The model does not recognise the sequence";
-  return header && header !== sequence ? `${seen}, but the header says ${header}.` : `${seen}.`;
+  const seen = sequence ? ` The image looks like ${sequence}` : " The model does not recognise the sequence";
+  return header && header !== sequence ? `${seen}, but the header has ${header}.` : `${seen}.`;
 }
 
 export function bars(item, classes) {
@@ -52,33 +54,33 @@ export function bars(item, classes) {
   list.replaceChildren();
   if (!item?.prediction) return;
   classes.forEach((name, number) => {
-    const value = item.prediction.probabilities[name];
+    const p = item.prediction.probabilities[name];
     const box = document.createElement("div");
     box.className = "bar";
-    const [term, told, track, fill] = ["dt", "dd", "dd", "div"].map((kind) => document.createElement(kind));
-    term.textContent = name;
-    told.textContent = value.toFixed(3);
+    const [term, value, track, fill] = ["dt", "dd", "dd", "div"].map((kind) => document.createElement(kind));
+    term.textContent = className(name);
+    value.textContent = p.toFixed(3);
     track.className = "track";
     track.setAttribute("aria-hidden", "true");
     fill.className = "fill";
-    fill.style.width = `${100 * value}%`;
+    fill.style.width = `${100 * p}%`;
     fill.style.background = `var(--c${number % 4})`;
     track.append(fill);
-    box.append(term, told, track);
+    box.append(term, value, track);
     list.append(box);
   });
 }
 
-/** The maps of the slice that is shown, and the explanations that are asked for. */
+/** The heat maps of the current slice, and requests for more explanations. */
 export class Maps {
   constructor(state, viewer) {
-    Object.assign(this, { state, viewer, giveUp: null });
+    Object.assign(this, { state, viewer, abort: null });
     $("map").addEventListener("change", () => this.show());
     $("opacity").addEventListener("input", () => { viewer.view.opacity = $("opacity").value / 100; viewer.paint(); });
     $("outline").addEventListener("change", () => { viewer.view.outline = $("outline").checked; viewer.draw(); });
     $("against").addEventListener("change", () => { viewer.view.against = $("against").checked; viewer.paint(); this.panel(); });
     for (const method of ["lime", "shap"]) $(method).addEventListener("click", () => this.ask(method));
-    $("cancel").addEventListener("click", () => this.giveUp?.abort());
+    $("cancel").addEventListener("click", () => this.abort?.abort());
     $("side").addEventListener("click", () => {
       const on = $("side").getAttribute("aria-pressed") !== "true";
       $("side").setAttribute("aria-pressed", on);
@@ -100,7 +102,7 @@ export class Maps {
     const item = this.state.current;
     const map = item?.maps?.[$("map").value];
     const outline = map?.outline ?? [];
-    $("outline").disabled = !outline.length; // only evidence implies one
+    $("outline").disabled = !outline.length; // only evidence has an outline
     this.viewer.show(item?.picture ?? null, map ?? null, outline);
     $("trust").textContent = map ? map.trust : "";
     this.panel();
@@ -119,10 +121,10 @@ export class Maps {
       canvas.width = item.picture.width;
       canvas.height = item.picture.height;
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", name === "the slice" ? name : `what ${name} says speaks for ${map.class}`);
+      canvas.setAttribute("aria-label", name === "the slice" ? name : `heat map of ${name} for ${className(map.class)}`);
       const view = { ...ownWindow(item.picture), opacity: 0.7, against: $("against").checked };
       canvas.getContext("2d").putImageData(painted(item.picture, map, view), 0, 0);
-      caption.textContent = map ? `${name}, for ${map.class}. ${map.trust}` : name;
+      caption.textContent = map ? `${name}, for ${className(map.class)}. ${map.trust}` : name;
       figure.append(canvas, caption);
       $("panel").append(figure);
     }
@@ -130,26 +132,26 @@ export class Maps {
 
   async ask(method) {
     const item = this.state.current;
-    if (!item?.picture || this.giveUp) return;
-    this.giveUp = new AbortController();
+    if (!item?.picture || this.abort) return;
+    this.abort = new AbortController();
     this.working(true);
-    this.state.say(`${method} asks the model about this slice many times …`);
+    this.state.report(`${method} is running …`);
     try {
       const fields = { method, frame: item.frame, only: item.path, plane: item.plane };
-      const told = await api.explain(item.source, fields, (share) => { $("job-progress").value = share; }, this.giveUp.signal);
-      if (told.errors.length) throw new api.Problem(422, told.errors[0].error, told.errors[0].code);
-      const [one] = told.explained[0].explanations;
+      const found = await api.explain(item.source, fields, (share) => { $("job-progress").value = share; }, this.abort.signal);
+      if (found.errors.length) throw new api.Problem(422, found.errors[0].error, found.errors[0].code);
+      const [one] = found.explained[0].explanations;
       item.maps[method] = { ...api.heat(one.heat), class: one.class, trust: one.trust };
-      this.state.say(`${method} is done: ${one.samples} questions.`);
+      this.state.report(`${method} is done: ${one.samples} samples.`);
       if (item === this.state.current) {
         this.offer(item);
         $("map").value = method;
         this.show();
       }
     } catch (error) {
-      this.state.say(error.code === "cancelled" ? `${method} was cancelled.` : `${method}: ${error.message}`);
+      this.state.report(error.code === "cancelled" ? `${method} was cancelled.` : `${method}: ${error.message}`);
     } finally {
-      this.giveUp = null;
+      this.abort = null;
       this.working(false);
     }
   }

@@ -1,6 +1,6 @@
-/** What the service is asked, and what its answers hold. */
+/** Requests to the service, and their responses. */
 
-/** An answer that is a problem: its code is for programs, its message a sentence for people. */
+/** A problem of the service: a code for programs and a message for people. */
 export class Problem extends Error {
   constructor(status, detail, code = "") {
     super(detail);
@@ -8,17 +8,17 @@ export class Problem extends Error {
   }
 }
 
-const ROOT = new URL("../", import.meta.url); // the service may be below any path of a reverse proxy
+const ROOT = new URL("../", import.meta.url); // a reverse proxy can serve it below any path
 const at = (path) => new URL(path, ROOT);
 
 /** Messages for responses of a reverse proxy, which have no code. */
 const BEFORE = {
   401: "The reverse proxy requires a login. Reload this page.",
   403: "The reverse proxy does not allow this request.",
-  404: "The reverse proxy does not find the service. Does it pass on the whole path?",
-  413: "The reverse proxy takes no upload of this size. Its administrator can raise the limit (nginx: client_max_body_size).",
-  502: "Is the service still running? The reverse proxy does not reach it.",
-  503: "The service may be overloaded, or the reverse proxy does not reach it. Try again in a moment.",
+  404: "The reverse proxy does not find the service. Does it forward the whole path?",
+  413: "The reverse proxy refuses uploads of this size. Its administrator can raise the limit (nginx: client_max_body_size).",
+  502: "The reverse proxy cannot reach the service. Is it still running?",
+  503: "The service is overloaded, or the reverse proxy cannot reach it. Try again in a moment.",
   504: "The reverse proxy did not wait for the service. Its administrator can raise the timeout (nginx: proxy_read_timeout).",
 };
 
@@ -35,18 +35,18 @@ async function answered(promise) {
   try {
     response = await promise;
   } catch {
-    throw new Problem(0, "The service does not answer. Is it still running?", "no_answer");
+    throw new Problem(0, "The service does not respond. Is it still running?", "no_answer");
   }
   if (response.ok) return response;
   const problem = await contentOf(response);
   if (problem?.code) throw new Problem(response.status, problem.detail, problem.code);
-  throw new Problem(response.status, BEFORE[response.status] ?? `The service answered ${response.status}.`, "not_the_service");
+  throw new Problem(response.status, BEFORE[response.status] ?? `The service responded with status ${response.status}.`, "not_the_service");
 }
 
 async function documentOf(promise) {
   const response = await answered(promise);
   const found = await contentOf(response);
-  if (found === null) throw new Problem(response.status, "Another server answered in place of the service. Reload this page.", "not_the_service");
+  if (found === null) throw new Problem(response.status, "Another server responded instead of the service. Reload this page.", "not_the_service");
   return found;
 }
 
@@ -67,26 +67,26 @@ export async function phantom(label, seed, series) {
 export const predict = (files, fields = {}) => documentOf(fetch(at("v1/predict"), { method: "POST", body: form(files, fields) }));
 
 /**
- * Begin an explanation and wait for it.
+ * Start an explanation and wait for its result.
  * @param {{file: Blob, name: string}} file
  * @param {(share: number) => void} progress
- * @param {AbortSignal} signal gives it up
+ * @param {AbortSignal} signal cancels it
  */
 export async function explain(file, fields, progress, signal) {
   const body = form([file], { kind: "explain", ...fields });
   let job = await documentOf(fetch(at("v1/jobs"), { method: "POST", body }));
-  const give_up = () => fetch(at(`v1/jobs/${job.id}`), { method: "DELETE" });
+  const cancel = () => fetch(at(`v1/jobs/${job.id}`), { method: "DELETE" });
   while (job.status === "queued" || job.status === "running") {
     await new Promise((resolve) => setTimeout(resolve, 250));
     if (signal.aborted) {
-      await give_up();
-      throw new Problem(0, "It was cancelled.", "cancelled");
+      await cancel();
+      throw new Problem(0, "The explanation was cancelled.", "cancelled");
     }
     job = await documentOf(fetch(at(`v1/jobs/${job.id}`)));
     progress(job.progress.done / Math.max(job.progress.total, 1));
   }
-  give_up();
-  if (job.status !== "done") throw new Problem(job.problem?.status ?? 0, job.problem?.detail ?? "It was cancelled.", job.problem?.code ?? "cancelled");
+  cancel();
+  if (job.status !== "done") throw new Problem(job.problem?.status ?? 0, job.problem?.detail ?? "The explanation was cancelled.", job.problem?.code ?? "cancelled");
   return job.result;
 }
 
@@ -97,12 +97,12 @@ function bytes(text) {
   return out;
 }
 
-/** A picture's levels (0 to 65535, row by row) beside what they stand for. */
-export function picture(told) {
-  return { ...told, levels: new Uint16Array(bytes(told.data).buffer) };
+/** Return a picture with its levels (0 to 65535, row by row). */
+export function picture(content) {
+  return { ...content, levels: new Uint16Array(bytes(content.data).buffer) };
 }
 
-/** Heat from -127 to 127, row by row. */
-export function heat(told) {
-  return { ...told, values: new Int8Array(bytes(told.data).buffer) };
+/** Return a heat map with its values (-127 to 127, row by row). */
+export function heat(content) {
+  return { ...content, values: new Int8Array(bytes(content.data).buffer) };
 }

@@ -1,9 +1,10 @@
-/** The page: files in, answers out. Everything stays in this tab and in the service's memory. */
+/** The page: files in, predictions out. All data stays in this tab and in the memory of the service. */
 
-import { Maps, bars, why, words } from "./answer.js";
+import { Maps, bars, reasonText, verdictText } from "./answer.js";
 import * as api from "./api.js";
 import * as batch from "./batch.js";
 import { chosen, dropped, groups, named } from "./drops.js";
+import { className } from "./labels.js";
 import { every, Pictures } from "./pictures.js";
 import { answered } from "./reading.js";
 import { MOST_PICTURES, report, small } from "./report.js";
@@ -19,9 +20,9 @@ const state = {
   model: null,
   taken: new Set(),
   seed: 0,
-  cleared: 0, // how often the table was; what was begun before has no say in it
+  cleared: 0, // number of times that the table was cleared; results of earlier requests are discarded
   table: { filter: "", search: "", sort: "number", down: false },
-  say(text) { $("status").textContent = text; },
+  report(text) { $("status").textContent = text; },
 };
 
 const colours = () => {
@@ -59,14 +60,14 @@ function listed() {
 
 function described(item) {
   $("viewer-title").textContent = item ? batch.nameOf(item) : "No slice yet";
-  $("verdict").textContent = item ? words(item) : "What does it show?";
-  $("reason").textContent = item ? why(item) : "Choose a slice, or try a phantom.";
+  $("verdict").textContent = item ? verdictText(item) : "Prediction";
+  $("reason").textContent = item ? reasonText(item) : "Choose a slice, or try a phantom.";
   $("reason").classList.toggle("abstained", Boolean(item && (item.error || item.prediction.abstained)));
   bars(item, state.classes);
-  const told = item?.prediction
-    ? `${batch.nameOf(item)}: ${words(item)}; ${state.classes.map((name) => `${name} ${item.prediction.probabilities[name].toFixed(2)}`).join(", ")}`
+  const label = item?.prediction
+    ? `${batch.nameOf(item)}: ${verdictText(item)}; ${state.classes.map((name) => `${className(name)} ${item.prediction.probabilities[name].toFixed(2)}`).join(", ")}`
     : "No slice is shown";
-  $("canvas").setAttribute("aria-label", told);
+  $("canvas").setAttribute("aria-label", label);
 }
 
 /** Show an item; its picture and evidence are fetched when it is first shown. */
@@ -80,19 +81,19 @@ async function choose(item) {
     return;
   }
   loading(true);
-  await new Promise((resolve) => setTimeout(resolve, PAUSE)); // who scrolls on does not ask for every slice on the way
+  await new Promise((resolve) => setTimeout(resolve, PAUSE)); // fast scrolling does not request every slice
   if (state.current !== item || item.picture) return;
   try {
     await pictures.show(item, () => state.current);
   } catch (error) {
-    state.say(error.message);
+    state.report(error.message);
   }
   if (state.current !== item) return;
   loading(false);
   maps.offer(item);
 }
 
-/** Dim the last slice while the next one comes: it is not the one that the words are about. */
+/** Dim the previous slice while the next one loads, because the text already describes the next one. */
 function loading(on) {
   $("stage").classList.toggle("loading", on);
   $("stage").setAttribute("aria-busy", on);
@@ -102,12 +103,12 @@ const PAUSE = 90; // milliseconds
 
 async function add(files) {
   const fresh = named(files, state.taken);
-  if (!fresh.length) { state.say("There was no file in it."); return; }
+  if (!fresh.length) { state.report("No file was found."); return; }
   const [first, turn, plane] = [state.items.length, state.cleared, $("plane").value];
   $("reading").hidden = false;
   let done = 0;
   for (const group of groups(fresh)) {
-    state.say(`Reading ${done + 1} to ${done + group.length} of ${fresh.length} …`);
+    state.report(`Reading ${done + 1} to ${done + group.length} of ${fresh.length} …`);
     const items = await answered(group, plane);
     if (turn !== state.cleared) return;
     items.forEach(keep);
@@ -119,7 +120,7 @@ async function add(files) {
   $("reading").hidden = true;
   const errors = state.items.slice(first).filter((item) => item.error).length;
   const good = state.items.length - first - errors;
-  state.say(`${good} slice${good === 1 ? "" : "s"} answered for${errors ? `, ${errors} not read` : ""}.`);
+  state.report(`${good} slice${good === 1 ? "" : "s"} predicted${errors ? `, ${errors} unreadable` : ""}.`);
   if (state.items[first]) choose(state.items[first]);
   $("viewer").focus({ preventScroll: true });
 }
@@ -136,7 +137,7 @@ async function phantom(series) {
     const end = series ? "series.zip" : "slice.png";
     await add([{ file: blob, name: `phantom-${state.seed}-${label}-${end}` }]);
   } catch (error) {
-    state.say(error.message);
+    state.report(error.message);
   }
 }
 
@@ -160,7 +161,7 @@ const ACTIONS = {
   o: () => $("outline").click(),
 };
 
-const NOTCH = 60; // pixels of wheel that make a slice: a notch of a mouse, a stroke on a pad
+const NOTCH = 60; // pixels of wheel movement per slice
 let turned = 0;
 
 function listenToViewer() {
@@ -227,7 +228,7 @@ function listenToTable() {
     described(null);
     listed();
     maps.offer(null);
-    state.say("Cleared.");
+    state.report("Cleared.");
   });
 }
 
@@ -242,15 +243,15 @@ async function reported() {
     await every(drawn, (item, seen) => {
       found.set(item, small(seen));
       $("reading").value = found.size / drawn.length;
-      state.say(`Drawing picture ${found.size} of ${drawn.length} for the report …`);
+      state.report(`Drawing picture ${found.size} of ${drawn.length} for the report …`);
       return turn === state.cleared;
     });
     if (turn !== state.cleared) return;
-    const told = { classes: state.classes, model: state.model.model, notice: state.model.notice, pictures: found };
-    batch.save(report(items, told), "text/html", "gadolin-report.html");
-    state.say(`The report of ${items.length} slice${items.length === 1 ? "" : "s"} is saved.`);
+    const content = { classes: state.classes, model: state.model.model, notice: state.model.notice, pictures: found };
+    batch.save(report(items, content), "text/html", "gadolin-report.html");
+    state.report(`Saved the report of ${items.length} slice${items.length === 1 ? "" : "s"}.`);
   } catch (error) {
-    state.say(`The report could not be made: ${error.message}`);
+    state.report(`The report failed: ${error.message}`);
   } finally {
     $("report").disabled = false;
     $("reading").hidden = true;
@@ -264,9 +265,9 @@ function theme(name) {
 }
 
 function listenToPage() {
-  const asked = window.matchMedia("(prefers-color-scheme: dark)");
-  theme(asked.matches ? "dark" : "light");
-  asked.addEventListener("change", () => theme(asked.matches ? "dark" : "light"));
+  const preferred = window.matchMedia("(prefers-color-scheme: dark)");
+  theme(preferred.matches ? "dark" : "light");
+  preferred.addEventListener("change", () => theme(preferred.matches ? "dark" : "light"));
   $("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
   $("help-open").addEventListener("click", () => $("help").showModal());
   window.addEventListener("keydown", (event) => {
@@ -284,11 +285,11 @@ async function start() {
   try {
     state.model = await api.model();
     state.classes = state.model.classes;
-    $("model-line").textContent = `Model ${state.model.model}, version ${state.model.version}: ${state.classes.join(", ")}.`;
-    $("classes").textContent = state.classes.join(", ");
-    for (const name of state.classes) $("filter").append(new Option(name, name));
+    $("model-line").textContent = `Model ${state.model.model}, version ${state.model.version}: ${state.classes.map(className).join(", ")}.`;
+    $("classes").textContent = state.classes.map(className).join(", ");
+    for (const name of state.classes) $("filter").append(new Option(className(name), name));
   } catch (error) {
-    state.say(error.message);
+    state.report(error.message);
   }
 }
 

@@ -1,11 +1,13 @@
-/** The slices that were read, as a table: sorted, filtered, saved. */
+/** The table of slices: sorting, filtering, saving. */
+
+import { className } from "./labels.js";
 
 export const verdictOf = (item) => {
-  if (item.error) return "not read";
-  return item.prediction.label ?? "abstains";
+  if (item.error) return "unreadable";
+  return item.prediction.label ? className(item.prediction.label) : "abstains";
 };
 
-export const sureOf = (item) => (item.error ? -1 : Math.max(...Object.values(item.prediction.probabilities)));
+export const confidenceOf = (item) => (item.error ? -1 : Math.max(...Object.values(item.prediction.probabilities)));
 
 export const nameOf = (item) => (item.frame === null ? item.path : `${item.path} #${item.frame}`);
 
@@ -13,14 +15,14 @@ const KEYS = {
   number: (item) => item.number,
   name: (item) => nameOf(item),
   verdict: (item) => verdictOf(item),
-  sure: (item) => sureOf(item),
+  sure: (item) => confidenceOf(item),
 };
 
-/** Return the items that a filter and a search leave, in order. */
+/** Return the items that match filter and search, sorted. */
 export function shown(items, { filter, search, sort, down }) {
-  const wanted = search.trim().toLowerCase();
+  const text = search.trim().toLowerCase();
   const left = items.filter((item) => {
-    if (wanted && !nameOf(item).toLowerCase().includes(wanted)) return false;
+    if (text && !nameOf(item).toLowerCase().includes(text)) return false;
     if (!filter) return true;
     if (filter === "error") return Boolean(item.error);
     if (item.error) return false;
@@ -42,7 +44,7 @@ function cell(row, text, kind) {
   return made;
 }
 
-/** Scroll a row into its box, and nothing else of the page. */
+/** Scroll a row into view within its box only. */
 function inView(row, box) {
   const head = box.querySelector("thead").offsetHeight;
   if (row.offsetTop - head < box.scrollTop) box.scrollTop = row.offsetTop - head;
@@ -65,7 +67,7 @@ export function fill(body, items, current, choose) {
     link.addEventListener("click", () => choose(item));
     row.insertCell().append(link);
     cell(row, verdictOf(item), "verdict");
-    cell(row, item.error ? "" : sureOf(item).toFixed(2), "number");
+    cell(row, item.error ? "" : confidenceOf(item).toFixed(2), "number");
     if (item === current) {
       inView(row, body.closest(".table"));
       if (focused) link.focus({ preventScroll: true });
@@ -75,20 +77,20 @@ export function fill(body, items, current, choose) {
 
 const quoted = (value) => {
   const text = String(value ?? "");
-  const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text; // no formula in a spreadsheet
+  const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text; // so that a spreadsheet reads no formula
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
-const TOLD = ["sequence", "header_sequence", "p_tumour", "validated"];
+const FACTS = ["sequence", "header_sequence", "p_tumour", "validated"];
 
-/** Return the table as CSV, with the columns of ``gadolin predict --csv`` and what could not be read. */
+/** Return the table as CSV, with the columns of ``gadolin predict --csv`` and the errors. */
 export function csv(items, classes) {
-  const head = ["path", "frame", "label", "abstained", "reason_code", "reason", ...TOLD, "model", ...classes.map((name) => `p_${name}`), "code", "error"];
+  const head = ["path", "frame", "label", "abstained", "reason_code", "reason", ...FACTS, "model", ...classes.map((name) => `p_${name}`), "code", "error"];
   const rows = items.map((item) => {
     const one = item.prediction;
-    if (!one) return [item.path, item.frame, "", "", "", "", ...TOLD.map(() => ""), "", ...classes.map(() => ""), item.code, item.error];
-    const likely = classes.map((name) => one.probabilities[name]);
-    return [item.path, item.frame, one.label, one.abstained, one.reason_code, one.reason, ...TOLD.map((name) => one[name]), one.model, ...likely, "", ""];
+    if (!one) return [item.path, item.frame, "", "", "", "", ...FACTS.map(() => ""), "", ...classes.map(() => ""), item.code, item.error];
+    const probabilities = classes.map((name) => one.probabilities[name]);
+    return [item.path, item.frame, one.label, one.abstained, one.reason_code, one.reason, ...FACTS.map((name) => one[name]), one.model, ...probabilities, "", ""];
   });
   return [head, ...rows].map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
 }

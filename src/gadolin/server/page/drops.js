@@ -1,4 +1,4 @@
-/** Files out of a drop or a folder, with the names that tell them apart. */
+/** Files of a drop or a folder, with unique names. */
 
 async function inside(entry, path, out) {
   if (entry.isFile) {
@@ -14,7 +14,7 @@ async function inside(entry, path, out) {
   }
 }
 
-/** Return the files of a drop, those in folders too. */
+/** Return the files of a drop, also those in folders. */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files].map((file) => ({ file, name: file.name }));
@@ -28,15 +28,15 @@ export const chosen = (input) =>
 
 const hidden = (name) => name.split("/").some((part) => part.startsWith("."));
 
-/** Leave out what is hidden, and give files of one name different ones. */
+/** Remove hidden files, and make names unique. */
 export function named(files, taken) {
   const out = [];
   for (const { file, name } of files) {
     if (hidden(name)) continue;
-    let own = name;
-    for (let number = 2; taken.has(own); number += 1) own = `${name} (${number})`;
-    taken.add(own);
-    out.push({ file, name: own });
+    let unique = name;
+    for (let number = 2; taken.has(unique); number += 1) unique = `${name} (${number})`;
+    taken.add(unique);
+    out.push({ file, name: unique });
   }
   return out;
 }
@@ -44,7 +44,7 @@ export function named(files, taken) {
 const MOST_FILES = 100;
 const MOST_BYTES = 48 * 2 ** 20;
 
-/** Cut files into groups that are sent together. */
+/** Divide files into groups, one per request. */
 export function groups(files) {
   const out = [];
   let [group, size] = [[], 0];

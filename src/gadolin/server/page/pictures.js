@@ -1,13 +1,13 @@
-/** Pictures and evidence of slices: fetched when they are wanted, let go of when many others were. */
+/** Pictures and evidence of slices: fetched on demand, with a limit on the number kept. */
 
 import * as api from "./api.js";
 
 const MOST_KEPT = 60;
-const MOST_AT_ONCE = 64; // pictures that the service sends at a time
+const MOST_AT_ONCE = 64; // pictures per response of the service
 const INCLUDE = { include: "picture,evidence" };
 
-function seen(told) {
-  return { picture: api.picture(told.picture), maps: { evidence: api.heat(told.evidence) } };
+function decoded(answer) {
+  return { picture: api.picture(answer.picture), maps: { evidence: api.heat(answer.evidence) } };
 }
 
 export class Pictures {
@@ -19,7 +19,7 @@ export class Pictures {
     this.kept.length = 0;
   }
 
-  /** Give an item its picture and evidence; those that were shown longest ago lose theirs. */
+  /** Add picture and evidence to an item, and drop those of the item that was added first if too many are kept. */
   async show(item, current) {
     if (item.picture) return;
     Object.assign(item, await one(item));
@@ -32,22 +32,22 @@ export class Pictures {
 
 async function one(item) {
   const fields = { ...INCLUDE, frame: item.frame, only: item.path, plane: item.plane };
-  const [told] = (await api.predict([item.source], fields)).predictions;
-  return seen(told);
+  const [answer] = (await api.predict([item.source], fields)).predictions;
+  return decoded(answer);
 }
 
-/** Call ``each`` with every item and its picture and evidence; a source of few slices is asked once for all. */
+/** Call ``each`` with every item and its picture and evidence; a source with few slices needs one request. */
 export async function every(items, each) {
   const sources = Map.groupBy(items, (item) => item.source);
-  for (const [source, wanted] of sources) {
-    if (wanted.length === 1 || wanted[0].siblings > MOST_AT_ONCE) {
-      for (const item of wanted) if (!(await each(item, item.picture ? item : await one(item)))) return;
+  for (const [source, group] of sources) {
+    if (group.length === 1 || group[0].siblings > MOST_AT_ONCE) {
+      for (const item of group) if (!(await each(item, item.picture ? item : await one(item)))) return;
       continue;
     }
-    const told = (await api.predict([source], { ...INCLUDE, plane: wanted[0].plane })).predictions;
-    for (const item of wanted) {
-      const own = told.find((answer) => answer.path === item.path && answer.frame === item.frame);
-      if (!(await each(item, seen(own)))) return;
+    const answers = (await api.predict([source], { ...INCLUDE, plane: group[0].plane })).predictions;
+    for (const item of group) {
+      const found = answers.find((answer) => answer.path === item.path && answer.frame === item.frame);
+      if (!(await each(item, decoded(found)))) return;
     }
   }
 }

@@ -1,8 +1,8 @@
-/** Files asked about, and the slices that they turn out to hold. */
+/** Prediction of files, and the list of their slices. */
 
 import * as api from "./api.js";
 
-let most = Infinity; // bytes that were too many for a reverse proxy
+let most = Infinity; // bytes; smallest request that a reverse proxy refused
 
 const bytesOf = (group) => group.reduce((sum, one) => sum + one.file.size, 0);
 
@@ -11,16 +11,16 @@ async function halved(group, plane) {
   return [...(await answered(group.slice(0, middle), plane)), ...(await answered(group.slice(middle), plane))];
 }
 
-/** Return the results for a group of files, slice by slice; a group that is too large for a reverse proxy is sent in halves. */
+/** Return the results for a group of files, slice by slice; a group that is too large for a reverse proxy is halved. */
 export async function answered(group, plane) {
   if (group.length > 1 && bytesOf(group) >= most) return halved(group, plane);
   const sources = new Map(group.map((one) => [one.name, one]));
   const source = (path) => sources.get(path) ?? group.find((one) => path.startsWith(`${one.name}/`)) ?? group[0];
   try {
-    const told = await api.predict(group, { plane });
+    const found = await api.predict(group, { plane });
     const items = [
-      ...told.predictions.map((one) => ({ path: one.path, frame: one.frame, prediction: one, source: source(one.path), plane })),
-      ...told.errors.map((one) => ({ path: one.path, frame: one.frame, error: one.error, code: one.code, source: source(one.path), plane })),
+      ...found.predictions.map((one) => ({ path: one.path, frame: one.frame, prediction: one, source: source(one.path), plane })),
+      ...found.errors.map((one) => ({ path: one.path, frame: one.frame, error: one.error, code: one.code, source: source(one.path), plane })),
     ];
     const of = Map.groupBy(items, (item) => item.source);
     return items.map((item) => ({ ...item, siblings: of.get(item.source).length }));

@@ -1,6 +1,7 @@
-/** A report that stands alone: what was answered for each slice, and its picture with the evidence. */
+/** A self-contained report: prediction and picture with evidence of each slice. */
 
 import { nameOf, verdictOf } from "./batch.js";
+import { className } from "./labels.js";
 import { outlined, ownWindow, painted } from "./viewer.js";
 
 const SIDE = 150;
@@ -9,7 +10,7 @@ export const MOST_PICTURES = 300;
 const escaped = (text) =>
   String(text ?? "").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-/** Return a slice with its evidence, small, as the address of a JPEG. */
+/** Return a thumbnail of a slice with its evidence, as the data URL of a JPEG. */
 export function small({ picture, maps }) {
   const still = document.createElement("canvas");
   [still.width, still.height] = [picture.width, picture.height];
@@ -35,24 +36,24 @@ img{display:block;background:#000}thead{display:table-header-group}
 .notice{background:#fff3e4;color:#8a3b00;padding:.6rem .8rem;font-weight:600}`;
 
 function row(item, classes, picture) {
-  const likely = classes.map((name) => (item.prediction ? item.prediction.probabilities[name].toFixed(3) : ""));
-  const why = item.error ?? item.prediction.reason ?? "";
-  const seen = picture ? `<img alt="${escaped(nameOf(item))}, with the evidence" src="${picture}">` : "";
-  const cells = [item.number + 1, nameOf(item), verdictOf(item), ...likely, why].map((value) => escaped(value));
-  cells.splice(1, 0, seen);
+  const probabilities = classes.map((name) => (item.prediction ? item.prediction.probabilities[name].toFixed(3) : ""));
+  const reason = item.error ?? item.prediction.reason ?? "";
+  const image = picture ? `<img alt="${escaped(nameOf(item))}, with the evidence" src="${picture}">` : "";
+  const cells = [item.number + 1, nameOf(item), verdictOf(item), ...probabilities, reason].map((value) => escaped(value));
+  cells.splice(1, 0, image);
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }
 
-/** Return the page; ``pictures`` maps items to addresses of their pictures. */
+/** Return the page; ``pictures`` maps items to the data URLs of their pictures. */
 export function report(items, { classes, model, notice, pictures }) {
-  const head = ["#", "picture", "slice", "verdict", ...classes, "why none"];
+  const head = ["#", "image", "slice", "class", ...classes.map(className), "reason"];
   const left = items.filter((item) => item.prediction).length - pictures.size;
-  const few = left > 0 ? ` ${left} slices are listed without their picture.` : "";
+  const few = left > 0 ? ` ${left} slices are listed without an image.` : "";
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Gadolin: report</title><style>${STYLE}</style>
-<h1>Gadolin: answers for ${items.length} slices</h1><p class="notice">${escaped(notice)}</p>
+<h1>Gadolin: predictions for ${items.length} slices</h1><p class="notice">${escaped(notice)}</p>
 <p>Model ${escaped(model)}, ${escaped(new Date().toISOString().slice(0, 16).replace("T", " "))} UTC. Probabilities are calibrated on slices
-like those that were learned from; a series has no verdict, for none was ever validated. Over each picture lies what, if anything, speaks for its
-most probable class, with the outline that this implies.${few}</p>
+like the training data. A series has no prediction of its own, because that was never validated. Each image shows the evidence for the most
+probable class, if there is any, with its outline.${few}</p>
 <table><thead><tr>${head.map((name) => `<th>${escaped(name)}</th>`).join("")}</tr></thead>
 <tbody>${items.map((item) => row(item, classes, pictures.get(item))).join("")}</tbody></table><p class="notice">${escaped(notice)}</p></html>`;
 }

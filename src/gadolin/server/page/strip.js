@@ -1,4 +1,6 @@
-/** Probabilities from slice to slice, as stacked columns in the order of the legend, from the top. */
+/** Probabilities by slice, as stacked columns in the order of the legend, from the top. */
+
+import { className } from "./labels.js";
 
 export class Strip {
   constructor(canvas, legend, colours, choose) {
@@ -26,20 +28,20 @@ export class Strip {
     const place = items.indexOf(current) + 1;
     this.canvas.setAttribute("aria-valuemax", items.length);
     this.canvas.setAttribute("aria-valuenow", Math.max(place, 1));
-    const likely = current?.prediction?.probabilities;
-    const told = likely ? `: ${classes.map((name) => `${name} ${likely[name].toFixed(2)}`).join(", ")}` : "";
-    this.canvas.setAttribute("aria-valuetext", `slice ${place} of ${items.length}${told}`);
+    const probabilities = current?.prediction?.probabilities;
+    const text = probabilities ? `: ${classes.map((name) => `${className(name)} ${probabilities[name].toFixed(2)}`).join(", ")}` : "";
+    this.canvas.setAttribute("aria-valuetext", `slice ${place} of ${items.length}${text}`);
     if (this.legend.childElementCount !== classes.length) this.explain();
     this.draw();
   }
 
-  /** Name the colours, in the order in which they stand in a column. */
+  /** Fill the legend, in the order of a column from the top. */
   explain() {
     this.legend.replaceChildren(...this.classes.map((name, number) => {
       const line = document.createElement("li");
       const patch = document.createElement("span");
       patch.style.background = `var(--c${number % 4})`;
-      line.append(patch, name);
+      line.append(patch, className(name));
       return line;
     }));
   }

@@ -2,7 +2,7 @@
 
 const FLOOR = 6;
 
-/** Colours of heat: for the class warm, against it cool; strength is in the opacity. */
+/** Colour of heat: warm for the class, cool against it; the opacity shows the strength. */
 function tint(value) {
   return value > 0 ? [255, 122, 26] : [56, 132, 255];
 }
@@ -32,7 +32,7 @@ export function painted(picture, heat, view) {
   return data;
 }
 
-/** The window that a picture asks for, or the whole of its tones. */
+/** Return the window of a picture's header, or its whole range of intensities. */
 export function ownWindow(picture) {
   const whole = { centre: (picture.low + picture.high) / 2, width: Math.max(picture.high - picture.low, 1e-6) };
   return picture.window ? { centre: picture.window[0], width: Math.max(picture.window[1], 1e-6) } : whole;
@@ -58,7 +58,7 @@ export class Viewer {
     this.heat = null;
     this.polygons = [];
     this.view = { centre: 0, width: 1, opacity: 0.45, zoom: 1, x: 0, y: 0, outline: true, evidence: true, against: false };
-    this.chosen = false; // whether the window was set by hand: it then stays from slice to slice
+    this.chosen = false; // whether the window was set by hand and is kept for other slices
     this.still = document.createElement("canvas");
     new ResizeObserver(() => this.draw()).observe(canvas);
     this.listen();
@@ -76,7 +76,7 @@ export class Viewer {
     this.paint();
   }
 
-  /** Paint the pixels anew, then draw. */
+  /** Render the pixels again, then draw. */
   paint() {
     if (this.picture) {
       this.still.width = this.picture.width;
@@ -97,7 +97,7 @@ export class Viewer {
     if (!this.picture) return;
     const { width, height } = this.picture;
     const [down, across] = this.picture.spacing_mm ?? [1, 1];
-    const tall = down / across; // how much taller than wide a pixel is
+    const tall = down / across; // height of a pixel divided by its width
     const fit = Math.min(this.canvas.width / width, this.canvas.height / (height * tall)) * this.view.zoom;
     pen.imageSmoothingEnabled = fit < 4;
     pen.setTransform(
