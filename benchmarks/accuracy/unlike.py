@@ -33,7 +33,7 @@ from gadolin.preprocessing.cache import prepared_slices
 from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
 from gadolin.records import Record
-from gadolin.training.ood import bound, fit_ood_detector
+from gadolin.training.ood import fit_ood_detector, fit_ood_threshold
 
 DECLINED = 0.02
 NEIGHBOURS = 5
@@ -69,7 +69,7 @@ def main() -> None:
     output = {name: predictor.run_network(own) for name, own in tested.items()}
     rows = []
     for name, score in scores.items():
-        most = bound(score(known), DECLINED)
+        most = fit_ood_threshold(score(known), DECLINED)
         rows.append([name, *(f"{100 * float((score(one) > most).mean()):.0f} %" for one in output.values())])
     head = ["score", *(f"{name} ({len(own)})" for name, own in tested.items())]
     publish("unlike", "Scores of unlike pictures", markdown(head, rows), write=arguments.write)

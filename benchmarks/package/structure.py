@@ -2,10 +2,11 @@
 
     python -m benchmarks run structure [REVISION ...] [--write]
 
-REVISION is any git revision; the defaults are those before errors had codes, and before recipes and registries were
-packages. Imports between the top-level modules and packages of ``gadolin`` are counted in the source; "upward" is by
-the layers in the pyproject.toml of the same revision. "Match English text" counts functions that compare or search the
-text of an error of Gadolin.
+REVISION is any git revision; the defaults are those before errors had codes, before recipes and registries were
+packages, and before the layout of today. Imports between the top-level modules and packages of ``gadolin`` are counted
+in the source; "upward" is by the layers in the pyproject.toml of the same revision. "Match English text" counts
+functions that compare or search the text of an error of Gadolin. "Dialect" counts the words of ``DIALECT`` in the
+package and in the documents.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import re
+import statistics
 import subprocess
 import tarfile
 import tempfile
@@ -23,7 +26,13 @@ from pathlib import Path
 
 from benchmarks.publish import ROOT, markdown, publish
 
-BEFORE = ("4b5007b^", "d34e2e9")  # before errors had codes; before recipes, registries and run folders
+BEFORE = ("4b5007b^", "d34e2e9", "d9f860f")  # before errors had codes; before recipes and registries; before the layout
+DIALECT = re.compile(
+    r"\b(tells?|told|said|asked|asks|named|answers? for|stands?|bears?|lies|anew|elsewhere|goes on|go on|strange\w*"
+    r"|Wish|Beside|Door|Gate|torn|unchained|framed|toned|carried)\b"
+)  # figurative words for which the field has a term; "named" and "lies" have plain uses too
+DOCUMENTS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/*.md")
+LOGS = {"experiments.md", "results.md", "codes.md"}  # history and generated pages
 MATCHING = {"startswith", "endswith", "match", "search", "fullmatch", "findall", "find", "index", "removeprefix"}
 TEXT_OF_ERROR = ("str({0})", "{0}.reason", "{0}.statement", "{0}.args")
 OF_OTHERS = {"is_out_of_memory", "detect_lost_rank", "joined"}  # match texts of torch, which has no codes
@@ -52,6 +61,7 @@ def counted(root: Path) -> dict[str, str]:
     source = root / "src" / "gadolin"
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(source.rglob("*.py"))}
     graph = imports(source, trees)
+    lengths = [len(path.read_text(encoding="utf-8").splitlines()) for path in trees]
     modules = sorted(path.stem for path in source.glob("*.py") if not path.stem.startswith("_"))
     packages = [path for path in source.iterdir() if (path / "__init__.py").is_file()]
     matching = [function.name for tree in trees.values() for function in functions(tree) if matches(function)]
@@ -59,7 +69,8 @@ def counted(root: Path) -> dict[str, str]:
         "modules at the top": str(len(modules)),
         "packages at the top": str(len(packages)),
         "files": str(len(trees)),
-        "lines": f"{sum(len(path.read_text(encoding='utf-8').splitlines()) for path in trees):,}",
+        "lines": f"{sum(lengths):,}",
+        "lines of the median file": f"{statistics.median(lengths):.0f}",
         "imports between modules at the top": str(sum(map(len, graph.values()))),
         "modules in circles": str(sum(len(circle) for circle in circles(graph))),
         "upward imports": str(len(list(upward(graph, layers(root))))),
@@ -69,7 +80,22 @@ def counted(root: Path) -> dict[str, str]:
         "functions that match English text of Gadolin's own": str(
             len([one for one in matching if one not in OF_OTHERS])
         ),
+        "dialect words in the package": f"{sum(map(dialect, trees)):,}",
+        "dialect words in the documents": f"{sum(map(dialect, documents(root))):,}",
+        "match= in tests": str(
+            sum(path.read_text(encoding="utf-8").count("match=") for path in (root / "tests").rglob("*.py"))
+        ),
     }
+
+
+def dialect(path: Path) -> int:
+    """Return the number of words of ``DIALECT`` in a file."""
+    return len(DIALECT.findall(path.read_text(encoding="utf-8")))
+
+
+def documents(root: Path) -> list[Path]:
+    """Return the documents, without logs and generated pages."""
+    return [path for pattern in DOCUMENTS for path in root.glob(pattern) if path.name not in LOGS]
 
 
 def imports(source: Path, trees: Mapping[Path, ast.Module]) -> Graph:

@@ -7,7 +7,7 @@ import pytest
 
 from gadolin.datasets.manifest import file_digest
 from gadolin.models.runtime import RUNTIMES, open_runtime
-from gadolin.training.ood import add_ood_score, bound, fit_ood_detector
+from gadolin.training.ood import add_ood_score, fit_ood_detector, fit_ood_threshold
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def test_what_is_like_the_other_things_shown_is_strange_though_it_lies_near(clou
 
     without, shown = (fit_ood_detector(points, targets, points, foreign) for foreign in (None, others))
 
-    assert (without.ood_score(new) > bound(without.ood_score(points))).mean() < 0.6
-    assert (shown.ood_score(new) > bound(shown.ood_score(points))).mean() > 0.9
+    assert (without.ood_score(new) > fit_ood_threshold(without.ood_score(points))).mean() < 0.6
+    assert (shown.ood_score(new) > fit_ood_threshold(shown.ood_score(points))).mean() > 0.9
 
 
 def test_fewer_slices_than_features_make_a_gate_too(rng):
@@ -72,13 +72,13 @@ def test_fewer_slices_than_features_make_a_gate_too(rng):
 def test_the_bound_declines_no_more_than_its_share(rng):
     known = rng.random(1000)
 
-    limit = bound(known, 0.05)
+    limit = fit_ood_threshold(known, 0.05)
 
     assert 0.03 < (known > limit).mean() <= 0.05
 
 
 def test_the_bound_of_a_few_slices_lies_beyond_them_all(rng):
-    assert bound(np.array([0.5, 1.0, 0.8])) == pytest.approx(1.25)
+    assert fit_ood_threshold(np.array([0.5, 1.0, 0.8])) == pytest.approx(1.25)
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
@@ -110,6 +110,6 @@ def test_coarse_slices_are_no_reason_to_decline(rng):
     without, shown = (fit_ood_detector(points, np.arange(400) % 2, points, others, more) for more in (None, coarse))
 
     new = rng.normal(size=(300, 6)) * 0.5 + shift
-    declined = [(one.ood_score(new) > bound(one.ood_score(points))).mean() for one in (without, shown)]
+    declined = [(one.ood_score(new) > fit_ood_threshold(one.ood_score(points))).mean() for one in (without, shown)]
     assert declined[1] < declined[0] / 2
-    assert (shown.ood_score(new + other) > bound(shown.ood_score(points))).mean() > 0.5
+    assert (shown.ood_score(new + other) > fit_ood_threshold(shown.ood_score(points))).mean() > 0.5

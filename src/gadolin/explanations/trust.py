@@ -11,14 +11,14 @@ import numpy as np
 from gadolin.explanations.explanation import Explanation
 from gadolin.models.bundle import Bundle
 
-__all__ = ["SCORES_FILE", "nothing", "told", "trust"]
+__all__ = ["SCORES_FILE", "explanation_json", "no_evidence_note", "trust"]
 
 SCORES_FILE = "explanations.json"
 FEW = 10
 """Number of slices below which a rate is uncertain; for a lesion size it is then omitted."""
 
 
-def told(bundle: Bundle, one: Explanation) -> dict[str, Any]:
+def explanation_json(bundle: Bundle, one: Explanation) -> dict[str, Any]:
     """Return the JSON fields of an explanation without its heat; ``hottest`` is null if heat is 0 everywhere."""
     row, column = (int(index) for index in np.unravel_index(one.heat.argmax(), one.heat.shape))
     return {
@@ -28,11 +28,11 @@ def told(bundle: Bundle, one: Explanation) -> dict[str, Any]:
         "samples": one.samples,
         "settings": one.settings,
         "hottest": [row, column] if one.heat.any() else None,
-        "trust": trust(bundle, one.method, one.label) if one.heat.any() else nothing(one.method, one.label),
+        "trust": trust(bundle, one.method, one.label) if one.heat.any() else no_evidence_note(one.method, one.label),
     }
 
 
-def nothing(method: str, label: str) -> str:
+def no_evidence_note(method: str, label: str) -> str:
     """Return the sentence that replaces :func:`trust` for a map that is 0 everywhere."""
     text = f"The {method} map is zero everywhere: no region of this slice is evidence for or against {label}."
     return (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError
 from gadolin.explanations.explained_slice import onto_slice
-from gadolin.explanations.trust import nothing
+from gadolin.explanations.trust import no_evidence_note
 from gadolin.files.folder_walk import failures_json, housekeeping_in
 from gadolin.models.decision import class_probabilities
 from gadolin.models.predictor import Inspected, Predictor
@@ -144,7 +144,7 @@ class Engine:
             box = find_frame(found.picture, self.predictor.bundle.preparation).box
             heat = onto_slice(output.evidence[0, best], box, found.picture.pixels.shape)
             label = self.predictor.bundle.classes[best]
-            trusted = self.trust[label] if heat.any() else nothing("evidence", label)
+            trusted = self.trust[label] if heat.any() else no_evidence_note("evidence", label)
             document["evidence"] = {"class": label, **heat_json(heat), "outline": _outline(heat), "trust": trusted}
         return document
 

@@ -14,7 +14,7 @@ from gadolin.explanations import explain as explain_slice
 from gadolin.explanations.explained_slice import class_index, reuse_output, watched
 from gadolin.explanations.options import Options
 from gadolin.explanations.registry import METHODS, method
-from gadolin.explanations.trust import told
+from gadolin.explanations.trust import explanation_json
 from gadolin.models.predictor import Predictor
 from gadolin.models.runtime import NetworkOutput
 from gadolin.progress import Progress
@@ -134,7 +134,7 @@ def explain(
             continue
         except MissingExtraError as error:
             raise problem_of(error) from error
-        shown = {**told(predictor.bundle, found), "heat": heat_json(found.heat)}
+        shown = {**explanation_json(predictor.bundle, found), "heat": heat_json(found.heat)}
         decided = verdict(predictor, output, one.found, one.path)
         explained.append({"path": one.path, "frame": decided.frame, **decided.verdict_json(), "explanations": [shown]})
     head = {"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest}

@@ -29,7 +29,7 @@ from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.data import Parts
 from gadolin.training.export import export_graph
 from gadolin.training.imagenet import BACKBONE_KEY
-from gadolin.training.ood import ENOUGH, OODDetector, add_ood_score, bound, fit_ood_detector
+from gadolin.training.ood import ENOUGH, OODDetector, add_ood_score, fit_ood_detector, fit_ood_threshold
 
 __all__ = ["make_bundle"]
 
@@ -91,7 +91,7 @@ def make_bundle(
             thresholds=enough,
         ),
         graph_digest=add_ood_score(plain.graph, detector),
-        ood_threshold=bound(detector.ood_score(output.features)) if enough else 0.0,
+        ood_threshold=fit_ood_threshold(detector.ood_score(output.features)) if enough else 0.0,
         metrics={"validation": {"slices": len(validation), "accuracy": accuracy}},
     )
     bundle = replace(bundle, validated=_validated(bundle, parts, output))

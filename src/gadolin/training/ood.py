@@ -22,7 +22,7 @@ from gadolin.datasets.manifest import file_digest
 from gadolin.files.atomic import replacing
 from gadolin.models.runtime import OOD_SCORE
 
-__all__ = ["DECLINED", "ENOUGH", "OODDetector", "add_ood_score", "bound", "fit_ood_detector"]
+__all__ = ["DECLINED", "ENOUGH", "OODDetector", "add_ood_score", "fit_ood_detector", "fit_ood_threshold"]
 
 DECLINED = 0.01
 """The fraction of in-distribution slices that the threshold may decline."""
@@ -80,18 +80,18 @@ def fit_ood_detector(
     variances, axes = np.linalg.eigh(_covariance(within / spread))
     whitener = axes / np.sqrt(np.maximum(variances, 1e-12)) / spread[:, None]
     centres, held_out = means @ whitener, known.astype(np.float64) @ whitener
-    unit = bound(_distance(held_out, centres), DECLINED / 2)
+    unit = fit_ood_threshold(_distance(held_out, centres), DECLINED / 2)
     if foreign is None:
         return OODDetector(whitener, centres, unit, np.zeros(len(whitener)))
     slices = values if coarse is None else np.concatenate([values, coarse.astype(np.float64)])
     line = _separating_direction(slices @ whitener, foreign.astype(np.float64) @ whitener)
     along = held_out @ line
     middle = float(np.median(along))
-    whole = bound(along, DECLINED / 2) - middle
+    whole = fit_ood_threshold(along, DECLINED / 2) - middle
     return OODDetector(whitener, centres, unit, line / whole, -middle / whole)
 
 
-def bound(scores: NDArray[np.floating], declined: float = DECLINED) -> float:
+def fit_ood_threshold(scores: NDArray[np.floating], declined: float = DECLINED) -> float:
     """Return the threshold that declines a fraction ``declined`` of held-out slices with these ``scores`` (N,).
 
     It is the conformal quantile (Vovk, Gammerman and Shafer 2005); with too few slices for it, 1.25 times the largest

@@ -16,7 +16,7 @@ from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations import METHODS, Explanation, Options, explain
 from gadolin.explanations.explained_slice import class_index, reuse_output
 from gadolin.explanations.registry import method as method_of
-from gadolin.explanations.trust import told
+from gadolin.explanations.trust import explanation_json
 from gadolin.files.atomic import write_bytes, write_json
 from gadolin.models.predictor import Predictor
 from gadolin.models.run_folder import RunFolder
@@ -156,7 +156,7 @@ def _written(predictor: Predictor, picture: bytes, one: Explanation, base: str) 
     heat, overlay = Path(f"{base}.npy"), Path(f"{base}.png")
     write_bytes(heat, buffer.getvalue())
     write_bytes(overlay, picture)
-    return {**told(predictor.bundle, one), "heat": str(heat), "overlay": str(overlay)}
+    return {**explanation_json(predictor.bundle, one), "heat": str(heat), "overlay": str(overlay)}
 
 
 def _has_torch() -> bool:
