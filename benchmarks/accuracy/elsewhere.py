@@ -31,7 +31,7 @@ from gadolin.preprocessing.cache import prepared_slices
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.readers import read
 from gadolin.records import Prediction, Record
-from gadolin.training.weights import require_unseen
+from gadolin.training.pretrained_weights import require_unseen
 
 LOOKED_AT = ROOT / "docs" / "tables" / "elsewhere.csv"
 HALVES = ("kept", "chosen")

@@ -21,7 +21,7 @@ from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.run import train_model
+from gadolin.training.train import train_model
 
 
 def main() -> None:

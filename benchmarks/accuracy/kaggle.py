@@ -24,7 +24,7 @@ from gadolin.recipe import named_recipe, with_settings
 from gadolin.splits import SUBSETS, part_name
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.run import train_model
+from gadolin.training.train import train_model
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 

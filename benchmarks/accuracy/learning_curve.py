@@ -34,7 +34,7 @@ from gadolin.training.batches import steps_per_epoch
 from gadolin.training.crossval import joined_tables
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.run import train_model
+from gadolin.training.train import train_model
 
 SOURCE, OWN = (1, 2), (0, 3)
 STEPS = 400  # at least, for any number of slices

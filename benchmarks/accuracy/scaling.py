@@ -26,7 +26,7 @@ from gadolin.recipe import named_recipe, with_settings
 from gadolin.splits import part_name
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.run import train_model
+from gadolin.training.train import train_model
 
 BACKBONE = "tf_efficientnet_lite0"
 SCALINGS = {"its own statistics": "true", "[0, 1] as it is": "false"}

@@ -33,7 +33,7 @@ from benchmarks.publish import (
 from benchmarks.verdicts import CONFIDENT, OOD_CODES, predict_all
 from gadolin.datasets.manifest import read_manifest, write_manifest
 from gadolin.explanations import Options
-from gadolin.explanations.scoring.priors import PRIORS
+from gadolin.explanations.scoring.baseline_maps import PRIORS
 from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, ScoringConfig
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.metrics import measure

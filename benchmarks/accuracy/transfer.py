@@ -20,7 +20,7 @@ from gadolin.models.run_folder import RunFolder
 from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.training.plan import Plan
-from gadolin.training.run import train_model
+from gadolin.training.train import train_model
 
 TEST = 0
 WHOLE = (

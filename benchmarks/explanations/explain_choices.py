@@ -24,9 +24,9 @@ from gadolin.explanations import Options
 from gadolin.explanations.baselines import FILLS
 from gadolin.explanations.explained_slice import ExplainedSlice, Heat, subject
 from gadolin.explanations.registry import METHODS, method
+from gadolin.explanations.scoring.baseline_maps import PRIORS
 from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
-from gadolin.explanations.scoring.measures import energy_inside, overlap, pointing
-from gadolin.explanations.scoring.priors import PRIORS
+from gadolin.explanations.scoring.localisation import energy_inside, overlap, pointing
 from gadolin.models.predictor import Predictor
 from gadolin.preprocessing.outlines import slice_and_mask
 

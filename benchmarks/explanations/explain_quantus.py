@@ -28,7 +28,7 @@ from gadolin.explanations.baselines import filled, head_mask
 from gadolin.explanations.explained_slice import ExplainedSlice, Heat, subject
 from gadolin.explanations.registry import method
 from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
-from gadolin.explanations.scoring.measures import energy_inside, pointing
+from gadolin.explanations.scoring.localisation import energy_inside, pointing
 from gadolin.models.predictor import Predict, Predictor
 from gadolin.preprocessing.outlines import slice_and_mask
 

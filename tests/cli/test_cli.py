@@ -112,14 +112,14 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
     weights.touch()
 
     def train_model(plan, *, progress):
-        from gadolin.training.run import Trained
+        from gadolin.training.train import Trained
 
         plans.append(plan)
         table = read_table(RunFolder(trained[1]).predictions)
         evaluation = Evaluation(table, measure(table), ReportContext("tiny", "abc", "2026-01-01"))
         return Trained(evaluation, RunFolder(trained[1]).read())
 
-    monkeypatch.setattr("gadolin.training.run.train_model", train_model)
+    monkeypatch.setattr("gadolin.training.train.train_model", train_model)
 
     ending = gadolin(
         *(
@@ -260,7 +260,7 @@ def test_an_interruption_is_one_line(gadolin, class_folders, monkeypatch):
     def interrupted(plan, *, progress):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gadolin.training.run.train_model", interrupted)
+    monkeypatch.setattr("gadolin.training.train.train_model", interrupted)
 
     gadolin("train", class_folders).refused("interrupted", "--resume", code=1)
 
@@ -281,7 +281,7 @@ def test_every_error_is_one_line_and_its_exit_code(error, code, told, gadolin, c
     def failing(plan, *, progress):
         raise error
 
-    monkeypatch.setattr("gadolin.training.run.train_model", failing)
+    monkeypatch.setattr("gadolin.training.train.train_model", failing)
 
     gadolin("train", class_folders).refused(told, code=code)
 
@@ -290,7 +290,7 @@ def test_a_fault_of_gadolin_itself_is_not_hidden(gadolin, class_folders, monkeyp
     def failing(plan, *, progress):
         raise ModuleNotFoundError("No module named 'gadolin.gone'", name="gadolin.gone")
 
-    monkeypatch.setattr("gadolin.training.run.train_model", failing)
+    monkeypatch.setattr("gadolin.training.train.train_model", failing)
 
     with pytest.raises(ModuleNotFoundError):
         gadolin("train", class_folders)

@@ -17,7 +17,7 @@ from PIL import Image
 from gadolin.datasets import scan
 from gadolin.datasets.manifest import write_manifest
 from gadolin.explanations import METHODS, Options, explain
-from gadolin.explanations.scoring.priors import PRIORS
+from gadolin.explanations.scoring.baseline_maps import PRIORS
 from gadolin.models.bundle import read_bundle
 from gadolin.models.predictor import Predictor
 from gadolin.readers import read

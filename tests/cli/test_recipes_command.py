@@ -16,7 +16,7 @@ def planned(gadolin, monkeypatch, tmp_path):
         plans.append(plan)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gadolin.training.run.train_model", work)
+    monkeypatch.setattr("gadolin.training.train.train_model", work)
     monkeypatch.setattr("gadolin.training.crossval.cross_validate", work)
 
     def run(command, *words):

@@ -15,7 +15,7 @@ import pytest
 
 import gadolin
 from gadolin.errors import BundleError, RequestError
-from gadolin.models.locate import SHIPPED
+from gadolin.models.model_path import SHIPPED
 from gadolin.models.predictor import Predictor
 from gadolin.models.runtime import RUNTIMES, open_runtime
 

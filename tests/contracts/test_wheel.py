@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import gadolin
-from gadolin.models.locate import SHIPPED
+from gadolin.models.model_path import SHIPPED
 from gadolin.phantoms import draw_patient
 from gadolin.records import NOTICE
 

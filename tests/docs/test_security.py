@@ -84,7 +84,12 @@ def test_no_other_module_can_open_a_connection():
         for path in SOURCE.rglob("*.py")
         if any(name in CLIENTS or name.partition(".")[0] in CLIENTS for name in imports(path))
     }
-    assert found == {"server/run.py", "datasets/download.py", "datasets/releases/kaggle.py", "training/weights.py"}
+    assert found == {
+        "server/run.py",
+        "datasets/download.py",
+        "datasets/releases/kaggle.py",
+        "training/pretrained_weights.py",
+    }
     assert "connect" not in (SOURCE / "server" / "run.py").read_text(encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score
 
 from gadolin.errors import DataError
-from gadolin.explanations.scoring.measures import average_precision, dice, energy_inside, overlap, pointing
+from gadolin.explanations.scoring.localisation import average_precision, dice, energy_inside, overlap, pointing
 
 OUTLINE = np.zeros((1, 4, 5), bool)
 OUTLINE[0, 1:3, 1:3] = True

@@ -24,7 +24,7 @@ from gadolin.files.atomic import (
     write_json,
     write_text,
 )
-from gadolin.models.locate import require_folder_of_its_own
+from gadolin.models.model_path import require_folder_of_its_own
 
 REMEDY = "free space or choose a writable folder"
 

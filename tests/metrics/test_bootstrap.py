@@ -13,10 +13,10 @@ from gadolin.metrics.bootstrap import (
     Interval,
     group_intervals,
     group_weights,
-    mcnemar,
     paired_intervals,
     unanimous_interval,
 )
+from gadolin.metrics.mcnemar import mcnemar
 
 
 def mean_of(values):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gadolin.errors import BundleError
-from gadolin.models.locate import SHIPPED, model_folder
+from gadolin.models.model_path import SHIPPED, model_folder
 from gadolin.models.predictor import Predictor
 
 

@@ -119,7 +119,7 @@ def test_training_may_start_from_it():
     pytest.importorskip("torch")
     from gadolin.networks import build_classifier
     from gadolin.recipe import named_recipe
-    from gadolin.training.weights import load_weights
+    from gadolin.training.pretrained_weights import load_weights
 
     recipe = named_recipe("finetune").network
     network = build_classifier(recipe, classes=3)

@@ -9,7 +9,7 @@ from torch import nn
 
 from gadolin.errors import RecipeError
 from gadolin.networks import build_classifier
-from gadolin.networks.distributed import GlobalBatchNorm2d, GlobalBatchNormAct2d, global_batch_norm
+from gadolin.networks.global_batch_norm import GlobalBatchNorm2d, GlobalBatchNormAct2d, global_batch_norm
 from gadolin.recipe import Network
 
 pytestmark = pytest.mark.slow

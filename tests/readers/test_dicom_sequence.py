@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.readers import open_bytes
-from gadolin.readers.dicom.sequence import sequence_of
+from gadolin.readers.dicom.mri_sequence import sequence_of
 
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
 

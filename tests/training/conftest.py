@@ -14,7 +14,7 @@ from gadolin.recipe import Network, Optimizer, Recipe, named_recipe, with_settin
 from gadolin.training.batches import Examples
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.run import train_model
+from gadolin.training.train import train_model
 
 TINY_FEATURES = 8
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gadolin.preprocessing.outlines import Outlines
-from gadolin.training.batches import Examples, batches, class_weights, epoch_order, steps_per_epoch
+from gadolin.training.batches import Examples, batches, epoch_order, steps_per_epoch
+from gadolin.training.class_weights import class_weights
 
 
 @pytest.fixture

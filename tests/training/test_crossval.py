@@ -16,7 +16,7 @@ from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.splits import assign_folds
 from gadolin.training import crossval
 from gadolin.training.crossval import cross_validate, unfinished
-from gadolin.training.run import with_evidence
+from gadolin.training.train import with_evidence
 
 FOLDS = 2
 

@@ -17,7 +17,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from gadolin.training.weights import OTHER_CHOICES
+from gadolin.training.pretrained_weights import OTHER_CHOICES
 from stub_server import Answer, serving
 
 NAME = "resnet50.tv_in1k"
@@ -32,7 +32,7 @@ from gadolin.errors import WeightsError
 from gadolin.networks import build_classifier
 from gadolin.recipe import named_recipe
 from gadolin.models.starting_point import StartingPoint
-from gadolin.training.weights import load_weights
+from gadolin.training.pretrained_weights import load_weights
 
 torch.manual_seed(1)
 network = build_classifier(named_recipe("resnet50").network, 4)

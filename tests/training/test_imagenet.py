@@ -20,7 +20,7 @@ from gadolin.networks.backbones import backbone
 from gadolin.recipe import Network
 from gadolin.training import imagenet
 from gadolin.training.imagenet import BACKBONE_KEY, packaged_weights
-from gadolin.training.weights import load_weights
+from gadolin.training.pretrained_weights import load_weights
 
 NAME = "tf_efficientnet_lite0"
 DISTRIBUTION = "made-weights"

@@ -25,7 +25,7 @@ from gadolin.training import bundling
 from gadolin.training.data import divide
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.run import _mark_lesion_classes, train_model
+from gadolin.training.train import _mark_lesion_classes, train_model
 
 
 def facts_of(run):
@@ -92,7 +92,7 @@ def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
         "gadolin.training.calibrate.fit_confidence_threshold",
         lambda likely, truth, weights=None: 0.42 * (len(likely) == len(truth)),
     )
-    monkeypatch.setattr("gadolin.training.run._FEW_STEPS", 1)
+    monkeypatch.setattr("gadolin.training.train._FEW_STEPS", 1)
     train_model(short_plan(tmp_path / "other"))
 
     assert not [record for record in caplog.records if record.levelname == "WARNING"]

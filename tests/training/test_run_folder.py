@@ -19,7 +19,7 @@ from gadolin.preprocessing.cache import prepared_slices
 from gadolin.preprocessing.prepare import prepare
 from gadolin.readers import read
 from gadolin.splits import SUBSETS, grouping_keys
-from gadolin.training.run import train_model
+from gadolin.training.train import train_model
 from gadolin.workflows.audit import audit
 
 FILES = {

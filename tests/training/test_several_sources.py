@@ -19,7 +19,7 @@ from gadolin.readers import read
 from gadolin.recipe import with_settings
 from gadolin.training.data import divide
 from gadolin.training.plan import Plan
-from gadolin.training.run import Trained, train_model
+from gadolin.training.train import Trained, train_model
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 MIXED = ["balance=sources", "sources.kinds=mixed", "sources.draws=24", "sources.sequence_weight=0.5", "epochs=2"]

@@ -11,7 +11,7 @@ import pytest
 from gadolin.datasets.labels import lesion_classes
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.training.sources import (
+from gadolin.training.multi_source import (
     class_names,
     draw_chances,
     kindless,

@@ -16,7 +16,7 @@ from gadolin.phantoms import PhantomPlan, write_phantoms
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
-from gadolin.training.run import train_model
+from gadolin.training.train import train_model
 
 pytestmark = pytest.mark.train
 

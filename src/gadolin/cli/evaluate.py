@@ -37,7 +37,7 @@ def evaluate(
     """
     from gadolin.datasets import scan
     from gadolin.models.bundle import beside
-    from gadolin.models.locate import require_folder_of_its_own
+    from gadolin.models.model_path import require_folder_of_its_own
     from gadolin.models.run_folder import RunFolder
     from gadolin.workflows.evaluate import evaluate as evaluate_model
 

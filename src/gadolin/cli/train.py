@@ -27,7 +27,7 @@ from gadolin.cli.output import print_json, print_message, progress_bar
 
 if TYPE_CHECKING:
     from gadolin.models.run_folder import RunFolder
-    from gadolin.training.run import Trained
+    from gadolin.training.train import Trained
 
 
 def train(
@@ -65,7 +65,7 @@ def train(
     from gadolin.training.machine import Machine
     from gadolin.training.plan import Plan
     from gadolin.training.processes import is_rank_zero
-    from gadolin.training.run import train_model
+    from gadolin.training.train import train_model
 
     with _reported_once():
         if data is None or repeat is not None:

@@ -1,4 +1,4 @@
-"""Uncertainty of metrics: bootstrap intervals over groups, and an exact test for paired predictions.
+"""Uncertainty of metrics: bootstrap intervals over groups.
 
 Slices of one patient, and copies of one slice, are not independent: an interval that resamples slices is too
 narrow. Here whole groups are drawn with replacement (Davison and Hinkley, "Bootstrap Methods and their
@@ -24,7 +24,6 @@ __all__ = [
     "Statistic",
     "group_intervals",
     "group_weights",
-    "mcnemar",
     "paired_intervals",
     "unanimous_interval",
 ]
@@ -167,34 +166,6 @@ def unanimous_interval(value: float, groups: int) -> Interval:
         return Interval(value)
     bound = _TAIL ** (1 / groups)
     return Interval(value, bound, 1.0) if value else Interval(value, 0.0, 1.0 - bound)
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p value of McNemar's test (McNemar, 1947; binomial form).
-
-    Args:
-        only_first: Pairs that only the first model classified correctly, at least 0.
-        only_second: Pairs that only the second model classified correctly, at least 0.
-
-    Returns:
-        The probability of a split at least as uneven if both are equally accurate; 1.0 where no pair differs.
-
-    Raises:
-        RequestError: A negative count.
-    """
-    if min(only_first, only_second) < 0:
-        raise RequestError(
-            code="value_out_of_range",
-            rule="counts of pairs are at least 0",
-            got=f"got {only_first} and {only_second}",
-            remedy="count the discordant pairs",
-        )
-    trials = only_first + only_second
-    term = tail = 1
-    for hits in range(min(only_first, only_second)):
-        term = term * (trials - hits) // (hits + 1)
-        tail += term
-    return min(1.0, 2 * tail / (1 << trials))
 
 
 def _interval(value: float, draws: NDArray[np.float64], resamples: int) -> Interval:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
-from gadolin.metrics.bootstrap import RESAMPLES, Interval, Statistic, mcnemar, paired_intervals
+from gadolin.metrics.bootstrap import RESAMPLES, Interval, Statistic, paired_intervals
+from gadolin.metrics.mcnemar import mcnemar
 from gadolin.metrics.scores import accuracy, cells, f1, macro
 from gadolin.metrics.table import Table
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from gadolin.errors import RequestError, suggestion
 from gadolin.preprocessing.bars import inside_bars
 from gadolin.preprocessing.head import find_head
+from gadolin.preprocessing.intensity import intensity_range, to_uint8
 from gadolin.records import Slice
 
-__all__ = ["Box", "Frame", "Preparation", "crop_resize", "find_frame", "prepare", "to_uint8"]
+__all__ = ["Box", "Frame", "Preparation", "crop_resize", "find_frame", "prepare"]
 
 _BRIGHT_BACKGROUND = 90  # of 255: a brighter background is not air
 _ONE_TONE = 6.0  # of 255: standard deviation within a line of a bar
@@ -122,7 +123,8 @@ def find_frame(image: Slice, preparation: Preparation) -> Frame:
     working = _working_copy(image)
     head = _find_head(working) if preparation.crop else None
     box = Box(0, 0, height, width) if head is None else _grown(head, preparation.margin, image.pixels.shape)
-    black, white = _intensity_range(image, box, preparation)
+    percentiles = (preparation.low_percentile, preparation.high_percentile)
+    black, white = intensity_range(_cut(image.pixels, box, 0.0), image.bits, percentiles)
     return Frame(_squared(box, image.spacing_mm) if preparation.square else box, black, white, head is not None)
 
 
@@ -132,7 +134,7 @@ def prepare(image: Slice, preparation: Preparation, frame: Frame | None = None) 
     Shrinking averages areas, enlarging interpolates linearly. Without ``frame``, it is determined on this slice.
     """
     frame = frame or find_frame(image, preparation)
-    return to_uint8(crop_resize(image.pixels, frame.box, preparation.size, frame.black), frame)
+    return to_uint8(crop_resize(image.pixels, frame.box, preparation.size, frame.black), frame.black, frame.white)
 
 
 def crop_resize(pixels: NDArray[np.float32], box: Box, size: int, beyond: float) -> NDArray[np.float32]:
@@ -144,13 +146,6 @@ def crop_resize(pixels: NDArray[np.float32], box: Box, size: int, beyond: float)
     shrinking = cut.shape[0] >= size and cut.shape[1] >= size
     how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(cut, (size, size), interpolation=how), np.float32)
-
-
-def to_uint8(pixels: NDArray[np.float32], frame: Frame) -> NDArray[np.uint8]:
-    """Scale pixels (..., size, size) float32 from the black and white of ``frame`` to uint8."""
-    span = max(frame.white - frame.black, 1e-12)
-    scaled = np.clip((pixels - np.float32(frame.black)) * np.float32(255 / span), 0, 255)
-    return np.asarray(np.rint(scaled), np.uint8)
 
 
 def _working_copy(image: Slice) -> NDArray[np.uint8]:
@@ -228,17 +223,6 @@ def _squared(box: Box, spacing_mm: tuple[float, float] | None) -> Box:
     else:
         height = width = max(box.height, box.width)
     return Box(box.top - (height - box.height) // 2, box.left - (width - box.width) // 2, height, width)
-
-
-def _intensity_range(image: Slice, box: Box, preparation: Preparation) -> tuple[float, float]:
-    if image.bits <= 8:
-        return 0.0, 255.0
-    inside = _cut(image.pixels, box, 0.0)
-    tissue = inside[inside > inside.min()]
-    if tissue.size == 0:
-        return float(inside.min()), float(inside.min()) + 1
-    low, high = np.percentile(tissue, (preparation.low_percentile, preparation.high_percentile))
-    return float(low if low < high else inside.min()), float(high)
 
 
 def _cut(pixels: NDArray[np.float32], box: Box, fill: float) -> NDArray[np.float32]:

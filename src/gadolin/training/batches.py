@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gadolin.preprocessing.outlines import Outlines
 
-__all__ = ["Batch", "Examples", "batches", "class_weights", "epoch_order", "epoch_size", "steps_per_epoch"]
+__all__ = ["Batch", "Examples", "batches", "epoch_order", "epoch_size", "steps_per_epoch"]
 
 
 class Batch(NamedTuple):
@@ -108,11 +108,3 @@ def batches(
         chosen = order[step * batch_size : (step + 1) * batch_size]
         filled = np.resize(chosen, world_size * -(-len(chosen) // world_size))
         yield examples.take(filled[rank::world_size])
-
-
-def class_weights(targets: NDArray[np.int64], classes: int, balance: str) -> Tensor:
-    """Return (K,) float32 loss weights: inverse class frequencies with mean 1 over slices, or ones."""
-    if balance != "weights":
-        return torch.ones(classes)
-    counts = np.bincount(targets, minlength=classes)
-    return torch.tensor(len(targets) / (classes * np.maximum(counts, 1)), dtype=torch.float32)

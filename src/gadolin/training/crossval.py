@@ -28,9 +28,9 @@ from gadolin.reports.context import Mistake, ReportContext, worst_mistakes
 from gadolin.reports.evaluation import Evaluation
 from gadolin.splits import check_folds
 from gadolin.training.plan import Plan
+from gadolin.training.pretrained_weights import has_lesion_decoder
 from gadolin.training.resume import require_same
-from gadolin.training.run import train_model, with_evidence
-from gadolin.training.weights import has_lesion_decoder
+from gadolin.training.train import train_model, with_evidence
 
 __all__ = ["cross_validate", "fold_run", "folded_records", "joined_tables", "unfinished"]
 

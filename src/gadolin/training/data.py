@@ -23,14 +23,14 @@ from gadolin.progress import Progress
 from gadolin.records import Failure, Record
 from gadolin.splits import cut, join_copies
 from gadolin.training.batches import Examples
-from gadolin.training.plan import Plan
-from gadolin.training.sources import (
+from gadolin.training.multi_source import (
     class_names,
     draw_chances,
     kindless,
     kinds_known,
     sequence_names,
 )
+from gadolin.training.plan import Plan
 
 __all__ = ["Parts", "divide"]
 

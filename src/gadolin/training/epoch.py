@@ -17,7 +17,8 @@ from gadolin.networks.classifier import train_mode
 from gadolin.progress import Progress
 from gadolin.recipe import Optimizer as OptimizerSettings
 from gadolin.recipe import Recipe
-from gadolin.training.batches import Examples, batches, class_weights, epoch_order, epoch_size, steps_per_epoch
+from gadolin.training.batches import Examples, batches, epoch_order, epoch_size, steps_per_epoch
+from gadolin.training.class_weights import class_weights
 from gadolin.training.ema import start_ema
 from gadolin.training.step import Learner, class_loss, learn, lesion_map_loss, target_rows, train_step
 

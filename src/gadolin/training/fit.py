@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from gadolin.errors import DataError, RecipeError
 from gadolin.files.atomic import write_text
 from gadolin.networks import Classifier
-from gadolin.networks.distributed import global_batch_norm
+from gadolin.networks.global_batch_norm import global_batch_norm
 from gadolin.progress import Progress
 from gadolin.recipe import Recipe
 from gadolin.training.batches import Examples

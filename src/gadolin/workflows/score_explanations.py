@@ -15,7 +15,7 @@ from gadolin.explanations.trust import SCORES_FILE
 from gadolin.files.atomic import write_bytes, write_json
 from gadolin.metrics.assess import tested_records
 from gadolin.models.bundle import beside, model_place
-from gadolin.models.locate import require_folder_of_its_own
+from gadolin.models.model_path import require_folder_of_its_own
 from gadolin.models.predictor import Predictor
 from gadolin.models.run_folder import RunFolder
 from gadolin.progress import Progress

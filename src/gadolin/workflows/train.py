@@ -86,7 +86,7 @@ def train(
     """
     from gadolin.recipe import load_recipe
     from gadolin.training.processes import process_counts
-    from gadolin.training.run import train_model
+    from gadolin.training.train import train_model
 
     if process_counts()[0] > 1:
         raise RequestError(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations.baselines import Picture, filled, head_tones, onto_pixels
 from gadolin.explanations.explained_slice import ExplainedSlice
-from gadolin.preprocessing.prepare import crop_resize, to_uint8
+from gadolin.preprocessing.intensity import to_uint8
+from gadolin.preprocessing.prepare import crop_resize
 
 __all__ = ["Superpixels", "superpixels"]
 
@@ -60,7 +61,7 @@ class Superpixels:
 
         def evaluate(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
             pictures = none + (kept.astype(np.float32) @ pieces).reshape(-1, size, size)
-            return predict(to_uint8(pictures, frame))
+            return predict(to_uint8(pictures, frame.black, frame.white))
 
         return evaluate
 

@@ -14,9 +14,9 @@ from gadolin.explanations.explain import explain_prepared
 from gadolin.explanations.explained_slice import ExplainedSlice, Heat, subject
 from gadolin.explanations.options import Options
 from gadolin.explanations.registry import METHODS, method
+from gadolin.explanations.scoring.baseline_maps import PRIORS
 from gadolin.explanations.scoring.faithfulness import deletion_and_insertion
-from gadolin.explanations.scoring.measures import average_precision, dice, energy_inside, overlap, pointing
-from gadolin.explanations.scoring.priors import PRIORS
+from gadolin.explanations.scoring.localisation import average_precision, dice, energy_inside, overlap, pointing
 from gadolin.metrics.bootstrap import Interval, group_intervals
 from gadolin.models.predictor import Predictor
 from gadolin.preprocessing.outlines import slice_and_mask

@@ -16,6 +16,7 @@ from gadolin.readers.contents import Contents, Place, left_out
 from gadolin.readers.dicom.frames import Geometry, geometry_of, in_order
 from gadolin.readers.dicom.functional_groups import facts_of
 from gadolin.readers.dicom.header import PIXELS, Layout, layout_of
+from gadolin.readers.dicom.mri_sequence import sequence_of
 from gadolin.readers.dicom.object_types import (
     accompanying,
     is_localiser,
@@ -26,7 +27,6 @@ from gadolin.readers.dicom.object_types import (
 )
 from gadolin.readers.dicom.parser import parse
 from gadolin.readers.dicom.pixels import decode_slice
-from gadolin.readers.dicom.sequence import sequence_of
 from gadolin.readers.dicom.values import one_line, tag_of, texts, whole_number
 from gadolin.readers.planes import localiser
 from gadolin.records import Slice

@@ -15,9 +15,9 @@ from gadolin.models.bundle import SHIPPED, read_bundle, write_bundle
 from gadolin.models.starting_point import OTHER_CHOICES, StartingPoint
 from gadolin.networks import build_classifier
 from gadolin.recipe import Network, named_recipe
-from gadolin.training import weights
+from gadolin.training import pretrained_weights
 from gadolin.training.epoch import make_learner, train_step
-from gadolin.training.weights import has_lesion_decoder, load_weights
+from gadolin.training.pretrained_weights import has_lesion_decoder, load_weights
 
 CONFIG = Network(input_size=32, evidence="map")
 
@@ -253,7 +253,7 @@ def test_weights_from_the_hub_arrive(founding, monkeypatch):
         return hub
 
     monkeypatch.setattr(timm, "create_model", create_model)
-    monkeypatch.setattr(weights, "_require_answer", lambda _address: None)
+    monkeypatch.setattr(pretrained_weights, "_require_answer", lambda _address: None)
 
     facts = load_weights(founding, "resnet50", StartingPoint.resolve("imagenet"))
 
@@ -296,26 +296,26 @@ def test_frozen_weights_that_were_transferred_stay_through_a_step_and_the_others
     [("shipped", True), (str(SHIPPED), True), (str(SHIPPED / "weights.safetensors"), True), ("none", False)],
 )
 def test_what_the_shipped_model_learned_from_is_told_where_a_run_starts_from_it(caplog, named, told):
-    weights.require_unseen(StartingPoint.resolve(named), [])
+    pretrained_weights.require_unseen(StartingPoint.resolve(named), [])
     assert ("trained on Figshare 1512427" in caplog.text) is told
 
 
 def test_it_is_told_too_where_a_run_starts_from_one_that_started_from_it(caplog, source, tmp_path, make_bundle):
     bundle = make_bundle(tmp_path / "bundle")
     save_weights(bundle, state_of(source))
-    weights.require_unseen(StartingPoint.resolve(str(bundle.folder)), [])
+    pretrained_weights.require_unseen(StartingPoint.resolve(str(bundle.folder)), [])
     assert not caplog.text
 
     own = read_bundle(bundle.folder)
     write_bundle(replace(own, facts=own.facts | {"finetuned_from": ["0" * 64, read_bundle(SHIPPED).weights_digest]}))
     for start in (bundle.folder, bundle.weights):
         caplog.clear()
-        weights.require_unseen(StartingPoint.resolve(str(start)), [])
+        pretrained_weights.require_unseen(StartingPoint.resolve(str(start)), [])
         assert "trained on Figshare 1512427" in caplog.text
         facts = load_weights(network_of(1), "compact", StartingPoint.resolve(str(start)))
         assert facts["finetuned_from"] == (own.weights_digest, "0" * 64, read_bundle(SHIPPED).weights_digest)
 
     save_file(state_of(network_of(3)), bundle.weights)  # no longer match the digest of the bundle
     caplog.clear()
-    weights.require_unseen(StartingPoint.resolve(str(bundle.weights)), [])
+    pretrained_weights.require_unseen(StartingPoint.resolve(str(bundle.weights)), [])
     assert not caplog.text

@@ -39,9 +39,9 @@ from gadolin.training.data import Parts, divide
 from gadolin.training.fit import fit
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
+from gadolin.training.pretrained_weights import has_lesion_decoder, load_weights, require_unseen
 from gadolin.training.processes import detect_lost_rank, gather_errors, rank_zero_first
 from gadolin.training.resume import claimed, require_same
-from gadolin.training.weights import has_lesion_decoder, load_weights, require_unseen
 
 __all__ = ["Trained", "train_model", "with_evidence"]
 
