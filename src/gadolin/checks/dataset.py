@@ -1,4 +1,4 @@
-"""Input of the checks of an audit: records, pixels, copies and optional model outputs."""
+"""The input of audit checks: records, pixels, copies and optional model outputs."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["Dataset", "display_name", "no_sides"]
 class Dataset:
     """A data set under audit, optionally with a second data set for comparison.
 
-    The first ``n_records`` of the N ``all_records`` belong to the data set under audit, the rest to the second one.
-    ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` have the same order. Only readable slices are included:
-    ``errors`` lists the unreadable files, ``left_out`` the files skipped on purpose, ``unlisted`` the pictures in the
-    folder that its manifest does not list (None without a manifest). ``without_head`` are the rows in which no head was
-    found. ``scan`` and ``against`` are the two scans.
+    ``all_records`` (N) lists the readable slices: first the ``n_records`` of the data set under audit, then those of
+    the second data set. ``facts`` (N), ``slices`` (N, 256, 256) uint8 and ``copies`` have the same order.
+    ``without_head`` lists the rows in which no head was found. ``errors`` lists the unreadable files and ``left_out``
+    the files skipped on purpose. ``unlisted`` lists the pictures in the folder that are missing from its manifest; it
+    is None without a manifest. ``scan`` and ``against`` are the scans of the first and the second data set.
 
-    Optional: ``probabilities`` (n_records, K) float64, out of fold, in the order of ``classes``, NaN where a slice has
-    none; ``bundle``, the model to use with the data set.
+    Optional: ``probabilities`` (n_records, K) float64 are out-of-fold predictions, with columns in the order of
+    ``classes`` and NaN for a slice without a prediction. ``bundle`` is the model to use with the data set.
     """
 
     all_records: tuple[Record, ...]
@@ -61,22 +61,22 @@ class Dataset:
 
     @cached_property
     def records_with_patients(self) -> tuple[Record, ...]:
-        """The records under audit, with patients transferred from their copies in the other data set."""
+        """The records under audit; patients that they lack are taken from their copies in the second data set."""
         return tuple(transfer_patients(self.records, self.all_records[self.n_records :], self.copies))
 
     @cached_property
     def outlines(self) -> Outlines | None:
-        """The outlines of the slices under audit, read once; None where there are none."""
+        """The outlines of the slices under audit, read once; None if no slice has one."""
         return prepared_outlines(self.records, Preparation(), skip=True)
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        """The parts of the data set, such as "train" and "test"; empty where none is defined."""
+        """The parts that the data set defines, of "train", "validation" and "test"; may be empty."""
         return tuple(part for part in ("train", "validation", "test") if any(one.split == part for one in self.records))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The display name of each of the N slices; the two data sets share no name."""
+        """The display names of the N slices; no name occurs in both data sets."""
         names = [display_name(record.path, self.scan.root) for record in self.records]
         if self.against is not None:
             names += [
@@ -90,19 +90,20 @@ class Dataset:
 
     @cached_property
     def copy_groups(self) -> tuple[tuple[int, ...], ...]:
-        """The rows of each group of two or more slices in which any two are copies, largest group first."""
+        """The rows of each group of two or more slices that are all copies of each other, largest group first."""
         return _sets(self.copies.groups)
 
     @cached_property
     def connected(self) -> tuple[tuple[int, ...], ...]:
-        """The rows of each set of two or more slices connected as copies, directly or through others."""
+        """The rows of each set of two or more slices that copies connect, directly or through others, largest first."""
         return _sets(self.copies.joined)
 
 
 def display_name(path: Path, root: Path, *, other: bool = False) -> str:
-    """Return the display name of a file in the data set at ``root``: its path below the folder, else its full path.
+    """Return the display name of a file: its path below the folder of the data set, or its full path if outside.
 
-    In the other data set, the folder's name and a colon come first, such as "figshare:1/7.mat".
+    ``root`` is the folder or manifest of the data set. With ``other``, for the second data set, the name of ``root`` is
+    a prefix: "figshare:1/7.mat".
     """
     base = root if root.is_dir() else root.parent
     below = (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
@@ -118,7 +119,7 @@ def _sets(numbers: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
 
 
 def no_sides(dataset: Dataset) -> str:
-    """Return why there are no two parts or folds to compare, as a clause; empty where there are."""
+    """Return a clause that says why no two parts or folds can be compared; empty if two can."""
     if len({record.fold for record in dataset.records} - {None}) > 1:
         return ""
     if any(set(learned_before(part)).intersection(dataset.parts) for part in dataset.parts):

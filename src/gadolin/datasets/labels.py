@@ -1,4 +1,4 @@
-"""Canonical class names for the spellings of public data sets."""
+"""Map the label spellings of public data sets to canonical class names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMES = {alias: name for name, aliases in _ALIASES.items() for alias in (name, 
 
 
 def canonical(label: str) -> str:
-    """Return the canonical name of a class ("no_tumor" -> "notumor"), or an unknown label unchanged."""
+    """Return the canonical class name of a label ("no_tumor" -> "notumor"); an unknown label is returned unchanged."""
     return _NAMES.get(_plain(label), label)
 
 
@@ -30,7 +30,7 @@ def is_known(label: str) -> bool:
 
 
 def is_without_lesion(label: str) -> bool:
-    """Return whether ``label`` is a spelling of the class without lesion."""
+    """Return whether ``label`` names the class without lesion, in any spelling."""
     return canonical(label) == _WITHOUT_LESION
 
 
@@ -40,7 +40,7 @@ def lesion_classes(classes: Sequence[str]) -> tuple[int, ...]:
 
 
 def is_any_tumour(label: str) -> bool:
-    """Return whether ``label`` is a spelling of the class of slices with a tumour of any kind."""
+    """Return whether ``label`` names the class "tumor", a tumour of unspecified kind, in any spelling."""
     return canonical(label) == _ANY_TUMOUR
 
 

@@ -22,11 +22,11 @@ def each_slice(
     work: Callable[[int, Slice, str], Result],
     errors: dict[int, ReadError] | None = None,
 ) -> Iterator[Result]:
-    """Yield ``work(index, slice, kind)`` for every record, file by file in the order in which the files first appear.
+    """Yield ``work(index, slice, kind)`` for every record, grouped by file; files in order of first appearance.
 
-    ``kind`` is the format of the file, such as "PNG". ``work`` runs in several threads. Raises ReadError with the path
-    of an unreadable file, or the exception of ``work``, and then starts no further work. With ``errors``, the ReadError
-    of an unreadable slice is stored there under its index instead, and reading continues.
+    ``kind`` is the format of the file, such as "PNG". ``work`` runs in several threads. An unreadable slice raises
+    ReadError with the path of its file. If ``errors`` is given, the error is stored there instead, under the index of
+    the record, and reading continues. An exception in ``work`` is passed on. No further work starts after an exception.
     """
     files = _by_file(records)
 
@@ -64,7 +64,7 @@ def _decoded(
 
 
 def _refuse(found: dict[int, ReadError], errors: dict[int, ReadError] | None) -> None:
-    """Store the errors of unreadable slices, or raise the first if ``errors`` is None."""
+    """Add the errors ``found``, by index, to ``errors``; raise the first of them if ``errors`` is None."""
     if errors is None:
         raise next(iter(found.values()))
     errors.update(found)

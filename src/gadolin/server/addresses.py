@@ -1,4 +1,4 @@
-"""Host names and the root path under which clients reach a service."""
+"""Check and normalise the host names and the root path of a service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 
 def host_name(netloc: str) -> str:
-    """Return the host of a Host header or an origin, without port and final dot; addresses in their short form."""
+    """Return the host in a Host header or netloc, without port or final dot; an IP address in its short form."""
     text = netloc.strip().lower()
     if text.startswith("["):
         name = text[1:].partition("]")[0]
@@ -29,7 +29,7 @@ def host_name(netloc: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Return whether a host is an IP address, which DNS rebinding cannot fake."""
+    """Return whether a host is an IP address. DNS rebinding cannot fake one, only a name."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -38,13 +38,13 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this computer can reach a host."""
+    """Return whether a host is localhost or a loopback address, which only this computer can reach."""
     name = host_name(host)
     return ipaddress.ip_address(name).is_loopback if is_address(name) else name == "localhost"
 
 
 def named_host(text: str) -> str:
-    """Return a host name in the form that browsers send; raises RequestError if ``text`` is not a host name."""
+    """Return a host as browsers send it, in lower case and ASCII; raises RequestError if ``text`` is not a host."""
     try:
         name = "" if "/" in text else host_name(text.strip().encode("idna").decode("ascii"))
     except UnicodeError:
@@ -52,7 +52,7 @@ def named_host(text: str) -> str:
     if not is_address(name) and not _NAME.fullmatch(name):
         raise RequestError(
             code="host_invalid",
-            rule="a host must be a name or an address, without scheme and path",
+            rule="a host must be a name or an IP address, without a scheme or path",
             got=f"got {text!r}",
             remedy="use the form scans.example.org",
         )
@@ -60,12 +60,13 @@ def named_host(text: str) -> str:
 
 
 def root_path(text: str) -> str:
-    """Return the root path of the service, "" for none; raises RequestError if it is not a valid path."""
+    """Return the root path without a final slash, "" for none; raises RequestError if it is not valid."""
     path = text.rstrip("/")
     if path and (not _ROOT.fullmatch(path) or path.split("/")[1] in _RESERVED):
         raise RequestError(
             code="root_path_invalid",
-            rule=f"a root path must be /name of letters, digits and -._~, and not begin with {' or '.join(_RESERVED)}",
+            rule="a root path must be one /name or more, each of letters, digits and -._~; "
+            f"the first name must not be {' or '.join(_RESERVED)}",
             got=f"got {text!r}",
             remedy="use the form /gadolin",
         )

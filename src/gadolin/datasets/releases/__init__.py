@@ -1,1 +1,1 @@
-"""Public data sets: fetching, recognition and scanning."""
+"""Download, recognise and scan public data sets."""
