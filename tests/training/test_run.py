@@ -356,4 +356,4 @@ def test_a_residual_class_that_changes_nothing_is_told(small_phantoms, short_rec
     _mark_lesion_classes(network, "residual", divide(plan, None))
 
     assert network.head.lesion.tolist() == [1.0] * 4
-    assert "network.no_lesion_class=residual changes nothing" in caplog.text
+    assert "network.no_lesion_class=residual has no effect" in caplog.text
