@@ -75,6 +75,8 @@ def run(name: str, arguments: list[str]) -> None:
     try:
         command = import_module(known[name])
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("benchmarks", "fuzz", "tools", "gadolin"):
+            raise
         sys.exit(f"{name} needs the package {error.name}, which is not installed")
     command.main()
 

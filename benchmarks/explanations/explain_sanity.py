@@ -110,7 +110,7 @@ def stages_of(network: nn.Module) -> list[str]:
     for key in network.state_dict():
         path = key.split(".")
         parts.append(".".join(path[:3] if path[1] == "stages" else path[:2]) if path[0] == "backbone" else path[0])
-    return [f"{part}." for part in reversed(dict.fromkeys(parts)) if part != "door"]
+    return [f"{part}." for part in reversed(dict.fromkeys(parts))]
 
 
 def untrained(network: nn.Module) -> dict[str, Tensor]:

@@ -72,13 +72,18 @@ process.terminate()
 STEP = """
 import sys, time
 import numpy as np, torch
-from gadolin.networks import build_classifier
+try:
+    from gadolin.networks import build_classifier
+    from gadolin.training.epoch import make_learner
+except ImportError:
+    from gadolin.network import build_classifier
 try:
     from gadolin.recipe import named_recipe
     from gadolin.training.batches import Examples
-    from gadolin.training.epoch import make_learner
     from gadolin.training.machine import Machine
     from gadolin.training.step import train_step
+    if "make_learner" not in globals():
+        from gadolin.training.learner import make_learner
 except ImportError:
     from gadolin.train.batches import Examples
     from gadolin.train.learner import make_learner

@@ -226,7 +226,7 @@ def test_info_shows_what_a_model_is(gadolin, trained):
 
     bundle = Predictor.load(trained[1]).bundle
     assert (ending.code, ending.err) == (0, "")
-    for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation split", NOTICE):
+    for word in (bundle.digest, ", ".join(CLASSES_IN_ORDER), "size 256", "recipe name", "validation part", NOTICE):
         assert word in ending.out
     for line in ("confidence threshold +none", "out-of-distribution threshold +none", "training started from +none"):
         assert re.search(f"^{line}$", ending.out, re.MULTILINE), line

@@ -240,7 +240,7 @@ def test_too_few_samples_for_the_superpixels_are_told(gadolin, bare, pictures, t
 
 @pytest.fixture
 def outlined(small_phantoms, tmp_path):
-    """A manifest of the tumour slices of the test split, each with an outline."""
+    """A manifest of the tumour slices of the test part, each with an outline."""
     records = []
     for record in scan(small_phantoms).records:
         if record.split == "test" and record.label != "notumor":

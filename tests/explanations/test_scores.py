@@ -14,7 +14,7 @@ from gadolin.explanations import Explanation, Options
 from gadolin.explanations.scoring.journal import Journal
 from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Row, ScoringConfig, score_explanations
 from gadolin.explanations.scoring.summary import Line, by_method_and_class, summarise
-from gadolin.explanations.trust import told, trust
+from gadolin.explanations.trust import explanation_json, trust
 from gadolin.metrics.bootstrap import Interval
 from gadolin.models.predictor import Predictor
 from gadolin.preprocessing.prepare import Preparation
@@ -124,7 +124,7 @@ def test_a_method_that_was_scored_on_few_slices_says_so(predictor):
 def test_a_map_that_is_zero_everywhere_has_no_hottest_place_and_no_share(predictor):
     scored = {"methods": {"evidence": {"notumor": {"n": 40, "pointing": 0.9}}}}
     (predictor.bundle.folder / "explanations.json").write_text(json.dumps(scored))
-    nothing = told(
+    nothing = explanation_json(
         predictor.bundle,
         Explanation(
             "evidence", "notumor", np.zeros((5, 7), np.float32), 0.9, 1, {}, Slice(np.zeros((5, 7), np.float32))
@@ -137,7 +137,7 @@ def test_a_map_that_is_zero_everywhere_has_no_hottest_place_and_no_share(predict
     )
     heat = np.zeros((5, 7), np.float32)
     heat[3, 2] = 0.5
-    something = told(predictor.bundle, Explanation("evidence", "notumor", heat, 0.9, 1, {}, Slice(heat)))
+    something = explanation_json(predictor.bundle, Explanation("evidence", "notumor", heat, 0.9, 1, {}, Slice(heat)))
     assert something["hottest"] == [3, 2]
     assert "in 90 %" in something["trust"]
 

@@ -105,7 +105,7 @@ def short_recipe():
 
 @pytest.fixture(scope="session")
 def short_plan(small_phantoms, short_recipe, machine):
-    """Make the plan of a short run on phantoms with a given test split."""
+    """Make the plan of a short run on phantoms with a given test part."""
 
     def make(out, **fields):
         usual = {"data": small_phantoms, "recipe": short_recipe, "machine": machine, "validation": 0.34}

@@ -31,7 +31,7 @@ RECIPES = {
         "network": Network(input_size=64, evidence="outlines", dropout=0.5),
     },
     "timm": {"epochs": 1, "network": Network(backbone="tf_efficientnet_lite0", input_size=64, evidence="map")},
-    "uneven": {"batch_size": 64},  # the training split is one batch of odd size
+    "uneven": {"batch_size": 64},  # the training part is one batch of odd size
 }
 ACCUMULATE = {"accumulated": 2}
 COUNTS = {"uneven": 23}

@@ -22,7 +22,7 @@ EXPECTED = {"duplicate": 4, "known_patient": 1, "new_slice": 1, "new_patient": 8
 
 
 def audited(data):
-    """Return the audit's counts of the test split."""
+    """Return the audit's counts of the test part."""
     (whole,) = (one for one in audit(data).parts if one.part == "test" and not one.label)
     return {name: getattr(whole, name) for name in SUBSETS}
 
@@ -34,7 +34,7 @@ def data(leaky_data, tmp_path):
 
 @pytest.fixture
 def run(data, tmp_path, make_bundle):
-    """A run folder whose model was trained on the training split of the data."""
+    """A run folder whose model was trained on the training part of the data."""
     folder = tmp_path / "run"
     make_bundle(folder / "bundle")
     records = read_manifest(data / "manifest.csv")
@@ -44,7 +44,7 @@ def run(data, tmp_path, make_bundle):
 
 
 def evaluated(run, data, cache=None):
-    """Return the evaluation's counts of the test split, how it found duplicates, and its note about it."""
+    """Return the evaluation's counts of the test part, how it found duplicates, and its note about it."""
     evaluation = evaluate(run, data, cache=cache)
     parts = Counter(evaluation.table.parts)
     (reading,) = [json.loads(line) for line in (run / "readings.jsonl").read_text().splitlines()]

@@ -25,7 +25,8 @@ def near_copies(dataset: Dataset) -> list[Finding]:
             kind="near_copies",
             severity="warning",
             message=f"{extra:,} of {counted(dataset.n_records, 'slice')} ({percent(extra, dataset.n_records)}) "
-            f"{'is a copy' if extra == 1 else 'are copies'} of another slice, in {counted(len(groups), 'group')}"
+            f"{'is a redundant copy' if extra == 1 else 'are redundant copies'} of another slice, in "
+            f"{counted(len(groups), 'group')}"
             f"{_of_one_patient(dataset, groups)}{_how(dataset)}.",
             rule="Any two slices of a group can be registered onto each other, also mirrored, rotated or rescaled, so "
             f"that their fine structure correlates above {COPY_CORRELATION}; the score is the number of redundant "
@@ -122,8 +123,8 @@ def _files(dataset: Dataset, repeated: Sequence[tuple[str, ...]]) -> list[Findin
         Finding(
             kind="byte_identical",
             severity="warning",
-            message=f"{extra:,} of {dataset.n_records:,} slices {'is' if extra == 1 else 'are'} byte-identical to "
-            f"another file, in {counted(len(repeated), 'group')}.",
+            message=f"{extra:,} of {dataset.n_records:,} slices {'is' if extra == 1 else 'are'} redundant: "
+            f"byte-identical to another file, in {counted(len(repeated), 'group')}.",
             rule="Files with the same SHA-256 digest are identical; the score is the number of redundant files.",
             remedy="Keep one file of each group; if they are in different parts, keep the one in training.",
             members=tuple(repeated),

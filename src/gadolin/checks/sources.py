@@ -98,7 +98,7 @@ def _telling(dataset: Dataset, values: Sequence[str], what: str, of: str) -> Fin
         severity="warning",
         message=f"The {what} of a picture predicts its class for {percent(int(right.sum()), len(labels))} of the slices"
         f"{unknown}, against {percent(usual, len(labels))} for always predicting the most frequent class; {value!r}, "
-        f"for example, holds {counts}.",
+        f"for example, holds of each class: {counts}.",
         rule=f"Each slice is assigned the most frequent class among slices of the same {what} ({of}) from other "
         f"patients, without copies; reported if this is correct {100 * _TELLING:.0f} points more often than the "
         "most frequent class, and the lower end of its 95 % interval by group is higher too. Slices with an unknown "

@@ -104,7 +104,7 @@ def main() -> None:
 
 def _run(printed: Plain | None) -> int:
     """Run the command, report the error that ended it, if any, and return the exit code."""
-    failure = None
+    failure, shown = None, False
     try:
         code = int(app(standalone_mode=False) or 0)
         if printed:
@@ -113,14 +113,14 @@ def _run(printed: Plain | None) -> int:
             failure = _interrupted()
     except _USAGE_ERROR as error:
         error.show()
-        code, failure = error.exit_code, _usage(error)
+        code, failure, shown = error.exit_code, _usage(error), True
     except BrokenPipeError:
         raise
     except (GadolinError, OSError, ImportError, typer.Abort) as error:
         failure = _failure(error)
     if failure is None:
         return code
-    if failure.code != _USAGE:
+    if not shown:
         print_message(f"gadolin: {failure}")
     if "--json" in _options_given() and not (printed and printed.used):
         print_json({"error": {**failure.as_json(), "message": str(failure)}})

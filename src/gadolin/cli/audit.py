@@ -53,7 +53,7 @@ def audit(
 ) -> None:
     """Find leakage, label conflicts and other faults in data.
 
-    Lists duplicates and patients in several splits, conflicting labels, shortcuts and more, and changes nothing. Lists
+    Lists duplicates and patients in several parts, conflicting labels, shortcuts and more, and changes nothing. Lists
     unreadable files and folders, with exit code 1, and files that are left out, with the reason.
     """
     from gadolin.datasets import scan
@@ -93,7 +93,7 @@ def _text(found: Audit) -> str:
     lines = [found.verdict, ""]
     tested = [one for one in found.parts if one.duplicate is not None]
     if tested:
-        head = ["test split", "slices", "duplicate", "known patient", "new slice", "new patient"]
+        head = ["test part", "slices", "duplicate", "known patient", "new slice", "new patient"]
         rows = [
             [
                 one.label or "all classes",

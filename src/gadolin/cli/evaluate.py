@@ -19,7 +19,7 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="A run folder, a bundle, or shipped for the packaged model.")],
     data: Annotated[
         Path,
-        typer.Argument(help="A labelled folder or manifest; if it has a test split, only that is used."),
+        typer.Argument(help="A labelled folder or manifest; if it has a test part, only that is used."),
     ],
     out: Annotated[
         Path | None,

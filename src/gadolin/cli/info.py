@@ -51,7 +51,7 @@ def info(
         "out-of-distribution threshold": f"{bundle.ood_threshold:.2f}" if bundle.ood_threshold else "none",
         **({"licence and origin": bundle.licence} if bundle.licence else {}),
         **{_NAMES.get(key, key.replace("_", " ")): _text(value) for key, value in facts.items()},
-        **{f"{split} split": _text(value) for split, value in bundle.metrics.items()},
+        **{f"{split} part": _text(value) for split, value in bundle.metrics.items()},
     }
     width = max(map(len, shown))
     print("\n".join(f"{key.ljust(width)}  {value}" for key, value in shown.items()))

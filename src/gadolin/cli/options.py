@@ -82,11 +82,18 @@ def output_folder(argument: Path | None, option: Path | None) -> Path:
     from gadolin.errors import RequestError
 
     folder = argument or option
-    if folder is None or (argument is not None and option is not None):
+    if folder is None:
+        raise RequestError(
+            code="usage",
+            rule="the folder to write must be given, as OUT or as --out OUT",
+            got="got none",
+            remedy="see --help",
+        )
+    if argument is not None and option is not None:
         raise RequestError(
             code="options_exclude_each_other",
             rule="the folder to write must be given once, as OUT or as --out OUT",
-            got="got none" if folder is None else "got both",
+            got="got both",
             remedy="give one",
         )
     return folder

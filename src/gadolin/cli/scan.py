@@ -18,7 +18,7 @@ def scan(
     patient_from: PatientFrom = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show classes, splits, counts and patients of a data set.
+    """Show classes, parts, counts and patients of a data set.
 
     Changes nothing. Counts the files that are left out by reason. The exit code is 1 if a file or folder is unreadable.
     """
@@ -53,7 +53,7 @@ def _text(found: Scan) -> str:
     lines = [f"{found.root}: {len(found.records)} slices, recognised by {found.kind}", ""]
     lines += [f"the data is in {found.base}", ""] if found.base and found.base != found.root else []
     lines += [*release_lines(found.release), ""] if found.release else []
-    lines += [table(["split", *map(class_name, found.classes), "total"], rows), ""]
+    lines += [table(["part", *map(class_name, found.classes), "total"], rows), ""]
     lines += [f"patients: {found.patients}" if found.patients else "patients: unknown (see --patient-from)"]
     lines += [f"class {old!r} is counted as {new!r}" for old, new in sorted(found.renamed.items())]
     lines += describe("cannot be read", found.errors)

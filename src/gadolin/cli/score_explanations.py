@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def score_explanations(
     model: Annotated[Path, typer.Argument(help="A run folder, a bundle, or shipped for the packaged model.")],
-    data: Annotated[Path, typer.Argument(help="A manifest with outlines; if it has a test split, only that is used.")],
+    data: Annotated[Path, typer.Argument(help="A manifest with outlines; if it has a test part, only that is used.")],
     methods: Annotated[
         str, typer.Option(metavar="all | NAME,NAME", help="Methods and priors, separated by commas.")
     ] = "all",

@@ -21,7 +21,7 @@ def split(
     out: Annotated[Path, typer.Option(help="Manifest to write; must be new.")] = Path("manifest.csv"),
     folds: Annotated[int | None, typer.Option(help="Number of folds for cross-validation.")] = None,
     test: Annotated[
-        float | None, typer.Option(help="Fraction of each class for the test split; 0.2 without --folds.")
+        float | None, typer.Option(help="Fraction of each class for the test part; 0.2 without --folds.")
     ] = (None),
     by: Annotated[
         str,
@@ -39,7 +39,7 @@ def split(
     cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a manifest whose splits share no slice or patient.
+    """Write a manifest whose parts share no slice or patient.
 
     Finds duplicates also if they are mirrored, rotated, rescaled, recompressed, cropped or of other intensities. Drops
     slices that have two labels. Replaces earlier splits and folds.
@@ -69,7 +69,7 @@ def _text(divided: Partition) -> str:
         [part, *(str(counts[name]) for name in classes), str(sum(counts.values()))] for part, counts in parts.items()
     ]
     copies = sum(map(len, divided.merged))
-    lines = [table(["split", *map(class_name, classes), "total"], rows), ""]
+    lines = [table(["part", *map(class_name, classes), "total"], rows), ""]
     lines += [f"patients: {counted['patients'] or 'unknown'}"]
     lines += [f"patients transferred through duplicates: {divided.carried} slices"] if divided.carried else []
     lines += [f"kept together: {copies} duplicates in {len(divided.merged)} groups"] if copies else []

@@ -44,18 +44,18 @@ def train(
     device: Device = "auto",
     precision: Precision = "auto",
     accumulate: Accumulate = 1,
-    validation: Annotated[float, typer.Option(help="Fraction of the training split for calibration.")] = 0.1,
-    test: Annotated[float, typer.Option(help="Fraction for the test split, if DATA has none.")] = 0.2,
+    validation: Annotated[float, typer.Option(help="Fraction of the training part for epoch and calibration.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Fraction for the test part, if DATA has none.")] = 0.2,
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,
     cache: Cache = None,
-    repeat: Annotated[Path | None, typer.Option(help="Run to repeat with its slices, splits, recipe and seed.")] = None,
+    repeat: Annotated[Path | None, typer.Option(help="Run to repeat with its slices, parts, recipe and seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier and evaluate it on held-out slices.
 
-    Splits that Gadolin makes are at patient level and keep duplicates together, also mirrored ones. The test split is
+    Splits that Gadolin makes are at patient level and keep duplicates together, also mirrored ones. The test part is
     read once, after training. The run folder has the model, its settings, the learning curves and
     evaluation/report.html.
     """

@@ -23,11 +23,11 @@ _LOG = logging.getLogger("gadolin")
 class Scan:
     """A recognised data set.
 
-    ``kind`` is "manifest", "parts" (split folders such as Training and Testing), "classes" (one folder per class),
+    ``kind`` is "manifest", "parts" (folders of parts such as Training and Testing), "classes" (one folder per class),
     "mat" (MATLAB files that store their class), "annotations" (images with a table) or "channels" (several sequences in
     one image). ``renamed`` maps original class names to canonical ones. ``errors`` lists invalid slices and
     inaccessible entries, ``left_out`` entries skipped on purpose. ``release`` is the public release, if recognised;
-    ``base`` is the folder that holds splits and classes, if inside ``root``.
+    ``base`` is the folder that holds parts and classes, if inside ``root``.
     """
 
     root: Path
@@ -52,7 +52,7 @@ class Scan:
 
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """The number of slices by split (or "fold 0" etc.) and class; "" counts slices without a split."""
+        """The number of slices by part (or "fold 0" etc.) and class; "" counts slices without a part."""
         counts = Counter((part_of(record), record.label) for record in self.records)
         parts = sorted({part_of(record) for record in self.records})
         return {part: {name: counts[part, name] for name in self.classes} for part in parts}
@@ -68,7 +68,7 @@ class Scan:
         if not records:
             raise DataError(
                 code="part_missing",
-                rule="a split must have slices",
+                rule="a part must have slices",
                 got=f"{self.root} has none in {name!r}",
                 remedy=f"choose one of {', '.join(filter(None, self.counts)) or 'none: split the data first'}",
             )
@@ -88,7 +88,7 @@ class Scan:
         return path.relative_to(self.folder) if path.is_relative_to(self.folder) else path
 
     def as_json(self) -> dict[str, object]:
-        """Return release, counts by class and split, patients, renamed classes and skipped files as JSON."""
+        """Return release, counts by class and part, patients, renamed classes and skipped files as JSON."""
         return {
             "data": str(self.root),
             "base": str(self.base or self.folder),
@@ -104,7 +104,7 @@ class Scan:
         }
 
     def __repr__(self) -> str:
-        """Return the path, and the numbers of slices, classes, splits and patients."""
+        """Return the path, and the numbers of slices, classes, parts and patients."""
         parts = ", ".join(f"{sum(counts.values())} {part or 'without a part'}" for part, counts in self.counts.items())
         patients = f"{self.patients} patients" if self.patients else "patients unknown"
         left = len(self.errors) + len(self.left_out)
@@ -113,7 +113,7 @@ class Scan:
         return f"Scan({str(self.root)!r}: {', '.join(facts)})"
 
     def _repr_html_(self) -> str:
-        """Return the number of slices by split and class as an HTML table, for notebooks."""
+        """Return the number of slices by part and class as an HTML table, for notebooks."""
         head = "".join(f"<th>{escape(name)}</th>" for name in ("part", *self.classes))
         rows = "".join(
             f"<tr><td>{part or 'all'}</td>{''.join(f'<td>{count}</td>' for count in counts.values())}</tr>"
@@ -126,7 +126,7 @@ class Scan:
 
 
 def part_of(record: Record) -> str:
-    """Return the display name of the split of a record: its fold, else its split, else ""."""
+    """Return the display name of the part of a record: its fold, else its part, else ""."""
     return f"fold {record.fold}" if record.fold is not None and not record.split else record.split
 
 

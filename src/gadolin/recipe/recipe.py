@@ -152,7 +152,7 @@ class Recipe:
     """
 
     name: str = text("name of the recipe in reports")
-    epochs: int = number(32, 1, 100_000, "largest number of passes over the training split")
+    epochs: int = number(32, 1, 100_000, "largest number of passes over the training part")
     batch_size: int = number(32, 2, 65_536, "slices per step")
     balance: str = choice(
         ("weights", "sampler", "sources", "none"),

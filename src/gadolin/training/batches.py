@@ -36,7 +36,7 @@ class Batch(NamedTuple):
 class Examples:
     """Prepared slices (N, H, H) uint8, usually a memory map, and their classes (N,) int64 in [0, K).
 
-    ``outlines``, if any, has one entry for each of the N slices. ``rows`` (M,) int64 selects the slices of this split;
+    ``outlines``, if any, has one entry for each of the N slices. ``rows`` (M,) int64 selects the slices of this part;
     ``targets`` has one entry for each of them, and so have the last three unless they are None: ``kind_known`` (M,)
     bool and ``sequences`` (M,) int64 as in ``Batch``, and ``chances`` (M,) float64, the sampling probabilities, which
     sum to 1. ``kinds`` are the classes that are kinds of tumour; the target of a tumour of unknown kind is the first.
@@ -52,7 +52,7 @@ class Examples:
     chances: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
-        """Return the number of slices of this split."""
+        """Return the number of slices of this part."""
         return len(self.rows)
 
     def take(self, chosen: NDArray[np.int64]) -> Batch:

@@ -36,7 +36,7 @@ __all__ = ["make_bundle"]
 _LOG = logging.getLogger(__name__)
 
 _FACTS = ("recipe_name", "weights", "seed", "precision", "counts", "chosen_epoch", "versions")
-_PARITY_SLICES = 32  # spread over the validation split, to include every class
+_PARITY_SLICES = 32  # spread over the validation part, to include every class
 _FEATURES_OF = 4096  # largest number of training slices that the OOD detector is fitted on
 _FEWEST = 30  # slices of one class and sequence for a separate cluster
 _COARSE_SIDE, _COARSE_EVERY = 64, 8
@@ -53,7 +53,7 @@ def make_bundle(
 ) -> Bundle:
     """Write the bundle of a trained network to ``folder`` and return it.
 
-    The OOD detector is fitted on the training split and, if given, on prepared ``foreign`` (L, H, H) uint8, pictures
+    The OOD detector is fitted on the training part and, if given, on prepared ``foreign`` (L, H, H) uint8, pictures
     of other things than heads. Its threshold, the temperature and the confidence threshold are fitted on the validation
     split. If that is too small for thresholds, a warning is logged and the model has none.
     """
@@ -100,7 +100,7 @@ def make_bundle(
 
 
 def _validated(bundle: Bundle, parts: Parts, output: NetworkOutput) -> tuple[Validation, ...] | None:
-    """Return what the bundle is validated on, by the validation split; None if it recognises no sequences."""
+    """Return what the bundle is validated on, by the validation part; None if it recognises no sequences."""
     if output.sequence is None:
         return None
     records = [record for record in parts.records if record.split == "validation"]
@@ -110,7 +110,7 @@ def _validated(bundle: Bundle, parts: Parts, output: NetworkOutput) -> tuple[Val
 
 
 def _is_enough(slices: int) -> bool:
-    """Return whether the validation split is large enough for thresholds; warn if it is not."""
+    """Return whether the validation part is large enough for thresholds; warn if it is not."""
     if slices < ENOUGH:
         _LOG.warning(
             "%d validation slices are too few to set thresholds, so this model will classify any greyscale picture; "
@@ -124,7 +124,7 @@ def _is_enough(slices: int) -> bool:
 def _ood_detector(
     predictor: Predictor, parts: Parts, held_out: NDArray[np.float32], foreign: NDArray[np.uint8] | None
 ) -> OODDetector:
-    """Return the fitted OOD detector; ``held_out`` (M, F) float32 are the features of the validation split."""
+    """Return the fitted OOD detector; ``held_out`` (M, F) float32 are the features of the validation part."""
     some = slice(None, None, -(-len(parts.train) // _FEATURES_OF))
     slices = parts.train.slices[parts.train.rows[some]]
     learned = predictor.run_network(slices).features
@@ -153,7 +153,7 @@ def _coarse(slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _statistics(parts: Parts) -> dict[str, Any]:
-    """Return image statistics of the training split, with which an audit measures drift."""
+    """Return image statistics of the training part, with which an audit measures drift."""
     train = parts.train
     learned = [record for record in parts.records if record.split == "train"]
     labels = [record.label for record in learned]

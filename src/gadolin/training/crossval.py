@@ -45,7 +45,7 @@ def cross_validate(
     ``only`` lists the folds to train now, in that order; None is returned until all folds are finished.
 
     The folds come from the manifest ``folds``, else from the data. Each run trains on the other folds, takes its
-    validation split from them, and reads its test fold once, at the end. With ``plan.resume`` finished folds are kept
+    validation part from them, and reads its test fold once, at the end. With ``plan.resume`` finished folds are kept
     and an unfinished one is continued, with the recipe, seed and weights that it was started with. If ``plan.weights``
     is another cross-validation, each fold starts from its run of the same fold. ``plan.out`` gets ``folds.csv``, a run
     folder ``fold-K`` for each fold and ``evaluation/`` with the out-of-fold probabilities of every slice.

@@ -1,4 +1,4 @@
-"""The data of a run: records with groups and splits, and the training examples."""
+"""The data of a run: records with groups and parts, and the training examples."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LOG = logging.getLogger("gadolin")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All records with their groups and splits, the classes in order, and the slices of each split.
+    """All records with their groups and parts, the classes in order, and the slices of each part.
 
     ``sequences`` are the MRI sequences to learn. ``errors`` counts unreadable files by code, ``left_out`` files that
     were skipped without an error. ``copies`` are the duplicates among all records; None in a resumed run, whose
@@ -58,9 +58,9 @@ class Parts:
 
 
 def divide(plan: Plan, progress: Progress | None) -> Parts:
-    """Scan and prepare the data; if it has no test or validation split, cut one by patient and group of copies.
+    """Scan and prepare the data; if it has no test or validation part, cut one by patient and group of copies.
 
-    A resumed run keeps the splits of its manifest. Raises DataError if a split lacks a class.
+    A resumed run keeps the parts of its manifest. Raises DataError if a part lacks a class.
     """
     preparation = plan.recipe.preparation
     copies: Copies | None = None
@@ -140,7 +140,7 @@ def _check_parts(records: Sequence[Record], classes: Sequence[str]) -> None:
             if not counts[part, label]:
                 raise DataError(
                     code="class_missing_in_part",
-                    rule=f"every class needs slices in the {part} split",
+                    rule=f"every class needs slices in the {part} part",
                     got=f"{label!r} has none",
                     remedy="add some, or correct the manifest's split column",
                 )

@@ -40,7 +40,7 @@ def class_names(records: Sequence[Record], kinds: str) -> tuple[str, ...]:
 
 
 def sequence_names(records: Sequence[Record], weight: float) -> tuple[str, ...]:
-    """Return the MRI sequences to learn, in their usual order: those of the training split, if two or more.
+    """Return the MRI sequences to learn, in their usual order: those of the training part, if two or more.
 
     Empty if the ``weight`` of their loss is 0.
     """
@@ -71,7 +71,7 @@ def kinds_known(records: Sequence[Record], kinds: str) -> NDArray[np.bool_] | No
                 code="kind_unknown_where_held_out",
                 rule="held-out slices must have a known kind of tumour",
                 got=f"{record.name} is {record.label!r} in the {record.split} split",
-                remedy="put it into the train split",
+                remedy="put it into the train part",
             )
     teachers = {key for key, labels in found.items() if len(labels) > 1}
     if not teachers:

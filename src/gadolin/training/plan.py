@@ -20,7 +20,7 @@ class Plan:
     """The data, settings and output folder of a training run.
 
     ``validation`` and ``test`` are the fractions of the training slices and of all slices that are held out by group if
-    the data has no such split. ``resume`` continues the unfinished run in ``out``.
+    the data has no such part. ``resume`` continues the unfinished run in ``out``.
     """
 
     data: Scan | Path
@@ -49,7 +49,7 @@ class Plan:
 
     @classmethod
     def of_run(cls, run: RunFolder, out: Path, *, cache: Path | None = None, resume: bool = False) -> Plan:
-        """Return the plan that repeats a run with its slices, splits, recipe, weights, seed and precision.
+        """Return the plan that repeats a run with its slices, parts, recipe, weights, seed and precision.
 
         On the same machine this gives the same weights. Raises DataError if the run cannot be read or had several
         processes, WeightsError if its starting point is missing or has changed.

@@ -61,14 +61,14 @@ _PACKAGES = (
 
 
 class Trained(NamedTuple):
-    """The result of a training: the evaluation on the test split, and the provenance."""
+    """The result of a training: the evaluation on the test part, and the provenance."""
 
     evaluation: Evaluation
     provenance: Provenance
 
 
 def train_model(plan: Plan, *, progress: Progress | None = None) -> Trained | None:
-    """Train as ``plan`` specifies and evaluate on the test split, which is read once, at the end.
+    """Train as ``plan`` specifies and evaluate on the test part, which is read once, at the end.
 
     ``progress`` is called with (done, total, what). If torchrun started several processes, they train together: rank 0
     writes and returns the result, the others return None, and an error in one is raised in all. Raises a GadolinError
@@ -198,7 +198,7 @@ def _with_outcome(facts: Provenance, state: Checkpoint) -> Provenance:
 
 
 def _finish(plan: Plan, network: Classifier, parts: Parts, facts: Provenance, progress: Progress | None) -> Trained:
-    """Write the bundle, evaluate on the test split and write the report; then mark the run as finished."""
+    """Write the bundle, evaluate on the test part and write the report; then mark the run as finished."""
     run = RunFolder(plan.out)
     bundle = make_bundle(network, plan.recipe, parts, facts, run.bundle)
     run.write(facts)
@@ -228,7 +228,7 @@ def _resolved(plan: Plan, parts: Parts, *, pretrained: bool) -> Plan:
         raise DataError(
             code="no_outlines",
             rule="network.evidence=outlines needs outlines in the manifest",
-            got="the training split has none",
+            got="the training part has none",
             remedy="set it to auto or map",
         )
     return replace(plan, recipe=with_evidence(plan.recipe, outlined=outlined or pretrained))

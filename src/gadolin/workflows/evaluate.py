@@ -30,7 +30,7 @@ def evaluate(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a model on the test split of ``data``, or on all of it if it has none.
+    """Measure a model on the test part of ``data``, or on all of it if it has none.
 
     If a run folder contains the model, duplicates of training slices and slices of training patients are separate
     subsets, and the folder records the evaluation.

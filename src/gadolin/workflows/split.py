@@ -17,7 +17,7 @@ __all__ = ["Split", "as_data", "split"]
 class Split:
     """A divided data set.
 
-    ``data`` has the kept slices with their split or fold; ``partition`` has the dropped slices with reasons, and the
+    ``data`` has the kept slices with their part or fold; ``partition`` has the dropped slices with reasons, and the
     groups of duplicates.
     """
 
@@ -31,7 +31,7 @@ class Split:
 
     @property
     def validation(self) -> Scan:
-        """The slices for model selection and calibration, if the data has a validation split."""
+        """The slices for model selection and calibration, if the data has a validation part."""
         return self.data.part("validation")
 
     @property
@@ -44,7 +44,7 @@ class Split:
         write_manifest(Path(path), self.data.records)
 
     def as_json(self) -> dict[str, object]:
-        """Return counts by split and class, and the dropped and merged slices."""
+        """Return counts by part and class, and the dropped and merged slices."""
         return self.partition.as_json()
 
     def __repr__(self) -> str:
@@ -52,7 +52,7 @@ class Split:
         return f"Split({self.data!r}, {len(self.partition.dropped)} slices dropped)"
 
     def _repr_html_(self) -> str:
-        """Return the numbers of slices by split and class as a table, for notebooks."""
+        """Return the numbers of slices by part and class as a table, for notebooks."""
         return self.data._repr_html_()
 
 
@@ -73,8 +73,8 @@ def split(
 
     Args:
         data: The result of ``scan``, a folder or a manifest.
-        test: Fraction of each class for the test split; 0.2 without ``folds``.
-        folds: Number of folds for cross-validation, instead of a test split.
+        test: Fraction of each class for the test part; 0.2 without ``folds``.
+        folds: Number of folds for cross-validation, instead of a test part.
         group_by: "patient", which needs the patient of every slice, or "copies", which keeps duplicates together.
         against: Another data set: its patients are transferred to duplicates of its slices, its labels compared.
         one_each: Keep one file of each slice.

@@ -1,4 +1,4 @@
-"""``train``: train a classifier on labelled slices and evaluate it on the test split."""
+"""``train``: train a classifier on labelled slices and evaluate it on the test part."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Run", "train"]
 class Run:
     """A finished training run.
 
-    ``folder`` is the run folder, ``metrics`` the evaluation on the test split, ``provenance`` the origin of the model.
+    ``folder`` is the run folder, ``metrics`` the evaluation on the test part, ``provenance`` the origin of the model.
     """
 
     folder: RunFolder
@@ -67,17 +67,17 @@ def train(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Run:
-    """Train a classifier and evaluate it on the test split, which is read once, after training.
+    """Train a classifier and evaluate it on the test part, which is read once, after training.
 
     Args:
-        data: The result of ``split`` or ``scan``, a folder or a manifest. A missing test or validation split is held
+        data: The result of ``split`` or ``scan``, a folder or a manifest. A missing test or validation part is held
             out, by patients and groups of duplicates.
         recipe: A Recipe, the name of a built-in one, or a recipe file.
         out: The run folder; new or empty.
         weights: Starting point: none, imagenet, shipped, or the path of a file, bundle or run.
         seed: The same seed and machine give the same network.
-        validation: Fraction of the training split that is held out for model selection and calibration, if the data has
-            no validation split.
+        validation: Fraction of the training part that is held out for model selection and calibration, if the data has
+            no validation part.
         resume: Continue with the unfinished run in ``out``.
         progress: Called with (done, total, what).
 
