@@ -16,7 +16,6 @@ from gadolin.metrics.bootstrap import (
     paired_intervals,
     unanimous_interval,
 )
-from gadolin.metrics.mcnemar import mcnemar
 
 
 def mean_of(values):
@@ -153,32 +152,6 @@ def test_unanimous_interval_is_clopper_pearson():
     assert unanimous_interval(1.0, 9) == Interval(1.0)
     with pytest.raises(RequestError) as caught:
         unanimous_interval(0.5, 100)
-    assert caught.value.code == "value_out_of_range"
-
-
-@pytest.mark.parametrize(
-    ("counts", "p"),
-    [
-        ((0, 0), 1.0),
-        ((1, 1), 1.0),
-        ((0, 1), 1.0),
-        ((0, 5), 0.0625),
-        ((1, 9), 22 / 1024),
-        ((10, 2), 158 / 4096),
-    ],
-)
-def test_mcnemar_by_hand(counts, p):
-    assert mcnemar(*counts) == pytest.approx(p)
-
-
-@given(st.integers(0, 300), st.integers(0, 300))
-def test_mcnemar_is_symmetric_and_a_probability(first, second):
-    assert 0 <= mcnemar(first, second) == mcnemar(second, first) <= 1
-
-
-def test_mcnemar_refuses_negative_counts():
-    with pytest.raises(RequestError) as caught:
-        mcnemar(-1, 2)
     assert caught.value.code == "value_out_of_range"
 
 

@@ -79,28 +79,29 @@ def test_table_cannot_be_changed_and_keeps_its_own_copy(make_table):
 
 
 @pytest.mark.parametrize(
-    ("fields", "code"),
+    ("fields", "code", "got"),
     [
-        ({"classes": ("a",)}, "classes_not_distinct"),
-        ({"classes": ("a", "a", "b", "c")}, "classes_not_distinct"),
-        ({"paths": ()}, "predictions_empty"),
-        ({"probabilities": np.full((2, 4), 0.25)}, "shape_mismatch"),
-        ({"truth": [0, 1]}, "shape_mismatch"),
-        ({"truth": [0.0, 1.0, 2.0]}, "truth_out_of_range"),
-        ({"truth": [0, 1, 4]}, "truth_out_of_range"),
-        ({"truth": [0, -1, 2]}, "truth_out_of_range"),
-        ({"probabilities": np.asarray([[0.25] * 4, [0.5] * 4, [0.25] * 4])}, "not_probabilities"),
-        ({"probabilities": np.asarray([[-0.5, 0.5, 0.5, 0.5]] * 3)}, "not_probabilities"),
-        ({"probabilities": np.asarray([[np.nan, 0, 0, 1]] * 3)}, "not_probabilities"),
-        ({"probabilities": np.asarray([[np.inf, -np.inf, 0, 1]] * 3)}, "not_probabilities"),
-        ({"parts": ("",)}, "shape_mismatch"),
-        ({"groups": ("a", "", "b")}, "predictions_group_missing"),
+        ({"classes": ("a",)}, "classes_not_distinct", ""),
+        ({"classes": ("a", "a", "b", "c")}, "classes_not_distinct", ""),
+        ({"paths": ()}, "predictions_empty", ""),
+        ({"probabilities": np.full((2, 4), 0.25)}, "shape_mismatch", "(2, 4)"),
+        ({"truth": [0, 1]}, "shape_mismatch", "(2,)"),
+        ({"truth": [0.0, 1.0, 2.0]}, "truth_out_of_range", "float"),
+        ({"truth": [0, 1, 4]}, "truth_out_of_range", "row 2 has 4"),
+        ({"truth": [0, -1, 2]}, "truth_out_of_range", "row 1 has -1"),
+        ({"probabilities": np.asarray([[0.25] * 4, [0.5] * 4, [0.25] * 4])}, "not_probabilities", "row 1"),
+        ({"probabilities": np.asarray([[-0.5, 0.5, 0.5, 0.5]] * 3)}, "not_probabilities", "row 0"),
+        ({"probabilities": np.asarray([[np.nan, 0, 0, 1]] * 3)}, "not_probabilities", "row 0"),
+        ({"probabilities": np.asarray([[np.inf, -np.inf, 0, 1]] * 3)}, "not_probabilities", "row 0"),
+        ({"parts": ("",)}, "shape_mismatch", "1"),
+        ({"groups": ("a", "", "b")}, "predictions_group_missing", "row 1"),
     ],
 )
-def test_wrong_tables_are_refused(make_table, fields, code):
+def test_wrong_tables_are_refused(make_table, fields, code, got):
     with pytest.raises(DataError) as caught:
         make_table(rows=3, **fields)
     assert caught.value.code == code
+    assert got in caught.value.got
 
 
 HEAD = "path,digest,group,part,label,predicted,p_a,p_b\n"

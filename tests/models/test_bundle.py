@@ -51,6 +51,7 @@ def test_weights_must_be_those_that_the_bundle_names(bundle):
     with pytest.raises(BundleError) as caught:
         require_weights(bundle)
     assert caught.value.code == "bundle_changed"
+    assert "weights" in str(caught.value)
     assert require_weights(replace(bundle, weights_digest=file_digest(bundle.weights))) == bundle.weights
 
 

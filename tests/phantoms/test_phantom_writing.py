@@ -204,3 +204,4 @@ def test_a_plan_with_a_wrong_value_is_refused(values, code):
     with pytest.raises(RequestError) as caught:
         PhantomPlan(**values)
     assert caught.value.code == code
+    assert {"test_fraction": "test", "faults": "fault"}.get(next(iter(values)), next(iter(values))) in caught.value.rule

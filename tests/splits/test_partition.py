@@ -256,6 +256,7 @@ def test_a_wish_that_cannot_be_met_is_refused(fields, code):
     with pytest.raises(RequestError) as caught:
         SplitConfig(**fields)
     assert caught.value.code == code
+    assert ("did you mean 'patient'?" in caught.value.got) is (fields.get("by") == "patients")
 
 
 def test_what_was_done_is_told_as_json(collection, tmp_path):

@@ -120,6 +120,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before_and_says_why(
     with pytest.raises(OutputError) as caught:
         save_checkpoint(path, Checkpoint())
     assert caught.value.code == "unwritable"
+    assert "No space left on device" in str(caught.value)
 
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

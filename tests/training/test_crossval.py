@@ -210,6 +210,7 @@ def test_other_folds_than_were_begun_with_are_refused(plan, folded, tmp_path):
     with pytest.raises(DataError) as caught:
         cross_validate(replace(plan, resume=True))
     assert caught.value.code == "run_settings_differ"
+    assert "data and folds" in caught.value.rule
     with pytest.raises(DataError) as caught:
         cross_validate(plan)
     assert caught.value.code == "output_not_empty"

@@ -123,6 +123,7 @@ def test_a_lock_that_cannot_be_written_is_an_error_with_what_to_do(plan_of, monk
     with pytest.raises(OutputError) as caught:
         claim(plan_of())
     assert caught.value.code == "unwritable"
+    assert "No space left on device" in str(caught.value)
 
 
 def test_a_recipe_key_that_a_run_does_not_have_counts_as_its_default(tmp_path, tiny_recipe, write_run):

@@ -116,16 +116,16 @@ def read_dataset(
     against: Scan | Path | str | None = None,
     *,
     cache: Path | None = None,
-    beside: AuditInputs | None = None,
+    inputs: AuditInputs | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Scan, read and prepare the data sets, and find their copies.
 
-    ``beside`` holds predictions and a model, which some checks use. Raises DataError where a path is not a data set, no
+    ``inputs`` holds predictions and a model, which some checks use. Raises DataError where a path is not a data set, no
     picture can be read, or the predictions belong to other slices; BundleError where the model cannot be read.
     """
-    beside = beside or AuditInputs()
-    bundle = beside.bundle()
+    inputs = inputs or AuditInputs()
+    bundle = inputs.bundle()
     scans = [scan(data, progress=progress)]
     scans += [scan(against, progress=progress)] if against is not None else []
     listed = [record for found in scans for record in found.records]
@@ -155,7 +155,7 @@ def read_dataset(
         errors=(*(one for each in unreadable for one in each), *failed),
         left_out=tuple(left_out),
         unlisted=unlisted,
-        probabilities=beside.probabilities(records[:own]),
+        probabilities=inputs.probabilities(records[:own]),
         bundle=bundle,
     )
 

@@ -10,7 +10,7 @@ from gadolin.datasets.header_sequences import require_header_sequences
 from gadolin.datasets.labels import canonical
 from gadolin.datasets.layouts import annotated, folders, slice_table
 from gadolin.datasets.layouts.class_folders import inner_folders, require_open
-from gadolin.datasets.layouts.unlisted import with_unused
+from gadolin.datasets.layouts.unlisted import with_unlisted
 from gadolin.datasets.manifest import read_manifest
 from gadolin.datasets.releases import figshare, lgg
 from gadolin.datasets.releases.registry import SOURCES, Source, fetch, recognise
@@ -81,30 +81,30 @@ def _from_table(data: Path, base: Path, patient_from: str | None, progress: Prog
     inside = base / "manifest.csv"
     if os.path.isfile(inside):  # noqa: PTH113
         found = _from_manifest(inside, patient_from)
-        return with_unused(
+        return with_unlisted(
             found, data, [inside], _unused("not_in_manifest", "listed in the manifest", "add a row for it")
         )
     if figshare.slice_files(base):
         _refuse_rule(patient_from, f"the .mat files in {base} contain them")
         found = figshare.scan_mats(base, progress=progress)
         why = _unused("not_a_numbered_slice", "in a numbered file such as 1.mat")
-        return with_unused(found, data, [base / figshare.FOLDS], why)
+        return with_unlisted(found, data, [base / figshare.FOLDS], why)
     if annotated.is_annotated(base):
         _refuse_rule(patient_from, f"the annotations in {base} have a column for them")
         found = annotated.scan_annotated(base, progress=progress)
         why = _unused("not_in_annotations", f"listed in {annotated.TABLE}", "add a row for it")
-        return with_unused(found, data, [base / annotated.TABLE], why)
+        return with_unlisted(found, data, [base / annotated.TABLE], why)
     if slice_table.has_slice_table(base):
         _refuse_rule(patient_from, f"the table in {base} has a column for them")
         found = slice_table.scan_slice_table(base, progress=progress)
         why = _unused("not_in_annotations", f"listed in {slice_table.TABLE}", "add a row for it")
-        return with_unused(found, data, [base / slice_table.TABLE], why)
+        return with_unlisted(found, data, [base / slice_table.TABLE], why)
     if lgg.is_lgg(base):
         _refuse_rule(patient_from, f"the folder names in {base} contain them")
         found = lgg.scan_lgg(base, progress=progress)
         known = {*(one.path for one in found.records), *(Path(one.path) for one in found.left_out)}
         why = _unused("not_a_numbered_slice", "in a numbered TIFF with its mask beside it")
-        return with_unused(found, data, [*known, *map(lgg.mask_of, known)], why)
+        return with_unlisted(found, data, [*known, *map(lgg.mask_of, known)], why)
     return None
 
 

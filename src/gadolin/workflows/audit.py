@@ -45,6 +45,6 @@ def audit(
     """
     selection = Selection(only=tuple(only), skip=tuple(skip))
     inputs = AuditInputs(predictions, None if model is None else Path(model))
-    dataset = read_dataset(data, against, cache=cache, beside=inputs, progress=progress)
+    dataset = read_dataset(data, against, cache=cache, inputs=inputs, progress=progress)
     result = run_checks(dataset, selection)
     return Audit(**{field.name: getattr(result, field.name) for field in fields(result)})

@@ -13,10 +13,10 @@ from gadolin.datasets.scan_result import Scan, in_order_of_path
 from gadolin.errors import GadolinError
 from gadolin.files.folder_walk import walk
 
-__all__ = ["with_unused"]
+__all__ = ["with_unlisted"]
 
 
-def with_unused(found: Scan, folder: Path, used: Iterable[Path], why: GadolinError) -> Scan:
+def with_unlisted(found: Scan, folder: Path, used: Iterable[Path], why: GadolinError) -> Scan:
     """Return the scan with the other files below ``folder``, which are neither records nor ``used``.
 
     Inaccessible entries become errors; slices are skipped with the reason ``why``, other files for their unsupported
