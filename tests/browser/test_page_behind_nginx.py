@@ -124,7 +124,7 @@ def test_a_server_that_answers_in_place_of_the_service_is_told_of(plain, opened)
     def answering(status):
         return lambda route: route.fulfill(status=status, content_type="text/html", body="<html></html>")
 
-    for status, words in ((502, "cannot reach the service"), (504, "did not wait"), (200, "Another server answered")):
+    for status, words in ((502, "cannot reach the service"), (504, "did not wait"), (200, "Another server responded")):
         page.route("**/v1/predict", answering(status))
         drop(page, [(f"{status}.png", picture())])
         page.wait_for_selector("#reason.abstained")

@@ -27,7 +27,7 @@ def singles(tmp_path_factory):
 def test_split_writes_a_manifest_and_says_what_is_in_it(gadolin, singles, tmp_path):
     ending = gadolin("split", singles, "--out", tmp_path / "m.csv", "--folds", 2, "--cache", tmp_path)
     assert ending.code == 0, ending
-    assert ending.out.splitlines()[0].split() == ["split", "glioma", "meningioma", "no", "tumour", "pituitary", "total"]
+    assert ending.out.splitlines()[0].split() == ["part", "glioma", "meningioma", "no", "tumour", "pituitary", "total"]
     assert "patients: 16" in ending.out
     assert {one.fold for one in read_manifest(tmp_path / "m.csv")} == {0, 1}
 

@@ -22,7 +22,7 @@ from torch import nn
 from gadolin.networks import backbones
 from gadolin.recipe import named_recipe, with_settings
 from gadolin.training import fit as fitting
-from gadolin.training import run as running
+from gadolin.training import train as running
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 

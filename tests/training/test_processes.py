@@ -170,7 +170,7 @@ def test_each_process_reports_its_own_errors(error):
 
 @pytest.mark.parametrize(("processes", "accumulate", "best"), [(3, 1, 9), (2, 3, 6), (1, 16, 16)])
 def test_a_batch_that_does_not_divide_is_refused(processes, accumulate, best, short_plan, machine, tmp_path):
-    from gadolin.training import run as running
+    from gadolin.training import train as running
 
     plan = short_plan(tmp_path, machine=replace(machine, accumulate=accumulate))
 
