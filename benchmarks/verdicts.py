@@ -11,7 +11,7 @@ CONFIDENT = 0.9
 """The probability from which a wrong prediction counts as confident."""
 
 OOD_CODES = ("colour_image", "several_slices", "out_of_distribution")
-"""Reason codes of slices that are declined as unlike the training data."""
+"""Reason codes of slices that are out of distribution the training data."""
 
 
 def predict_all(predictor: Predictor, slices: Iterable[Slice]) -> list[Prediction]:

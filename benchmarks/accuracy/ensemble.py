@@ -57,7 +57,14 @@ def alone(names: Sequence[str], tables: Sequence[Table]) -> list[str]:
     for recipe, values in by_recipe.items():
         if len(values) > 1:
             cells.append([f"{recipe}, median of {len(values)} seeds", *map(percent, np.median(values, axis=0))])
-    head = ["alone", "four classes (95 %)", "three answers", "macro F1", "surest 90 %", "ECE (15 bins)"]
+    head = [
+        "alone",
+        "four classes (95 %)",
+        "tumour classes only",
+        "macro F1",
+        "selective accuracy at 90 % coverage",
+        "ECE (15 bins)",
+    ]
     return markdown(head, cells)
 
 
@@ -90,7 +97,7 @@ def ordered(whole: Table, tables: Sequence[Table]) -> str:
     ]
     sure = [int((~whole.correct & (whole.confidence > bound)).sum()) for bound in (0.9, 0.99)]
     return (
-        f"The surest 90 % of the mean's answers by another order: {', '.join(parts)}. Of its "
+        f"Selective accuracy of the mean at 90 % coverage by other scores: {', '.join(parts)}. Of its "
         f"{int((~whole.correct).sum())} mistakes {sure[0]} have p above 0.9, {sure[1]} above 0.99."
     )
 

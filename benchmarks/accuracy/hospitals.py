@@ -30,9 +30,9 @@ from gadolin.records import Prediction, Record
 
 LOG = ROOT / "docs" / "tables" / "external-readings.csv"
 TUMOUR_STATED = ("kind_not_validated", "kind_uncertain")
-HEAD = ["set", "sequence", "shows", "slices", "patients", "answered", "right of answered",
+HEAD = ["set", "sequence", "true class", "slices", "patients", "answered", "correct of answered",
         "wrong with p >= 0.9, of all",
-        "declined as unlike", "class named", "right of named", "sequence recognised"]  # fmt: skip
+        "out of distribution", "class predicted", "correct of predicted", "sequence recognised"]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
     python -m benchmarks run judge DATA RUN ... [--write]
 
 For each run of ``travel``: the tumours of its fold with three and four classes, the institution that it left out (see
-``institutions``), the half ``chosen`` of ``elsewhere``, notumor slices that are CT or show another lesion, and the half
-of DATA/other that sets the OOD threshold. No image of the final test is used.
+``institutions``), the half ``chosen`` of ``unknown_origin``, notumor slices that are CT or show another lesion, and the
+half of DATA/other that sets the OOD threshold. No image of the final test is used.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.elsewhere import LOOKED_AT
 from benchmarks.accuracy.hospitals import counted
 from benchmarks.accuracy.institutions import levels, rows_of_run
 from benchmarks.accuracy.tables import four_and_three_classes
+from benchmarks.accuracy.unknown_origin import LOOKED_AT
 from benchmarks.answers import ANSWERS, probabilities_of, read_answers
 from benchmarks.datasets import notumor_by_eye
 from benchmarks.foreign import halves
@@ -57,14 +57,14 @@ def main() -> None:
         institutions += rows_of_run(run, tenths)
         sources += [[name, *row] for row in by_source(run)]
         others += [[name, *row] for row in development_rows(Predictor.load(run), arguments)]
-    lines = [*markdown(["network", "four classes", "tumours, four answers", "three answers", "ECE"], folds), ""]
+    lines = [*markdown(["network", "four classes", "tumours, four classes", "tumour classes only", "ECE"], folds), ""]
     head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC", "level alone", "like levels",
             "right", "wrong, sure"]  # fmt: skip
     lines += [*markdown(head, institutions), ""]
     head = ["network", "source", "sequence", "label", "n", "right by p >= 0.5", "wrong with p >= 0.9"]
     lines += [*markdown(head, sources), ""]
-    head = ["network", "pictures", "n", "stated", "right of stated", "class named", "right of named",
-            "tumour or none wrong, sure", "kind wrong, sure", "declined as unlike", "sequences"]  # fmt: skip
+    head = ["network", "pictures", "n", "stated", "right of stated", "class predicted", "correct of predicted",
+            "tumour or none wrong, sure", "kind wrong, sure", "out of distribution", "sequences"]  # fmt: skip
     publish("judge", "Ideas, judged", [*lines, *markdown(head, others)], write=arguments.write)
 
 
@@ -94,7 +94,9 @@ def development_rows(predictor: Predictor, arguments: argparse.Namespace) -> lis
         names = {name for name, row in listed.items() if row["modality"] == modality}
         paths = sorted(path for path in kaggle.rglob("*.jpg") if path.name in names)
         rows.append(
-            row_of(f"elsewhere, {modality}", predict_all(predictor, map(read, paths)), [p.parent.name for p in paths])
+            row_of(
+                f"unknown origin, {modality}", predict_all(predictor, map(read, paths)), [p.parent.name for p in paths]
+            )
         )
     for kind in sorted(set(seen.values())):
         paths = [kaggle / name for name, one in seen.items() if one == kind]

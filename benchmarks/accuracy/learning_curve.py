@@ -65,9 +65,9 @@ def main() -> None:
         head[3] = "accuracy: median (each seed; 95 % of all answers)"
     note = (
         f"Accuracy on {len(test) - without} slices of {len(persons)} persons and {without} pictures without a tumour, "
-        f"four classes; seeds {', '.join(map(str, arguments.seeds))}, each with slices drawn anew; the gain is of all "
-        f"their answers. By the recipe `default` as it is, but no less than {STEPS} steps; where "
-        f"these are its own epochs, from random weights for {arguments.longer} times as many too."
+        f"four classes; seeds {', '.join(map(str, arguments.seeds))}, each with another random sample; the "
+        f"gain is over all their predictions. Recipe `default` with at least {STEPS} steps; if its own epochs exceed "
+        f"that, random weights are also trained {arguments.longer} times as long."
     )
     publish("learning-curve", "Starting from learned weights", [*markdown(head, rows), "", note], write=arguments.write)
 

@@ -132,10 +132,10 @@ def real(
         rows.append([f"heads, {name}", "", share(count, len(paths)), f"{count} of {len(paths)}"])
     of_heads_taken = [path for path in taken if not path.startswith("other/")]
     note = (
-        f"Rule {HEAD_COUNTER}. The intervals take pictures for independent. Heads that were taken for several: "
+        f"Rule {HEAD_COUNTER}. The intervals treat images as independent. Single heads detected as several: "
         f"{', '.join(of_heads_taken)}."
     )
-    return [*markdown(["pictures", "", "taken for several slices", "n"], rows), "", note], taken
+    return [*markdown(["pictures", "", "detected as several slices", "n"], rows), "", note], taken
 
 
 def heads(path: Path) -> int:

@@ -33,8 +33,8 @@ def main() -> None:
     cells = []
     for name in arguments.names:
         cells += rows(name, joined_tables([answered(name, fold) for fold in range(FOLDS)]), seen)
-    head = ["cross-validation", "pictures", "n", "a tumour named", "notumor with p ≥ 0.9"]
-    note = "By eye, and by no radiologist (`docs/notumor-by-eye.csv`). The intervals take pictures for independent."
+    head = ["cross-validation", "pictures", "n", "a tumour predicted", "notumor with p ≥ 0.9"]
+    note = "By eye, and by no radiologist (`docs/notumor-by-eye.csv`). The intervals treat images as independent."
     publish("notumor", "What notumor holds", [*markdown(head, cells), "", note], write=arguments.write)
 
 

@@ -106,5 +106,5 @@ def table(lines: list[list[str]], arguments: argparse.Namespace) -> list[str]:
         *markdown(head, sorted(lines, key=lambda row: row[0])),
         "",
         f"Recipe resnet50 with {BACKBONE}, {arguments.input_size} pixels, {arguments.epochs} epochs (the recipe has "
-        "256 and 20, which two cores do not finish). This does not answer for ResNet50, which stays unmeasured here.",
+        "256 and 20, which two cores do not finish). ResNet50 itself was not measured.",
     ]

@@ -73,7 +73,7 @@ def main() -> None:
                 keep_predictions("shipped-fold4", table)
             title, lines = "The shipped model on persons it has never seen", persons(predictor, tested, table)
         elif part == "declined":
-            title = "What shows no head"
+            title = "Images without a head"
             lines = declined(predictor, tested, halves(arguments.other)[1])
         elif part == "changed":
             title, lines = "The shipped model on changed pictures", changed(predictor, some)
@@ -93,7 +93,14 @@ def persons(predictor: Predictor, tested: Sequence[Record], table: Table) -> lis
         scores = found.as_json()
         figures = [with_interval(scores[key]) for key in ("accuracy", "macro_f1", "ece", "selective_accuracy")]
         rows.append([name, f"{scores['n']} in {scores['groups']}", *figures])
-    head = ["what", "slices in groups", "accuracy (95 %)", "macro F1", "ECE (15 bins)", "accuracy of the surest 90 %"]
+    head = [
+        "what",
+        "slices in groups",
+        "accuracy (95 %)",
+        "macro F1",
+        "ECE (15 bins)",
+        "selective accuracy at 90 % coverage",
+    ]
     answers = predict_all(predictor, (read(record.path) for record in tested))
     named = np.array([not one.abstained for one in answers])
     right = np.array([one.label == record.label for one, record in zip(answers, tested, strict=True)])
@@ -128,10 +135,10 @@ def declined(predictor: Predictor, tested: Sequence[Record], others: Sequence[Pa
         unlike = sum(one.reason_code in OOD_CODES for one in answers)
         abstained = sum(one.abstained for one in answers)
         rows.append([name, str(len(answers)), share(unlike, len(answers)), share(abstained, len(answers))])
-    head = ["pictures", "n", "declined as unlike what was learned from", "declined for any reason"]
+    head = ["pictures", "n", "out of distribution what was learned from", "declined for any reason"]
     note = (
         f"Files are those of {len(others)} that did not set the gate, every second one of the same folders; what code "
-        "made, the gate had not seen the like of. The intervals take pictures for independent."
+        "made, the gate had not seen the like of. The intervals treat images as independent."
     )
     return [*markdown(head, rows), "", note]
 
@@ -146,13 +153,13 @@ def changed(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
             random = np.random.default_rng(strength)
             made = (replace(each, pixels=change(each.pixels, strength, random)) for each in pictures)
             rows.append([f"{kind} {strength + 1}", *outcome(predict_all(predictor, made), labels)])
-    head = ["change", "accuracy", "abstained", "accuracy of the named", f"wrong with p ≥ {CONFIDENT} and no abstention"]
+    head = ["change", "accuracy", "abstained", "selective accuracy", f"wrong with p ≥ {CONFIDENT} and no abstention"]
     mean = np.mean([float(row[1].rstrip(" %")) for row in rows[1:]])
     worst = min(rows[1:], key=lambda row: float(row[1].rstrip(" %")))
     sure = np.mean([float(row[4].rstrip(" %")) for row in rows[1:]])
     note = (
         f"{len(tested)} slices of fold 4. Mean accuracy over changes {mean:.1f} %, worst {worst[1]} ({worst[0]}, "
-        f"{worst[2]} abstained); wrong and sure {sure:.1f} % on average."
+        f"{worst[2]} abstained); wrong with p ≥ 0.9 {sure:.1f} % on average."
     )
     return [*markdown(head, rows), "", note]
 
@@ -191,7 +198,7 @@ def painted(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
         )
         every = np.ones(len(pairs), np.bool_)
         rows.append([name, str(len(pairs)), *(resampled(np.array(each), every, persons) for each in became)])
-    head = ["tumours", "n", f"named as what they were with p ≥ {CONFIDENT}", "named notumor", "abstained"]
+    head = ["tumours", "n", f"predicted as the true class with p ≥ {CONFIDENT}", "predicted notumor", "abstained"]
     note = "The outline and a rim around it, filled from what is around them (Telea 2004)."
     return [*markdown(head, rows), "", note]
 
@@ -214,4 +221,4 @@ def explanations(predictor: Predictor, tested: Sequence[Record], arguments: argp
             where = "all" if line["of"] == "all" else line["value"]
             rows.append([line["method"], where, str(line["n"]), *means, "yes" if line["below_prior"] else ""])
     note = f"LIME, SHAP and the curves saw {arguments.slices} slices, LIME and SHAP took {arguments.samples} samples."
-    return [*markdown(["method", "named", "n", *names, "below the middle of the head"], rows), "", note]
+    return [*markdown(["method", "predicted", "n", *names, "below the middle of the head"], rows), "", note]

@@ -25,7 +25,7 @@ def summary_lines(folds: Sequence[Table]) -> list[str]:
         ece, coverage = (percent(scores[key]["value"]) for key in ("ece", "coverage"))
         calibration_rows.append([name, ece, with_interval(scores["selective_accuracy"]), coverage])
     scores_head = ["what", "n", "accuracy (95 %)", "balanced accuracy", "macro F1"]
-    calibration_head = ["what", "ECE (15 bins)", "accuracy of the surest 90 %", "coverage at 99 % accuracy"]
+    calibration_head = ["what", "ECE (15 bins)", "selective accuracy at 90 % coverage", "coverage at 99 % accuracy"]
     return [
         *markdown(scores_head, scores_rows),
         "",
@@ -43,8 +43,8 @@ def calibration_by_fold(folds: Sequence[Table]) -> str:
     ece, coverage = ([100 * each[key]["value"] for each in scores] for key in ("ece", "coverage"))
     return (
         f"Each fold alone, four classes: ECE {min(ece):.1f} to {max(ece):.1f} %, coverage at 99 % accuracy "
-        f"{min(coverage):.1f} to {max(coverage):.1f} %. Pooled, networks that are too sure and not sure enough make up "
-        "for one another."
+        f"{min(coverage):.1f} to {max(coverage):.1f} %. In pooled figures, over- and "
+        "underconfident networks cancel out."
     )
 
 
@@ -55,7 +55,7 @@ def confusion_table(measured: Measurement) -> list[str]:
         [name, *map(str, row), with_interval(one.figures["recall"].as_json())]
         for (name, one), row in zip(scores.per_class.items(), scores.confusion, strict=True)
     ]
-    return markdown(["shows", *(f"named {name}" for name in scores.per_class), "recall (95 %)"], cells)
+    return markdown(["true class", *(f"predicted {name}" for name in scores.per_class), "recall (95 %)"], cells)
 
 
 def four_and_three_classes(table: Table) -> tuple[tuple[str, Table], ...]:
@@ -71,8 +71,8 @@ def four_and_three_classes(table: Table) -> tuple[tuple[str, Table], ...]:
     )
     return (
         ("four classes", table),
-        ("tumour slices, four answers", tumour),
-        ("tumour slices, three answers", three),
+        ("tumour slices, four classes", tumour),
+        ("tumour slices, tumour classes only", three),
     )
 
 

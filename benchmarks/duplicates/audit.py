@@ -181,7 +181,7 @@ def on_kaggle(every: list[ToolOutput], truth: dict[str, int]) -> list[str]:
         "Kaggle",
         "recall of pairs (95 %)",
         "precision of pairs (95 %)",
-        "copied Testing pictures named",
+        "copied Testing pictures found",
         "s",
         "MiB",
     ]
@@ -244,8 +244,8 @@ def on_planted(every: list[ToolOutput], count: int) -> list[str]:
     folds = " and ".join(map(str, FOLDS))
     return [
         f"Of {count} slices of the folds {folds} of Figshare, one copy of each of the {len(KINDS)} kinds of planted.py "
-        "lies beside all slices of these folds. A copy is found where it is named together with its original. The "
-        "kinds are those that Gadolin was made for; the hashes do not promise to know mirrored or turned pictures.",
+        "is added to the slices of these folds. A copy counts as found if the tool reports it together with its "
+        "original. Gadolin was designed for these kinds; the hashes are not designed for mirrored or rotated pictures.",
         "",
         *markdown(head, table),
     ]
@@ -275,11 +275,12 @@ def growth(kaggle: Path, folder: Path, factors: list[int]) -> list[str]:
         ]
         for one, exponent in zip(rows, exponents, strict=True)
     ]
-    head = ["pictures", "features", "asked about", "index, s", "in all, s", "ms each", "exponent", "pairs", "MiB"]
+    head = ["pictures", "features", "queried", "index, s", "in all, s", "ms each", "exponent", "pairs", "MiB"]
     return [
-        "The search for candidates among the features of Kaggle's pictures, repeated with noise as long as the way to "
-        "the eighth nearest feature of another picture and dealt anew to pictures, so that repeats are no copies. "
-        "Where not all pictures are asked about, the index holds all, and the time of asking is scaled. One run each:",
+        "Search for candidates among the features of Kaggle's pictures. The set is enlarged by repeating the features "
+        "with noise of the size of the distance to the eighth nearest feature of another picture, shuffled over the "
+        "pictures so that repeats are no copies. The index holds all pictures; if only some are queried, the query "
+        "time is scaled. One run each:",
         "",
         *markdown(head, table),
     ]

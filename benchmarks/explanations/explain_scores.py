@@ -49,7 +49,7 @@ def main() -> None:
         "",
         *whole(outlines),
         "",
-        "Pointing by the class that the model named, learned from outlines / from labels alone:",
+        "Pointing by predicted class, learned from outlines / from labels alone:",
         "",
         *by_class(outlines, labels),
         "",

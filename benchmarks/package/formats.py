@@ -237,16 +237,16 @@ def main() -> None:
     arguments = parser.parse_args()
     trips = [*dicom_trips(), series_trip(), *nifti_trips(), *mat_trips()]
     lines = [
-        f"{SLICES} made slices of {SIZE} x {SIZE} pixels, written and read back; the difference is the largest of any "
-        "pixel, in stored values. The frames of the enhanced DICOM files are stored from head to foot.",
+        f"{SLICES} synthetic slices of {SIZE} x {SIZE} pixels, written and read back; the difference is the largest of "
+        "any pixel, in stored values. The frames of the enhanced DICOM files are stored from head to foot.",
         "",
         *markdown(["written as", "bits", "largest difference", "order", "spacing"], rows_of(trips)),
         "",
         "A slice of 16 bits and the 8-bit picture that a viewer makes of it, both prepared with one crop, in grey "
-        "levels of 255; and how often each alone is cropped elsewhere (less than 95 % of the area shared):",
+        "levels of 255; and how often separate crops differ (less than 95 % of the area shared):",
         "",
         *markdown(
-            ["the viewer scales by", "mean difference", "worst slice", "lowest correlation", "elsewhere"],
+            ["the viewer scales by", "mean difference", "worst slice", "lowest correlation", "crops differ"],
             prepared_rows(),
         ),
         "",

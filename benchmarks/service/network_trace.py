@@ -66,7 +66,7 @@ def main() -> None:
     blind = [name for name, each in controls.items() if each.nothing]
     proves = not blind and any(each.look_ups for each in controls.values())
     clean = all(each.nothing for each in seen.values())
-    head = ["command", "steps of look-ups", "connections beyond loopback", "files elsewhere", "which"]
+    head = ["command", "steps of look-ups", "connections beyond loopback", "files at other paths", "which"]
     rows = [[f"`{name}`", *shown(each)] for name, each in seen.items()]
     rows += [[f"control: `{name}`", *shown(each)] for name, each in controls.items()]
     lines = [*markdown(head, rows), "", _MEANING.format(seconds=f"{arguments.seconds:g}")]
@@ -79,8 +79,8 @@ def main() -> None:
 _MEANING = (
     "Seen by strace in the command and all its children, on phantoms, each with an empty home and an environment of "
     "PATH, PYTHONPATH, HOME and PYTHONDONTWRITEBYTECODE alone; `serve` answered for {seconds} s. Steps of a look-up: "
-    "`/etc/resolv.conf` opened, a name server connected to, a question sent. Files elsewhere: neither in the folder "
-    "that the command was given nor in a place that SECURITY.md names, or left behind in the temporary folder. A "
+    "`/etc/resolv.conf` opened, a name server connected to, a query sent. Files at other paths: neither in the folder "
+    "that the command was given nor in a place listed in SECURITY.md, or left behind in the temporary folder. A "
     "control is the same command in a program that imported onnxruntime or openvino before Gadolin could switch its "
     "telemetry off; it is seen to try, and none of its connections is made."
 )

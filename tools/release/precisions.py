@@ -141,7 +141,7 @@ def table(candidates: list[Candidate], count: int) -> list[str]:
     ]
     note = (
         f"On the {count} slices of the validation part. To pass: at most {100 * FLIPPED:.1f} % flipped, "
-        f"{100 * DECIDED:.0f} % named or declined otherwise, a change of {CHANGE} and no less accuracy. "
+        f"{100 * DECIDED:.0f} % predicted or declined differently, a change of {CHANGE} and no less accuracy. "
         f"Shipped: {chosen(candidates, count).name}."
     )
     return [*markdown(head, rows), "", note]

@@ -1,13 +1,14 @@
 """Tumour slices of Kaggle that are not in Figshare: accuracy on images of unknown origin.
 
-    python -m benchmarks run elsewhere FIGSHARE KAGGLE [--br35h FOLDER] [--models RUN ...] [--work FOLDER] [--write]
+    python -m benchmarks run unknown_origin FIGSHARE KAGGLE [--br35h FOLDER] [--models RUN ...] [--work FOLDER]
+        [--write]
 
 Some tumour images of the Kaggle set are no duplicates of Figshare slices. Their origin is unknown: many scanners,
 several sequences, some CT, nearly all meningiomas. The first of each group of duplicates is taken.
-docs/tables/elsewhere.csv has the modality and the probable case of each, judged by eye, not by a radiologist. The half
-``chosen`` may select between networks; the half ``kept`` shares no case with it. The packaged model is evaluated first,
-then ``--models``; models that were trained on one of these images are refused. ``--br35h`` leaves out every case that
-Br35H has too, for models that were trained on its tumours.
+docs/tables/unknown-origin.csv has the modality and the probable case of each, judged by eye, not by a radiologist.
+The half ``chosen`` may select between networks; the half ``kept`` shares no case with it. The packaged model is
+evaluated first, then ``--models``; models that were trained on one of these images are refused. ``--br35h`` leaves
+out every case that Br35H has too, for models that were trained on its tumours.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ from gadolin.readers import read
 from gadolin.records import Prediction, Record
 from gadolin.training.pretrained_weights import require_unseen
 
-LOOKED_AT = ROOT / "docs" / "tables" / "elsewhere.csv"
+LOOKED_AT = ROOT / "docs" / "tables" / "unknown-origin.csv"
 HALVES = ("kept", "chosen")
-HEAD = ["model", "half", "pictures", "n", "right", "right among three", "called notumor", "declined"]
+HEAD = ["model", "half", "pictures", "n", "right", "correct among tumour classes", "predicted notumor", "declined"]
 
 
 def main() -> None:
@@ -44,12 +45,12 @@ def main() -> None:
     parser.add_argument("kaggle", type=Path)
     parser.add_argument("--br35h", type=Path, help="folder of Br35H's tumours and their slices.csv")
     parser.add_argument("--models", type=Path, nargs="*", default=[], help="runs and bundles to compare")
-    parser.add_argument("--work", type=Path, default=Path("runs/elsewhere"))
+    parser.add_argument("--work", type=Path, default=Path("runs/unknown-origin"))
     parser.add_argument("--write", action="store_true", help="store the result and render docs/")
     arguments = parser.parse_args()
-    manifest = arguments.work / "elsewhere.csv"
+    manifest = arguments.work / "images.csv"
     if not manifest.is_file():
-        write_manifest(manifest, elsewhere(arguments.figshare, arguments.kaggle, arguments.work))
+        write_manifest(manifest, unknown_origin(arguments.figshare, arguments.kaggle, arguments.work))
     records = read_manifest(manifest, verify=False)
     with LOOKED_AT.open(newline="", encoding="utf-8") as file:
         listed = {row["name"]: row for row in csv.DictReader(file)}
@@ -63,14 +64,14 @@ def main() -> None:
         name = "the model of the package" if model == SHIPPED else f"{model.parent.name}, {model.name}"
         answers = predict_all(Predictor.load(model), (read(one.path) for one in records))
         rows += rows_of(name, answers, records, listed)
-    head = [*HEAD, "named, of these right", f"wrong with p ≥ {CONFIDENT} and named"]
+    head = [*HEAD, "predicted, of these correct", f"wrong with p ≥ {CONFIDENT}, not declined"]
     counts = {label: sum(one.label == label for one in records) for label in sorted({one.label for one in records})}
     note = (
         f"{', '.join(f'{label} {count}' for label, count in counts.items())}, of about "
-        f"{len({row['case'] for row in listed.values()})} cases; right: the most probable of four, named or not. The "
-        "intervals take pictures for independent."
+        f"{len({row['case'] for row in listed.values()})} cases; right: the most probable of four classes, declined or "
+        "not. The intervals treat images as independent."
     )
-    publish("elsewhere", "Tumours from elsewhere", [*markdown(head, rows), "", note], write=arguments.write)
+    publish("unknown-origin", "Tumours of unknown origin", [*markdown(head, rows), "", note], write=arguments.write)
 
 
 def in_br35h(folder: Path) -> set[str]:
@@ -79,7 +80,7 @@ def in_br35h(folder: Path) -> set[str]:
         return {Path(row["kaggle_match"]).name for row in csv.DictReader(file) if row["kaggle_match"]}
 
 
-def elsewhere(figshare: Path, kaggle: Path, work: Path) -> list[Record]:
+def unknown_origin(figshare: Path, kaggle: Path, work: Path) -> list[Record]:
     """Return the first of each group of duplicates among Kaggle's tumours that are not in Figshare."""
     known = read_manifest(figshare_manifest(figshare, work, fold=0))
     tumours = [one for one in scan(kaggle).records if one.label != "notumor"]
