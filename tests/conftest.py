@@ -19,6 +19,7 @@ from gadolin.models.bundle import Bundle, write_bundle
 from gadolin.models.run_folder import Provenance, RunFolder
 from gadolin.phantoms import CLASSES, PhantomPlan, write_phantoms
 from gadolin.preprocessing.prepare import Preparation
+from gadolin.readers import open_file, read_records
 from gadolin.records import Record, Slice
 
 settings.register_profile("gadolin", deadline=None, derandomize=True, database=None, max_examples=30)
@@ -270,3 +271,16 @@ def save_slice():
         return path
 
     return save
+
+
+@pytest.fixture
+def files_opened(monkeypatch):
+    """The files that are opened to read records, in order."""
+    seen = []
+
+    def opening(path):
+        seen.append(path)
+        return open_file(path)
+
+    monkeypatch.setattr(read_records, "open_file", opening)
+    return seen

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from benchmarks.package.backbones import FAMILIES
 from gadolin.errors import RecipeError
 from gadolin.networks import MirrorAverage, build_classifier
 from gadolin.networks.backbones import backbone
@@ -14,19 +15,7 @@ from gadolin.recipe import Network, named_recipe
 
 pytestmark = pytest.mark.slow
 
-FAMILIES = (
-    "compact",
-    "resnet18",
-    "resnet50",
-    "tf_efficientnet_lite0",
-    "mobilenetv3_large_100",
-    "mobilenetv4_conv_small",
-    "convnext_atto",
-    "regnety_004",
-    "repvit_m0_9",
-    "edgenext_x_small",
-    "efficientformerv2_s0",
-)
+NAMES = ("compact", *FAMILIES)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +143,7 @@ def test_an_outline_network_says_the_same_with_and_without_its_places():
     assert all(torch.equal(one, other) for one, other in zip(plain, output, strict=True))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_backbone_gives_maps_at_strides_4_to_32_of_the_channels_that_it_names(name):
     kind = backbone(name)
     with torch.no_grad():
@@ -164,7 +153,7 @@ def test_a_backbone_gives_maps_at_strides_4_to_32_of_the_channels_that_it_names(
     ]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_with_everything_frozen_training_and_inference_compute_the_same(name):
     """A timm norm may include the following activation and lose it when folded."""
     torch.manual_seed(0)
@@ -221,7 +210,7 @@ def test_a_backbone_of_one_stride_works_by_the_map_and_not_by_outlines(freeze):
     assert refused.value.code == "backbone_without_strides"
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_tensor_of_a_backbone_has_one_name(name):
     """safetensors cannot store two names for one tensor; that would fail only after training."""
     state = backbone(name).build(64).state_dict()

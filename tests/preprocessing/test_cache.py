@@ -15,7 +15,7 @@ from gadolin.errors import DataError, ReadError
 from gadolin.preprocessing import cache
 from gadolin.preprocessing.cache import default_cache_folder, prepared_slices, readable_slices
 from gadolin.preprocessing.prepare import Preparation, prepare
-from gadolin.readers import open_file, read, read_records
+from gadolin.readers import read
 from gadolin.records import Record
 
 SMALL = Preparation(size=64)
@@ -24,19 +24,6 @@ SMALL = Preparation(size=64)
 @pytest.fixture
 def records(small_phantoms):
     return read_manifest(small_phantoms / "manifest.csv")[::4]
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """Count the images that the cache opens."""
-    seen = []
-
-    def opening(path):
-        seen.append(path)
-        return open_file(path)
-
-    monkeypatch.setattr(read_records, "open_file", opening)
-    return seen
 
 
 def saved(path, pixels):
@@ -58,12 +45,12 @@ def test_the_order_of_the_records_is_the_order_of_the_slices(tmp_path, records):
     np.testing.assert_array_equal(forward, backward[::-1])
 
 
-def test_a_second_opening_reads_no_picture(tmp_path, records, counted):
+def test_a_second_opening_reads_no_picture(tmp_path, records, files_opened):
     first = prepared_slices(records, SMALL, tmp_path)
-    assert len(counted) == len(records)
-    counted.clear()
+    assert len(files_opened) == len(records)
+    files_opened.clear()
     second = prepared_slices(records, SMALL, tmp_path)
-    assert not counted
+    assert not files_opened
     np.testing.assert_array_equal(first.slices, second.slices)
     assert (first.whole, first.coloured) == (second.whole, second.coloured)
 
@@ -73,23 +60,23 @@ def test_the_slices_cannot_be_written_to(tmp_path, records):
         prepared_slices(records, SMALL, tmp_path).slices[0, 0, 0] = 1
 
 
-def test_another_preparation_is_another_entry(tmp_path, records, counted):
+def test_another_preparation_is_another_entry(tmp_path, records, files_opened):
     prepared_slices(records, SMALL, tmp_path)
     prepared_slices(records, replace(SMALL, margin=0.1), tmp_path)
-    assert len(counted) == 2 * len(records)
+    assert len(files_opened) == 2 * len(records)
     assert len(list(tmp_path.glob("*.npy"))) == 2
 
 
-def test_other_pictures_are_another_entry(tmp_path, records, counted):
+def test_other_pictures_are_another_entry(tmp_path, records, files_opened):
     prepared_slices(records, SMALL, tmp_path)
     assert len(prepared_slices(records[1:], SMALL, tmp_path).slices) == len(records) - 1
-    assert len(counted) == 2 * len(records) - 1
+    assert len(files_opened) == 2 * len(records) - 1
 
 
-def test_a_moved_data_set_is_the_same_entry(tmp_path, records, counted):
+def test_a_moved_data_set_is_the_same_entry(tmp_path, records, files_opened):
     prepared_slices(records, SMALL, tmp_path)
     prepared_slices([replace(record, path=tmp_path / "elsewhere.png") for record in records], SMALL, tmp_path)
-    assert len(counted) == len(records)
+    assert len(files_opened) == len(records)
 
 
 def test_records_without_a_digest_are_told_apart_by_their_files(tmp_path):
@@ -133,17 +120,17 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_entry_is_made_again(tmp_path, records, counted, damage):
+def test_a_damaged_entry_is_made_again(tmp_path, records, files_opened, damage):
     before = np.array(prepared_slices(records, SMALL, tmp_path).slices)
     (array,), (facts,) = tmp_path.glob("*.npy"), tmp_path.glob("*.json")
     damage(array, facts)
-    counted.clear()
+    files_opened.clear()
     after = prepared_slices(records, SMALL, tmp_path)
-    assert len(counted) == len(records)
+    assert len(files_opened) == len(records)
     np.testing.assert_array_equal(before, after.slices)
-    counted.clear()
+    files_opened.clear()
     prepared_slices(records, SMALL, tmp_path)
-    assert not counted
+    assert not files_opened
 
 
 def test_an_unreadable_picture_is_named_and_nothing_is_left(tmp_path, records):
@@ -219,12 +206,12 @@ def test_the_cache_lies_where_the_environment_says(tmp_path, records, monkeypatc
     assert {path.suffix for path in (tmp_path / "chosen").iterdir()} == {".npy", ".json"}
 
 
-def test_what_older_readers_read_is_not_used(tmp_path, records, counted, monkeypatch):
+def test_what_older_readers_read_is_not_used(tmp_path, records, files_opened, monkeypatch):
     prepared_slices(records, SMALL, tmp_path)
-    counted.clear()
+    files_opened.clear()
     monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
     prepared_slices(records, SMALL, tmp_path)
-    assert len(counted) == len(records)
+    assert len(files_opened) == len(records)
 
 
 @pytest.fixture
@@ -310,21 +297,21 @@ def damaged(records, tmp_path):
     return [*records[:2], Record(path, "glioma", digest=file_digest(path)), *records[2:]]
 
 
-def test_what_cannot_be_read_is_left_out_in_the_one_pass(tmp_path, records, damaged, counted):
+def test_what_cannot_be_read_is_left_out_in_the_one_pass(tmp_path, records, damaged, files_opened):
     read_ones = readable_slices(damaged, SMALL, tmp_path / "cache")
-    assert sorted(counted) == sorted(record.path for record in damaged)
+    assert sorted(files_opened) == sorted(record.path for record in damaged)
     assert read_ones.rows == tuple(row for row in range(len(damaged)) if row != 2)
     assert {row: error.path for row, error in read_ones.errors.items()} == {2: str(damaged[2].path)}
     np.testing.assert_array_equal(read_ones.prepared.slices, prepared_slices(records, SMALL, tmp_path / "other").slices)
 
 
-def test_those_that_can_be_read_are_kept_for_whoever_asks_for_them_alone(tmp_path, records, damaged, counted):
+def test_those_that_can_be_read_are_kept_for_whoever_asks_for_them_alone(tmp_path, records, damaged, files_opened):
     readable_slices(damaged, SMALL, tmp_path / "cache")
     assert len(list((tmp_path / "cache").iterdir())) == 2
-    counted.clear()
+    files_opened.clear()
     assert not readable_slices(records, SMALL, tmp_path / "cache").errors
     prepared_slices(records, SMALL, tmp_path / "cache")
-    assert counted == []
+    assert files_opened == []
 
 
 def test_what_is_noted_of_a_slice_keeps_to_it_where_others_are_left_out(tmp_path, damaged):
@@ -347,10 +334,10 @@ def test_without_a_cache_that_can_be_written_the_same_is_returned(tmp_path, dama
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_every_slice_is_looked_at_once_also_where_it_is_kept(tmp_path, records, again, counted):
+def test_every_slice_is_looked_at_once_also_where_it_is_kept(tmp_path, records, again, files_opened):
     if again:
         prepared_slices(records, SMALL, tmp_path)
-        counted.clear()
+        files_opened.clear()
     seen = {}
 
     def look(row, image, kind):
@@ -359,7 +346,7 @@ def test_every_slice_is_looked_at_once_also_where_it_is_kept(tmp_path, records, 
 
     readable_slices(records, SMALL, tmp_path, look=look)
     assert seen == dict.fromkeys(range(len(records)), ((96, 96), "PNG"))
-    assert len(counted) == len(records)
+    assert len(files_opened) == len(records)
 
 
 def test_a_file_that_is_damaged_after_it_was_kept_is_left_out_where_it_is_looked_at(tmp_path, records):

@@ -10,7 +10,7 @@ import pytest
 
 from gadolin.errors import DamagedFileError, ReadError
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes, nifti_bytes
-from gadolin.readers import open_file, read, read_records
+from gadolin.readers import open_file, read
 from gadolin.readers.read_records import each_slice
 from gadolin.records import Record
 
@@ -34,19 +34,6 @@ def pictures(tmp_path):
     return found
 
 
-@pytest.fixture
-def opened(monkeypatch):
-    """Count the files that are opened."""
-    seen = []
-
-    def opening(path):
-        seen.append(path)
-        return open_file(path)
-
-    monkeypatch.setattr(read_records, "open_file", opening)
-    return seen
-
-
 def test_every_record_is_worked_on_with_its_own_slice(volume, pictures):
     records = [volume[3], pictures[1], volume[0], pictures[2], volume[3]]
     done = dict(each_slice(records, lambda index, image, kind: (index, image.pixels.copy())))
@@ -56,9 +43,9 @@ def test_every_record_is_worked_on_with_its_own_slice(volume, pictures):
     assert [float(done[index].max()) for index in (1, 3)] == [1, 2]
 
 
-def test_a_file_of_many_slices_is_opened_once(volume, opened):
+def test_a_file_of_many_slices_is_opened_once(volume, files_opened):
     list(each_slice(volume[::-1], lambda index, image, kind: index))
-    assert opened == [volume[0].path]
+    assert files_opened == [volume[0].path]
 
 
 def test_no_records_are_no_work():

@@ -9,15 +9,18 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from gadolin.errors import DownloadError, OutputError
 from gadolin.progress import Progress
 
 __all__ = ["Remote", "download", "fetch_json", "partial"]
 
+
+Result = TypeVar("Result")
 
 _CHUNK = 1 << 18
 _TIMEOUT_SECONDS = 30.0
@@ -65,19 +68,15 @@ def download(
             part.unlink()
     except OSError as error:
         raise _unwritable(target, error) from error
-    for attempt in range(1, tries + 1):
-        try:
-            _resume(remote, part, progress)
-            break
-        except _BrokenOffError as error:
-            if attempt == tries:
-                raise DownloadError(
-                    code="download_incomplete",
-                    rule=f"{remote.name} must be downloaded completely",
-                    got=f"{_size(part):,} of {remote.size:,} bytes arrived in {tries} tries ({error})",
-                    remedy=_LATER,
-                ) from error
-            time.sleep(pause_seconds * 2 ** (attempt - 1))
+    try:
+        _with_retries(lambda: _resume(remote, part, progress), tries, pause_seconds)
+    except _BrokenOffError as error:
+        raise DownloadError(
+            code="download_incomplete",
+            rule=f"{remote.name} must be downloaded completely",
+            got=f"{_size(part):,} of {remote.size:,} bytes arrived in {tries} tries ({error})",
+            remedy=_LATER,
+        ) from error
     _check(remote, part)
     try:
         part.replace(target)
@@ -87,19 +86,15 @@ def download(
 
 def fetch_json(url: str, *, tries: int = 3, pause_seconds: float = 1.0) -> object:
     """Return the JSON document at ``url``, at most 1 MiB; raises DownloadError on failure."""
-    for attempt in range(1, tries + 1):
-        try:
-            content = _read_listing(url)
-            break
-        except _BrokenOffError as error:
-            if attempt == tries:
-                raise DownloadError(
-                    code="download_no_answer",
-                    rule=f"{url} must answer",
-                    got=f"it did not in {tries} tries ({error})",
-                    remedy=_LATER,
-                ) from error
-            time.sleep(pause_seconds * 2 ** (attempt - 1))
+    try:
+        content = _with_retries(lambda: _read_listing(url), tries, pause_seconds)
+    except _BrokenOffError as error:
+        raise DownloadError(
+            code="download_no_answer",
+            rule=f"{url} must answer",
+            got=f"it did not in {tries} tries ({error})",
+            remedy=_LATER,
+        ) from error
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -109,6 +104,16 @@ def fetch_json(url: str, *, tries: int = 3, pause_seconds: float = 1.0) -> objec
             got=f"{url} sends something else",
             remedy="try again later or check the page",
         ) from error
+
+
+def _with_retries(attempt: Callable[[], Result], tries: int, pause_seconds: float) -> Result:
+    """Return the result of ``attempt``, called up to ``tries`` times with growing pauses; raises its last error."""
+    for number in range(tries - 1):
+        try:
+            return attempt()
+        except _BrokenOffError:
+            time.sleep(pause_seconds * 2**number)
+    return attempt()
 
 
 def _read_listing(url: str) -> bytes:

@@ -17,7 +17,7 @@ from gadolin.phantoms.canvas import Canvas
 from gadolin.phantoms.lesion import Lesion, draw_lesion, paint_lesion
 from gadolin.phantoms.scanner import Scan, draw_scan, pose, posed, scanned
 
-__all__ = ["CLASSES", "HEADS", "SMALLEST_SIZE", "Phantom", "draw_patient"]
+__all__ = ["CLASSES", "HEADS", "SMALLEST_SIZE", "Phantom", "draw_patient", "require_at_least"]
 
 CLASSES: Final = ("glioma", "meningioma", "notumor", "pituitary")
 SMALLEST_SIZE: Final = 64
@@ -99,12 +99,18 @@ def _check(label: str, patient: int, *, seed: int, slices: int, size: int) -> No
             rule=f"a label must be one of {', '.join(CLASSES)}",
             got=f"got {label!r}{suggestion(label, CLASSES)}",
         )
-    least = {"patient": 0, "seed": 0, "slices": 1, "size": SMALLEST_SIZE}
-    for (name, bound), value in zip(least.items(), (patient, seed, slices, size), strict=True):
-        if value < bound:
-            raise RequestError(
-                code="value_out_of_range",
-                rule=f"{name} must be at least {bound}",
-                got=f"got {value}",
-                remedy=f"use {bound} or more",
-            )
+    require_at_least("patient", patient, 0)
+    require_at_least("seed", seed, 0)
+    require_at_least("slices", slices, 1)
+    require_at_least("size", size, SMALLEST_SIZE)
+
+
+def require_at_least(name: str, value: int, bound: int) -> None:
+    """Raise RequestError if a value is below its bound."""
+    if value < bound:
+        raise RequestError(
+            code="value_out_of_range",
+            rule=f"{name} must be at least {bound}",
+            got=f"got {value}",
+            remedy=f"use {bound} or more",
+        )

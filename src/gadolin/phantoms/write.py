@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gadolin.errors import RequestError, suggestion
 from gadolin.files.atomic import require_fresh, write_bytes, write_json, write_text
 from gadolin.phantoms.faults import FAULTS, Row, plant
-from gadolin.phantoms.patient import CLASSES, SMALLEST_SIZE, draw_patient
+from gadolin.phantoms.patient import CLASSES, SMALLEST_SIZE, draw_patient, require_at_least
 from gadolin.pool import thread_pool
 from gadolin.progress import Progress
 
@@ -52,14 +52,7 @@ class PhantomPlan:
         """Check every value."""
         least = {"patients": 2, "slices": 1, "size": SMALLEST_SIZE, "seed": 0}
         for name, bound in least.items():
-            value = getattr(self, name)
-            if value < bound:
-                raise RequestError(
-                    code="value_out_of_range",
-                    rule=f"{name} must be at least {bound}",
-                    got=f"got {value}",
-                    remedy=f"use {bound} or more",
-                )
+            require_at_least(name, getattr(self, name), bound)
         if not 0 < self.test_fraction < 1:
             raise RequestError(
                 code="share_out_of_range",
