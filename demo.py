@@ -20,7 +20,7 @@ from pathlib import Path
 
 MARKER = ".gadolin-demo"
 INPUT_SIZE = 96  # pixels a side: small enough for a laptop
-LOOKS = 25_000  # slices looked at in all, or each of them once: so larger data is gone through less often
+TRAINING_SLICES = 25_000  # over all epochs, so that larger data gets fewer; every slice is used at least once
 MOST_EPOCHS = 30
 PATIENTS = 40  # synthetic ones, of each class
 FAULTY = 12  # in the data with faults
@@ -94,14 +94,14 @@ def train(data: Path, run: Path, *options: object, epochs: int | None) -> None:
     found = json.loads(gadolin("scan", data, "--json", quiet=True))
     learned = sum(found["parts"].get("train", {}).values()) or found["slices"]
     epochs = epochs or fitting_epochs(learned)
-    say(f"\n{epochs} epochs of {learned:,} slices: {epochs * learned:,} looks, of {LOOKS:,} allowed for.")
+    say(f"\n{epochs} epochs of {learned:,} slices; the demo stops at {TRAINING_SLICES:,} in all or after one epoch.")
     settings = (f"epochs={epochs}", f"network.input_size={INPUT_SIZE}", "optimizer.warmup_epochs=1")
     gadolin("train", data, "--out", run, *(part for one in settings for part in ("--set", one)), *options)
 
 
 def fitting_epochs(slices: int) -> int:
-    """Return how many epochs of ``slices`` fit in LOOKS, at least one and at most MOST_EPOCHS."""
-    return max(1, min(MOST_EPOCHS, LOOKS // slices))
+    """Return how many epochs of ``slices`` fit in TRAINING_SLICES, at least one and at most MOST_EPOCHS."""
+    return max(1, min(MOST_EPOCHS, TRAINING_SLICES // slices))
 
 
 def gadolin(*arguments: object, quiet: bool = False) -> str:

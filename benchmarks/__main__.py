@@ -12,6 +12,7 @@ import sys
 from importlib import import_module
 
 from benchmarks.results import ROOT, render
+from gadolin.errors import GadolinError
 
 RUN = "python -m benchmarks run"
 GROUPS = (
@@ -78,7 +79,10 @@ def run(name: str, arguments: list[str]) -> None:
         if (error.name or "").partition(".")[0] in ("benchmarks", "fuzz", "tools", "gadolin"):
             raise
         sys.exit(f"{name} needs the package {error.name}, which is not installed")
-    command.main()
+    try:
+        command.main()
+    except (GadolinError, FileNotFoundError) as error:
+        sys.exit(f"{name}: {error}")
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def test_data_inside_an_earlier_demo_is_not_deleted(demo, tmp_path, capsys):
 def test_larger_data_is_gone_through_less_often_but_once_at_least(demo, slices):
     epochs = demo.fitting_epochs(slices)
     assert 1 <= epochs <= demo.MOST_EPOCHS
-    assert epochs == 1 or epochs * slices <= demo.LOOKS
+    assert epochs == 1 or epochs * slices <= demo.TRAINING_SLICES
 
 
 def test_without_data_the_demo_evaluates_on_phantoms_that_it_did_not_train_on(

@@ -11,7 +11,7 @@ import typer
 
 from gadolin.cli.failures import report_unreadable
 from gadolin.cli.options import AsJson, Cache, Data, PatientFrom, completer
-from gadolin.cli.output import print_json, print_message, progress_bar, table
+from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
     from gadolin.reports.audit import Audit
@@ -96,7 +96,7 @@ def _text(found: Audit) -> str:
         head = ["test part", "slices", "duplicate", "known patient", "new slice", "new patient"]
         rows = [
             [
-                one.label or "all classes",
+                class_name(one.label) if one.label else "all classes",
                 *(
                     f"{count:,}"
                     for count in (one.slices, one.duplicate, one.known_patient, one.new_slice, one.new_patient)
