@@ -75,18 +75,19 @@ import numpy as np, torch
 try:
     from gadolin.networks import build_classifier
     from gadolin.training.epoch import make_learner
-except ImportError:
+except ImportError:  # before the layout of today
     from gadolin.network import build_classifier
+    try:
+        from gadolin.training.learner import make_learner
+    except ImportError:
+        from gadolin.train.learner import make_learner
 try:
     from gadolin.recipe import named_recipe
     from gadolin.training.batches import Examples
     from gadolin.training.machine import Machine
     from gadolin.training.step import train_step
-    if "make_learner" not in globals():
-        from gadolin.training.learner import make_learner
 except ImportError:
     from gadolin.train.batches import Examples
-    from gadolin.train.learner import make_learner
     from gadolin.train.machine import Machine
     from gadolin.train.recipes import named_recipe
     from gadolin.train.step import train_step
