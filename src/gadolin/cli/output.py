@@ -13,7 +13,7 @@ import logging
 import math
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO
 
@@ -137,26 +137,28 @@ def class_name(label: str) -> str:
 
 
 def table(head: list[str], rows: list[list[str]], *, left: int = 1, wrap: Sequence[int] = (0,)) -> str:
-    """Return rows as text in columns, the first ``left`` aligned left, the others right.
+    """Return rows as text in columns, the first ``left`` and those of ``wrap`` aligned left, the others right.
 
     On a terminal, the table fits the width: cells of the columns ``wrap`` (indices, negative ones from the right) break
     into several lines. Elsewhere each row is one line.
     """
     lines = [[printable(cell) for cell in row] for row in [head, *rows]]
+    wrapped = [index % len(head) for index in wrap]
+    texts = {*range(left), *wrapped}
     if sys.stdout is not None and sys.stdout.isatty():
-        return _fitted(lines, left, [index % len(head) for index in wrap], shutil.get_terminal_size().columns)
+        return _fitted(lines, texts, wrapped, shutil.get_terminal_size().columns)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
     def line(row: list[str]) -> str:
-        sized = list(zip(row, widths, strict=True))
-        first = [cell.ljust(width) for cell, width in sized[:left]]
-        return "  ".join([*first, *(cell.rjust(width) for cell, width in sized[left:])]).rstrip()
+        sized = enumerate(zip(row, widths, strict=True))
+        cells = (cell.ljust(width) if index in texts else cell.rjust(width) for index, (cell, width) in sized)
+        return "  ".join(cells).rstrip()
 
     return "\n".join([line(lines[0]), line(["-" * width for width in widths]), *map(line, lines[1:])])
 
 
-def _fitted(lines: list[list[str]], left: int, wrap: Sequence[int], width: int) -> str:
-    """Return a table of at most ``width`` characters per line, drawn by rich in ASCII."""
+def _fitted(lines: list[list[str]], texts: Container[int], wrap: Sequence[int], width: int) -> str:
+    """Return a table of at most ``width`` characters per line, ``texts`` aligned left, drawn by rich in ASCII."""
     from rich.box import Box
     from rich.console import Console
     from rich.table import Table
@@ -166,7 +168,7 @@ def _fitted(lines: list[list[str]], left: int, wrap: Sequence[int], width: int) 
     rule = Box("    \n    \n -  \n    \n    \n    \n    \n    \n", ascii=True)
     drawn = Table(box=rule, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0))
     for index, name in enumerate(lines[0]):
-        side: Literal["left", "right"] = "left" if index < left or index in wrap else "right"
+        side: Literal["left", "right"] = "left" if index in texts else "right"
         drawn.add_column(Text(name), justify=side, overflow="fold", width=widths[index])
     for row in lines[1:]:
         drawn.add_row(*map(Text, row))
