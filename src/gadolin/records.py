@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 
@@ -18,8 +18,10 @@ __all__ = [
     "SEQUENCES",
     "Failure",
     "Finding",
+    "Header",
     "Prediction",
     "Record",
+    "Series",
     "Slice",
     "slice_name",
 ]
@@ -74,6 +76,32 @@ class Record:
         return slice_name(self.path.as_posix(), self.frame)
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The scanner's series that a DICOM slice belongs to, and its position there.
+
+    ``key`` identifies the series (a digest of its UID). ``number`` and ``description`` are those of the header, None
+    and empty if missing. ``position_mm`` increases towards the patient's head, front or right, along the normal of the
+    slices, and is None if the header has no geometry; ``instance`` is the acquisition number.
+    """
+
+    key: str
+    number: int | None = None
+    description: str = ""
+    position_mm: float | None = None
+    instance: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says about a slice: see ``Slice`` for each field."""
+
+    sequence: str = ""
+    series: Series | None = None
+    orientation: str = ""
+    spacing_mm: tuple[float, float] | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:
     """One decoded slice.
@@ -82,7 +110,9 @@ class Slice:
     ``bits`` is the depth that the file declares (8 or 16); it selects the scaling rule, not the pixel range.
     ``colour`` is true for a colour image; MRI slices are greyscale. ``spacing_mm`` is the distance between rows and
     between columns, ``window`` the display window of the file (centre, width) in units of the pixels.
-    ``sequence`` is the MRI sequence from the header, one of ``SEQUENCES``, or empty.
+    ``sequence`` is the MRI sequence from the header, one of ``SEQUENCES``, or empty. ``series`` is the DICOM series, if
+    any. ``orientation`` names what lies at the left, right, top and bottom edge, such as "RLAP" (R, L, A, P, S, I:
+    right, left, anterior, posterior, superior, inferior), or is empty if unknown.
     """
 
     pixels: NDArray[np.float32]
@@ -91,6 +121,13 @@ class Slice:
     spacing_mm: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
     sequence: str = ""
+    series: Series | None = None
+    orientation: str = ""
+
+    @property
+    def header(self) -> Header:
+        """What the file says about the slice."""
+        return Header(self.sequence, self.series, self.orientation, self.spacing_mm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +143,8 @@ class Prediction:
     ``p_tumour`` is the calibrated probability in [0, 1] that the slice shows a tumour of any kind, ``sequence`` the MRI
     sequence that the model recognises, one of ``SEQUENCES``, and ``validated`` whether the model was validated for this
     prediction on that sequence. All three are None if the model does not provide them. ``header_sequence`` is the
-    sequence from the header of the file, or None; if the two differ, ``validated`` holds for both.
+    sequence from the header of the file, or None; if the two differ, ``validated`` holds for both. ``series``,
+    ``orientation`` and ``spacing_mm`` are those of the ``Slice``, None if the file does not give them.
     """
 
     path: str
@@ -121,6 +159,9 @@ class Prediction:
     p_tumour: float | None = None
     validated: bool | None = None
     header_sequence: str | None = None
+    series: Series | None = None
+    orientation: str | None = None
+    spacing_mm: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the prediction as the documented JSON object (``docs/prediction.md``)."""
@@ -129,6 +170,9 @@ class Prediction:
             "frame": self.frame,
             "probabilities": self.probabilities,
             **self.verdict_json(),
+            "series": None if self.series is None else asdict(self.series),
+            "orientation": self.orientation,
+            "spacing_mm": None if self.spacing_mm is None else list(self.spacing_mm),
             "model": self.model,
         }
 

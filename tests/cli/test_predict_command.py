@@ -49,7 +49,7 @@ def test_predict_answers_in_json_as_python_does(gadolin, trained, pictures):
     for answer in said["predictions"]:
         assert list(answer) == [
             *("path", "frame", "probabilities", "label", "abstained", "reason_code", "reason"),
-            *("sequence", "header_sequence", "p_tumour", "validated", "model"),
+            *("sequence", "header_sequence", "p_tumour", "validated", "series", "orientation", "spacing_mm", "model"),
         ]
         assert tuple(answer["probabilities"]) == CLASSES_IN_ORDER
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -67,7 +67,7 @@ def test_predict_answers_in_csv(gadolin, trained, pictures):
         "abstained",
         "reason_code",
         "reason",
-        *("sequence", "header_sequence", "p_tumour", "validated"),
+        *("sequence", "header_sequence", "p_tumour", "validated", "series", "position_mm", "orientation"),
         "model",
         *(f"p_{name}" for name in CLASSES_IN_ORDER),
     ]

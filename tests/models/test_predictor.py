@@ -147,7 +147,7 @@ def test_an_answer_is_told_as_json_with_the_documented_keys(predictor, lit_quadr
     (answer,) = predictor.predict([lit_quadrant(0)], ["a.png"])
     assert list(answer.as_json()) == [
         *("path", "frame", "probabilities", "label", "abstained", "reason_code", "reason"),
-        *("sequence", "header_sequence", "p_tumour", "validated", "model"),
+        *("sequence", "header_sequence", "p_tumour", "validated", "series", "orientation", "spacing_mm", "model"),
     ]
     assert "research only" in NOTICE
 

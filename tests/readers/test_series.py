@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nibabel import Nifti1Image
 
 from gadolin.errors import RequestError
 from gadolin.phantoms import draw_patient
@@ -247,3 +248,41 @@ def test_an_orientation_of_few_digits_is_one_plane_in_a_folder_and_in_one_file(t
     assert [path.stem for path in in_order(sorted(tmp_path.iterdir()))] == NAMES[::-1]
     volume = dicom_bytes(SLICES[:2], DicomFacts(spacing_mm=(0.5, 0.5, -STEP), axes=axes))
     np.testing.assert_array_equal(open_bytes(volume).decode(0).pixels, SLICES[1])
+
+
+VOLUME = np.arange(20 * 24 * 18, dtype=np.int16).reshape(20, 24, 18)
+EDGES = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_each_slice_knows_its_series_its_position_and_its_edges(tmp_path, plane):
+    files = written(tmp_path, plane, SeriesDescription="T1 AX +C", SeriesNumber=301)
+    slices = [read(path) for path in files]
+    assert {(one.series.number, one.series.description) for one in slices} == {(301, "T1 AX +C")}
+    assert len({one.series.key for one in slices}) == 1
+    assert "1.2.3" not in slices[0].series.key
+    np.testing.assert_allclose(np.diff([one.series.position_mm for one in slices]), STEP, atol=1e-2)
+    assert {one.orientation for one in slices} == {EDGES[plane.split()[-1]]}
+    assert slices[0].header.series == slices[0].series
+
+
+def test_two_series_have_two_keys(tmp_path):
+    (one, *_), (other, *_) = (written(tmp_path / str(number), SeriesNumber=number) for number in (3, 4))
+    assert read(one).series.key != read(other).series.key
+
+
+def test_a_file_without_a_series_or_geometry_says_nothing_of_them():
+    image = open_bytes(dicom_bytes(SLICES[0], DicomFacts(series="", axes=(0.0,) * 6))).decode(0)
+    assert (image.series, image.orientation) == (None, "")
+
+
+@pytest.mark.parametrize("plane", EDGES)
+def test_volumes_and_series_name_their_edges_alike(plane):
+    assert open_bytes(nifti_bytes(VOLUME), plane=plane).decode(0).orientation == EDGES[plane]
+
+
+def test_a_volume_that_declares_no_orientation_names_no_edges():
+    image = Nifti1Image(VOLUME, None)
+    image.set_sform(None, code=0)
+    image.set_qform(None, code=0)
+    assert open_bytes(image.to_bytes()).decode(0).orientation == ""

@@ -186,6 +186,34 @@ def test_a_series_is_answered_for_in_anatomical_order(client, sent):
     assert [one["path"] for one in answer.json()["predictions"]] == [name for name, _ in files]
 
 
+def test_two_series_come_one_after_the_other_each_in_anatomical_order_with_its_facts(client, predictor, sent, tmp_path):
+    pixels = draw_patient("glioma", 1, slices=1, size=96)[0].pixels
+    facts = {
+        (number, height): DicomFacts(
+            series=f"1.2.{number}",
+            position=(0.0, 0.0, 10.0 * height),
+            more={"SeriesNumber": number, "SeriesDescription": "T1 AX"},
+        )
+        for number in (301, 4)
+        for height in range(3)
+    }
+    shuffled = [(301, 2), (4, 1), (301, 0), (4, 0), (4, 2), (301, 1)]
+    files = [(f"{place}.dcm", dicom_bytes(pixels, facts[key])) for place, key in enumerate(shuffled)]
+
+    predictions = client.post("/v1/predict", files=sent(*files)).json()["predictions"]
+
+    series = [one["series"] for one in predictions]
+    order = [(one["number"], one["position_mm"]) for one in series]
+    assert order == [(301, 0.0), (301, 10.0), (301, 20.0), (4, 0.0), (4, 10.0), (4, 20.0)]
+    assert len({one["key"] for one in series}) == 2
+    for name, content in files:
+        (tmp_path / name).write_bytes(content)
+    alone = {one.path: one for one in predict_files(predictor, [str(tmp_path / name) for name, _ in files])}
+    for one in predictions:
+        told = alone[str(tmp_path / one["path"])].as_json() | {"path": one["path"]}
+        assert json.loads(json.dumps(told)) == one
+
+
 def test_a_volume_has_one_answer_for_each_slice_and_one_can_be_asked_for_alone(client, sent):
     stack = np.stack([one.pixels for one in draw_patient("glioma", 1, slices=5, size=64)])
     volume = nifti_bytes(stack.transpose(2, 1, 0))

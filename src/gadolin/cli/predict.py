@@ -99,7 +99,8 @@ def _text(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
 
 def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
     head = ["path", "frame", "label", "abstained", "reason_code", "reason"]
-    head += ["sequence", "header_sequence", "p_tumour", "validated", "model", *(f"p_{name}" for name in classes)]
+    head += ["sequence", "header_sequence", "p_tumour", "validated", "series", "position_mm", "orientation", "model"]
+    head += [f"p_{name}" for name in classes]
     print_csv(head, [_row(each, classes) for each in predictions])
 
 
@@ -107,7 +108,8 @@ def _row(each: Prediction, classes: tuple[str, ...]) -> list[object]:
     frame = "" if each.frame is None else each.frame
     p = [each.probabilities[name] for name in classes]
     reason = [each.reason_code or "", each.reason or ""]
-    facts = (each.sequence, each.header_sequence, each.p_tumour, each.validated)
+    series = (each.series.key, each.series.position_mm) if each.series else (None, None)
+    facts = (each.sequence, each.header_sequence, each.p_tumour, each.validated, *series, each.orientation)
     cells = ["" if one is None else str(one).lower() if isinstance(one, bool) else one for one in facts]
     return [
         each.path,

@@ -16,7 +16,7 @@ from gadolin.models.runtime import NetworkOutput, Opened, Runtime, open_runtime
 from gadolin.preprocessing.montage import count_heads
 from gadolin.preprocessing.prepare import Frame, find_frame, prepare
 from gadolin.readers.inputs import One, Several, slices_from
-from gadolin.records import Prediction, Slice
+from gadolin.records import Header, Prediction, Slice
 
 __all__ = ["Inspected", "Predict", "Predictor"]
 
@@ -36,14 +36,11 @@ _UNKNOWN_SEQUENCE = "an unrecognised sequence"
 
 
 class Inspected(NamedTuple):
-    """A prepared slice (H, H) uint8, the code of a reason to decline its picture, or None, and its ``header``.
-
-    ``header`` is the MRI sequence in the file's header, or empty.
-    """
+    """A prepared slice (H, H) uint8, the code of a reason to decline its picture, or None, and what its file says."""
 
     prepared: NDArray[np.uint8]
     declined: str | None
-    header: str = ""
+    header: Header = Header()
 
 
 class Predictor:
@@ -116,7 +113,7 @@ class Predictor:
         """Prepare a slice for prediction and check for reasons to decline it; thread-safe."""
         several = bool(self.bundle.head_counter) and count_heads(image) > 1
         declined = self.decline_reason(colour=image.colour, several=several)
-        return Inspected(prepare(image, self.bundle.preparation), declined, image.sequence)
+        return Inspected(prepare(image, self.bundle.preparation), declined, image.header)
 
     def predict_inspected(self, inspected: Sequence[Inspected], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for each inspected slice, one or more, with its name."""
@@ -193,7 +190,7 @@ class Predictor:
         self, probabilities: NDArray[np.float32], sequence: str | None, name: str, inspected: Inspected
     ) -> Prediction:
         bundle = self.bundle
-        verdict = decide(probabilities, bundle, sequence, header=inspected.header, declined=inspected.declined)
+        verdict = decide(probabilities, bundle, sequence, header=inspected.header.sequence, declined=inspected.declined)
         return Prediction(
             path=name,
             probabilities={label: round(float(p), 6) for label, p in zip(bundle.classes, probabilities, strict=True)},
@@ -205,7 +202,10 @@ class Predictor:
             sequence=sequence,
             p_tumour=None if verdict.p_tumour is None else round(verdict.p_tumour, 6),
             validated=verdict.validated,
-            header_sequence=inspected.header or None,
+            header_sequence=inspected.header.sequence or None,
+            series=inspected.header.series,
+            orientation=inspected.header.orientation or None,
+            spacing_mm=inspected.header.spacing_mm,
         )
 
     def _reason(self, code: str, sequence: str | None, p_tumour: float | None) -> str:

@@ -60,7 +60,8 @@ def in_order(paths: Sequence[Path], *, series: str | None = None) -> Ordered:
         if len({kept[path].series for path in members}) > 1:
             places[folder] = iter([Failure(str(folder), _several_series(folder, [kept[path] for path in members]))])
         else:
-            places[folder] = iter(by_place({path: kept[path] for path in members}))
+            named = sorted(members)
+            places[folder] = iter([named[row] for row in by_place([kept[path] for path in named])])
     ordered = [next(places[path.parent], None) if path in kept else path for path in paths if path not in left_out]
     skipped = [Failure(str(path), error) for path, error in sorted(left_out.items())]
     return Ordered([one for one in ordered if one is not None], skipped)
@@ -81,19 +82,19 @@ def _plans(places: Mapping[Path, Place]) -> dict[Path, ReadError]:
     }
 
 
-def by_place(places: Mapping[Path, Place]) -> list[Path]:
-    """Return the files of one series sorted by plane, position, acquisition number and name.
+def by_place(places: Sequence[Place]) -> list[int]:
+    """Return the indices of the files of one series, sorted by plane, position and acquisition number.
 
     Planes count as one within 2.5 degrees.
     """
-    planes = planes_of(place.direction for place in places.values() if place.position is not None)
+    planes = planes_of(place.direction for place in places if place.position is not None)
 
-    def key(path: Path) -> tuple[int, float, int, Path]:
-        place = places[path]
+    def key(row: int) -> tuple[int, float, int]:
+        place = places[row]
         at = (len(planes), 0.0) if place.position is None else along(planes, place.direction, place.position)
-        return *at, place.instance, path
+        return *at, place.instance
 
-    return sorted(places, key=key)
+    return sorted(range(len(places)), key=key)
 
 
 def _look(path: Path) -> _Found | None:

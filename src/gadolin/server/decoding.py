@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from gadolin.readers import READERS, open_bytes
 from gadolin.readers.contents import Contents, Place, at_most, require_frame
 from gadolin.readers.sandbox.child import Handle
 from gadolin.readers.sandbox.messages import Message
-from gadolin.records import SEQUENCES, Slice
+from gadolin.records import SEQUENCES, Header, Series, Slice
 from gadolin.server.polyglots import is_something_else
 
 __all__ = [
@@ -47,8 +47,8 @@ class DecodeRequest:
 class Found:
     """A decoded slice: its number in a file of several, prepared (size, size) uint8, and ``picture`` on request.
 
-    ``colour``: the image is in colour; ``several``: it shows several slices; ``sequence``: the MRI sequence by the
-    header, or empty. The decoder sends every field of type bool to the service.
+    ``colour``: the image is in colour; ``several``: it shows several slices; ``header``: what the file says.
+    The decoder sends every field of type bool to the service.
     """
 
     frame: int | None
@@ -56,7 +56,7 @@ class Found:
     prepared: NDArray[np.uint8]
     picture: Slice | None = None
     several: bool = False
-    sequence: str = ""
+    header: Header = field(default_factory=Header)
 
 
 _FACTS = tuple(each.name for each in fields(Found) if each.type in (bool, "bool"))
@@ -135,7 +135,7 @@ def _slice(contents: Contents, number: int, request: DecodeRequest, preparation:
     picture = image if request.pictures else None
     several = count_heads(image) > 1
     prepared = prepare(image, preparation)
-    return Found(frame, image.colour, prepared, picture, several=several, sequence=image.sequence)
+    return Found(frame, image.colour, prepared, picture, several=several, header=image.header)
 
 
 def decoding(settings: dict[str, Any]) -> Handle:
@@ -163,7 +163,7 @@ def as_message(decoded: Decoded) -> Message:
         if isinstance(one, Damaged):
             slices.append({"frame": one.frame, "error": one.error.as_json()})
             continue
-        facts: dict[str, Any] = {"frame": one.frame, "sequence": one.sequence}
+        facts: dict[str, Any] = {"frame": one.frame, "header": asdict(one.header)}
         facts |= {name: getattr(one, name) for name in _FACTS}
         arrays.append(one.prepared)
         if one.picture is not None:
@@ -200,11 +200,21 @@ def _found(facts: dict[str, Any], arrays: Iterator[NDArray[Any]]) -> Found:
         stored = facts["picture"]
         spacing, window = (tuple(stored[name]) if stored[name] else None for name in ("spacing_mm", "window"))
         picture = Slice(_of_type(next(arrays), np.float32), int(stored["bits"]), flags["colour"], spacing, window)
-    sequence = facts["sequence"]
+    return Found(facts["frame"], prepared=prepared, picture=picture, header=_header(facts["header"]), **flags)
+
+
+def _header(facts: dict[str, Any]) -> Header:
+    """Return what a file says; raises ValueError, KeyError or TypeError if invalid."""
+    sequence, series, spacing = facts["sequence"], facts["series"], facts["spacing_mm"]
     if sequence not in ("", *SEQUENCES):
         msg = f"a sequence must be one of {', '.join(SEQUENCES)} or empty"
         raise ValueError(msg)
-    return Found(facts["frame"], prepared=prepared, picture=picture, sequence=sequence, **flags)
+    return Header(
+        sequence=sequence,
+        series=None if series is None else Series(**series),
+        orientation=str(facts["orientation"]),
+        spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+    )
 
 
 def _of_type(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:

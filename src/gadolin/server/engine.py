@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -22,6 +22,7 @@ from gadolin.models.decision import class_probabilities
 from gadolin.models.predictor import Inspected, Predictor
 from gadolin.models.runtime import NetworkOutput
 from gadolin.preprocessing.prepare import find_frame
+from gadolin.readers.contents import Place
 from gadolin.readers.file_types import HEAD, is_other
 from gadolin.readers.series import by_place
 from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction, Slice
@@ -161,7 +162,7 @@ def failures_of(requests: Sequence[PredictRequest]) -> dict[str, Any]:
 def verdict(predictor: Predictor, output: NetworkOutput, found: Found, path: str) -> Prediction:
     """Return the prediction for a slice from the network's output and the decoded slice."""
     declined = predictor.decline_reason(colour=found.colour, several=found.several)
-    (prediction,) = predictor.decide(output, [Inspected(found.prepared, declined, found.sequence)], [path])
+    (prediction,) = predictor.decide(output, [Inspected(found.prepared, declined, found.header)], [path])
     return replace(prediction, frame=found.frame)
 
 
@@ -223,10 +224,14 @@ def _left_out(upload: Upload, file: Decoded) -> bool:
 
 
 def _in_order(files: Sequence[Upload], decoded: Sequence[Decoded]) -> list[tuple[Upload, Decoded]]:
-    """Return uploads with their decoded files; DICOM files of one series are in anatomical order."""
+    """Return uploads with their decoded files; DICOM files come series by series, each in anatomical order.
+
+    Series come in order of appearance, and take the places of the DICOM files; other files keep theirs.
+    """
     pairs = list(zip(files, decoded, strict=True))
-    placed = {Path(f"{row:06d}"): file.place for row, (_, file) in enumerate(pairs) if file.place is not None}
-    if len({place.series for place in placed.values()}) != 1:
-        return pairs
-    ordered = iter([pairs[int(path.name)] for path in by_place(placed)])
-    return [next(ordered) if Path(f"{row:06d}") in placed else pair for row, pair in enumerate(pairs)]
+    series: dict[str, list[tuple[Place, tuple[Upload, Decoded]]]] = defaultdict(list)
+    for pair in pairs:
+        if (place := pair[1].place) is not None:
+            series[place.series].append((place, pair))
+    ordered = iter([own[row][1] for own in series.values() for row in by_place([place for place, _ in own])])
+    return [pair if pair[1].place is None else next(ordered) for pair in pairs]

@@ -34,12 +34,14 @@ class Geometry(NamedTuple):
     """Geometry of a frame.
 
     ``position`` (mm) increases towards the patient's right, front or head, along the stacking axis; ``direction`` is
-    the unit normal (x, y, z) in patient coordinates; ``spacing_mm`` is (rows, columns).
+    the unit normal (x, y, z) in patient coordinates; ``spacing_mm`` is (rows, columns). ``orientation`` is that of
+    ``Slice``.
     """
 
     position: float | None
     direction: Direction
     spacing_mm: tuple[float, float] | None
+    orientation: str = ""
 
 
 def geometry_of(facts: list[Dataset]) -> Geometry:
@@ -56,7 +58,15 @@ def geometry_of(facts: list[Dataset]) -> Geometry:
     if max((-x, -y, z), key=abs) < 0:  # in DICOM, x and y increase to the left and back
         length = -length
     x, y, z = x / length, y / length, z / length
-    return Geometry(x * place[0] + y * place[1] + z * place[2], (x, y, z), spacing_mm)
+    edges = _edges((a, b, c)) + _edges((d, e, f))
+    return Geometry(x * place[0] + y * place[1] + z * place[2], (x, y, z), spacing_mm, edges)
+
+
+def _edges(axis: Direction) -> str:
+    """Return the letters of the edges where a row or column begins and ends (PS3.3, C.7.6.1.1.1)."""
+    towards = max(range(3), key=lambda each: abs(axis[each]))
+    letters = ("RL", "AP", "IS")[towards]  # x, y and z increase to the left, back and head
+    return letters if axis[towards] > 0 else letters[::-1]
 
 
 def _spacing(found: list[float] | None) -> tuple[float, float] | None:

@@ -1,7 +1,7 @@
 """DICOM through pydicom: opens a file and checks its header; ``pixels`` decodes the frames.
 
-Only MR is accepted. Identifying data is dropped: only the geometry, the series, the MRI sequence and the patient id
-are kept, and the id is hashed before use.
+Only MR is accepted. Identifying data is dropped: only the geometry, the series with its description, the MRI sequence
+and the patient id are kept, and the id is hashed before use.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from gadolin.readers.dicom.parser import parse
 from gadolin.readers.dicom.pixels import decode_slice
 from gadolin.readers.dicom.values import one_line, tag_of, texts, whole_number
 from gadolin.readers.planes import localiser
-from gadolin.records import Slice
+from gadolin.records import Series, Slice
 
 __all__ = ["open_dicom"]
 
 _MOST_NUMBER = 2**31 - 1
+_LONGEST = 64  # characters of a description, as in the standard
 
 
 def open_dicom(content: bytes) -> Contents:
@@ -88,7 +89,12 @@ def _opened(dataset: Dataset, layout: Layout) -> Contents:
         if why is not None:
             raise why
         shown = decode_slice(dataset, layout, frame, facts[frame], spacing_mm=geometry[frame].spacing_mm)
-        return replace(shown, sequence=sequence_of(dataset, facts[frame]))
+        return replace(
+            shown,
+            sequence=sequence_of(dataset, facts[frame]),
+            series=_series(dataset, geometry[frame]),
+            orientation=geometry[frame].orientation,
+        )
 
     def sequence(number: int) -> str:
         return sequence_of(dataset, facts[order[number]])
@@ -113,6 +119,19 @@ def _place(dataset: Dataset, geometry: Geometry) -> Place:
         position=geometry.position,
         direction=geometry.direction,
         instance=instance if 0 <= instance <= _MOST_NUMBER else 0,
+    )
+
+
+def _series(dataset: Dataset, geometry: Geometry) -> Series | None:
+    place = _place(dataset, geometry)
+    if not place.series:
+        return None
+    return Series(
+        key=place.series,
+        number=whole_number(dataset, "SeriesNumber"),
+        description=one_line(" ".join(texts(dataset, "SeriesDescription")))[:_LONGEST],
+        position_mm=None if place.position is None else round(place.position, 3),
+        instance=place.instance,
     )
 
 

@@ -29,10 +29,11 @@ _FLAT: Final = 0.01  # of the volume of an orthogonal voxel: below it the axes a
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Orientation:
-    """The affine (4, 4) from voxels to the body, and the voxel size in mm, or None if unknown."""
+    """The affine (4, 4) from voxels to the body, ``declared`` or assumed, and the voxel size in mm, or None."""
 
     affine: NDArray[np.float64]
     steps_mm: tuple[float, float, float] | None
+    declared: bool
 
 
 def read_header(content: bytes) -> Any:
@@ -110,7 +111,7 @@ def orientation_of(header: Any) -> Orientation:
     if found is None and int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
         steps = np.abs(np.array(header.get_zooms()[:3], np.float64))
         given = steps.size == 3 and bool(np.isfinite(steps).all()) and float(steps.min()) > 0
-        return Orientation(np.diag([-1.0, 1.0, 1.0, 1.0]), _steps_mm(steps, header) if given else None)
+        return Orientation(np.diag([-1.0, 1.0, 1.0, 1.0]), _steps_mm(steps, header) if given else None, declared=False)
     if found is None:
         raise DamagedFileError(
             code="nifti_affine_invalid",
@@ -118,7 +119,7 @@ def orientation_of(header: Any) -> Orientation:
             got="neither sform nor qform of this one is valid",
             remedy="export it again",
         )
-    return Orientation(found, _steps_mm(np.linalg.norm(found[:3, :3], axis=0), header))
+    return Orientation(found, _steps_mm(np.linalg.norm(found[:3, :3], axis=0), header), declared=True)
 
 
 def _qform(header: Any) -> NDArray[np.float64] | None:

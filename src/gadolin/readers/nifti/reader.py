@@ -20,6 +20,7 @@ from gadolin.records import Slice
 __all__ = ["open_nifti"]
 
 _PLANES: Final = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis perpendicular to the plane
+_EDGES: Final = ("APSI", "RLSI", "RLAP")  # of a slice across each axis: left, right, top and bottom
 _GZIP = b"\x1f\x8b"
 _THICK = 1.5  # ratio of slice spacing to pixel spacing in a stack of slices
 
@@ -52,7 +53,8 @@ def open_nifti(content: bytes, plane: str = "acquired") -> Contents:
 class _Volume:
     """A volume: ``voxels`` as stored, ``values`` (X, Y, Z, N) in canonical order, both not rescaled.
 
-    ``spacing_mm`` is along X, Y and Z, or None; ``holes`` is true if some voxels are NaN.
+    ``spacing_mm`` is along X, Y and Z, or None; ``holes`` is true if some voxels are NaN, ``oriented`` if the header
+    declares the orientation.
     """
 
     voxels: Voxels
@@ -61,6 +63,7 @@ class _Volume:
     intercept: float
     spacing_mm: tuple[float, float, float] | None
     holes: bool
+    oriented: bool
     omit: ReadError | None
 
     @cached_property
@@ -99,6 +102,7 @@ def _volume(content: bytes) -> _Volume:
         intercept=intercept,
         spacing_mm=(spacing[0], spacing[1], spacing[2]) if orientation.steps_mm else None,
         holes=holes,
+        oriented=orientation.declared,
         omit=omit,
     )
 
@@ -126,6 +130,7 @@ def _contents(volume: _Volume, axis: int) -> Contents:
             pixels=pixels if plain and flipped.dtype.kind in "iu" else require_finite(pixels),
             bits=8 if eight else 16,
             spacing_mm=(spacing[down], spacing[across]) if spacing else None,
+            orientation=_EDGES[axis] if volume.oriented else "",
         )
 
     slices = shape[axis] * shape[3]
