@@ -260,20 +260,28 @@ def test_every_path_is_documented_with_its_answers(client):
     told = client.get("/openapi.json").json()
 
     assert set(told["paths"]) == {
-        "/health", "/ready", "/v1/model", "/v1/phantom", "/v1/predict", "/v1/explain", "/v1/jobs", "/v1/jobs/{name}"
+        "/health", "/ready", "/metrics", "/v1/model", "/v1/phantom", "/v1/predict", "/v1/explain", "/v1/jobs",
+        "/v1/jobs/{name}",
     }  # fmt: skip
     assert told["info"]["description"] == NOTICE
-    for path in ("/v1/predict", "/v1/explain", "/v1/jobs"):
+    assert told["externalDocs"]["url"] == "docs"
+    schemas = told["components"]["schemas"]
+    for path, form in (("/v1/predict", "PredictForm"), ("/v1/explain", "ExplainForm"), ("/v1/jobs", "JobForm")):
         asked = told["paths"][path]["post"]
-        assert "files" in asked["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+        (content,) = asked["requestBody"]["content"].items()
+        assert content == ("multipart/form-data", {"schema": {"$ref": f"#/components/schemas/{form}"}})
+        assert schemas[form]["required"] == ["files"]
         assert {"413", "415", "422", "429", "503"} <= set(asked["responses"])
-        for status, answer in asked["responses"].items():
-            if int(status) >= 400:
-                assert "code" in answer["content"]["application/problem+json"]["schema"]["required"]
-    for path, key in (("/v1/predict", "predictions"), ("/v1/explain", "explained")):
-        schema = told["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
-        assert "reason_code" in schema[key]["items"]["required"]
-        assert "code" in schema["errors"]["items"]["required"]
+    refused = [
+        answer["content"]
+        for path in told["paths"].values()
+        for operation in path.values()
+        for status, answer in operation["responses"].items()
+        if int(status) >= 400
+    ]
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert [each for each in refused if each != problem] == []
+    assert set(schemas["Problem"]["required"]) == {"type", "title", "status", "code", "detail"}
     assert json.dumps(told)
 
 

@@ -121,12 +121,16 @@ def test_a_cookie_of_another_application_hides_no_token(make_client):
         assert client.get("/v1/model", headers={"Cookie": cookies}).status_code == 200
 
 
-PATHS = ["/", "/static/app.js", "/health", "/ready", "/v1/model", "/v1/phantom", "/openapi.json", "/v1/jobs/none", "/x"]
+PATHS = [
+    "/", "/static/app.js", "/docs", "/docs.css", "/health", "/ready", "/v1/model", "/v1/phantom", "/openapi.json",
+    "/v1/jobs/none", "/x",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_head_is_answered_as_get_without_what_it_holds(path, client):
-    read, head = client.get(path), client.head(path)
+    named = {"X-Request-ID": "one"}
+    read, head = client.get(path, headers=named), client.head(path, headers=named)
 
     assert head.status_code == read.status_code
     assert head.content == b""

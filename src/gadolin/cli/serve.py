@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadolin.cli.options import Model, Runtime
-from gadolin.cli.output import print_message
+from gadolin.cli.output import log_messages, print_message
+
+if TYPE_CHECKING:
+    from gadolin.server.settings import Settings
 
 
 def serve(
@@ -30,6 +34,9 @@ def serve(
     max_files: Annotated[int, typer.Option(help="File limit of one request.")] = 1000,
     max_seconds: Annotated[float, typer.Option(help="Time limit for decoding one file.")] = 20.0,
     max_queue: Annotated[int, typer.Option(help="Limit of requests in work or waiting.")] = 64,
+    access_log: Annotated[
+        bool, typer.Option(help="Print a line for each request: method, path, status, milliseconds, id.")
+    ] = False,
     runtime: Runtime = "onnxruntime",
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
@@ -51,13 +58,28 @@ def serve(
     token = token or ("" if is_loopback(host) else secrets.token_urlsafe(24))
     limits = Limits(max_megabytes * 2**20, max_files, max_seconds=max_seconds, max_queue=max_queue)
     settings = Settings(
-        host, port, token, hosts=tuple(allow_host or ()), root_path=root_path, workers=workers, limits=limits
+        host,
+        port,
+        token,
+        hosts=tuple(allow_host or ()),
+        root_path=root_path,
+        workers=workers,
+        limits=limits,
+        access_log=access_log,
     )
     predictor = Predictor.load(model, runtime=runtime)
     print_message(NOTICE)
-    listen(
-        predictor,
-        settings,
-        browser=browser,
-        announce=lambda address: print_message(f"Gadolin answers at {address}"),
-    )
+    with log_messages() if access_log else nullcontext():
+        listen(predictor, settings, browser=browser, announce=lambda addresses: _announce(addresses, settings))
+
+
+def _announce(addresses: list[str], settings: Settings) -> None:
+    """Print the addresses of the page, and what names it may have."""
+    here, *elsewhere = addresses
+    print_message(f"Gadolin answers at {here}")
+    if elsewhere:
+        print_message(f"Other computers can use {' or '.join(elsewhere)}")
+    if not settings.local and not settings.hosts:
+        print_message(
+            "Requests under a host name are refused: for each name that browsers shall use, add --allow-host NAME."
+        )

@@ -10,7 +10,7 @@ from gadolin.errors import RequestError
 __all__ = ["host_name", "is_address", "is_loopback", "named_host", "root_path"]
 
 _ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
-_RESERVED = ("v1", "static", "health", "ready")
+_RESERVED = ("v1", "static", "health", "ready", "metrics", "docs")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 

@@ -12,31 +12,51 @@ from inspect import signature
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Match
 
 from gadolin._version import __version__
-from gadolin.errors import GadolinError
 from gadolin.explanations.trust import trust
 from gadolin.models.predictor import Predictor
 from gadolin.phantoms import CLASSES
 from gadolin.readers import PLANES
 from gadolin.records import JSON_FORMAT, NOTICE
+from gadolin.server.accept import prefers_png
 from gadolin.server.batcher import Batcher
 from gadolin.server.decoder_pool import Decoders
 from gadolin.server.decoding import DecodeRequest
-from gadolin.server.engine import Engine
-from gadolin.server.explain import CancelledError, ExplainRequest, explain, explain_request, method_list
+from gadolin.server.engine import Engine, PredictRequest
+from gadolin.server.explain import (
+    CancelledError,
+    ExplainRequest,
+    explain,
+    explain_as_png,
+    explain_request,
+    method_list,
+)
+from gadolin.server.handlers import add_handlers
 from gadolin.server.jobs import Job, Jobs
 from gadolin.server.middleware import Guard
-from gadolin.server.openapi import DELETE_JOB, EXPLAIN, GET_JOB, JOBS, MODEL, PHANTOM, PREDICT
+from gadolin.server.monitoring import METRICS_TYPE, Metrics, Monitor
+from gadolin.server.openapi import (
+    DELETE_JOB,
+    EXPLAIN,
+    GET_JOB,
+    HEALTH,
+    JOBS,
+    METRICS,
+    MODEL,
+    PHANTOM,
+    PREDICT,
+    READY,
+)
 from gadolin.server.pages import add_page
 from gadolin.server.phantoms import phantom_picture
-from gadolin.server.problems import ProblemError, invalid_field, problem_of, problem_response
+from gadolin.server.problems import ProblemError, invalid_field
+from gadolin.server.reference import add_reference
+from gadolin.server.schemas import Explanations, Health, Model, Predictions, Ready
+from gadolin.server.schemas import Job as JobModel
 from gadolin.server.settings import Settings
 from gadolin.server.uploads import Form, read_form
 
@@ -58,6 +78,9 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
         explainers = ThreadPoolExecutor(_EXPLAINERS, "explain")
         app.state.engine = Engine(predictor, decoders, batcher, explainers, settings.limits, trusted)
         app.state.jobs = Jobs(settings.limits.max_jobs)
+        app.state.metrics.watch_queue(
+            {"prediction": batcher.predictions_waiting, "explanation": batcher.samples_waiting}
+        )
         yield
         app.state.jobs.close()
         await asyncio.to_thread(batcher.close)
@@ -69,16 +92,17 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
         version=__version__,
         description=NOTICE,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # add_reference adds it
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         **_without_telemetry(),
     )
+    metrics = app.state.metrics = Metrics()
     app.add_middleware(Guard, settings=settings)
-    app.add_exception_handler(GadolinError, _library)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Monitor, settings=settings, metrics=metrics)  # the outermost
+    add_handlers(app)
     add_page(app)
+    add_reference(app, settings)
     _add_state(app)
     _add_model(app, predictor, settings)
     _add_work(app)
@@ -92,60 +116,25 @@ def _without_telemetry() -> dict[str, Any]:
     return {"telemetry": dict.fromkeys(parts, False)} if "telemetry" in signature(FastAPI).parameters else {}
 
 
-async def _library(_: Request, error: Exception) -> Response:
-    assert isinstance(error, GadolinError), "the handler is registered for this type"
-    return problem_response(problem_of(error))
-
-
-async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException), "the handler is registered for this type"
-    if error.status_code == 405:
-        return _method_not_allowed(request)
-    if error.status_code == 404:
-        problem = ProblemError(
-            404, code="not_found", rule="the path must exist in this service", remedy="see openapi.json"
-        )
-    else:
-        problem = ProblemError(error.status_code, code="http_error", rule=str(error.detail), remedy="see openapi.json")
-    return problem_response(problem)
-
-
-def _method_not_allowed(request: Request) -> Response:
-    """Return the methods that a path allows: as the response to OPTIONS, else as a problem."""
-    methods = {
-        method
-        for route in request.app.router.routes
-        if route.matches(dict(request.scope))[0] is not Match.NONE
-        for method in getattr(route, "methods", None) or ()
-    }
-    allow = {"Allow": ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))}
-    if request.method == "OPTIONS":
-        return Response(status_code=204, headers=allow)
-    problem = ProblemError(
-        405,
-        code="method_not_allowed",
-        rule=f"this path allows only {allow['Allow']}",
-        got=f"got {request.method[:20]!r}",
-        remedy="see openapi.json",
-    )
-    return problem_response(problem, allow)
-
-
-async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError), "the handler is registered for this type"
-    first = error.errors()[0]
-    return problem_response(
-        invalid_field(rule=f"{first['loc'][-1]} must have the documented type", got=str(first["input"]))
-    )
-
-
 def _add_state(app: FastAPI) -> None:
-    @app.get("/health", tags=["state"], summary="Whether the service is running")
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
+    @app.get(
+        "/health",
+        openapi_extra=HEALTH,
+        response_model=Health,
+        tags=["state"],
+        summary="Whether the service is running",
+    )
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
 
-    @app.get("/ready", tags=["state"], summary="Whether the service is ready for requests")
-    async def ready(request: Request) -> dict[str, str]:
+    @app.get(
+        "/ready",
+        openapi_extra=READY,
+        response_model=Ready,
+        tags=["state"],
+        summary="Whether the service is ready for requests",
+    )
+    async def ready(request: Request) -> JSONResponse:
         if getattr(request.app.state, "engine", None) is None:
             raise ProblemError(
                 503,
@@ -155,7 +144,17 @@ def _add_state(app: FastAPI) -> None:
                 remedy="retry in a moment",
                 retry_seconds=1,
             )
-        return {"status": "ready"}
+        return JSONResponse({"status": "ready"})
+
+    @app.get(
+        "/metrics",
+        openapi_extra=METRICS,
+        response_class=PlainTextResponse,
+        tags=["state"],
+        summary="Requests, durations, predictions and queue lengths, for Prometheus",
+    )
+    async def metrics(request: Request) -> Response:
+        return Response(request.app.state.metrics.as_text(), media_type=METRICS_TYPE)
 
 
 def _add_model(app: FastAPI, predictor: Predictor, settings: Settings) -> None:
@@ -177,31 +176,61 @@ def _add_model(app: FastAPI, predictor: Predictor, settings: Settings) -> None:
         "limits": asdict(settings.limits),
     }
 
-    @app.get("/v1/model", openapi_extra=MODEL, tags=["model"], summary="The model, its methods and the limits")
-    async def model() -> dict[str, Any]:
-        return facts
+    @app.get(
+        "/v1/model",
+        openapi_extra=MODEL,
+        response_model=Model,
+        tags=["model"],
+        summary="The model, its methods and the limits",
+    )
+    async def model() -> JSONResponse:
+        return JSONResponse(facts)
 
-    @app.get("/v1/phantom", openapi_extra=PHANTOM, tags=["model"], summary="A phantom, to try the service")
+    @app.get(
+        "/v1/phantom",
+        openapi_extra=PHANTOM,
+        response_class=Response,
+        tags=["model"],
+        summary="A phantom, to try the service",
+    )
     async def phantom(label: str = CLASSES[0], seed: int = 0, series: int = 0) -> Response:
         content, kind = await asyncio.to_thread(phantom_picture, label, seed, series)
         return Response(content, media_type=kind)
 
 
 def _add_work(app: FastAPI) -> None:
-    @app.post("/v1/predict", openapi_extra=PREDICT, tags=["predictions"], summary="Classify slices")
+    @app.post(
+        "/v1/predict",
+        openapi_extra=PREDICT,
+        response_model=Predictions,
+        tags=["predictions"],
+        summary="Classify slices",
+    )
     async def predict(request: Request) -> JSONResponse:
-        return JSONResponse(await _predict(request.app.state.engine, await _form(request)))
+        form, state = await _form(request), request.app.state
+        return JSONResponse(await _predict(state.engine, form, state.metrics))
 
-    @app.post("/v1/explain", openapi_extra=EXPLAIN, tags=["predictions"], summary="Explain predictions as heat maps")
-    async def explain_slices(request: Request) -> JSONResponse:
+    @app.post(
+        "/v1/explain",
+        openapi_extra=EXPLAIN,
+        name="explain",
+        response_model=Explanations,
+        tags=["predictions"],
+        summary="Explain predictions as heat maps",
+    )
+    async def explain_slices(request: Request) -> Response:
         engine, form = request.app.state.engine, await _form(request)
-        job = Job("explain")
-        task = asyncio.create_task(_explain(engine, form, explain_request(form.fields, engine.predictor), job))
+        job, options = Job("explain"), explain_request(form.fields, engine.predictor)
+        png = prefers_png(request.headers.get("accept", ""))
+        task = asyncio.create_task(
+            _explain_as_png(engine, form, options, job) if png else _explain(engine, form, options, job)
+        )
         try:
             while not (await asyncio.wait([task], timeout=_POLL_SECONDS))[0]:
                 if await request.is_disconnected():
                     job.cancelled.set()
-            return JSONResponse(await task)
+            vary = {"Vary": "Accept"}
+            return Response(await task, 200, vary, "image/png") if png else JSONResponse(await task, 200, vary)
         except CancelledError as error:
             raise ClientDisconnect from error
         finally:
@@ -209,27 +238,41 @@ def _add_work(app: FastAPI) -> None:
 
 
 def _add_jobs(app: FastAPI) -> None:
-    @app.post("/v1/jobs", openapi_extra=JOBS, status_code=202, tags=["jobs"], summary="Start a job")
-    async def begin(request: Request) -> JSONResponse:
+    @app.post(
+        "/v1/jobs",
+        openapi_extra=JOBS,
+        response_model=JobModel,
+        status_code=202,
+        tags=["jobs"],
+        summary="Start a job",
+    )
+    async def start_job(request: Request) -> JSONResponse:
         engine, form = request.app.state.engine, await _form(request)
         kind = form.fields.get("kind", "explain")
         work: Callable[[Job], Awaitable[dict[str, Any]]]
         if kind == "predict":
             _decode_request(engine, form, pictures=False)
-            work = partial(_predict_job, engine, form)
+            work = partial(_predict_job, engine, form, request.app.state.metrics)
         elif kind == "explain":
             work = partial(_explain, engine, form, explain_request(form.fields, engine.predictor))
         else:
             raise invalid_field(rule="kind must be predict or explain", got=kind)
         job = request.app.state.jobs.start(kind, work)
-        return JSONResponse(job.as_json(), 202, {"Location": f"jobs/{job.id}"})
+        return JSONResponse(job.as_json(), 202, job.headers | {"Location": f"jobs/{job.id}"})
 
-    @app.get("/v1/jobs/{name}", openapi_extra=GET_JOB, tags=["jobs"], summary="State of a job, and its result")
-    async def state(name: str, request: Request) -> JSONResponse:
-        return JSONResponse(request.app.state.jobs.get(name).as_json())
+    @app.get(
+        "/v1/jobs/{name}",
+        openapi_extra=GET_JOB,
+        response_model=JobModel,
+        tags=["jobs"],
+        summary="State of a job, and its result",
+    )
+    async def get_job(name: str, request: Request) -> JSONResponse:
+        job = request.app.state.jobs.get(name)
+        return JSONResponse(job.as_json(), headers=job.headers)
 
     @app.delete("/v1/jobs/{name}", openapi_extra=DELETE_JOB, status_code=204, tags=["jobs"], summary="Cancel a job")
-    async def cancel(name: str, request: Request) -> Response:
+    async def cancel_job(name: str, request: Request) -> Response:
         request.app.state.jobs.cancel(name)
         return Response(status_code=204)
 
@@ -239,25 +282,39 @@ async def _form(request: Request) -> Form:
     return await read_form(request.headers.get("content-type", ""), request.stream(), limits)
 
 
-async def _predict(engine: Engine, form: Form) -> dict[str, Any]:
+async def _predict(engine: Engine, form: Form, metrics: Metrics) -> dict[str, Any]:
     include = frozenset(filter(None, form.fields.get("include", "").split(",")))
     if not include <= _INCLUDES:
         raise invalid_field(rule="include may hold picture and evidence", got=", ".join(sorted(include - _INCLUDES)))
     options = _decode_request(engine, form, pictures=bool(include))
     slices = await engine.slices(form.files, options, form.fields.get("only", ""))
-    return await engine.predict(slices, include)
+    document = await engine.predict(slices, include)
+    metrics.count_predictions(one["label"] for one in document["predictions"])
+    return document
 
 
-async def _predict_job(engine: Engine, form: Form, _: Job) -> dict[str, Any]:
-    return await _predict(engine, form)
+async def _predict_job(engine: Engine, form: Form, metrics: Metrics, _: Job) -> dict[str, Any]:
+    return await _predict(engine, form, metrics)
 
 
 async def _explain(engine: Engine, form: Form, options: ExplainRequest, job: Job) -> dict[str, Any]:
-    decode = _decode_request(engine, form, pictures=True)
-    slices = await engine.slices(form.files, decode, form.fields.get("only", ""))
-    predictor = Predictor(engine.predictor.bundle, engine.batcher.patiently)
+    job.unit = options.unit
+    predictor, slices = await _explained_slices(engine, form)
     work = partial(explain, predictor, slices, options, cancelled=job.cancelled, progress=job.advance)
     return await asyncio.get_running_loop().run_in_executor(engine.explainers, work)
+
+
+async def _explain_as_png(engine: Engine, form: Form, options: ExplainRequest, job: Job) -> bytes:
+    predictor, slices = await _explained_slices(engine, form)
+    work = partial(explain_as_png, predictor, slices, options, cancelled=job.cancelled)
+    return await asyncio.get_running_loop().run_in_executor(engine.explainers, work)
+
+
+async def _explained_slices(engine: Engine, form: Form) -> tuple[Predictor, list[PredictRequest]]:
+    """Return the slices of a form with their pictures, and a predictor that lets predictions go first."""
+    decode = _decode_request(engine, form, pictures=True)
+    slices = await engine.slices(form.files, decode, form.fields.get("only", ""))
+    return Predictor(engine.predictor.bundle, engine.batcher.patiently), slices
 
 
 def _decode_request(engine: Engine, form: Form, *, pictures: bool) -> DecodeRequest:

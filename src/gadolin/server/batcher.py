@@ -57,6 +57,14 @@ class Batcher:
         """
         return NetworkOutput.joined([one.result() for one in [self._put(self._patient, each) for each in prepared]])
 
+    def predictions_waiting(self) -> int:
+        """Return how many slices of predictions wait."""
+        return len(self._urgent)
+
+    def samples_waiting(self) -> int:
+        """Return how many samples of explanations wait."""
+        return len(self._patient)
+
     def close(self) -> None:
         """Run the waiting predictions, cancel the explanations, and stop."""
         with self._changed:

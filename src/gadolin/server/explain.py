@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from gadolin.errors import GadolinError, MissingExtraError, RequestError
 from gadolin.explanations import explain as explain_slice
 from gadolin.explanations.explained_slice import class_index, reuse_output, watched
+from gadolin.explanations.explanation import Explanation
 from gadolin.explanations.options import Options
 from gadolin.explanations.registry import METHODS, method
 from gadolin.explanations.trust import explanation_json
@@ -21,9 +22,9 @@ from gadolin.progress import Progress
 from gadolin.records import JSON_FORMAT, NOTICE
 from gadolin.server.decoding import Damaged, Found
 from gadolin.server.engine import PredictRequest, failures_of, heat_json, verdict
-from gadolin.server.problems import problem_of
+from gadolin.server.problems import ProblemError, problem_of
 
-__all__ = ["CancelledError", "ExplainRequest", "explain", "explain_request", "method_list"]
+__all__ = ["CancelledError", "ExplainRequest", "explain", "explain_as_png", "explain_request", "method_list"]
 
 _MAX_SAMPLES = 20_000
 _MAX_PIECES = 1000
@@ -41,6 +42,11 @@ class ExplainRequest:
     method: str
     label: str | None
     options: Options
+
+    @property
+    def unit(self) -> Literal["samples", "slices"]:
+        """What the progress counts: samples if the method runs the model often, else slices."""
+        return "samples" if METHODS[self.method].often else "slices"
 
 
 def method_list() -> list[dict[str, Any]]:
@@ -109,26 +115,21 @@ def explain(
     failed: list[PredictRequest] = [one for one in requests if one.failure is not None]
     requests = [one for one in requests if not one.left_out]
     outputs = iter(_outputs(predictor, [one.found for one in requests if isinstance(one.found, Found)], cancelled))
-    expected = config.options.samples if METHODS[config.method].often else 1
+    expected = config.options.samples if config.unit == "samples" else 1
     for number, one in enumerate(requests):
         if one.failure is not None:
             continue
         assert isinstance(one.found, Found), "a request without a failure has a slice"
-        assert one.found.picture is not None, "slices are decoded with pictures"
 
         def advance(done: int, number: int = number) -> None:
             if cancelled is not None and cancelled.is_set():
                 raise CancelledError
             if progress is not None:
-                share = min(1.0, done / expected)
-                progress(round(1000 * (number + share)), 1000 * len(requests), config.method)
+                progress(number * expected + min(expected, done), len(requests) * expected, config.method)
 
         output = next(outputs)
         try:
-            watching = watched(reuse_output(predictor, one.found.prepared, output), advance)
-            found = explain_slice(
-                watching, one.found.picture, method=config.method, label=config.label, options=config.options
-            )
+            found = _explanation(predictor, one.found, output, config, advance)
         except RequestError as error:
             failed.append(PredictRequest(one.path, Damaged(one.found.frame, error)))
             continue
@@ -139,6 +140,48 @@ def explain(
         explained.append({"path": one.path, "frame": decided.frame, **decided.verdict_json(), "explanations": [shown]})
     head = {"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest}
     return head | {"explained": explained} | failures_of(failed)
+
+
+def explain_as_png(
+    predictor: Predictor, requests: Sequence[PredictRequest], config: ExplainRequest, *, cancelled: Event
+) -> bytes:
+    """Return the explanation of the only slice of a request over that slice, as PNG.
+
+    Raises ProblemError for no slice or several, or if the slice cannot be explained; CancelledError soon after
+    ``cancelled`` is set.
+    """
+    slices = [one for one in requests if not one.left_out]
+    if len(slices) != 1:
+        raise ProblemError(
+            422,
+            code="one_slice_needed",
+            rule="a PNG shows the explanation of one slice",
+            got=f"this request holds {len(slices)}",
+            remedy="choose one with frame or only, or accept application/json",
+        )
+    (one,) = slices
+    assert isinstance(one.found, Found), "if no slice can be read, the request was refused"
+
+    def advance(_: int) -> None:
+        if cancelled.is_set():
+            raise CancelledError
+
+    (output,) = _outputs(predictor, [one.found], cancelled)
+    try:
+        found = _explanation(predictor, one.found, output, config, advance)
+        from gadolin.explanations.overlays import overlay  # imports matplotlib
+    except GadolinError as error:
+        raise problem_of(error) from error
+    return overlay(found.image, found, declined=verdict(predictor, output, one.found, one.path).reason)
+
+
+def _explanation(
+    predictor: Predictor, found: Found, output: NetworkOutput, config: ExplainRequest, advance: Callable[[int], None]
+) -> Explanation:
+    """Return the explanation of a decoded slice; ``advance`` is called with the number of samples done."""
+    assert found.picture is not None, "slices are decoded with pictures"
+    watching = watched(reuse_output(predictor, found.prepared, output), advance)
+    return explain_slice(watching, found.picture, method=config.method, label=config.label, options=config.options)
 
 
 def _outputs(predictor: Predictor, slices: Sequence[Found], cancelled: Event | None) -> list[NetworkOutput]:

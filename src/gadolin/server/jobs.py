@@ -8,25 +8,27 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 from gadolin.errors import GadolinError
 from gadolin.server.explain import CancelledError
-from gadolin.server.problems import ProblemError, internal_error, problem_of
+from gadolin.server.problems import ProblemError, internal_error, problem_json, problem_of
 
 __all__ = ["Job", "Jobs"]
 
 _KEPT_SECONDS = 900
+_POLL_SECONDS = 1
 
 
 @dataclass(slots=True)
 class Job:
-    """A job; ``status`` is queued, running, done, failed or cancelled."""
+    """A job; ``status`` is queued, running, done, failed or cancelled, ``unit`` what its progress counts."""
 
     kind: str
     id: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     status: str = "queued"
     progress: tuple[int, int, str] = (0, 1, "waiting")
+    unit: Literal["samples", "slices"] = "slices"
     result: dict[str, Any] | None = field(default=None, repr=False)
     problem: ProblemError | None = None
     cancelled: Event = field(default_factory=Event)
@@ -43,13 +45,18 @@ class Job:
             "id": self.id,
             "kind": self.kind,
             "status": self.status,
-            "progress": {"done": done, "total": total, "what": what},
+            "progress": {"done": done, "total": total, "unit": self.unit, "what": what},
         }
         if self.result is not None:
             content["result"] = self.result
         if self.problem is not None:
-            content["problem"] = {"status": self.problem.status, "code": self.problem.code, "detail": str(self.problem)}
+            content["problem"] = problem_json(self.problem)
         return content
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of a response with the job: when to poll again, unless it has ended."""
+        return {"Retry-After": str(_POLL_SECONDS)} if self.status in ("queued", "running") else {}
 
 
 class Jobs:

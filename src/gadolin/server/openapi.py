@@ -1,57 +1,37 @@
-"""OpenAPI descriptions of each path: request, responses and examples."""
+"""The OpenAPI document of the service: requests, responses and examples of each path."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gadolin.explanations.registry import METHODS
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
 from gadolin.phantoms import CLASSES
 from gadolin.records import JSON_FORMAT, NOTICE
+from gadolin.server.schemas import ExplainForm, JobForm, PredictForm, Problem
+from gadolin.server.settings import Settings
 
-__all__ = ["DELETE_JOB", "EXPLAIN", "GET_JOB", "JOBS", "MODEL", "PHANTOM", "PREDICT"]
+__all__ = [
+    "DELETE_JOB",
+    "EXPLAIN",
+    "GET_JOB",
+    "HEALTH",
+    "JOBS",
+    "METRICS",
+    "MODEL",
+    "PHANTOM",
+    "PREDICT",
+    "READY",
+    "openapi_document",
+]
 
+_REFERENCE = "#/components/schemas/{model}"
 _CLASS = CLASSES[0]  # of the examples
-_CODE = {"type": "string", "pattern": "^[a-z0-9_]+$", "description": "Stable name of the problem, for programs."}
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "code", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": _CODE,
-        "detail": {"type": "string", "description": "Description of the problem, for people; the wording may change."},
-    },
-}
-_VERDICT = {
-    "path": {"type": "string"},
-    "frame": {"type": ["integer", "null"], "description": "Index of the slice in a file of several, from 0."},
-    "label": {"type": ["string", "null"], "description": "The predicted class; null if the model abstains."},
-    "abstained": {"type": "boolean"},
-    "reason_code": {
-        "type": ["string", "null"],
-        "description": "Why the model abstains: colour_image, several_slices, out_of_distribution, low_confidence, "
-        "tumour_uncertain, sequence_not_validated, kind_uncertain or kind_not_validated.",
-    },
-    "reason": {"type": ["string", "null"], "description": "The reason for people; the wording may change."},
-    "sequence": {"type": ["string", "null"], "description": "The MRI sequence that the model recognises."},
-    "header_sequence": {"type": ["string", "null"], "description": "The MRI sequence in the header of the file."},
-    "p_tumour": {"type": ["number", "null"], "description": "Probability of a tumour of any kind, 0 to 1."},
-    "validated": {
-        "type": ["boolean", "null"],
-        "description": "Whether this prediction was validated on this sequence.",
-    },
-}
-_FAILURE = {
-    "type": "object",
-    "required": ["path", "frame", "code", "error"],
-    "properties": {
-        "path": _VERDICT["path"],
-        "frame": _VERDICT["frame"],
-        "code": _CODE,
-        "error": {"type": "string", "description": "The path and the problem, for people."},
-    },
-}
+_DIGEST = "0123456789abcdef"
+_OPEN = ("/health", "/ready")
 _WHY = {
     "401": "The token is missing or wrong.",
     "403": "The request comes from a page of another site.",
@@ -63,107 +43,128 @@ _WHY = {
     "422": "A field or a file cannot be used.",
     "501": "The service lacks a package that the request needs.",
     "429": "Too many requests wait; retry later.",
-    "503": "A decoder died or timed out; retry later.",
+    "503": "A decoder died or timed out, or the service starts or stops; retry later.",
 }
+_TAGS = [
+    {"name": "predictions", "description": "Classify slices, and explain predictions as heat maps."},
+    {"name": "jobs", "description": "The same as work that is polled and can be cancelled."},
+    {"name": "model", "description": "The model, and phantoms to try it."},
+    {"name": "state", "description": "For monitors. /health and /ready need no token."},
+]
+
+
+def openapi_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI document of the service, with the token in it if the service needs one."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        tags=_TAGS,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
+    )
+    _, described = models_json_schema(
+        [(one, "validation") for one in (PredictForm, ExplainForm, JobForm, Problem)], ref_template=_REFERENCE
+    )
+    document["externalDocs"] = {"description": "This API as a page.", "url": "docs"}  # relative to this document
+    components = document["components"]
+    schemas = components["schemas"] = dict(sorted((components["schemas"] | described["$defs"]).items()))
+    for name, example in _EXAMPLES.items():
+        schemas[name]["examples"] = [example]
+    _drop_validation_errors(document)
+    if settings.token:
+        components["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer", "description": "The token that gadolin serve was given."}
+        }
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                operation["security"] = [] if path in _OPEN else [{"token": []}]
+    return document
+
+
+def _drop_validation_errors(document: dict[str, Any]) -> None:
+    """Remove FastAPI's own response to invalid parameters: here it is a problem as any other."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if content.pop("application/json", None) and not content:
+                del operation["responses"]["422"]  # the path takes any name
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
 def _problems(*statuses: str) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": _PROBLEM}}
-    return {status: {"description": _WHY[status], "content": content} for status in (*statuses, "401", "403", "421")}
+    content = {"application/problem+json": {"schema": _reference(Problem)}}
+    return {status: {"description": _WHY[status], "content": content} for status in statuses}
 
 
-def _answer(
-    description: str, example: dict[str, Any], *statuses: str, schema: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema or {"type": "object"}, "example": example}}
-    return {"responses": {"200": {"description": description, "content": content}, **_problems(*statuses)}}
+def _answer(description: str, *statuses: str, success: str = "200") -> dict[str, Any]:
+    """Return the description of the responses; the schema of the successful one is that of its route."""
+    return {"responses": {success: {"description": description, "content": {}}, **_problems(*statuses)}}
 
 
-def _document(key: str, more: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a document with a result per slice under ``key``, and the errors."""
-    slices = {"type": "object", "required": list(_VERDICT), "properties": _VERDICT | more}
-    return {
-        "type": "object",
-        "required": ["notice", "model", key, "errors"],
-        "properties": {
-            "notice": {"type": "string"},
-            "model": {"type": "string"},
-            key: {"type": "array", "items": slices},
-            "errors": {"type": "array", "items": _FAILURE},
-        },
-    }
+def _form(model: type[BaseModel]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _reference(model)}}}}
 
 
-def _form(fields: dict[str, Any], required: tuple[str, ...] = ("files",)) -> dict[str, Any]:
-    files = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Files, or ZIP archives."}
-    plane = {"type": "string", "enum": ["acquired", "axial", "coronal", "sagittal"], "default": "acquired"}
-    frame = {"type": "integer", "minimum": 0, "description": "Only this slice of a file that holds several."}
-    only = {"type": "string", "description": "Only the file of this name, such as one inside an archive."}
-    schema = {
-        "type": "object",
-        "required": list(required),
-        "properties": {"files": files, "plane": plane, "frame": frame, "only": only, **fields},
-    }
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+def _binary(*kinds: str) -> dict[str, Any]:
+    return {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
 
 
-_INCLUDE = {
-    "type": "string",
-    "description": "picture, evidence, or both separated by a comma: returned with each prediction.",
-    "example": "picture,evidence",
-}
-_EXPLAINING = {
-    "method": {
-        "type": "string",
-        "enum": [name for name, one in METHODS.items() if not one.torch],
-        "default": "evidence",
-    },
-    "class": {"type": "string", "description": "By default the predicted class."},
-    "samples": {"type": "integer", "minimum": 2, "maximum": 20000, "default": 1000},
-    "seed": {"type": "integer", "minimum": 0, "default": 0},
-    "pieces": {"type": "integer", "minimum": 2, "maximum": 1000, "default": 60},
-    "grids": {"type": "integer", "minimum": 1, "maximum": 64},
-    "fill": {"type": "string", "enum": ["blur", "mean", "inpaint"], "default": "blur"},
-}
-_PREDICTION = {
+def _header(description: str, kind: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
+
+
+_VERDICT = {
     "path": "slice.png",
     "frame": None,
-    "probabilities": dict(zip(CLASSES, (0.96, 0.03, 0.01, 0.0), strict=True)),
     "label": _CLASS,
     "abstained": False,
     "reason_code": None,
     "reason": None,
-    "model": "0123456789abcdef",
+    "sequence": "T1c",
+    "header_sequence": None,
+    "p_tumour": 0.98,
+    "validated": True,
 }
+_HEAD: dict[str, Any] = {"format": JSON_FORMAT, "notice": NOTICE, "model": _DIGEST}
 _NO_FAILURES: dict[str, Any] = {"errors": [], "errors_by_code": {}, "left_out": [], "left_out_by_code": {}}
 _PREDICTED = {
-    "format": JSON_FORMAT,
-    "notice": NOTICE,
-    "model": "0123456789abcdef",
-    "predictions": [_PREDICTION],
-    **_NO_FAILURES,
+    **_HEAD,
+    "predictions": [
+        {
+            **_VERDICT,
+            "probabilities": dict(zip(CLASSES, (0.96, 0.03, 0.01, 0.0), strict=True)),
+            "series": None,
+            "orientation": None,
+            "spacing_mm": None,
+            "model": _DIGEST,
+        }
+    ],
+    "errors": [{"path": "b.png", "frame": None, "code": "unknown_format", "error": "b.png: the format is unknown"}],
+    "errors_by_code": {"unknown_format": 1},
+    "left_out": [],
+    "left_out_by_code": {},
 }
 _EXPLAINED = {
-    "format": JSON_FORMAT,
-    "notice": NOTICE,
-    "model": "0123456789abcdef",
+    **_HEAD,
     "explained": [
         {
-            "path": "slice.png",
-            "frame": None,
-            "label": _CLASS,
-            "abstained": False,
-            "reason_code": None,
-            "reason": None,
+            **_VERDICT,
             "explanations": [
                 {
                     "method": "evidence",
                     "class": _CLASS,
                     "probability": 0.96,
                     "samples": 1,
+                    "settings": {},
                     "hottest": [120, 88],
                     "heat": {"height": 256, "width": 256, "scale": 7.5, "data": "AAAA..."},
-                    "trust": f"On 95 outlined slices predicted as {_CLASS}, the hottest pixel of evidence lay in ...",
+                    "trust": f"On 95 outlined slices predicted as {_CLASS}, the hottest pixel of evidence was in ...",
                 }
             ],
         }
@@ -174,28 +175,33 @@ _JOB = {
     "id": "Zk3...",
     "kind": "explain",
     "status": "running",
-    "progress": {"done": 250, "total": 1000, "what": "lime"},
+    "progress": {"done": 250, "total": 1000, "unit": "samples", "what": "lime"},
 }
-_KIND = {"kind": {"type": "string", "enum": ["predict", "explain"], "default": "explain"}, "include": _INCLUDE}
+_REFUSAL = {
+    "type": "about:blank",
+    "title": "Unprocessable Content",
+    "status": 422,
+    "code": "no_files",
+    "detail": "a request must hold one file or more in the field 'files', but this one holds none; send one",
+}
+_EXAMPLES = {"Predictions": _PREDICTED, "Explanations": _EXPLAINED, "Job": _JOB, "Problem": _REFUSAL}
+"""An example of each larger response; set last, because FastAPI drops nulls from what it is given."""
+_GUARD = ("401", "403", "421")
+_REFUSED = ("408", "413", "415", "422", "429", "501", "503", *_GUARD)
+_RETRY = {"Retry-After": _header("Seconds until the next poll, while the job is queued or running.", "integer")}
+_PLACE = {"Location": _header("URL of the job, relative to this path.", "string")}
 
-_REFUSED = ("408", "413", "415", "422", "429", "501", "503")
-_AS_JOB = {"Location": {"description": "URL of the job, relative to this path.", "schema": {"type": "string"}}}
-
-MODEL = _answer(
-    "The model, its methods, and the limits of a request.",
-    {"format": JSON_FORMAT, "notice": NOTICE, "classes": list(CLASSES)},
-)
-PHANTOM = {"responses": {"200": {"description": "A PNG picture, or a ZIP archive of a series."}, **_problems("422")}}
-PREDICT = _form({"include": _INCLUDE}) | _answer(
-    "The document of gadolin predict --json.",
-    _PREDICTED,
-    *_REFUSED,
-    schema=_document("predictions", {"probabilities": {"type": "object", "additionalProperties": {"type": "number"}}}),
-)
-EXPLAIN = _form(_EXPLAINING) | _answer(
-    "Heat maps per slice.", _EXPLAINED, *_REFUSED, schema=_document("explained", {"explanations": {"type": "array"}})
-)
-_BEGUN = {"description": "The job.", "headers": _AS_JOB, "content": {"application/json": {"example": _JOB}}}
-JOBS = _form(_EXPLAINING | _KIND) | {"responses": {"202": _BEGUN, **_problems(*_REFUSED)}}
-GET_JOB = _answer("The job; once it has ended, with its result or its problem.", _JOB, "404")
-DELETE_JOB = {"responses": {"204": {"description": "The job is cancelled."}, **_problems("404")}}
+HEALTH = _answer("The service is running.")
+READY = _answer("The service can predict.", "503")
+METRICS = _answer("Metrics in the text format of Prometheus.", *_GUARD)
+MODEL = _answer("The model and the limits.", *_GUARD)
+PHANTOM = _answer("A PNG picture, or a ZIP archive of a series.", "422", *_GUARD)
+PHANTOM["responses"]["200"]["content"] = _binary("image/png", "application/zip")
+PREDICT = _form(PredictForm) | _answer("The document of gadolin predict --json.", *_REFUSED)
+EXPLAIN = _form(ExplainForm) | _answer("Heat maps; with Accept: image/png, the overlay of a single slice.", *_REFUSED)
+EXPLAIN["responses"]["200"]["content"] = _binary("image/png")
+JOBS = _form(JobForm) | _answer("The job.", *_REFUSED, success="202")
+JOBS["responses"]["202"]["headers"] = _PLACE | _RETRY
+GET_JOB = _answer("The job; once it has ended, with its result or its problem.", "404", *_GUARD)
+GET_JOB["responses"]["200"]["headers"] = _RETRY
+DELETE_JOB = {"responses": {"204": {"description": "The job is cancelled."}, **_problems("404", *_GUARD)}}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
 from starlette.responses import Response
 
@@ -24,6 +25,7 @@ __all__ = [
     "ProblemError",
     "internal_error",
     "invalid_field",
+    "problem_json",
     "problem_of",
     "problem_response",
     "request_too_large",
@@ -108,19 +110,23 @@ def internal_error(error: Exception) -> ProblemError:
     )
 
 
-def problem_response(problem: ProblemError, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the response (application/problem+json) of a problem; logs only its status and code."""
-    _LOG.info("refused: %s %s", problem.status, problem.code)
-    content = {
+def problem_json(problem: ProblemError) -> dict[str, Any]:
+    """Return a problem as the JSON object of RFC 9457."""
+    return {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "code": problem.code,
         "detail": str(problem),
     }
+
+
+def problem_response(problem: ProblemError, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response (application/problem+json) of a problem; logs only its status and code."""
+    _LOG.info("refused: %s %s", problem.status, problem.code)
     sent = dict(headers or {})
     if problem.retry_seconds:
         sent["Retry-After"] = str(problem.retry_seconds)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         sent["WWW-Authenticate"] = "Bearer"
-    return Response(json.dumps(content), problem.status, sent, "application/problem+json")
+    return Response(json.dumps(problem_json(problem)), problem.status, sent, "application/problem+json")

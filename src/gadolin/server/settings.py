@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from gadolin.errors import RequestError
 from gadolin.server.addresses import host_name, is_loopback, named_host, root_path
 
-__all__ = ["Limits", "Settings"]
+__all__ = ["EVERYWHERE", "Limits", "Settings"]
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_EVERYWHERE = ("0.0.0.0", "::")
+EVERYWHERE = ("0.0.0.0", "::")
+"""Hosts that stand for every address of this computer."""
 _SHORTEST_TOKEN = 16
 
 
@@ -52,7 +53,7 @@ class Settings:
 
     Without a ``token`` it listens only on a loopback address. ``hosts`` are additional host names that requests may
     use, also from browsers behind a reverse proxy. ``root_path`` is its path there, whether or not the proxy removes
-    it. ``workers`` is the number of decoding processes.
+    it. ``workers`` is the number of decoding processes. ``access_log``: log a line for each request.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +63,7 @@ class Settings:
     root_path: str = ""
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
+    access_log: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a missing or short token, and invalid names and paths."""
@@ -98,5 +100,5 @@ class Settings:
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """Host names that requests may use, without port."""
-        own = () if self.host in ("", *_EVERYWHERE) else (host_name(self.host),)
+        own = () if self.host in ("", *EVERYWHERE) else (host_name(self.host),)
         return frozenset((*_LOOPBACK, *own, *self.hosts))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from gadolin.server.content_disposition import disposition
-from gadolin.server.problems import ProblemError, request_too_large
+from gadolin.server.problems import ProblemError, invalid_field, request_too_large
 from gadolin.server.settings import Limits
 
 __all__ = ["Form", "Upload", "read_form"]
@@ -123,6 +123,8 @@ class _Collector:
                 got="this one holds more",
                 remedy="shorten it",
             )
+        if name in self.form.fields:
+            raise invalid_field(rule="a field must be sent once", got=name)
         self.form.fields[name] = _text(bytes(self.part.content))
 
     def _keep_file(self, filename: str) -> None:

@@ -1,0 +1,158 @@
+"""The OpenAPI document of the service, and the same as a page without scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import JSONResponse, Response
+
+from gadolin.server.openapi import openapi_document
+from gadolin.server.settings import Settings
+
+__all__ = ["add_reference"]
+
+_FOLDER = Path(__file__).with_name("reference_page")
+_PREFIX = "#/components/schemas/"
+_FORM = "multipart/form-data"
+_INNER = ("items", "additionalProperties")
+_LIMITS = {"minimum": "from", "maximum": "to", "default": "default"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A field of a JSON object or a form; ``target`` is the schema that its type refers to, or empty."""
+
+    name: str
+    kind: str
+    target: str
+    required: bool
+    description: str
+
+
+def add_reference(app: FastAPI, settings: Settings) -> None:
+    """Add /openapi.json, the page /docs and its style sheet; both documents are made at the first request."""
+
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi_document(app, settings)
+
+    @cache
+    def page() -> str:
+        return _page(document())
+
+    _add(app, "/openapi.json", lambda: JSONResponse(document()))
+    _add(app, "/docs", lambda: Response(page(), media_type="text/html"))
+    style = (_FOLDER / "docs.css").read_bytes()
+    _add(app, "/docs.css", lambda: Response(style, media_type="text/css"))
+
+
+def _add(app: FastAPI, path: str, answer: Callable[[], Response]) -> None:
+    async def respond() -> Response:
+        return answer()
+
+    app.add_api_route(path, respond, include_in_schema=False)
+
+
+def _page(document: dict[str, Any]) -> str:
+    import jinja2  # deferred: only this page needs it
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    operations = [
+        _Operation(method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    components = document["components"]
+    return environment.get_template("docs.html.jinja").render(
+        info=document["info"],
+        secured="securitySchemes" in components,
+        tags=[(tag, [one for one in operations if tag["name"] in one.told["tags"]]) for tag in document["tags"]],
+        schemas={
+            name: (
+                one.get("description", ""),
+                _rows(one),
+                [json.dumps(each, indent=2) for each in one.get("examples", ())],
+            )
+            for name, one in components["schemas"].items()
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """A method of a path; ``told`` is its description in the OpenAPI document."""
+
+    method: str
+    path: str
+    told: dict[str, Any]
+
+    @property
+    def form(self) -> str:
+        """The schema of the form that it takes, or empty."""
+        content = self.told.get("requestBody", {}).get("content", {})
+        return _target(content[_FORM]["schema"]) if _FORM in content else ""
+
+    @property
+    def parameters(self) -> list[_Row]:
+        """The parameters in its path and query."""
+        return [
+            _row(one["name"], one["schema"] | {"description": f"In the {one['in']}."}, required=one["required"])
+            for one in self.told.get("parameters", ())
+        ]
+
+    @property
+    def responses(self) -> list[tuple[str, str, list[tuple[str, str]]]]:
+        """Its responses: status, description, and media types with the schema of each."""
+        return [
+            (status, one["description"], [
+                (kind, _target(content.get("schema", {}))) for kind, content in one.get("content", {}).items()
+            ])
+            for status, one in sorted(self.told["responses"].items())
+        ]  # fmt: skip
+
+
+def _rows(schema: dict[str, Any]) -> list[_Row]:
+    required = schema.get("required", ())
+    return [_row(name, one, required=name in required) for name, one in schema.get("properties", {}).items()]
+
+
+def _row(name: str, schema: dict[str, Any], *, required: bool) -> _Row:
+    return _Row(name, _kind(schema), _target(schema), required, schema.get("description", ""))
+
+
+def _target(schema: dict[str, Any]) -> str:
+    """Return the first schema that a schema refers to, or an empty string."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).removeprefix(_PREFIX)
+    inner = [*schema.get("anyOf", ()), *(schema[key] for key in _INNER if isinstance(schema.get(key), dict))]
+    return next((found for one in inner if (found := _target(one))), "")
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Return the type of a value in words, such as "list of Prediction" or "integer, from 2, to 20000"."""
+    if "$ref" in schema:
+        return _target(schema)
+    if "anyOf" in schema:
+        return " or ".join(_kind(one) for one in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        words = ", ".join(map(str, schema.get("enum", [schema.get("const")])))
+    elif schema.get("type") == "array":
+        words = f"list of {_kind(schema.get('items', {}))}"
+    elif isinstance(schema.get("additionalProperties"), dict):
+        words = f"object of {_kind(schema['additionalProperties'])}"
+    else:
+        words = "file" if schema.get("format") == "binary" else str(schema.get("type", "anything"))
+    limits = [f"{word} {schema[key]}" for key, word in _LIMITS.items() if schema.get(key, "") != ""]
+    return ", ".join([words, *limits])

@@ -1,0 +1,286 @@
+"""The JSON that the service sends and the forms that it takes, as pydantic models: they describe the API.
+
+Responses are not validated when they are sent; tests validate them against these models.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from gadolin.explanations.registry import METHODS
+from gadolin.phantoms import CLASSES
+from gadolin.server.settings import Limits
+
+__all__ = [
+    "ExplainForm",
+    "Explanations",
+    "Health",
+    "Job",
+    "JobForm",
+    "Model",
+    "PredictForm",
+    "Predictions",
+    "Problem",
+    "Ready",
+]
+
+Code = Annotated[str, Field(pattern="^[a-z0-9_]+$", description="Stable name of the problem, for programs.")]
+Pixel = Annotated[list[int], Field(min_length=2, max_length=2)]
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+Counts = Annotated[dict[str, int], Field(description="The number of files by code.")]
+Sequence = Literal["T1", "T1c", "T2", "FLAIR", "PD"]
+Methods = Annotated[str, Field(json_schema_extra={"enum": [name for name, one in METHODS.items() if not one.torch]})]
+
+
+def absent(description: str) -> Any:
+    """Return a field that the object may lack, and that is not null if it is there."""
+    return Field(default=None, description=description, json_schema_extra=_without_default)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+class Problem(BaseModel):
+    """A request that failed, as RFC 9457 describes it."""
+
+    type: str = Field(description="Always about:blank; `code` tells the kinds of problems apart.")
+    title: str = Field(description="The name of the status.")
+    status: int = Field(ge=400, le=599, description="The HTTP status.")
+    code: Code
+    detail: str = Field(description="Rule, finding and remedy, for people; the wording may change.")
+
+
+class Failure(BaseModel):
+    """A file, or a slice of it, without a result."""
+
+    path: str
+    frame: int | None = Field(description="Index of the slice in a file of several, from 0.")
+    code: Code
+    error: str = Field(description="The path and the problem, for people.")
+
+
+class LeftOut(BaseModel):
+    """A file that was skipped on purpose, such as a hidden one in an archive."""
+
+    path: str
+    code: Code
+    reason: str = Field(description="The reason, for people.")
+
+
+class _Document(BaseModel):
+    format: int = Field(description="Version of the JSON of Gadolin.")
+    notice: str = Field(description="What the results must not be used for.")
+    model: str = Field(description="Digest of the model; equal digests mean equal models.")
+    errors: list[Failure] = Field(description="Files and slices that could not be read or explained.")
+    errors_by_code: Counts
+    left_out: list[LeftOut] = Field(description="Files that were skipped in a folder or archive.")
+    left_out_by_code: Counts
+
+
+class Verdict(BaseModel):
+    """The file of a slice, and the predicted class or the reason to abstain."""
+
+    path: str = Field(description="Name of the file, as the client sent it.")
+    frame: int | None = Field(description="Index of the slice in a file of several, from 0.")
+    label: str | None = Field(description="The predicted class; null if the model abstains.")
+    abstained: bool
+    reason_code: str | None = Field(
+        description="Why the model abstains: colour_image, several_slices, out_of_distribution, low_confidence, "
+        "tumour_uncertain, sequence_not_validated, kind_uncertain or kind_not_validated."
+    )
+    reason: str | None = Field(description="The reason for people; the wording may change.")
+    sequence: Sequence | None = Field(description="The MRI sequence that the model recognises.")
+    header_sequence: Sequence | None = Field(description="The MRI sequence in the header of the file.")
+    p_tumour: float | None = Field(ge=0, le=1, description="Probability of a tumour of any kind.")
+    validated: bool | None = Field(description="Whether this prediction was validated on this sequence.")
+
+
+class Series(BaseModel):
+    """The DICOM series of a slice, and the position of the slice in it."""
+
+    key: str = Field(description="Identifies the series: a digest of its UID.")
+    number: int | None = Field(description="The series number in the header.")
+    description: str = Field(description="The description in the header; may be empty.")
+    position_mm: float | None = Field(description="Position along the normal of the slices.")
+    instance: int = absent("The acquisition number in the header.")
+
+
+class Picture(BaseModel):
+    """A slice as levels of 16 bits."""
+
+    height: int
+    width: int
+    low: float = Field(description="The intensity of level 0.")
+    high: float = Field(description="The intensity of level 65535.")
+    window: Pair | None = Field(description="Display window of the file: centre and width, in its intensities.")
+    spacing_mm: Pair | None = Field(description="Distance between rows and between columns.")
+    data: str = Field(description="Levels as 16-bit integers, little-endian, row by row, in base64.")
+
+
+class Heat(BaseModel):
+    """A heat map on the pixels of its slice."""
+
+    height: int
+    width: int
+    scale: float = Field(ge=0, description="The heat of 127.")
+    data: str = Field(description="Signed bytes, row by row, in base64; above 0 is evidence for the class.")
+
+
+class Evidence(Heat):
+    """The evidence for the most probable class."""
+
+    label: str = Field(alias="class", description="The class that is explained.")
+    outline: list[list[Pixel]] = Field(description="Polygons [x, y] around the regions with heat above 0.")
+    trust: str = Field(description="The measured reliability of such maps, or that this one is 0 everywhere.")
+
+
+class Prediction(Verdict):
+    """The prediction for one slice."""
+
+    probabilities: dict[str, float] = Field(description="Calibrated probability of each class; they sum to 1.")
+    series: Series | None = Field(default=None, description="The DICOM series; null if there is none.")
+    orientation: str | None = Field(
+        default=None,
+        description="What lies at the left, right, top and bottom edge, such as RLAP (R, L, A, P, S, I: right, left, "
+        "anterior, posterior, superior, inferior); null if unknown.",
+    )
+    spacing_mm: Pair | None = Field(default=None, description="Distance between rows and between columns.")
+    model: str = Field(description="Digest of the model.")
+    picture: Picture = absent("Only with include=picture.")
+    evidence: Evidence = absent("Only with include=evidence.")
+
+
+class Predictions(_Document):
+    """The document of `gadolin predict --json`."""
+
+    predictions: list[Prediction]
+
+
+class Explanation(BaseModel):
+    """A heat map for one class by one method."""
+
+    method: str
+    label: str = Field(alias="class", description="The class that is explained.")
+    probability: float = Field(ge=0, le=1, description="The probability of that class.")
+    samples: int = Field(description="How often the model was evaluated.")
+    settings: dict[str, Any] = Field(description="The same settings give the same map.")
+    hottest: Pixel | None = Field(description="Row and column of the hottest pixel; null if the map is 0 everywhere.")
+    trust: str = Field(description="The measured reliability of such maps, or that this one is 0 everywhere.")
+    heat: Heat
+
+
+class ExplainedSlice(Verdict):
+    """A slice with its explanations."""
+
+    explanations: list[Explanation]
+
+
+class Explanations(_Document):
+    """Heat maps per slice."""
+
+    explained: list[ExplainedSlice]
+
+
+class Progress(BaseModel):
+    """How far a job is."""
+
+    done: int
+    total: int
+    unit: Literal["samples", "slices"] = Field(description="What is counted: samples of LIME and SHAP, else slices.")
+    what: str = Field(description="What is running: waiting, the name of a method, predict or done.")
+
+
+class Job(BaseModel):
+    """A job."""
+
+    id: str
+    kind: Literal["predict", "explain"]
+    status: Literal["queued", "running", "done", "failed", "cancelled"]
+    progress: Progress
+    result: Predictions | Explanations = absent("Once the job is done: the response of /v1/predict or /v1/explain.")
+    problem: Problem = absent("Once the job has failed: the reason.")
+
+
+class Method(BaseModel):
+    """An explanation method."""
+
+    name: str
+    available: bool = Field(description="Whether this service supports it.")
+    reason: str = absent("Why it is not available.")
+
+
+class Model(BaseModel):
+    """The model, its methods, and the limits of a request."""
+
+    format: int = Field(description="Version of the JSON of Gadolin.")
+    notice: str = Field(description="What the results must not be used for.")
+    model: str = Field(description="Digest of the model; equal digests mean equal models.")
+    version: str = Field(description="Version of Gadolin.")
+    classes: list[str]
+    confidence_threshold: float = Field(description="The model abstains below this probability.")
+    ood_threshold: float = Field(description="The model abstains above this OOD score; 0 for no such limit.")
+    licence: str = Field(description="The licence of the weights; may be empty.")
+    metrics: dict[str, Any] = Field(description="Results of the evaluation that the bundle contains.")
+    methods: list[Method]
+    trust: dict[str, dict[str, str]] = Field(description="The measured reliability of each method by class.")
+    scores: dict[str, dict[str, dict[str, float]]] = Field(
+        default={},
+        description="By method and class: number of outlined slices (`n`), hit rate of the hottest pixel (`pointing`).",
+    )
+    phantoms: list[str] = Field(description="Classes of phantoms that /v1/phantom can draw.")
+    limits: Limits
+
+
+class Health(BaseModel):
+    """The service is running."""
+
+    status: Literal["ok"]
+
+
+class Ready(BaseModel):
+    """The service can predict."""
+
+    status: Literal["ready"]
+
+
+class _Form(BaseModel):
+    files: list[bytes] = Field(min_length=1, description="Files, or ZIP archives.")
+    plane: Literal["acquired", "axial", "coronal", "sagittal"] = Field(
+        default="acquired", description="The plane in which volumes are cut."
+    )
+    frame: Annotated[int, Field(ge=0)] = absent("Only this slice of a file that holds several.")
+    only: str = absent("Only the file of this name, such as one inside an archive.")
+
+
+class PredictForm(_Form):
+    """Slices to predict."""
+
+    include: str = Field(
+        default="",
+        pattern="^((picture|evidence)(,(picture|evidence))*)?$",
+        description="What to return with each prediction: picture, evidence, or both separated by a comma.",
+        examples=["picture,evidence"],
+    )
+
+
+class ExplainForm(_Form):
+    """Slices to explain, and how."""
+
+    method: Methods = Field(default="evidence", description="The explanation method.")
+    label: Annotated[str, Field(alias="class", examples=[CLASSES[0]])] = absent(
+        "The class to explain; by default the most probable one."
+    )
+    samples: int = Field(default=1000, ge=2, le=20_000, description="Largest number of model evaluations.")
+    seed: int = Field(default=0, ge=0, description="Seed of the random choices.")
+    pieces: int = Field(default=60, ge=2, le=1000, description="Approximate number of superpixels.")
+    grids: int = Field(default=4, ge=1, le=64, description="Largest number of segmentations.")
+    fill: Literal["blur", "mean", "inpaint"] = Field(default="blur", description="What replaces superpixels.")
+
+
+class JobForm(ExplainForm, PredictForm):
+    """Slices to predict or explain as a job."""
+
+    kind: Literal["predict", "explain"] = Field(default="explain", description="What to do.")
