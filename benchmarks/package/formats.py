@@ -28,7 +28,8 @@ from benchmarks.publish import markdown, publish
 from gadolin.errors import ReadError
 from gadolin.phantoms import CLASSES, draw_patient
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
-from gadolin.preprocessing.prepare import Box, Preparation, find_frame, prepare
+from gadolin.preprocessing.head_crop import Box
+from gadolin.preprocessing.prepare import Preparation, find_frame, prepare
 from gadolin.readers import open_bytes
 from gadolin.readers.dicom import reader as dicom
 from gadolin.readers.series import in_order

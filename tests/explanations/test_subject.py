@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from gadolin.explanations import explain
 from gadolin.explanations.explained_slice import onto_slice
 from gadolin.models.predictor import Predictor
-from gadolin.preprocessing.prepare import Box, Preparation
+from gadolin.preprocessing.head_crop import Box
+from gadolin.preprocessing.prepare import Preparation
 
 
 def test_each_cell_comes_to_lie_where_it_was_cut_from():

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gadolin.phantoms import CLASSES, draw_patient
-from gadolin.preprocessing.prepare import Box, Preparation, _percentile, find_frame, prepare
+from gadolin.preprocessing.head_crop import Box, percentile
+from gadolin.preprocessing.prepare import Preparation, find_frame, prepare
 from gadolin.records import Slice
 
 USUAL = Preparation()
@@ -298,4 +299,4 @@ def test_a_picture_of_one_bright_tone_holds_no_head():
 @given(st.integers(1, 300), st.floats(0, 100), st.integers(0, 1000))
 def test_percentiles_from_counts_are_those_of_numpy(count, percent, seed):
     working = np.random.default_rng(seed).integers(0, 256, (count, 2)).astype(np.uint8)
-    assert _percentile(working, percent) == pytest.approx(np.percentile(working, percent), abs=1e-6)
+    assert percentile(working, percent) == pytest.approx(np.percentile(working, percent), abs=1e-6)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import RequestError, suggestion
 from gadolin.explanations.explained_slice import ExplainedSlice
-from gadolin.preprocessing.head import find_head, within_hull
+from gadolin.preprocessing.head_detection import find_head, within_hull
 
 __all__ = ["FILLS", "Picture", "filled", "head_mask", "head_tones", "onto_pixels"]
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gadolin.errors import RequestError, suggestion
 from gadolin.models.predictor import Predict, Predictor
 from gadolin.models.runtime import NetworkOutput
-from gadolin.preprocessing.prepare import Box, Frame, Preparation, find_frame
+from gadolin.preprocessing.head_crop import Box
+from gadolin.preprocessing.prepare import Frame, Preparation, find_frame
 from gadolin.records import Slice
 
 __all__ = ["ExplainedSlice", "class_index", "onto_slice", "reuse_output", "subject", "watched"]

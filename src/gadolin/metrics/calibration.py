@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError
 from gadolin.metrics.table import Table
-from gadolin.models.calibration import logistic
+from gadolin.models.tumour_scale import logistic
 
 __all__ = [
     "BINS",

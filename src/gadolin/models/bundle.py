@@ -14,8 +14,8 @@ from typing import Any
 from gadolin.datasets.manifest import file_digest
 from gadolin.errors import BundleError, DataError, RequestError, suggestion
 from gadolin.files.atomic import write_json
-from gadolin.models.calibration import TumourScale, Validation, require_scales
 from gadolin.models.model_path import FACTS, GRAPH, SHIPPED, beside, model_folder, model_place
+from gadolin.models.tumour_scale import TumourScale, Validation, require_scales
 from gadolin.preprocessing.montage import HEAD_COUNTER
 from gadolin.preprocessing.prepare import Preparation
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gadolin.datasets.labels import is_without_lesion, lesion_classes
 from gadolin.models.bundle import Bundle, TumourScale
-from gadolin.models.calibration import logistic
+from gadolin.models.tumour_scale import logistic
 
 __all__ = ["SEQUENCE_KNOWN", "Verdict", "class_probabilities", "decide", "softmax", "tumour_logits"]
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.preprocessing.head import find_head, within_hull
+from gadolin.preprocessing.head_detection import find_head, within_hull
 
 __all__ = ["BACKGROUND", "SIDE", "background", "head_mask", "painted_out", "shrunk", "thumbnails"]
 

@@ -13,7 +13,7 @@ from gadolin.metrics import fit_temperature
 from gadolin.metrics.calibration import fit_logistic
 from gadolin.metrics.selective import fit_confidence_threshold
 from gadolin.models.bundle import Bundle, TumourScale, Validation
-from gadolin.models.calibration import logistic
+from gadolin.models.tumour_scale import logistic
 from gadolin.models.decision import class_probabilities, decide, tumour_logits
 
 __all__ = ["calibrated", "validations"]

@@ -12,7 +12,7 @@ from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations.baselines import Picture, filled, head_tones, onto_pixels
 from gadolin.explanations.explained_slice import ExplainedSlice
 from gadolin.preprocessing.intensity import to_uint8
-from gadolin.preprocessing.prepare import crop_resize
+from gadolin.preprocessing.head_crop import crop_resize
 
 __all__ = ["Superpixels", "superpixels"]
 

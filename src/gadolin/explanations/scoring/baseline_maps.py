@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from gadolin.explanations.explained_slice import Heat
-from gadolin.preprocessing.head import find_head, within_hull
+from gadolin.preprocessing.head_detection import find_head, within_hull
 from gadolin.preprocessing.prepare import Frame
 from gadolin.records import Slice
 

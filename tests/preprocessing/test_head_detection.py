@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gadolin.preprocessing.bars import inside_bars
-from gadolin.preprocessing.head import find_head, within_hull
+from gadolin.preprocessing.head_detection import find_head, within_hull
 
 
 @pytest.fixture
