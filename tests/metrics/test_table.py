@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gadolin.errors import DataError
-from gadolin.metrics import Table, read_table, write_table
+from gadolin.metrics import Decisions, Table, read_table, write_table
+from gadolin.metrics.decisions import joined_decisions
 from gadolin.splits import SUBSETS
 
 WORDS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=8)
@@ -18,7 +20,7 @@ def same(first, second):
     arrays = all(
         (getattr(first, name) == getattr(second, name)).all() for name in ("probabilities", "truth", "predicted")
     )
-    names = ("classes", "paths", "groups", "parts", "digests")
+    names = ("classes", "paths", "groups", "parts", "digests", "decisions")
     return arrays and all(getattr(first, name) == getattr(second, name) for name in names)
 
 
@@ -144,3 +146,54 @@ def test_a_table_written_with_the_older_names_of_parts_is_read_with_those_of_tod
     older = ("copied", "patient-shared", "slice-new", "patient-new", "", "mine")
     write_table(tmp_path / "predictions.csv", make_table(rows=6, parts=older))
     assert read_table(tmp_path / "predictions.csv").parts == (*SUBSETS, "", "mine")
+
+
+PLAIN = Decisions(("glioma", "", "pituitary"), ("", "low_confidence", ""))
+SEPARATE = replace(PLAIN, p_tumour=(0.1, 1 / 3, 1.0), sequences=("T1c", "", "FLAIR"))
+
+
+@pytest.mark.parametrize("decisions", [PLAIN, SEPARATE])
+def test_decisions_survive_and_stay_with_their_rows(make_table, tmp_path, decisions):
+    table = make_table(rows=3, decisions=decisions)
+    write_table(tmp_path / "t.csv", table)
+    assert same(read_table(tmp_path / "t.csv"), table)
+    assert table.only(np.asarray([2, 0])).decisions.labels == ("pituitary", "glioma")
+    head = (tmp_path / "t.csv").read_text().splitlines()[0]
+    assert head.startswith("path,digest,group,part,label,predicted,answer,abstained,reason_code,p_")
+
+
+def test_classes_called_like_a_column_are_classes(make_table, tmp_path):
+    classes = ("tumour", "sequence", "answer", "abstained")
+    for decisions in (None, replace(SEPARATE, labels=("tumour", "", "answer"))):
+        table = make_table(rows=3, classes=classes, decisions=decisions)
+        write_table(tmp_path / "t.csv", table)
+        assert same(read_table(tmp_path / "t.csv"), table)
+
+
+def test_tables_are_joined_with_what_all_of_them_have():
+    assert joined_decisions([SEPARATE, SEPARATE]).p_tumour == SEPARATE.p_tumour * 2
+    assert joined_decisions([SEPARATE, PLAIN]).p_tumour is None
+    assert joined_decisions([PLAIN, PLAIN]).labels == PLAIN.labels * 2
+    assert joined_decisions([PLAIN, None]) is None
+
+
+DECIDED = "path,digest,group,part,label,predicted,answer,abstained,reason_code,p_a,p_b\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("x,,x,,a,a,a,true,,1,0", "predictions_inconsistent"),
+        ("x,,x,,a,a,,true,,1,0", "predictions_inconsistent"),
+        ("x,,x,,a,a,a,false,low_confidence,1,0", "predictions_inconsistent"),
+        ("x,,x,,a,a,c,false,,1,0", "class_unknown"),
+        ("x,,x,,a,a,a,false,,1", "predictions_row_incomplete"),
+    ],
+)
+def test_decisions_that_contradict_themselves_are_refused(tmp_path, row, code):
+    path = tmp_path / "t.csv"
+    path.write_text(f"{DECIDED}{row}\n")
+    with pytest.raises(DataError) as caught:
+        read_table(path)
+    assert caught.value.code == code
+    assert str(path) in str(caught.value)

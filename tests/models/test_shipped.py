@@ -101,7 +101,7 @@ def test_a_lineage_is_what_the_bundle_lists(before, make_bundle):
     bundle = make_bundle()
     told = replace(bundle, facts=bundle.facts | {"finetuned_from": before})
     assert provenance.weights_history(told) == (bundle.weights_digest,)
-    assert provenance.pretraining_notice(provenance.weights_history(told)) == ""
+    assert provenance.pretraining_notice(provenance.weights_history(told), []) == ""
 
 
 @pytest.mark.slow

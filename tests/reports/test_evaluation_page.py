@@ -13,18 +13,23 @@ import pytest
 from PIL import Image
 
 from gadolin.errors import DataError, MissingExtraError
-from gadolin.metrics import Table, measure, read_table
+from gadolin.metrics import Decisions, Table, measure, read_table
 from gadolin.metrics.bootstrap import Interval
 from gadolin.records import NOTICE
-from gadolin.reports import Mistake, ReportContext, worst_mistakes, write_report
+from gadolin.reports import Mistake, ReportContext, figures, worst_mistakes, write_report
 from gadolin.reports.drawings import Drawing, load
 from gadolin.reports.wording import findings, joined, resampling, spelled, verdict
 
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'.png"
-CLASSES = ("glioma", "no tumour")
+CLASSES = ("glioma", "notumor")
 FIGURES = ("classes", "confusion", "precision-recall", "reliability", "risk-coverage", "roc", "training")
+
+
+def decisions(answer, declined):
+    labels = [CLASSES[k] if row >= declined else "" for row, k in enumerate(answer)]
+    return Decisions(tuple(labels), tuple("" if label else "low_confidence" for label in labels))
 
 
 def make_table(rows=120, wrong=12, **fields):
@@ -41,6 +46,7 @@ def make_table(rows=120, wrong=12, **fields):
         "groups": tuple(f"patient {row // 2}" for row in range(rows)),
         "parts": ("duplicate",) * 60 + ("new_slice",) * (rows - 60),
         "digests": ("",) * rows,
+        "decisions": decisions(answer, declined=20),
     }
     return Table(**{**usual, **fields})
 
@@ -56,7 +62,7 @@ def make_context(**fields):
             {"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": None},
             {"epoch": 2, "train_loss": 0.5, "train_accuracy": 0.8, "validation_loss": 0.7},
         ],
-        "mistakes": [Mistake(HOSTILE, "glioma", "no tumour", 0.912, picture)],
+        "mistakes": [Mistake(HOSTILE, "glioma", "notumor", 0.912, picture, "low_confidence")],
         "notes": ["Copies are scored apart."],
     }
     return ReportContext(**{**usual, **fields})
@@ -150,7 +156,7 @@ def test_hostile_names_are_shown_and_never_obeyed(written, page):
 def test_page_can_be_read_without_eyes(page):
     assert page.all("html")[0]["lang"] == "en"
     assert all(attributes.get("alt") for attributes in page.all("img"))
-    assert all(attributes.get("scope") in ("col", "row") for attributes in page.all("th"))
+    assert all(attributes.get("scope") in ("col", "row", "rowgroup") for attributes in page.all("th"))
     assert len(page.all("h1")) == 1
     ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     assert {attributes["aria-labelledby"] for attributes in page.all("section")} <= ids
@@ -300,3 +306,39 @@ def test_few_groups_are_owned_up_to():
     measurement = measure(make_table(groups=("one", "two") * 60))
     assert verdict(measurement.overall).endswith("90.0\u00a0% (no interval).")
     assert "valid intervals need at least 10 groups" in resampling(measurement)
+
+
+def test_the_page_says_what_is_answered_and_declined_and_why(written, page):
+    summary = page.text[page.text.index("Summary") : page.text.index("Results by subset")]
+    assert "With abstention, as in gadolin predict: 100 answered, 100 of them right (100.0\u00a0%" in summary
+    assert "20 declined." in summary
+    section = page.text[page.text.index("Results by subset") : page.text.index("Confusion matrix")]
+    for word in ("Abstention", "By true class", "no tumour", "Reasons for declining", "low confidence in every class"):
+        assert word in section
+    assert "16.7\u00a0%" in section, "20 of 120"
+    assert "declined: low confidence in every class" in page.text[page.text.index("Most confident mistakes") :]
+    told = json.loads((written[0] / "metrics.json").read_text())
+    assert (told["never_declines"], told["abstention"]["declined"]) == (False, 20)
+
+
+def test_the_page_never_shows_the_short_name_of_the_class_without_lesion(written, page):
+    assert "notumor" not in page.text
+    assert not any("notumor" in attributes.get("alt", "") for attributes in page.all("img"))
+    assert "notumor" in (written[0] / "predictions.csv").read_text()
+
+
+def test_a_page_of_a_table_without_decisions_has_no_answers(tmp_path, monkeypatch):
+    blank = {name: Drawing(name, name, name, name, b"") for name in FIGURES}
+    monkeypatch.setattr("gadolin.reports.page.draw", lambda *_: blank)
+    table = make_table(decisions=None)
+    write_report(tmp_path, table, measure(table, resamples=0), context=make_context(never_declines=True))
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "With abstention" not in text
+    assert "Reasons for declining" not in text
+
+
+def test_the_operating_point_is_drawn():
+    table = make_table()
+    scores = measure(table, resamples=0).overall
+    with_point = figures.risk_coverage_curve(table, scores.abstention)
+    assert with_point != figures.risk_coverage_curve(table, None)

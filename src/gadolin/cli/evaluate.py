@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadolin.cli.options import AsJson, Cache, PatientFrom, Runtime
-from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table
+from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table, wrapped
 
 if TYPE_CHECKING:
+    from gadolin.metrics import Measurement
     from gadolin.metrics.bootstrap import Interval
     from gadolin.reports.evaluation import Evaluation
+
+_FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def evaluate(
@@ -63,33 +67,64 @@ def evaluate(
 
 
 def summary(evaluation: Evaluation) -> str:
-    """Return the figures of each subset as a table, and the differences between subsets as sentences."""
-    from gadolin.metrics import Unscored
+    """Return right, answered and declined slices in sentences, then tables of subsets and of answers."""
     from gadolin.records import NOTICE
+    from gadolin.reports.answers import answer_sentences, declined_reasons
+    from gadolin.reports.wording import spelled
     from gadolin.splits import part_name
 
     measurement = evaluation.measurement
-    figures = ("accuracy", "balanced_accuracy", "macro_f1")
+    overall = measurement.overall
+    accuracy = ", ".join(spelled("accuracy", overall.figures["accuracy"]))
+    lines = [
+        f"{overall.correct:,} of {overall.n:,} right ({accuracy}), by the most probable class of every slice.",
+        *answer_sentences(overall, never_declines=evaluation.never_declines),
+    ]
+    declines = overall.abstention is not None and overall.abstention.declined > 0
+    if overall.abstention is not None and declines:
+        lines.append(f"Declined: {declined_reasons(overall.abstention)}.")
+    lines = [*(wrapped(line.replace("\u00a0", " "), sys.stdout) for line in lines), "", *_subset_table(measurement)]
+    lines += [
+        f"{part_name(each.minuend)} minus {part_name(each.subtrahend)}: "
+        + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each.figures[key])}" for key in _FIGURES)
+        for each in measurement.differences
+    ]
+    lines += [*([""] if lines[-1] else []), _answer_table(measurement), ""] if declines else []
+    return "\n".join([*lines, f"95 % intervals, resampled by patient or group. {NOTICE}"])
+
+
+def _subset_table(measurement: Measurement) -> list[str]:
+    """Return the figures of each subset as a table, and the reasons why others are not scored."""
+    from gadolin.metrics import Unscored
+    from gadolin.splits import part_name
+
     rows, not_scored = [], []
     for name, part in measurement.parts.items():
         if isinstance(part, Unscored):
             not_scored.append(f"{part_name(name)}: {part.n} slices, not scored: {part.reason}")
             continue
         counts = (str(part.per_class[each].n) for each in measurement.classes)
-        rows.append([part_name(name), str(part.n), *counts, *(_percent(part.figures[key]) for key in figures)])
-    lines = [
-        table(
-            ["subset", "n", *map(class_name, measurement.classes), "accuracy", "balanced accuracy", "macro F1"], rows
-        ),
-        "",
-        *not_scored,
+        rows.append([part_name(name), str(part.n), *counts, *(_percent(part.figures[key]) for key in _FIGURES)])
+    head = ["subset", "n", *map(class_name, measurement.classes), "accuracy", "balanced accuracy", "macro F1"]
+    return [table(head, rows), "", *not_scored]
+
+
+def _answer_table(measurement: Measurement) -> str:
+    """Return how many slices are answered and declined, by subset, class and question."""
+    from gadolin.reports.answers import answer_rows
+
+    rows = [
+        [
+            row.group,
+            row.name,
+            *(str(count) for count in (row.answers.n, row.answers.answered, row.answers.correct, row.answers.declined)),
+            _percent(row.answers.selective_accuracy),
+            _percent(row.answers.coverage),
+        ]
+        for row in answer_rows(measurement)
     ]
-    lines += [
-        f"{part_name(each.minuend)} minus {part_name(each.subtrahend)}: "
-        + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each.figures[key])}" for key in figures)
-        for each in measurement.differences
-    ]
-    return "\n".join([*lines, f"95 % intervals, resampled by patient or group. {NOTICE}"])
+    head = ["answers", "of", "n", "answered", "right", "declined", "selective accuracy", "coverage"]
+    return table(head, rows, left=2, wrap=(0,))
 
 
 def _percent(figure: Interval) -> str:

@@ -13,6 +13,7 @@ import logging
 import math
 import shutil
 import sys
+import textwrap
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO
@@ -24,12 +25,14 @@ __all__ = [
     "OneLine",
     "Plain",
     "class_name",
+    "log_messages",
     "plain_streams",
     "print_csv",
     "print_json",
     "print_message",
     "progress_bar",
     "table",
+    "wrapped",
 ]
 
 
@@ -104,6 +107,29 @@ class OneLine(logging.Formatter):
         return printable(super().formatMessage(record))
 
 
+class _Messages(logging.Handler):
+    """Prints log messages as ``print_message`` does; warnings start with the name of the program."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
+        text = printable(self.format(record))
+        print_message(f"gadolin: {text}" if record.levelno >= logging.WARNING else text)
+
+
+@contextmanager
+def log_messages(*, shown: bool = True) -> Iterator[None]:
+    """Print what the library logs while the block runs, such as epochs and warnings; nothing if not ``shown``."""
+    logger, handler = logging.getLogger("gadolin"), _Messages() if shown else logging.NullHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
 def print_json(content: object) -> None:
     """Print one JSON document on standard output, in ASCII; NaN and infinities become null."""
     _write((json.dumps(_finite(content), indent=2, allow_nan=False) + "\n").encode("ascii"))
@@ -125,15 +151,30 @@ def print_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def print_message(text: str) -> None:
-    """Print a message on standard error."""
-    print(text, file=sys.stderr)
+    """Print a message on standard error, above a progress bar if there is one; on a terminal, lines wrap."""
+    print(wrapped(printable(text, "\n\t"), sys.stderr), file=sys.stderr)
+
+
+def wrapped(text: str, stream: TextIO | None) -> str:
+    """Return ``text`` for a stream: on a terminal, lines longer than its width break between words, indented."""
+    if stream is None or not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(_broken(line, width) for line in text.split("\n"))
+
+
+def _broken(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())] + "  "
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def class_name(label: str) -> str:
     """Return the name of a class for readers: "no tumour" for the class without lesion, else the label."""
-    from gadolin.datasets.labels import is_without_lesion
+    from gadolin.datasets import labels
 
-    return "no tumour" if is_without_lesion(label) else label
+    return labels.class_name(label)
 
 
 def table(head: list[str], rows: list[list[str]], *, left: int = 1, wrap: Sequence[int] = (0,)) -> str:

@@ -1,9 +1,9 @@
-"""Compare the sequences of a table with those in the file headers."""
+"""The MRI sequences in the file headers, and their comparison with those of a table."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gadolin.errors import DataError, ReadError
@@ -11,7 +11,26 @@ from gadolin.readers import open_file
 from gadolin.readers.file_types import HEAD, file_kind
 from gadolin.records import Record
 
-__all__ = ["require_header_sequences"]
+__all__ = ["header_sequences", "require_header_sequences"]
+
+
+def header_sequences(records: Iterable[Record]) -> list[str]:
+    """Return the MRI sequence in the header of each record's file; "" if it has none or is unreadable."""
+    sequence_of: Callable[[int], str] | None = None
+    before: Path | None = None
+    found = []
+    for record in records:
+        if record.path != before:
+            before = record.path
+            try:
+                sequence_of = open_file(record.path).sequence
+            except ReadError:
+                sequence_of = None
+        try:
+            found.append(sequence_of(record.frame or 0) if sequence_of else "")
+        except (ReadError, IndexError):
+            found.append("")
+    return found
 
 
 def require_header_sequences(records: Iterable[Record]) -> None:

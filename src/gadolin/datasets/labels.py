@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["canonical", "is_any_tumour", "is_known", "is_without_lesion", "lesion_classes"]
+__all__ = ["canonical", "class_name", "is_any_tumour", "is_known", "is_without_lesion", "lesion_classes"]
 
 _WITHOUT_LESION = "notumor"
 _ANY_TUMOUR = "tumor"
@@ -32,6 +32,11 @@ def is_known(label: str) -> bool:
 def is_without_lesion(label: str) -> bool:
     """Return whether ``label`` names the class without lesion, in any spelling."""
     return canonical(label) == _WITHOUT_LESION
+
+
+def class_name(label: str) -> str:
+    """Return the name of a class for readers: "no tumour" for the class without lesion, else the label."""
+    return "no tumour" if is_without_lesion(label) else label
 
 
 def lesion_classes(classes: Sequence[str]) -> tuple[int, ...]:

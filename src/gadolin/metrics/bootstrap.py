@@ -22,6 +22,7 @@ __all__ = [
     "RESAMPLES",
     "Interval",
     "Statistic",
+    "exact_if_unanimous",
     "group_intervals",
     "group_weights",
     "paired_intervals",
@@ -166,6 +167,16 @@ def unanimous_interval(value: float, groups: int) -> Interval:
         return Interval(value)
     bound = _TAIL ** (1 / groups)
     return Interval(value, bound, 1.0) if value else Interval(value, 0.0, 1.0 - bound)
+
+
+def exact_if_unanimous(share: Interval, groups: Sequence[str], rows: NDArray[np.bool_]) -> Interval:
+    """Return ``share``, with the exact interval if it is 0 or 1.
+
+    Then resampling gives none, as it is the same in every resample. ``rows`` (N,) marks those that it is a share of.
+    """
+    if share.value not in (0.0, 1.0) or not rows.any():
+        return share
+    return unanimous_interval(share.value, len({groups[row] for row in np.flatnonzero(rows).tolist()}))
 
 
 def _interval(value: float, draws: NDArray[np.float64], resamples: int) -> Interval:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
@@ -138,15 +138,7 @@ def _reordered(table: Table, classes: tuple[str, ...]) -> Table:
         )
     place = np.asarray([classes.index(name) for name in table.classes])
     columns = [table.classes.index(name) for name in classes]
-    return Table(
-        classes=classes,
-        probabilities=table.probabilities[:, columns],
-        truth=place[table.truth],
-        paths=table.paths,
-        groups=table.groups,
-        parts=table.parts,
-        digests=table.digests,
-    )
+    return replace(table, classes=classes, probabilities=table.probabilities[:, columns], truth=place[table.truth])
 
 
 def _align(a: Table, b: Table) -> tuple[Table, Table, str]:

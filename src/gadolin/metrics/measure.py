@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.errors import DataError
-from gadolin.metrics.bootstrap import LEVEL, RESAMPLES, Interval, Statistic, group_intervals, unanimous_interval
+from gadolin.metrics.abstention import Abstention, measure_abstention
+from gadolin.metrics.bootstrap import LEVEL, RESAMPLES, Interval, Statistic, exact_if_unanimous, group_intervals
 from gadolin.metrics.calibration import expected_calibration_error
 from gadolin.metrics.differences import Difference, part_differences
 from gadolin.metrics.ranking import Ranking
@@ -82,7 +83,8 @@ class Scores:
     """The metrics of ``n`` rows in ``groups`` groups.
 
     ``figures`` holds an interval for each of FIGURES, ``per_class`` the scores by class name; ``confusion``
-    counts rows by true class (outer) and predicted class (inner) in the order of the classes.
+    counts rows by true class (outer) and predicted class (inner) in the order of the classes. These are of the most
+    probable class of every row; ``abstention`` is of the answered rows, None if the table has no decisions.
     """
 
     n: int
@@ -90,6 +92,7 @@ class Scores:
     figures: Mapping[str, Interval]
     per_class: Mapping[str, ClassScores]
     confusion: tuple[tuple[int, ...], ...]
+    abstention: Abstention | None = None
 
     @property
     def correct(self) -> int:
@@ -105,6 +108,7 @@ class Scores:
             **{name: one.as_json() for name, one in self.figures.items()},
             "per_class": {name: one.as_json() for name, one in self.per_class.items()},
             "confusion_matrix": [list(row) for row in self.confusion],
+            "abstention": self.abstention and self.abstention.as_json(),
         }
 
 
@@ -201,9 +205,11 @@ def _scores(table: Table, resamples: int, seed: int) -> Scores:
     by_figure = {name: [next(found) for _ in table.classes] for name in CLASS_FIGURES}
     if resamples:
         everywhere = np.zeros_like(table.truth)
-        figures["accuracy"] = _exact(figures["accuracy"], table, everywhere == 0)
+        figures["accuracy"] = exact_if_unanimous(figures["accuracy"], table.groups, everywhere == 0)
         for name, member in (("recall", table.truth), ("precision", table.predicted)):
-            by_figure[name] = [_exact(one, table, member == k) for k, one in enumerate(by_figure[name])]
+            by_figure[name] = [
+                exact_if_unanimous(one, table.groups, member == k) for k, one in enumerate(by_figure[name])
+            ]
     support = np.bincount(table.truth, minlength=len(table.classes))
     confusion = confusion_matrix(table.truth, table.predicted, classes=len(table.classes))
     return Scores(
@@ -215,14 +221,8 @@ def _scores(table: Table, resamples: int, seed: int) -> Scores:
             for index, name in enumerate(table.classes)
         },
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        abstention=measure_abstention(table, resamples=resamples, seed=seed),
     )
-
-
-def _exact(share: Interval, table: Table, rows: NDArray[np.bool_]) -> Interval:
-    # A share of 0 or 1 over ``rows`` is the same in every resample, so resampling gives no interval.
-    if share.value not in (0.0, 1.0) or not rows.any():
-        return share
-    return unanimous_interval(share.value, len({table.groups[row] for row in np.flatnonzero(rows)}))
 
 
 def _statistic(table: Table) -> Statistic:

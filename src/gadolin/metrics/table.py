@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError
 from gadolin.files.atomic import write_bytes
+from gadolin.metrics.decisions import Decisions, read_decisions
 from gadolin.splits import SUBSETS
 
 __all__ = ["Table", "read_table", "write_table"]
@@ -32,7 +33,8 @@ class Table:
     ``probabilities`` is (N, K) float64 in [0, 1], each row sums to 1; ``truth`` is (N,) int64, indices into
     ``classes``. ``groups`` is the unit that intervals resample: the patient, else the copy group, else the path.
     ``parts`` holds "" or the subset of a row (``gadolin.splits.SUBSETS``); ``digests`` the SHA-256 of each file, or "".
-    The arrays are copied and made read-only.
+    ``decisions`` are those of ``gadolin predict``, None in tables of earlier versions. The arrays are copied and made
+    read-only.
 
     Raises DataError where shapes, ranges, sums or lengths do not fit, or there is no row.
     """
@@ -44,6 +46,7 @@ class Table:
     groups: tuple[str, ...]
     parts: tuple[str, ...]
     digests: tuple[str, ...]
+    decisions: Decisions | None = None
 
     def __post_init__(self) -> None:
         """Copy and check the fields."""
@@ -97,6 +100,7 @@ class Table:
             groups=tuple(self.groups[row] for row in chosen),
             parts=tuple(self.parts[row] for row in chosen),
             digests=tuple(self.digests[row] for row in chosen),
+            decisions=self.decisions and self.decisions.only(chosen),
         )
 
     def part(self, name: str) -> Table:
@@ -115,12 +119,15 @@ class Table:
 def write_table(path: Path, table: Table) -> None:
     """Write ``table`` as CSV, atomically; gzipped where ``path`` ends in .gz.
 
-    Columns: path, digest, group, part, label, predicted and one ``p_<class>`` per class, with all digits, so that
-    reading restores the same table. The same table gives the same bytes. Raises OutputError where it cannot be written.
+    Columns: path, digest, group, part, label, predicted, the decisions if known (answer, abstained, reason_code and
+    perhaps p_tumour and sequence), and one ``p_<class>`` per class, with all digits, so that reading restores the same
+    table. The same table gives the same bytes. Raises OutputError where it cannot be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n", quoting=_quoting(table))
-    writer.writerow([*_COLUMNS, *(_PREFIX + name for name in table.classes)])
+    decided = table.decisions
+    columns = decided.columns if decided else ()
+    writer.writerow([*_COLUMNS, *columns, *(_PREFIX + name for name in table.classes)])
     names = zip(
         table.paths,
         table.digests,
@@ -130,21 +137,21 @@ def write_table(path: Path, table: Table) -> None:
         (table.classes[index] for index in table.predicted),
         strict=True,
     )
-    for words, numbers in zip(names, table.probabilities.tolist(), strict=True):
-        writer.writerow([*words, *(repr(number) for number in numbers)])
+    for row, (words, numbers) in enumerate(zip(names, table.probabilities.tolist(), strict=True)):
+        writer.writerow([*words, *(decided.cells(row) if decided else ()), *(repr(number) for number in numbers)])
     content = text.getvalue().encode("utf-8", "surrogateescape")
     write_bytes(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 def read_table(path: Path) -> Table:
-    """Read a table written by :func:`write_table`; older names of subsets, such as "copied", are converted.
+    """Read a table written by :func:`write_table`, also one of an earlier version, without decisions.
+
+    Older names of subsets, such as "copied", are converted.
 
     Raises:
         DataError: The file is missing, is not such a table, or holds invalid values.
     """
     rows = _read_rows(path)
-    classes = _read_classes(path, rows[0] if rows else [])
-    numbers, truth = [], []
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != len(rows[0]):
             raise DataError(
@@ -153,22 +160,32 @@ def read_table(path: Path) -> Table:
                 got=f"row {line} of {path} has {len(row)}",
                 remedy="write it again",
             )
-        probabilities, label = _read_row(f"row {line} of {path}", row, classes)
-        numbers.append(probabilities)
-        truth.append(label)
-    columns = list(zip(*(row[:4] for row in rows[1:]), strict=True)) or [()] * 4
     try:
-        return Table(
-            classes=classes,
-            probabilities=np.asarray(numbers, dtype=np.float64).reshape(len(numbers), len(classes)),
-            truth=np.asarray(truth, dtype=np.int64),
-            paths=columns[0],
-            groups=columns[2],
-            parts=tuple(_OLDER_PARTS.get(part, part) for part in columns[3]),
-            digests=columns[1],
-        )
+        return _table(path, rows[0] if rows else [], rows[1:])
     except DataError as error:
         raise error.at(path) from error
+
+
+def _table(path: Path, header: list[str], rows: list[list[str]]) -> Table:
+    fixed = len(_COLUMNS)
+    decisions, width = read_decisions(header[fixed:], [row[fixed:] for row in rows])
+    classes = _read_classes(path, header, fixed + width)
+    numbers, truth = [], []
+    for line, row in enumerate(rows, start=2):
+        probabilities, label = _read_row(f"row {line} of {path}", row[:fixed] + row[fixed + width :], classes)
+        numbers.append(probabilities)
+        truth.append(label)
+    columns = list(zip(*(row[:4] for row in rows), strict=True)) or [()] * 4
+    return Table(
+        classes=classes,
+        probabilities=np.asarray(numbers, dtype=np.float64).reshape(len(numbers), len(classes)),
+        truth=np.asarray(truth, dtype=np.int64),
+        paths=columns[0],
+        groups=columns[2],
+        parts=tuple(_OLDER_PARTS.get(part, part) for part in columns[3]),
+        digests=columns[1],
+        decisions=decisions,
+    )
 
 
 def _quoting(table: Table) -> Literal[0, 1]:
@@ -194,8 +211,9 @@ def _read_rows(path: Path) -> list[list[str]]:
         ) from error
 
 
-def _read_classes(path: Path, header: list[str]) -> tuple[str, ...]:
-    fixed, rest = tuple(header[: len(_COLUMNS)]), header[len(_COLUMNS) :]
+def _read_classes(path: Path, header: list[str], start: int) -> tuple[str, ...]:
+    """Return the classes of the header, whose columns begin at ``start``."""
+    fixed, rest = tuple(header[: len(_COLUMNS)]), header[start:]
     if fixed != _COLUMNS or not rest or not all(name.startswith(_PREFIX) for name in rest):
         raise DataError(
             code="predictions_column_missing",
@@ -256,6 +274,7 @@ def _check_shapes(table: Table) -> None:
             got=f"got {table.probabilities.shape} and {table.truth.shape}",
             remedy="give one row of each per path",
         )
+    _check_decisions(table)
     for name in ("groups", "parts", "digests"):
         count = len(getattr(table, name))
         if count != rows:
@@ -272,6 +291,21 @@ def _check_shapes(table: Table) -> None:
             rule="each row needs a group",
             got=f"row {row} has none",
             remedy="give its patient, else copy group, else path",
+        )
+
+
+def _check_decisions(table: Table) -> None:
+    if table.decisions is None:
+        return
+    unknown = {*table.decisions.labels} - {"", *table.classes}
+    if unknown or len(table.decisions.labels) != len(table.paths):
+        raise DataError(
+            code="class_unknown" if unknown else "shape_mismatch",
+            rule="decisions must have one entry per row, a class of the table or an abstention",
+            got=f"got {min(unknown)!r}"
+            if unknown
+            else f"got {len(table.decisions.labels)} for {len(table.paths)} rows",
+            remedy="give the decisions on these rows",
         )
 
 

@@ -17,10 +17,20 @@ from gadolin.datasets.labels import is_without_lesion, lesion_classes
 from gadolin.models.bundle import Bundle, TumourScale
 from gadolin.models.tumour_scale import logistic
 
-__all__ = ["SEQUENCE_KNOWN", "Verdict", "class_probabilities", "decide", "softmax", "tumour_logits"]
+__all__ = [
+    "SEQUENCE_KNOWN",
+    "TUMOUR_SUSPECTED",
+    "Verdict",
+    "class_probabilities",
+    "decide",
+    "softmax",
+    "tumour_logits",
+]
 
 SEQUENCE_KNOWN = 0.5
 """The smallest probability at which a sequence counts as recognised."""
+TUMOUR_SUSPECTED = frozenset({"kind_uncertain", "kind_not_validated"})
+"""The codes of reasons to abstain from the kind of a tumour that is nevertheless suspected."""
 
 Floats = NDArray[np.floating]
 

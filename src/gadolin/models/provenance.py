@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from gadolin.models.bundle import Bundle
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
-__all__ = ["TRAINING_DATA", "pretraining_notice", "weights_history"]
+from gadolin.datasets import SOURCES
+from gadolin.models.bundle import Bundle
+from gadolin.records import Record
+
+__all__ = ["TRAINING_DATA", "TRAINING_RELEASES", "pretraining_notice", "weights_history"]
 
 TRAINING_DATA = {
     "0f3c16ecffcd0db28c4c559c8b0020aa7f1ed664201e5392ad319b1d6617679c": (
@@ -16,6 +21,19 @@ TRAINING_DATA = {
 }
 """Training data of each packaged model, by the SHA-256 of its weights; the current one is last."""
 
+TRAINING_RELEASES = {
+    "0f3c16ecffcd0db28c4c559c8b0020aa7f1ed664201e5392ad319b1d6617679c": ("figshare-1512427", "kaggle-7023"),
+    "fa97d33ca8ff2be36b1b74304c6440705b3d3742571a2d04b00f7c02763cc7af": (
+        "figshare-1512427",
+        "kaggle-7023",
+        "lgg",
+        "br35h",
+    ),
+}
+"""The sources of that data, by the same SHA-256, as in ``Release.name`` and ``Record.source``.
+
+The tumours of kaggle-7023 are slices of figshare-1512427."""
+
 
 def weights_history(bundle: Bundle) -> tuple[str, ...]:
     """Return the SHA-256 of a model's weights and of all that they were fine-tuned from, newest first."""
@@ -23,15 +41,43 @@ def weights_history(bundle: Bundle) -> tuple[str, ...]:
     return (bundle.weights_digest, *(map(str, before) if isinstance(before, list) else ()))
 
 
-def pretraining_notice(digests: tuple[str, ...]) -> str:
-    """Return a warning for evaluation figures if a packaged model is in a :func:`weights_history`, else "".
+def pretraining_notice(digests: tuple[str, ...], records: Sequence[Record]) -> str:
+    """Return what a packaged model was trained on if it is in a :func:`weights_history`, else "".
 
-    The package has no list of its training slices, so an overlap with the test slices cannot be detected.
+    It warns of the figures on those of ``records`` that are from a release that the model was trained on. The package
+    has no list of its training slices, so other overlap cannot be detected, and the notice claims none.
     """
-    training_data = next((TRAINING_DATA[one] for one in digests if one in TRAINING_DATA), "")
-    if not training_data:
+    digest = next((one for one in digests if one in TRAINING_DATA), "")
+    if not digest:
         return ""
+    known = _of_releases(records, TRAINING_RELEASES.get(digest, ()))
+    if known:
+        overlap = (
+            f"{sum(known.values()):,} of {len(records):,} slices are from {' and '.join(sorted(known))}: figures on "
+            "these slices are too optimistic"
+        )
+    else:
+        overlap = "whether any of these slices is among them is not known"
     return (
-        f"this is the packaged model or was fine-tuned from it, and the packaged model was trained on {training_data}: "
-        "figures on these slices are too optimistic"
+        "this is the packaged model or was fine-tuned from it, and the packaged model was trained on "
+        f"{TRAINING_DATA[digest]}; {overlap}"
     )
+
+
+def _of_releases(records: Sequence[Record], names: Sequence[str]) -> Counter[str]:
+    """Return the number of records from each release, by their source; without sources, by the counts of the classes.
+
+    The counts must be those of the whole release or of one of its parts.
+    """
+    if any(record.source for record in records):
+        return Counter(record.source for record in records if record.source in names)
+    here = Counter(record.label for record in records)
+    for release in (SOURCES.get(name).release for name in SOURCES.built_in):
+        if release.name not in names:
+            continue
+        parts: dict[str, Counter[str]] = defaultdict(Counter)
+        for (part, label), count in release.counts.items():
+            parts[part][label] += count
+        if here in (*parts.values(), sum(parts.values(), Counter())):
+            return Counter({release.name: len(records)})
+    return Counter()

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from gadolin._version import __version__
+from gadolin.datasets.labels import class_name
 from gadolin.datasets.manifest import manifest_digest
 from gadolin.errors import DataError
 from gadolin.metrics import Measurement, Table, measure
 from gadolin.metrics.assess import assess
+from gadolin.models.bundle import Bundle
 from gadolin.models.predictor import Predictor
 from gadolin.models.provenance import pretraining_notice, weights_history
 from gadolin.models.run_folder import RunFolder
@@ -82,17 +84,18 @@ def assess_model(predictor: Predictor, assessment: Assessment, *, progress: Prog
         model=predictor.bundle.digest,
         created=datetime.now(UTC).date().isoformat(),
         facts={
-            "classes": ", ".join(table.classes),
+            "classes": ", ".join(map(class_name, table.classes)),
             **(_run_facts(run) if run else {}),
             "temperature": f"{predictor.bundle.temperature:.3f}",
             "Gadolin": __version__,
         },
         history=run.history() if run else (),
         mistakes=_mistakes(table, prepared),
+        never_declines=_never_declines(predictor.bundle),
         notes=(
             *assessment.notes,
             *_duplicates_note(assessment),
-            *pretraining_notes(weights_history(predictor.bundle)),
+            *pretraining_notes(weights_history(predictor.bundle), assessment.records),
             *_notes(prepared, table.paths),
         ),
     )
@@ -104,9 +107,9 @@ def _duplicates_note(assessment: Assessment) -> tuple[str, ...]:
     return (DUPLICATES_NOTES[assessment.duplicates_by],) if assessment.duplicates_by else ()
 
 
-def pretraining_notes(digests: tuple[str, ...]) -> tuple[str, ...]:
+def pretraining_notes(digests: tuple[str, ...], records: Sequence[Record]) -> tuple[str, ...]:
     """Return a sentence on the training data of the packaged model, if the weights derive from it."""
-    notice = pretraining_notice(digests)
+    notice = pretraining_notice(digests, records)
     return (f"{notice[0].upper()}{notice[1:]}.",) if notice else ()
 
 
@@ -139,6 +142,13 @@ def _reading(assessment: Assessment, model: str, measurement: Measurement) -> di
     }
 
 
+def _never_declines(bundle: Bundle) -> bool:
+    """Return whether the model has no threshold, and so declines no slice for the network's output."""
+    limits = [bundle.confidence_threshold, bundle.ood_threshold]
+    scales = [one.threshold for one in bundle.p_tumour or ()]
+    return not any(limits) and max(scales, default=0.5) <= 0.5 and bundle.validated is None
+
+
 def _mistakes(table: Table, prepared: Prepared) -> tuple[Mistake, ...]:
     return tuple(
         Mistake(
@@ -147,6 +157,7 @@ def _mistakes(table: Table, prepared: Prepared) -> tuple[Mistake, ...]:
             predicted=table.classes[int(table.predicted[row])],
             probability=float(table.confidence[row]),
             picture=np.array(prepared.slices[row]),
+            reason_code=table.decisions.reason_codes[row] if table.decisions else "",
         )
         for row in worst_mistakes(table)
     )

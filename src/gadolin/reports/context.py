@@ -19,7 +19,8 @@ class Mistake:
     """A misclassified slice.
 
     ``truth`` and ``predicted`` are class names, ``probability`` in [0, 1] is that of ``predicted``.
-    ``picture`` is shown to the reader: (H, W) uint8, 0 black to 255 white. Raises DataError for another one.
+    ``picture`` is shown to the reader: (H, W) uint8, 0 black to 255 white. ``reason_code`` is that of the abstention,
+    "" if the model answers. Raises DataError for another picture.
     """
 
     path: str
@@ -27,6 +28,7 @@ class Mistake:
     predicted: str
     probability: float
     picture: NDArray[np.uint8]
+    reason_code: str = ""
 
     def __post_init__(self) -> None:
         """Check the picture."""
@@ -46,6 +48,7 @@ class ReportContext:
     ``facts`` describe how the model was made (recipe, weights, data, seeds, versions), shown as a table in their
     order. ``history`` has one mapping per epoch (epoch, train_loss, train_accuracy, validation_loss,
     validation_accuracy). ``notes`` are sentences, such as the meaning of a subset; ``created`` is an ISO date.
+    ``never_declines``: the model has no threshold below or above which it abstains.
     """
 
     title: str
@@ -55,6 +58,11 @@ class ReportContext:
     history: Sequence[Mapping[str, float | None]] = ()
     mistakes: Sequence[Mistake] = ()
     notes: Sequence[str] = ()
+    never_declines: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """Return what ``metrics.json`` holds besides the metrics."""
+        return {"never_declines": self.never_declines, "notes": list(self.notes)}
 
 
 def worst_mistakes(table: Table, *, most: int = 12) -> tuple[int, ...]:

@@ -33,7 +33,8 @@ _WORDS = {
     "risk-coverage": (
         "Error rate with abstention",
         "From right to left, the model abstains on more slices, the least confident first. A lower curve means fewer "
-        "wrong predictions among the rest.",
+        "wrong predictions among the rest. The dot is this model with its own thresholds; it may be off the curve, "
+        "because not all of them are on confidence.",
     ),
     "roc": (
         "ROC curves",
@@ -94,7 +95,7 @@ def draw(table: Table, measurement: Measurement, context: ReportContext) -> dict
         ),
         "risk-coverage": (
             f"Error rate by coverage; coverage at 99 % accuracy {joined('coverage', scores.figures['coverage'])}.",
-            figures.risk_coverage_curve(table),
+            figures.risk_coverage_curve(table, scores.abstention),
         ),
         "roc": (
             f"ROC curve of each class; macro area {joined('macro_roc_auc', roc)}.",

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from gadolin.metrics import Measurement, Scores, Table, Unscored
+from gadolin.metrics import Abstention, Measurement, Scores, Table, Unscored
 from gadolin.metrics.bootstrap import Interval
 from gadolin.records import NOTICE
+from gadolin.reports.answers import answer_sentences
 from gadolin.reports.context import ReportContext
 from gadolin.reports.page import write_page, write_report
 from gadolin.reports.wording import joined
+from gadolin.splits import part_name
 
 __all__ = ["Evaluation"]
 
@@ -47,6 +49,26 @@ class Evaluation:
         return self.measurement.overall.figures["macro_f1"]
 
     @property
+    def abstention(self) -> Abstention | None:
+        """The answers and abstentions on all slices, with the model's thresholds; None in tables without decisions."""
+        return self.measurement.overall.abstention
+
+    @property
+    def selective_accuracy(self) -> Interval:
+        """Accuracy on the answered slices."""
+        return Interval(None) if self.abstention is None else self.abstention.selective_accuracy
+
+    @property
+    def coverage(self) -> Interval:
+        """Share of slices that the model answers."""
+        return Interval(None) if self.abstention is None else self.abstention.coverage
+
+    @property
+    def never_declines(self) -> bool:
+        """Whether the model has no thresholds: it declines at most colour images and images of several slices."""
+        return self.context.never_declines
+
+    @property
     def by_subset(self) -> Mapping[str, Scores | Unscored]:
         """The metrics of "all" slices and of each subset, such as duplicates of training slices and known patients."""
         return self.measurement.parts
@@ -58,7 +80,7 @@ class Evaluation:
 
     def as_json(self) -> dict[str, object]:
         """Return the content of ``metrics.json``."""
-        return self.measurement.as_json() | {"notes": list(self.notes)}
+        return self.measurement.as_json() | self.context.as_json()
 
     def write_html(self, path: Path | str) -> None:
         """Write the report as one self-contained HTML page.
@@ -76,19 +98,27 @@ class Evaluation:
         overall = self.measurement.overall
         return (
             f"Evaluation({self.context.title!r}: accuracy {joined('accuracy', self.accuracy)}, {overall.n} slices of "
-            f"{overall.groups} patients or groups)"
+            f"{overall.groups} patients or groups{_declined(self.abstention)})"
         )
 
     def _repr_html_(self) -> str:
         """Return a table of metrics by subset, for notebooks."""
         head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in ("subset", "slices", *_SHOWN))
         rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{part.n}</td>{_cells(part)}</tr>" for name, part in self.by_subset.items()
+            f"<tr><td>{escape(part_name(name))}</td><td>{part.n}</td>{_cells(part)}</tr>"
+            for name, part in self.by_subset.items()
         )
+        answers = answer_sentences(self.measurement.overall, never_declines=self.never_declines)
         return (
             f"<p><b>{escape(self.context.title)}</b></p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
-            f"</table><p>{NOTICE}</p>"
+            f"</table>{''.join(f'<p>{escape(sentence)}</p>' for sentence in answers)}<p>{NOTICE}</p>"
         )
+
+
+def _declined(abstention: Abstention | None) -> str:
+    if abstention is None:
+        return ""
+    return f"; {abstention.answered} answered, {abstention.correct} of them right, {abstention.declined} declined"
 
 
 def _cells(part: Scores | Unscored) -> str:

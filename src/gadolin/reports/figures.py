@@ -17,6 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from gadolin.datasets.labels import class_name
+from gadolin.metrics.abstention import Abstention
 from gadolin.metrics.bootstrap import Interval
 from gadolin.metrics.calibration import expected_calibration_error, reliability
 from gadolin.metrics.measure import Scores
@@ -69,8 +71,10 @@ def confusion(scores: Scores, classes: Sequence[str]) -> bytes:
         annot_kws={"fontsize": 11},
         cbar_kws={"label": "% of the true class", "shrink": 0.8},
     )
-    axes.set_xticklabels(classes, rotation=25, ha="right", rotation_mode="anchor")
-    axes.set_yticklabels([f"{name}\nn = {n}" for name, n in zip(classes, totals[:, 0], strict=True)], rotation=0)
+    axes.set_xticklabels(list(map(class_name, classes)), rotation=25, ha="right", rotation_mode="anchor")
+    axes.set_yticklabels(
+        [f"{class_name(name)}\nn = {n}" for name, n in zip(classes, totals[:, 0], strict=True)], rotation=0
+    )
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -86,7 +90,7 @@ def roc(table: Table, scores: Scores) -> bytes:
         area = scores.per_class[name].figures["roc_auc"].value
         if area is not None:
             alarms, hits = roc_points(table.probabilities[:, index], table.truth == index)
-            axes.plot(alarms, hits, label=f"{name} ({area:.3f}, n = {scores.per_class[name].n})", **_line(index))
+            axes.plot(alarms, hits, label=_curve(name, area, scores), **_line(index))
     _unit_square(axes)
     _label(axes, "false positive rate", "true positive rate (recall)", f"ROC curves (n = {len(table)})")
     _legend(axes, "class (area)", "lower right")
@@ -100,8 +104,12 @@ def precision_recall(table: Table, scores: Scores) -> bytes:
         area = scores.per_class[name].figures["average_precision"].value
         if area is not None:
             recall, precision = precision_recall_points(table.probabilities[:, index], table.truth == index)
-            label = f"{name} ({area:.3f}, n = {scores.per_class[name].n})"
-            axes.step(np.append(0.0, recall), np.append(precision[0], precision), label=label, **_line(index))
+            axes.step(
+                np.append(0.0, recall),
+                np.append(precision[0], precision),
+                label=_curve(name, area, scores),
+                **_line(index),
+            )
     _unit_square(axes)
     _label(axes, "recall", "precision", f"Precision-recall curves (n = {len(table)})")
     _legend(axes, "class (average precision)", "lower left")
@@ -139,14 +147,26 @@ def reliability_diagram(table: Table) -> bytes:
     return _png(figure)
 
 
-def risk_coverage_curve(table: Table) -> bytes:
-    """Draw the error rate against coverage, the most confident slices first; PNG bytes."""
+def risk_coverage_curve(table: Table, abstention: Abstention | None) -> bytes:
+    """Draw the error rate against coverage, the most confident slices first, and the operating point; PNG bytes.
+
+    The operating point is that of the model's own decisions, which do not only depend on confidence, so that it may be
+    off the curve.
+    """
     curve = risk_coverage(table)
     figure, (axes,) = _figure(6.4, 4.6)
     axes.step(curve.coverage, curve.risk, where="post", label="slices in order of confidence", **_line(0))
     axes.axhline(1 - AIMED_ACCURACY, color=_QUIET, linewidth=1, linestyle=":", label="1 % error rate")
+    highest = float(curve.risk.max())
+    if abstention is not None and abstention.answered:
+        coverage, risk = abstention.answered / abstention.n, 1 - abstention.correct / abstention.answered
+        label = f"this model's thresholds: {100 * coverage:.0f} % answered, {100 * risk:.1f} % of them wrong"
+        axes.plot(
+            coverage, risk, "o", color=_COLOURS[1], markersize=10, markeredgecolor="white", label=label, clip_on=False
+        )
+        highest = max(highest, risk)
     axes.set_xlim(0, 1.02)
-    axes.set_ylim(0, max(0.03, 1.15 * float(curve.risk.max())))
+    axes.set_ylim(0, max(0.03, 1.3 * highest))
     _label(
         axes,
         "coverage: share of slices answered",
@@ -198,7 +218,7 @@ def class_bars(scores: Scores, classes: Sequence[str]) -> bytes:
             if one.low is not None and one.high is not None:
                 spread = [[one.value - one.low], [one.high - one.value]]
                 axes.errorbar(place, one.value, yerr=spread, color=_INK, capsize=3.5, linewidth=1.2)
-    axes.set_xticks(places, [f"{name}\nn = {scores.per_class[name].n}" for name in classes])
+    axes.set_xticks(places, [f"{class_name(name)}\nn = {scores.per_class[name].n}" for name in classes])
     axes.set_ylim(0, 1.03)
     axes.grid(visible=False, axis="x")
     _label(axes, "", "score", f"Results by class, with 95 % intervals (n = {scores.n})")
@@ -253,6 +273,10 @@ def _line(index: int) -> dict[str, Any]:
         "linestyle": _LINES[index % len(_LINES)],
         "linewidth": 2.0,
     }
+
+
+def _curve(name: str, area: float, scores: Scores) -> str:
+    return f"{class_name(name)} ({area:.3f}, n = {scores.per_class[name].n})"
 
 
 def _label(axes: Axes, across: str, up: str, title: str) -> None:

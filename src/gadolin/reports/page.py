@@ -8,12 +8,14 @@ from typing import Any
 
 from PIL import Image
 
+from gadolin.datasets.labels import class_name
 from gadolin.errors import DataError
 from gadolin.files.atomic import write_bytes, write_json
 from gadolin.metrics.measure import CLASS_FIGURES, FIGURES, Measurement, Scores
 from gadolin.metrics.table import Table, write_table
 from gadolin.records import NOTICE
 from gadolin.reports import wording
+from gadolin.reports.answers import answer_rows, answer_sentences, reason_name
 from gadolin.reports.context import Mistake, ReportContext
 from gadolin.reports.drawings import Drawing, draw, inline, load
 from gadolin.splits import part_name
@@ -39,7 +41,7 @@ def write_report(folder: Path, table: Table, measurement: Measurement, *, contex
         OutputError: The folder cannot be written.
     """
     page, drawings = _drawn(table, measurement, context)
-    write_json(folder / "metrics.json", measurement.as_json() | {"notes": list(context.notes)})
+    write_json(folder / "metrics.json", measurement.as_json() | context.as_json())
     write_table(folder / "predictions.csv", table)
     for drawing in drawings.values():
         write_bytes(folder / "figures" / f"{drawing.name}.png", drawing.png)
@@ -87,6 +89,11 @@ def _render(table: Table, measurement: Measurement, context: ReportContext, draw
             notice=NOTICE,
             context=context,
             verdict=wording.verdict(scores),
+            answers=answer_sentences(scores, never_declines=context.never_declines),
+            answer_groups=_answer_groups(measurement),
+            reasons=_reasons(scores),
+            class_name=class_name,
+            reason_name=reason_name,
             resampling=wording.resampling(measurement),
             findings=wording.findings(table, measurement),
             parts=_part_rows(measurement),
@@ -126,6 +133,22 @@ def _part_rows(measurement: Measurement) -> list[dict[str, object]]:
         else:
             rows.append(row | {"reason": part.reason})
     return rows
+
+
+def _answer_groups(measurement: Measurement) -> dict[str, list[dict[str, object]]]:
+    """Return the rows of the table of answers by their heading."""
+    groups: dict[str, list[dict[str, object]]] = {}
+    for row in answer_rows(measurement):
+        one = row.answers
+        cells = {name: wording.spelled(name, getattr(one, name)) for name in ("coverage", "selective_accuracy")}
+        groups.setdefault(row.group, []).append({"name": row.name, "counts": one, **cells})
+    return groups
+
+
+def _reasons(scores: Scores) -> list[tuple[str, int, str]]:
+    """Return each reason to abstain in words, with the number and percentage of slices."""
+    reasons = {} if scores.abstention is None else scores.abstention.reasons
+    return [(reason_name(code), count, f"{100 * count / scores.n:.1f}\u00a0%") for code, count in reasons.items()]
 
 
 def _picture(mistake: Mistake) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from gadolin.datasets.labels import class_name
 from gadolin.explanations.registry import METHODS
 from gadolin.explanations.scoring.score import FAITHFUL, MEASURES
 from gadolin.explanations.scoring.summary import BEATEN_BY, Line
@@ -74,7 +75,7 @@ def _doubts(lines: Sequence[Line]) -> list[str]:
     doubted: dict[str, list[str]] = {}
     for line in lines:
         if line.below_prior and line.method in METHODS and line.of in ("all", "class"):
-            doubted.setdefault(line.method, []).append("all slices" if line.of == "all" else line.value)
+            doubted.setdefault(line.method, []).append("all slices" if line.of == "all" else class_name(line.value))
     return [
         f"Do not trust {method} for {', '.join(where)}: it points into the lesion no more often than the centre of the "
         "head."
@@ -95,7 +96,8 @@ def _row(line: Line) -> tuple[str, str, str, bool, list[Cell]]:
         else ("", "")
         for name in (*MEASURES, *FAITHFUL)
     ]
-    return line.method, line.value, str(line.n), line.below_prior and line.method in METHODS, cells
+    value = class_name(line.value) if line.of == "class" else line.value
+    return line.method, value, str(line.n), line.below_prior and line.method in METHODS, cells
 
 
 def _span(one: Interval, factor: float, places: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gadolin.datasets.labels import class_name
 from gadolin.metrics.bootstrap import MINIMUM_GROUPS, Interval
 from gadolin.metrics.differences import DIFFERENCE_FIGURES, Difference
 from gadolin.metrics.measure import ALL, KNOWN_PARTS, UNNAMED, Measurement, Scores, Unscored
@@ -129,17 +130,31 @@ def resampling(measurement: Measurement) -> str:
 
 def findings(table: Table, measurement: Measurement) -> tuple[str, ...]:
     """Return the limitations of the result: subsets, chance level, confusions, confidence."""
-    found = [_parts(measurement), _guessing(measurement), _worst_class(measurement), _confidence(table)]
+    found = [
+        _duplicates(measurement),
+        _parts(measurement),
+        _guessing(measurement),
+        _worst_class(measurement),
+        _confidence(table),
+    ]
     return tuple(sentence for sentence in found if sentence)
+
+
+def _duplicates(measurement: Measurement) -> str:
+    same = measurement.parts.get("duplicate")
+    if same is None or not same.n:
+        return ""
+    are, them = ("is a duplicate", "it") if same.n == 1 else ("are duplicates", "them")
+    return (
+        f"{same.n:,} of {measurement.overall.n:,} slices {are} of training slices: the result on {them} is too "
+        "optimistic."
+    )
 
 
 def _parts(measurement: Measurement) -> str:
     parts = measurement.parts
     if len(parts) == 1:
-        return (
-            "It is not known whether the model was trained on some of these slices or patients; if so, the "
-            "result is too optimistic."
-        )
+        return "It is not known whether the model was trained on some of these slices or patients."
     new = parts.get("new_patient")
     if isinstance(new, Scores):
         return f"On patients who are not in the training data: {_short(new)}."
@@ -158,7 +173,7 @@ def _short(part: Scores) -> str:
 def _guessing(measurement: Measurement) -> str:
     name, one = max(measurement.overall.per_class.items(), key=lambda item: item[1].n)
     share = 100 * one.n / measurement.overall.n
-    return f"Always predicting “{name}”, the most frequent class, would be correct for {share:.1f}\u00a0%."
+    return f"Always predicting “{class_name(name)}”, the most frequent class, would be correct for {share:.1f}\u00a0%."
 
 
 def _worst_class(measurement: Measurement) -> str:
@@ -170,8 +185,8 @@ def _worst_class(measurement: Measurement) -> str:
     names = measurement.classes
     total = measurement.overall.per_class[names[truth]].n
     return (
-        f"The most frequent confusion: {counts[truth, predicted]} of {total} slices of true class “{names[truth]}” "
-        f"were predicted as “{names[predicted]}”."
+        f"The most frequent confusion: {counts[truth, predicted]} of {total} slices of true class "
+        f"“{class_name(names[truth])}” were predicted as “{class_name(names[predicted])}”."
     )
 
 

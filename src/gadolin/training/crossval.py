@@ -17,6 +17,7 @@ from gadolin.datasets.manifest import manifest_digest, read_manifest, write_mani
 from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.files.atomic import require_fresh
 from gadolin.metrics import measure
+from gadolin.metrics.decisions import joined_decisions
 from gadolin.metrics.table import Table, read_table
 from gadolin.models.run_folder import RunFolder
 from gadolin.networks.backbones import require_backbone
@@ -151,6 +152,7 @@ def joined_tables(tables: Sequence[Table]) -> Table:
         groups=tuple(group for table in tables for group in table.groups),
         parts=tuple(part for table in tables for part in table.parts),
         digests=tuple(digest for table in tables for digest in table.digests),
+        decisions=joined_decisions([table.decisions for table in tables]),
     )
 
 
@@ -202,6 +204,8 @@ def _train_fold(plan: Plan, records: Sequence[Record], number: int, progress: Pr
     resume = run.path.is_dir() and any(run.path.iterdir())
     fold_plan = replace(plan, data=parts, out=run.path, weights=plan.weights.of_fold(number), resume=resume)
 
+    _LOG.info("fold %d", number)
+
     def fold_progress(done: int, total: int, what: str) -> None:
         assert progress is not None, "only called with a progress callback"
         progress(done, total, f"fold {number}: {what}")
@@ -220,6 +224,7 @@ def _pooled(plan: Plan, records: Sequence[Record], table: Table) -> Evaluation:
             predicted=table.classes[int(table.predicted[row])],
             probability=float(table.confidence[row]),
             picture=np.array(picture),
+            reason_code=table.decisions.reason_codes[row] if table.decisions else "",
         )
         for row, picture in zip(rows, wrong.slices, strict=True)
     ]
@@ -240,7 +245,7 @@ def _pooled(plan: Plan, records: Sequence[Record], table: Table) -> Evaluation:
         mistakes=mistakes,
         notes=(
             "Each slice was predicted by the model of its fold, which was trained on the other folds only.",
-            *pretraining_notes(first.finetuned_from),
+            *pretraining_notes(first.finetuned_from, records),
         ),
     )
     return Evaluation(table, measure(table), context)

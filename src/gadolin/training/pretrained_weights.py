@@ -126,7 +126,8 @@ def require_unseen(start: StartingPoint, records: Iterable[Record]) -> None:
     The training slices of the packaged model are not listed; for weights that come from it, a warning names its
     training data.
     """
-    if notice := pretraining_notice(start.history):
+    records = list(records)
+    if notice := pretraining_notice(start.history, records):
         _LOG.warning(notice)
     run = start.run
     if run is None or not run.manifest.is_file():
