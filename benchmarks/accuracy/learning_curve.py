@@ -29,7 +29,7 @@ from gadolin.models.run_folder import RunFolder
 from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import Recipe, named_recipe, with_settings
 from gadolin.records import Record
-from gadolin.splits import cut
+from gadolin.splits import hold_out
 from gadolin.training.batches import steps_per_epoch
 from gadolin.training.crossval import joined_tables
 from gadolin.training.machine import Machine
@@ -55,7 +55,7 @@ def main() -> None:
     learn(named_recipe("robust"), [replace(one, split="") for one in records if one.fold in SOURCE], first)
     learn(named_recipe("hardened"), read_manifest(first / "manifest.csv", verify=False), source, str(first))
     own = [replace(one, split="", outline="") for one in records if one.fold in OWN]
-    parted = cut(own, 1 / 3, part="test", seed=0)
+    parted = hold_out(own, 1 / 3, part="test", seed=0)
     rows = [one for size in arguments.sizes for one in compared(parted, size, source, arguments)]
     test = [one for one in parted if one.split == "test"]
     persons = {one.patient for one in test if one.patient}

@@ -14,7 +14,7 @@ from gadolin.errors import DataError, RequestError
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes, mat_bytes, nifti_bytes
 from gadolin.readers import pseudonyms
 from gadolin.readers.pseudonyms import pseudonym
-from gadolin.splits import cut
+from gadolin.splits import hold_out
 
 GREY = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48)
 SECRETS = ("Moravec", "MORAVEC", "ID-4711", "ID-0815", "19480131")
@@ -125,7 +125,7 @@ def test_the_slices_of_a_volume_never_stand_on_both_sides_of_a_cut(volumes, seed
     records = scan_folder(volumes, patient_from=rule).records
     assert len(records) == 48
     places = {}
-    for record in cut(records, 0.4, part="test", seed=seed):
+    for record in hold_out(records, 0.4, part="test", seed=seed):
         places.setdefault(record.path, set()).add(record.split)
     assert {len(found) for found in places.values()} == {1}
     assert len({side for found in places.values() for side in found}) == 2

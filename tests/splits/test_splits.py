@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gadolin.errors import DataError
 from gadolin.records import Record
-from gadolin.splits import cut, grouping_keys, join_copies
+from gadolin.splits import grouping_keys, hold_out, join_copies
 
 
 def record(number, label="glioma", **fields):
@@ -52,7 +52,7 @@ def test_the_order_of_the_rows_changes_no_group_and_no_cut(order, seed):
 
     def split(rows):
         joined = join_copies([records[row] for row in rows], copies[list(rows)])
-        return {(one.name, one.group, one.split) for one in cut(joined, 0.3, part="test", seed=seed)}
+        return {(one.name, one.group, one.split) for one in hold_out(joined, 0.3, part="test", seed=seed)}
 
     assert split(order) == split(range(12))
 
@@ -109,7 +109,7 @@ def test_a_cut_never_divides_a_patient_or_a_group(rows, fraction, seed):
         for number, (label, patient, group) in enumerate((a, b or "", c or "") for a, b, c in rows)
     ]
     try:
-        divided = cut(records, fraction, part="test", seed=seed)
+        divided = hold_out(records, fraction, part="test", seed=seed)
     except DataError:
         assume(False)
     for key in ("patient", "group"):
@@ -129,14 +129,16 @@ def test_a_cut_is_within_half_a_patient_of_its_quota(patients, slices, fraction,
         for patient in range(patients)
         for number in range(slices)
     ]
-    taken = Counter(one.label for one in cut(records, fraction, part="validation", seed=seed) if one.split != "train")
+    taken = Counter(
+        one.label for one in hold_out(records, fraction, part="validation", seed=seed) if one.split != "train"
+    )
     for label in "xy":
         assert abs(taken[label] - fraction * patients * slices) <= slices / 2 + 1e-9
 
 
 def test_every_class_is_cut_by_its_own_share():
     records = [record(n, "many") for n in range(80)] + [record(n + 80, "few") for n in range(20)]
-    moved = Counter(one.label for one in cut(records, 0.25, part="test", seed=0) if one.split == "test")
+    moved = Counter(one.label for one in hold_out(records, 0.25, part="test", seed=0) if one.split == "test")
     assert moved == {"many": 20, "few": 5}
 
 
@@ -145,14 +147,14 @@ def test_a_class_whose_groups_are_all_too_large_gives_its_smallest_one():
     records += [
         record(f"{patient}-{n}", "rare", patient=patient) for patient, size in (("a", 9), ("b", 4)) for n in range(size)
     ]
-    moved = [one for one in cut(records, 0.1, part="test", seed=0) if one.split == "test"]
+    moved = [one for one in hold_out(records, 0.1, part="test", seed=0) if one.split == "test"]
     assert {one.patient for one in moved if one.label == "rare"} == {"b"}
     assert sum(one.label == "common" for one in moved) == 4
 
 
 def test_the_same_seed_cuts_alike_and_another_seed_otherwise():
     records = [record(number, label) for number, label in enumerate("xy" * 30)]
-    first, again, other = (cut(records, 0.3, part="test", seed=seed) for seed in (5, 5, 6))
+    first, again, other = (hold_out(records, 0.3, part="test", seed=seed) for seed in (5, 5, 6))
     assert first == again
     assert first != other
 
@@ -160,7 +162,7 @@ def test_the_same_seed_cuts_alike_and_another_seed_otherwise():
 def test_records_of_other_parts_stay_where_they_are():
     records = [record(n, label) for n, label in enumerate("xy" * 10)]
     records += [record(99, "x", split="test"), record(98, "x", split="validation")]
-    divided = cut(records, 0.3, part="validation", seed=0)
+    divided = hold_out(records, 0.3, part="validation", seed=0)
     assert [one.split for one in divided[-2:]] == ["test", "validation"]
 
 
@@ -168,7 +170,7 @@ def test_records_of_other_parts_stay_where_they_are():
 def test_rows_that_stay_keep_their_whole_group_and_have_no_share(seed):
     records = [record(n, label, patient=f"p{n // 2}") for n, label in enumerate("xy" * 10)]
     records += [record(50 + n, "unknown") for n in range(4)]
-    divided = cut(records, 0.3, part="validation", seed=seed, stay=[0, *range(20, 24)])
+    divided = hold_out(records, 0.3, part="validation", seed=seed, keep=[0, *range(20, 24)])
     assert [one.split for one in divided[:2]] == ["train", "train"]
     assert {one.split for one in divided[20:]} == {"train"}
     assert sum(one.split == "validation" for one in divided) > 2
@@ -179,7 +181,7 @@ def test_a_class_that_is_one_patient_cannot_be_cut_whatever_the_share(fraction):
     rows = [record(number, "glioma", patient="only") for number in range(3)]
     rows += [record(number, "notumor", patient=f"n{number}") for number in range(10, 30)]
     with pytest.raises(DataError) as caught:
-        cut(rows, fraction, part="test", seed=0)
+        hold_out(rows, fraction, part="test", seed=0)
     assert caught.value.code == "too_few_groups"
     assert "'glioma'" in caught.value.got
 
@@ -188,7 +190,7 @@ def test_a_class_that_is_one_patient_cannot_be_cut():
     records = [record(n, "glioma", patient=f"{n}") for n in range(10)]
     records += [record(20 + n, "meningioma", patient="one") for n in range(10)]
     with pytest.raises(DataError) as caught:
-        cut(records, 0.5, part="test", seed=0)
+        hold_out(records, 0.5, part="test", seed=0)
     assert str(caught.value) == (
         "a split needs at least two groups of each class, 'meningioma' cannot be divided by patient and copy; "
         "add slices of other patients or set the parts in a manifest"
@@ -198,6 +200,6 @@ def test_a_class_that_is_one_patient_cannot_be_cut():
 def test_a_class_whose_slices_are_all_copies_cannot_be_cut():
     records = [record(n, "glioma") for n in range(10)] + [record(20 + n, "notumor", group="g") for n in range(4)]
     with pytest.raises(DataError) as caught:
-        cut(records, 0.3, part="test", seed=0)
+        hold_out(records, 0.3, part="test", seed=0)
     assert caught.value.code == "too_few_groups"
     assert "'notumor'" in caught.value.got

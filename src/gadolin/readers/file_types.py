@@ -9,7 +9,7 @@ from gadolin.errors import UnknownFormatError
 from gadolin.readers.decompress import inflated_head
 from gadolin.readers.registry import plugin_format, plugin_suffixes
 
-__all__ = ["HEAD", "SUFFIXES", "file_kind", "foreign", "is_other"]
+__all__ = ["HEAD", "SUFFIXES", "file_kind", "foreign_error", "is_other"]
 
 HEAD = 4096  # bytes that suffice for detection, also for a gzipped volume
 
@@ -39,7 +39,7 @@ _GZIP = b"\x1f\x8b"
 _TEXT = bytes({*range(7, 14), 26, 27, *range(32, 256)})  # plain text; supported formats hold other bytes
 
 
-def foreign() -> UnknownFormatError:
+def foreign_error() -> UnknownFormatError:
     """Return the reason to skip a file that is not a slice, neither by content nor by name."""
     return UnknownFormatError(
         code="not_a_picture", rule="a slice must have a supported format", got="this file does not"

@@ -8,7 +8,7 @@ from typing import Final
 
 from gadolin.errors import ReadError
 
-__all__ = ["NOWHERE", "Direction", "along", "are_three_planes", "cosine", "localiser", "planes_of"]
+__all__ = ["NOWHERE", "Direction", "along", "are_three_planes", "cosine", "localiser_error", "planes_of"]
 
 Direction = tuple[float, float, float]
 """A unit normal (x, y, z) in the patient's coordinates, or ``NOWHERE``."""
@@ -48,7 +48,7 @@ def are_three_planes(directions: Iterable[Direction]) -> bool:
     )
 
 
-def localiser() -> ReadError:
+def localiser_error() -> ReadError:
     """Return the reason to skip localiser slices."""
     return ReadError(
         code="localiser", rule="a localiser plans a scan and is not a slice to classify", remedy="leave it out"

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from gadolin.errors import ReadError, RequestError
 from gadolin.readers import open_file
 from gadolin.readers.contents import Place
-from gadolin.readers.file_types import HEAD, file_kind, foreign, is_other
-from gadolin.readers.planes import NOWHERE, along, are_three_planes, localiser, planes_of
+from gadolin.readers.file_types import HEAD, file_kind, foreign_error, is_other
+from gadolin.readers.planes import NOWHERE, along, are_three_planes, localiser_error, planes_of
 from gadolin.records import Failure
 
 __all__ = ["Ordered", "by_place", "in_order"]
@@ -73,7 +73,7 @@ def _plans(places: Mapping[Path, Place]) -> dict[Path, ReadError]:
     for path, place in places.items():
         if place.series and place.position is not None:
             members[path.parent, place.series].append(path)
-    plan = localiser()
+    plan = localiser_error()
     return {
         path: plan
         for paths in members.values()
@@ -103,7 +103,7 @@ def _look(path: Path) -> _Found | None:
         with path.open("rb") as file:
             head = file.read(HEAD)
         if is_other(path.name, head):
-            return _Found(foreign(), _NOWHERE)
+            return _Found(foreign_error(), _NOWHERE)
         if file_kind(head) != "DICOM":
             return None
         opened = open_file(path)

@@ -23,25 +23,31 @@ def assign_folds(records: Sequence[Record], count: int, *, seed: int) -> list[Re
     where a group is already in two folds, a fold would be empty, or a class missing from one.
     """
     labels = sorted({record.label for record in records})
-    place = {label: column for column, label in enumerate(labels)}
+    column = {label: number for number, label in enumerate(labels)}
     groups = patient_and_copy_groups(records)
     there = np.zeros((count, len(labels)))
     folds: list[int | None] = [record.fold for record in records]
     waiting = []
+
+    def assign(members: Sequence[int], fold: int) -> None:
+        for row in members:
+            folds[row] = fold
+            there[fold, column[records[row].label]] += 1
+
     for members in groups:
         given = sorted({fold for row in members if (fold := folds[row]) is not None})
         _check_given(records, members, given, count)
         if given:
-            _place(records, members, given[0], folds, (there, place))
+            assign(members, given[0])
         else:
             waiting.append(members)
     order = np.random.default_rng(seed).permutation(len(waiting))
     share = np.array([sum(record.label == label for record in records) for label in labels]) / count
     for number in sorted(order, key=lambda number: -len(waiting[number])):
         members = waiting[number]
-        counts = np.bincount([place[records[row].label] for row in members], minlength=len(labels))
+        counts = np.bincount([column[records[row].label] for row in members], minlength=len(labels))
         lack = ((share - there) / np.maximum(share, 1) * counts).sum(axis=1)
-        _place(records, members, int(lack.argmax()), folds, (there, place))
+        assign(members, int(lack.argmax()))
     used = len(set(folds))
     if used < count:
         raise DataError(
@@ -98,16 +104,3 @@ def _check_given(
             got=f"{records[members[0]].name} has {given[0]}",
             remedy="use more folds",
         )
-
-
-def _place(
-    records: Sequence[Record],
-    members: Sequence[int],
-    fold: int,
-    folds: list[int | None],
-    counts: tuple[np.ndarray, dict[str, int]],
-) -> None:
-    there, place = counts
-    for row in members:
-        folds[row] = fold
-        there[fold, place[records[row].label]] += 1

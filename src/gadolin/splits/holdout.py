@@ -12,20 +12,20 @@ from gadolin.errors import DataError
 from gadolin.records import Record
 from gadolin.splits.groups import patient_and_copy_groups
 
-__all__ = ["cut"]
+__all__ = ["hold_out"]
 
 
-def cut(
-    records: Sequence[Record], fraction: float, *, part: str, seed: int, stay: Collection[int] = ()
+def hold_out(
+    records: Sequence[Record], fraction: float, *, part: str, seed: int, keep: Collection[int] = ()
 ) -> list[Record]:
     """Move about ``fraction`` of the train records of each class to ``part``, without shared patients or groups.
 
     Whole groups move, in an order fixed by ``seed``; a class whose groups are all too large for its share gives its
-    smallest one. Records of other parts stay, and so do the rows ``stay`` with their groups. Raises DataError where a
+    smallest one. Records of other parts stay, and so do the rows ``keep`` with their groups. Raises DataError where a
     class would have no slices on one side.
     """
     train = [index for index, record in enumerate(records) if record.split in ("", "train")]
-    groups = [group for group in patient_and_copy_groups(records, train) if not any(row in stay for row in group)]
+    groups = [group for group in patient_and_copy_groups(records, train) if not any(row in keep for row in group)]
     there = Counter(records[index].label for group in groups for index in group)
     quota = {label: fraction * count for label, count in there.items()}
     order = np.random.default_rng(seed).permutation(len(groups))

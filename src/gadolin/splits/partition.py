@@ -17,7 +17,7 @@ from gadolin.preprocessing.cache import readable_slices
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.progress import Progress
 from gadolin.records import Failure, Record
-from gadolin.splits import assign_folds, conflicts_against, conflicts_within, cut, join_copies, transfer_patients
+from gadolin.splits import assign_folds, conflicts_against, conflicts_within, hold_out, join_copies, transfer_patients
 
 __all__ = ["BY", "Partition", "SplitConfig", "partition"]
 
@@ -217,7 +217,7 @@ def _require_patients(records: Sequence[Record]) -> None:
 
 def _with_test(records: Sequence[Record], wish: SplitConfig) -> list[Record]:
     assert wish.test is not None, "without folds a test share is set"
-    return cut(records, wish.test, part="test", seed=wish.seed)
+    return hold_out(records, wish.test, part="test", seed=wish.seed)
 
 
 def _merged(names: Sequence[str], copies: Copies) -> tuple[tuple[str, ...], ...]:

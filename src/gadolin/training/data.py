@@ -21,7 +21,7 @@ from gadolin.preprocessing.outlines import prepared_outlines
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.progress import Progress
 from gadolin.records import Failure, Record
-from gadolin.splits import cut, join_copies
+from gadolin.splits import hold_out, join_copies
 from gadolin.training.batches import Examples
 from gadolin.training.multi_source import (
     class_names,
@@ -80,8 +80,8 @@ def divide(plan: Plan, progress: Progress | None) -> Parts:
         records = join_copies(kept, copies.joined)
         for part, share in (("test", plan.test), ("validation", plan.validation)):
             if all(record.split != part for record in records):
-                records = cut(
-                    records, share, part=part, seed=plan.machine.seed, stay=kindless(records, plan.recipe.sources.kinds)
+                records = hold_out(
+                    records, share, part=part, seed=plan.machine.seed, keep=kindless(records, plan.recipe.sources.kinds)
                 )
     classes = class_names(records, plan.recipe.sources.kinds)
     _check_parts(records, classes)

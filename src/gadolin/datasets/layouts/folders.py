@@ -15,7 +15,7 @@ from gadolin.errors import DataError, GadolinError, ReadError, cannot_open
 from gadolin.progress import Progress
 from gadolin.readers import MAX_BYTES, open_bytes, require_utf8
 from gadolin.readers.contents import Contents, left_out
-from gadolin.readers.file_types import HEAD, foreign, is_other
+from gadolin.readers.file_types import HEAD, foreign_error, is_other
 from gadolin.records import Failure, Record
 
 __all__ = ["scan_folder", "sort_out"]
@@ -79,7 +79,7 @@ def sort_out(files: Iterable[Path], why: GadolinError) -> tuple[list[Failure], l
     aside: list[Failure] = []
     for path in files:
         try:
-            aside.append(Failure(str(path), why if passes_for_slice(path) else foreign()))
+            aside.append(Failure(str(path), why if passes_for_slice(path) else foreign_error()))
         except OSError as error:
             failed.append(Failure(str(path), cannot_open(error)))
     return failed, aside
@@ -126,7 +126,7 @@ def _opened(path: Path) -> tuple[Contents, str]:
         with path.open("rb") as file:
             content = file.read(HEAD)
             if is_other(path.name, content):
-                return left_out("other", foreign()), ""
+                return left_out("other", foreign_error()), ""
             content += file.read(MAX_BYTES + 1 - len(content))
     except OSError as error:
         raise cannot_open(error) from error

@@ -45,8 +45,8 @@ def sequence_of(dataset: Dataset, facts: Sequence[Dataset]) -> str:
     scanned = {
         one.upper() for one in (*first_texts(frame, "ScanningSequence"), *first_texts(frame, "EchoPulseSequence"))
     }
-    weight = fact(frame, "DiffusionBValue", 1)
-    if _OTHER_WEIGHTING.search(words) or "EP" in scanned or (weight is not None and weight[0] > 0):
+    b_value = fact(frame, "DiffusionBValue", 1)
+    if _OTHER_WEIGHTING.search(words) or "EP" in scanned or (b_value is not None and b_value[0] > 0):
         return ""
     weighting = _weighting(_echo(frame), _first(frame, "RepetitionTime"), _inversion(frame), _is_gradient(scanned))
     return "T1c" if weighting == "T1" and _with_agent(dataset, words) else weighting

@@ -28,7 +28,7 @@ from gadolin.readers.dicom.object_types import (
 from gadolin.readers.dicom.parser import parse
 from gadolin.readers.dicom.pixels import decode_slice
 from gadolin.readers.dicom.values import one_line, tag_of, texts, whole_number
-from gadolin.readers.planes import localiser
+from gadolin.readers.planes import localiser_error
 from gadolin.records import Series, Slice
 
 __all__ = ["open_dicom"]
@@ -76,7 +76,7 @@ def _opened(dataset: Dataset, layout: Layout) -> Contents:
     facts = facts_of(dataset, layout.frames)
     geometry = [geometry_of(one) for one in facts]
     if is_localiser(dataset, facts[0], geometry):
-        return left_out("DICOM", localiser())
+        return left_out("DICOM", localiser_error())
     require_one_slice(dataset, facts[0])
     no_slice = [no_slice_of(dataset, one) for one in facts]
     if no_slice[0] is not None and all(no_slice):
