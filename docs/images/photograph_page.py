@@ -41,11 +41,11 @@ def main() -> None:
         with window(browser, address) as page:
             until_named(page, slice_of_its_own)
             page.click("#lime")
-            page.wait_for_selector("#map option[value=lime]", state="attached", timeout=120_000)
+            page.wait_for_selector("#map option[value=lime]", state="attached", timeout=600_000)
             page.click("#side")
             photograph(page, "explanation")
             page.set_input_files("#file-input", not_a_slice())
-            page.wait_for_selector("#rows tr:nth-child(2)[aria-current=true]")
+            page.wait_for_selector("#verdict[data-verdict=unreadable]")
             photograph(page, "error")
         with window(browser, address, scheme="dark") as page:
             until_named(page, series)
@@ -84,13 +84,15 @@ def window(browser: Browser, address: str, *, size: dict[str, int] = WIDE, schem
     context = browser.new_context(viewport=size, color_scheme=scheme)
     page = context.new_page()
     page.goto(address)
-    page.wait_for_selector("#filter option[value=glioma]", state="attached")
+    page.wait_for_selector("body[data-model]")
     yield page
     context.close()
 
 
 def series(page: Page) -> None:
     """Read a phantom series and show its middle."""
+    if page.locator("#more").is_visible():
+        page.click("#more")
     page.click("#phantom-series")
     page.wait_for_selector("#rows tr:nth-child(12)")
     page.locator("#rows tr:nth-child(7) button").click()
@@ -115,7 +117,7 @@ def until_named(page: Page, read: Callable[[Page], None]) -> None:
 
 def named(page: Page) -> bool:
     """Return whether a tumour is named."""
-    return page.locator("#verdict").inner_text() in ("glioma", "meningioma", "pituitary")
+    return page.locator("#verdict").inner_text() in ("Glioma", "Meningioma", "Pituitary")
 
 
 def not_a_slice() -> Path:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -32,27 +34,55 @@ def address(predictor):
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium; tests of the page are skipped where there is none."""
+def _installed():
+    """Return the engines that are on this computer; playwright has its own Firefox and WebKit."""
+    folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache" / "ms-playwright"))
+    return ["chromium", *(name for name in ("firefox", "webkit") if any(folder.glob(f"{name}-*")))]
+
+
+@pytest.fixture(scope="module", params=_installed())
+def browser(request):
+    """A headless browser; tests of the page are skipped where there is no Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
-    if CHROMIUM is None:
+    if request.param == "chromium" and CHROMIUM is None:
         pytest.skip("there is no Chromium on this computer")
     with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        options = {"executable_path": CHROMIUM, "args": OPTIONS} if request.param == "chromium" else {}
+        running = getattr(driver, request.param).launch(**options)
         yield running
         running.close()
 
 
 @pytest.fixture
-def page(browser, address):
-    """The page in a new browser context; script errors fail the test."""
-    wrong = []
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.goto(address)
-    opened.wait_for_selector("#filter option[value=glioma]", state="attached")
-    yield opened
-    context.close()
+def make_page(browser, address):
+    """Make the page in new browser contexts with these options; script errors fail the test."""
+    wrong, contexts = [], []
+
+    def make(*, prepare=None, **options):
+        wide = {"width": 1400, "height": 900}
+        context = browser.new_context(**({"viewport": wide, "accept_downloads": True} | options))
+        contexts.append(context)
+        opened = context.new_page()
+        opened.on("pageerror", lambda error: wrong.append(str(error)))
+        if prepare is not None:
+            prepare(opened)
+        opened.goto(address)
+        opened.wait_for_selector("body[data-model]")
+        return opened
+
+    yield make
+    for context in contexts:
+        context.close()
     assert not wrong
+
+
+@pytest.fixture
+def page(make_page):
+    """The page in a new browser context."""
+    return make_page()
+
+
+@pytest.fixture
+def phone(make_page):
+    """The page in a narrow window under a finger."""
+    return make_page(viewport={"width": 390, "height": 844}, has_touch=True)

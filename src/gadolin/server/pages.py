@@ -1,13 +1,17 @@
-"""The web page and its files, read once from the package."""
+"""The web page, its files, read once from the package, and the phantoms that it offers first."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+
+from gadolin.server.phantoms import EXAMPLES
 
 __all__ = ["add_page"]
 
@@ -16,13 +20,15 @@ _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
     ".svg": "image/svg+xml",
 }
 
 
 def add_page(app: FastAPI) -> None:
-    """Add routes for the page and the files beside it."""
+    """Add routes for the page and the files beside it; ``static/examples.json`` lists the first phantoms."""
     files = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _KINDS}
+    files["examples.json"] = json.dumps([asdict(one) for one in EXAMPLES]).encode()
 
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:

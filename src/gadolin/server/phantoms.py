@@ -4,21 +4,51 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
+import numpy as np
 
 from gadolin.errors import suggestion
 from gadolin.phantoms import CLASSES, Phantom, draw_patient
 from gadolin.server.problems import ProblemError, invalid_field
 
-__all__ = ["phantom_picture"]
+__all__ = ["EXAMPLES", "Example", "phantom_picture"]
 
 _MAX_SERIES = 40
 _SIDE = 256
+_FIELD_MM = 220.0
+_SERIES_UID = "1.2.826.0.1.3680043.8.498"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A phantom that the page offers first: its class and seed, the packaged model's answer, and why it is shown.
+
+    ``declined`` is whether the packaged model declines it.
+    """
+
+    label: str
+    seed: int
+    declined: bool
+    why: str
+
+
+EXAMPLES = (
+    Example("meningioma", 103, declined=False, why="The model names the class that this phantom was drawn with."),
+    Example(
+        "meningioma",
+        12,
+        declined=True,
+        why="This phantom is declined on purpose: its contrast is unlike that of the scans that the model was trained "
+        "on, so even a high probability would mean nothing.",
+    ),
+)
 
 
 def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
-    """Return content and media type: a phantom as PNG, or a ZIP of ``series`` slices of one synthetic patient.
+    """Return content and media type: a phantom as PNG, or a ZIP of a DICOM series of ``series`` slices of one patient.
 
     Raises ProblemError (422) for an unknown class or too many slices.
     """
@@ -36,13 +66,35 @@ def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
         )
     stack = draw_patient(label, seed, slices=max(series, 1), size=_SIDE)
     if not series:
-        return _png(stack[len(stack) // 2]), "image/png"
+        return bytes(cv2.imencode(".png", stack[len(stack) // 2].pixels)[1]), "image/png"
+    return _archive(stack, seed), "application/zip"
+
+
+def _archive(stack: Sequence[Phantom], seed: int) -> bytes:
+    """Return a ZIP of a DICOM series, with the geometry of the plane that was drawn."""
+    from gadolin.phantoms.encode import DicomFacts, dicom_bytes  # its codecs are slow to import
+
+    label, spacing = stack[0].label, _FIELD_MM / _SIDE
+    axes = _AXES[stack[0].plane]
+    normal = np.cross(axes[:3], axes[3:])
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        for number, one in enumerate(stack):
-            archive.writestr(f"phantom-{label}-{number:02d}.png", _png(one))
-    return out.getvalue(), "application/zip"
+        for number, one in enumerate(stack, 1):
+            x, y, z = (float(value) for value in one.position * normal)
+            facts = DicomFacts(
+                position=(x, y, z),
+                axes=axes,
+                spacing_mm=(spacing, spacing, 5.0),
+                series=f"{_SERIES_UID}.{CLASSES.index(label) + 1}.{seed + 1}",
+                more={"SeriesNumber": seed, "SeriesDescription": f"Phantom, {label}", "InstanceNumber": number},
+            )
+            archive.writestr(f"phantom-{label}-{number:02d}.dcm", dicom_bytes(one.pixels, facts))
+    return out.getvalue()
 
 
-def _png(phantom: Phantom) -> bytes:
-    return bytes(cv2.imencode(".png", phantom.pixels)[1])
+_AXES = {
+    "axial": (1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+    "coronal": (1.0, 0.0, 0.0, 0.0, 0.0, -1.0),
+    "sagittal": (0.0, 1.0, 0.0, 0.0, 0.0, -1.0),
+}
+"""Directions of rows and columns by plane, in the patient's coordinates (left, posterior, superior)."""

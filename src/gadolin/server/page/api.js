@@ -50,6 +50,52 @@ async function documentOf(promise) {
   return found;
 }
 
+const RETRY = 2000; // milliseconds
+
+/** Whether the service responds; ``watch`` is called with true when it is lost and with false when it is back. */
+export const connection = { lost: false, watch: () => {}, back: null };
+
+/** Return whether the service, or a reverse proxy that wants a login, responds. */
+async function alive() {
+  try {
+    return (await fetch(at("health"))).status < 500;
+  } catch {
+    return false;
+  }
+}
+
+/** Wait until the service responds again. */
+async function restored() {
+  connection.lost = true;
+  connection.watch(true);
+  while (!(await alive())) await new Promise((resolve) => setTimeout(resolve, RETRY));
+  Object.assign(connection, { lost: false, back: null });
+  connection.watch(false);
+}
+
+function lost() {
+  connection.back ??= restored();
+  return connection.back;
+}
+
+/** Make a request; while the service does not respond, wait and make it again. */
+async function persistent(start) {
+  for (let failed = 0; ; ) {
+    try {
+      return await start();
+    } catch (error) {
+      if (error.code !== "no_answer") throw error;
+    }
+    if (!(await alive())) await lost();
+    else if ((failed += 1) > 1) throw new Problem(0, "The browser could not send the file. Was it moved or changed since it was dropped?", "not_sent");
+  }
+}
+
+/** Notice a lost service between requests, too. */
+export async function heartbeat() {
+  if (!connection.lost && !document.hidden && !(await alive())) await lost();
+}
+
 function form(files, fields) {
   const body = new FormData();
   for (const { file, name } of files) body.append("files", file, name);
@@ -57,14 +103,27 @@ function form(files, fields) {
   return body;
 }
 
-export const model = () => documentOf(fetch(at("v1/model")));
+export const model = () => persistent(() => documentOf(fetch(at("v1/model"))));
+
+/** Return the phantoms that are offered first. */
+export const examples = () => persistent(() => documentOf(fetch(at("static/examples.json"))));
 
 export async function phantom(label, seed, series) {
   const query = new URLSearchParams({ label, seed, series });
-  return (await answered(fetch(at(`v1/phantom?${query}`)))).blob();
+  return persistent(async () => (await answered(fetch(at(`v1/phantom?${query}`)))).blob());
 }
 
-export const predict = (files, fields = {}) => documentOf(fetch(at("v1/predict"), { method: "POST", body: form(files, fields) }));
+/** Fewest seconds per slice of all requests but the first, from which the time of explanations is estimated. */
+export const pace = { seconds: Infinity, requests: 0 };
+
+export async function predict(files, fields = {}) {
+  const begun = performance.now();
+  const found = await persistent(() => documentOf(fetch(at("v1/predict"), { method: "POST", body: form(files, fields) })));
+  const seconds = (performance.now() - begun) / 1000 / Math.max(found.predictions.length, 1);
+  pace.requests += 1;
+  if (pace.requests > 1) pace.seconds = Math.min(pace.seconds, seconds); // the first one waits for the service to warm up
+  return found;
+}
 
 /**
  * Start an explanation and wait for its result.
@@ -82,7 +141,7 @@ export async function explain(file, fields, progress, signal) {
       await cancel();
       throw new Problem(0, "The explanation was cancelled.", "cancelled");
     }
-    job = await documentOf(fetch(at(`v1/jobs/${job.id}`)));
+    job = await persistent(() => documentOf(fetch(at(`v1/jobs/${job.id}`))));
     progress(job.progress.done / Math.max(job.progress.total, 1));
   }
   cancel();

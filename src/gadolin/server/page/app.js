@@ -1,14 +1,21 @@
 /** The page: files in, predictions out. All data stays in this tab and in the memory of the service. */
 
-import { Maps, bars, reasonText, verdictText } from "./answer.js";
 import * as api from "./api.js";
 import * as batch from "./batch.js";
-import { chosen, dropped, groups, named } from "./drops.js";
-import { className } from "./labels.js";
+import { controls, listenToControls } from "./controls.js";
+import { chosen, dropped, groups, Taken } from "./drops.js";
+import { Explainers } from "./explainers.js";
+import { className, verdictOf } from "./labels.js";
+import { List } from "./list.js";
+import { Maps } from "./maps.js";
+import { ordered, seriesAmong, seriesOf } from "./order.js";
 import { every, Pictures } from "./pictures.js";
 import { answered } from "./reading.js";
-import { MOST_PICTURES, report, small } from "./report.js";
+import { illustrated, MOST_PICTURES, report } from "./report.js";
+import { csv, picture, save } from "./saving.js";
 import { Strip } from "./strip.js";
+import { accuracies, card } from "./trust.js";
+import { bars, reasonText, verdictText } from "./verdict.js";
 import { Viewer } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
@@ -18,56 +25,92 @@ const state = {
   current: null,
   classes: [],
   model: null,
-  taken: new Set(),
-  seed: 0,
-  cleared: 0, // number of times that the table was cleared; results of earlier requests are discarded
-  table: { filter: "", search: "", sort: "number", down: false },
+  examples: [],
+  taken: new Taken(),
+  tried: 0, // number of single phantoms so far
+  seed: 1000, // of the next phantom after the examples
+  cleared: 0, // number of times that the list was cleared; results of earlier requests are discarded
+  table: { filter: "", search: "", series: "", sort: "number", down: false },
   report(text) { $("status").textContent = text; },
 };
 
 const colours = () => {
   const style = getComputedStyle(document.documentElement);
-  return [0, 1, 2, 3].map((number) => style.getPropertyValue(`--c${number}`).trim()).concat(style.getPropertyValue("--ink").trim());
+  const of = (name) => style.getPropertyValue(`--${name}`).trim();
+  return { classes: ["c0", "c1", "c2", "c3"].map(of), declined: of("declined"), ink: of("ink") };
 };
 
-const viewer = new Viewer($("canvas"), controls);
+const viewer = new Viewer($("canvas"), () => controls(viewer), step);
 const maps = new Maps(state, viewer);
 const strip = new Strip($("strip"), $("legend"), colours, choose);
+const list = new List($("table"), choose);
 const pictures = new Pictures();
+const explainers = new Explainers(state, (item, method) => {
+  if (item !== state.current) return;
+  maps.offer();
+  maps.pick(method);
+});
 
-function controls() {
-  const { picture, view } = viewer;
-  $("view-controls").hidden = !picture;
-  if (!picture) return;
-  const span = Math.max(picture.high - picture.low, 1e-6);
-  $("level").value = 1000 * ((view.centre - picture.low) / span);
-  $("window").value = 1000 * (view.width / span);
-  $("zoom").value = 100 * view.zoom;
-}
+const inOrder = () => batch.shown(state.items, state.table);
 
+/** Update what depends on the list of slices or on the current one. */
 function listed() {
-  const several = state.items.length > 0;
+  const { items, current, classes, table } = state;
+  const several = items.length > 0;
+  const order = inOrder();
   $("batch").hidden = !several;
   document.body.classList.toggle("empty", !several);
-  batch.fill($("rows"), batch.shown(state.items, state.table), state.current, choose);
+  batch.summary($("summary"), items.filter((item) => !table.series || seriesOf(item) === table.series), classes, table.filter, (verdict) => filtered({ filter: verdict }));
+  list.show(order, current, classes);
   for (const button of document.querySelectorAll("[data-sort]")) {
-    const sorted = button.dataset.sort === state.table.sort ? (state.table.down ? "descending" : "ascending") : "none";
+    const sorted = button.dataset.sort === table.sort ? (table.down ? "descending" : "ascending") : "none";
     button.parentElement.setAttribute("aria-sort", sorted);
   }
-  $("strip-box").hidden = state.items.length < 2;
-  strip.show(state.items, state.current, state.classes);
+  const place = order.indexOf(current);
+  $("place").textContent = place < 0 ? "" : `${place + 1} of ${order.length}`;
+  $("previous").disabled = place <= 0;
+  $("next").disabled = place < 0 || place === order.length - 1;
+  const series = current ? seriesOf(current) : "";
+  const together = series ? items.filter((item) => seriesOf(item) === series) : [];
+  $("strip-box").hidden = together.length < 2;
+  document.body.classList.toggle("in-series", together.length > 1);
+  strip.show(together, current, classes);
+}
+
+/** Offer the series; there is nothing to choose if all slices belong to one. */
+function offerSeries() {
+  const found = seriesAmong(state.items);
+  const whole = new Option(`all · ${state.items.length} slices`, "");
+  $("series").replaceChildren(whole, ...found.map(([key, title]) => new Option(title, key)));
+  if (!found.some(([key]) => key === state.table.series)) state.table.series = "";
+  $("series").value = state.table.series;
+  $("series-box").hidden = !found.length;
+}
+
+function filtered(change) {
+  Object.assign(state.table, change);
+  const order = inOrder();
+  if (order.length && !order.includes(state.current)) choose(order[0]);
+  else listed();
 }
 
 function described(item) {
   $("viewer-title").textContent = item ? batch.nameOf(item) : "No slice yet";
   $("verdict").textContent = item ? verdictText(item) : "Prediction";
-  $("reason").textContent = item ? reasonText(item) : "Choose a slice, or try a phantom.";
-  $("reason").classList.toggle("abstained", Boolean(item && (item.error || item.prediction.abstained)));
-  bars(item, state.classes);
+  $("verdict").dataset.verdict = item ? verdictOf(item) : "";
+  $("reason").textContent = item ? [reasonText(item), noteOn(item)].filter(Boolean).join(" ") : "Choose a slice, or try a phantom.";
+  $("reason").classList.toggle("declined", Boolean(item && (item.error || item.prediction.abstained)));
+  bars(item, state.classes, state.model?.confidence_threshold);
   const label = item?.prediction
     ? `${batch.nameOf(item)}: ${verdictText(item)}; ${state.classes.map((name) => `${className(name)} ${item.prediction.probabilities[name].toFixed(2)}`).join(", ")}`
     : "No slice is shown";
   $("canvas").setAttribute("aria-label", label);
+}
+
+/** Return why a phantom is shown; another model may decide otherwise than the packaged one. */
+function noteOn(item) {
+  const example = item.source.example;
+  return example && item.prediction && item.prediction.abstained === example.declined ? example.why : "";
 }
 
 /** Show an item; its picture and evidence are fetched when it is first shown. */
@@ -75,9 +118,10 @@ async function choose(item) {
   state.current = item;
   described(item);
   listed();
+  explainers.expect();
   if (!item || item.error || item.picture) {
     loading(false);
-    maps.offer(item);
+    maps.offer();
     return;
   }
   loading(true);
@@ -90,7 +134,9 @@ async function choose(item) {
   }
   if (state.current !== item) return;
   loading(false);
-  maps.offer(item);
+  maps.offer();
+  explainers.expect();
+  list.draw();
 }
 
 /** Dim the previous slice while the next one loads, because the text already describes the next one. */
@@ -101,93 +147,100 @@ function loading(on) {
 
 const PAUSE = 90; // milliseconds
 
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 async function add(files) {
-  const fresh = named(files, state.taken);
-  if (!fresh.length) { state.report("No file was found."); return; }
-  const [first, turn, plane] = [state.items.length, state.cleared, $("plane").value];
+  const [turn, plane] = [state.cleared, $("plane").value];
+  const { added, known } = await state.taken.fresh(files, plane);
+  const again = known ? `${counted(known, "file")} ${known === 1 ? "was" : "were"} there already` : "";
+  if (!added.length) { state.report(again ? `${again}.` : "No file was found."); return; }
   $("reading").hidden = false;
-  let done = 0;
-  for (const group of groups(fresh)) {
-    state.report(`Reading ${done + 1} to ${done + group.length} of ${fresh.length} …`);
-    const items = await answered(group, plane);
+  const items = [];
+  for (const group of groups(added)) {
+    const done = items.length;
+    state.report(`Reading from ${added[0].name}: ${counted(done, "slice")} so far …`);
+    const found = (await answered(group, plane)).map((item) => ({ picture: null, maps: null, thumb: null, ...item }));
     if (turn !== state.cleared) return;
-    items.forEach(keep);
-    done += group.length;
-    $("reading").value = done / fresh.length;
-    listed();
-    if (!state.current) choose(state.items[first]);
+    items.push(...found);
+    found.forEach((item) => state.items.push(item));
+    $("reading").value = (added.indexOf(group[group.length - 1]) + 1) / added.length;
+    state.items.forEach((item, number) => { item.number = number; });
+    if (!state.current) choose(state.items[0]);
+    else listed();
   }
   $("reading").hidden = true;
-  const errors = state.items.slice(first).filter((item) => item.error).length;
-  const good = state.items.length - first - errors;
-  state.report(`${good} slice${good === 1 ? "" : "s"} predicted${errors ? `, ${errors} unreadable` : ""}.`);
-  if (state.items[first]) choose(state.items[first]);
-  $("viewer").focus({ preventScroll: true });
+  state.items = ordered(state.items);
+  state.items.forEach((item, number) => { item.number = number; });
+  Object.assign(state.table, { filter: "", search: "", series: "" });
+  $("search").value = "";
+  offerSeries();
+  const errors = items.filter((item) => item.error).length;
+  const parts = [`${counted(items.length - errors, "slice")} predicted`, errors ? `${errors} unreadable` : "", again];
+  state.report(`${parts.filter(Boolean).join(", ")}.`);
+  choose(state.items.find((item) => items.includes(item)) ?? state.current);
+  $("canvas").focus({ preventScroll: true });
 }
 
-function keep(item) {
-  state.items.push({ number: state.items.length, picture: null, maps: null, ...item });
-}
-
+/** Read a phantom or a series of them; the first single phantoms are the examples of the service. */
 async function phantom(series) {
-  const label = state.model.phantoms[(state.seed + 1) % state.model.phantoms.length];
-  state.seed += 1;
+  const example = series ? null : state.examples[state.tried];
+  if (!series) state.tried += 1;
+  if (!example) state.seed += 1;
+  const seed = example?.seed ?? state.seed;
+  const label = example?.label ?? state.model.phantoms[seed % state.model.phantoms.length];
   try {
-    const blob = await api.phantom(label, state.seed, series);
-    const end = series ? "series.zip" : "slice.png";
-    await add([{ file: blob, name: `phantom-${state.seed}-${label}-${end}` }]);
+    const blob = await api.phantom(label, seed, series);
+    const name = `phantom-${label}-${seed}-${series ? "series.zip" : "slice.png"}`;
+    await add([{ file: blob, name, example }]);
   } catch (error) {
     state.report(error.message);
   }
 }
 
 function step(by) {
-  const order = batch.shown(state.items, state.table);
+  const order = inOrder();
   const place = order.indexOf(state.current) + by;
   if (order[place]) choose(order[place]);
 }
 
-const ACTIONS = {
-  ArrowUp: () => step(-1),
-  ArrowDown: () => step(1),
-  "+": () => viewer.zoomBy(1.25),
-  "-": () => viewer.zoomBy(0.8),
-  "[": () => viewer.windowBy(-0.05, 0),
-  "]": () => viewer.windowBy(0.05, 0),
-  ",": () => viewer.windowBy(0, -0.03),
-  ".": () => viewer.windowBy(0, 0.03),
-  0: () => viewer.reset(),
-  e: () => { viewer.view.evidence = !viewer.view.evidence; viewer.paint(); },
-  o: () => $("outline").click(),
-};
+function clear() {
+  Object.assign(state, { items: [], current: null, cleared: state.cleared + 1, tried: 0 });
+  state.taken.clear();
+  pictures.forget();
+  Object.assign(state.table, { filter: "", search: "", series: "" });
+  $("search").value = "";
+  $("reading").hidden = true;
+  offerSeries();
+  described(null);
+  listed();
+  maps.offer();
+  state.report("Cleared.");
+}
 
-const NOTCH = 60; // pixels of wheel movement per slice
-let turned = 0;
-
-function listenToViewer() {
-  $("canvas").addEventListener("keydown", (event) => {
-    const action = ACTIONS[event.key] ?? ACTIONS[event.key.toLowerCase()];
-    if (!action || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    action();
-  });
-  $("canvas").addEventListener("wheel", (event) => {
-    if (!state.current) return;
-    event.preventDefault();
-    if (event.ctrlKey) {
-      viewer.zoomBy(event.deltaY < 0 ? 1.15 : 0.87);
-      return;
-    }
-    turned += event.deltaMode ? 100 * event.deltaY : event.deltaY;
-    if (Math.abs(turned) < NOTCH) return;
-    step(Math.sign(turned));
-    turned = 0;
-  }, { passive: false });
-  const span = () => Math.max(viewer.picture.high - viewer.picture.low, 1e-6);
-  $("level").addEventListener("input", () => { viewer.chosen = true; viewer.view.centre = viewer.picture.low + ($("level").value / 1000) * span(); viewer.paint(); });
-  $("window").addEventListener("input", () => { viewer.chosen = true; viewer.view.width = ($("window").value / 1000) * span(); viewer.paint(); });
-  $("zoom").addEventListener("input", () => { viewer.view.zoom = $("zoom").value / 100; viewer.draw(); });
-  $("reset").addEventListener("click", () => viewer.reset());
+/** Save a report of the slices that the list shows, with their pictures. */
+async function reported() {
+  const items = inOrder();
+  const drawn = items.filter((item) => item.prediction).slice(0, MOST_PICTURES);
+  const [turn, found] = [state.cleared, new Map()];
+  $("report").disabled = true;
+  $("reading").hidden = false;
+  try {
+    await every(drawn, (item, seen) => {
+      found.set(item, illustrated(item, seen));
+      $("reading").value = found.size / drawn.length;
+      state.report(`Drawing picture ${found.size} of ${drawn.length} for the report …`);
+      return turn === state.cleared;
+    });
+    if (turn !== state.cleared) return;
+    const content = { classes: state.classes, model: state.model.model, notice: state.model.notice, pictures: found };
+    save(report(items, content), "text/html", "gadolin-report.html");
+    state.report(`Saved the report of ${counted(items.length, "slice")}.`);
+  } catch (error) {
+    state.report(`The report failed: ${error.message}`);
+  } finally {
+    $("report").disabled = false;
+    $("reading").hidden = true;
+  }
 }
 
 function listenToFiles() {
@@ -198,6 +251,9 @@ function listenToFiles() {
   }
   $("phantom").addEventListener("click", () => phantom(0));
   $("phantom-series").addEventListener("click", () => phantom(12));
+  $("more").addEventListener("click", () => {
+    $("more").setAttribute("aria-expanded", $("drop").classList.toggle("more"));
+  });
   window.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("over"); });
   window.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("over"); });
   window.addEventListener("drop", async (event) => {
@@ -207,87 +263,89 @@ function listenToFiles() {
   });
 }
 
-function listenToTable() {
-  $("filter").addEventListener("change", () => { state.table.filter = $("filter").value; listed(); });
-  $("search").addEventListener("input", () => { state.table.search = $("search").value; listed(); });
+function listenToList() {
+  $("search").addEventListener("input", () => filtered({ search: $("search").value }));
+  $("series").addEventListener("change", () => filtered({ series: $("series").value, filter: "" }));
   for (const button of document.querySelectorAll("[data-sort]")) {
     button.addEventListener("click", () => {
       const same = state.table.sort === button.dataset.sort;
-      Object.assign(state.table, { sort: button.dataset.sort, down: same && !state.table.down });
-      listed();
+      filtered({ sort: button.dataset.sort, down: same && !state.table.down });
     });
   }
-  $("csv").addEventListener("click", () => batch.save(batch.csv(batch.shown(state.items, state.table), state.classes), "text/csv", "gadolin.csv"));
+  $("csv").addEventListener("click", () => save(csv(inOrder(), state.classes), "text/csv", "gadolin.csv"));
   $("report").addEventListener("click", reported);
   $("print").addEventListener("click", () => window.print());
-  $("clear").addEventListener("click", () => {
-    Object.assign(state, { items: [], current: null, cleared: state.cleared + 1 });
-    state.taken.clear();
-    pictures.forget();
-    $("reading").hidden = true;
-    described(null);
-    listed();
-    maps.offer(null);
-    state.report("Cleared.");
+  $("clear").addEventListener("click", clear);
+  $("save-picture").addEventListener("click", () => {
+    const { classes, model } = state;
+    picture(viewer, state.current, { classes, method: $("map").value, model: model.model, notice: model.notice });
   });
 }
 
-/** Save a report of the slices that the table shows, with their pictures. */
-async function reported() {
-  const items = batch.shown(state.items, state.table);
-  const drawn = items.filter((item) => item.prediction).slice(0, MOST_PICTURES);
-  const [turn, found] = [state.cleared, new Map()];
-  $("report").disabled = true;
-  $("reading").hidden = false;
-  try {
-    await every(drawn, (item, seen) => {
-      found.set(item, small(seen));
-      $("reading").value = found.size / drawn.length;
-      state.report(`Drawing picture ${found.size} of ${drawn.length} for the report …`);
-      return turn === state.cleared;
-    });
-    if (turn !== state.cleared) return;
-    const content = { classes: state.classes, model: state.model.model, notice: state.model.notice, pictures: found };
-    batch.save(report(items, content), "text/html", "gadolin-report.html");
-    state.report(`Saved the report of ${items.length} slice${items.length === 1 ? "" : "s"}.`);
-  } catch (error) {
-    state.report(`The report failed: ${error.message}`);
-  } finally {
-    $("report").disabled = false;
-    $("reading").hidden = true;
-  }
+/** Show the model, and offer its classes and card. */
+function introduced() {
+  const { model } = state;
+  const good = accuracies(model.metrics);
+  $("model-line").textContent = `Model ${model.model}: ${batch.classesText(model.classes)}.${good.length ? ` ${good.join("; ")}.` : ""}`;
+  $("classes").textContent = batch.classesText(model.classes);
+  $("card-open").hidden = false;
+  $("card-rows").replaceChildren(...card(model).flatMap(([what, value]) => {
+    const [term, text] = ["dt", "dd"].map((kind) => document.createElement(kind));
+    [term.textContent, text.textContent] = [what, value];
+    return [term, text];
+  }));
+  document.body.dataset.model = model.model;
 }
 
-function theme(name) {
-  document.documentElement.dataset.theme = name;
-  $("theme").setAttribute("aria-pressed", name === "dark");
-  strip.draw();
+/** After a restart, the service may have another model: then every file is read again. */
+async function restarted() {
+  const before = state.model?.model;
+  if (!before) return;
+  state.model = await api.model();
+  if (state.model.model === before) return;
+  const files = [...new Set(state.items.map((item) => item.source))];
+  state.classes = state.model.classes;
+  introduced();
+  clear();
+  await add(files);
 }
 
 function listenToPage() {
+  const theme = (name) => {
+    document.documentElement.dataset.theme = name;
+    $("theme").setAttribute("aria-pressed", name === "dark");
+    strip.draw();
+  };
   const preferred = window.matchMedia("(prefers-color-scheme: dark)");
   theme(preferred.matches ? "dark" : "light");
   preferred.addEventListener("change", () => theme(preferred.matches ? "dark" : "light"));
   $("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
-  $("help-open").addEventListener("click", () => $("help").showModal());
+  $("view-controls").open = !window.matchMedia("(max-width: 700px)").matches;
+  for (const name of ["help", "card"]) {
+    $(`${name}-open`).addEventListener("click", () => $(name).showModal());
+    $(`${name}-close`).addEventListener("click", () => $(name).close());
+  }
   window.addEventListener("keydown", (event) => {
     if (event.key === "?" && !event.target.closest("input, select, dialog")) $("help").showModal();
   });
-  $("help-close").addEventListener("click", () => $("help").close());
+  api.connection.watch = (lost) => {
+    $("lost").hidden = !lost;
+    if (!lost) restarted().catch((error) => state.report(error.message));
+  };
+  setInterval(api.heartbeat, 15_000);
 }
 
 async function start() {
   document.body.classList.add("empty");
   listenToPage();
   listenToFiles();
-  listenToViewer();
-  listenToTable();
+  listenToControls(viewer, step, () => Boolean(state.current));
+  $("evidence").addEventListener("change", () => { viewer.view.evidence = $("evidence").checked; viewer.paint(); maps.around(); });
+  listenToList();
   try {
-    state.model = await api.model();
+    [state.model, state.examples] = await Promise.all([api.model(), api.examples()]);
     state.classes = state.model.classes;
-    $("model-line").textContent = `Model ${state.model.model}, version ${state.model.version}: ${state.classes.map(className).join(", ")}.`;
-    $("classes").textContent = state.classes.map(className).join(", ");
-    for (const name of state.classes) $("filter").append(new Option(className(name), name));
+    introduced();
   } catch (error) {
     state.report(error.message);
   }

@@ -1,4 +1,4 @@
-/** Files of a drop or a folder, with unique names. */
+/** Files of a drop or a folder, each once and with a unique name. */
 
 async function inside(entry, path, out) {
   if (entry.isFile) {
@@ -28,18 +28,57 @@ export const chosen = (input) =>
 
 const hidden = (name) => name.split("/").some((part) => part.startsWith("."));
 
-/** Remove hidden files, and make names unique. */
-export function named(files, taken) {
-  const out = [];
-  for (const { file, name } of files) {
-    if (hidden(name)) continue;
-    let unique = name;
-    for (let number = 2; taken.has(unique); number += 1) unique = `${name} (${number})`;
-    taken.add(unique);
-    out.push({ file, name: unique });
+const PART = 2 ** 18; // bytes that are compared at a time
+
+async function same(one, other) {
+  if (one === other) return true;
+  for (let at = 0; at < one.size; at += PART) {
+    const [a, b] = await Promise.all([one, other].map(async (file) => new Uint8Array(await file.slice(at, at + PART).arrayBuffer())));
+    if (a.some((value, place) => value !== b[place])) return false;
   }
-  return out;
+  return true;
 }
+
+/** The files that the page has, by name and size. */
+export class Taken {
+  constructor() {
+    this.names = new Set();
+    this.files = new Map();
+  }
+
+  clear() {
+    this.names.clear();
+    this.files.clear();
+  }
+
+  /** Whether an earlier drop had a file of this name, plane and content, from whatever folder. */
+  async has({ file, name }, plane) {
+    for (const known of this.files.get(keyOf(file, name, plane)) ?? []) if (await same(known, file)) return true;
+    return false;
+  }
+
+  /** Return the new files, without hidden ones and with unique names, and the number of those that were there already. */
+  async fresh(files, plane) {
+    const open = files.filter(({ name }) => !hidden(name));
+    const left = [];
+    for (const one of open) if (!(await this.has(one, plane))) left.push(one);
+    const added = left.map((one) => ({ ...one, name: this.unique(one.name) }));
+    left.forEach(({ file, name }) => {
+      const key = keyOf(file, name, plane);
+      this.files.set(key, [...(this.files.get(key) ?? []), file]);
+    });
+    return { added, known: open.length - left.length };
+  }
+
+  unique(name) {
+    let free = name;
+    for (let number = 2; this.names.has(free); number += 1) free = `${name} (${number})`;
+    this.names.add(free);
+    return free;
+  }
+}
+
+const keyOf = (file, name, plane) => `${plane}|${file.size}|${name.split("/").pop()}`;
 
 const MOST_FILES = 100;
 const MOST_BYTES = 48 * 2 ** 20;

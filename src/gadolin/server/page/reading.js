@@ -1,6 +1,7 @@
 /** Prediction of files, and the list of their slices. */
 
 import * as api from "./api.js";
+import { grouped } from "./order.js";
 
 let most = Infinity; // bytes; smallest request that a reverse proxy refused
 
@@ -22,7 +23,7 @@ export async function answered(group, plane) {
       ...found.predictions.map((one) => ({ path: one.path, frame: one.frame, prediction: one, source: source(one.path), plane })),
       ...found.errors.map((one) => ({ path: one.path, frame: one.frame, error: one.error, code: one.code, source: source(one.path), plane })),
     ];
-    const of = Map.groupBy(items, (item) => item.source);
+    const of = grouped(items, (item) => item.source);
     return items.map((item) => ({ ...item, siblings: of.get(item.source).length }));
   } catch (error) {
     if (group.length > 1 && error.status === 413 && error.code === "not_the_service") {

@@ -1,6 +1,6 @@
-/** Probabilities by slice, as stacked columns in the order of the legend, from the top. */
+/** Probabilities by slice of one series, as stacked columns in the order of the legend, from the top. */
 
-import { className } from "./labels.js";
+import { className, DECLINED, isNamed, verdictName, verdictOf } from "./labels.js";
 
 export class Strip {
   constructor(canvas, legend, colours, choose) {
@@ -26,24 +26,26 @@ export class Strip {
   show(items, current, classes) {
     Object.assign(this, { items, current, classes });
     const place = items.indexOf(current) + 1;
-    this.canvas.setAttribute("aria-valuemax", items.length);
+    this.canvas.setAttribute("aria-valuemax", Math.max(items.length, 1));
     this.canvas.setAttribute("aria-valuenow", Math.max(place, 1));
     const probabilities = current?.prediction?.probabilities;
-    const text = probabilities ? `: ${classes.map((name) => `${className(name)} ${probabilities[name].toFixed(2)}`).join(", ")}` : "";
+    const text = probabilities ? `, ${verdictName(verdictOf(current))}: ${classes.map((name) => `${className(name)} ${probabilities[name].toFixed(2)}`).join(", ")}` : "";
     this.canvas.setAttribute("aria-valuetext", `slice ${place} of ${items.length}${text}`);
-    if (this.legend.childElementCount !== classes.length) this.explain();
+    if (this.legend.childElementCount !== classes.length + 1) this.explain();
     this.draw();
   }
 
   /** Fill the legend, in the order of a column from the top. */
   explain() {
-    this.legend.replaceChildren(...this.classes.map((name, number) => {
-      const line = document.createElement("li");
+    const line = (name, colour) => {
+      const made = document.createElement("li");
       const patch = document.createElement("span");
-      patch.style.background = `var(--c${number % 4})`;
-      line.append(patch, className(name));
-      return line;
-    }));
+      patch.style.background = colour;
+      made.append(patch, name);
+      return made;
+    };
+    const lines = this.classes.map((name, number) => line(className(name), `var(--c${number % 4})`));
+    this.legend.replaceChildren(...lines, line(DECLINED, "var(--declined)"));
   }
 
   draw() {
@@ -53,24 +55,23 @@ export class Strip {
     canvas.height = Math.round(canvas.clientHeight * ratio);
     const pen = canvas.getContext("2d");
     const wide = canvas.width / Math.max(items.length, 1);
-    const colours = this.colours();
+    const { classes: colours, declined, ink } = this.colours();
     items.forEach((item, place) => {
-      let top = 0;
-      if (item.error) {
-        pen.fillStyle = "#777";
-        pen.fillRect(place * wide, canvas.height * 0.9, wide, canvas.height * 0.1);
-      } else {
+      const across = [place * wide, Math.max(wide - ratio, 1)];
+      if (isNamed(item)) {
+        let top = 0;
         this.classes.forEach((name, number) => {
           const high = item.prediction.probabilities[name] * canvas.height;
           pen.fillStyle = colours[number % 4];
-          pen.globalAlpha = item.prediction.abstained ? 0.4 : 1;
-          pen.fillRect(place * wide, top, Math.max(wide - ratio, 1), high);
+          pen.fillRect(across[0], top, across[1], high);
           top += high;
         });
+      } else {
+        pen.fillStyle = declined;
+        pen.fillRect(across[0], 0, across[1], canvas.height);
       }
-      pen.globalAlpha = 1;
       if (item === this.current) {
-        pen.strokeStyle = colours.at(-1);
+        pen.strokeStyle = ink;
         pen.lineWidth = 3 * ratio;
         pen.strokeRect(place * wide + ratio, ratio, Math.max(wide - 3 * ratio, 2), canvas.height - 2 * ratio);
       }

@@ -1,0 +1,110 @@
+"""Tests of the list of slices: many rows, thumbnails, the summary, natural order, files that are dropped again."""
+
+from __future__ import annotations
+
+import re
+
+from dropping import drop, picture, pretend, read
+
+
+def numbers(page):
+    return [int(re.sub(r"\D", "", name)) for name in page.locator("#rows tr button").all_inner_texts()]
+
+
+def test_of_two_thousand_slices_only_the_rows_in_sight_are_drawn_and_few_pictures_are_kept(page):
+    pretend(page)
+    read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(2000)])
+
+    assert page.locator("#place").inner_text() == "1 of 2000"
+    assert page.locator("#rows tr").count() < 60
+    page.locator("#table").evaluate("(box) => box.scrollTo(0, box.scrollHeight)")
+    page.locator("#rows tr[aria-rowindex='2001'] button").click()
+    page.wait_for_selector("#rows tr[aria-rowindex='2001'][aria-current=true]")
+    assert page.locator("#rows tr").count() < 60
+    assert page.locator("#place").inner_text() == "2000 of 2000"
+    page.locator("#rows tr[aria-current=true]").wait_for()
+
+
+def test_pictures_are_forgotten_but_for_the_last_ones(page):
+    pretend(page)
+
+    kept = page.evaluate("""async () => {
+      const { Pictures } = await import(new URL("static/pictures.js", location.href));
+      const pictures = new Pictures();
+      const items = Array.from({ length: 150 }, (_, number) => (
+        { path: `${number}.png`, frame: null, source: { name: `${number}.png`, file: new Blob(["x"]) } }));
+      for (const item of items) await pictures.show(item, () => items[0]);
+      const kept = items.filter((item) => item.picture);
+      return [kept.length, kept.includes(items[0]), items.every((item) => item.thumb)];
+    }""")
+
+    assert kept == [60, True, True]
+
+
+def test_the_summary_counts_and_filters(page):
+    pretend(page)
+    read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(5)])
+
+    assert page.locator("#summary").inner_text().split("\n") == ["all 5", "4 glioma", "1 declined"]
+    page.click("#summary [data-verdict=declined]")
+    assert numbers(page) == [2]
+    assert page.locator("#verdict").inner_text() == "Declined", "the slice that is shown is one of the list"
+    page.click("#summary [data-verdict=declined]")
+    assert numbers(page) == [0, 1, 2, 3, 4]
+
+
+def test_rows_have_thumbnails_in_the_colour_of_their_verdict(page):
+    pretend(page)
+    read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(3)])
+    page.wait_for_timeout(500)
+
+    bright = "(all) => all.map((one) => one.getContext('2d').getImageData(40, 40, 1, 1).data[0])"
+    assert all(value > 100 for value in page.locator("#rows .thumb").evaluate_all(bright))
+    dots = page.locator("#rows .dot").evaluate_all("(all) => all.map((one) => getComputedStyle(one).backgroundColor)")
+    assert dots[0] == dots[1] != dots[2]
+
+
+def test_folders_are_in_natural_order(page):
+    pretend(page)
+    names = ["b/2.png", "b/10.png", "a/3.png", "b10/1.png", "b9/1.png", "a/20.png"]
+    read(page, [(name, b"x" * (place + 1)) for place, name in enumerate(names)])
+
+    titles = page.locator("#rows tr button").evaluate_all("(all) => all.map((one) => one.title)")
+    assert titles == ["a/3.png", "a/20.png", "b/2.png", "b/10.png", "b9/1.png", "b10/1.png"]
+
+
+def test_the_same_file_again_is_not_a_second_row(page):
+    read(page, [("a.png", picture())])
+
+    drop(page, [("folder/a.png", picture()), ("b.png", picture(seed=5))])
+    page.locator("#status", has_text="there already").wait_for()
+
+    assert page.locator("#rows tr button").all_inner_texts() == ["a.png", "b.png"]
+    assert page.locator("#status").inner_text() == "1 slice predicted, 1 file was there already."
+    drop(page, [("a.png", picture(seed=7))])
+    page.wait_for_selector("#rows tr:nth-child(3)")
+
+
+def test_once_there_are_slices_the_drop_zone_is_one_line(page):
+    before = page.locator("#drop").bounding_box()["height"]
+
+    read(page, [("a.png", picture())])
+
+    after = page.locator("#drop").bounding_box()["height"]
+    assert after < 60 < before
+    page.click("#more")
+    assert page.locator("#plane").is_visible()
+
+
+def test_the_list_is_printed_whole_without_controls(page):
+    pretend(page)
+    read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(200)])
+
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+
+    assert page.locator("#rows tr").count() == 200
+    for control in ("#choose", "#csv", "#next", "#view-controls", "#lime", "#theme", "#summary", "#search"):
+        assert page.locator(control).is_hidden(), control
+    assert page.locator("#verdict").is_visible()
+    assert page.locator("footer").is_visible()

@@ -1,0 +1,66 @@
+"""Tests of the page without its service for a while, and in browsers of the last four years."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dropping import drop, picture, read, series
+
+import gadolin
+
+PAGE = Path(gadolin.__file__).parent / "server" / "page"
+NEWER = {  # than four years, in one of the large browsers
+    "js": r"(Map|Object)\.groupBy|\.to(Sorted|Reversed|Spliced)\(|Promise\.(withResolvers|try)|Array\.fromAsync",
+    "css": r":has\(|color-mix|@container|@layer|@starting-style|\d[dsl]v[hw]\b|text-wrap|^\s+&",
+}
+
+
+def test_a_lost_service_is_told_and_reading_goes_on_when_it_is_back(page):
+    for path in ("**/v1/predict", "**/health"):
+        page.route(path, lambda route: route.abort("connectionrefused"))
+
+    drop(page, [("a.png", picture())])
+    page.wait_for_selector("#lost:not([hidden])")
+    assert "does not respond" in page.locator("#lost").inner_text()
+    for path in ("**/v1/predict", "**/health"):
+        page.unroute(path)
+
+    page.wait_for_selector("#maps:not([hidden])")
+    assert page.locator("#lost").is_hidden()
+    assert page.locator("#status").inner_text() == "1 slice predicted."
+
+
+def test_a_service_that_is_back_with_another_model_reads_the_files_again(page):
+    read(page, [("a.png", picture())])
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/v1/predict") else None)
+    page.route("**/v1/model", lambda route: route.fulfill(json=route.fetch().json() | {"model": "another"}))
+    page.route("**/v1/predict", lambda route: route.abort("connectionrefused"))
+    page.route("**/health", lambda route: route.abort("connectionrefused"))
+    drop(page, [("b.png", picture(seed=4))])
+    page.wait_for_selector("#lost:not([hidden])")
+    page.unroute("**/health")
+    page.unroute("**/v1/predict")
+
+    page.wait_for_selector("body[data-model=another]")
+    page.wait_for_selector("#rows tr")
+    assert "another" in page.locator("#model-line").inner_text()
+
+
+def test_the_page_needs_nothing_newer_than_four_years(make_page):
+    for path in PAGE.iterdir():
+        pattern = NEWER.get(path.suffix.removeprefix("."))
+        if pattern:
+            text = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+            assert re.search(pattern, text, re.MULTILINE) is None, path.name
+
+    script = "delete Map.groupBy; delete Object.groupBy; delete Array.prototype.toSorted; delete Promise.withResolvers;"
+    page = make_page(prepare=lambda opened: opened.add_init_script(script))
+    read(page, series(3))
+    assert page.locator("#place").inner_text() == "1 of 3"
+
+
+def test_the_files_of_the_page_are_short():
+    long = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in PAGE.iterdir()}
+    assert {name: lines for name, lines in long.items() if lines >= 400} == {}

@@ -1,0 +1,103 @@
+"""Tests of the heat maps on the page: how they are shown, explained and saved."""
+
+from __future__ import annotations
+
+import numpy as np
+from dropping import coloured, picture, read, shown
+from PIL import Image
+
+
+def test_opacity_window_and_zoom_change_what_is_seen(page):
+    read(page, [("a.png", picture())])
+    page.uncheck("#outline")
+    page.click("#maps summary")
+    strong = shown(page)
+
+    page.locator("#opacity").fill("0")
+    plain = shown(page)
+    page.locator("#window").fill("300")
+    narrow = shown(page)
+    page.locator("#zoom").fill("400")
+    near = shown(page)
+
+    assert coloured(strong), "the heat map is coloured"
+    assert not coloured(plain), "without a heat map the slice is grey"
+    assert (narrow != plain).any()
+    assert (near != narrow).any()
+
+
+def test_heat_is_positive_and_inside_the_head_unless_asked_for(page):
+    read(page, [("a.png", picture())])
+    page.uncheck("#outline")
+    page.click("#maps summary")
+    inside = coloured(shown(page))
+
+    page.check("#outside")
+    everywhere = coloured(shown(page))
+    page.check("#against")
+
+    assert 0 < inside < everywhere
+    assert page.locator("#heat-legend").inner_text().count("against") == 1
+    page.uncheck("#evidence")
+    assert coloured(shown(page)) == 0
+    assert page.locator("#heat-legend").is_hidden()
+
+
+def test_window_and_level_have_numbers_and_presets(page):
+    read(page, [("a.png", picture())])
+    page.uncheck("#evidence")
+    own = shown(page)
+
+    page.fill("#level-number", "40")
+    page.keyboard.press("Enter")
+    by_hand = shown(page)
+    assert (own != by_hand).any()
+    page.select_option("#preset", "narrow")
+    narrow = shown(page)
+
+    assert narrow.mean() < own.mean(), "dark tissue is cut off"
+    assert page.locator("#level-number").input_value() != "40"
+
+
+def test_lime_runs_to_its_end_and_shap_is_cancelled(page):
+    read(page, [("a.png", picture())])
+    assert page.locator("#outline").is_enabled()
+
+    assert page.locator("#lime-state").inner_text().startswith("about ")
+    page.click("#lime")
+    page.wait_for_selector("#map option[value=lime]", state="attached", timeout=60_000)
+    assert page.locator("#map").input_value() == "lime"
+    assert "lime" in page.locator("#trust").inner_text()
+    assert page.locator("#lime-state").inner_text() == "done"
+    assert page.locator("#outline").is_disabled(), "only evidence has an outline"
+    page.click("#shap")
+    page.wait_for_selector("#job:not([hidden])")
+    page.click("#cancel")
+    page.wait_for_selector("#job", state="hidden")
+    assert page.locator("#status").inner_text() == "shap was cancelled."
+    assert page.locator("#map option[value=shap]").count() == 0
+
+    page.click("#side")
+    captions = page.locator("#panel button").all_inner_texts()
+    assert [caption.split(",")[0] for caption in captions] == ["the slice", "evidence", "lime"]
+    page.click("#panel button:nth-child(2)")
+    assert page.locator("#panel").is_hidden()
+    assert page.locator("#canvas").is_visible()
+    assert page.locator("#map").input_value() == "evidence"
+
+
+def test_a_picture_is_saved_with_overlay_legend_verdict_and_notice(page, tmp_path):
+    read(page, [("folder/a b.png", picture())])
+
+    with page.expect_download() as saved:
+        page.click("#save-picture")
+
+    assert saved.value.suggested_filename == "a-b.png-gadolin.png"
+    saved.value.save_as(tmp_path / "saved.png")
+    image = np.asarray(Image.open(tmp_path / "saved.png").convert("RGB"), np.int16)
+    high, wide = image.shape[:2]
+    assert high > wide, "below the square slice are lines of text"
+    assert coloured(image[:wide]), "the overlay"
+    assert coloured(image[wide:]), "the legend"
+    lines = (image[wide:].max(axis=2) < 128).any(axis=1)
+    assert (np.diff(lines.astype(int)) == 1).sum() >= 4, "verdict, map, file and notice"

@@ -1,0 +1,140 @@
+"""Tests of how the page words and colours a verdict, and what it says about the model."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from dropping import answering, coloured, declined, named, picture, read, series, shown
+
+REASONS = {
+    "colour_image": "does not look like an MRI slice",
+    "several_slices": "several slices in one image",
+    "out_of_distribution": "does not look like the head MRI slices",
+    "low_confidence": "so it is declined",
+    "tumour_uncertain": "Neither tumour nor no tumour",
+    "sequence_not_validated": "not validated on this sequence",
+    "kind_uncertain": "no tumour type is certain enough",
+    "kind_not_validated": "its type is declined",
+}
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_why_no_class_is_named_is_told_by_its_code_whatever_the_words(code, page):
+    answering(page, lambda one: one.update(declined(code)))
+
+    read(page, [("a.png", picture())])
+
+    told = page.locator("#reason.declined").inner_text()
+    assert REASONS[code] in told
+    assert "words that may change" in told
+    assert page.locator("#verdict").inner_text().startswith("Declined")
+
+
+def grey(colour):
+    """Return whether a CSS colour, rgb(r, g, b), is nearly grey."""
+    r, g, b = map(int, re.findall(r"\d+", colour)[:3])
+    return max(r, g, b) - min(r, g, b) < 30
+
+
+def test_a_declined_slice_shows_no_confident_colour(page):
+    answering(page, lambda one: one.update({**named("meningioma", 0.97), **declined("out_of_distribution")}))
+
+    read(page, series(3))
+
+    fills = page.locator("#bars .fill").evaluate_all("(all) => all.map((one) => getComputedStyle(one).backgroundColor)")
+    assert len(fills) == 4
+    assert all(map(grey, fills))
+    assert page.locator("#maps").is_hidden(), "nothing speaks for a class that is not named"
+    assert coloured(shown(page)) == 0
+    assert coloured(shown(page, "#strip")) == 0
+    assert page.locator("#rows td.verdict").all_inner_texts() == ["declined"] * 3
+    assert page.locator("#summary").inner_text().split("\n") == ["all 3", "3 declined"]
+    page.wait_for_timeout(300)
+    assert not re.search(r"\babstain|\breject", page.locator("body").inner_text(), re.IGNORECASE), "one word for it"
+
+
+def with_threshold(page):
+    def route(route):
+        route.fulfill(json=route.fetch().json() | {"confidence_threshold": 0.64})
+
+    page.route("**/v1/model", route)
+
+
+def test_every_bar_has_a_tick_at_the_threshold(make_page):
+    page = make_page(prepare=with_threshold)
+
+    read(page, [("a.png", picture())])
+
+    ticks = page.locator("#bars .tick").evaluate_all("(all) => all.map((one) => one.style.left)")
+    assert ticks == ["64%"] * 4
+    assert "0.64" in page.locator("#tick-note").inner_text()
+
+
+def test_a_suspected_tumour_and_a_header_that_differs_are_told(page):
+    facts = {"sequence": "FLAIR", "header_sequence": "T2", "p_tumour": 0.97}
+    answering(page, lambda one: one.update(declined("kind_not_validated") | facts))
+
+    read(page, [("a.png", picture())])
+
+    assert page.locator("#verdict").inner_text() == "Declined: tumour suspected"
+    assert "looks like FLAIR, but the header has T2" in page.locator("#reason").inner_text()
+
+
+def test_a_named_class_is_told_with_what_the_model_does_not_know(page):
+    answering(page, lambda one: one.update(named("notumor")))
+
+    read(page, [("a.png", picture())])
+
+    assert page.locator("#verdict").inner_text() == "No tumour"
+    told = page.locator("#reason").inner_text()
+    assert "It knows only these classes; a metastasis, an abscess or a bleed gets one of these names too" in told
+
+
+def with_scores(number, rate):
+    """Return what puts the hit rates of a bundle into the document of the model."""
+    scores = {
+        "evidence": {"glioma": {"n": number, "pointing": rate}},
+        "centre": {"glioma": {"n": number, "pointing": 0.05}},
+    }
+    metrics = {"new_patients": {"accuracy": 0.903, "slices": 683}, "other_hospitals": {"accuracy": 0.71, "slices": 120}}
+
+    def prepare(page):
+        page.route(
+            "**/v1/model",
+            lambda route: route.fulfill(json=route.fetch().json() | {"scores": scores, "metrics": metrics}),
+        )
+        answering(page, lambda one: (one.update(named("glioma")), one.get("evidence", {}).update({"class": "glioma"})))
+
+    return prepare
+
+
+def test_the_reliability_of_a_map_is_told_from_the_figures_of_the_bundle(make_page):
+    page = make_page(prepare=with_scores(285, 0.81))
+
+    read(page, [("a.png", picture())])
+
+    assert page.locator("#trust").inner_text() == (
+        "On 285 glioma slices outlined by readers the hottest point lay in the tumour in 81 %; "
+        "guessing the centre: 5 %."
+    )
+
+
+def test_few_outlined_slices_are_not_measured_well_enough(make_page):
+    page = make_page(prepare=with_scores(19, 1.0))
+
+    read(page, [("a.png", picture())])
+
+    assert "not measured well enough" in page.locator("#trust").inner_text()
+    assert "%" not in page.locator("#trust").inner_text()
+
+
+def test_the_header_tells_how_good_the_model_is_and_links_its_card(make_page):
+    page = make_page(prepare=with_scores(285, 0.81))
+
+    told = page.locator("#model-line").inner_text()
+    assert "90 % right on new patients (683 slices)" in told
+    assert "71 % right on other hospitals (120 slices)" in told
+    page.click("#card-open")
+    assert "glioma 81 % of 285" in page.locator("#card").inner_text()
+    assert "not for diagnosis" in page.locator("#card").inner_text()
