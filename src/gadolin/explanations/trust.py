@@ -11,7 +11,7 @@ import numpy as np
 from gadolin.explanations.explanation import Explanation
 from gadolin.models.bundle import Bundle
 
-__all__ = ["SCORES_FILE", "explanation_json", "no_evidence_note", "trust"]
+__all__ = ["SCORES_FILE", "explanation_json", "hit_rates", "no_evidence_note", "trust"]
 
 SCORES_FILE = "explanations.json"
 FEW = 10
@@ -62,6 +62,18 @@ def trust(bundle: Bundle, method: str, label: str) -> str:
         return f"{text}."
     baseline = f"the centre of the head was in {100 * prior['pointing']:.0f} %"
     return f"{text}; {baseline}{': do not trust it' if found['pointing'] <= prior['pointing'] else ''}."
+
+
+def hit_rates(bundle: Bundle) -> dict[str, dict[str, dict[str, float]]]:
+    """Return by method and class how many outlined slices were scored (``n``) and the hit rate (``pointing``).
+
+    The rate lies in [0, 1]. The method "centre" guesses the centre of the head. Empty if nothing was measured.
+    """
+    methods = _scores(bundle.folder).get("methods", {})
+    return {
+        name: {label: {key: one[key] for key in ("n", "pointing")} for label, one in by_class.items()}
+        for name, by_class in methods.items()
+    }
 
 
 def _by_size(sizes: dict[str, dict[str, float]]) -> str:

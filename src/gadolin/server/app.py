@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from gadolin._version import __version__
-from gadolin.explanations.trust import trust
+from gadolin.explanations.trust import hit_rates, trust
 from gadolin.models.predictor import Predictor
 from gadolin.phantoms import CLASSES
 from gadolin.readers import PLANES
@@ -172,6 +172,7 @@ def _add_model(app: FastAPI, predictor: Predictor, settings: Settings) -> None:
         "metrics": bundle.metrics,
         "methods": methods,
         "trust": {one["name"]: {name: trust(bundle, one["name"], name) for name in bundle.classes} for one in methods},
+        "scores": hit_rates(bundle),
         "phantoms": list(CLASSES),
         "limits": asdict(settings.limits),
     }
