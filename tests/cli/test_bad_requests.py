@@ -119,7 +119,7 @@ def test_a_manifest_of_bytes_is_refused(train, tmp_path):
     ("words", "told"),
     [
         (("--set", "optimizer.lrr=1"), "unknown recipe key 'optimizer.lrr' (did you mean 'optimizer.lr'?)"),
-        (("--set", "epochs=0"), "epochs must lie in 1 to 100000, got 0"),
+        (("--set", "epochs=0"), "epochs must be between 1 and 100000, got 0"),
         (("--set", "network.input_size=100"), "network.input_size must be a multiple of 32"),
         (("--set", "network.evidence=outline"), "network.evidence must be one of auto, map, outlines"),
         (("--set", "network.backbone=compct"), "got 'compct' (did you mean 'compact'?)"),
@@ -127,7 +127,7 @@ def test_a_manifest_of_bytes_is_refused(train, tmp_path):
         (("--recipe", "resnet"), "got 'resnet' (did you mean 'resnet50'?)"),
         (("--device", "gpu"), "device must be one of auto, cpu, cuda, mps, got 'gpu'"),
         (("--precision", "half"), "precision must be one of auto, float32, bfloat16"),
-        (("--seed", "-1"), "seed must lie in 0 to"),
+        (("--seed", "-1"), "seed must be between 0 and"),
         (("--test", "1.5"), "the test fraction must lie between 0 and 1"),
         (("--patient-from", "("), "--patient-from must be parent, dicom, bids or a regular expression"),
         (("--resume",), "a run folder must contain a run"),

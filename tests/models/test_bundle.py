@@ -198,7 +198,10 @@ DAMAGES = {
         edited(preparation={"sizes": 64}),
         "unknown preparation key 'sizes' (did you mean 'size'?)",
     ),
-    "a preparation out of range": (edited(preparation={"size": 3}), "preparation.size must lie in 16 to 2048, got 3"),
+    "a preparation out of range": (
+        edited(preparation={"size": 3}),
+        "preparation.size must be between 16 and 2048, got 3",
+    ),
     "a preparation of another type": (edited(preparation={"size": "64"}), "must be valid, this one is damaged"),
     "one class": (edited(classes=["glioma"]), "two or more classes, all different; download it again"),
     "a class twice": (edited(classes=["a", "b", "b", "c"]), "two or more classes, all different; download it again"),

@@ -72,7 +72,7 @@ def test_an_unknown_runtime_is_refused_with_a_suggestion(graph):
 def test_a_number_of_threads_that_no_machine_should_start_is_refused(graph, threads):
     with pytest.raises(RequestError) as caught:
         open_runtime(graph, threads=threads)
-    assert str(caught.value) == f"threads must lie in 0 to 256, got {threads}; use 0 for one per core"
+    assert str(caught.value) == f"threads must be between 0 and 256, got {threads}; use 0 for one per core"
 
 
 @pytest.mark.parametrize("name", RUNTIMES)

@@ -86,9 +86,9 @@ def test_the_outline_head_sees_the_finest_map(outlining, pyramid):
 
 
 def test_the_evidence_is_what_stands_above_the_background(outlining, pyramid):
-    features, places = outlining.look(*pyramid)
+    features, places = outlining.decode(*pyramid)
 
-    evidence = outlining.answer(features, places, pyramid[-1])[2]
+    evidence = outlining.classify(features, places, pyramid[-1])[2]
 
     torch.testing.assert_close(evidence, places[:, :3] - places[:, 3:])
 
@@ -120,7 +120,7 @@ def test_evidence_that_is_the_same_everywhere_is_the_logit_but_for_the_bias(heig
     head = seeded(lambda: OutlineHead((3, 4, 5, 6), 1, 0.0, widths=(7, 8, 9)))
     places = torch.tensor([height, 0.0]).view(1, 2, 1, 1).expand(1, 2, 8, 8)
 
-    logits, _, _ = head.answer(torch.ones(1, 7, 8, 8), places, torch.ones(1, 6, 1, 1))
+    logits, _, _ = head.classify(torch.ones(1, 7, 8, 8), places, torch.ones(1, 6, 1, 1))
 
     assert float((logits - head.bias).detach()) == pytest.approx(height, abs=1e-4)
 

@@ -24,7 +24,9 @@ def test_an_unknown_key_is_refused_with_a_suggestion():
 
 @pytest.mark.parametrize("size", [15, 2049, 0, -256])
 def test_a_size_out_of_range_is_refused(size):
-    with pytest.raises(RequestError, match=rf"preparation.size must lie in 16 to 2048, got {size}; 256 is the usual"):
+    with pytest.raises(
+        RequestError, match=rf"preparation.size must be between 16 and 2048, got {size}; 256 is the usual"
+    ):
         Preparation(size=size)
 
 

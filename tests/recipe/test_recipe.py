@@ -133,7 +133,7 @@ def test_the_last_of_several_settings_holds():
         ("optimizer.name=sgd", "recipe_value_unknown", "adam, adamw"),
         ("optimizer.schedule=cosin", "recipe_value_unknown", "cosine"),
         ("network.input_size=100", "recipe_value_out_of_range", "multiple of 32"),
-        ("preparation.margin=0.6", "recipe_value_out_of_range", "0 to 0.5"),
+        ("preparation.margin=0.6", "recipe_value_out_of_range", "0 and 0.5"),
         ("preparation.low_percentile=99.95", "recipe_values_conflict", "low < high"),
     ],
 )

@@ -112,8 +112,8 @@ PatientFrom = Annotated[
     str | None,
     typer.Option(
         **values("parent", "dicom", "bids", rest="REGEX"),
-        help="Source of patient names: the folder of the image, the PatientID of DICOM (hashed), sub-XX of BIDS, or a "
-        "regular expression with one group. By default, patient names in the files are used.",
+        help="Source of patient IDs: the folder of the image, the PatientID of DICOM (hashed), sub-XX of BIDS, or a "
+        "regular expression with one group. By default, the IDs in the files are used.",
     ),
 ]
 Cache = Annotated[Path | None, typer.Option(help="Folder for prepared slices; by default in the user's cache.")]

@@ -293,5 +293,7 @@ _SPECIAL = DataError(
     code="special_file", rule="a slice must be in a regular file", got="this is a pipe, a socket or a device"
 )
 _ENTERED_BEFORE = DataError(
-    code="folder_entered_before", rule="a folder is entered once", got="this one was already entered under another name"
+    code="folder_entered_before",
+    rule="a folder is searched once",
+    got="this one was already searched under another name",
 )

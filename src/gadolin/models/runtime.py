@@ -221,7 +221,7 @@ def open_runtime(graph: Path, name: str = "onnxruntime", *, threads: int = 0, di
     if not 0 <= threads <= _MOST_THREADS:
         raise RequestError(
             code="threads_out_of_range",
-            rule=f"threads must lie in 0 to {_MOST_THREADS}",
+            rule=f"threads must be between 0 and {_MOST_THREADS}",
             got=f"got {threads}",
             remedy="use 0 for one per core",
         )

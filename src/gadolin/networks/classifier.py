@@ -78,8 +78,8 @@ class Classifier(nn.Module):
         """
         assert isinstance(self.head, OutlineHead), "only an OutlineHead scores locations"
         maps = self._maps(scaled)
-        features, places = self.head.look(*maps)
-        return self._with_sequence(Output(*self.head.answer(features, places, maps[-1])), maps[-1]), places
+        features, places = self.head.decode(*maps)
+        return self._with_sequence(Output(*self.head.classify(features, places, maps[-1])), maps[-1]), places
 
     def _with_sequence(self, output: Output, last: Tensor) -> Output | SequenceOutput:
         if self.sequence_head is None:

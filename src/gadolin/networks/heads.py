@@ -106,15 +106,15 @@ class OutlineHead(Head):
         state_dict.setdefault(f"{prefix}lesion", self.lesion)  # older weights lack it
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def look(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, F, h, w) and scores of the classes and background (N, K + 1, h, w) at stride 4."""
         features = self.dropout(maps[-1])
         for step, finer in zip(self.upwards, reversed(maps[:-1]), strict=True):
             features = step(features, finer)
         return features, self.linear(features)
 
-    def answer(self, features: Tensor, places: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits (N, K), features (N, F), evidence (N, K, h, w) from the output of ``look`` and the last map."""
+    def classify(self, features: Tensor, places: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits (N, K), features (N, F), evidence (N, K, h, w) of ``decode``'s output and the last map."""
         places = places.to(self.bias.dtype)  # bfloat16 is too coarse for a sum over all locations
         evidence = (places[:, :-1] - places[:, -1:]) * self.lesion.view(1, -1, 1, 1)
         softness = F.softplus(self.softness)
@@ -127,7 +127,7 @@ class OutlineHead(Head):
 
     def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (N, K), features (N, F) and evidence (N, K, h, w) of the maps at strides 4 to 32."""
-        return self.answer(*self.look(*maps), maps[-1])
+        return self.classify(*self.decode(*maps), maps[-1])
 
 
 class _Upwards(nn.Module):

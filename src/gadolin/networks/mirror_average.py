@@ -1,4 +1,4 @@
-"""Mirror averaging as part of the graph, so that every runtime does the same."""
+"""Mirror averaging (test-time augmentation by a horizontal flip) as part of the graph: every runtime does the same."""
 
 from __future__ import annotations
 

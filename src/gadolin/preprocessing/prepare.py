@@ -52,7 +52,7 @@ class Preparation:
             if low is not None and high is not None and not low <= getattr(self, one.name) <= high:
                 raise RequestError(
                     code="preparation_out_of_range",
-                    rule=f"preparation.{one.name} must lie in {low} to {high}",
+                    rule=f"preparation.{one.name} must be between {low} and {high}",
                     got=f"got {getattr(self, one.name)}",
                     remedy=f"{one.default} is the usual choice",
                 )

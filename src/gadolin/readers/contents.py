@@ -140,7 +140,7 @@ def require_frame(frame: int, slices: int, kind: str) -> None:
     if not 0 <= frame < slices:
         raise ReadError(
             code="frame_out_of_range",
-            rule=f"a frame must lie in 0 to {slices - 1} in this {kind} file",
+            rule=f"a frame must be between 0 and {slices - 1} in this {kind} file",
             got=f"got {frame}",
             remedy="correct it",
         )

@@ -102,10 +102,10 @@ def _require_known(key: str, value: str, known: tuple[str, ...]) -> None:
 def _require_in_range(field: dataclasses.Field[Any], key: str, value: Any) -> None:
     low, high, step = field.metadata["low"], field.metadata["high"], field.metadata.get("multiple_of", 1)
     if not low <= value <= high or (step != 1 and value % step):
-        multiple = f"be a multiple of {step} from" if step != 1 else "lie in"
+        multiple = f"a multiple of {step} " if step != 1 else ""
         raise RecipeError(
             code="recipe_value_out_of_range",
-            rule=f"{key} must {multiple} {low} to {high}",
+            rule=f"{key} must be {multiple}between {low} and {high}",
             got=f"got {value}",
             remedy=f"the default is {field.default}",
         )

@@ -53,7 +53,7 @@ class Machine:
         if not 0 <= self.seed < _SEEDS:
             raise RequestError(
                 code="seed_out_of_range",
-                rule=f"seed must lie in 0 to {_SEEDS - 1}",
+                rule=f"seed must be between 0 and {_SEEDS - 1}",
                 got=f"got {self.seed}",
                 remedy="0 is the usual choice",
             )
