@@ -42,7 +42,7 @@ def test_the_first_is_the_least_likely_and_is_named_with_both_classes(believed):
     one.probabilities[61] = (0.0005, 0.999, 0.0005)
     (found,) = label_errors(one)
     assert found.members[0] == ("61.png",)
-    assert "the first is 61.png, labelled glioma, predicted notumor with probability 0.999" in found.message
+    assert "the first is 61.png, labelled glioma, predicted no tumour with probability 0.999" in found.message
 
 
 def test_labels_that_the_model_believes_give_no_finding(believed):

@@ -22,7 +22,7 @@ def test_the_share_of_the_test_part_is_told_with_the_counts_of_each_class(datase
     (found,) = shared_slices(dataset(*SPOILT))
     assert found.message == (
         "75 % of the test part (3 of 4 slices) is also in the training part, so accuracy on it is misleading: "
-        "glioma 2 of 2, notumor 1 of 2."
+        "glioma 2 of 2, no tumour 1 of 2."
     )
     assert found.score == pytest.approx(0.75)
     assert found.members == (("2.png", "3.png", "0.png"), ("4.png", "1.png"))

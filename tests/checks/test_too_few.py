@@ -39,7 +39,7 @@ def test_pictures_of_which_none_can_be_read_are_one_clear_error(small_phantoms, 
 def test_a_class_of_few_slices_is_a_warning(dataset):
     (found,) = too_few(dataset(*[{"label": "glioma"}] * 20, {"label": "notumor"}))
     assert (found.severity, found.score) == ("warning", 1)
-    assert "notumor has 1" in found.message
+    assert "no tumour has 1" in found.message
 
 
 def test_classes_of_enough_slices_are_fine(dataset):

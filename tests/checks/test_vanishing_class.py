@@ -11,7 +11,7 @@ def test_a_class_missing_from_a_part_is_serious(dataset):
         {"split": "test", "label": "glioma"}
     ]
     (found,) = vanishing_class(dataset(*rows))
-    assert (found.severity, found.message) == ("serious", "The test part has no slice of notumor.")
+    assert (found.severity, found.message) == ("serious", "The test part has no slice of no tumour.")
 
 
 def test_a_class_missing_from_a_fold_is_serious(dataset):

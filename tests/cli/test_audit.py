@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shlex
 import shutil
 
 import pytest
@@ -28,7 +29,7 @@ def test_the_verdict_comes_first_and_the_notice_last(gadolin, spoilt):
     ending = gadolin("audit", spoilt)
     assert ending.code == 0
     assert ending.out.splitlines()[0].endswith("accuracy on it is misleading.")
-    assert "serious: shared_slices:" in ending.out
+    assert "Leakage: slices in two parts (serious; shared_slices)\n" in ending.out
     assert ending.out.splitlines()[-1] == NOTICE
 
 
@@ -144,7 +145,7 @@ def test_pictures_of_the_other_data_set_are_its_own_and_say_so(gadolin, class_fo
     gadolin("audit", class_folders, "--against", other, "--report", tmp_path / "a.html")
     html = (tmp_path / "a.html").read_text(encoding="utf-8")
     (figure,) = [one for one in html.split("<figure>") if f"<code>other:notumor/{first.name}</code>" in one]
-    assert "<strong>notumor</strong> · other data set" in figure
+    assert "<strong>no tumour</strong> · other data set" in figure
 
 
 def test_pictures_in_colour_are_shown_in_colour(gadolin, class_folders, tmp_path):
@@ -172,3 +173,48 @@ def test_checks_are_chosen_by_name(gadolin, small_phantoms):
 
 def test_an_unknown_check_is_refused_before_the_work(gadolin, small_phantoms):
     gadolin("audit", small_phantoms, "--skip", "tinny").refused("'tinny'", "'tiny'")
+
+
+def test_each_condition_is_said_once(gadolin, spoilt, tmp_path):
+    data = shutil.copytree(spoilt, tmp_path / "data")
+    (data / "Testing" / "glioma" / "broken.png").write_bytes(b"\x89PNG broken")
+    ending = gadolin("audit", data)
+    verdict = ending.out.splitlines()[0]
+    assert ending.out.count(verdict.partition(" of the test part")[0] + " of the test part") == 1
+    assert ending.out.count("broken.png") == 1
+    assert ending.err == ""
+    assert ending.code == 1
+    assert "notumor" not in ending.out
+
+
+@pytest.mark.parametrize("patients", [True, False])
+def test_it_ends_with_the_command_that_mends_it(gadolin, spoilt, tmp_path, monkeypatch, patients):
+    data = shutil.copytree(spoilt, tmp_path / "my data")
+    if not patients:
+        (data / "manifest.csv").unlink()
+    monkeypatch.chdir(tmp_path)
+    before = gadolin("audit", "my data")
+    *_, command, empty, notice = before.out.splitlines()
+    assert (empty, notice) == ("", NOTICE)
+    assert command.startswith("to mend this: gadolin split 'my data")
+    assert ("--by copies" in command) is not patients
+    words = shlex.split(command.partition(": ")[2])[1:]
+    assert gadolin(*words).code == 0
+    after = gadolin("audit", words[-1])
+    assert after.out.startswith("No slice")
+    assert "shared_slices" not in after.out
+
+
+def test_a_patient_rule_stays_in_the_command(gadolin, spoilt, tmp_path, monkeypatch):
+    data = shutil.copytree(spoilt, tmp_path / "data")
+    (data / "manifest.csv").unlink()
+    monkeypatch.chdir(tmp_path)
+    rule = r"([^/]+)-\d+\.png"
+    command = gadolin("audit", "data", "--patient-from", rule).out.splitlines()[-3]
+    assert command.endswith(f"--out data-split.csv --patient-from '{rule}'")
+    assert gadolin(*shlex.split(command.partition(": ")[2])[1:]).code == 0
+
+
+def test_clean_data_needs_no_command(gadolin, small_phantoms):
+    assert "to mend this" not in gadolin("audit", small_phantoms).out
+    assert gadolin("audit", small_phantoms, "--json").json["command"] is None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import gadolin
 from gadolin.checks import CHECKS
+from gadolin.checks.titles import TITLES
 from gadolin.records import Finding
-from gadolin.reports.audit_page import TITLES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")

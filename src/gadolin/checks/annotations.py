@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gadolin.checks.dataset import Dataset
 from gadolin.checks.registry import Skipped
 from gadolin.checks.wording import counted, flagged, percent
+from gadolin.datasets.labels import class_name
 from gadolin.duplicates.components import Components
 from gadolin.preprocessing.outlines import Outlines
 from gadolin.preprocessing.views import head_mask, shrunk
@@ -62,7 +63,8 @@ def _against(dataset: Dataset) -> list[Finding]:
             kind="label_conflicts",
             severity="serious",
             message=f"{counted(len(conflicts), 'label')} {'is' if len(conflicts) == 1 else 'are'} contradicted by the "
-            f"other data set, which has the same slices: {dataset.names[first[0]]} is {here} here and {there} there.",
+            f"other data set, which has the same slices: {dataset.names[first[0]]} is {class_name(here)} here and "
+            f"{class_name(there)} there.",
             rule="Copies of one slice in two data sets must have the same label, if one of the data sets has both "
             "classes; the score is the number of slices with a contradicted label.",
             remedy="Trust the data set closer to the original patient data; correct these labels or exclude the "
@@ -90,7 +92,7 @@ def label_errors(dataset: Dataset) -> list[Finding] | Skipped:
     labels = np.array([dataset.classes.index(record.label) for record in dataset.records], np.int64)
     absent = [name for place, name in enumerate(dataset.classes) if place not in labels[known]]
     if len(dataset.classes) < 2 or absent:
-        return Skipped(f"the predictions include no slice of {', '.join(absent) or 'a second class'}")
+        return Skipped(f"the predictions include no slice of {', '.join(map(class_name, absent)) or 'a second class'}")
     rows = known[likely_label_errors(labels[known], dataset.probabilities[known])]
     gaps = (
         []
@@ -130,8 +132,8 @@ def _found(dataset: Dataset, rows: NDArray[np.int64], n_checked: int) -> Finding
         severity="warning",
         message=f"{len(rows):,} of {counted(n_checked, 'slice')} ({percent(len(rows), n_checked)}) are likely "
         f"mislabelled or hard to classify; the first is {dataset.names[first]}, labelled "
-        f"{dataset.records[first].label}, predicted {dataset.classes[predicted]} with probability "
-        f"{dataset.probabilities[first, predicted]:.3f}.",
+        f"{class_name(dataset.records[first].label)}, predicted {class_name(dataset.classes[predicted])} with "
+        f"probability {dataset.probabilities[first, predicted]:.3f}.",
         rule=_RULE,
         remedy="Review them in this order with an expert; correct or remove the wrong ones, and not in the test part "
         "only.",

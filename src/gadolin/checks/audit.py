@@ -10,6 +10,7 @@ from gadolin.checks.dataset import Dataset, display_name
 from gadolin.checks.file_facts import FileFacts, file_facts
 from gadolin.checks.files import find_unlisted
 from gadolin.checks.inputs import AuditInputs
+from gadolin.checks.mend import mending_command
 from gadolin.checks.part_counts import PartCount, part_counts
 from gadolin.checks.registry import CHECKS, Check, Selection, Skipped
 from gadolin.checks.verdict import verdict
@@ -43,6 +44,11 @@ class AuditResult:
     skipped: dict[str, str]
     dataset: Dataset = field(repr=False)
 
+    @property
+    def command(self) -> str:
+        """The command that mends the division of the data, or "" if no other division would help."""
+        return mending_command(self.dataset, self.findings)
+
     def as_json(self) -> dict[str, object]:
         """Return the audit as the documented JSON object (``docs/audit.md``)."""
         dataset = self.dataset
@@ -62,6 +68,7 @@ class AuditResult:
             **failures_json(dataset.errors, dataset.left_out),
             "not_looked": [{"check": name, "reason": reason} for name, reason in self.skipped.items()],
             "findings": [one.as_json() for one in self.findings],
+            "command": self.command or None,
         }
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from gadolin.checks.dataset import Dataset
 from gadolin.checks.registry import Skipped
 from gadolin.checks.wording import counted
+from gadolin.datasets.labels import class_name
 from gadolin.records import Finding
 
 __all__ = ["balance", "too_few", "vanishing_class"]
@@ -33,7 +34,7 @@ def too_few(dataset: Dataset) -> list[Finding]:
     small = {name: count for name, count in sorted(counts.items()) if count < _SCORED}
     if not small:
         return []
-    counts_by_class = ", ".join(f"{name} has {count}" for name, count in small.items())
+    counts_by_class = ", ".join(f"{class_name(name)} has {count}" for name, count in small.items())
     return [
         Finding(
             kind="too_few",
@@ -68,7 +69,7 @@ def _finding(kind: str, value: str, missing: list[str]) -> Finding:
     return Finding(
         kind="vanishing_class",
         severity="serious",
-        message=f"{where[0].upper()}{where[1:]} has no slice of {', '.join(missing)}.",
+        message=f"{where[0].upper()}{where[1:]} has no slice of {', '.join(map(class_name, missing))}.",
         rule="Every part and every fold must hold slices of every class; the score is the number of missing classes.",
         remedy="Split again, stratified by class; if a class has too few patients, use fewer folds.",
         score=float(len(missing)),
@@ -94,7 +95,7 @@ def _uneven(slices: Counter[str]) -> list[Finding]:
     ratio = max(slices.values()) / min(slices.values())
     if ratio < _UNEVEN:
         return []
-    counts_by_class = ", ".join(f"{name} {count:,}" for name, count in slices.most_common())
+    counts_by_class = ", ".join(f"{class_name(name)} {count:,}" for name, count in slices.most_common())
     return [
         Finding(
             kind="balance",
@@ -113,7 +114,9 @@ def _manufactured(slices: Counter[str], once: Counter[str]) -> list[Finding]:
     gap = max(repeated.values()) - min(repeated.values())
     if gap < _MANUFACTURED:
         return []
-    counts_by_class = ", ".join(f"{name} {slices[name]:,} slices, {once[name]:,} different" for name in repeated)
+    counts_by_class = ", ".join(
+        f"{class_name(name)} {slices[name]:,} slices, {once[name]:,} different" for name in repeated
+    )
     return [
         Finding(
             kind="balance",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gadolin.checks.dataset import Dataset
 from gadolin.checks.wording import WAYS, counted, percent, ways
+from gadolin.datasets.labels import class_name
 from gadolin.duplicates import COPY_CORRELATION
 from gadolin.records import Finding
 
@@ -148,7 +149,7 @@ def giant_group(dataset: Dataset) -> list[Finding]:
                 share = percent(count, whole[label])
                 found.append(
                     _finding(
-                        f"{counted(count, 'slice')} of {label} ({share})",
+                        f"{counted(count, 'slice')} of {class_name(label)} ({share})",
                         dataset.names_of(members),
                         count / whole[label],
                     )

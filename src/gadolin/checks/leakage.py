@@ -58,8 +58,7 @@ def _slices_in_part(dataset: Dataset, part: str) -> Finding | None:
         f"{'accuracy on it is misleading' if share >= _SERIOUS else 'these slices inflate its accuracy'}: {labels}.",
         rule="A slice of this part is a copy of one used in training: identical, mirrored, rotated, rescaled or "
         "re-saved; the score is the share of the part.",
-        remedy="Split again with gadolin split, which keeps copies and patients together, or report new slices "
-        "separately.",
+        remedy="Split again, which keeps copies and patients together, or report new slices separately.",
         members=_together(dataset, shared),
         score=share,
     )
@@ -86,7 +85,7 @@ def _slices_in_folds(dataset: Dataset) -> Finding | None:
         severity="serious" if count / whole >= _SERIOUS else "warning",
         message=f"{percent(count, whole)} of the slices in folds ({count:,} of {whole:,}) have a copy in another fold.",
         rule="Copies are in different folds; the score is the share of the slices.",
-        remedy="Assign the folds again with gadolin split, which keeps copies and patients together.",
+        remedy="Assign the folds again, which keeps copies and patients together.",
         members=tuple(dataset.names_of(rows) for rows in crossing),
         score=count / whole,
     )
@@ -132,7 +131,7 @@ def _patients_in_part(dataset: Dataset, part: str) -> Finding | None:
             * bool(carried)
         )
         + f"The score is the share of the slices with a known patient, {len(known):,} of {whole:,}.",
-        remedy="Split again by patient (gadolin split); metrics across shared patients do not hold for new ones.",
+        remedy="Split again by patient.",
         members=tuple(dataset.names_of([*here[patient], *there[patient]]) for patient in shared),
         score=len(rows) / len(known),
     )
@@ -152,7 +151,7 @@ def _patients_in_folds(dataset: Dataset) -> Finding | None:
         message=f"{counted(len(crossing), 'patient')} of {len(rows):,} "
         f"{'has' if len(crossing) == 1 else 'have'} slices in several folds.",
         rule="All slices of a patient must be in one fold; the score is the number of patients in several folds.",
-        remedy="Assign the folds again by patient (gadolin split).",
+        remedy="Assign the folds again by patient.",
         members=tuple(dataset.names_of(of) for of in crossing),
         score=float(len(crossing)),
     )

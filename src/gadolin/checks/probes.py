@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin.checks.dataset import Dataset
+from gadolin.datasets.labels import class_name
 from gadolin.metrics.bootstrap import (
     MINIMUM_GROUPS,
     Interval,
@@ -108,7 +109,8 @@ class ProbeData:
         if counts.get(least, 0) < MINIMUM_GROUPS:
             where = "" if len(self.drawn) == len(self.labels) else f" among the {len(self.drawn):,} slices drawn"
             return (
-                f"it needs at least {MINIMUM_GROUPS} groups by patient and copy in each class; {least} has "
+                f"it needs at least {MINIMUM_GROUPS} groups by patient and copy in each class; "
+                f"{class_name(least)} has "
                 f"{counts.get(least, 0)}{where}"
             )
         return ""

@@ -25,7 +25,7 @@ from gadolin.checks.probes import (
 )
 from gadolin.checks.registry import Skipped
 from gadolin.checks.wording import counted
-from gadolin.datasets.labels import is_without_lesion
+from gadolin.datasets.labels import class_name, is_without_lesion
 from gadolin.errors import ReadError
 from gadolin.preprocessing.appearance import asymmetry, head_aspect
 from gadolin.preprocessing.views import BACKGROUND, background, head_mask, painted_out, shrunk, thumbnails
@@ -254,7 +254,7 @@ def _named_planes(planes: Sequence[str], labels: Sequence[str]) -> list[Finding]
         Finding(
             kind="plane",
             severity="serious" if share >= _SERIOUS else "warning",
-            message=f"Slices of {name} have other planes than those of the other classes: {each}.",
+            message=f"Slices of {class_name(name)} have other planes than those of the other classes: {each}.",
             rule=f"Planes of {counted(len(planes), 'slice')} from the normal in their DICOM files, oblique beyond "
             f"37 degrees; the score is the largest share of a class that would have to change plane to match the "
             f"others, a warning from {_WARNING}, serious from {_SERIOUS}.",
@@ -282,7 +282,7 @@ def _proxy(dataset: Dataset) -> list[Finding] | Skipped:
     if found.above < WARNING:
         return []
     middle = {name: np.median(values[sample.targets == place], axis=0) for place, name in enumerate(sample.classes)}
-    each = ", ".join(f"{name} {one[0]:.2f} and {one[1]:.2f}" for name, one in middle.items())
+    each = ", ".join(f"{class_name(name)} {one[0]:.2f} and {one[1]:.2f}" for name, one in middle.items())
     return [
         Finding(
             kind="plane",
@@ -293,9 +293,9 @@ def _proxy(dataset: Dataset) -> list[Finding] | Skipped:
             "over the spread of tones; aspect is the height of the head over its width, both on the prepared slice. "
             "Sagittal slices are asymmetric, axial ones taller than wide. The method is that of shortcuts. A warning "
             f"from {WARNING} of the way from chance to 1 (lower end of the interval), never serious, as a tumour also "
-            f"makes a head asymmetric: {' and '.join(without) or 'a class without lesion'} is excluded if there are "
-            f"two classes with a tumour; with only one, the finding is a note. {UNKNOWN_PATIENTS} The score is the "
-            "balanced accuracy.",
+            f"makes a head asymmetric: {' and '.join(map(class_name, without)) or 'a class without lesion'} is "
+            "excluded if there are two classes with a tumour; with only one, the finding is a note. "
+            f"{UNKNOWN_PATIENTS} The score is the balanced accuracy.",
             remedy="Inspect 20 slices of each class; if planes differ, balance them among the classes or report the "
             "metrics of each plane.",
             score=found.accuracy.value,

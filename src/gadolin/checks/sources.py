@@ -14,6 +14,7 @@ from gadolin.checks.probes import group_names, has_unknown_patients
 from gadolin.checks.registry import Skipped
 from gadolin.checks.wording import counted, percent
 from gadolin.datasets import SOURCES
+from gadolin.datasets.labels import class_name
 from gadolin.metrics.bootstrap import Interval, group_intervals, unanimous_interval
 from gadolin.records import Finding
 
@@ -91,7 +92,7 @@ def _telling(dataset: Dataset, values: Sequence[str], what: str, of: str) -> Fin
     for label, value in zip(labels, values, strict=True):
         within[value][label] += 1
     value, classes = max(within.items(), key=lambda item: (sum(item[1].values()), item[0]))
-    counts = ", ".join(f"{name} {percent(classes[name], all_of[name])}" for name in sorted(all_of))
+    counts = ", ".join(f"{class_name(name)} {percent(classes[name], all_of[name])}" for name in sorted(all_of))
     unknown = " (inflated, as some patients are unknown)" if has_unknown_patients(dataset) else ""
     return Finding(
         kind="sources",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from gadolin.checks.dataset import Dataset
+from gadolin.datasets.labels import class_name
 from gadolin.duplicates.registration import Overlay
 from gadolin.records import Finding
 
@@ -28,9 +29,9 @@ def percent(part: int, whole: int) -> str:
 
 
 def by_class(labels: Iterable[str], all_labels: Sequence[str]) -> str:
-    """Return the count of each class that occurs, such as "glioma 81 of 300, notumor 2 of 405"."""
+    """Return the count of each class that occurs, such as "glioma 81 of 300, no tumour 2 of 405"."""
     some, whole = Counter(labels), Counter(all_labels)
-    return ", ".join(f"{name} {some[name]:,} of {whole[name]:,}" for name in sorted(whole) if some[name])
+    return ", ".join(f"{class_name(name)} {some[name]:,} of {whole[name]:,}" for name in sorted(whole) if some[name])
 
 
 def flagged(dataset: Dataset, rows: Sequence[int], template: Finding) -> list[Finding]:

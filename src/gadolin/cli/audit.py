@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,9 +12,10 @@ import typer
 
 from gadolin.cli.failures import report_unreadable
 from gadolin.cli.options import AsJson, Cache, Data, PatientFrom, completer
-from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table
+from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table, wrapped
 
 if TYPE_CHECKING:
+    from gadolin.records import Finding
     from gadolin.reports.audit import Audit
 
 
@@ -78,37 +80,62 @@ def audit(
     if as_json:
         print_json(found.as_json())
     else:
-        print(_text(found))
+        print(_text(found, patient_from))
     if report is not None:
         found.write_html(report)
         sys.stdout.flush()
         print_message(f"report: {report}")
-    report_unreadable(found.dataset.errors)
+    if as_json:
+        report_unreadable(found.dataset.errors)
+    elif found.dataset.errors:
+        raise typer.Exit(1)
 
 
-def _text(found: Audit) -> str:
+def _text(found: Audit, patient_from: str | None) -> str:
+    from gadolin.checks.titles import title_of
     from gadolin.files.folder_walk import describe
     from gadolin.records import NOTICE
 
-    lines = [found.verdict, ""]
-    tested = [one for one in found.parts if one.duplicate is not None]
-    if tested:
-        head = ["test part", "slices", "duplicate", "known patient", "new slice", "new patient"]
-        rows = [
-            [
-                class_name(one.label) if one.label else "all classes",
-                *(
-                    f"{count:,}"
-                    for count in (one.slices, one.duplicate, one.known_patient, one.new_slice, one.new_patient)
-                    if count is not None
-                ),
-            ]
-            for one in tested
-        ]
-        lines += [table(head, rows), ""]
+    unreadable = {one.path for one in found.dataset.errors}
+    lines = [found.verdict, "", *_part_table(found)]
     for one in found.findings:
-        lines += [f"{one.severity}: {one.kind}: {one.message}", f"  remedy: {one.remedy}"]
-    lines += [f"not checked: {name}: {reason}" for name, reason in found.skipped.items()]
-    lines += describe("cannot be read", found.dataset.errors)
-    lines += describe("left out", found.dataset.left_out)
-    return "\n".join([*lines, "", NOTICE])
+        lines += [f"{title_of(one.kind)} ({one.severity}; {one.kind})", *(f"  {part}" for part in _parts(one, found))]
+    if not any(one.kind == "unreadable" for one in found.findings):
+        lines += describe("cannot be read", found.dataset.errors)
+    lines += [f"not checked: {title_of(name)} ({name}): {reason}" for name, reason in found.skipped.items()]
+    lines += describe("left out", [one for one in found.dataset.left_out if one.path not in unreadable])
+    if found.command:
+        rule = f" --patient-from {shlex.quote(patient_from)}" if patient_from else ""
+        lines += ["", f"to mend this: {found.command}{rule}"]
+    return wrapped("\n".join([*lines, "", NOTICE]), sys.stdout)
+
+
+def _parts(finding: Finding, found: Audit) -> list[str]:
+    """Return what a finding adds to the verdict and the table: its message, the files it is about, and the remedy."""
+    from gadolin.files.folder_walk import describe
+
+    if finding.kind == "unreadable":
+        return [*describe("cannot be read", found.dataset.errors), f"remedy: {finding.remedy}"]
+    claim = finding.message.partition(": ")[0].rstrip(".")  # what follows in leakage is in the table too
+    repeated = found.verdict.rstrip(".") == claim or found.verdict == finding.message
+    return [*([] if repeated else [finding.message]), f"remedy: {finding.remedy}"]
+
+
+def _part_table(found: Audit) -> list[str]:
+    """Return the table of what the test part shares with the training data, and an empty line; empty without one."""
+    tested = [one for one in found.parts if one.duplicate is not None]
+    if not tested:
+        return []
+    head = ["test part", "slices", "duplicate", "known patient", "new slice", "new patient"]
+    rows = [
+        [
+            class_name(one.label) if one.label else "all classes",
+            *(
+                f"{count:,}"
+                for count in (one.slices, one.duplicate, one.known_patient, one.new_slice, one.new_patient)
+                if count is not None
+            ),
+        ]
+        for one in tested
+    ]
+    return [table(head, rows), ""]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,14 +15,16 @@ from PIL import Image, ImageOps
 
 from gadolin.checks.audit import SEVERITIES, AuditResult
 from gadolin.checks.dataset import Dataset
+from gadolin.checks.titles import title_of
 from gadolin.checks.wording import ways
+from gadolin.datasets.labels import class_name
 from gadolin.duplicates.registration import Overlay
 from gadolin.files.atomic import write_bytes
 from gadolin.records import NOTICE, Finding
 from gadolin.reports.drawings import inline
 from gadolin.reports.page import environment
 
-__all__ = ["TITLES", "write_audit_page"]
+__all__ = ["write_audit_page"]
 
 _GROUPS = 6  # shown per finding
 _PICTURES = 4  # shown per group
@@ -31,36 +32,6 @@ _SINGLES = 12  # shown if the groups are single slices, or there is only one gro
 _SIDE = 160  # pixels
 _AS_STORED = ("clipped", "coloured", "inverted", "tiny")  # preparation would hide these
 _NAMES = 200  # groups listed by name
-TITLES = {
-    "shared_slices": "Leakage: slices in two parts",
-    "shared_patients": "Leakage: patients in two parts",
-    "label_conflicts": "Copies with more than one label",
-    "vanishing_class": "Missing class",
-    "too_few": "Too few slices",
-    "near_copies": "Copies of slices",
-    "pixel_identical": "Pixel-identical files",
-    "byte_identical": "Byte-identical files",
-    "giant_group": "Very large group of copies",
-    "patient_labels": "Patients with more than one label",
-    "patient_conflicts": "Copies with more than one patient",
-    "half_patients": "Missing patients",
-    "mixed": "Mixed data sets",
-    "sources": "Source or size predicts the class",
-    "balance": "Class imbalance",
-    "unlisted": "Pictures missing from the manifest",
-    "unreadable": "Unreadable files",
-    "blank": "Blank pictures",
-    "clipped": "Clipped pictures",
-    "inverted": "Bright backgrounds",
-    "coloured": "Colour images",
-    "tiny": "Tiny pictures",
-    "bad_outlines": "Unusable outlines",
-    "release": "Known public release",
-    "shortcuts": "Shortcut learning: the class is predictable without the tumour",
-    "plane": "Imaging planes differ between classes",
-    "label_errors": "Likely label errors",
-    "drift": "Drift from the training data",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +51,6 @@ class _Shown:
 
     finding: Finding
     title: str
-    short: str
     groups: tuple[tuple[tuple[_Picture, ...], int], ...]
     wide: bool
     names: tuple[str, ...]
@@ -111,7 +81,9 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
             shown=[_show(dataset, finding, rows, overlays) for finding in audit.findings],
             quiet=sorted(set(audit.looked) - {one.kind for one in audit.findings}),
             skipped=audit.skipped,
-            titles=TITLES,
+            title_of=title_of,
+            class_name=class_name,
+            command=audit.command,
         )
     )
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
@@ -126,7 +98,7 @@ def _facts(audit: AuditResult) -> dict[str, str]:
         "data": str(dataset.scan.root),
         "slices": f"{dataset.n_records:,} ({different:,} without copies)",
         "classes": ", ".join(
-            f"{name} {sum(one.label == name for one in dataset.records):,}" for name in dataset.classes
+            f"{class_name(name)} {sum(one.label == name for one in dataset.records):,}" for name in dataset.classes
         ),
         "patients": _patients(len(patients), unknown),
     }
@@ -163,8 +135,7 @@ def _show(dataset: Dataset, finding: Finding, rows: dict[str, int], overlays: di
             groups.append((pictures, len(there) - len(chosen)))
     return _Shown(
         finding=finding,
-        title=TITLES.get(finding.kind, finding.kind.replace("_", " ").capitalize()),
-        short=re.split(r"[:;.] ", finding.message)[0].rstrip("."),
+        title=title_of(finding.kind),
         groups=tuple(groups),
         wide=alone,
         names=tuple(", ".join(members) for members in finding.members[:_NAMES]),
@@ -220,4 +191,4 @@ def _picture(dataset: Dataset, row: int, drawn: Image.Image, how: str = "") -> _
     drawn.save(buffer, format="PNG", optimize=True)
     record = dataset.all_records[row]
     place = record.split if row < dataset.n_records else "other data set"
-    return _Picture(inline(buffer.getvalue()), dataset.names[row], record.label, place, how)
+    return _Picture(inline(buffer.getvalue()), dataset.names[row], class_name(record.label), place, how)
