@@ -159,3 +159,35 @@ def test_the_eldest_ended_job_makes_room(make_client, png, sent):
 
         assert client.post("/v1/jobs", files=files, data={"kind": "predict"}).status_code == 202
         assert client.get(f"/v1/jobs/{first['id']}").status_code == 404
+
+
+def test_a_job_says_where_it_is_and_when_to_ask_again_until_it_has_ended(client, png, sent):
+    begun = client.post("/v1/jobs", files=sent(("a.png", png(size=256))), data=MANY)
+    working = waited(client, begun.json(), "running")
+
+    assert begun.headers["location"] == f"jobs/{begun.json()['id']}"
+    assert (begun.headers["retry-after"], working.headers["retry-after"]) == ("1", "1")
+    assert working.json()["progress"]["unit"] == "samples"
+    client.delete(f"/v1/jobs/{begun.json()['id']}")
+    quick = client.post("/v1/jobs", files=sent(("a.png", png())), data={"kind": "predict"}).json()
+    ended = waited(client, quick, "done")
+    assert "retry-after" not in ended.headers
+    client.delete(f"/v1/jobs/{quick['id']}")
+
+
+@pytest.mark.parametrize(
+    ("method", "unit", "total"), [("evidence", "slices", 3), ("lime", "samples", 360), ("shap", "samples", 360)]
+)
+def test_progress_is_counted_in_the_units_of_the_method(method, unit, total, predictor):
+    pictures = [Slice(np.asarray(one.pixels, np.float32)) for one in draw_patient("glioma", 0, slices=5, size=96)[1:4]]
+    asked = [
+        PredictRequest("a", Found(None, False, prepare(one, predictor.bundle.preparation), one)) for one in pictures
+    ]
+    wanted, told = ExplainRequest(method, None, Options(samples=120, pieces=12)), []
+
+    explain(predictor, asked, wanted, progress=lambda *each: told.append(each))
+
+    assert wanted.unit == unit
+    assert {(whole, what) for _, whole, what in told} == {(total, method)}
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert max(done for done, _, _ in told) <= total

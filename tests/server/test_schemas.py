@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
 from test_jobs import FEW, waited  # beside this file
 
+from gadolin.records import NOTICE
 from gadolin.server import schemas
 
 WHOLE = {"strict": True, "extra": "forbid"}
@@ -127,3 +129,30 @@ def test_the_token_is_described_where_one_is_needed(make_client, client):
     needed = {path: operation["security"] for path, one in told["paths"].items() for operation in one.values()}
     assert {path for path, security in needed.items() if not security} == {"/health", "/ready"}
     assert "securitySchemes" not in client.get("/openapi.json").json()["components"]
+
+
+def test_every_field_is_described(client):
+    described = client.get("/openapi.json").json()["components"]["schemas"]
+    described.pop("Limits")  # by its description as a whole
+
+    assert [name for name, one in described.items() if not one.get("description")] == []
+    fields = [(name, key, one) for name, each in described.items() for key, one in each["properties"].items()]
+    assert [(name, key) for name, key, one in fields if not one.get("description")] == []
+
+
+def test_the_page_of_the_api_shows_the_whole_document_without_a_script(client):
+    document, page = client.get("/openapi.json").json(), client.get("/docs")
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert NOTICE in page.text
+    assert "<script" not in page.text
+    assert "style=" not in page.text
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert f"<code>{method.upper()} {path}</code>" in page.text
+            assert operation["summary"] in page.text
+    targets = set(re.findall(r'href="#([^"]+)"', page.text))
+    assert targets <= set(re.findall(r'id="([^"]+)"', page.text))
+    assert set(document["components"]["schemas"]) <= set(re.findall(r'id="([^"]+)"', page.text))
+    for link in re.findall(r'(?:href|src)="([^"#]+)"', page.text):
+        assert client.get(f"/{link.removeprefix('./')}").status_code == 200

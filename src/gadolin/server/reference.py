@@ -20,8 +20,8 @@ __all__ = ["add_reference"]
 _FOLDER = Path(__file__).with_name("reference_page")
 _PREFIX = "#/components/schemas/"
 _FORM = "multipart/form-data"
+_PROBLEM = "application/problem+json"
 _INNER = ("items", "additionalProperties")
-_LIMITS = {"minimum": "from", "maximum": "to", "default": "default"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def add_reference(app: FastAPI, settings: Settings) -> None:
 
 
 def _add(app: FastAPI, path: str, answer: Callable[[], Response]) -> None:
-    async def respond() -> Response:
+    def respond() -> Response:  # not async: the first answer takes a while, so it must have a thread
         return answer()
 
     app.add_api_route(path, respond, include_in_schema=False)
@@ -114,10 +114,12 @@ class _Operation:
 
     @property
     def responses(self) -> list[tuple[str, str, list[tuple[str, str]]]]:
-        """Its responses: status, description, and media types with the schema of each."""
+        """Its responses: status, description, and media types with the schema of each; those of problems are empty."""
         return [
             (status, one["description"], [
-                (kind, _target(content.get("schema", {}))) for kind, content in one.get("content", {}).items()
+                (kind, _target(content.get("schema", {})))
+                for kind, content in one.get("content", {}).items()
+                if kind != _PROBLEM
             ])
             for status, one in sorted(self.told["responses"].items())
         ]  # fmt: skip
@@ -141,18 +143,19 @@ def _target(schema: dict[str, Any]) -> str:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """Return the type of a value in words, such as "list of Prediction" or "integer, from 2, to 20000"."""
+    """Return the type of a value in words, such as "list of Prediction" or "integer, 2 to 20000; default 1000"."""
     if "$ref" in schema:
         return _target(schema)
     if "anyOf" in schema:
         return " or ".join(_kind(one) for one in schema["anyOf"])
     if "enum" in schema or "const" in schema:
-        words = ", ".join(map(str, schema.get("enum", [schema.get("const")])))
+        words = "one of " + ", ".join(schema["enum"]) if "enum" in schema else str(schema["const"])
     elif schema.get("type") == "array":
         words = f"list of {_kind(schema.get('items', {}))}"
     elif isinstance(schema.get("additionalProperties"), dict):
         words = f"object of {_kind(schema['additionalProperties'])}"
     else:
         words = "file" if schema.get("format") == "binary" else str(schema.get("type", "anything"))
-    limits = [f"{word} {schema[key]}" for key, word in _LIMITS.items() if schema.get(key, "") != ""]
-    return ", ".join([words, *limits])
+    if "minimum" in schema:
+        words += f", {schema['minimum']:g}" + (f" to {schema['maximum']:g}" if "maximum" in schema else " or more")
+    return words + (f"; default {schema['default']}" if schema.get("default") not in (None, "", {}) else "")

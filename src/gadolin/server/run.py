@@ -57,10 +57,13 @@ def page_urls(settings: Settings, port: int) -> list[str]:
 
 
 def _own_addresses(*, ipv6: bool) -> list[str]:
-    """Return the addresses of this computer in its networks, without a look-up of its name."""
+    """Return the addresses of this computer in its networks, without a look-up of its name; none if it hides them."""
     import ifaddr
 
-    given = (one.ip if isinstance(one.ip, str) else one.ip[0] for card in ifaddr.get_adapters() for one in card.ips)
+    try:
+        given = [one.ip if isinstance(one.ip, str) else one.ip[0] for card in ifaddr.get_adapters() for one in card.ips]
+    except OSError:  # a sandbox may forbid the question
+        return []
     found = map(ipaddress.ip_address, given)
     usable = {one for one in found if not one.is_loopback and not one.is_link_local and (ipv6 or one.version == 4)}
     return [str(one) for one in sorted(usable, key=lambda one: (one.version, int(one)))]

@@ -56,7 +56,7 @@ class Problem(BaseModel):
 class Failure(BaseModel):
     """A file, or a slice of it, without a result."""
 
-    path: str
+    path: str = Field(description="Name of the file, as the client sent it.")
     frame: int | None = Field(description="Index of the slice in a file of several, from 0.")
     code: Code
     error: str = Field(description="The path and the problem, for people.")
@@ -65,7 +65,7 @@ class Failure(BaseModel):
 class LeftOut(BaseModel):
     """A file that was skipped on purpose, such as a hidden one in an archive."""
 
-    path: str
+    path: str = Field(description="Name of the file, as the client sent it.")
     code: Code
     reason: str = Field(description="The reason, for people.")
 
@@ -86,7 +86,7 @@ class Verdict(BaseModel):
     path: str = Field(description="Name of the file, as the client sent it.")
     frame: int | None = Field(description="Index of the slice in a file of several, from 0.")
     label: str | None = Field(description="The predicted class; null if the model abstains.")
-    abstained: bool
+    abstained: bool = Field(description="Whether the model abstains.")
     reason_code: str | None = Field(
         description="Why the model abstains: colour_image, several_slices, out_of_distribution, low_confidence, "
         "tumour_uncertain, sequence_not_validated, kind_uncertain or kind_not_validated."
@@ -111,8 +111,8 @@ class Series(BaseModel):
 class Picture(BaseModel):
     """A slice as levels of 16 bits."""
 
-    height: int
-    width: int
+    height: int = Field(description="Number of rows.")
+    width: int = Field(description="Number of columns.")
     low: float = Field(description="The intensity of level 0.")
     high: float = Field(description="The intensity of level 65535.")
     window: Pair | None = Field(description="Display window of the file: centre and width, in its intensities.")
@@ -123,8 +123,8 @@ class Picture(BaseModel):
 class Heat(BaseModel):
     """A heat map on the pixels of its slice."""
 
-    height: int
-    width: int
+    height: int = Field(description="Number of rows.")
+    width: int = Field(description="Number of columns.")
     scale: float = Field(ge=0, description="The heat of 127.")
     data: str = Field(description="Signed bytes, row by row, in base64; above 0 is evidence for the class.")
 
@@ -156,39 +156,39 @@ class Prediction(Verdict):
 class Predictions(_Document):
     """The document of `gadolin predict --json`."""
 
-    predictions: list[Prediction]
+    predictions: list[Prediction] = Field(description="One for each slice.")
 
 
 class Explanation(BaseModel):
     """A heat map for one class by one method."""
 
-    method: str
+    method: str = Field(description="The name of the method.")
     label: str = Field(alias="class", description="The class that is explained.")
     probability: float = Field(ge=0, le=1, description="The probability of that class.")
     samples: int = Field(description="How often the model was evaluated.")
     settings: dict[str, Any] = Field(description="The same settings give the same map.")
     hottest: Pixel | None = Field(description="Row and column of the hottest pixel; null if the map is 0 everywhere.")
     trust: str = Field(description="The measured reliability of such maps, or that this one is 0 everywhere.")
-    heat: Heat
+    heat: Heat = Field(description="The map.")
 
 
 class ExplainedSlice(Verdict):
     """A slice with its explanations."""
 
-    explanations: list[Explanation]
+    explanations: list[Explanation] = Field(description="One, by the requested method.")
 
 
 class Explanations(_Document):
     """Heat maps per slice."""
 
-    explained: list[ExplainedSlice]
+    explained: list[ExplainedSlice] = Field(description="One for each slice.")
 
 
 class Progress(BaseModel):
     """How far a job is."""
 
-    done: int
-    total: int
+    done: int = Field(description="The finished units.")
+    total: int = Field(description="All units.")
     unit: Literal["samples", "slices"] = Field(description="What is counted: samples of LIME and SHAP, else slices.")
     what: str = Field(description="What is running: waiting, the name of a method, predict or done.")
 
@@ -196,10 +196,10 @@ class Progress(BaseModel):
 class Job(BaseModel):
     """A job."""
 
-    id: str
-    kind: Literal["predict", "explain"]
-    status: Literal["queued", "running", "done", "failed", "cancelled"]
-    progress: Progress
+    id: str = Field(description="The last part of the job's path.")
+    kind: Literal["predict", "explain"] = Field(description="What it does.")
+    status: Literal["queued", "running", "done", "failed", "cancelled"] = Field(description="Its state.")
+    progress: Progress = Field(description="How far it is.")
     result: Predictions | Explanations = absent("Once the job is done: the response of /v1/predict or /v1/explain.")
     problem: Problem = absent("Once the job has failed: the reason.")
 
@@ -207,7 +207,7 @@ class Job(BaseModel):
 class Method(BaseModel):
     """An explanation method."""
 
-    name: str
+    name: str = Field(description="The value of the field `method`.")
     available: bool = Field(description="Whether this service supports it.")
     reason: str = absent("Why it is not available.")
 
@@ -219,31 +219,31 @@ class Model(BaseModel):
     notice: str = Field(description="What the results must not be used for.")
     model: str = Field(description="Digest of the model; equal digests mean equal models.")
     version: str = Field(description="Version of Gadolin.")
-    classes: list[str]
+    classes: list[str] = Field(description="In the order of the model.")
     confidence_threshold: float = Field(description="The model abstains below this probability.")
     ood_threshold: float = Field(description="The model abstains above this OOD score; 0 for no such limit.")
     licence: str = Field(description="The licence of the weights; may be empty.")
     metrics: dict[str, Any] = Field(description="Results of the evaluation that the bundle contains.")
-    methods: list[Method]
+    methods: list[Method] = Field(description="The explanation methods.")
     trust: dict[str, dict[str, str]] = Field(description="The measured reliability of each method by class.")
     scores: dict[str, dict[str, dict[str, float]]] = Field(
         default={},
         description="By method and class: number of outlined slices (`n`), hit rate of the hottest pixel (`pointing`).",
     )
     phantoms: list[str] = Field(description="Classes of phantoms that /v1/phantom can draw.")
-    limits: Limits
+    limits: Limits = Field(description="The limits of requests.")
 
 
 class Health(BaseModel):
     """The service is running."""
 
-    status: Literal["ok"]
+    status: Literal["ok"] = Field(description="Always ok.")
 
 
 class Ready(BaseModel):
     """The service can predict."""
 
-    status: Literal["ready"]
+    status: Literal["ready"] = Field(description="Always ready.")
 
 
 class _Form(BaseModel):
