@@ -129,7 +129,7 @@ def both(explained_slice: ExplainedSlice, heat: Heat, mask: NDArray[np.bool_]) -
 
 def flipped(explained_slice: ExplainedSlice, heat: Heat, given: dict[str, object], options: dict[str, object]) -> float:
     """Return the area under quantus' deletion curve over the head; pixels outside come last and are left out."""
-    head = head_mask(explained_slice)
+    head = head_mask(explained_slice.image, explained_slice.frame)
     without = filled(explained_slice, head, "blur").ravel()
     outside = np.where(head, heat, heat.min() - 1)[None, None]
     size = -(-int(head.sum()) // STEPS)

@@ -66,7 +66,7 @@ def cascade(
     network = restored(trained.bundle)
     fresh = untrained(network)
     labels = [subject(trained, image).label for image in images]
-    heads = [head_mask(subject(trained, image)) for image in images]
+    heads = [head_mask(image, subject(trained, image).frame) for image in images]
     before = {name: maps(trained, images, labels, name, options) for name in METHODS}
     state, stages = dict(network.state_dict()), stages_of(network)
     columns: dict[str, list[float]] = {name: [] for name in METHODS}

@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gadolin._version import __version__
 from gadolin.cli.output import progress_bar, table
+from gadolin.cli.train import _written
 from gadolin.errors import DownloadError, MissingExtraError, OutputError, ParityError
 from gadolin.metrics import measure
 from gadolin.metrics.table import read_table
@@ -96,7 +98,8 @@ def test_train_answers_in_json_alone(trained, small_phantoms):
     ending, run = trained
 
     assert ending.code == 0
-    assert all(line.startswith("gadolin: ") for line in ending.err.splitlines())
+    assert all(line.startswith(("gadolin: ", "epoch 1/1: loss ")) for line in ending.err.splitlines())
+    assert ending.err.count("epoch 1/1: ") == 1
     assert "a training of 2 steps is short" in ending.err
     assert "too few to set thresholds" in ending.err
     said = ending.json
@@ -150,7 +153,16 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
     assert " answered, " in ending.out.splitlines()[1]
     assert "new patient" in ending.out
     assert NOTICE in ending.out
-    assert ending.err.startswith(f"run: {tmp_path / 'run'}\nreport: ")
+    written = dict(line.split(": ", 1) for line in ending.err.splitlines())
+    assert list(written) == ["run", "report", "confusion matrix", "history", "next"]
+    assert written["next"] == f"gadolin predict SLICE --model {tmp_path / 'run'}"
+
+
+def test_the_files_that_a_training_names_are_there(trained):
+    lines = _written(RunFolder(trained[1]))
+    named = [path for line in lines[:-1] for path in line.partition(": ")[2].split(", drawn in ")]
+    assert len(named) == 5
+    assert [path for path in named if not Path(path).exists()] == []
 
 
 def test_evaluate_counts_what_was_trained_on_apart_and_records_the_reading(gadolin, run_copy, class_folders):

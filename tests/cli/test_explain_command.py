@@ -44,8 +44,10 @@ def test_explain_writes_heat_on_the_pixels_and_an_overlay_and_says_how_far_to_tr
 
     stem = pictures[0].stem
     assert (ending.code, ending.err) == (0, f"{NOTICE}\n")
-    asked, trusted = ending.out.splitlines()
+    asked, drawn, trusted = ending.out.splitlines()
     assert asked.startswith(f"{pictures[0]}: evidence for ")
+    assert drawn == f"  picture: {tmp_path / 'out' / stem}-evidence.png"
+    assert trusted.startswith("  reliability: ")
     assert "was not measured for this model; gadolin score-explanations measures it" in trusted
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"{stem}-evidence.npy", f"{stem}-evidence.png", f"{stem}.json"
@@ -87,7 +89,7 @@ def test_a_picture_that_the_model_declines_is_explained_and_said_to_be_declined(
     why = "colour image; MRI slices are greyscale"
     assert (told["label"], told["abstained"], told["reason"]) == (None, True, why)
     assert (plain["label"], plain["abstained"], plain["reason"]) == (plain["explanations"][0]["class"], False, None)
-    assert ending.out.splitlines()[0] == f"{tmp_path / 'tinted.png'}: the model abstains ({why})"
+    assert ending.out.splitlines()[:2] == [f"{tmp_path / 'tinted.png'}: the model abstains", f"  reason: {why}"]
     assert ending.out.count("abstains") == 1
     with Image.open(told["explanations"][0]["overlay"]) as one, Image.open(plain["explanations"][0]["overlay"]) as two:
         assert (np.asarray(one)[:20].min(), np.asarray(two)[:20].min()) == (0, 255)

@@ -16,7 +16,7 @@ def counts_pixels(head):
     """A model whose probability of class 0 is the share of unchanged pixels."""
 
     def predict(pixels):
-        share = (pixels == head.pixels)[:, head_mask(subject(_sure, head, "0"))].mean(axis=1)
+        share = (pixels == head.pixels)[:, head_mask(head, subject(_sure, head, "0").frame)].mean(axis=1)
         return np.stack([share, 1 - share], axis=1).astype(np.float32)
 
     return predict

@@ -88,7 +88,11 @@ def planned_losses(monkeypatch):
             return {"size": 32, "lr": 0.1, "train_loss": 1.0, "train_accuracy": 0.5}
 
         monkeypatch.setattr(fitting, "train_epoch", epoch)
-        monkeypatch.setattr(fitting, "validate", lambda learner, examples: {"validation_loss": next(coming)})
+        monkeypatch.setattr(
+            fitting,
+            "validate",
+            lambda learner, examples: {"validation_loss": next(coming), "validation_accuracy": 0.75},
+        )
 
     return plan
 
@@ -122,6 +126,20 @@ def test_the_last_epoch_is_chosen_where_the_recipe_says_so(planned_losses, fit_i
 
     assert state.best_epoch == 3
     assert state.best["head.linear.bias"].tolist() == [3, 3]
+
+
+def test_each_epoch_is_a_line_with_losses_accuracy_and_the_best_so_far(planned_losses, fit_into, tmp_path, caplog):
+    planned_losses(3, 1, 2)
+
+    with caplog.at_level("INFO", logger="gadolin"):
+        fit_into(tmp_path / "run", epochs=10, patience=1, ema_decay=0)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "epoch  1/10: loss 1.000; validation loss 3.000, accuracy 75.0 %; best epoch 1",
+        "epoch  2/10: loss 1.000; validation loss 1.000, accuracy 75.0 %; best epoch 2",
+        "epoch  3/10: loss 1.000; validation loss 2.000, accuracy 75.0 %; best epoch 2",
+        "stopped early: the validation loss has not improved for 1 epochs",
+    ]
 
 
 def test_patience_is_remembered_when_a_run_goes_on(planned_losses, fit_into, tmp_path):

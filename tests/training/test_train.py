@@ -102,6 +102,14 @@ def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
     assert bundle.confidence_threshold == 0.42
 
 
+def test_frozen_random_weights_are_warned_about(short_plan, short_recipe, graph_of_finished, tmp_path, caplog):
+    frozen = with_settings(short_recipe, ["network.freeze=1", "epochs=1"])
+
+    train_model(short_plan(tmp_path / "frozen", recipe=frozen))
+
+    assert "network.freeze=1 and network.freeze_blocks=0 freeze random weights" in caplog.text
+
+
 def test_the_same_seed_trains_the_same_network(finished_run, short_plan, graph_of_finished, tmp_path):
     train_model(short_plan(tmp_path / "again"))
 

@@ -92,3 +92,15 @@ def test_importing_the_package_loads_nothing_else():
     code = "import sys, gadolin; print(sorted(m for m in sys.modules if m.startswith('gadolin.')))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert set(eval(out)) <= {"gadolin._version", "gadolin.telemetry"}
+
+
+def test_the_run_has_its_history_and_confusion_matrix(names):
+    run = names["run"]
+    assert [one.epoch for one in run.history] == list(range(1, len(run.history) + 1))
+    assert all(0 <= one.validation_accuracy <= 1 and one.size % 32 == 0 for one in run.history)
+    matrix = run.confusion
+    assert matrix.classes == names["data"].classes
+    assert sum(map(sum, matrix.counts)) == len(names["split"].test.records)
+    assert matrix["glioma", "notumor"] == matrix.counts[0][2]
+    assert repr(matrix).splitlines()[0].split()[-1] == "pituitary"
+    assert NOTICE in matrix._repr_html_()

@@ -20,7 +20,7 @@ from gadolin.cli.options import (
     SkipUnreadable,
     Weights,
 )
-from gadolin.cli.output import print_json, print_message, progress_bar
+from gadolin.cli.output import log_messages, print_json, print_message, progress_bar
 
 
 def crossval(
@@ -67,7 +67,7 @@ def crossval(
         cache=cache,
         resume=resume,
     )
-    with progress_bar("cross-validation") as advance:
+    with log_messages(), progress_bar("cross-validation") as advance:
         evaluation = cross_validate(plan, folds, only=only or (), progress=advance)
     if evaluation is None:
         print_message(f"folds in {out} are unfinished: continue with --resume")
@@ -79,4 +79,7 @@ def crossval(
         print_json({"out": str(out), "report": str(report), "metrics": evaluation.as_json()})
     else:
         print(summary(evaluation))
-        print_message(f"report: {report}")
+        figures = report.parent / "figures"
+        print_message(
+            f"report: {report}\nconfusion matrix: {figures / 'confusion.png'}\nhistory: {out}/fold-*/history.csv"
+        )

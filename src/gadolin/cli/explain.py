@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from gadolin.cli.failures import report_failures, split_failures
 from gadolin.cli.options import AsJson, Inputs, Model, Runtime, Samples, completer, plugins, values
-from gadolin.cli.output import class_name, print_json, print_message, progress_bar
+from gadolin.cli.output import class_name, print_json, print_message, progress_bar, wrapped
 
 _METHODS = ("evidence", "gradcam", "integrated-gradients", "occlusion", "lime", "shap")
 
@@ -34,6 +35,9 @@ def explain(
     fill: Annotated[
         str, typer.Option(**values("blur", "mean", "inpaint"), help="Replacement of a superpixel by lime and shap.")
     ] = "blur",
+    signed: Annotated[
+        bool, typer.Option("--signed", help="Also draw heat below 0 (blue), and heat outside the head.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for heat maps (.npy) and overlays (.png).")] = Path("explanations"),
     runtime: Runtime = "onnxruntime",
     as_json: AsJson = False,
@@ -59,7 +63,7 @@ def explain(
         print_message(f"left out, because they need the run folder and gadolin[train]: {', '.join(left)}")
     done: list[dict[str, object] | Failure] = []
     with progress_bar("explaining") as advance:
-        config = ExplainConfig(methods, label, options)
+        config = ExplainConfig(methods, label, options, signed)
         names = OutputNames(out, inputs=[each for each in expanded.files if isinstance(each, str)])
         for one in explain_slices(predictor, slices_of(expanded.files), config, names):
             done.append(one)
@@ -70,15 +74,15 @@ def explain(
         content = {"explained": records, **failures_json(failures, left_out)}
         print_json({"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **content})
     elif records:
-        print("\n".join(_text(records)))
+        print(wrapped("\n".join(_text(records)), sys.stdout))
         print_message(NOTICE)
     report_failures(failures, left_out, as_json=as_json)
 
 
 def _text(records: Sequence[dict[str, object]]) -> list[str]:
-    """Return two lines per explanation: method, class and maximum of the heat map; reliability.
+    """Return three lines per explanation: method, class and maximum of the heat map; its picture; reliability.
 
-    For an abstention, a line with its reason comes first.
+    For an abstention, two lines that say so, with the reason, come first.
     """
     from gadolin.records import slice_name
 
@@ -88,11 +92,11 @@ def _text(records: Sequence[dict[str, object]]) -> list[str]:
         assert isinstance(explanations, list), "explain_slices lists them"
         name = slice_name(str(record["path"]), record["frame"])  # type: ignore[arg-type]  # an int or None
         if record["abstained"]:
-            lines.append(f"{name}: the model abstains ({record['reason']})")
+            lines += [f"{name}: the model abstains", f"  reason: {record['reason']}"]
         for one in explanations:
             row, column = one["hottest"] or (None, None)
-            maximum = "0 everywhere" if row is None else f"hottest at row {row}, column {column}"
+            maximum = "no heat above 0" if row is None else f"hottest at row {row}, column {column}"
             label = class_name(one["class"])
-            lines.append(f"{name}: {one['method']} for {label} ({one['probability']:.3f}), {maximum}: {one['overlay']}")
-            lines.append(f"  {one['trust']}")
+            lines.append(f"{name}: {one['method']} for {label} ({one['probability']:.3f}), {maximum}")
+            lines += [f"  picture: {one['overlay']}", f"  reliability: {one['trust']}"]
     return lines

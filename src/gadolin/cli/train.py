@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -23,7 +22,7 @@ from gadolin.cli.options import (
     SkipUnreadable,
     Weights,
 )
-from gadolin.cli.output import print_json, print_message, progress_bar
+from gadolin.cli.output import log_messages, print_json, print_message, progress_bar
 
 if TYPE_CHECKING:
     from gadolin.models.run_folder import RunFolder
@@ -128,24 +127,32 @@ def _print(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
         for what, counts in (("errors", provenance.errors), ("left out", provenance.left_out)):
             if counts:
                 print_message(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
-        print_message(f"run: {folder.path}\nreport: {folder.report}")
+        print_message("\n".join(_written(folder)))
+
+
+def _written(folder: RunFolder) -> list[str]:
+    """Return a line for each file of the run that is looked at first, and one for the next command."""
+    figures = folder.evaluation / "figures"
+    quoted = f'"{folder.path}"' if " " in str(folder.path) else str(folder.path)
+    return [
+        f"run: {folder.path}",
+        f"report: {folder.report}",
+        f"confusion matrix: {figures / 'confusion.png'}",
+        f"history: {folder.history_file}, drawn in {figures / 'training.png'}",
+        f"next: gadolin predict SLICE --model {quoted}",
+    ]
 
 
 @contextmanager
 def _reported_once() -> Iterator[None]:
-    """Print the warnings of rank 0 only; if all processes raise the same error, one prints it and the others exit."""
+    """Print the messages of rank 0 only; if all processes raise the same error, one prints it and the others exit."""
     from gadolin.errors import GadolinError, RequestError
     from gadolin.training.processes import is_rank_zero, is_reported_by_another_rank
 
-    handler = logging.StreamHandler() if is_rank_zero() else logging.NullHandler()
-    handler.setFormatter(logging.Formatter("gadolin: %(message)s"))
-    logger = logging.getLogger("gadolin")
-    logger.addHandler(handler)
     try:
-        yield
+        with log_messages(shown=is_rank_zero()):
+            yield
     except GadolinError as error:
         if not is_reported_by_another_rank(error):
             raise
         raise typer.Exit(2 if isinstance(error, RequestError) else 1) from error
-    finally:
-        logger.removeHandler(handler)

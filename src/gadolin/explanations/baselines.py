@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from gadolin.errors import RequestError, suggestion
 from gadolin.explanations.explained_slice import ExplainedSlice
 from gadolin.preprocessing.head_detection import find_head, within_hull
+from gadolin.preprocessing.prepare import Frame
+from gadolin.records import Slice
 
 __all__ = ["FILLS", "Picture", "filled", "head_mask", "head_tones", "onto_pixels"]
 
@@ -21,25 +23,25 @@ _WORKING = 256  # pixels: side at which the head is located
 Picture = NDArray[np.float32]
 
 
-def head_tones(subject: ExplainedSlice) -> tuple[Picture, NDArray[np.bool_]]:
+def head_tones(image: Slice, frame: Frame) -> tuple[Picture, NDArray[np.bool_]]:
     """Return the cropped slice in [0, 1], (h, w), at most 256 pixels a side, and its head mask (h, w) bool."""
-    tones = _tones(subject)
+    tones = _tones(image, frame)
     factor = min(1.0, _WORKING / max(tones.shape))
     height, width = (max(1, round(side * factor)) for side in tones.shape)
     small = np.asarray(cv2.resize(tones, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     return small, _head(small)
 
 
-def head_mask(subject: ExplainedSlice) -> NDArray[np.bool_]:
-    """Return the head mask on the pixels of the slice, (H, W) bool."""
-    _, head = head_tones(subject)
-    return onto_pixels(head.astype(np.int32), subject) > 0
+def head_mask(image: Slice, frame: Frame) -> NDArray[np.bool_]:
+    """Return the head mask on the pixels of the slice, (H, W) bool; ``frame`` is the position of its head."""
+    _, head = head_tones(image, frame)
+    return onto_pixels(head.astype(np.int32), image, frame) > 0
 
 
-def onto_pixels(numbers: NDArray[np.int32], subject: ExplainedSlice) -> NDArray[np.int32]:
+def onto_pixels(numbers: NDArray[np.int32], image: Slice, frame: Frame) -> NDArray[np.int32]:
     """Map integer labels (h, w) on the grid of ``head_tones`` to the pixels of the slice (H, W), -1 outside."""
-    whole = np.full(subject.image.pixels.shape, -1, np.int32)
-    inside = _framed(subject)
+    whole = np.full(image.pixels.shape, -1, np.int32)
+    inside = _framed(image, frame)
     height, width = whole[inside].shape
     large = cv2.resize(numbers.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     whole[inside] = large.astype(np.int32)
@@ -62,16 +64,16 @@ def filled(subject: ExplainedSlice, head: NDArray[np.bool_], fill: str) -> Pictu
     return np.asarray(FILLS[fill](subject.image.pixels, head, _BLUR * max(box.height, box.width)), np.float32)
 
 
-def _tones(subject: ExplainedSlice) -> Picture:
+def _tones(image: Slice, frame: Frame) -> Picture:
     """Return the intensities within the frame's box and the picture, in [0, 1]."""
-    black, white = subject.frame.black, subject.frame.white
-    inside = subject.image.pixels[_framed(subject)]
+    black, white = frame.black, frame.white
+    inside = image.pixels[_framed(image, frame)]
     return np.asarray(np.clip((inside - black) / max(white - black, 1e-12), 0, 1), np.float32)
 
 
-def _framed(subject: ExplainedSlice) -> tuple[slice, slice]:
+def _framed(image: Slice, frame: Frame) -> tuple[slice, slice]:
     """Return the rows and columns of the slice within the frame's box."""
-    box, (height, width) = subject.frame.box, subject.image.pixels.shape
+    box, (height, width) = frame.box, image.pixels.shape
     rows = slice(max(box.top, 0), min(box.top + box.height, height))
     return rows, slice(max(box.left, 0), min(box.left + box.width, width))
 

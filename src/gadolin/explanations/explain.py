@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.datasets.labels import is_without_lesion
 from gadolin.errors import RequestError
-from gadolin.explanations.explained_slice import ExplainedSlice, subject
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat, subject
 from gadolin.explanations.explanation import Explanation
 from gadolin.explanations.options import Options
 from gadolin.explanations.registry import method as method_of
@@ -51,4 +55,21 @@ def explain_prepared(explained: ExplainedSlice, method: str, options: Options | 
     """Return the explanation of a slice by ``method``; raises as ``explain`` does."""
     options = options or Options()
     heat, samples = method_of(method).load()(explained, options)
-    return Explanation(method, explained.label, heat, explained.probability, samples, asdict(options), explained.image)
+    return Explanation(
+        method=method,
+        label=explained.label,
+        heat=heat,
+        probability=explained.probability,
+        samples=samples,
+        settings=asdict(options),
+        image=explained.image,
+        frame=explained.frame,
+        outline=_outline(explained, method, heat),
+    )
+
+
+def _outline(explained: ExplainedSlice, method: str, heat: Heat) -> NDArray[np.bool_] | None:
+    """Return the lesion that the model predicts, (H, W) bool; None if it predicts none for this class and method."""
+    if method != "evidence" or explained.predictor is None or is_without_lesion(explained.label):
+        return None
+    return heat > 0 if explained.predictor.bundle.facts.get("evidence") == "outlines" else None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import MissingExtraError, RequestError
 from gadolin.files.atomic import write_bytes
+from gadolin.preprocessing.prepare import Frame
 from gadolin.records import NOTICE, Slice
 
 __all__ = ["Explanation"]
@@ -24,7 +25,9 @@ class Explanation:
 
     ``heat`` (H, W) float32 is on the pixels of the slice: above 0 is evidence for ``label``, below 0 against it; units
     differ between methods. ``probability`` in [0, 1] is the model's for that class, ``samples`` the number of model
-    evaluations. The same ``settings`` give the same map. ``image`` is the slice.
+    evaluations. The same ``settings`` give the same map. ``image`` is the slice, ``frame`` the position of its head.
+    ``outline`` (H, W) bool is the predicted lesion: where a model that learned from outlines has more evidence for
+    ``label`` than for background. It is None for other models and methods, and for a class without lesions.
     """
 
     method: str
@@ -34,10 +37,20 @@ class Explanation:
     samples: int
     settings: dict[str, object]
     image: Slice
+    frame: Frame | None = None
+    outline: NDArray[np.bool_] | None = None
 
-    def save(self, path: Path | str) -> None:
-        """Write the heat over its slice as PNG, or the heat alone if ``path`` ends in .npy.
+    @property
+    def hottest(self) -> tuple[int, int] | None:
+        """Row and column of the hottest pixel of the slice, the first of ties; None if no heat is above 0."""
+        row, column = np.unravel_index(self.heat.argmax(), self.heat.shape)
+        return (int(row), int(column)) if self.heat[row, column] > 0 else None
 
+    def save(self, path: Path | str, *, signed: bool = False) -> None:
+        """Write the picture that ``gadolin explain`` writes, or the heat alone if ``path`` ends in .npy.
+
+        The picture is a PNG: the slice, and the heat above 0 within the head over it, with a colour legend and the
+        notice that it is for research only. ``signed`` draws all heat, also below 0 and outside the head.
         Raises RequestError for another extension, MissingExtraError if the extra ``explain`` is not installed,
         OutputError if the file cannot be written.
         """
@@ -47,7 +60,7 @@ class Explanation:
             np.save(buffer, self.heat, allow_pickle=False)
             write_bytes(path, buffer.getvalue())
         elif path.suffix.lower() == ".png":
-            write_bytes(path, self.as_png())
+            write_bytes(path, self.as_png(signed=signed))
         else:
             raise RequestError(
                 code="output_format_unknown",
@@ -56,13 +69,13 @@ class Explanation:
                 remedy="change the extension",
             )
 
-    def as_png(self) -> bytes:
-        """Return the heat over its slice as PNG; raises MissingExtraError if the extra is not installed."""
+    def as_png(self, *, signed: bool = False) -> bytes:
+        """Return the picture that ``save`` writes; raises MissingExtraError if the extra is not installed."""
         try:
             from gadolin.explanations.overlays import overlay
         except ModuleNotFoundError as error:
             raise MissingExtraError(package="matplotlib", extra="explain") from error
-        return overlay(self.image, self)
+        return overlay(self.image, self, signed=signed)
 
     def __repr__(self) -> str:
         """Return method, class, probability and the size of the heat."""

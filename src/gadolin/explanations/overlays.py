@@ -1,4 +1,4 @@
-"""Overlays of heat maps on their slice, with colour bars, as PNG; several methods side by side in a panel."""
+"""Overlays of heat maps on their slice, with colour legends, as PNG; several methods side by side in a panel."""
 
 from __future__ import annotations
 
@@ -14,27 +14,33 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from gadolin.datasets.labels import class_name
+from gadolin.explanations.baselines import head_mask
 from gadolin.explanations.explanation import Explanation
 from gadolin.records import NOTICE, Slice
 
 __all__ = ["overlay", "panel"]
 
-_COLOURS = "RdBu_r"
+_COLOURS, _SIGNED_COLOURS = "inferno", "RdBu_r"
 _OPACITY = 0.65  # of the strongest heat
 _COLUMNS = 4
 _INCHES = 3.6  # a picture's side
 _DPI = 140
 
 
-def overlay(image: Slice, explanation: Explanation, *, declined: str | None = None) -> bytes:
-    """Draw one explanation over its slice; red is evidence for the class, blue against it; see :func:`panel`."""
-    return panel(image, [explanation], declined=declined)
+def overlay(image: Slice, explanation: Explanation, *, declined: str | None = None, signed: bool = False) -> bytes:
+    """Draw one explanation over its slice; see :func:`panel`."""
+    return panel(image, [explanation], declined=declined, signed=signed)
 
 
-def panel(image: Slice, explanations: Sequence[Explanation], *, declined: str | None = None) -> bytes:
-    """Draw the slice and each explanation of it side by side, each with a colour bar.
+def panel(
+    image: Slice, explanations: Sequence[Explanation], *, declined: str | None = None, signed: bool = False
+) -> bytes:
+    """Draw a slice and its explanations side by side, each with a colour legend; return a PNG.
 
-    ``declined`` is the reason why the model abstains, if it does; it is the title of the panel.
+    Heat is drawn above 0 and within the head, because heat below 0 contradicts the class and heat outside the head is
+    no anatomy. ``signed`` draws all heat: red for the class, blue against it. ``declined`` is the reason why the model
+    abstains, if it does; it is the title of the panel.
     """
     count = len(explanations) + 1
     columns = min(count, _COLUMNS)
@@ -46,30 +52,35 @@ def panel(image: Slice, explanations: Sequence[Explanation], *, declined: str | 
     axes[0].imshow(grey, cmap="gray", vmin=0, vmax=1)
     axes[0].set_title("the slice", fontsize=10)
     for place, one in zip(axes[1:], explanations, strict=False):
-        _draw(place, grey, one)
-        figure.colorbar(_scale(one), ax=place, shrink=0.75, label=f"for (+) or against (-) {one.label}")
+        scale = _draw(place, grey, one, signed=signed)
+        meaning = "for (+) or against (-)" if signed else "evidence for"
+        figure.colorbar(scale, ax=place, shrink=0.75, label=f"{meaning} {class_name(one.label)}")
     for place in axes:
         place.set_axis_off()
     if declined:
-        figure.suptitle(f"the model abstains: {declined}", fontsize=9)
+        figure.suptitle(f"The model abstains. Reason: {declined}", fontsize=9)
     figure.text(0.5, 0.0, NOTICE, ha="center", va="bottom", fontsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _draw(axes: Axes, grey: np.ndarray[Any, Any], one: Explanation) -> None:
-    strength = np.abs(one.heat) / max(float(np.abs(one.heat).max()), 1e-12)
-    colours = _scale(one).to_rgba(one.heat)
-    share = (_OPACITY * np.sqrt(strength))[..., None]
-    axes.imshow(grey[..., None] * (1 - share) + colours[..., :3] * share)
-    zero = "" if one.heat.any() else ", zero everywhere"
-    axes.set_title(f"{one.method}: {one.label}, p = {one.probability:.2f}{zero}", fontsize=9)
+def _draw(axes: Axes, grey: np.ndarray[Any, Any], one: Explanation, *, signed: bool) -> ScalarMappable:
+    """Draw an explanation over the slice ``grey`` (H, W) in [0, 1]; return the scale of its colours."""
+    heat = one.heat if signed else _shown(one)
+    most = float(np.abs(heat).max()) or 1.0
+    scale = ScalarMappable(Normalize(-most if signed else 0, most), colormaps[_SIGNED_COLOURS if signed else _COLOURS])
+    share = (_OPACITY * np.sqrt(np.abs(heat) / most))[..., None]
+    axes.imshow(grey[..., None] * (1 - share) + scale.to_rgba(heat)[..., :3] * share)
+    nothing = "" if heat.any() else ", no evidence in the head" if one.heat.any() else ", zero everywhere"
+    axes.set_title(f"{one.method}: {class_name(one.label)}, p = {one.probability:.2f}{nothing}", fontsize=9)
+    return scale
 
 
-def _scale(one: Explanation) -> ScalarMappable:
-    most = float(np.abs(one.heat).max()) or 1.0
-    return ScalarMappable(Normalize(-most, most), colormaps[_COLOURS])
+def _shown(one: Explanation) -> np.ndarray[Any, Any]:
+    """Return the heat (H, W) above 0 within the head, 0 elsewhere; the whole slice counts if no head was found."""
+    positive = np.maximum(one.heat, 0)
+    return positive * head_mask(one.image, one.frame) if one.frame is not None and one.frame.found else positive
 
 
 def _grey(image: Slice) -> np.ndarray[Any, Any]:

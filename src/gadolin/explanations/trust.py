@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gadolin.explanations.explanation import Explanation
 from gadolin.models.bundle import Bundle
 
@@ -19,15 +17,14 @@ FEW = 10
 
 
 def explanation_json(bundle: Bundle, one: Explanation) -> dict[str, Any]:
-    """Return the JSON fields of an explanation without its heat; ``hottest`` is null if heat is 0 everywhere."""
-    row, column = (int(index) for index in np.unravel_index(one.heat.argmax(), one.heat.shape))
+    """Return the JSON fields of an explanation without its heat; ``hottest`` is null if no heat is above 0."""
     return {
         "method": one.method,
         "class": one.label,
         "probability": round(one.probability, 6),
         "samples": one.samples,
         "settings": one.settings,
-        "hottest": [row, column] if one.heat.any() else None,
+        "hottest": list(one.hottest) if one.hottest else None,
         "trust": trust(bundle, one.method, one.label) if one.heat.any() else no_evidence_note(one.method, one.label),
     }
 

@@ -74,7 +74,7 @@ def make_bundle(
         sequence=parts.sequences or None,
         facts={key: getattr(facts, key) for key in _FACTS}
         | ({"finetuned_from": list(facts.finetuned_from)} if facts.finetuned_from else {})
-        | {"statistics": _statistics(parts)},
+        | {"evidence": recipe.network.evidence, "statistics": _statistics(parts)},
     )
     predictor = Predictor(plain, open_runtime(plain.graph))
     output = predictor.run_network(validation.slices[validation.rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ from gadolin.training.processes import gather_errors
 
 __all__ = ["fit", "is_out_of_memory", "should_stop_early"]
 
+_LOG = logging.getLogger(__name__)
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 
@@ -69,7 +71,20 @@ def fit(
             row["seconds"] = round(time.perf_counter() - started, 2)
             _advance(state, learner, row)
             gather_errors(fabric, partial(_write_epoch, state, run, board))
+            _LOG.info(_epoch_line(state.history, recipe.epochs))
+        if state.epoch < recipe.epochs:
+            _LOG.info("stopped early: the validation loss has not improved for %d epochs", recipe.patience)
     return state
+
+
+def _epoch_line(history: list[dict[str, float]], epochs: int) -> str:
+    """Return losses and accuracy of the last epoch as a line; the best epoch so far has the lowest validation loss."""
+    row = history[-1]
+    best = min(history, key=lambda each: each["validation_loss"])
+    return (
+        f"epoch {row['epoch']:{len(str(epochs))}.0f}/{epochs}: loss {row['train_loss']:.3f}; validation loss "
+        f"{row['validation_loss']:.3f}, accuracy {100 * row['validation_accuracy']:.1f} %; best epoch {best['epoch']:.0f}"
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

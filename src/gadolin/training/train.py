@@ -136,6 +136,7 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
         if not plan.resume:
             _warn_of_few_steps(plan.recipe, epoch_size(parts.train, plan.recipe.sources.draws))
             _warn_of_missing_outlines(plan.recipe, parts.train)
+            _warn_of_frozen_random_weights(plan)
     _mark_lesion_classes(network, plan.recipe.network.no_lesion_class, parts)
     return parts, plan, network, facts
 
@@ -161,6 +162,18 @@ def _warn_of_missing_outlines(recipe: Recipe, train: Examples) -> None:
     without = int((tumours & ~train.outlines.known[train.rows]).sum())
     if without:
         _LOG.warning("%d of %d tumours have no outline: they teach no location", without, int(tumours.sum()))
+
+
+def _warn_of_frozen_random_weights(plan: Plan) -> None:
+    """Warn of frozen stages without pretrained weights: they keep their random weights."""
+    network = plan.recipe.network
+    if plan.weights.kind == "none" and (network.freeze or network.freeze_blocks):
+        _LOG.warning(
+            "network.freeze=%d and network.freeze_blocks=%d freeze random weights, which then never learn; start from "
+            "--weights imagenet, or set both to 0",
+            network.freeze,
+            network.freeze_blocks,
+        )
 
 
 def _mark_lesion_classes(network: Classifier, no_lesion_class: str, parts: Parts) -> None:

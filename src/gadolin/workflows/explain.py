@@ -32,11 +32,15 @@ Named = tuple[str, int | None, Slice | Failure]
 
 @dataclass(frozen=True, slots=True)
 class ExplainConfig:
-    """The methods, the class (None for the predicted one) and the options of an explanation."""
+    """The methods, the class (None for the predicted one) and the options of an explanation.
+
+    ``signed``: pictures show all heat, not only that above 0 within the head.
+    """
 
     methods: tuple[str, ...]
     label: str | None = None
     options: Options = field(default_factory=Options)
+    signed: bool = False
 
 
 class OutputNames:
@@ -136,12 +140,17 @@ def explain_slices(
         (verdict,) = predictor.decide(output, [looked], [path])
         reason = verdict.reason
         written = [
-            _written(predictor, overlays.overlay(image, one, declined=reason), one, f"{base}-{one.method}")
+            _written(
+                predictor,
+                overlays.overlay(image, one, declined=reason, signed=config.signed),
+                one,
+                f"{base}-{one.method}",
+            )
             for one in found
         ]
         record = {"path": path, "frame": frame, **verdict.verdict_json(), "explanations": written}
         if len(found) > 1:
-            write_bytes(Path(f"{base}-panel.png"), overlays.panel(image, found, declined=reason))
+            write_bytes(Path(f"{base}-panel.png"), overlays.panel(image, found, declined=reason, signed=config.signed))
             record["panel"] = f"{base}-panel.png"
         write_json(
             Path(f"{base}.json"), {"format": JSON_FORMAT, "notice": NOTICE, "model": predictor.bundle.digest, **record}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -13,6 +14,7 @@ from gadolin.models.predictor import Predictor
 from gadolin.models.run_folder import Provenance, RunFolder
 from gadolin.models.starting_point import StartingPoint
 from gadolin.progress import Progress
+from gadolin.records import NOTICE
 from gadolin.reports.evaluation import Evaluation
 from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
@@ -23,7 +25,56 @@ if TYPE_CHECKING:
     from gadolin.recipe import Recipe
     from gadolin.workflows.split import Split
 
-__all__ = ["Run", "train"]
+__all__ = ["ConfusionMatrix", "Epoch", "Run", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch of a training run: a row of ``history.csv``.
+
+    ``epoch`` counts from 1; ``size`` is the input side in pixels, ``lr`` the learning rate of the last step. Losses are
+    negative log likelihoods, those of training with the terms of the recipe, on augmented slices. Accuracies lie in
+    [0, 1].
+    """
+
+    epoch: int
+    size: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    validation_balanced_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ConfusionMatrix:
+    """Numbers of slices by true class (rows) and most probable class (columns), in the order of ``classes``."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+    def __getitem__(self, labels: tuple[str, str]) -> int:
+        """Return the number of slices of a true class that were classified as another: ``matrix[true, predicted]``."""
+        truth, predicted = (self.classes.index(label) for label in labels)
+        return self.counts[truth][predicted]
+
+    def __repr__(self) -> str:
+        """Return the table as text."""
+        cells = [["true / predicted", *self.classes]]
+        cells += [[name, *map(str, row)] for name, row in zip(self.classes, self.counts, strict=True)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join("  ".join(map(str.rjust, row, widths)) for row in cells)
+
+    def _repr_html_(self) -> str:
+        """Return the table, for notebooks."""
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("true / predicted", *self.classes))
+        rows = "".join(
+            f"<tr><th>{escape(name)}</th>{''.join(f'<td>{count}</td>' for count in row)}</tr>"
+            for name, row in zip(self.classes, self.counts, strict=True)
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table><p>{NOTICE}</p>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +93,16 @@ class Run:
         """The trained model."""
         return Predictor.load(self.folder.bundle)
 
+    @cached_property
+    def history(self) -> tuple[Epoch, ...]:
+        """Losses and accuracies of each epoch, the first one first."""
+        return tuple(map(_epoch, self.folder.history()))
+
+    @property
+    def confusion(self) -> ConfusionMatrix:
+        """The confusion matrix of the test part, in which no slice is declined."""
+        return ConfusionMatrix(self.metrics.measurement.classes, self.metrics.measurement.overall.confusion)
+
     @property
     def report(self) -> Path:
         """The HTML page of the evaluation, in the run folder."""
@@ -54,6 +115,12 @@ class Run:
     def _repr_html_(self) -> str:
         """Return the evaluation as a table, for notebooks."""
         return f"<p>Run in <code>{escape(str(self.folder.path))}</code></p>{self.metrics._repr_html_()}"
+
+
+def _epoch(row: Mapping[str, float | None]) -> Epoch:
+    """Return a row of the history; every value of an epoch is a number."""
+    values = [value for one in fields(Epoch) if (value := row[one.name]) is not None]
+    return Epoch(int(values[0]), int(values[1]), *values[2:])
 
 
 def train(

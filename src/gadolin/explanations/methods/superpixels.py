@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from gadolin.errors import MissingExtraError, RequestError
 from gadolin.explanations.baselines import Picture, filled, head_tones, onto_pixels
 from gadolin.explanations.explained_slice import ExplainedSlice
-from gadolin.preprocessing.intensity import to_uint8
 from gadolin.preprocessing.head_crop import crop_resize
+from gadolin.preprocessing.intensity import to_uint8
 
 __all__ = ["Superpixels", "superpixels"]
 
@@ -87,8 +87,10 @@ def superpixels(subject: ExplainedSlice, *, count: int = 60, fill: str = "blur")
         from skimage.segmentation import slic
     except ImportError as error:
         raise MissingExtraError(package="scikit-image", extra="explain") from error
-    small, head = head_tones(subject)
+    small, head = head_tones(subject.image, subject.frame)
     pieces = slic(small, count, _COMPACTNESS, mask=head, start_label=0, channel_axis=None, enforce_connectivity=True)
     numbers, places = np.unique(np.where(head, pieces, -1), return_inverse=True)
-    labels = onto_pixels((places.reshape(small.shape) - int(numbers[0] == -1)).astype(np.int32), subject)
+    labels = onto_pixels(
+        (places.reshape(small.shape) - int(numbers[0] == -1)).astype(np.int32), subject.image, subject.frame
+    )
     return Superpixels(subject, labels, int(labels.max()) + 1, filled(subject, labels >= 0, fill))

@@ -52,7 +52,7 @@ def deletion_and_insertion(subject: ExplainedSlice, heat: Heat, *, fill: str = "
             got=f"got {steps}",
             remedy="20 is the usual choice",
         )
-    head = head_mask(subject)
+    head = head_mask(subject.image, subject.frame)
     without = filled(subject, head, fill)
     places = np.flatnonzero(head)
     chance = np.random.default_rng(0).random(len(places))
