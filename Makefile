@@ -37,7 +37,7 @@ unit: $(READY)-dev  ## pytest with coverage; fails below the coverage set in pyp
 	$(BIN)/python -m pytest --cov --cov-report=term --durations=20
 
 test-fast: $(READY)-dev  ## pytest without the tests marked train, browser, fuzz or slow
-	$(BIN)/python -m pytest -q -m "not (train or browser or fuzz or slow)"
+	$(BIN)/python -m pytest -q -n auto -m "not (train or browser or fuzz or slow)"
 
 # A stamp is written after a whole installation only, and is out of date as soon as pyproject.toml is newer.
 $(BIN)/python:
