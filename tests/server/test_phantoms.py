@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 
 import pytest
 
+from gadolin.explanations.trust import SCORES_FILE
 from gadolin.models.bundle import SHIPPED
 from gadolin.models.predictor import Predictor
 from gadolin.readers import open_file
@@ -47,6 +49,21 @@ def test_a_phantom_series_is_a_dicom_series_with_its_geometry(seed, tmp_path):
     assert len({place.series for place in places}) == 1
     assert {place.number for place in places} == {str(seed)}
     assert len({place.position for place in places}) == 3
+
+
+def test_the_page_gets_the_hit_rates_as_numbers(make_bundle, make_client):
+    bundle = make_bundle()
+    scored = {"n": 40, "pointing": 0.8, "iou": 0.5}
+    scores = {"methods": {"evidence": {"glioma": scored}, "centre": {"glioma": scored | {"pointing": 0.1}}}}
+    (bundle.folder / SCORES_FILE).write_text(json.dumps(scores), encoding="utf-8")
+
+    with make_client(predictor=Predictor.load(bundle.folder, threads=1)) as client:
+        told = client.get("/v1/model").json()["scores"]
+
+    assert told == {
+        "evidence": {"glioma": {"n": 40, "pointing": 0.8}},
+        "centre": {"glioma": {"n": 40, "pointing": 0.1}},
+    }
 
 
 def test_the_page_gets_the_examples(client):

@@ -28,6 +28,7 @@ const state = {
   examples: [],
   taken: new Taken(),
   tried: 0, // number of single phantoms so far
+  stacks: 0, // number of phantom series so far
   seed: 1000, // of the next phantom after the examples
   cleared: 0, // number of times that the list was cleared; results of earlier requests are discarded
   table: { filter: "", search: "", series: "", sort: "number", down: false },
@@ -181,17 +182,19 @@ async function add(files) {
   $("canvas").focus({ preventScroll: true });
 }
 
-/** Read a phantom or a series of them; the first single phantoms are the examples of the service. */
+/** Read a phantom or a series of them; the first single phantoms and the first series are the examples of the service. */
 async function phantom(series) {
-  const example = series ? null : state.examples[state.tried];
-  if (!series) state.tried += 1;
+  const place = series ? state.stacks : state.tried;
+  const example = series && place ? null : state.examples[place];
+  if (series) state.stacks += 1;
+  else state.tried += 1;
   if (!example) state.seed += 1;
   const seed = example?.seed ?? state.seed;
   const label = example?.label ?? state.model.phantoms[seed % state.model.phantoms.length];
   try {
     const blob = await api.phantom(label, seed, series);
     const name = `phantom-${label}-${seed}-${series ? "series.zip" : "slice.png"}`;
-    await add([{ file: blob, name, example }]);
+    await add([{ file: blob, name, example: series ? null : example }]);
   } catch (error) {
     state.report(error.message);
   }
@@ -204,7 +207,7 @@ function step(by) {
 }
 
 function clear() {
-  Object.assign(state, { items: [], current: null, cleared: state.cleared + 1, tried: 0 });
+  Object.assign(state, { items: [], current: null, cleared: state.cleared + 1, tried: 0, stacks: 0 });
   state.taken.clear();
   pictures.forget();
   Object.assign(state.table, { filter: "", search: "", series: "" });

@@ -5,6 +5,9 @@ import { verdictName, verdictOf } from "./labels.js";
 import { drawn, SIDE, Thumbs } from "./thumbs.js";
 
 const MARGIN = 12; // rows above and below those in sight
+const LONG = 32; // letters of a file name, above which its middle is left out, because its end differs from slice to slice
+
+const shortened = (name) => (name.length > LONG ? `${name.slice(0, 13)}…${name.slice(-15)}` : name);
 
 export class List {
   /** ``box`` scrolls and holds the table; ``choose`` is called with an item. */
@@ -74,7 +77,7 @@ export class List {
     const link = document.createElement("button");
     link.type = "button";
     const name = document.createElement("span");
-    name.textContent = nameOf(item).split("/").pop();
+    name.textContent = shortened(nameOf(item).split("/").pop());
     link.append(name);
     link.title = nameOf(item);
     link.addEventListener("click", () => this.choose(item));
