@@ -16,6 +16,18 @@ from gadolin import extras
 from gadolin.errors import MissingExtraError
 from gadolin.extras import distribution_of, install_command
 
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Let Gadolin be installed from a wheel, or from the checkout that a test gives."""
+
+    def place(checkout=None):
+        monkeypatch.setattr(extras, "_checkout", lambda: checkout)
+
+    place()
+    return place
+
+
 SOURCES = sorted(Path(gadolin.__file__).parent.rglob("*.py"))
 
 
@@ -55,12 +67,12 @@ def imported():
         ("h5py", '"gadolin[dev]"'),
     ],
 )
-def test_a_package_is_blamed_on_what_brings_it(module, command):
+def test_a_package_is_blamed_on_what_brings_it(module, command, installed):
     assert f"install it with: pip install {command}" in str(MissingExtraError(module))
 
 
 @pytest.mark.parametrize("module", imported())
-def test_every_package_that_the_source_imports_is_brought_by_something(module):
+def test_every_package_that_the_source_imports_is_brought_by_something(module, installed):
     own, brought = extras._required()
     names = set(own).union(*brought.values())
     known = extras._normal(distribution_of(module)) in names
@@ -73,20 +85,49 @@ def test_the_names_of_distributions_are_those_that_pip_knows():
     assert {name: found[name] for name in told} == {name: [one] for name, one in told.items()}
 
 
-def test_the_extra_that_the_work_needs_goes_before_a_smaller_one():
+def test_the_extra_that_the_work_needs_goes_before_a_smaller_one(installed):
     assert install_command("matplotlib", "explain") == 'pip install "gadolin[explain]"'
     assert install_command("fastapi", "explain") == 'pip install "gadolin[serve]"', "not in explain"
     assert install_command("numpy", "serve").startswith('pip install "numpy'), "a core dependency needs no extra"
 
 
-def test_what_a_package_of_an_extra_needs_is_blamed_on_that_extra():
+def test_what_a_package_of_an_extra_needs_is_blamed_on_that_extra(installed):
     pytest.importorskip("starlette")
     assert install_command("starlette") == 'pip install "gadolin[serve]"'
 
 
-def test_a_package_that_nothing_brings_is_named_alone():
+def test_a_package_that_nothing_brings_is_named_alone(installed):
     assert install_command("banana") == "pip install banana"
     assert install_command("banana", "serve") == 'pip install "gadolin[serve]"'
+
+
+def test_a_checkout_is_installed_into_as_the_readme_says(installed, tmp_path, monkeypatch):
+    installed(tmp_path)
+    assert install_command("torch") == f'pip install -e "{tmp_path}[train]"'
+    monkeypatch.chdir(tmp_path)
+    assert install_command("torch") == 'pip install -e ".[train]"'
+    assert install_command("numpy").startswith('pip install "numpy')
+
+
+@pytest.mark.parametrize(
+    ("origin", "found"),
+    [
+        ('{"dir_info": {"editable": true}, "url": "file:///a%20b/gadolin"}', Path("/a b/gadolin")),
+        ('{"dir_info": {}, "url": "file:///tmp/gadolin"}', None),
+        ('{"archive_info": {}, "url": "file:///tmp/gadolin-0.1.0-py3-none-any.whl"}', None),
+        ("{}", None),
+        ("no JSON", None),
+        (None, None),
+    ],
+)
+def test_a_checkout_is_known_by_how_it_was_installed(origin, found, monkeypatch):
+    class Installed:
+        def read_text(self, name):
+            assert name == "direct_url.json"
+            return origin
+
+    monkeypatch.setattr(metadata, "distribution", lambda name: Installed())
+    assert extras._checkout() == found
 
 
 def test_without_metadata_the_package_alone_is_named(monkeypatch):
@@ -94,6 +135,7 @@ def test_without_metadata_the_package_alone_is_named(monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "requires", missing)
+    monkeypatch.setattr(metadata, "distribution", missing)
     assert install_command("torch") == "pip install torch"
     assert install_command("torch", "train") == 'pip install "gadolin[train]"'
 
@@ -128,11 +170,11 @@ def blocked(module, code, *words):
         ("onnxruntime", ("predict", "a.png"), "'onnxruntime'"),
         ("faiss", ("audit", "{data}"), "'faiss-cpu'"),
         ("faiss", ("split", "{data}", "--out", "{out}"), "'faiss-cpu'"),
-        ("torch", ("train", "{data}", "--out", "{out}"), "gadolin[train]"),
-        ("fastapi", ("serve",), "gadolin[serve]"),
-        ("uvicorn", ("serve",), "gadolin[serve]"),
-        ("matplotlib", ("explain", "a.png", "--out", "{out}"), "gadolin[explain]"),
-        ("openvino", ("predict", "a.png", "--runtime", "openvino"), "gadolin[openvino]"),
+        ("torch", ("train", "{data}", "--out", "{out}"), "[train]"),
+        ("fastapi", ("serve",), "[serve]"),
+        ("uvicorn", ("serve",), "[serve]"),
+        ("matplotlib", ("explain", "a.png", "--out", "{out}"), "[explain]"),
+        ("openvino", ("predict", "a.png", "--runtime", "openvino"), "[openvino]"),
     ],
 )
 def test_a_command_without_a_package_is_one_line_and_code_two(module, words, told, small_phantoms, tmp_path):
@@ -158,4 +200,4 @@ except gadolin.GadolinError as error:
 """
     done = blocked("torch", code)
     assert done.stdout.split()[:3] == ["MissingExtraError", "missing_package", "True"], done.stderr
-    assert "gadolin[train]" in done.stdout
+    assert "[train]" in done.stdout

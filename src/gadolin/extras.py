@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
-__all__ = ["distribution_of", "install_command"]
+__all__ = ["distribution_of", "extra_command", "install_command"]
 
 _DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -42,11 +44,34 @@ def install_command(package: str, extra: str = "") -> str:
         through = {each for each in extras if each not in _EVERYTHING and _brings(extras[each], name)}
         bringing = {each: len(extras[each]) for each in through}
     if extra and (extra in bringing or not bringing):
-        return f'pip install "gadolin[{extra}]"'
+        return extra_command(extra)
     if bringing:
-        return f'pip install "gadolin[{min(bringing, key=lambda each: (bringing[each], each))}]"'
+        return extra_command(min(bringing, key=lambda each: (bringing[each], each)))
     wanted = any(name in names for names in extras.values())
-    return 'pip install "gadolin[dev]"' if wanted else f"pip install {package}"
+    return extra_command("dev") if wanted else f"pip install {package}"
+
+
+def extra_command(extra: str) -> str:
+    """Return the pip command that installs an extra of Gadolin, into a checkout if Gadolin runs from one."""
+    checkout = _checkout()
+    if checkout is None:
+        return f'pip install "gadolin[{extra}]"'
+    here = checkout.resolve() == Path.cwd().resolve()
+    return f'pip install -e "{"." if here else checkout}[{extra}]"'
+
+
+def _checkout() -> Path | None:
+    """Return the folder that Gadolin was installed from with ``pip install -e``, if it was."""
+    from importlib import metadata  # deferred: slow imports
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        origin = json.loads(metadata.distribution("gadolin").read_text("direct_url.json") or "{}")
+        folder = Path(url2pathname(urlsplit(origin["url"]).path))
+    except (metadata.PackageNotFoundError, KeyError, ValueError):
+        return None
+    return folder if origin.get("dir_info", {}).get("editable") else None
 
 
 def _required(package: str = "gadolin") -> tuple[dict[str, str], dict[str, set[str]]]:

@@ -285,8 +285,8 @@ def test_an_interruption_is_one_line(gadolin, class_folders, monkeypatch):
         (OSError(28, "No space left on device", "run/events"), 1, "No space left on device"),
         (ParityError(code="export_differs", rule="the exported network must agree"), 1, "must agree"),
         (DownloadError(code="download_refused", rule="the file cannot be fetched"), 1, "cannot be fetched"),
-        (MissingExtraError("openvino", "openvino"), 2, 'pip install "gadolin[openvino]"'),
-        (ModuleNotFoundError("No module named 'timm'", name="timm"), 2, 'pip install "gadolin[train]"'),
+        (MissingExtraError("openvino", "openvino"), 2, '[openvino]"'),
+        (ModuleNotFoundError("No module named 'timm'", name="timm"), 2, '[train]"'),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )

@@ -196,7 +196,7 @@ def test_a_missing_kagglehub_is_told_before_anything_is_made(get, monkeypatch, t
     with pytest.raises(MissingExtraError) as caught:
         get()
     assert caught.value.code == "missing_package"
-    assert "gadolin[fetch]" in caught.value.remedy
+    assert "[fetch]" in caught.value.remedy
     assert not (tmp_path / "out").exists()
 
 

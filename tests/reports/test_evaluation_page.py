@@ -236,7 +236,7 @@ def test_missing_package_names_its_extra(package):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f"MissingExtraError this needs the package '{package}'" in done.stdout
-    assert 'gadolin[report]"' in done.stdout
+    assert '[report]"' in done.stdout
 
 
 def test_nothing_is_written_where_the_extra_is_missing(tmp_path, monkeypatch):
@@ -296,7 +296,7 @@ def test_findings_say_what_to_know_before_trusting():
 
 def test_findings_of_tables_without_parts_or_with_new_patients():
     table = make_table(parts=("",) * 120)
-    assert "It is not known whether" in findings(table, measure(table, resamples=0))[0]
+    assert findings(table, measure(table, resamples=0))[0].startswith("Always predicting")
     table = make_table(parts=("new_patient",) * 120)
     found = findings(table, measure(table, resamples=50))[0]
     assert found.startswith("On patients who are not in the training data: 90.0\u00a0% of 120")
