@@ -116,6 +116,7 @@ def test_the_rows_and_the_numbers_are_written_and_read(odd_data, make_bundle, tm
     evaluation.save(tmp_path)
     table = read_table(tmp_path / "predictions.csv")
     assert table.decisions == evaluation.table.decisions
+    assert evaluation.notes[0].startswith("It is not known whether the model was trained on some of these slices")
     told = evaluation.as_json()["abstention"]
     assert told["answered"] + told["declined"] == told["n"] == len(table)
     assert sum(told["reasons"].values()) == told["declined"]

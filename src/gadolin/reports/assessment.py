@@ -46,6 +46,7 @@ DUPLICATES_NOTES = {
     "groups": "Duplicates of training slices were taken from the copy groups in the manifest of the run, because not "
     "all of its pictures are available; slices that are not in the manifest belong to no subset.",
 }
+UNKNOWN_OVERLAP = "It is not known whether the model was trained on some of these slices or patients."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +95,17 @@ def assess_model(predictor: Predictor, assessment: Assessment, *, progress: Prog
         never_declines=_never_declines(predictor.bundle),
         notes=(
             *assessment.notes,
-            *_duplicates_note(assessment),
-            *pretraining_notes(weights_history(predictor.bundle), assessment.records),
+            *_overlap_notes(assessment, predictor.bundle),
             *_notes(prepared, table.paths),
         ),
     )
     return Evaluation(table, measurement, context)
 
 
-def _duplicates_note(assessment: Assessment) -> tuple[str, ...]:
-    """Return the note on how duplicates of training slices were found, if there was a search."""
-    return (DUPLICATES_NOTES[assessment.duplicates_by],) if assessment.duplicates_by else ()
+def _overlap_notes(assessment: Assessment, bundle: Bundle) -> tuple[str, ...]:
+    """Return notes on the training data: how duplicates were found, what a packaged model learned from, or neither."""
+    searched = (DUPLICATES_NOTES[assessment.duplicates_by],) if assessment.duplicates_by else ()
+    return (*searched, *pretraining_notes(weights_history(bundle), assessment.records)) or (UNKNOWN_OVERLAP,)
 
 
 def pretraining_notes(digests: tuple[str, ...], records: Sequence[Record]) -> tuple[str, ...]:

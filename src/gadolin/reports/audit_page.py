@@ -98,7 +98,7 @@ def _facts(audit: AuditResult) -> dict[str, str]:
         "data": str(dataset.scan.root),
         "slices": f"{dataset.n_records:,} ({different:,} without copies)",
         "classes": ", ".join(
-            f"{class_name(name)} {sum(one.label == name for one in dataset.records):,}" for name in dataset.classes
+            f"{class_name(name)}\u00a0{sum(one.label == name for one in dataset.records):,}" for name in dataset.classes
         ),
         "patients": _patients(len(patients), unknown),
     }

@@ -154,7 +154,7 @@ def _duplicates(measurement: Measurement) -> str:
 def _parts(measurement: Measurement) -> str:
     parts = measurement.parts
     if len(parts) == 1:
-        return "It is not known whether the model was trained on some of these slices or patients."
+        return ""
     new = parts.get("new_patient")
     if isinstance(new, Scores):
         return f"On patients who are not in the training data: {_short(new)}."
