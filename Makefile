@@ -2,6 +2,7 @@
 #
 #   make demo                    phantoms, audit, training, evaluation, prediction, explanation, in minutes
 #   make demo DATA=path/to/mri   the same with your own folder of slices
+#   make page                    the web page with the packaged model; MODEL=run for another
 #   make test                    everything that CI checks
 #   make test-fast               the quick tests only, in about a minute
 
@@ -13,13 +14,16 @@ OUT ?= demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint types contracts unit
+.PHONY: help demo page test test-fast lint types contracts unit
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1@/' | tr '@' '\t'
 
 demo: $(READY)-train  ## audit, train, evaluate, predict and explain, on phantoms or on DATA=folder
 	$(BIN)/python demo.py --out "$(OUT)" $(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS))
+
+page: $(READY)-serve  ## serve the web page, with the packaged model or with MODEL=folder
+	$(BIN)/gadolin serve $(if $(MODEL),--model "$(MODEL)")
 
 test: lint types contracts unit  ## all checks: style, types, layers, tests with coverage
 
@@ -47,6 +51,10 @@ $(READY)-train: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[train,explain]"
 	@touch $@
 
+$(READY)-serve: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[serve]"
+	@touch $@
+
 $(READY)-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[train,openvino,dev]"
-	@touch $(READY)-train $@
+	@touch $(READY)-train $(READY)-serve $@

@@ -22,6 +22,7 @@ KINDS = {bool: "true, false", str: "text"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SHOWN = ("phantom", "train", "evaluate", "predict")
 ROWS = 6  # of the predictions
+EPOCHS = 2  # of the first; the last is shown too
 LEFT_OUT = (
     "accompanying_object",
     "complex_component",
@@ -244,8 +245,11 @@ def output(*command: str, messages: bool = True) -> str:
 
 
 def shortened(block: str) -> str:
-    """Return a command's output with a few of its predictions."""
+    """Return a command's output with a few of its epochs and predictions."""
     lines = [line.rstrip() for line in block.splitlines()]
+    epochs = [number for number, line in enumerate(lines) if line.startswith("epoch ")]
+    if len(epochs) > EPOCHS + 1:
+        lines[epochs[EPOCHS] : epochs[-1]] = ["..."]
     if lines[0].split()[2] == "predict":
         head = lines[: 3 + ROWS]
         return "\n".join([*head, "...", lines[-1]])
