@@ -26,6 +26,8 @@ def test_shuffled_files_of_a_series_are_sorted_by_position_also_across_requests(
     read(page, shuffled(series(104, size=64)))
 
     assert page.locator("#place").inner_text() == "1 of 104"
+    (title,) = page.locator("#series option").all_inner_texts()
+    assert title.startswith("1 · T1 AX · 104 slices")
     assert positions(page)[:8] == list(range(8))
     page.locator("#table").evaluate("(box) => box.scrollTo(0, box.scrollHeight)")
     page.wait_for_selector("#rows tr[aria-rowindex='105']")

@@ -78,11 +78,12 @@ function listed() {
   strip.show(together, current, classes);
 }
 
-/** Offer the series; there is nothing to choose if all slices belong to one. */
+/** Offer the series; if all slices belong to one, its title is the only choice. */
 function offerSeries() {
   const found = seriesAmong(state.items);
-  const whole = new Option(`all · ${state.items.length} slices`, "");
-  $("series").replaceChildren(whole, ...found.map(([key, title]) => new Option(title, key)));
+  const one = found.length === 1 && state.items.every(seriesOf);
+  const choices = one ? [["", found[0][1]]] : [["", `all · ${state.items.length} slices`], ...found];
+  $("series").replaceChildren(...choices.map(([key, title]) => new Option(title, key)));
   if (!found.some(([key]) => key === state.table.series)) state.table.series = "";
   $("series").value = state.table.series;
   $("series-box").hidden = !found.length;

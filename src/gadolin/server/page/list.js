@@ -5,9 +5,11 @@ import { verdictName, verdictOf } from "./labels.js";
 import { drawn, SIDE, Thumbs } from "./thumbs.js";
 
 const MARGIN = 12; // rows above and below those in sight
-const LONG = 32; // letters of a file name, above which its middle is left out, because its end differs from slice to slice
+const WIDE = 480; // pixels of a list that has room for long names
+const LONG = 22; // letters
 
-const shortened = (name) => (name.length > LONG ? `${name.slice(0, 13)}…${name.slice(-15)}` : name);
+/** Leave out the middle of a long name, because its end differs from slice to slice. */
+const shortened = (name) => (name.length > LONG ? `${name.slice(0, 8)}…${name.slice(-12)}` : name);
 
 export class List {
   /** ``box`` scrolls and holds the table; ``choose`` is called with an item. */
@@ -77,7 +79,8 @@ export class List {
     const link = document.createElement("button");
     link.type = "button";
     const name = document.createElement("span");
-    name.textContent = shortened(nameOf(item).split("/").pop());
+    const whole = nameOf(item).split("/").pop();
+    name.textContent = this.box.clientWidth > WIDE ? whole : shortened(whole);
     link.append(name);
     link.title = nameOf(item);
     link.addEventListener("click", () => this.choose(item));
