@@ -61,12 +61,12 @@ def serving() -> str:
     told: list[str] = []
     there = threading.Event()
 
-    def tell(address: str) -> None:
-        told.append(address)
+    def tell(addresses: list[str]) -> None:
+        told.extend(addresses)
         there.set()
 
     arguments = (Predictor.load(SHIPPED), Settings(port=0))
-    threading.Thread(target=listen, args=arguments, kwargs={"opened": False, "told": tell}, daemon=True).start()
+    threading.Thread(target=listen, args=arguments, kwargs={"browser": False, "announce": tell}, daemon=True).start()
     there.wait(60)
     for _ in range(100):
         try:
@@ -94,7 +94,7 @@ def series(page: Page) -> None:
     if page.locator("#more").is_visible():
         page.click("#more")
     page.click("#phantom-series")
-    page.wait_for_selector("#rows tr:nth-child(12)")
+    page.locator("#place", has_text="of 12").wait_for()
     page.locator("#rows tr:nth-child(7) button").click()
     page.wait_for_selector("#rows tr:nth-child(7)[aria-current=true]")
     page.wait_for_selector("#stage[aria-busy=false]")

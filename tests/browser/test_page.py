@@ -134,4 +134,5 @@ def test_garbage_is_told_in_a_sentence(page):
 
     page.wait_for_selector("#reason.declined")
     assert page.locator("#verdict").inner_text() == "Unreadable"
+    assert page.locator("#view").is_hidden(), "there is nothing to view"
     assert "nothing else" in page.locator("#reason").inner_text()

@@ -11,6 +11,7 @@ const spanOf = (picture) => Math.max(picture.high - picture.low, 1e-6);
 /** Show the state of the view in its controls. */
 export function controls({ picture, view, chosen, preset }) {
   $("view-controls").hidden = !picture;
+  $("view").hidden = !picture && $("strip-box").hidden;
   if (!picture) return;
   $("level").value = 1000 * ((view.centre - picture.low) / spanOf(picture));
   $("window").value = 1000 * (view.width / spanOf(picture));
