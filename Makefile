@@ -57,4 +57,6 @@ $(READY)-serve: pyproject.toml | $(BIN)/python
 
 $(READY)-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[train,openvino,dev]"
+	# Without its dependencies: it holds typer below 0.28, where repeated options are not completed.
+	$(BIN)/python -m pip install --quiet --no-deps "openapi-python-client>=0.26" ruamel.yaml
 	@touch $(READY)-train $(READY)-serve $@

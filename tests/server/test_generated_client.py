@@ -12,7 +12,7 @@ import pytest
 from behind_nginx import serving
 from gadolin.records import NOTICE
 
-pytest.importorskip("openapi_python_client", reason="openapi-python-client is not installed")
+pytest.importorskip("openapi_python_client", reason="openapi-python-client is not installed (make installs it)")
 pytestmark = pytest.mark.slow
 
 
