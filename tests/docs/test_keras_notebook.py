@@ -76,7 +76,7 @@ def test_every_line_runs(small_phantoms, tiny_functions, tmp_path, monkeypatch, 
 
 
 def test_every_key_that_stands_for_a_cell_is_one_of_the_recipe():
-    table = re.search(r"^\| cell of the notebook.*?\n\n", PAGE, re.MULTILINE | re.DOTALL).group(0)
+    table = re.search(r"^\| cell of the notebook.*?\n\n", PAGE, re.MULTILINE | re.DOTALL).group(0).strip()
     keys = [key for row in table.splitlines()[2:] for key in re.findall(r"`([a-z_.]+)`", row.split("|")[2])]
     content = load_recipe("resnet50").as_json()
     assert len(keys) >= 16

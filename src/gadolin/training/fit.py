@@ -82,8 +82,9 @@ def _epoch_line(history: list[dict[str, float]], epochs: int) -> str:
     row = history[-1]
     best = min(history, key=lambda each: each["validation_loss"])
     return (
-        f"epoch {row['epoch']:{len(str(epochs))}.0f}/{epochs}: loss {row['train_loss']:.3f}; validation loss "
-        f"{row['validation_loss']:.3f}, accuracy {100 * row['validation_accuracy']:.1f} %; best epoch {best['epoch']:.0f}"
+        f"epoch {row['epoch']:{len(str(epochs))}.0f}/{epochs}: loss {row['train_loss']:.3f}; "
+        f"validation loss {row['validation_loss']:.3f}, accuracy {100 * row['validation_accuracy']:.1f} %; "
+        f"best epoch {best['epoch']:.0f}"
     )
 
 
