@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.publish import ROOT, keep_predictions, markdown, publish, resampled, wilson
-from benchmarks.verdicts import CONFIDENT, OOD_CODES, predict_all
+from benchmarks.verdicts import CONFIDENT, OOD_CODES, predict_all, store_measured
 from gadolin.datasets import scan
 from gadolin.metrics.bootstrap import MINIMUM_GROUPS
 from gadolin.metrics.table import Table
@@ -60,6 +60,10 @@ def main() -> None:
     answers = predict_all(predictor, (read(one.path) for one in records))
     if arguments.write:
         keep_predictions(f"hospitals-{predictor.bundle.digest}", table_of(predictor, records, answers))
+        if arguments.model is None:
+            some = counted(answers, [one.label for one in records])
+            stated, right = int(some.stated.sum()), int(some.right.sum())
+            store_measured("other_hospitals", slices=len(records), answered=stated, right=right)
     publish("hospitals", "Other hospitals", markdown(HEAD, rows(records, answers)), write=arguments.write)
 
 

@@ -30,7 +30,7 @@ from benchmarks.publish import (
     share,
     with_interval,
 )
-from benchmarks.verdicts import CONFIDENT, OOD_CODES, predict_all
+from benchmarks.verdicts import CONFIDENT, OOD_CODES, predict_all, store_measured
 from gadolin.datasets.manifest import read_manifest, write_manifest
 from gadolin.explanations import Options
 from gadolin.explanations.scoring.baseline_maps import PRIORS
@@ -71,7 +71,8 @@ def main() -> None:
             table, _ = assess(predictor, tested)
             if arguments.write:
                 keep_predictions("shipped-fold4", table)
-            title, lines = "The shipped model on persons it has never seen", persons(predictor, tested, table)
+            title = "The shipped model on persons it has never seen"
+            lines = persons(predictor, tested, table, store=arguments.write and arguments.model is None)
         elif part == "declined":
             title = "Images without a head"
             lines = declined(predictor, tested, halves(arguments.other)[1])
@@ -84,8 +85,11 @@ def main() -> None:
         publish(f"shipped-{part}", title, lines, write=arguments.write)
 
 
-def persons(predictor: Predictor, tested: Sequence[Record], table: Table) -> list[str]:
-    """Return the scores on fold 4: all four classes, and the tumours with four and with three classes."""
+def persons(predictor: Predictor, tested: Sequence[Record], table: Table, *, store: bool) -> list[str]:
+    """Return the scores on fold 4: all four classes, and the tumours with four and with three classes.
+
+    ``store`` keeps them in the packaged bundle.
+    """
     rows = []
     _, (_, tumour), _ = four_and_three_classes(table)
     measured = {name: measure(part) for name, part in four_and_three_classes(table)}
@@ -105,6 +109,8 @@ def persons(predictor: Predictor, tested: Sequence[Record], table: Table) -> lis
     named = np.array([not one.abstained for one in answers])
     right = np.array([one.label == record.label for one, record in zip(answers, tested, strict=True)])
     sure = np.array([max(one.probabilities.values()) >= CONFIDENT for one in answers])
+    if store:
+        store_measured("new_patients", slices=len(named), answered=int(named.sum()), right=int((named & right).sum()))
     every = np.ones(len(tested), np.bool_)
     votes = correct_by_person(tumour)
     wrong = [person for person, right_vote in votes.items() if not right_vote]

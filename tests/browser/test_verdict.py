@@ -97,7 +97,11 @@ def with_scores(number, rate):
         "evidence": {"glioma": {"n": number, "pointing": rate}},
         "centre": {"glioma": {"n": number, "pointing": 0.05}},
     }
-    metrics = {"new_patients": {"accuracy": 0.903, "slices": 683}, "other_hospitals": {"accuracy": 0.71, "slices": 120}}
+    metrics = {
+        "validation": {"accuracy": 0.84, "slices": 841},
+        "new_patients": {"accuracy": 0.903, "slices": 500, "answered": 400},
+        "other_hospitals": {"accuracy": 0.71, "slices": 120, "answered": 90},
+    }
 
     def prepare(page):
         page.route(
@@ -133,8 +137,8 @@ def test_the_header_tells_how_good_the_model_is_and_links_its_card(make_page):
     page = make_page(prepare=with_scores(285, 0.81))
 
     told = page.locator("#model-line").inner_text()
-    assert "90 % right on new patients (683 slices)" in told
-    assert "71 % right on other hospitals (120 slices)" in told
+    assert "On new patients a class is named for 80 % of 500 slices, 90 % of these rightly." in told
+    assert "On other hospitals tumour or no tumour is answered for 75 % of 120 slices, 71 % of these rightly." in told
     page.click("#card-open")
     assert "glioma 81 % of 285" in page.locator("#card").inner_text()
     assert "not for diagnosis" in page.locator("#card").inner_text()

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _LONG = "statistics"  # a fact of the bundle with hundreds of numbers
 _NAMES = {"weights": "training started from", "finetuned_from": "fine-tuned from weights"}
+_MEASURED = {
+    "new_patients": "class, on new patients",
+    "other_hospitals": "tumour or no tumour, on other hospitals",
+}
 
 
 def info(
@@ -51,7 +55,7 @@ def info(
         "out-of-distribution threshold": f"{bundle.ood_threshold:.2f}" if bundle.ood_threshold else "none",
         **({"licence and origin": bundle.licence} if bundle.licence else {}),
         **{_NAMES.get(key, key.replace("_", " ")): _text(value) for key, value in facts.items()},
-        **{f"{split} part": _text(value) for split, value in bundle.metrics.items()},
+        **{_MEASURED.get(key, f"{key} part"): _text(value) for key, value in bundle.metrics.items()},
     }
     width = max(map(len, shown))
     print("\n".join(f"{key.ljust(width)}  {value}" for key, value in shown.items()))

@@ -290,7 +290,7 @@ function listenToList() {
 function introduced() {
   const { model } = state;
   const good = accuracies(model.metrics);
-  $("model-line").textContent = `Model ${model.model}: ${batch.classesText(model.classes)}.${good.length ? ` ${good.join("; ")}.` : ""}`;
+  $("model-line").textContent = `Model ${model.model}: ${batch.classesText(model.classes)}.${good.map((one) => ` ${one}`).join("")}`;
   $("classes").textContent = batch.classesText(model.classes);
   $("card-open").hidden = false;
   $("card-rows").replaceChildren(...card(model).flatMap(([what, value]) => {

@@ -20,16 +20,19 @@ export function trustText(model, method, map) {
 }
 
 const MEASURED = {
-  validation: "on validation slices of patients kept out of training",
-  new_patients: "on new patients",
-  other_hospitals: "on other hospitals",
+  new_patients: ["On new patients", "a class is named"],
+  other_hospitals: ["On other hospitals", "tumour or no tumour is answered"],
 };
 
-/** Return the accuracies of the bundle, each as a phrase. */
+/** Return how good the model was found to be, in sentences; the validation slices only where nothing else is known. */
 export function accuracies(metrics) {
-  return Object.entries(metrics ?? {})
-    .filter(([, one]) => typeof one?.accuracy === "number")
-    .map(([key, one]) => `${percent(one.accuracy)} right ${MEASURED[key] ?? `on ${key.replace(/_/g, " ")}`}${one.slices ? ` (${one.slices} slices)` : ""}`);
+  const told = Object.entries(MEASURED).filter(([key]) => metrics?.[key]).map(([key, [where, what]]) => {
+    const { slices, answered, accuracy } = metrics[key];
+    return `${where} ${what} for ${percent(answered / slices)} of ${slices} slices, ${percent(accuracy)} of these rightly.`;
+  });
+  const { accuracy, slices } = metrics?.validation ?? {};
+  const validated = `${percent(accuracy)} of ${slices} validation slices, of patients kept out of training, are right.`;
+  return told.length || accuracy === undefined ? told : [validated];
 }
 
 /** Return the rows of the model's card: [what, value]. */
@@ -43,7 +46,7 @@ export function card(model) {
   return [
     ["model", model.model],
     ["classes", model.classes.map(className).join(", ")],
-    ["accuracy", accuracies(model.metrics).join("; ") || "not stored in the bundle"],
+    ["accuracy", accuracies(model.metrics).join(" ") || "not stored in the bundle"],
     ["confidence threshold", model.confidence_threshold],
     ...rates,
     ["licence", model.licence || "not stated"],
