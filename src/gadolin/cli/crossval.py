@@ -79,7 +79,5 @@ def crossval(
         print_json({"out": str(out), "report": str(report), "metrics": evaluation.as_json()})
     else:
         print(summary(evaluation))
-        figures = report.parent / "figures"
-        print_message(
-            f"report: {report}\nconfusion matrix: {figures / 'confusion.png'}\nhistory: {out}/fold-*/history.csv"
-        )
+        confusion = report.parent / "figures" / "confusion.png"
+        print_message(f"report: {report}\nconfusion matrix: {confusion}\nhistory: {out}/fold-*/history.csv")

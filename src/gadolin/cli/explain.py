@@ -35,9 +35,7 @@ def explain(
     fill: Annotated[
         str, typer.Option(**values("blur", "mean", "inpaint"), help="Replacement of a superpixel by lime and shap.")
     ] = "blur",
-    signed: Annotated[
-        bool, typer.Option("--signed", help="Also draw heat below 0 (blue), and heat outside the head.")
-    ] = False,
+    signed: Annotated[bool, typer.Option("--signed", help="Also draw heat below 0 or outside the head.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for heat maps (.npy) and overlays (.png).")] = Path("explanations"),
     runtime: Runtime = "onnxruntime",
     as_json: AsJson = False,
