@@ -15,7 +15,7 @@ __all__ = ["copies_across", "shared_patients", "shared_slices"]
 
 
 def copies_across(dataset: Dataset, sides: Mapping[int, Hashable]) -> list[list[int]]:
-    """Return sets of rows that are proven copies of each other on different sides.
+    """Return sets of rows that are verified copies of each other on different sides.
 
     ``sides`` maps the rows to compare to their side, such as a fold or a patient.
     """

@@ -13,7 +13,7 @@ __all__ = ["conflicts_against", "conflicts_within"]
 def conflicts_within(records: Sequence[Record], own: int, copies: Copies) -> dict[int, list[int]]:
     """Return the rows of a data set whose copies in it have another label, with one copy for each such label.
 
-    The first ``own`` of the ``records`` belong to the data set; ``copies`` numbers all. Only the proven copies of
+    The first ``own`` of the ``records`` belong to the data set; ``copies`` numbers all. Only the verified copies of
     ``Copies.of`` count, not the ends of a chain.
     """
     conflicts = {}

@@ -19,7 +19,7 @@ SUBSETS = ("duplicate", "known_patient", "new_slice", "new_patient")
 class Overlap:
     """The subset, one of ``SUBSETS``, of each row of a part, and how its duplicates were found.
 
-    ``found_by`` is "pixels" where copies were proven pair by pair, "groups" where the copy groups of a manifest were
+    ``found_by`` is "pixels" where copies were verified pair by pair, "groups" where the copy groups of a manifest were
     used because there were no pixels to compare.
     """
 
@@ -65,7 +65,7 @@ def overlap(records: Sequence[Record], copies: Copies | None = None, *, part: st
 def duplicates(records: Sequence[Record], copies: Copies | None = None, part: str = "test") -> dict[int, list[int]]:
     """Return, for each row of ``part`` that is a duplicate, the training rows that it duplicates, in order.
 
-    Two slices are duplicates if they are the same slice of the same file (``Record.key``) or proven copies
+    Two slices are duplicates if they are the same slice of the same file (``Record.key``) or verified copies
     (``Copies.of``); the ends of a chain of copies are not. ``copies`` numbers the ``records`` and may number more after
     them; without it, slices of one ``Record.group`` count as copies.
     """
