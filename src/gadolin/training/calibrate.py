@@ -13,8 +13,8 @@ from gadolin.metrics import fit_temperature
 from gadolin.metrics.calibration import fit_logistic
 from gadolin.metrics.selective import fit_confidence_threshold
 from gadolin.models.bundle import Bundle, TumourScale, Validation
-from gadolin.models.tumour_scale import logistic
 from gadolin.models.decision import class_probabilities, decide, tumour_logits
+from gadolin.models.tumour_scale import logistic
 
 __all__ = ["calibrated", "validations"]
 

@@ -161,7 +161,8 @@ def _warn_of_missing_outlines(recipe: Recipe, train: Examples) -> None:
     tumours = np.isin(train.targets, train.kinds)
     without = int((tumours & ~train.outlines.known[train.rows]).sum())
     if without:
-        _LOG.warning("%d of %d tumours have no outline, so the network does not learn their location", without, int(tumours.sum()))
+        text = "%d of %d tumours have no outline, so the network does not learn their location"
+        _LOG.warning(text, without, int(tumours.sum()))
 
 
 def _warn_of_frozen_random_weights(plan: Plan) -> None:
