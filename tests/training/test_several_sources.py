@@ -109,7 +109,8 @@ def test_tumours_without_an_outline_are_told(finished):
     tumours = [one for one in listed if one.split == "train" and one.label != "notumor"]
     unknown = sum(one.label == "tumor" for one in tumours)
     told = [line for line in finished.told if "outline:" in line]
-    assert told == [f"{unknown} of {len(tumours)} tumours have no outline, so the network does not learn their location"]
+    without = f"{unknown} of {len(tumours)} tumours have no outline"
+    assert told == [f"{without}, so the network does not learn their location"]
 
 
 def test_going_on_from_such_a_model_keeps_what_recognises_sequences(finished, short_plan, tmp_path):
