@@ -68,6 +68,7 @@ def four_and_three_classes(table: Table) -> tuple[tuple[str, Table], ...]:
         classes=tuple(table.classes[column] for column in columns),
         probabilities=among / among.sum(axis=1, keepdims=True),
         truth=np.searchsorted(columns, tumour.truth),
+        decisions=None,  # they are among all classes
     )
     return (
         ("four classes", table),

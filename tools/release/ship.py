@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +27,11 @@ from benchmarks.publish import markdown, print_progress, publish
 from gadolin.datasets.manifest import read_manifest
 from gadolin.explanations.trust import SCORES_FILE
 from gadolin.models.bundle import SHIPPED, Bundle, read_bundle, write_bundle
-from gadolin.models.run_folder import RunFolder
+from gadolin.models.run_folder import Provenance, RunFolder
 from gadolin.networks.restore import restored
 from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
-from gadolin.recipe import Recipe
+from gadolin.recipe import Recipe, named_recipe
 from gadolin.training.bundling import make_bundle
 from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.data import divide
@@ -138,12 +139,7 @@ def facts_of(bundle: Bundle, run: Path) -> list[str]:
         ["classes", ", ".join(bundle.classes)],
         ["sequences recognised", ", ".join(bundle.sequence or ())],
         ["licence", bundle.licence],
-        ["recipe", f"{known.recipe_name}; seed {known.seed}, from {known.weights}"],
-        ["epochs", str(known.epochs)],
-        [
-            "minutes of training",
-            f"{(known.training_seconds or 0) / 60:.0f} ({known.precision}, {known.threads} threads)",
-        ],
+        *([f"training, step {number}", text] for number, text in enumerate(steps(known), 1)),
         ["patients known", str(known.patients)],
         *(
             [f"slices of the {part} part", ", ".join(f"{label} {count}" for label, count in counts.items())]
@@ -163,6 +159,29 @@ def facts_of(bundle: Bundle, run: Path) -> list[str]:
         ["declines pictures of several slices by", bundle.head_counter],
     ]
     return markdown(["what", "of this model"], rows)
+
+
+def steps(known: Provenance) -> list[str]:
+    """Return a line on the recipe of a run, after that of each run whose weights it started from."""
+    before = RunFolder(Path(known.weights_path)) if known.weights_path else None
+    earlier = steps(before.read()) if before is not None and before.exists else []
+    recipe, named = as_settings(known.recipe), as_settings(named_recipe(known.recipe_name).as_json())
+    settings = ", ".join(f"{key}={value}" for key, value in recipe.items() if value != named.get(key))
+    minutes = (known.training_seconds or 0) / 60
+    started = f"step {len(earlier)}" if earlier else known.weights
+    return [
+        *earlier,
+        f"{known.recipe_name}{f' with {settings}' if settings else ''}; seed {known.seed}, from {started}: "
+        f"{known.epochs} epochs in {minutes:.0f} min ({known.precision}, {known.threads} threads)",
+    ]
+
+
+def as_settings(recipe: Mapping[str, Any], group: str = "") -> dict[str, Any]:
+    """Return the values of a recipe by the keys of ``--set``, but for those that training resolves."""
+    found: dict[str, Any] = {}
+    for key, value in recipe.items():
+        found |= as_settings(value, f"{group}{key}.") if isinstance(value, Mapping) else {f"{group}{key}": value}
+    return {key: value for key, value in found.items() if key != "network.evidence"}
 
 
 def validated(bundle: Bundle) -> list[str]:

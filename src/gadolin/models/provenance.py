@@ -18,12 +18,21 @@ TRAINING_DATA = {
     "fa97d33ca8ff2be36b1b74304c6440705b3d3742571a2d04b00f7c02763cc7af": (
         "Figshare 1512427 (folds 0 to 3), the Kaggle set's pictures without a tumour, TCGA-LGG and tumours of Br35H"
     ),
+    "cd3fc30af73bd694822b1e88f631d41fca5e9b966387b3fdf7920203fd3e0f0b": (
+        "Figshare 1512427 (folds 0 to 3), the Kaggle set's pictures without a tumour, TCGA-LGG and tumours of Br35H"
+    ),
 }
 """Training data of each packaged model, by the SHA-256 of its weights; the current one is last."""
 
 TRAINING_RELEASES = {
     "0f3c16ecffcd0db28c4c559c8b0020aa7f1ed664201e5392ad319b1d6617679c": ("figshare-1512427", "kaggle-7023"),
     "fa97d33ca8ff2be36b1b74304c6440705b3d3742571a2d04b00f7c02763cc7af": (
+        "figshare-1512427",
+        "kaggle-7023",
+        "lgg",
+        "br35h",
+    ),
+    "cd3fc30af73bd694822b1e88f631d41fca5e9b966387b3fdf7920203fd3e0f0b": (
         "figshare-1512427",
         "kaggle-7023",
         "lgg",
