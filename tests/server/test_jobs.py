@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+import weakref
+from functools import partial
 from threading import Event, current_thread
 
 import numpy as np
@@ -17,6 +20,7 @@ from gadolin.server.batcher import Batcher
 from gadolin.server.decoding import Found
 from gadolin.server.engine import PredictRequest
 from gadolin.server.explain import CancelledError, ExplainRequest, explain
+from gadolin.server.jobs import Jobs
 
 FEW = {"method": "lime", "samples": 120, "pieces": 12}
 MANY = {"method": "shap", "samples": 20_000, "pieces": 12}
@@ -46,12 +50,13 @@ def test_a_job_ends_with_the_answer_that_is_given_at_once(client, png, sent):
 
 
 def test_predictions_can_be_a_job_too(client, png, sent):
-    files = sent(("a.png", png()))
+    files = sent(("a.png", png()), ("b.png", png(number=1)))
 
     begun = client.post("/v1/jobs", files=files, data={"kind": "predict"}).json()
     told = waited(client, begun, "done", "failed").json()
 
     assert told["result"] == client.post("/v1/predict", files=files).json()
+    assert told["progress"] == {"done": 2, "total": 2, "unit": "slices", "what": "done"}
     client.delete(f"/v1/jobs/{begun['id']}")
 
 
@@ -159,6 +164,46 @@ def test_the_eldest_ended_job_makes_room(make_client, png, sent):
 
         assert client.post("/v1/jobs", files=files, data={"kind": "predict"}).status_code == 202
         assert client.get(f"/v1/jobs/{first['id']}").status_code == 404
+
+
+def test_a_queued_job_that_is_given_up_keeps_nothing_in_memory():
+    async def one_runs_and_one_waits():
+        jobs, begun, files = Jobs(2), asyncio.Event(), np.zeros(8)
+
+        async def running(_):
+            begun.set()
+            await asyncio.Event().wait()
+
+        async def waiting(content, _):
+            return {"bytes": content.nbytes}
+
+        jobs.start("explain", running)
+        job, kept = jobs.start("predict", partial(waiting, files)), weakref.ref(files)
+        await begun.wait()
+        jobs.cancel(job.id)
+        del files
+        await asyncio.sleep(0.01)
+        forgotten = kept() is None
+        jobs.close()
+        return forgotten
+
+    assert asyncio.run(one_runs_and_one_waits())
+
+
+def test_old_jobs_are_no_obstacle_to_the_end_of_the_service(monkeypatch):
+    async def one_ends():
+        jobs = Jobs(2)
+
+        async def work(_):
+            return {}
+
+        job = jobs.start("predict", work)
+        while not job.ended:
+            await asyncio.sleep(0)
+        monkeypatch.setattr("gadolin.server.jobs._KEPT_SECONDS", -1)
+        jobs.close()
+
+    asyncio.run(one_ends())
 
 
 def test_a_job_says_where_it_is_and_when_to_ask_again_until_it_has_ended(client, png, sent):

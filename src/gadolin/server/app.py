@@ -253,7 +253,7 @@ def _add_jobs(app: FastAPI) -> None:
         work: Callable[[Job], Awaitable[dict[str, Any]]]
         if kind == "predict":
             _decode_request(engine, form, pictures=False)
-            work = partial(_predict_job, engine, form, request.app.state.metrics)
+            work = partial(_predict, engine, form, request.app.state.metrics)
         elif kind == "explain":
             work = partial(_explain, engine, form, explain_request(form.fields, engine.predictor))
         else:
@@ -283,19 +283,17 @@ async def _form(request: Request) -> Form:
     return await read_form(request.headers.get("content-type", ""), request.stream(), limits)
 
 
-async def _predict(engine: Engine, form: Form, metrics: Metrics) -> dict[str, Any]:
+async def _predict(engine: Engine, form: Form, metrics: Metrics, job: Job | None = None) -> dict[str, Any]:
     include = frozenset(filter(None, form.fields.get("include", "").split(",")))
     if not include <= _INCLUDES:
         raise invalid_field(rule="include may hold picture and evidence", got=", ".join(sorted(include - _INCLUDES)))
     options = _decode_request(engine, form, pictures=bool(include))
     slices = await engine.slices(form.files, options, form.fields.get("only", ""))
+    if job is not None:
+        job.advance(0, len(slices), "predict")
     document = await engine.predict(slices, include)
     metrics.count_predictions(one["label"] for one in document["predictions"])
     return document
-
-
-async def _predict_job(engine: Engine, form: Form, metrics: Metrics, _: Job) -> dict[str, Any]:
-    return await _predict(engine, form, metrics)
 
 
 async def _explain(engine: Engine, form: Form, options: ExplainRequest, job: Job) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Jobs:
     def __init__(self, most: int) -> None:
         self._most = most
         self._jobs: dict[str, Job] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turn = asyncio.Semaphore(1)
 
     def start(self, kind: str, work: Callable[[Job], Awaitable[dict[str, Any]]]) -> Job:
@@ -84,9 +84,8 @@ class Jobs:
             )
         job = Job(kind)
         self._jobs[job.id] = job
-        task = asyncio.create_task(self._run(job, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = self._tasks[job.id] = asyncio.create_task(self._run(job, work))
+        task.add_done_callback(lambda _: self._tasks.pop(job.id))
         return job
 
     def get(self, name: str) -> Job:
@@ -104,24 +103,25 @@ class Jobs:
         return self._jobs[name]
 
     def cancel(self, name: str) -> None:
-        """Cancel a job and forget it."""
+        """Cancel a job and forget it, with its files if it has not begun."""
         job = self.get(name)
         job.cancelled.set()
+        if job.status == "queued":
+            self._tasks[name].cancel()
         if not job.ended:
             job.status = "cancelled"
         del self._jobs[name]
 
     def close(self) -> None:
         """Cancel all jobs."""
-        for name in list(self._jobs):
-            self.cancel(name)
-        for task in self._tasks:
+        for job in self._jobs.values():
+            job.cancelled.set()
+        self._jobs.clear()
+        for task in self._tasks.values():
             task.cancel()
 
     async def _run(self, job: Job, work: Callable[[Job], Awaitable[dict[str, Any]]]) -> None:
         async with self._turn:
-            if job.cancelled.is_set():
-                return
             job.status = "running"
             try:
                 job.result = await work(job)
