@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from dropping import drop, picture, pretend, read
+from PIL import Image
 
 
 def numbers(page):
@@ -64,6 +66,58 @@ def test_rows_have_thumbnails_in_the_colour_of_their_verdict(page):
     assert dots[0] == dots[1] != dots[2]
 
 
+def test_a_row_stays_in_place_when_its_thumbnail_arrives(page):
+    pretend(page)
+    waiting = []
+
+    def later(route):
+        if b"\r\n\r\npicture\r\n" in route.request.post_data_buffer:
+            waiting.append(route)
+        else:
+            route.fallback()
+
+    page.route("**/v1/predict", later)
+    read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(3)])
+    page.locator("#rows tr:nth-child(3) button").hover()
+
+    page.mouse.down()
+    waiting[0].fallback()
+    page.wait_for_function(
+        "(canvas) => canvas.getContext('2d').getImageData(40, 40, 1, 1).data[3]",
+        arg=page.query_selector("#rows tr:nth-child(3) .thumb"),
+    )
+    page.mouse.up()
+
+    page.locator("#place", has_text="3 of 3").wait_for()
+
+
+def test_files_of_which_none_can_be_read_have_a_reason_each(page):
+    read(page, [("one.txt", b"hello"), ("two.png", picture()[:300]), ("three.dcm", bytes(128) + b"DICM")])
+
+    reasons = set()
+    for row in (1, 2, 3):
+        page.locator(f"#rows tr:nth-child({row}) button").click()
+        reasons.add(page.locator("#reason").inner_text())
+
+    assert len(reasons) == 3
+
+
+def test_files_that_are_too_many_for_one_request_are_read_in_several(page):
+    pretend(page)
+
+    def refuse(route):
+        if route.request.post_data_buffer.count(b'name="files"') > 2:
+            route.fulfill(status=413, json={"status": 413, "code": "too_many_slices", "detail": "too many"})
+        else:
+            route.fallback()
+
+    page.route("**/v1/predict", refuse)
+
+    read(page, [(f"{number}.nii", b"x" * (number + 1)) for number in range(7)])
+
+    assert page.locator("#status").inner_text() == "7 slices predicted."
+
+
 def test_folders_are_in_natural_order(page):
     pretend(page)
     names = ["b/2.png", "b/10.png", "a/3.png", "b10/1.png", "b9/1.png", "a/20.png"]
@@ -83,6 +137,17 @@ def test_the_same_file_again_is_not_a_second_row(page):
     assert page.locator("#status").inner_text() == "1 slice predicted, 1 file was there already."
     drop(page, [("a.png", picture(seed=7))])
     page.wait_for_selector("#rows tr:nth-child(3)")
+
+
+def test_a_file_that_has_changed_on_disk_is_read_again(page, tmp_path):
+    path = tmp_path / "a.bmp"
+    for place, level in enumerate((0, 9)):
+        Image.new("L", (64, 64), level).save(path)
+        os.utime(path, times=(0, 10**9 + 100 * place))
+        page.set_input_files("#file-input", path)
+        page.locator(f"#rows tr:nth-child({place + 1})").wait_for()
+
+    assert page.locator("#rows tr").count() == 2
 
 
 def test_once_there_are_slices_the_drop_zone_is_one_line(page):

@@ -101,3 +101,30 @@ def test_a_picture_is_saved_with_overlay_legend_verdict_and_notice(page, tmp_pat
     assert coloured(image[wide:]), "the legend"
     lines = (image[wide:].max(axis=2) < 128).any(axis=1)
     assert (np.diff(lines.astype(int)) == 1).sum() >= 4, "verdict, map, file and notice"
+
+
+def test_no_picture_is_saved_under_the_name_of_a_slice_that_is_still_loading(page):
+    read(page, [("a.png", picture()), ("b.png", picture(seed=4))])
+    waiting = []
+    page.route("**/v1/predict", lambda route: waiting.append(route))
+
+    page.locator("#rows tr:nth-child(2) button").click()
+    page.locator("#viewer-title", has_text="b.png").wait_for()
+    assert page.locator("#save-picture").is_disabled()
+
+    page.wait_for_timeout(300)
+    for route in waiting:
+        route.continue_()
+    page.wait_for_selector("#stage[aria-busy=false]")
+    assert page.locator("#save-picture").is_enabled()
+
+
+def test_an_explanation_is_given_up_when_the_list_is_cleared(page):
+    read(page, [("a.png", picture())])
+    page.click("#shap")
+    page.wait_for_selector("#job:not([hidden])")
+
+    page.click("#clear")
+
+    page.locator("#status", has_text="shap was cancelled").wait_for()
+    assert page.locator("#lime").is_enabled()

@@ -91,6 +91,29 @@ def test_a_named_class_is_told_with_what_the_model_does_not_know(page):
     assert "It knows only these classes; a metastasis, an abscess or a bleed gets one of these names too" in told
 
 
+@pytest.mark.parametrize(
+    ("phantom", "decided", "told"),
+    [
+        (1, named("meningioma"), "The model names the class that this phantom was drawn with."),
+        (1, named("pituitary"), ""),
+        (1, declined("low_confidence"), ""),
+        (2, declined("out_of_distribution"), "This phantom is declined on purpose"),
+        (2, declined("low_confidence"), ""),
+    ],
+)
+def test_why_a_phantom_is_shown_is_told_only_if_the_model_decides_so(phantom, decided, told, page):
+    answering(page, lambda one: one.update(decided))
+
+    for row in range(phantom):
+        page.click("#phantom")
+        page.locator(f"#rows tr:nth-child({row + 1})").wait_for()
+        page.wait_for_selector("#stage[aria-busy=false]")
+
+    reason = page.locator("#reason").inner_text()
+    assert told in reason
+    assert ("this phantom" in reason.lower()) == bool(told)
+
+
 def with_scores(number, rate):
     """Return what puts the hit rates of a bundle into the document of the model."""
     scores = {

@@ -109,10 +109,11 @@ function described(item) {
   $("canvas").setAttribute("aria-label", label);
 }
 
-/** Return why a phantom is shown; another model may decide otherwise than the packaged one. */
-function noteOn(item) {
-  const example = item.source.example;
-  return example && item.prediction && item.prediction.abstained === example.declined ? example.why : "";
+/** Return why a phantom is shown; another model may decide otherwise than the packaged one, or for another reason. */
+function noteOn({ source: { example }, prediction }) {
+  if (!example || !prediction) return "";
+  const expected = example.declined ? prediction.reason_code === "out_of_distribution" : prediction.label === example.label;
+  return expected ? example.why : "";
 }
 
 /** Show an item; its picture and evidence are fetched when it is first shown. */
@@ -138,11 +139,12 @@ async function choose(item) {
   loading(false);
   maps.offer();
   explainers.expect();
-  list.draw();
+  list.fill();
 }
 
-/** Dim the previous slice while the next one loads, because the text already describes the next one. */
+/** Dim the previous slice while the next one loads, because the text already describes the next one; it is not saved. */
 function loading(on) {
+  $("save-picture").disabled = on;
   $("stage").classList.toggle("loading", on);
   $("stage").setAttribute("aria-busy", on);
 }
@@ -210,6 +212,7 @@ function step(by) {
 function clear() {
   Object.assign(state, { items: [], current: null, cleared: state.cleared + 1, tried: 0, stacks: 0 });
   state.taken.clear();
+  explainers.stop();
   pictures.forget();
   Object.assign(state.table, { filter: "", search: "", series: "" });
   $("search").value = "";
@@ -217,6 +220,7 @@ function clear() {
   offerSeries();
   described(null);
   listed();
+  loading(false);
   maps.offer();
   state.report("Cleared.");
 }
@@ -307,7 +311,7 @@ async function restarted() {
   if (!before) return;
   state.model = await api.model();
   if (state.model.model === before) return;
-  const files = [...new Set(state.items.map((item) => item.source))];
+  const files = state.taken.added; // also those that are still being read
   state.classes = state.model.classes;
   introduced();
   clear();

@@ -30,8 +30,17 @@ const hidden = (name) => name.split("/").some((part) => part.startsWith("."));
 
 const PART = 2 ** 18; // bytes that are compared at a time
 
+/** Whether two files of one size have the same content; a file that was changed on disk since its drop cannot be read. */
 async function same(one, other) {
   if (one === other) return true;
+  try {
+    return await equal(one, other);
+  } catch {
+    return false;
+  }
+}
+
+async function equal(one, other) {
   for (let at = 0; at < one.size; at += PART) {
     const [a, b] = await Promise.all([one, other].map(async (file) => new Uint8Array(await file.slice(at, at + PART).arrayBuffer())));
     if (a.some((value, place) => value !== b[place])) return false;
@@ -44,11 +53,13 @@ export class Taken {
   constructor() {
     this.names = new Set();
     this.files = new Map();
+    this.added = [];
   }
 
   clear() {
     this.names.clear();
     this.files.clear();
+    this.added = [];
   }
 
   /** Whether an earlier drop had a file of this name, plane and content, from whatever folder. */
@@ -67,6 +78,7 @@ export class Taken {
       const key = keyOf(file, name, plane);
       this.files.set(key, [...(this.files.get(key) ?? []), file]);
     });
+    this.added.push(...added);
     return { added, known: open.length - left.length };
   }
 

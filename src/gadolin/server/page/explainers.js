@@ -19,7 +19,11 @@ export class Explainers {
   constructor(state, done) {
     Object.assign(this, { state, done, abort: null, took: {} });
     for (const method of METHODS) $(method).addEventListener("click", () => this.ask(method));
-    $("cancel").addEventListener("click", () => this.abort?.abort());
+    $("cancel").addEventListener("click", () => this.stop());
+  }
+
+  stop() {
+    this.abort?.abort();
   }
 
   /** Tell the expected seconds of each method. */

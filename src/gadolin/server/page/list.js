@@ -18,7 +18,8 @@ export class List {
     this.choose = choose;
     [this.before, this.body, this.after] = ["before", "rows", "after"].map((name) => box.querySelector(`#${name}`));
     Object.assign(this, { items: [], current: null, classes: [], whole: false });
-    this.thumbs = new Thumbs(() => this.draw());
+    this.blank = new Map(); // canvases by item that wait for a thumbnail
+    this.thumbs = new Thumbs(() => this.fill());
     box.addEventListener("scroll", () => this.draw());
     new ResizeObserver(() => requestAnimationFrame(() => this.draw())).observe(box);
     window.addEventListener("beforeprint", () => this.print(true));
@@ -61,11 +62,21 @@ export class List {
     const focused = this.body.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
     const kept = focused && items[focused.getAttribute("aria-rowindex") - 2];
     const again = focused?.getAttribute("aria-current") === "true" ? this.current : kept;
+    this.blank.clear();
     space(this.before, from * high);
     space(this.after, (items.length - to) * high);
     this.body.replaceChildren(...items.slice(from, to).map((item, place) => this.row(item, from + place)));
     if (focused) this.body.querySelector(`tr[aria-rowindex="${items.indexOf(again) + 2}"] button`)?.focus({ preventScroll: true });
     if (!this.whole) this.thumbs.want(items.slice(from, to), items);
+  }
+
+  /** Draw the thumbnails that have arrived. The rows stay, because a click ends on the element where it began. */
+  fill() {
+    for (const [item, canvas] of this.blank) {
+      if (!item.thumb) continue;
+      drawn(canvas, item.thumb);
+      this.blank.delete(item);
+    }
   }
 
   row(item, place) {
@@ -101,6 +112,7 @@ export class List {
     canvas.className = "thumb";
     canvas.setAttribute("aria-hidden", "true");
     if (item.thumb) drawn(canvas, item.thumb);
+    else this.blank.set(item, canvas);
     return canvas;
   }
 }

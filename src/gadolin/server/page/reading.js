@@ -3,7 +3,10 @@
 import * as api from "./api.js";
 import { grouped } from "./order.js";
 
-let most = Infinity; // bytes; smallest request that a reverse proxy refused
+let most = Infinity; // bytes; smallest request that was refused for its size
+
+const IN_PARTS = [413, 415, 422]; // statuses of a group that is too large, or of which no file can be read
+const TOO_LARGE = ["not_the_service", "request_too_large"];
 
 const bytesOf = (group) => group.reduce((sum, one) => sum + one.file.size, 0);
 
@@ -12,7 +15,7 @@ async function halved(group, plane) {
   return [...(await answered(group.slice(0, middle), plane)), ...(await answered(group.slice(middle), plane))];
 }
 
-/** Return the results for a group of files, slice by slice; a group that is too large for a reverse proxy is halved. */
+/** Return the results for a group of files, slice by slice; a group that is refused is halved, so that each file gets its own. */
 export async function answered(group, plane) {
   if (group.length > 1 && bytesOf(group) >= most) return halved(group, plane);
   const sources = new Map(group.map((one) => [one.name, one]));
@@ -26,8 +29,8 @@ export async function answered(group, plane) {
     const of = grouped(items, (item) => item.source);
     return items.map((item) => ({ ...item, siblings: of.get(item.source).length }));
   } catch (error) {
-    if (group.length > 1 && error.status === 413 && error.code === "not_the_service") {
-      most = Math.min(most, bytesOf(group));
+    if (group.length > 1 && IN_PARTS.includes(error.status)) {
+      if (error.status === 413 && TOO_LARGE.includes(error.code)) most = Math.min(most, bytesOf(group));
       return halved(group, plane);
     }
     return group.map((one) => ({ path: one.name, frame: null, error: error.message, code: error.code, source: one, plane, siblings: 1 }));
