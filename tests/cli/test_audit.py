@@ -7,6 +7,7 @@ import io
 import re
 import shlex
 import shutil
+from html import escape
 
 import pytest
 from PIL import Image
@@ -210,9 +211,20 @@ def test_a_patient_rule_stays_in_the_command(gadolin, spoilt, tmp_path, monkeypa
     (data / "manifest.csv").unlink()
     monkeypatch.chdir(tmp_path)
     rule = r"([^/]+)-\d+\.png"
-    command = gadolin("audit", "data", "--patient-from", rule).out.splitlines()[-3]
+    page = tmp_path / "audit.html"
+    command = gadolin("audit", "data", "--patient-from", rule, "--report", page).out.splitlines()[-3]
     assert command.endswith(f"--out data-split.csv --patient-from '{rule}'")
-    assert gadolin(*shlex.split(command.partition(": ")[2])[1:]).code == 0
+    command = command.partition(": ")[2]
+    assert gadolin("audit", "data", "--patient-from", rule, "--json").json["command"] == command
+    assert f"<code>{escape(command).replace('&#x27;', '&#39;')}</code>" in page.read_text(encoding="utf-8")
+    assert gadolin(*shlex.split(command)[1:]).code == 0
+
+
+def test_a_command_is_not_broken_on_a_narrow_terminal(gadolin, spoilt, monkeypatch):
+    monkeypatch.setattr("gadolin.cli.audit.wrapped", lambda text, stream: text.replace(" ", "\n"))
+    command = gadolin("audit", spoilt).out.splitlines()[-3]
+    assert command.startswith("to mend this: gadolin split ")
+    assert command.endswith("-split.csv")
 
 
 def test_clean_data_needs_no_command(gadolin, small_phantoms):

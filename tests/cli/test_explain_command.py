@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from gadolin.datasets import scan
+from gadolin.datasets.labels import class_name
 from gadolin.datasets.manifest import write_manifest
 from gadolin.explanations import METHODS, Options, explain
 from gadolin.explanations.scoring.baseline_maps import PRIORS
@@ -272,7 +273,8 @@ def test_scores_are_kept_in_the_bundle_and_told_with_the_next_map(gadolin, run_c
     bundle = read_bundle(run_copy)
     label = named.pop()
     told = gadolin("explain", pictures[0], "--model", bundle.folder, "--class", label, "--out", tmp_path / "out")
-    said = rf"outlined slices predicted as {label}( \(too few to be sure\))?, the hottest pixel of evidence was in the"
+    name = class_name(label)
+    said = rf"outlined slices predicted as {name}( \(too few to be sure\))?, the hottest pixel of evidence was in the"
     assert re.search(said, told.out)
 
 

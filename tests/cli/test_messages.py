@@ -45,6 +45,12 @@ def test_a_path_stays_whole_and_further_lines_are_indented(terminal):
     assert wrapped(f"  report: {path}", sys.stderr).splitlines() == ["  report:", f"    {path}"]
 
 
+def test_a_command_stays_on_one_line_so_that_it_can_be_copied(terminal, capsys):
+    terminal(30)
+    print_message("next: gadolin predict SLICE --model 'my runs/first'", wrap=False)
+    assert capsys.readouterr().err == "next: gadolin predict SLICE --model 'my runs/first'\n"
+
+
 def test_messages_stand_above_a_progress_bar(terminal, capsys):
     terminal(60)
     with log_messages(), progress_bar("training") as advance:

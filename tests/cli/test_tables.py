@@ -84,3 +84,16 @@ def test_a_narrow_terminal_breaks_words_and_loses_nothing(columns, terminal):
         for one in (text, f"slice p reason a/long/path/to/a/slice.png 0.123 {REASON}")
     )
     assert shown.replace("-", "") == expected.replace("-", "")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_columns_without_room_follow_below_with_the_first_one_again(columns, terminal):
+    terminal(columns)
+    head = ["subset", "n", "glioma", "meningioma", "no tumour", "accuracy", "balanced accuracy", "macro F1"]
+    cells = ["new patient", "1011", "300", "306", "405", *["98.8 (96.9-100.0)"] * 3]
+    lines = table(head, [cells]).splitlines()
+    assert max(map(len, lines)) <= columns
+    below = [number for number, line in enumerate(lines) if line.startswith("subset")]
+    assert len(below) > 1
+    shown = [word for line in lines if "---" not in line for word in line.split()]
+    assert sorted(shown) == sorted(" ".join([*head[1:], *cells[1:], *["subset new patient"] * len(below)]).split())

@@ -132,7 +132,7 @@ def test_a_map_that_is_zero_everywhere_has_no_hottest_place_and_no_share(predict
     )
     assert nothing["hottest"] is None
     assert nothing["trust"] == (
-        "The evidence map is zero everywhere: no region of this slice is evidence for or against notumor. "
+        "The evidence map is zero everywhere: no region of this slice is evidence for or against no tumour. "
         "This class is predicted if there is little evidence for the others."
     )
     heat = np.zeros((5, 7), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -79,3 +80,16 @@ def test_tumour_and_kind_are_said_apart(make_table):
 
 def test_every_reason_has_words():
     assert set(REASONS) == set(_REASONS)
+
+
+def test_on_a_terminal_every_line_fits(make_table, monkeypatch):
+    classes = ("glioma", "meningioma", "pituitary", "notumor")
+    table = make_table(rows=100, classes=classes, truth=np.arange(100) % 4)
+    table = replace(table, parts=tuple(["duplicate"] * 60 + ["new_slice"] * 40))
+    labels = tuple(classes[k] if row >= 12 else "" for row, k in enumerate(table.truth))
+    reasons = ("low_confidence",) * 12 + ("",) * 88
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    lines = summary(evaluation_of(replace(table, decisions=Decisions(labels, reasons)))).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("duplicate ") for line in lines) >= 2, "the subset is named in each table"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gadolin.datasets.labels import class_name
 from gadolin.explanations import Options, explain
 from gadolin.phantoms import CLASSES, draw_patient
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes, nifti_bytes
@@ -78,7 +79,7 @@ def test_the_picture_comes_back_as_it_was_and_the_evidence_on_its_pixels(client,
     wanted = explain(predictor, image)
     assert one["evidence"]["class"] == wanted.label
     np.testing.assert_allclose(heat_of(one["evidence"]), wanted.heat, atol=np.abs(wanted.heat).max() / 100)
-    assert f"on slices predicted as {wanted.label} was not measured" in one["evidence"]["trust"]
+    assert f"on slices predicted as {class_name(wanted.label)} was not measured" in one["evidence"]["trust"]
 
 
 def test_evidence_that_is_zero_everywhere_is_said_to_show_nothing(client, sent):

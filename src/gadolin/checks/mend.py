@@ -16,10 +16,10 @@ _REPEATED = {"byte_identical", "pixel_identical"}
 
 
 def mending_command(dataset: Dataset, findings: Sequence[Finding]) -> str:
-    """Return the ``gadolin split`` that writes a manifest without these findings, or "" if none would.
+    """Return the ``gadolin split`` that writes a manifest without leakage or missing classes, or "" if none is needed.
 
-    It keeps the number of folds, drops copies with two labels and unreadable files, and keeps one file of each slice if
-    files are repeated and nothing else is to be mended.
+    It keeps the number of folds and the source of patient IDs, and drops copies with two labels and unreadable files.
+    Repeated files stay, in one part, unless nothing else is to be mended: then it keeps one file of each slice.
     """
     kinds = {one.kind for one in findings}
     if not kinds & (_DIVIDED | _DROPPED | _REPEATED) or len(dataset.classes) < 2:
@@ -34,4 +34,7 @@ def mending_command(dataset: Dataset, findings: Sequence[Finding]) -> str:
         words += ["--by", "copies"]
     if not kinds & (_DIVIDED | _DROPPED):
         words.append("--one-each")
-    return shlex.join([*words, "--out", f"{dataset.scan.name}-split.csv"])
+    words += ["--out", f"{dataset.scan.name}-split.csv"]
+    if dataset.scan.patient_from is not None:
+        words += ["--patient-from", dataset.scan.patient_from]
+    return shlex.join(words)

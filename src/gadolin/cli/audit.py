@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -59,13 +58,10 @@ def audit(
     unreadable files and folders, with exit code 1, and files that are left out, with the reason.
     """
     from gadolin.datasets import scan
-    from gadolin.files.atomic import require_file
-    from gadolin.reports.drawings import load
     from gadolin.workflows.audit import audit as audit_data
 
     if report is not None:
-        load("jinja2")
-        require_file(report)
+        _require_report(report)
     with progress_bar("auditing") as advance:
         found = audit_data(
             scan(data, patient_from=patient_from, progress=advance) if patient_from else data,
@@ -80,7 +76,7 @@ def audit(
     if as_json:
         print_json(found.as_json())
     else:
-        print(_text(found, patient_from))
+        print(_text(found))
     if report is not None:
         found.write_html(report)
         sys.stdout.flush()
@@ -91,7 +87,16 @@ def audit(
         raise typer.Exit(1)
 
 
-def _text(found: Audit, patient_from: str | None) -> str:
+def _require_report(path: Path) -> None:
+    """Raise GadolinError if the page could not be written to ``path``, before any work."""
+    from gadolin.files.atomic import require_file
+    from gadolin.reports.drawings import load
+
+    load("jinja2")
+    require_file(path)
+
+
+def _text(found: Audit) -> str:
     from gadolin.checks.titles import title_of
     from gadolin.files.folder_walk import describe
     from gadolin.records import NOTICE
@@ -104,10 +109,9 @@ def _text(found: Audit, patient_from: str | None) -> str:
         lines += describe("cannot be read", found.dataset.errors)
     lines += [f"not checked: {title_of(name)} ({name}): {reason}" for name, reason in found.skipped.items()]
     lines += describe("left out", [one for one in found.dataset.left_out if one.path not in unreadable])
-    if found.command:
-        rule = f" --patient-from {shlex.quote(patient_from)}" if patient_from else ""
-        lines += ["", f"to mend this: {found.command}{rule}"]
-    return wrapped("\n".join([*lines, "", NOTICE]), sys.stdout)
+    text = [wrapped("\n".join(lines), sys.stdout)]
+    text += ["", f"to mend this: {found.command}"] if found.command else []  # not wrapped, so that it can be copied
+    return "\n".join([*text, "", NOTICE])
 
 
 def _parts(finding: Finding, found: Audit) -> list[str]:
@@ -117,7 +121,8 @@ def _parts(finding: Finding, found: Audit) -> list[str]:
     if finding.kind == "unreadable":
         return [*describe("cannot be read", found.dataset.errors), f"remedy: {finding.remedy}"]
     claim = finding.message.partition(": ")[0].rstrip(".")  # what follows in leakage is in the table too
-    repeated = found.verdict.rstrip(".") == claim or found.verdict == finding.message
+    leakage = finding.kind in ("shared_slices", "shared_patients")
+    repeated = (leakage and found.verdict.startswith(claim)) or found.verdict == finding.message
     return [*([] if repeated else [finding.message]), f"remedy: {finding.remedy}"]
 
 

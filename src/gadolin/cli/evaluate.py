@@ -83,14 +83,14 @@ def summary(evaluation: Evaluation) -> str:
     declines = overall.abstention is not None and overall.abstention.declined > 0
     if overall.abstention is not None and declines:
         lines.append(f"Declined: {declined_reasons(overall.abstention)}.")
-    lines = [*(wrapped(line.replace("\u00a0", " "), sys.stdout) for line in lines), "", *_subset_table(measurement)]
+    lines = [*(line.replace("\u00a0", " ") for line in lines), "", *_subset_table(measurement)]
     lines += [
         f"{part_name(each.minuend)} minus {part_name(each.subtrahend)}: "
         + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each.figures[key])}" for key in _FIGURES)
         for each in measurement.differences
     ]
     lines += [*([""] if lines[-1] else []), _answer_table(measurement), ""] if declines else []
-    return "\n".join([*lines, f"95 % intervals, resampled by patient or group. {NOTICE}"])
+    return wrapped("\n".join([*lines, f"95 % intervals, resampled by patient or group. {NOTICE}"]), sys.stdout)
 
 
 def _subset_table(measurement: Measurement) -> list[str]:

@@ -150,9 +150,13 @@ def print_csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     _write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
-def print_message(text: str) -> None:
-    """Print a message on standard error, above a progress bar if there is one; on a terminal, lines wrap."""
-    print(wrapped(printable(text, "\n\t"), sys.stderr), file=sys.stderr)
+def print_message(text: str, *, wrap: bool = True) -> None:
+    """Print a message on standard error, above a progress bar if there is one.
+
+    On a terminal, lines wrap; commands and paths must not, or they could not be copied.
+    """
+    text = printable(text, "\n\t")
+    print(wrapped(text, sys.stderr) if wrap else text, file=sys.stderr)
 
 
 def wrapped(text: str, stream: TextIO | None) -> str:
@@ -181,13 +185,13 @@ def table(head: list[str], rows: list[list[str]], *, left: int = 1, wrap: Sequen
     """Return rows as text in columns, the first ``left`` and those of ``wrap`` aligned left, the others right.
 
     On a terminal, the table fits the width: cells of the columns ``wrap`` (indices, negative ones from the right) break
-    into several lines. Elsewhere each row is one line.
+    into several lines, and columns for which there is no room follow in a table below. Elsewhere each row is one line.
     """
     lines = [[printable(cell) for cell in row] for row in [head, *rows]]
     wrapped = [index % len(head) for index in wrap]
     texts = {*range(left), *wrapped}
     if sys.stdout is not None and sys.stdout.isatty():
-        return _fitted(lines, texts, wrapped, shutil.get_terminal_size().columns)
+        return _fitted(lines, texts, wrapped, left, shutil.get_terminal_size().columns)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
     def line(row: list[str]) -> str:
@@ -198,8 +202,38 @@ def table(head: list[str], rows: list[list[str]], *, left: int = 1, wrap: Sequen
     return "\n".join([line(lines[0]), line(["-" * width for width in widths]), *map(line, lines[1:])])
 
 
-def _fitted(lines: list[list[str]], texts: Container[int], wrap: Sequence[int], width: int) -> str:
-    """Return a table of at most ``width`` characters per line, ``texts`` aligned left, drawn by rich in ASCII."""
+def _fitted(lines: list[list[str]], texts: Container[int], wrap: Sequence[int], left: int, width: int) -> str:
+    """Return a table of at most ``width`` characters per line, ``texts`` aligned left.
+
+    The columns that do not fit are drawn below, after the first ``left`` once more.
+    """
+    count = len(lines[0])
+    most = next((most for most in range(count, left, -1) if _has_room(lines, wrap, most, width)), left + 1)
+    if most >= count:
+        return _drawn(lines, texts, wrap, width)
+    above = _drawn([row[:most] for row in lines], texts, [index for index in wrap if index < most], width)
+    columns = [*range(left), *range(most, count)]
+    places = {column: place for place, column in enumerate(columns)}
+    rest = [[row[column] for column in columns] for row in lines]
+    texts_below = {place for column, place in places.items() if column in texts}
+    wrap_below = [places[index] for index in wrap if index in places]
+    return f"{above}\n\n{_fitted(rest, texts_below, wrap_below, left, width)}"
+
+
+def _has_room(lines: list[list[str]], wrap: Sequence[int], most: int, width: int) -> bool:
+    """Return whether the first ``most`` columns fit, those of ``wrap`` not narrower than they may be."""
+    from rich.cells import cell_len
+
+    rows = [row[:most] for row in lines]
+    inside = [index for index in wrap if index < most]
+    gap, widths = _column_widths(rows, inside, width)
+    whole = {index: max(cell_len(row[index]) for row in rows) for index in inside}
+    fits = sum(widths) + gap * (most - 1) <= width
+    return fits and all(widths[index] >= min(_NARROWEST, whole[index]) for index in inside)
+
+
+def _drawn(lines: list[list[str]], texts: Container[int], wrap: Sequence[int], width: int) -> str:
+    """Return a table of at most ``width`` characters per line, drawn by rich in ASCII."""
     from rich.box import Box
     from rich.console import Console
     from rich.table import Table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -127,19 +128,18 @@ def _print(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
         for what, counts in (("errors", provenance.errors), ("left out", provenance.left_out)):
             if counts:
                 print_message(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
-        print_message("\n".join(_written(folder)))
+        print_message("\n".join(_written(folder)), wrap=False)
 
 
 def _written(folder: RunFolder) -> list[str]:
     """Return a line for each file of the run that is looked at first, and one for the next command."""
     figures = folder.evaluation / "figures"
-    quoted = f'"{folder.path}"' if " " in str(folder.path) else str(folder.path)
     return [
         f"run: {folder.path}",
         f"report: {folder.report}",
         f"confusion matrix: {figures / 'confusion.png'}",
         f"history: {folder.history_file}, drawn in {figures / 'training.png'}",
-        f"next: gadolin predict SLICE --model {quoted}",
+        f"next: gadolin predict SLICE --model {shlex.quote(str(folder.path))}",
     ]
 
 

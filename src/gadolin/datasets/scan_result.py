@@ -27,7 +27,8 @@ class Scan:
     "mat" (MATLAB files that store their class), "annotations" (images with a table) or "channels" (several sequences in
     one image). ``renamed`` maps original class names to canonical ones. ``errors`` lists invalid slices and
     inaccessible entries, ``left_out`` entries skipped on purpose. ``release`` is the public release, if recognised;
-    ``base`` is the folder that holds parts and classes, if inside ``root``.
+    ``base`` is the folder that holds parts and classes, if inside ``root``; ``patient_from`` the rule that gave the
+    patients, if one was given.
     """
 
     root: Path
@@ -38,6 +39,7 @@ class Scan:
     left_out: tuple[Failure, ...] = ()
     release: Release | None = None
     base: Path | None = None
+    patient_from: str | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

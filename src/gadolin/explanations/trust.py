@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gadolin.datasets.labels import class_name
 from gadolin.explanations.explanation import Explanation
 from gadolin.models.bundle import Bundle
 
@@ -31,7 +32,8 @@ def explanation_json(bundle: Bundle, one: Explanation) -> dict[str, Any]:
 
 def no_evidence_note(method: str, label: str) -> str:
     """Return the sentence that replaces :func:`trust` for a map that is 0 everywhere."""
-    text = f"The {method} map is zero everywhere: no region of this slice is evidence for or against {label}."
+    name = class_name(label)
+    text = f"The {method} map is zero everywhere: no region of this slice is evidence for or against {name}."
     return (
         f"{text} This class is predicted if there is little evidence for the others." if method == "evidence" else text
     )
@@ -42,17 +44,18 @@ def trust(bundle: Bundle, method: str, label: str) -> str:
 
     Rates by lesion size are added if enough slices were scored; the size of the lesion in the given slice is unknown.
     """
+    name = class_name(label)
     scores = _scores(bundle.folder)
     found = scores.get("methods", {}).get(method, {}).get(label)
     if not found:
         return (
-            f"The reliability of {method} on slices predicted as {label} was not measured for this model; "
+            f"The reliability of {method} on slices predicted as {name} was not measured for this model; "
             "gadolin score-explanations measures it."
         )
     prior = scores["methods"].get("centre", {}).get(label)
     few = " (too few to be sure)" if found["n"] < FEW else ""
     text = (
-        f"On {found['n']} outlined slices predicted as {label}{few}, the hottest pixel of {method} was in the lesion "
+        f"On {found['n']} outlined slices predicted as {name}{few}, the hottest pixel of {method} was in the lesion "
         f"in {100 * found['pointing']:.0f} %{_by_size(found.get('sizes', {}))}"
     )
     if prior is None:

@@ -65,6 +65,7 @@ def scan_folder(root: Path, *, patient_from: str | None = None, progress: Progre
         errors=in_order_of_path(skipped),
         left_out=in_order_of_path(omitted),
         base=layout.base,
+        patient_from=patient_from,
     )
     _require_slices(found)
     return found
