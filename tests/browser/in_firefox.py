@@ -6,6 +6,7 @@ A process of its own, because Mozilla's driver leaves sockets open.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 
@@ -24,7 +25,7 @@ def main(firefox: str, address: str, *files: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    driver = Marionette(bin=firefox, headless=True, port=port, startup_timeout=SECONDS)
+    driver = Marionette(bin=firefox, headless=True, port=port, startup_timeout=SECONDS, gecko_log=os.devnull)
     driver.start_session()
     try:
         wait = Wait(driver, timeout=SECONDS)
@@ -35,7 +36,8 @@ def main(firefox: str, address: str, *files: str) -> None:
         wait.until(lambda page: page.execute_script("return document.querySelectorAll('.bar').length"))
         tones = wait.until(lambda page: (count := page.execute_script(INK)) > 16 and count)
         text = {name: driver.find_element("id", name).text for name in ("verdict", "place")}
-        sys.stdout.write(json.dumps({"tones": tones, "bars": len(driver.find_elements("css selector", ".bar")), **text}))
+        bars = len(driver.find_elements("css selector", ".bar"))
+        sys.stdout.write(json.dumps({"tones": tones, "bars": bars, **text}))
     finally:
         driver.quit()
         driver.cleanup()
