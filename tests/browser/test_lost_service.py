@@ -31,6 +31,24 @@ def test_a_lost_service_is_told_and_reading_goes_on_when_it_is_back(page):
     assert page.locator("#status").inner_text() == "1 slice predicted."
 
 
+def test_a_busy_service_is_asked_again(page):
+    refused = []
+
+    def busy(route):
+        if refused:
+            route.fallback()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=429, json={"status": 429, "code": "too_many_requests", "detail": "retry"})
+
+    page.route("**/v1/predict", busy)
+
+    read(page, [("a.png", picture())])
+
+    assert len(refused) == 1
+    assert page.locator("#status").inner_text() == "1 slice predicted."
+
+
 def test_a_service_that_is_back_with_another_model_reads_the_files_again(page):
     read(page, [("a.png", picture())])
     page.route("**/v1/model", lambda route: route.fulfill(json=route.fetch().json() | {"model": "another"}))

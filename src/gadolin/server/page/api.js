@@ -51,6 +51,8 @@ async function documentOf(promise) {
 }
 
 const RETRY = 2000; // milliseconds
+const BUSY = 429;
+const MOST_REFUSALS = 30; // a minute
 
 /** Whether the service responds; ``watch`` is called with true when it is lost and with false when it is back. */
 export const connection = { lost: false, watch: () => {}, back: null };
@@ -78,12 +80,17 @@ function lost() {
   return connection.back;
 }
 
-/** Make a request; while the service does not respond, wait and make it again. */
+/** Make a request; while the service does not respond, and for a while if it is busy, wait and make it again. */
 async function persistent(start) {
-  for (let failed = 0; ; ) {
+  for (let failed = 0, refused = 0; ; ) {
     try {
       return await start();
     } catch (error) {
+      if (error.status === BUSY && refused < MOST_REFUSALS) {
+        refused += 1;
+        await new Promise((resolve) => setTimeout(resolve, RETRY));
+        continue;
+      }
       if (error.code !== "no_answer") throw error;
     }
     if (!(await alive())) await lost();
