@@ -137,7 +137,7 @@ KAGGLE_TEST = {"glioma": 300, "meningioma": 306, "notumor": 405, "pituitary": 30
 def test_figures_are_called_too_optimistic_for_slices_of_a_release_that_was_learned_only():
     records = [record(source="lgg"), record(source="lgg"), record(source="own")]
     notice = pretraining_notice((PACKAGED,), records)
-    assert "2 of 3 slices are from lgg: figures on these slices are too optimistic" in notice
+    assert "2 of 3 slices are from lgg: figures on those that it learned from are too optimistic" in notice
     for others in ([record(source="own")], [record()] * 40):
         notice = pretraining_notice((PACKAGED,), others)
         assert "optimistic" not in notice

@@ -53,8 +53,8 @@ def weights_history(bundle: Bundle) -> tuple[str, ...]:
 def pretraining_notice(digests: tuple[str, ...], records: Sequence[Record]) -> str:
     """Return what a packaged model was trained on if it is in a :func:`weights_history`, else "".
 
-    It warns of the figures on those of ``records`` that are from a release that the model was trained on. The package
-    has no list of its training slices, so other overlap cannot be detected, and the notice claims none.
+    It counts those of ``records`` that are from a release that the model was trained on, perhaps on a part of it. The
+    package has no list of its training slices, so other overlap cannot be detected, and the notice claims none.
     """
     digest = next((one for one in digests if one in TRAINING_DATA), "")
     if not digest:
@@ -63,7 +63,7 @@ def pretraining_notice(digests: tuple[str, ...], records: Sequence[Record]) -> s
     if known:
         overlap = (
             f"{sum(known.values()):,} of {len(records):,} slices are from {' and '.join(sorted(known))}: figures on "
-            "these slices are too optimistic"
+            "those that it learned from are too optimistic"
         )
     else:
         overlap = "whether any of these slices is among them is not known"
