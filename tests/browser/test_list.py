@@ -127,6 +127,29 @@ def test_folders_are_in_natural_order(page):
     assert titles == ["a/3.png", "a/20.png", "b/2.png", "b/10.png", "b9/1.png", "b10/1.png"]
 
 
+def test_what_is_typed_while_files_are_read_is_kept(page):
+    pretend(page)
+    waiting = []
+
+    def later(route):
+        if b'filename="100.png"' in route.request.post_data_buffer and not waiting:
+            waiting.append(route)
+        else:
+            route.fallback()
+
+    page.route("**/v1/predict", later)
+    drop(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(101)])
+    page.wait_for_selector("#rows tr:nth-child(2)")
+    page.fill("#search", "10")
+    page.wait_for_timeout(200)
+    waiting[0].fallback()
+    page.locator("#status", has_text="predicted").wait_for()
+
+    assert page.locator("#search").input_value() == "10"
+    assert page.evaluate("() => document.activeElement.id") == "search"
+    assert numbers(page) == [10, 100]
+
+
 def test_the_same_file_again_is_not_a_second_row(page):
     read(page, [("a.png", picture())])
 

@@ -128,3 +128,14 @@ def test_an_explanation_is_given_up_when_the_list_is_cleared(page):
 
     page.locator("#status", has_text="shap was cancelled").wait_for()
     assert page.locator("#lime").is_enabled()
+
+
+def test_the_progress_of_an_explanation_is_not_taken_for_that_of_another_slice(page):
+    read(page, [("a.png", picture()), ("b.png", picture(seed=4))])
+    page.click("#shap")
+    page.wait_for_selector("#job:not([hidden])")
+
+    page.locator("#rows tr:nth-child(2) button").click()
+
+    page.locator("#shap-state", has_text="of another slice").wait_for()
+    page.click("#cancel")

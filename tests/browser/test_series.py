@@ -70,11 +70,23 @@ def test_positions_that_the_service_gives_decide(page):
         one["series"] = {"key": "k", "number": None, "description": "", "position_mm": at}
 
     answering(page, change)
-    page.evaluate("() => 0")
 
     read(page, [(f"{number}.png", picture(seed=number)) for number in range(3)])
 
     assert positions(page) == [2, 1, 0]
+
+
+def test_the_planes_of_a_series_are_not_mixed(page):
+    def change(one):
+        place = int(one["path"].split(".")[0])
+        one["orientation"] = ("RLAP", "RLSI")[place % 2]
+        one["series"] = {"key": "k", "number": None, "description": "", "position_mm": float(place)}
+
+    answering(page, change)
+
+    read(page, [(f"{number}.png", picture(seed=number)) for number in range(5)])
+
+    assert positions(page) == [0, 2, 4, 1, 3]
 
 
 def test_orientation_and_scale_are_drawn_where_they_are_known(page):

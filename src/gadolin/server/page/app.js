@@ -159,6 +159,8 @@ async function add(files) {
   const again = known ? `${counted(known, "file")} ${known === 1 ? "was" : "were"} there already` : "";
   if (!added.length) { state.report(again ? `${again}.` : "No file was found."); return; }
   $("reading").hidden = false;
+  Object.assign(state.table, { filter: "", search: "", series: "" });
+  $("search").value = "";
   const items = [];
   for (const group of groups(added)) {
     const done = items.length;
@@ -175,14 +177,12 @@ async function add(files) {
   $("reading").hidden = true;
   state.items = ordered(state.items);
   state.items.forEach((item, number) => { item.number = number; });
-  Object.assign(state.table, { filter: "", search: "", series: "" });
-  $("search").value = "";
   offerSeries();
   const errors = items.filter((item) => item.error).length;
   const parts = [`${counted(items.length - errors, "slice")} predicted`, errors ? `${errors} unreadable` : "", again];
   state.report(`${parts.filter(Boolean).join(", ")}.`);
-  choose(state.items.find((item) => items.includes(item)) ?? state.current);
-  $("canvas").focus({ preventScroll: true });
+  choose(inOrder().find((item) => items.includes(item)) ?? state.current);
+  if (document.activeElement !== $("search")) $("canvas").focus({ preventScroll: true });
 }
 
 /** Read a phantom or a series of them; the first single phantoms and the first series are the examples of the service. */

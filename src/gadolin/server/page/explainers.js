@@ -49,7 +49,8 @@ export class Explainers {
       const progress = (share) => {
         $("job-progress").value = share;
         const left = share > EARLY ? `, about ${spoken((since() * (1 - share)) / share)} left` : "";
-        $(`${method}-state`).textContent = `${Math.round(100 * share)} %${left}`;
+        const other = item === this.state.current ? "" : " of another slice";
+        $(`${method}-state`).textContent = `${Math.round(100 * share)} %${other}${left}`;
       };
       const found = await api.explain(item.source, fields, progress, this.abort.signal);
       if (found.errors.length) throw new api.Problem(422, found.errors[0].error, found.errors[0].code);

@@ -35,6 +35,8 @@ const last = (value) => value ?? Infinity;
 function inside(one, other) {
   const [a, b] = [one, other].map((item) => item.prediction?.series);
   if (a && b) {
+    const planes = collator.compare(one.prediction.orientation ?? "", other.prediction.orientation ?? ""); // rarely several
+    if (planes) return planes;
     const [here, there] = [last(a.position_mm), last(b.position_mm)];
     if (here !== there) return here - there;
     if ((a.instance ?? 0) !== (b.instance ?? 0)) return (a.instance ?? 0) - (b.instance ?? 0);
@@ -50,7 +52,7 @@ function between(one, other) {
   return collator.compare(a.description, b.description) || collator.compare(a.key, b.key);
 }
 
-/** Return items in order: series by number, each by position, then other files by path. */
+/** Return items in order: series by number, each by plane and position, then other files by path. */
 export function ordered(items) {
   const groups = grouped(items, (item) => seriesOf(item) || `${item.path} ${item.frame}`);
   const sorted = [...groups.values()].map((group) => group.sort(inside));
