@@ -196,3 +196,8 @@ def test_the_list_is_printed_whole_without_controls(page):
         assert page.locator(control).is_hidden(), control
     assert page.locator("#verdict").is_visible()
     assert page.locator("footer").is_visible()
+    style = "(one, name) => getComputedStyle(one).getPropertyValue(name)"
+    kept = page.locator("#after")
+    assert kept.evaluate(style, "display") == "table-footer-group", "room for the notice at the end of each page"
+    assert kept.bounding_box()["height"] > page.locator("footer").bounding_box()["height"]
+    assert page.locator("#bars .fill").first.evaluate(style, "print-color-adjust") == "exact"
