@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from dropping import drop, picture, pretend, read
+from dropping import drop, picture, pretend, read, shown
 from PIL import Image
 
 
@@ -116,6 +116,20 @@ def test_files_that_are_too_many_for_one_request_are_read_in_several(page):
     read(page, [(f"{number}.nii", b"x" * (number + 1)) for number in range(7)])
 
     assert page.locator("#status").inner_text() == "7 slices predicted."
+
+
+def test_names_that_a_form_would_change_are_not_confused(page):
+    read(page, [('a"b.png', picture()), ("a%22b.png", picture(seed=4))])
+    pictures = []
+    for row in (1, 2):
+        page.locator(f"#rows tr:nth-child({row}) button").click()
+        page.wait_for_timeout(300)
+        page.wait_for_selector("#stage[aria-busy=false]")
+        pictures.append(shown(page))
+
+    assert (pictures[0] != pictures[1]).any()
+    titles = page.locator("#rows tr button").evaluate_all("(all) => all.map((one) => one.title)")
+    assert sorted(titles) == ['a"b.png', "a_22b.png"]
 
 
 def test_folders_are_in_natural_order(page):

@@ -56,7 +56,13 @@ def test_window_and_level_have_numbers_and_presets(page):
     narrow = shown(page)
 
     assert narrow.mean() < own.mean(), "dark tissue is cut off"
-    assert page.locator("#level-number").input_value() != "40"
+    numbers = [page.locator(name).input_value() for name in ("#level-number", "#window-number")]
+    assert numbers[0] != "40"
+    for name, value, wrong in zip(("#level-number", "#window-number"), numbers, ("", "-5"), strict=True):
+        page.fill(name, wrong)
+        page.keyboard.press("Enter")
+        assert page.locator(name).input_value() == value
+    assert (shown(page) == narrow).all()
 
 
 def test_lime_runs_to_its_end_and_shap_is_cancelled(page):

@@ -26,8 +26,12 @@ function listenToSliders(viewer) {
   $("preset").addEventListener("change", () => viewer.use($("preset").value));
   $("level").addEventListener("input", () => viewer.set({ centre: viewer.picture.low + ($("level").value / 1000) * spanOf(viewer.picture) }));
   $("window").addEventListener("input", () => viewer.set({ width: ($("window").value / 1000) * spanOf(viewer.picture) }));
-  $("level-number").addEventListener("change", () => viewer.set({ centre: Number($("level-number").value) }));
-  $("window-number").addEventListener("change", () => viewer.set({ width: Number($("window-number").value) }));
+  for (const [id, field] of [["level-number", "centre"], ["window-number", "width"]]) {
+    $(id).addEventListener("change", () => {
+      if ($(id).value && $(id).validity.valid) viewer.set({ [field]: Number($(id).value) });
+      else controls(viewer);
+    });
+  }
   $("zoom").addEventListener("input", () => viewer.zoomTo($("zoom").value / 100));
   $("reset").addEventListener("click", () => viewer.reset());
 }

@@ -48,6 +48,8 @@ async function equal(one, other) {
   return true;
 }
 
+const ESCAPED = /%(22|0D|0A)/gi; // how browsers write quotes and line ends in forms: as part of a name, it would be changed
+
 /** The files that the page has, by name and size. */
 export class Taken {
   constructor() {
@@ -73,7 +75,7 @@ export class Taken {
     const open = files.filter(({ name }) => !hidden(name));
     const left = [];
     for (const one of open) if (!(await this.has(one, plane))) left.push(one);
-    const added = left.map((one) => ({ ...one, name: this.unique(one.name) }));
+    const added = left.map((one) => ({ ...one, name: this.unique(one.name.replace(ESCAPED, "_$1")) }));
     left.forEach(({ file, name }) => {
       const key = keyOf(file, name, plane);
       this.files.set(key, [...(this.files.get(key) ?? []), file]);
