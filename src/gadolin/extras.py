@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -63,12 +64,12 @@ def extra_command(extra: str) -> str:
 def _checkout() -> Path | None:
     """Return the folder that Gadolin was installed from with ``pip install -e``, if it was."""
     from importlib import metadata  # deferred: slow imports
-    from urllib.parse import urlsplit
-    from urllib.request import url2pathname
+    from urllib.parse import unquote, urlsplit
 
     try:
         origin = json.loads(metadata.distribution("gadolin").read_text("direct_url.json") or "{}")
-        folder = Path(url2pathname(urlsplit(origin["url"]).path))
+        path = unquote(urlsplit(origin["url"]).path)
+        folder = Path(path.removeprefix("/") if os.name == "nt" else path)
     except (metadata.PackageNotFoundError, KeyError, ValueError):
         return None
     return folder if origin.get("dir_info", {}).get("editable") else None

@@ -74,7 +74,7 @@ def test_tumour_and_kind_are_said_apart(make_table):
     decisions = Decisions(labels, reasons, p_tumour=(0.9,) * 40, sequences=("T2",) * 40)
     words = summary(evaluation_of(replace(table, decisions=decisions)))
     assert "Tumour or no tumour: 36 answered, 34 of them right (94.4 %, " in words
-    assert "Kind of the 27 tumours found: 21 answered, 21 of them right (100.0 %, " in words
+    assert "Kind of tumour, on 27 slices with a tumour found: 21 answered, 21 of them right (100.0 %, " in words
     assert "8 tumour suspected, but its kind was not validated on this sequence" in words
 
 

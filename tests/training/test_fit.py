@@ -138,7 +138,7 @@ def test_each_epoch_is_a_line_with_losses_accuracy_and_the_best_so_far(planned_l
         "epoch  1/10: loss 1.000; validation loss 3.000, accuracy 75.0 %; best epoch 1",
         "epoch  2/10: loss 1.000; validation loss 1.000, accuracy 75.0 %; best epoch 2",
         "epoch  3/10: loss 1.000; validation loss 2.000, accuracy 75.0 %; best epoch 2",
-        "stopped early: the validation loss has not improved for 1 epochs",
+        "stopped early, by patience=1: the validation loss has not improved",
     ]
 
 

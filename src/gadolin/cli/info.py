@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gadolin.cli.options import AsJson
-from gadolin.cli.output import print_json
+from gadolin.cli.output import class_name, print_json, wrapped
 
 if TYPE_CHECKING:
     from gadolin.models.bundle import TumourScale, Validation
@@ -58,7 +59,8 @@ def info(
         **{_MEASURED.get(key, f"{key} part"): _text(value) for key, value in bundle.metrics.items()},
     }
     width = max(map(len, shown))
-    print("\n".join(f"{key.ljust(width)}  {value}" for key, value in shown.items()))
+    for key, value in shown.items():
+        print(wrapped(f"{key.ljust(width)}  {value}", sys.stdout, indent=width + 2))
     print(f"\n{NOTICE}")
 
 
@@ -72,7 +74,7 @@ def _validated(rows: Sequence[Validation]) -> str:
     parts: dict[str, list[str]] = {}
     for one in rows:
         share = f"{100 * one.right / one.slices:.1f} % of {one.slices} slices of {one.patients} patients"
-        parts.setdefault(one.sequence, []).append(f"{one.label} {share}")
+        parts.setdefault(one.sequence, []).append(f"{class_name(one.label)} {share}")
     return "; ".join(f"{sequence}: {', '.join(each)}" for sequence, each in parts.items()) or "nothing"
 
 

@@ -159,18 +159,18 @@ def print_message(text: str, *, wrap: bool = True) -> None:
     print(wrapped(text, sys.stderr) if wrap else text, file=sys.stderr)
 
 
-def wrapped(text: str, stream: TextIO | None) -> str:
-    """Return ``text`` for a stream: on a terminal, lines longer than its width break between words, indented."""
+def wrapped(text: str, stream: TextIO | None, *, indent: int = 2) -> str:
+    """Return ``text`` for a stream: on a terminal, long lines break between words, ``indent`` further to the right."""
     if stream is None or not stream.isatty():
         return text
     width = shutil.get_terminal_size().columns
-    return "\n".join(_broken(line, width) for line in text.split("\n"))
+    return "\n".join(_broken(line, width, indent) for line in text.split("\n"))
 
 
-def _broken(line: str, width: int) -> str:
+def _broken(line: str, width: int, further: int) -> str:
     if len(line) <= width:
         return line
-    indent = line[: len(line) - len(line.lstrip())] + "  "
+    indent = line[: len(line) - len(line.lstrip())] + " " * further
     return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 

@@ -58,7 +58,8 @@ def answer_sentences(scores: Scores, *, never_declines: bool) -> list[str]:
         sentences.append(f"Tumour or no tumour: {_sentence(abstention.tumour[ALL])}")
     if abstention.kind is not None:
         found = abstention.kind[ALL]
-        sentences.append(f"Kind of the {found.n:,} tumours found: {_sentence(found)}")
+        if found.n:
+            sentences.append(f"Kind of tumour, on {found.n:,} slices with a tumour found: {_sentence(found)}")
     return sentences
 
 

@@ -73,7 +73,7 @@ def fit(
             gather_errors(fabric, partial(_write_epoch, state, run, board))
             _LOG.info(_epoch_line(state.history, recipe.epochs))
         if state.epoch < recipe.epochs:
-            _LOG.info("stopped early: the validation loss has not improved for %d epochs", recipe.patience)
+            _LOG.info("stopped early, by patience=%d: the validation loss has not improved", recipe.patience)
     return state
 
 
