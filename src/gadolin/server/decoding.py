@@ -211,9 +211,20 @@ def _header(facts: dict[str, Any]) -> Header:
         raise ValueError(msg)
     return Header(
         sequence=sequence,
-        series=None if series is None else Series(**series),
+        series=None if series is None else _series(series),
         orientation=str(facts["orientation"]),
         spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+    )
+
+
+def _series(facts: dict[str, Any]) -> Series:
+    number, position = facts["number"], facts["position_mm"]
+    return Series(
+        key=str(facts["key"]),
+        number=None if number is None else int(number),
+        description=str(facts["description"]),
+        position_mm=None if position is None else float(position),
+        instance=int(facts["instance"]),
     )
 
 
