@@ -78,7 +78,7 @@ def _page(document: dict[str, Any]) -> str:
     return environment.get_template("docs.html.jinja").render(
         info=document["info"],
         secured="securitySchemes" in components,
-        tags=[(tag, [one for one in operations if tag["name"] in one.told["tags"]]) for tag in document["tags"]],
+        tags=[(tag, [one for one in operations if tag["name"] in one.spec["tags"]]) for tag in document["tags"]],
         schemas={
             name: (
                 one.get("description", ""),
@@ -92,16 +92,16 @@ def _page(document: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """A method of a path; ``told`` is its description in the OpenAPI document."""
+    """A method of a path; ``spec`` is its description in the OpenAPI document."""
 
     method: str
     path: str
-    told: dict[str, Any]
+    spec: dict[str, Any]
 
     @property
     def form(self) -> str:
         """The schema of the form that it takes, or empty."""
-        content = self.told.get("requestBody", {}).get("content", {})
+        content = self.spec.get("requestBody", {}).get("content", {})
         return _target(content[_FORM]["schema"]) if _FORM in content else ""
 
     @property
@@ -109,7 +109,7 @@ class _Operation:
         """The parameters in its path and query."""
         return [
             _row(one["name"], one["schema"] | {"description": f"In the {one['in']}."}, required=one["required"])
-            for one in self.told.get("parameters", ())
+            for one in self.spec.get("parameters", ())
         ]
 
     @property
@@ -121,7 +121,7 @@ class _Operation:
                 for kind, content in one.get("content", {}).items()
                 if kind != _PROBLEM
             ])
-            for status, one in sorted(self.told["responses"].items())
+            for status, one in sorted(self.spec["responses"].items())
         ]  # fmt: skip
 
 

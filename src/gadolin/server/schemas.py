@@ -46,7 +46,7 @@ def _without_default(schema: dict[str, Any]) -> None:
 class Problem(BaseModel):
     """A request that failed, as RFC 9457 describes it."""
 
-    type: str = Field(description="Always about:blank; `code` tells the kinds of problems apart.")
+    type: str = Field(description="Always about:blank; `code` distinguishes the kinds of problems.")
     title: str = Field(description="The name of the status.")
     status: int = Field(ge=400, le=599, description="The HTTP status.")
     code: Code
