@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from dropping import coloured, picture, read, shown
+from dropping import coloured, picture, pretend, read, shown
 from PIL import Image
 
 
@@ -41,6 +41,35 @@ def test_heat_is_positive_and_inside_the_head_unless_asked_for(page):
     page.uncheck("#evidence")
     assert coloured(shown(page)) == 0
     assert page.locator("#heat-legend").is_hidden()
+
+
+def test_while_a_slice_loads_nothing_is_said_on_the_map_of_the_previous_one(page):
+    pretend(page)
+    read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(3)])  # the last one is declined
+    assert page.locator("#maps h3").is_visible()
+    waiting = []
+
+    def later(route):
+        if b"picture,evidence" in route.request.post_data_buffer:
+            waiting.append(route)
+        else:
+            route.fallback()
+
+    page.route("**/v1/predict", later)
+
+    page.locator("#rows tr:nth-child(2) button").click()
+    page.wait_for_selector("#stage[aria-busy=true]")
+    assert page.locator("#maps h3").is_hidden()
+    assert page.locator("#trust").inner_text() == ""
+    assert page.locator("#heat-legend").is_hidden()
+    page.wait_for_timeout(500)
+    waiting[0].fallback()
+    page.wait_for_selector("#stage[aria-busy=false]")
+    assert page.locator("#maps h3").is_visible()
+    page.locator("#rows tr:nth-child(3) button").click()
+
+    page.wait_for_selector("#stage[aria-busy=true]")
+    assert page.locator("#maps").is_hidden()
 
 
 def test_window_and_level_have_numbers_and_presets(page):

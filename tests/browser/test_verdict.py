@@ -142,7 +142,7 @@ def test_the_reliability_of_a_map_is_told_from_the_figures_of_the_bundle(make_pa
     read(page, [("a.png", picture())])
 
     assert page.locator("#trust").inner_text() == (
-        "On 285 glioma slices outlined by readers the hottest point lay in the tumour in 81 %; "
+        "On 285 outlined slices predicted as glioma the hottest point lay in the tumour in 81 %; "
         "guessing the centre: 5 %."
     )
 

@@ -5,7 +5,7 @@ import * as batch from "./batch.js";
 import { controls, listenToControls } from "./controls.js";
 import { chosen, dropped, groups, Taken } from "./drops.js";
 import { Explainers } from "./explainers.js";
-import { className, verdictOf } from "./labels.js";
+import { className, isNamed, verdictOf } from "./labels.js";
 import { List } from "./list.js";
 import { Maps } from "./maps.js";
 import { ordered, seriesAmong, seriesOf } from "./order.js";
@@ -142,10 +142,11 @@ async function choose(item) {
   list.fill();
 }
 
-/** Dim the previous slice while the next one loads, because the text already describes the next one; it is not saved. */
+/** Dim the previous slice and hide what is said on its map while the next one loads, because the text already describes the next one; it is not saved. */
 function loading(on) {
   $("save-picture").disabled = on;
-  $("stage").classList.toggle("loading", on);
+  for (const id of ["stage", "maps"]) $(id).classList.toggle("loading", on);
+  if (on && !isNamed(state.current)) $("maps").hidden = true;
   $("stage").setAttribute("aria-busy", on);
 }
 

@@ -14,7 +14,7 @@ export function trustText(model, method, map) {
   const name = className(map.class);
   if (!found || found.n < FEW) return `How often ${method} points at a ${name} was not measured well enough.`;
   const guess = model.scores.centre?.[map.class]?.pointing;
-  const text = `On ${found.n} ${name} slices outlined by readers the hottest point lay in the tumour in ${percent(found.pointing)}`;
+  const text = `On ${found.n} outlined slices predicted as ${name} the hottest point lay in the tumour in ${percent(found.pointing)}`;
   if (guess === undefined) return `${text}.`;
   return `${text}; guessing the centre: ${percent(guess)}${found.pointing <= guess ? ": do not trust this map" : ""}.`;
 }
