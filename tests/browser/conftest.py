@@ -72,6 +72,8 @@ def make_page(browser, address):
 
     yield make
     for context in contexts:
+        for opened in context.pages:
+            opened.unroute_all(behavior="ignoreErrors")  # thumbnails may still be on their way
         context.close()
     assert not wrong
 

@@ -103,6 +103,7 @@ def pretend(page):
     pixels = base64.b64encode(np.arange(16, dtype="<u2") * 4096).decode()
     heat = base64.b64encode(np.full(16, 90, np.int8)).decode()
     drawn = {"height": 4, "width": 4, "low": 0.0, "high": 1.0, "window": None, "spacing_mm": None, "data": pixels}
+    model = page.locator("body").get_attribute("data-model")
     evidence = {"class": "glioma", "height": 4, "width": 4, "scale": 1.0, "data": heat, "outline": [], "trust": ""}
 
     def answer(name, number):
@@ -117,6 +118,6 @@ def pretend(page):
         names = re.findall(rb'name="files"; filename="([^"]+)"', route.request.post_data_buffer)
         numbers = [int(re.sub(rb"\D", b"", name) or 0) for name in names]
         answers = [answer(name.decode(), number) for name, number in zip(names, numbers, strict=True)]
-        route.fulfill(json={"predictions": answers, "errors": [], "left_out": []})
+        route.fulfill(json={"model": model, "predictions": answers, "errors": [], "left_out": []})
 
     page.route("**/v1/predict", route)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 
 from dropping import drop, picture, pretend, read, shown
 from PIL import Image
+
+from gadolin.phantoms import draw_patient
+from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 
 
 def numbers(page):
@@ -100,6 +104,62 @@ def test_files_of_which_none_can_be_read_have_a_reason_each(page):
         reasons.add(page.locator("#reason").inner_text())
 
     assert len(reasons) == 3
+
+
+def localiser():
+    """Return a localiser as a DICOM file."""
+    (pixels,) = (one.pixels for one in draw_patient("glioma", 1, slices=1, size=96))
+    kind = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
+    return dicom_bytes(pixels, DicomFacts(position=(0.0, 0.0, 0.0), series="1.2.826.0.1.3680043.8.498.9", more=kind))
+
+
+def test_files_of_a_folder_that_are_left_out_are_told_with_their_reasons(page):
+    beside = [("scans/README", b"hello"), ("scans/plan.dcm", localiser())]
+
+    read(page, [("scans/a.png", picture()), *beside])
+
+    assert page.locator("#status").inner_text() == "1 slice predicted, 2 files left out: other format, localiser."
+    assert page.locator("#rows tr button").all_inner_texts() == ["a.png"]
+
+
+def test_a_folder_without_a_slice_has_no_rows_but_for_files_that_look_like_slices(page):
+    files = [("README", b"hello"), ("plan.dcm", localiser()), ("Thumbs.db", b"x"), ("empty.txt", b"")]
+
+    drop(page, [(f"scans/{name}", content) for name, content in files])
+    page.locator("#status", has_text="predicted").wait_for()
+    told = page.locator("#status").inner_text()
+    assert told == "0 slices predicted, 4 files left out: other format, localiser, housekeeping, empty file."
+    assert page.locator("#batch").is_hidden()
+    drop(page, [("more/README", b"again"), ("more/b.png", b"no picture"), ("more/0001", b"")])
+    page.locator("#status", has_text="unreadable").wait_for()
+
+    assert page.locator("#status").inner_text() == "0 slices predicted, 2 unreadable, 1 file left out: other format."
+    titles = page.locator("#rows tr button").evaluate_all("(all) => all.map((one) => one.title)")
+    assert sorted(titles) == ["more/0001", "more/b.png"]
+
+
+def test_an_entry_that_the_browser_cannot_read_is_told_and_the_rest_is_read(page):
+    page.evaluate(
+        """(data) => {
+          const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
+          const refused = (_, reject) => reject(new DOMException("no", "NotReadableError"));
+          const file = (name) => ({ isFile: true, name, file: (resolve) => resolve(new File([bytes], name)) });
+          const folder = (name, readEntries) => ({ name, createReader: () => ({ readEntries }) });
+          const locked = { isFile: true, name: "locked.png", file: refused };
+          const parts = [[locked, folder("closed", refused), file("a.png")], []];
+          const scans = folder("scans", (resolve) => resolve(parts.shift()));
+          const drop = new Event("drop", { cancelable: true });
+          drop.dataTransfer = { items: [{ webkitGetAsEntry: () => scans }], files: [] };
+          window.dispatchEvent(drop);
+        }""",
+        base64.b64encode(picture()).decode(),
+    )
+    page.locator("#status", has_text="predicted").wait_for()
+
+    assert page.locator("#status").inner_text() == "1 slice predicted, 2 unreadable."
+    assert page.locator("#rows tr button").all_inner_texts() == ["a.png", "closed", "locked.png"]
+    page.locator("#rows tr:nth-child(3) button").click()
+    assert "The browser could not read it" in page.locator("#reason").inner_text()
 
 
 def test_files_that_are_too_many_for_one_request_are_read_in_several(page):

@@ -57,12 +57,37 @@ def test_a_service_that_is_back_with_another_model_reads_the_files_again(page):
     drop(page, [("b.png", picture(seed=4))])
     page.wait_for_selector("#lost:not([hidden])")
     page.unroute("**/health")
-    page.unroute("**/v1/predict")
+    page.route("**/v1/predict", lambda route: route.fulfill(json=route.fetch().json() | {"model": "another"}))
 
     page.wait_for_selector("body[data-model=another]")
     page.wait_for_selector("#rows tr:nth-child(2)")
     assert page.locator("#rows tr button").all_inner_texts() == ["a.png", "b.png"], "also the one that was being read"
     assert "another" in page.locator("#model-line").inner_text()
+
+
+def test_an_answer_of_another_model_reads_the_files_again(page):
+    read(page, [("a.png", picture()), ("b.png", picture(seed=4))])
+    another = {"model": "another", "classes": ["mass", "none"]}
+
+    def answer(route):
+        told = route.fetch().json()
+        for one in told["predictions"]:
+            one.update(label="mass", abstained=False, probabilities={"mass": 0.9, "none": 0.1})
+            if "evidence" in one:
+                one["evidence"]["class"] = "mass"
+        route.fulfill(json=told | {"model": "another"})
+
+    page.route("**/v1/model", lambda route: route.fulfill(json=route.fetch().json() | another))
+    page.route("**/v1/predict", answer)
+
+    drop(page, [("c.png", picture(seed=5))])  # no request has failed
+
+    page.wait_for_selector("body[data-model=another]")
+    page.locator("#status", has_text="3 slices predicted.").wait_for()
+    page.wait_for_selector("#stage[aria-busy=false]")
+    assert page.locator("#rows tr button").all_inner_texts() == ["a.png", "b.png", "c.png"]
+    assert page.locator("#verdict").inner_text() == "Mass"
+    assert page.locator("#bars dt").all_inner_texts() == ["mass", "no tumour"]
 
 
 def test_the_page_needs_nothing_newer_than_four_years(make_page):

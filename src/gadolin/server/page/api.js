@@ -54,8 +54,11 @@ const RETRY = 2000; // milliseconds
 const BUSY = 429;
 const MOST_REFUSALS = 30; // a minute
 
-/** Whether the service responds; ``watch`` is called with true when it is lost and with false when it is back. */
-export const connection = { lost: false, watch: () => {}, back: null };
+/**
+ * Whether the service responds; ``watch`` is called with true when it is lost and with false when it is back,
+ * ``used`` with the model of each answer before the answer is returned.
+ */
+export const connection = { lost: false, watch: () => {}, used: async () => {}, back: null };
 
 /** Return whether the service, or a reverse proxy that wants a login, responds. */
 async function alive() {
@@ -129,6 +132,7 @@ export async function predict(files, fields = {}) {
   const seconds = (performance.now() - begun) / 1000 / Math.max(found.predictions.length, 1);
   pace.requests += 1;
   if (pace.requests > 1) pace.seconds = Math.min(pace.seconds, seconds); // the first one waits for the service to warm up
+  await connection.used(found.model);
   return found;
 }
 
@@ -153,6 +157,7 @@ export async function explain(file, fields, progress, signal) {
   }
   cancel();
   if (job.status !== "done") throw new Problem(job.problem?.status ?? 0, job.problem?.detail ?? "The explanation was cancelled.", job.problem?.code ?? "cancelled");
+  await connection.used(job.result.model);
   return job.result;
 }
 

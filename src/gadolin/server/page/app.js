@@ -10,7 +10,7 @@ import { List } from "./list.js";
 import { Maps } from "./maps.js";
 import { ordered, seriesAmong, seriesOf } from "./order.js";
 import { every, Pictures } from "./pictures.js";
-import { answered } from "./reading.js";
+import { answered, omission } from "./reading.js";
 import { illustrated, MOST_PICTURES, report } from "./report.js";
 import { csv, picture, save } from "./saving.js";
 import { Strip } from "./strip.js";
@@ -162,17 +162,19 @@ async function add(files) {
   $("reading").hidden = false;
   Object.assign(state.table, { filter: "", search: "", series: "" });
   $("search").value = "";
-  const items = [];
+  const [items, omitted] = [[], []];
   for (const group of groups(added)) {
     const done = items.length;
     state.report(`Reading from ${added[0].name}: ${counted(done, "slice")} so far …`);
-    const found = (await answered(group, plane)).map((item) => ({ picture: null, maps: null, thumb: null, ...item }));
+    const answer = await answered(group, plane);
     if (turn !== state.cleared) return;
+    const found = answer.items.map((item) => ({ picture: null, maps: null, thumb: null, ...item }));
+    omitted.push(...answer.omitted);
     items.push(...found);
     found.forEach((item) => state.items.push(item));
     $("reading").value = (added.indexOf(group[group.length - 1]) + 1) / added.length;
     state.items.forEach((item, number) => { item.number = number; });
-    if (!state.current) choose(state.items[0]);
+    if (!state.current && state.items.length) choose(state.items[0]);
     else listed();
   }
   $("reading").hidden = true;
@@ -180,7 +182,7 @@ async function add(files) {
   state.items.forEach((item, number) => { item.number = number; });
   offerSeries();
   const errors = items.filter((item) => item.error).length;
-  const parts = [`${counted(items.length - errors, "slice")} predicted`, errors ? `${errors} unreadable` : "", again];
+  const parts = [`${counted(items.length - errors, "slice")} predicted`, errors ? `${errors} unreadable` : "", omission(omitted), again];
   state.report(`${parts.filter(Boolean).join(", ")}.`);
   choose(inOrder().find((item) => items.includes(item)) ?? state.current);
   if (document.activeElement !== $("search")) $("canvas").focus({ preventScroll: true });
@@ -308,10 +310,10 @@ function introduced() {
 
 /** After a restart, the service may have another model: then every file is read again. */
 async function restarted() {
-  const before = state.model?.model;
-  if (!before) return;
-  state.model = await api.model();
-  if (state.model.model === before) return;
+  if (!state.model) return;
+  const model = await api.model();
+  if (model.model === state.model.model) return; // also if another answer has told it meanwhile
+  state.model = model;
   const files = state.taken.added; // also those that are still being read
   state.classes = state.model.classes;
   introduced();
@@ -337,10 +339,12 @@ function listenToPage() {
   window.addEventListener("keydown", (event) => {
     if (event.key === "?" && !event.target.closest("input, select, dialog")) $("help").showModal();
   });
+  const compared = () => restarted().catch((error) => state.report(error.message));
   api.connection.watch = (lost) => {
     $("lost").hidden = !lost;
-    if (!lost) restarted().catch((error) => state.report(error.message));
+    if (!lost) compared();
   };
+  api.connection.used = async (model) => { if (model !== state.model?.model) await compared(); };
   setInterval(api.heartbeat, 15_000);
 }
 

@@ -1,6 +1,17 @@
 /** Files of a drop or a folder, each once and with a unique name. */
 
+const NOT_READ = "The browser could not read it. Was it moved, or is reading it not allowed?";
+
+/** Add the files of an entry to ``out``; what cannot be read has an ``error`` instead of content, and the rest is read. */
 async function inside(entry, path, out) {
+  try {
+    await read(entry, path, out);
+  } catch {
+    out.push({ file: new File([], entry.name), name: path + entry.name, error: NOT_READ });
+  }
+}
+
+async function read(entry, path, out) {
   if (entry.isFile) {
     const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
     out.push({ file, name: path + entry.name });
