@@ -118,7 +118,7 @@ def test_files_of_a_folder_that_are_left_out_are_told_with_their_reasons(page):
 
     read(page, [("scans/a.png", picture()), *beside])
 
-    assert page.locator("#status").inner_text() == "1 slice predicted, 2 files left out: other format, localiser."
+    assert page.locator("#status").inner_text() == "1 slice predicted, 2 files left out (other format, localiser)."
     assert page.locator("#rows tr button").all_inner_texts() == ["a.png"]
 
 
@@ -128,12 +128,12 @@ def test_a_folder_without_a_slice_has_no_rows_but_for_files_that_look_like_slice
     drop(page, [(f"scans/{name}", content) for name, content in files])
     page.locator("#status", has_text="predicted").wait_for()
     told = page.locator("#status").inner_text()
-    assert told == "0 slices predicted, 4 files left out: other format, localiser, housekeeping, empty file."
+    assert told == "0 slices predicted, 4 files left out (other format, localiser, housekeeping, empty file)."
     assert page.locator("#batch").is_hidden()
     drop(page, [("more/README", b"again"), ("more/b.png", b"no picture"), ("more/0001", b"")])
     page.locator("#status", has_text="unreadable").wait_for()
 
-    assert page.locator("#status").inner_text() == "0 slices predicted, 2 unreadable, 1 file left out: other format."
+    assert page.locator("#status").inner_text() == "0 slices predicted, 2 unreadable, 1 file left out (other format)."
     titles = page.locator("#rows tr button").evaluate_all("(all) => all.map((one) => one.title)")
     assert sorted(titles) == ["more/0001", "more/b.png"]
 

@@ -21,10 +21,10 @@ function isOmitted({ name }, { code }) {
 
 const WORDS = { no_files: "housekeeping", unknown_format: "other format" };
 
-/** Return how many files were left out and why, such as "2 files left out: localiser, other format"; "" if none was. */
+/** Return how many files were left out and why, such as "2 files left out (localiser, other format)"; "" if none was. */
 export function omission(codes) {
   const reasons = [...new Set(codes.map((code) => WORDS[code] ?? code.split("_").join(" ")))];
-  return codes.length ? `${codes.length} file${codes.length === 1 ? "" : "s"} left out: ${reasons.join(", ")}` : "";
+  return codes.length ? `${codes.length} file${codes.length === 1 ? "" : "s"} left out (${reasons.join(", ")})` : "";
 }
 
 const bytesOf = (group) => group.reduce((sum, one) => sum + one.file.size, 0);
