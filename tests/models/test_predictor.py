@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from gadolin.errors import BundleError, RequestError
 from gadolin.models.decision import softmax
 from gadolin.models.predictor import Predictor
 from gadolin.models.runtime import open_runtime
+from gadolin.models.tumour_scale import TumourScale
 from gadolin.phantoms import CLASSES, draw_patient
 from gadolin.preprocessing.montage import HEAD_COUNTER
 from gadolin.preprocessing.prepare import Preparation
@@ -93,6 +95,16 @@ def test_slices_of_different_sizes_and_depths_go_together(predictor, lit_quadran
     deep = lit_quadrant(3, 4000, size=128, bits=16)
     answers = predictor.predict([lit_quadrant(1), deep, lit_quadrant(2, size=200)])
     assert [answer.label for answer in answers] == [CLASSES[1], CLASSES[3], CLASSES[2]]
+
+
+def test_the_reason_tells_a_sequence_that_was_not_recognised(differently, lit_quadrant):
+    model = differently(p_tumour=(TumourScale(),), validated=())
+    tumour, none = model.predict([lit_quadrant(0), lit_quadrant(CLASSES.index("notumor"))])
+    assert tumour.reason_code == "kind_not_validated"
+    assert re.fullmatch(
+        r"tumour suspected \(probability [01]\.\d\d\); its kind needs a recognised MRI sequence", tumour.reason
+    )
+    assert none.reason == "no tumour predicted, but the MRI sequence was not recognised"
 
 
 def test_the_temperature_softens_the_answer(differently, lit_quadrant):

@@ -32,7 +32,10 @@ _REASONS = {
     "kind_not_validated": "tumour suspected (probability {p_tumour:.2f}); its kind was not validated on {sequence}",
     "sequence_not_validated": "no tumour predicted, but the model was not validated on {sequence}",
 }
-_UNKNOWN_SEQUENCE = "an unrecognised sequence"
+_REASONS_WITHOUT_SEQUENCE = _REASONS | {
+    "kind_not_validated": "tumour suspected (probability {p_tumour:.2f}); its kind needs a recognised MRI sequence",
+    "sequence_not_validated": "no tumour predicted, but the MRI sequence was not recognised",
+}
 
 
 class Inspected(NamedTuple):
@@ -213,7 +216,8 @@ class Predictor:
         scale = self.bundle.tumour_scale(sequence)
         if code == "tumour_uncertain" and scale is not None:
             threshold = scale.threshold
-        return _REASONS[code].format(threshold=threshold, sequence=sequence or _UNKNOWN_SEQUENCE, p_tumour=p_tumour)
+        reasons = _REASONS if sequence else _REASONS_WITHOUT_SEQUENCE
+        return reasons[code].format(threshold=threshold, sequence=sequence, p_tumour=p_tumour)
 
 
 def _loaded(place: str | None, digest: str, runtime: str, threads: int) -> Predictor:
