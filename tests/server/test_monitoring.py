@@ -68,6 +68,15 @@ def test_each_service_counts_for_itself(make_client):
         assert ("gadolin_requests_total", "/v1/model", "200") not in samples(second)
 
 
+def test_there_are_only_the_documented_metrics(client, png, sent):
+    client.post("/v1/predict", files=sent(("a.png", png())))
+
+    found = {name for name, *_ in samples(client)}
+    histogram = {f"gadolin_request_seconds_{part}" for part in ("bucket", "count", "sum")}
+    others = {"requests_total", "requests_running", "predictions_total", "queue_length"}
+    assert found == histogram | {f"gadolin_{name}" for name in others}
+
+
 def test_metrics_need_the_token(make_client):
     with make_client(token="a-token-of-some-length") as client:
         assert client.get("/metrics").status_code == 401

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Match
@@ -33,6 +33,7 @@ class Metrics:
     """The metrics of one service, in a registry of their own; safe to use from several threads."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # no registry has a switch of its own
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "gadolin_requests", "Requests by route and status.", ("route", "status"), registry=self._registry
