@@ -206,6 +206,28 @@ def test_old_jobs_are_no_obstacle_to_the_end_of_the_service(monkeypatch):
     asyncio.run(one_ends())
 
 
+def test_a_job_names_what_it_does_in_each_state():
+    async def states():
+        jobs, told = Jobs(3), []
+
+        async def work(job):
+            told.append(job.as_json()["progress"])
+            job.advance(1, 2, "lime")
+            raise CancelledError if job.kind == "explain" else ValueError
+
+        for kind in ("explain", "predict"):
+            job = jobs.start(kind, work)
+            told.append(job.as_json()["progress"])
+            while not job.ended:
+                await asyncio.sleep(0)
+            told.append(job.as_json()["progress"])
+        jobs.close()
+        return [(one["done"], one["total"], one["what"]) for one in told]
+
+    begin = [(0, 1, "waiting"), (0, 1, "decode")]
+    assert asyncio.run(states()) == [*begin, (1, 2, "cancelled"), *begin, (1, 2, "failed")]
+
+
 def test_a_job_says_where_it_is_and_when_to_ask_again_until_it_has_ended(client, png, sent):
     begun = client.post("/v1/jobs", files=sent(("a.png", png(size=256))), data=MANY)
     working = waited(client, begun.json(), "running")

@@ -114,8 +114,11 @@ def explain(
     explained: list[dict[str, Any]] = []
     failed: list[PredictRequest] = [one for one in requests if one.failure is not None]
     requests = [one for one in requests if not one.left_out]
-    outputs = iter(_outputs(predictor, [one.found for one in requests if isinstance(one.found, Found)], cancelled))
     expected = config.options.samples if config.unit == "samples" else 1
+    total = len(requests) * expected
+    if progress is not None:
+        progress(0, total, config.method)
+    outputs = iter(_outputs(predictor, [one.found for one in requests if isinstance(one.found, Found)], cancelled))
     for number, one in enumerate(requests):
         if one.failure is not None:
             continue
@@ -125,7 +128,7 @@ def explain(
             if cancelled is not None and cancelled.is_set():
                 raise CancelledError
             if progress is not None:
-                progress(number * expected + min(expected, done), len(requests) * expected, config.method)
+                progress(number * expected + min(expected, done), total, config.method)
 
         output = next(outputs)
         try:

@@ -123,6 +123,7 @@ class Jobs:
     async def _run(self, job: Job, work: Callable[[Job], Awaitable[dict[str, Any]]]) -> None:
         async with self._turn:
             job.status = "running"
+            job.advance(0, 1, "decode")
             try:
                 job.result = await work(job)
                 job.status = "done"
@@ -133,6 +134,8 @@ class Jobs:
                 job.status, job.problem = "failed", problem_of(error)
             except Exception as error:  # noqa: BLE001 -- the job reports it
                 job.status, job.problem = "failed", internal_error(error)
+            if job.status != "done":
+                job.advance(*job.progress[:2], job.status)
             job.ended = time.monotonic()
 
     def _forget_old(self) -> None:
