@@ -64,10 +64,16 @@ def test_what_other_computers_need_is_said_where_they_can_reach_the_service(caps
     _announce(["http://127.0.0.1/"], Settings())
     here = capsys.readouterr().err
 
-    assert "Gadolin answers at http://127.0.0.1/\nOther computers can use http://192.0.2.7/\n" in everywhere
+    assert "API: http://127.0.0.1/docs\nOther computers can use http://192.0.2.7/\n" in everywhere
     assert "--allow-host NAME" in everywhere
     assert "--allow-host" not in named
-    assert here == "Gadolin answers at http://127.0.0.1/\n"
+    assert here == "Gadolin answers at http://127.0.0.1/\nAPI: http://127.0.0.1/docs\n"
+
+
+def test_the_description_of_the_api_is_beside_the_page_and_shows_no_token(capsys):
+    _announce([f"http://127.0.0.1:81/gadolin/?token={TOKEN}"], Settings(token=TOKEN, root_path="/gadolin"))
+
+    assert "API: http://127.0.0.1:81/gadolin/docs\n" in capsys.readouterr().err
 
 
 def test_a_used_port_gives_one_error_with_the_next_free_one():

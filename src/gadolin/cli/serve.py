@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urljoin
 
 import typer
 
@@ -74,9 +75,10 @@ def serve(
 
 
 def _announce(addresses: list[str], settings: Settings) -> None:
-    """Print the addresses of the page, and what names it may have."""
+    """Print the addresses of the page and of the API's description, and what names it may have."""
     here, *elsewhere = addresses
     print_message(f"Gadolin answers at {here}")
+    print_message(f"API: {urljoin(here, 'docs')}")
     if elsewhere:
         print_message(f"Other computers can use {' or '.join(elsewhere)}")
     if not settings.local and not settings.hosts:
