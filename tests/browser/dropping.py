@@ -87,6 +87,12 @@ def declined(code="low_confidence"):
     return {"label": None, "abstained": True, "reason_code": code, "reason": "words that may change"}
 
 
+def suspected(p=0.98, label="glioma"):
+    """Return the fields of a prediction that suspects a tumour and does not name its kind, ``label`` at the most."""
+    reason = f"tumour suspected (probability {p:.2f}); its kind was not validated on an unrecognised sequence"
+    return named(label) | declined("kind_not_validated") | {"reason": reason, "p_tumour": p}
+
+
 def shown(page, canvas="#canvas"):
     """Return the pixels of a canvas, (H, W, 3)."""
     raw = page.locator(canvas).first.evaluate("(canvas) => canvas.toDataURL('image/png').split(',')[1]")

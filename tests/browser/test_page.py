@@ -101,7 +101,7 @@ def test_the_strip_has_a_legend_in_words(page):
     drop(page, series())
     page.wait_for_selector("#rows tr:nth-child(5)")
 
-    assert page.locator("#legend li").all_inner_texts() == [*NAMES, "declined"]
+    assert page.locator("#legend li").all_inner_texts() == [*NAMES, "tumour suspected", "declined"]
     assert "glioma 0." in page.locator("#strip").get_attribute("aria-valuetext")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from dropping import answering, coloured, declined, named, picture, read, series, shown
+from dropping import answering, coloured, declined, named, picture, read, series, shown, suspected
 
 REASONS = {
     "colour_image": "does not look like an MRI slice",
@@ -14,8 +14,8 @@ REASONS = {
     "low_confidence": "so it is declined",
     "tumour_uncertain": "Neither tumour nor no tumour",
     "sequence_not_validated": "not validated on this sequence",
-    "kind_uncertain": "no tumour type is certain enough",
-    "kind_not_validated": "its type is declined",
+    "kind_uncertain": "Its kind is not named",
+    "kind_not_validated": "Its kind is not named",
 }
 
 
@@ -28,7 +28,7 @@ def test_why_no_class_is_named_is_told_by_its_code_whatever_the_words(code, page
     told = page.locator("#reason.declined").inner_text()
     assert REASONS[code] in told
     assert "words that may change" in told
-    assert page.locator("#verdict").inner_text().startswith("Declined")
+    assert page.locator("#verdict").inner_text() == ("Tumour suspected" if "kind" in code else "Declined")
 
 
 def grey(colour):
@@ -72,13 +72,59 @@ def test_every_bar_has_a_tick_at_the_threshold(make_page):
 
 
 def test_a_suspected_tumour_and_a_header_that_differs_are_told(page):
-    facts = {"sequence": "FLAIR", "header_sequence": "T2", "p_tumour": 0.97}
-    answering(page, lambda one: one.update(declined("kind_not_validated") | facts))
+    answering(page, lambda one: one.update(suspected(0.97) | {"sequence": "FLAIR", "header_sequence": "T2"}))
 
     read(page, [("a.png", picture())])
 
-    assert page.locator("#verdict").inner_text() == "Declined: tumour suspected"
+    assert page.locator("#verdict").inner_text() == "Tumour suspected"
     assert "looks like FLAIR, but the header has T2" in page.locator("#reason").inner_text()
+
+
+def test_what_is_suspected_is_told_once_with_the_reason_of_the_service(page):
+    answering(page, lambda one: one.update(suspected()))
+
+    read(page, [("a.png", picture())])
+
+    told = page.locator("#reason").inner_text()
+    assert told == (
+        "A tumour is suspected (probability 0.98). "
+        "Its kind is not named: it was not validated on an unrecognised sequence."
+    )
+
+
+def test_a_suspected_tumour_is_a_verdict_of_its_own_beside_the_declined(page):
+    answering(page, lambda one: one.update(suspected() if one["path"] < "3" else declined()))
+
+    read(page, series(5))
+
+    assert page.locator("#summary").inner_text().split("\n") == ["all 5", "3 tumour suspected", "2 declined"]
+    page.click("#summary [data-verdict=suspected]")
+    assert page.locator("#rows td.verdict").all_inner_texts() == ["tumour suspected"] * 3
+    assert page.locator("#rows td.number").all_inner_texts() == ["0.98"] * 3, "of any kind of tumour"
+    dots = page.locator("#rows .dot").evaluate_all("(all) => all.map((one) => getComputedStyle(one).backgroundColor)")
+    assert not any(map(grey, dots))
+    strip = shown(page, "#strip")
+    assert coloured(strip[:, : strip.shape[1] // 5])
+    assert not coloured(strip[:, -strip.shape[1] // 5 :])
+
+
+def test_the_first_bar_is_of_any_tumour_and_the_kinds_are_grey_where_none_is_named(page):
+    answering(page, lambda one: one.update(suspected() if one["path"] == "a.png" else named("glioma")))
+
+    read(page, [("a.png", picture())])
+
+    bars = page.locator("#bars")
+    assert bars.locator("dt").all_inner_texts()[0] == "tumour"
+    assert bars.locator("dd").first.inner_text() == "0.980"
+    colours = "(all) => all.map((one) => getComputedStyle(one).backgroundColor)"
+    first, *kinds = bars.locator(".fill").evaluate_all(colours)
+    assert not grey(first)
+    assert len(kinds) == 4
+    assert all(map(grey, kinds))
+
+    page.evaluate("document.querySelector('#clear').click()")
+    read(page, [("b.png", picture())])
+    assert bars.locator("dt").count() == 4, "the model of this prediction gives no probability of a tumour"
 
 
 def test_a_named_class_is_told_with_what_the_model_does_not_know(page):

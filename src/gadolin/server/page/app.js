@@ -38,7 +38,7 @@ const state = {
 const colours = () => {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
-  return { classes: ["c0", "c1", "c2", "c3"].map(of), declined: of("declined"), ink: of("ink") };
+  return { classes: ["c0", "c1", "c2", "c3"].map(of), suspected: of("suspected"), declined: of("declined"), ink: of("ink") };
 };
 
 const viewer = new Viewer($("canvas"), () => controls(viewer), step);

@@ -1,9 +1,13 @@
 /** The slices of the list: names, filtering, sorting, and the summary that filters. */
 
-import { className, colourOf, DECLINED, UNREADABLE, verdictName, verdictOf } from "./labels.js";
+import { className, colourOf, DECLINED, isSuspected, SUSPECTED, tumourOf, UNREADABLE, verdictName, verdictOf } from "./labels.js";
 import { byPath, grouped, seriesOf } from "./order.js";
 
-export const confidenceOf = (item) => (item.error ? -1 : Math.max(...Object.values(item.prediction.probabilities)));
+/** Return the probability of what an item is listed as: a tumour of any kind where one is suspected, else the first class. */
+export function confidenceOf(item) {
+  if (item.error) return -1;
+  return (isSuspected(item) ? tumourOf(item) : null) ?? Math.max(...Object.values(item.prediction.probabilities));
+}
 
 export const nameOf = (item) => (item.frame === null ? item.path : `${item.path} #${item.frame}`);
 
@@ -27,7 +31,7 @@ export function shown(items, { filter, search, series, sort, down }) {
 /** Fill the summary with a button per verdict, such as "3 glioma"; ``choose`` is called with a verdict or "". */
 export function summary(list, items, classes, chosen, choose) {
   const counts = grouped(items, verdictOf);
-  const present = [...classes, DECLINED, UNREADABLE].filter((verdict) => counts.has(verdict));
+  const present = [...classes, SUSPECTED, DECLINED, UNREADABLE].filter((verdict) => counts.has(verdict));
   const lines = [["", `all ${items.length}`], ...present.map((verdict) => [verdict, `${counts.get(verdict).length} ${verdictName(verdict)}`])];
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.verdict : null;
   list.replaceChildren(...lines.map(([verdict, text]) => {

@@ -7,15 +7,24 @@ export const withoutLesion = (label) => WITHOUT_LESION.has(label.toLowerCase().r
 export const className = (label) => (withoutLesion(label) ? "no tumour" : label);
 
 export const DECLINED = "declined";
+export const SUSPECTED = "suspected"; // a tumour, whose kind is declined
 export const UNREADABLE = "unreadable";
 
-/** Return the verdict on an item: a class, DECLINED or UNREADABLE. */
+const KIND_DECLINED = ["kind_uncertain", "kind_not_validated"];
+
+/** Return the verdict on an item: a class, SUSPECTED, DECLINED or UNREADABLE. */
 export function verdictOf(item) {
   if (item.error) return UNREADABLE;
-  return item.prediction.label ?? DECLINED;
+  const { label, reason_code: code } = item.prediction;
+  return label ?? (KIND_DECLINED.includes(code) ? SUSPECTED : DECLINED);
 }
 
-export const verdictName = (verdict) => (verdict === DECLINED || verdict === UNREADABLE ? verdict : className(verdict));
+const NAMES = { [SUSPECTED]: "tumour suspected", [DECLINED]: DECLINED, [UNREADABLE]: UNREADABLE };
+
+export const verdictName = (verdict) => NAMES[verdict] ?? className(verdict);
+
+/** Return the calibrated probability of a tumour of any kind, or null if the model gives none. */
+export const tumourOf = (item) => item?.prediction?.p_tumour ?? null;
 
 /** Return the colour of a verdict; only a named class has one. */
 export function colourOf(verdict, classes) {
@@ -25,3 +34,5 @@ export function colourOf(verdict, classes) {
 
 /** Whether a class is named, so that its evidence and its colour may be shown. */
 export const isNamed = (item) => Boolean(item && !item.error && item.prediction.label);
+
+export const isSuspected = (item) => Boolean(item && verdictOf(item) === SUSPECTED);

@@ -1,6 +1,6 @@
 /** Probabilities by slice of one series, as stacked columns in the order of the legend, from the top. */
 
-import { className, DECLINED, isNamed, verdictName, verdictOf } from "./labels.js";
+import { className, DECLINED, isNamed, isSuspected, SUSPECTED, verdictName, verdictOf } from "./labels.js";
 
 export class Strip {
   constructor(canvas, legend, colours, choose) {
@@ -31,7 +31,7 @@ export class Strip {
     const probabilities = current?.prediction?.probabilities;
     const text = probabilities ? `, ${verdictName(verdictOf(current))}: ${classes.map((name) => `${className(name)} ${probabilities[name].toFixed(2)}`).join(", ")}` : "";
     this.canvas.setAttribute("aria-valuetext", `slice ${place} of ${items.length}${text}`);
-    if (this.legend.childElementCount !== classes.length + 1) this.explain();
+    if (this.legend.childElementCount !== classes.length + 2) this.explain();
     this.draw();
   }
 
@@ -45,7 +45,8 @@ export class Strip {
       return made;
     };
     const lines = this.classes.map((name, number) => line(className(name), `var(--c${number % 4})`));
-    this.legend.replaceChildren(...lines, line(DECLINED, "var(--declined)"));
+    const others = [SUSPECTED, DECLINED].map((verdict) => line(verdictName(verdict), `var(--${verdict})`));
+    this.legend.replaceChildren(...lines, ...others);
   }
 
   draw() {
@@ -55,7 +56,7 @@ export class Strip {
     canvas.height = Math.round(canvas.clientHeight * ratio);
     const pen = canvas.getContext("2d");
     const wide = canvas.width / Math.max(items.length, 1);
-    const { classes: colours, declined, ink } = this.colours();
+    const { classes: colours, suspected, declined, ink } = this.colours();
     items.forEach((item, place) => {
       const across = [place * wide, Math.max(wide - ratio, 1)];
       if (isNamed(item)) {
@@ -67,7 +68,7 @@ export class Strip {
           top += high;
         });
       } else {
-        pen.fillStyle = declined;
+        pen.fillStyle = isSuspected(item) ? suspected : declined;
         pen.fillRect(across[0], 0, across[1], canvas.height);
       }
       if (item === this.current) {
