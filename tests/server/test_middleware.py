@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 
 TOKEN = "a-token-of-some-length"
@@ -168,7 +170,7 @@ def test_below_a_path_the_service_is_the_same_with_and_without_it(prefix, make_c
         assert client.post(f"{prefix}/v1/predict", files=sent(("a.png", png()))).status_code == 200
         assert client.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": "/scans/gadolin"}]
         begun = client.post(f"{prefix}/v1/jobs", files=sent(("a.png", png())), data={"kind": "predict"})
-        assert client.get(f"{prefix}/v1/{begun.headers['location']}").status_code == 200
+        assert client.get(urljoin(f"{prefix}/v1/jobs", begun.headers["location"])).status_code == 200
         assert client.get("/scans/gadoliny/v1/model").status_code == 404
 
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from test_jobs import FEW, waited  # beside this file
 
+from gadolin.phantoms import CLASSES
 from gadolin.records import NOTICE
 from gadolin.server import schemas
 
@@ -133,11 +134,35 @@ def test_the_token_is_described_where_one_is_needed(make_client, client):
 
 def test_every_field_is_described(client):
     described = client.get("/openapi.json").json()["components"]["schemas"]
-    described.pop("Limits")  # by its description as a whole
 
     assert [name for name, one in described.items() if not one.get("description")] == []
     fields = [(name, key, one) for name, each in described.items() for key, one in each["properties"].items()]
     assert [(name, key) for name, key, one in fields if not one.get("description")] == []
+
+
+def test_every_parameter_and_limit_tells_its_values(client):
+    document = client.get("/openapi.json").json()
+    phantom = {one["name"]: one for one in document["paths"]["/v1/phantom"]["get"]["parameters"]}
+
+    assert all(one["description"] for one in phantom.values())
+    assert phantom["label"]["schema"]["enum"] == list(CLASSES)
+    for name, most in (("seed", 2**31 - 1), ("series", 40)):
+        schema = phantom[name]["schema"]
+        assert (schema["minimum"], schema["maximum"], schema["default"]) == (0, most, 0)
+        assert client.get(f"/v1/phantom?{name}={most + 1}").status_code == 422
+    limits = document["components"]["schemas"]["Limits"]["properties"]
+    assert {one["exclusiveMinimum"] for one in limits.values()} == {0}
+
+
+def test_the_page_of_the_api_shows_headers_values_and_a_command(client):
+    page = client.get("/docs").text
+
+    assert "Header <code>Location</code>: URL of the job" in page
+    assert page.count("Header <code>Retry-After</code>") == 2
+    assert "integer, 0 to 40; default 0" in page
+    assert "integer, 0 to 2147483647; default 0" in page
+    assert "integer, above 0; default 1000" in page
+    assert "curl -F files=@slice.png http://127.0.0.1:8000/v1/predict" in page
 
 
 def test_the_page_of_the_api_shows_the_whole_document_without_a_script(client):

@@ -52,7 +52,7 @@ from gadolin.server.openapi import (
     READY,
 )
 from gadolin.server.pages import add_page
-from gadolin.server.phantoms import phantom_picture
+from gadolin.server.phantoms import PhantomLabel, PhantomSeed, PhantomSeries, phantom_picture
 from gadolin.server.problems import ProblemError, invalid_field
 from gadolin.server.reference import add_reference
 from gadolin.server.schemas import Explanations, Health, Model, Predictions, Ready
@@ -194,7 +194,7 @@ def _add_model(app: FastAPI, predictor: Predictor, settings: Settings) -> None:
         tags=["model"],
         summary="A phantom, to try the service",
     )
-    async def phantom(label: str = CLASSES[0], seed: int = 0, series: int = 0) -> Response:
+    async def phantom(label: PhantomLabel = CLASSES[0], seed: PhantomSeed = 0, series: PhantomSeries = 0) -> Response:
         content, kind = await asyncio.to_thread(phantom_picture, label, seed, series)
         return Response(content, media_type=kind)
 

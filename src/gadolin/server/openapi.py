@@ -189,7 +189,11 @@ _EXAMPLES = {"Predictions": _PREDICTED, "Explanations": _EXPLAINED, "Job": _JOB,
 _GUARD = ("401", "403", "421")
 _REFUSED = ("408", "413", "415", "422", "429", "501", "503", *_GUARD)
 _RETRY = {"Retry-After": _header("Seconds until the next poll, while the job is queued or running.", "integer")}
-_PLACE = {"Location": _header("URL of the job, relative to this path.", "string")}
+_PLACE = {
+    "Location": _header(
+        "URL of the job, relative to the URL of this request: from /v1/jobs, jobs/ID is /v1/jobs/ID.", "string"
+    )
+}
 
 HEALTH = _answer("The service is running.")
 READY = _answer("The service can predict.", "503")
@@ -198,7 +202,10 @@ MODEL = _answer("The model and the limits.", *_GUARD)
 PHANTOM = _answer("A PNG picture, or a ZIP archive of a series.", "422", *_GUARD)
 PHANTOM["responses"]["200"]["content"] = _binary("image/png", "application/zip")
 PREDICT = _form(PredictForm) | _answer("The document of gadolin predict --json.", *_REFUSED)
-EXPLAIN = _form(ExplainForm) | _answer("Heat maps; with Accept: image/png, the overlay of a single slice.", *_REFUSED)
+EXPLAIN = _form(ExplainForm) | _answer(
+    "Heat maps; with Accept: image/png, a figure of one slice: two panels, slice and overlay, with a colour bar.",
+    *_REFUSED,
+)
 EXPLAIN["responses"]["200"]["content"] = _binary("image/png")
 JOBS = _form(JobForm) | _answer("The job.", *_REFUSED, success="202")
 JOBS["responses"]["202"]["headers"] = _PLACE | _RETRY

@@ -6,20 +6,42 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
+from fastapi import Query
 
 from gadolin.errors import suggestion
 from gadolin.phantoms import CLASSES, Phantom, draw_patient
 from gadolin.server.problems import ProblemError, invalid_field
 
-__all__ = ["EXAMPLES", "Example", "phantom_picture"]
+__all__ = ["EXAMPLES", "Example", "PhantomLabel", "PhantomSeed", "PhantomSeries", "phantom_picture"]
 
 _MAX_SERIES = 40
+_MAX_SEED = 2**31 - 1
 _SIDE = 256
 _FIELD_MM = 220.0
 _SERIES_UID = "1.2.826.0.1.3680043.8.498"
+
+# The bounds are only described here: phantom_picture checks them, with an error that names the remedy.
+PhantomLabel = Annotated[
+    str, Query(description="The class that the phantom is drawn with.", json_schema_extra={"enum": list(CLASSES)})
+]
+PhantomSeed = Annotated[
+    int,
+    Query(
+        description="Number of the patient; the same seed gives the same phantom.",
+        json_schema_extra={"minimum": 0, "maximum": _MAX_SEED},
+    ),
+]
+PhantomSeries = Annotated[
+    int,
+    Query(
+        description="Number of slices in a ZIP archive of a DICOM series; 0 for one slice as PNG.",
+        json_schema_extra={"minimum": 0, "maximum": _MAX_SERIES},
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +82,9 @@ def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
             got=f"got {label[:40]!r}{suggestion(label[:40], CLASSES)}",
             remedy="correct it",
         )
-    if not 0 <= series <= _MAX_SERIES or not 0 <= seed < 2**31:
+    if not 0 <= series <= _MAX_SERIES or not 0 <= seed <= _MAX_SEED:
         raise invalid_field(
-            rule=f"series must lie in 0 to {_MAX_SERIES} and seed in 0 to {2**31 - 1}", got=f"{series} and {seed}"
+            rule=f"series must lie in 0 to {_MAX_SERIES} and seed in 0 to {_MAX_SEED}", got=f"{series} and {seed}"
         )
     stack = draw_patient(label, seed, slices=max(series, 1), size=_SIDE)
     if not series:

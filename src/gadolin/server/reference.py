@@ -35,6 +35,16 @@ class _Row:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """A response: its media types with the schema of each (none for problems), and its headers with their meaning."""
+
+    status: str
+    description: str
+    kinds: list[tuple[str, str]]
+    headers: dict[str, str]
+
+
 def add_reference(app: FastAPI, settings: Settings) -> None:
     """Add /openapi.json, the page /docs and its style sheet; both documents are made at the first request."""
 
@@ -108,21 +118,30 @@ class _Operation:
     def parameters(self) -> list[_Row]:
         """The parameters in its path and query."""
         return [
-            _row(one["name"], one["schema"] | {"description": f"In the {one['in']}."}, required=one["required"])
+            _row(
+                one["name"],
+                one["schema"] | {"description": f"{one.get('description', '')} In the {one['in']}.".lstrip()},
+                required=one["required"],
+            )
             for one in self.spec.get("parameters", ())
         ]
 
     @property
-    def responses(self) -> list[tuple[str, str, list[tuple[str, str]]]]:
-        """Its responses: status, description, and media types with the schema of each; those of problems are empty."""
+    def responses(self) -> list[_Response]:
+        """Its responses by status."""
         return [
-            (status, one["description"], [
-                (kind, _target(content.get("schema", {})))
-                for kind, content in one.get("content", {}).items()
-                if kind != _PROBLEM
-            ])
+            _Response(
+                status,
+                one["description"],
+                [
+                    (kind, _target(content.get("schema", {})))
+                    for kind, content in one.get("content", {}).items()
+                    if kind != _PROBLEM
+                ],
+                {name: header["description"] for name, header in one.get("headers", {}).items()},
+            )
             for status, one in sorted(self.spec["responses"].items())
-        ]  # fmt: skip
+        ]
 
 
 def _rows(schema: dict[str, Any]) -> list[_Row]:
@@ -157,5 +176,9 @@ def _kind(schema: dict[str, Any]) -> str:
     else:
         words = "file" if schema.get("format") == "binary" else str(schema.get("type", "anything"))
     if "minimum" in schema:
-        words += f", {schema['minimum']:g}" + (f" to {schema['maximum']:g}" if "maximum" in schema else " or more")
+        words += f", {schema['minimum']:.10g}" + (
+            f" to {schema['maximum']:.10g}" if "maximum" in schema else " or more"
+        )
+    if "exclusiveMinimum" in schema:
+        words += f", above {schema['exclusiveMinimum']:.10g}"
     return words + (f"; default {schema['default']}" if schema.get("default") not in (None, "", {}) else "")

@@ -190,7 +190,10 @@ class Progress(BaseModel):
     done: int = Field(description="The finished units.")
     total: int = Field(description="All units.")
     unit: Literal["samples", "slices"] = Field(description="What is counted: samples of LIME and SHAP, else slices.")
-    what: str = Field(description="What is running: waiting, the name of a method, predict or done.")
+    what: str = Field(
+        description="What runs: waiting (in the queue), decode, predict or the name of a method; "
+        "at the end done, failed or cancelled."
+    )
 
 
 class Job(BaseModel):

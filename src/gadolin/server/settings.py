@@ -15,25 +15,27 @@ EVERYWHERE = ("0.0.0.0", "::")
 _SHORTEST_TOKEN = 16
 
 
+def _about(description: str) -> dict[str, object]:
+    """Return what the API says about a limit: pydantic reads it from the field."""
+    return {"description": description, "gt": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one request and of all waiting requests.
+    """Limits of one request and of all waiting requests; each is above 0."""
 
-    ``max_pixels`` of a slice is checked in its header, before decoding; ``max_unpacked_bytes`` holds for a file or an
-    archive; ``max_seconds`` and ``max_memory_bytes`` are for decoding one file; ``max_queue`` is the number of running
-    and waiting requests, ``max_waiting_bytes`` their total size, ``max_jobs`` the number of kept jobs.
-    """
-
-    max_request_bytes: int = 256 * 2**20
-    max_files: int = 1000
-    max_slices: int = 2000
-    max_pixels: int = 16_000_000
-    max_unpacked_bytes: int = 512 * 2**20
-    max_seconds: float = 20.0
-    max_memory_bytes: int = 2 * 2**30
-    max_queue: int = 64
-    max_waiting_bytes: int = 2**30
-    max_jobs: int = 16
+    max_request_bytes: int = field(default=256 * 2**20, metadata=_about("Bytes of one request."))
+    max_files: int = field(default=1000, metadata=_about("Files of one request, also within archives."))
+    max_slices: int = field(default=2000, metadata=_about("Slices of one request."))
+    max_pixels: int = field(
+        default=16_000_000, metadata=_about("Pixels of a slice; checked in its header, before decoding.")
+    )
+    max_unpacked_bytes: int = field(default=512 * 2**20, metadata=_about("Unpacked bytes of a file or an archive."))
+    max_seconds: float = field(default=20.0, metadata=_about("Seconds for decoding one file."))
+    max_memory_bytes: int = field(default=2 * 2**30, metadata=_about("Bytes of memory for decoding one file."))
+    max_queue: int = field(default=64, metadata=_about("Requests that run or wait."))
+    max_waiting_bytes: int = field(default=2**30, metadata=_about("Total bytes of the requests that run or wait."))
+    max_jobs: int = field(default=16, metadata=_about("Jobs that are kept."))
 
     def __post_init__(self) -> None:
         """Refuse limits that are not above 0."""
