@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from dropping import coloured, picture, pretend, read, shown
+from dropping import answering, coloured, declined, picture, pretend, read, shown, suspected
 from PIL import Image
 
 
@@ -136,6 +136,50 @@ def test_a_picture_is_saved_with_overlay_legend_verdict_and_notice(page, tmp_pat
     assert coloured(image[wide:]), "the legend"
     lines = (image[wide:].max(axis=2) < 128).any(axis=1)
     assert (np.diff(lines.astype(int)) == 1).sum() >= 4, "verdict, map, file and notice"
+
+
+def saved_picture(page, path):
+    """Save the picture of the slice and return its pixels (H, W, 3)."""
+    with page.expect_download() as saved:
+        page.click("#save-picture")
+    saved.value.save_as(path)
+    return np.asarray(Image.open(path).convert("RGB"), np.int16)
+
+
+def deciding(decided):
+    """Return what puts a decision into a prediction, whose evidence is for glioma."""
+    return lambda one: (one.update(decided), one.get("evidence", {}).update({"class": "glioma"}))
+
+
+def test_where_a_tumour_is_suspected_is_shown_only_on_request_and_its_kind_is_not_named(page, tmp_path):
+    answering(page, deciding(suspected()))
+    read(page, [("a.png", picture())])
+
+    assert page.locator("#maps").is_hidden()
+    assert coloured(shown(page)) == 0
+    plain = saved_picture(page, tmp_path / "plain.png")
+    assert coloured(plain[: plain.shape[1]]) == 0
+
+    page.check("#where")
+    assert "not named" in page.locator("#maps-title").inner_text()
+    assert coloured(shown(page))
+    assert "glioma" not in page.locator("#maps").inner_text()
+    assert page.locator("#lime").is_hidden()
+    mapped = saved_picture(page, tmp_path / "mapped.png")
+    assert coloured(mapped[: mapped.shape[1]])
+
+    page.evaluate("document.querySelector('#clear').click()")
+    assert not page.locator("#where").is_checked()
+
+
+def test_a_declined_slice_is_saved_without_a_map(page, tmp_path):
+    answering(page, deciding(declined("out_of_distribution")))
+    read(page, [("a.png", picture())])
+
+    assert page.locator("#where").is_hidden()
+    image = saved_picture(page, tmp_path / "saved.png")
+
+    assert coloured(image) < 20, "no map and no legend"
 
 
 def test_no_picture_is_saved_under_the_name_of_a_slice_that_is_still_loading(page):

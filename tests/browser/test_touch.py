@@ -90,6 +90,18 @@ def test_the_verdict_is_right_under_the_picture_and_the_sliders_are_folded(phone
     assert phone.locator("#level").is_visible()
 
 
+def test_the_model_card_opens_at_its_top(phone):
+    phone.set_viewport_size({"width": 390, "height": 300})
+
+    phone.click("#card-open")
+
+    assert phone.locator("#card").evaluate("(card) => [card.scrollTop, card.scrollHeight > card.clientHeight]") == [
+        0,
+        True,
+    ]
+    assert phone.evaluate("document.activeElement.id") == "card-title"
+
+
 def test_the_page_fits_a_narrow_window(make_page):
     page = make_page(viewport={"width": 360, "height": 740})
     read(page, [("a-name-that-is-rather-long-for-a-narrow-window.png", picture())])

@@ -5,7 +5,7 @@ import * as batch from "./batch.js";
 import { controls, listenToControls } from "./controls.js";
 import { chosen, dropped, groups, Taken } from "./drops.js";
 import { Explainers } from "./explainers.js";
-import { className, isNamed, verdictOf } from "./labels.js";
+import { className, isNamed, isSuspected, verdictOf } from "./labels.js";
 import { List } from "./list.js";
 import { Maps } from "./maps.js";
 import { ordered, seriesAmong, seriesOf } from "./order.js";
@@ -147,6 +147,7 @@ function loading(on) {
   $("save-picture").disabled = on;
   for (const id of ["stage", "maps"]) $(id).classList.toggle("loading", on);
   if (on && !isNamed(state.current)) $("maps").hidden = true;
+  if (on && !isSuspected(state.current)) $("where-box").hidden = true;
   $("stage").setAttribute("aria-busy", on);
 }
 
@@ -219,6 +220,7 @@ function clear() {
   pictures.forget();
   Object.assign(state.table, { filter: "", search: "", series: "" });
   $("search").value = "";
+  $("where").checked = false;
   $("reading").hidden = true;
   offerSeries();
   described(null);
@@ -332,12 +334,17 @@ function listenToPage() {
   preferred.addEventListener("change", () => theme(preferred.matches ? "dark" : "light"));
   $("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
   $("view-controls").open = !window.matchMedia("(max-width: 700px)").matches;
+  const opened = (name) => {
+    $(name).showModal();
+    $(`${name}-title`).focus(); // else the focus, and with it the text in sight, is at the button at the end
+    $(name).scrollTop = 0;
+  };
   for (const name of ["help", "card"]) {
-    $(`${name}-open`).addEventListener("click", () => $(name).showModal());
+    $(`${name}-open`).addEventListener("click", () => opened(name));
     $(`${name}-close`).addEventListener("click", () => $(name).close());
   }
   window.addEventListener("keydown", (event) => {
-    if (event.key === "?" && !event.target.closest("input, select, dialog")) $("help").showModal();
+    if (event.key === "?" && !event.target.closest("input, select, dialog")) opened("help");
   });
   const compared = () => restarted().catch((error) => state.report(error.message));
   api.connection.watch = (lost) => {

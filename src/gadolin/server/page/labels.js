@@ -23,6 +23,9 @@ const NAMES = { [SUSPECTED]: "tumour suspected", [DECLINED]: DECLINED, [UNREADAB
 
 export const verdictName = (verdict) => NAMES[verdict] ?? className(verdict);
 
+/** Return what a map of an item speaks for; the kind of a tumour that is only suspected is not named. */
+export const subjectOf = (item, map) => (isNamed(item) ? className(map.class) : "the most probable kind");
+
 /** Return the calibrated probability of a tumour of any kind, or null if the model gives none. */
 export const tumourOf = (item) => item?.prediction?.p_tumour ?? null;
 

@@ -1,7 +1,7 @@
 /** Files to save: CSV, and a slice with its overlay as PNG. */
 
 import { nameOf } from "./batch.js";
-import { className, isNamed } from "./labels.js";
+import { className, subjectOf, tumourOf } from "./labels.js";
 import { RAMP } from "./paint.js";
 import { verdictText } from "./verdict.js";
 
@@ -54,11 +54,14 @@ export async function picture(viewer, item, { classes, method, model, notice }) 
   slice.width = WIDE;
   slice.height = Math.round((WIDE * shown.height * (down / across)) / shown.width);
   viewer.onto(slice, { ...viewer.view, zoom: 1, x: 0, y: 0 }, 1.4);
-  const { probabilities } = item.prediction;
-  const map = viewer.view.evidence && isNamed(item) ? viewer.heat : null;
+  const { probabilities, reason } = item.prediction;
+  const map = viewer.view.evidence ? viewer.heat : null;
+  const tumour = tumourOf(item) === null ? [] : [`tumour ${tumourOf(item).toFixed(2)}`];
+  const all = [...tumour, ...classes.map((name) => `${className(name)} ${probabilities[name].toFixed(2)}`)];
   const lines = [
-    `${verdictText(item)} (${classes.map((name) => `${className(name)} ${probabilities[name].toFixed(2)}`).join(", ")})`,
-    map ? `Colour: ${method} for ${className(map.class)}` : "Without a heat map",
+    `${verdictText(item)} (${all.join(", ")})`,
+    ...(reason ? [`Reason: ${reason}`] : []),
+    map ? `Colour: ${method} for ${subjectOf(item, map)}${item.prediction.label ? "" : ", which is not named"}` : "Without a heat map",
     `${nameOf(item).split("/").pop()}, model ${model}`,
     notice,
   ];
@@ -76,7 +79,7 @@ export async function picture(viewer, item, { classes, method, model, notice }) 
     pen.font = `${number === 0 || line === notice ? "600 " : ""}16px system-ui, sans-serif`;
     pen.fillText(line, 12, slice.height + LINE * (number + 1), WIDE - 24);
   });
-  if (map) ramp(pen, WIDE - 252, slice.height + LINE * 2 - 14, viewer.view.against);
+  if (map) ramp(pen, WIDE - 252, slice.height + LINE * (reason ? 3 : 2) - 14, viewer.view.against);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   save(blob, "image/png", `${nameOf(item).split("/").pop().replace(/[^\w.-]+/g, "-")}-gadolin.png`);
 }
