@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from dropping import answering, coloured, declined, named, picture, read, series, shown, suspected
@@ -211,3 +212,31 @@ def test_the_header_tells_how_good_the_model_is_and_links_its_card(make_page):
     page.click("#card-open")
     assert "glioma 81 % of 285" in page.locator("#card").inner_text()
     assert "not for diagnosis" in page.locator("#card").inner_text()
+
+
+def test_the_report_tells_how_good_model_and_maps_are_and_numbers_each_series(make_page):
+    page = make_page(prepare=with_scores(285, 0.81))
+    sequence = {"sequence": "FLAIR"}
+
+    def decide(one):
+        one.update((suspected() if one["path"] == "b/1.dcm" else named("glioma")) | sequence)
+        one.get("evidence", {}).update({"class": "glioma"})
+
+    answering(page, decide)
+    first = [(f"a/{name}", content) for name, content in series(2, description="T1 AX")]
+    read(page, first + [(f"b/{name}", content) for name, content in series(2, number=2, description="FLAIR COR")])
+    page.select_option("#series", index=2)
+    page.wait_for_selector("#stage[aria-busy=false]")
+
+    with page.expect_download() as saved:
+        page.click("#report")
+    text = Path(saved.value.path()).read_text(encoding="utf-8")
+
+    assert "On new patients a class is named for 80 % of 500 slices, 90 % of these rightly." in text
+    assert "Series 2 · FLAIR COR · 2 slices · FLAIR" in text
+    assert "T1 AX" not in text
+    assert re.findall(r"<tr><td>(\d+)</td>", text) == ["1", "2"]
+    assert text.count("<td>FLAIR</td>") == 2, "the recognised sequence"
+    assert text.count("the hottest point lay in the tumour in 81 %") == 1, "of the slice with a map"
+    assert "<td>tumour suspected</td><td>0.980</td>" in text
+    assert text.count("not for diagnosis") == 2

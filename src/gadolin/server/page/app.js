@@ -239,14 +239,14 @@ async function reported() {
   $("reading").hidden = false;
   try {
     await every(drawn, (item, seen) => {
-      found.set(item, illustrated(item, seen));
+      found.set(item, illustrated(item, seen, state.model));
       $("reading").value = found.size / drawn.length;
       state.report(`Drawing picture ${found.size} of ${drawn.length} for the report …`);
       return turn === state.cleared;
     });
     if (turn !== state.cleared) return;
-    const content = { classes: state.classes, model: state.model.model, notice: state.model.notice, pictures: found };
-    save(report(items, content), "text/html", "gadolin-report.html");
+    const { classes, model } = state;
+    save(report(items, state.items, { classes, model, pictures: found }), "text/html", "gadolin-report.html");
     state.report(`Saved the report of ${counted(items.length, "slice")}.`);
   } catch (error) {
     state.report(`The report failed: ${error.message}`);

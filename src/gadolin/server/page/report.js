@@ -1,8 +1,10 @@
 /** A self-contained report: prediction and picture with evidence of each slice. */
 
 import { nameOf } from "./batch.js";
-import { className, isNamed, verdictName, verdictOf } from "./labels.js";
+import { className, isNamed, tumourOf, verdictName, verdictOf } from "./labels.js";
+import { grouped, seriesAmong, seriesOf } from "./order.js";
 import { outlined, ownWindow, painted } from "./paint.js";
+import { accuracies, trustText } from "./trust.js";
 
 const SIDE = 150;
 export const MOST_PICTURES = 300;
@@ -10,8 +12,8 @@ export const MOST_PICTURES = 300;
 const escaped = (text) =>
   String(text ?? "").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-/** Return a slice as the data URL of a JPEG, with its evidence if a class is named. */
-export function illustrated(item, { picture, maps }) {
+/** Return a slice as the data URL of a JPEG, with its evidence if a class is named, and the reliability of that map. */
+export function illustrated(item, { picture, maps }, model) {
   const map = isNamed(item) ? maps.evidence : null;
   const still = document.createElement("canvas");
   [still.width, still.height] = [picture.width, picture.height];
@@ -27,7 +29,7 @@ export function illustrated(item, { picture, maps }) {
   pen.setTransform(fit, 0, 0, fit * tall, 0, 0);
   pen.drawImage(still, 0, 0);
   if (map) outlined(pen, picture, map.outline, 1.2 / fit, view);
-  return canvas.toDataURL("image/jpeg", 0.85);
+  return { image: canvas.toDataURL("image/jpeg", 0.85), trust: map ? trustText(model, "evidence", map) : "" };
 }
 
 const STYLE = `
@@ -36,25 +38,40 @@ th,td{border-bottom:1px solid #c9d3d5;padding:.3rem .5rem;text-align:left;vertic
 img{display:block;background:#000}thead{display:table-header-group}
 .notice{background:#fff3e4;color:#8a3b00;padding:.6rem .8rem;font-weight:600}`;
 
-function row(item, classes, picture) {
-  const probabilities = classes.map((name) => (item.prediction ? item.prediction.probabilities[name].toFixed(3) : ""));
-  const reason = item.error ?? item.prediction.reason ?? "";
-  const image = picture ? `<img alt="${escaped(nameOf(item))}" src="${picture}">` : "";
-  const cells = [item.number + 1, nameOf(item), verdictName(verdictOf(item)), ...probabilities, reason].map((value) => escaped(value));
-  cells.splice(1, 0, image);
-  return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+const cellsOf = (cells) => cells.map((cell) => `<td>${cell}</td>`).join("");
+
+function row(item, { classes, number, drawn }) {
+  const { prediction } = item;
+  const all = [tumourOf(item), ...classes.map((name) => prediction?.probabilities[name])].map((p) => p?.toFixed(3));
+  const image = drawn ? `<img alt="${escaped(nameOf(item))}" src="${drawn.image}">` : "";
+  const note = item.error ?? prediction.reason ?? drawn?.trust;
+  const facts = [nameOf(item), verdictName(verdictOf(item)), ...all, prediction?.sequence, note];
+  return `<tr>${cellsOf([number, image, ...facts.map(escaped)])}</tr>`;
 }
 
-/** Return the page; ``pictures`` maps items to the data URLs of their pictures. */
-export function report(items, { classes, model, notice, pictures }) {
-  const head = ["#", "image", "slice", "class", ...classes.map(className), "reason"];
+/** Return the rows of each series under its name, numbered from its first slice; ``everything`` has all slices in order. */
+function bodies(items, everything, { classes, pictures }) {
+  const titles = new Map(seriesAmong(everything));
+  const places = grouped(everything, seriesOf);
+  return [...grouped(items, seriesOf)].map(([key, group]) => {
+    const title = key ? `Series ${titles.get(key)}` : titles.size ? "Slices of no series" : "";
+    const head = title ? `<tr><th colspan="${classes.length + 7}" scope="rowgroup">${escaped(title)}</th></tr>` : "";
+    const rows = group.map((item) => row(item, { classes, number: places.get(key).indexOf(item) + 1, drawn: pictures.get(item) }));
+    return `<tbody>${head}${rows.join("")}</tbody>`;
+  }).join("");
+}
+
+/** Return the page; ``everything`` has the slices that are not listed, too, and ``pictures`` the drawn slices by item. */
+export function report(items, everything, { classes, model, pictures }) {
+  const head = ["#", "image", "slice", "class", "tumour", ...classes.map(className), "sequence", "reason, or reliability of the map"];
   const left = items.filter((item) => item.prediction).length - pictures.size;
   const few = left > 0 ? ` ${left} slices are listed without an image.` : "";
+  const notice = `<p class="notice">${escaped(model.notice)}</p>`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Gadolin: report</title><style>${STYLE}</style>
-<h1>Gadolin: predictions for ${items.length} slices</h1><p class="notice">${escaped(notice)}</p>
-<p>Model ${escaped(model)}, ${escaped(new Date().toISOString().slice(0, 16).replace("T", " "))} UTC. Probabilities are calibrated on slices
-like the training data. A series has no prediction of its own, because that was never validated. Each image shows the evidence for the
-class, if one is named, with its outline.${few}</p>
+<h1>Gadolin: predictions for ${items.length} slices</h1>${notice}
+<p>Model ${escaped(model.model)}, ${escaped(new Date().toISOString().slice(0, 16).replace("T", " "))} UTC. ${escaped(accuracies(model.metrics).join(" "))}</p>
+<p>Probabilities are calibrated on slices like the training data; "tumour" is that of a tumour of any kind. A series has no
+prediction of its own, because that was never validated. Each image shows the evidence for the class, if one is named, with its outline.${few}</p>
 <table><thead><tr>${head.map((name) => `<th>${escaped(name)}</th>`).join("")}</tr></thead>
-<tbody>${items.map((item) => row(item, classes, pictures.get(item))).join("")}</tbody></table><p class="notice">${escaped(notice)}</p></html>`;
+${bodies(items, everything, { classes, pictures })}</table>${notice}</html>`;
 }
