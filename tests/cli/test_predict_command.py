@@ -267,6 +267,20 @@ def test_predict_wants_one_series_in_a_folder(gadolin, trained, scans):
     assert [each["path"] for each in chosen] == [str(scans / "two" / "b.dcm")]
 
 
+def test_explain_takes_series_and_plane_as_predict_does(gadolin, trained, scans, tmp_path):
+    def run(*words):
+        return gadolin("explain", *words, "--model", trained[1], "--out", tmp_path / "out")
+
+    run(scans / "two").refused("choose one with --series", scans / "two")
+    run(scans / "two", "--series", 6).refused("got 6; choose one: series 4 (1 file)")
+    chosen = run(scans / "two", "--series", 5, "--json").json
+    assert [each["path"] for each in chosen["explained"]] == [str(scans / "two" / "b.dcm")]
+    assert [each["code"] for each in chosen["left_out"]] == ["other_series"]
+    run(scans / "brain.nii.gz", "--plane", "axal").refused("the plane must be one of", "did you mean 'axial'?")
+    volume = run(scans / "brain.nii.gz", "--plane", "axial", "--json").json
+    assert [each["frame"] for each in volume["explained"]] == [0, 1]
+
+
 def test_predict_suggests_a_plane(gadolin, trained, scans):
     ending = gadolin("predict", scans / "brain.nii.gz", "--plane", "axal", "--model", trained[1])
     ending.refused("the plane must be one of acquired, axial, coronal, sagittal, got 'axal' (did you mean 'axial'?)")

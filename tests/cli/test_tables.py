@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -56,6 +57,20 @@ def test_elsewhere_a_prediction_is_one_line():
     assert len(lines) == 4
     assert lines[-1].split()[:2] == ["b.png", "abstains"]
     assert lines[-1].endswith(REASON)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("kind_not_validated", "tumour suspected"),
+        ("kind_uncertain", "tumour suspected"),
+        ("tumour_uncertain", "abstains"),
+        ("low_confidence", "abstains"),
+    ],
+)
+def test_a_suspected_tumour_is_no_abstention(code, told):
+    line = _text([replace(prediction("b.png", None, REASON), reason_code=code)], CLASSES).splitlines()[-1]
+    assert line.split("  ")[1].strip() == told
 
 
 def test_a_column_of_reasons_is_left_out_if_there_is_none():

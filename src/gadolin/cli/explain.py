@@ -10,23 +10,24 @@ from typing import Annotated
 import typer
 
 from gadolin.cli.failures import report_failures, split_failures
-from gadolin.cli.options import AsJson, Inputs, Model, Runtime, Samples, completer, plugins, values
+from gadolin.cli.options import AsJson, Inputs, Model, Plane, Runtime, Samples, Series, completer, plugins, values
 from gadolin.cli.output import class_name, print_json, print_message, progress_bar, wrapped
 
 _METHODS = ("evidence", "gradcam", "integrated-gradients", "occlusion", "lime", "shap")
+_Method = Annotated[
+    str,
+    typer.Option(
+        metavar="METHOD",
+        autocompletion=completer(*_METHODS, "all", more=plugins("gadolin.methods")),
+        help=f"{', '.join(_METHODS)}, all, or a plug-in.",
+    ),
+]
 
 
 def explain(
     paths: Inputs,
     model: Model = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            metavar="METHOD",
-            autocompletion=completer(*_METHODS, "all", more=plugins("gadolin.methods")),
-            help=f"{', '.join(_METHODS)}, all, or a plug-in.",
-        ),
-    ] = "evidence",
+    method: _Method = "evidence",
     label: Annotated[str | None, typer.Option("--class", help="Class to explain; by default, the predicted.")] = None,
     samples: Samples = 1000,
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same map.")] = 0,
@@ -38,6 +39,8 @@ def explain(
     signed: Annotated[bool, typer.Option("--signed", help="Also draw heat below 0 or outside the head.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for heat maps (.npy) and overlays (.png).")] = Path("explanations"),
     runtime: Runtime = "onnxruntime",
+    series: Series = None,
+    plane: Plane = "acquired",
     as_json: AsJson = False,
 ) -> None:
     """Explain predictions as heat maps over the slices.
@@ -54,7 +57,7 @@ def explain(
     from gadolin.workflows.predict_files import expand, slices_of
 
     options = Options(samples=samples, seed=seed, pieces=pieces, fill=fill, grids=grids)
-    expanded = expand(paths)
+    expanded = expand(paths, series=series)
     predictor = Predictor.load(model, runtime=runtime)
     methods, left = methods_for(method, predictor)
     if left:
@@ -63,7 +66,7 @@ def explain(
     with progress_bar("explaining") as advance:
         config = ExplainConfig(methods, label, options, signed)
         names = OutputNames(out, inputs=[each for each in expanded.files if isinstance(each, str)])
-        for one in explain_slices(predictor, slices_of(expanded.files), config, names):
+        for one in explain_slices(predictor, slices_of(expanded.files, plane=plane), config, names):
             done.append(one)
             advance(len(done), max(len(expanded.files), len(done)), "explaining")
     records = [each for each in done if not isinstance(each, Failure)]

@@ -18,10 +18,12 @@ __all__ = [
     "Inputs",
     "Model",
     "PatientFrom",
+    "Plane",
     "Precision",
     "RecipeName",
     "Runtime",
     "Samples",
+    "Series",
     "Settings",
     "SkipUnreadable",
     "Weights",
@@ -120,6 +122,11 @@ Cache = Annotated[Path | None, typer.Option(help="Folder for prepared slices; by
 Model = Annotated[
     Path | None,
     typer.Option("--model", "-m", help="A run folder or a bundle; by default the packaged model."),
+]
+Series = Annotated[str | None, typer.Option(help="Number of the DICOM series to use in each folder.")]
+Plane = Annotated[
+    str,
+    typer.Option(**values("acquired", "axial", "coronal", "sagittal"), help="Plane of the slices of NIfTI volumes."),
 ]
 Runtime = Annotated[
     str,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gadolin.cli.failures import report_failures, split_failures
-from gadolin.cli.options import AsJson, Inputs, Model, Runtime, values
+from gadolin.cli.options import AsJson, Inputs, Model, Plane, Runtime, Series
 from gadolin.cli.output import class_name, print_csv, print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
@@ -20,13 +20,8 @@ def predict(
     model: Model = None,
     runtime: Runtime = "onnxruntime",
     threads: Annotated[int, typer.Option(help="Threads of the network; 0 for one per core.")] = 0,
-    series: Annotated[str | None, typer.Option(help="Number of the DICOM series to use in each folder.")] = None,
-    plane: Annotated[
-        str,
-        typer.Option(
-            **values("acquired", "axial", "coronal", "sagittal"), help="Plane of the slices of NIfTI volumes."
-        ),
-    ] = "acquired",
+    series: Series = None,
+    plane: Plane = "acquired",
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with one row per slice.")] = False,
 ) -> None:
@@ -85,7 +80,7 @@ def _text(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
     rows = [
         [
             slice_name(each.path, each.frame),
-            class_name(each.label) if each.label else "abstains",
+            _answer(each),
             *(f"{each.probabilities[name]:.3f}" for name in classes),
             each.remark,
         ]
@@ -95,6 +90,15 @@ def _text(predictions: list[Prediction], classes: tuple[str, ...]) -> str:
     if any(each.remark for each in predictions):
         return table([*head, "reason"], rows, left=2, wrap=(0, -1))
     return table(head, [row[:-1] for row in rows], left=2)
+
+
+def _answer(prediction: Prediction) -> str:
+    """Return the predicted class, or what the model says without one."""
+    from gadolin.models.decision import TUMOUR_SUSPECTED
+
+    if prediction.label:
+        return class_name(prediction.label)
+    return "tumour suspected" if prediction.reason_code in TUMOUR_SUSPECTED else "abstains"
 
 
 def _print_csv(predictions: list[Prediction], classes: tuple[str, ...]) -> None:
