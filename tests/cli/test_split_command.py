@@ -30,6 +30,12 @@ def test_split_writes_a_manifest_and_says_what_is_in_it(gadolin, singles, tmp_pa
     assert ending.out.splitlines()[0].split() == ["part", "glioma", "meningioma", "no", "tumour", "pituitary", "total"]
     assert "patients: 16" in ending.out
     assert {one.fold for one in read_manifest(tmp_path / "m.csv")} == {0, 1}
+    assert ending.err.splitlines()[-1] == f"next: gadolin crossval {tmp_path / 'm.csv'} --out crossval"
+
+
+def test_split_names_the_next_command_and_quotes_the_manifest_for_the_shell(gadolin, singles, tmp_path):
+    ending = gadolin("split", singles, "--out", tmp_path / "my split.csv", "--by", "copies", "--cache", tmp_path)
+    assert ending.err.splitlines()[-1] == f"next: gadolin train '{tmp_path / 'my split.csv'}' --out run"
 
 
 def test_split_cuts_off_a_fifth_where_nothing_is_asked_and_answers_in_json(gadolin, singles, tmp_path):

@@ -66,6 +66,7 @@ def test_every_line_runs(small_phantoms, tiny_functions, tmp_path, monkeypatch, 
             assert not ending.value.code, line
     shown = capsys.readouterr()
     assert "epoch 1/2: loss " in shown.err
+    assert Path("run-of-split/evaluation-split/report.html").is_file()
     assert names["scaled"].shape == (256, 256)
     assert 0 <= names["scaled"].min() <= names["scaled"].max() <= 1
     assert repr(names["run"].confusion) in shown.out

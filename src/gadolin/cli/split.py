@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +58,8 @@ def split(
         print_json({"manifest": str(out), "by": by, **divided.as_json()})
     else:
         print(_text(divided))
-        print_message(f"manifest: {out}")
+        following = "train {} --out run" if folds is None else "crossval {} --out crossval"
+        print_message(f"manifest: {out}\nnext: gadolin {following.format(shlex.quote(str(out)))}", wrap=False)
 
 
 def _text(divided: Partition) -> str:
