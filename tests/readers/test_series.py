@@ -95,15 +95,15 @@ def test_a_localiser_is_left_out_and_told(tmp_path):
 
 def test_several_series_in_a_folder_are_a_failure_with_their_numbers_and_other_folders_go_on(tmp_path):
     written(tmp_path / "mri")
-    for path in written(tmp_path / "more", SeriesNumber=7)[:2]:
+    for path in written(tmp_path / "more", SeriesNumber=7, SeriesDescription="T1 AX")[:2]:
         path.rename(tmp_path / "mri" / f"other-{path.name}")
     others = written(tmp_path / "one")
     several, *rest = in_order([*sorted((tmp_path / "mri").iterdir()), *sorted((tmp_path / "one").iterdir())])
     assert rest == others
     assert (several.path, several.code) == (str(tmp_path / "mri"), "several_series")
     assert str(several) == (
-        f"{tmp_path / 'mri'}: a folder must hold one series, this one holds series 1 (6 files), series 7 (2 files); "
-        "choose one with --series or move them to separate folders"
+        f"{tmp_path / 'mri'}: a folder must hold one series, this one holds series 1 (6 files), "
+        "series 7, T1 AX (2 files); choose one with --series or move them to separate folders"
     )
 
 

@@ -52,7 +52,7 @@ class Place(NamedTuple):
     """Position of a file in a scanner's series.
 
     ``series`` identifies the series, ``number`` is its number for display. ``position`` (mm, or None) is measured along
-    ``direction``, the normal of the plane; ``instance`` is the acquisition number.
+    ``direction``, the normal of the plane; ``instance`` is the acquisition number, ``description`` that of the series.
     """
 
     series: str
@@ -60,6 +60,7 @@ class Place(NamedTuple):
     position: float | None
     direction: tuple[float, float, float]
     instance: int
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -164,5 +164,6 @@ def _listed(places: Iterable[Place]) -> str:
     present = list(places)
     counts = Counter(place.series for place in present)
     names = _names(present)
-    listed = sorted((names[key], count) for key, count in counts.items())
-    return ", ".join(f"series {name} ({count} file{'s' * (count > 1)})" for name, count in listed)
+    described = {place.series: f", {place.description}" for place in present if place.description}
+    listed = sorted((names[key], described.get(key, ""), count) for key, count in counts.items())
+    return ", ".join(f"series {name}{text} ({count} file{'s' * (count > 1)})" for name, text, count in listed)

@@ -119,6 +119,7 @@ def _place(dataset: Dataset, geometry: Geometry) -> Place:
         position=geometry.position,
         direction=geometry.direction,
         instance=instance if 0 <= instance <= _MOST_NUMBER else 0,
+        description=one_line(" ".join(texts(dataset, "SeriesDescription")))[:_LONGEST],
     )
 
 
@@ -129,7 +130,7 @@ def _series(dataset: Dataset, geometry: Geometry) -> Series | None:
     return Series(
         key=place.series,
         number=whole_number(dataset, "SeriesNumber"),
-        description=one_line(" ".join(texts(dataset, "SeriesDescription")))[:_LONGEST],
+        description=place.description,
         position_mm=None if place.position is None else round(place.position, 3),
         instance=place.instance,
     )
