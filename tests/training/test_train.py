@@ -83,7 +83,7 @@ def test_what_is_too_little_to_learn_or_to_set_bounds_from_is_told(
 ):
     train_model(short_plan(tmp_path / "run"))
 
-    assert "a training of 4 steps is short; --set epochs=200 takes 400" in caplog.text
+    assert "a training of 4 steps is short: --set epochs=200 makes 400 steps" in caplog.text
     assert "validation slices are too few to set thresholds" in caplog.text
 
     caplog.clear()

@@ -114,7 +114,7 @@ def _manufactured(slices: Counter[str], once: Counter[str]) -> list[Finding]:
     gap = max(repeated.values()) - min(repeated.values())
     if gap < _MANUFACTURED:
         return []
-    counts_by_class = ", ".join(
+    counts_by_class = "; ".join(
         f"{class_name(name)} {slices[name]:,} slices, {once[name]:,} different" for name in repeated
     )
     return [

