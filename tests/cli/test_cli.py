@@ -266,7 +266,7 @@ def test_info_tells_what_a_model_of_two_questions_was_validated_for(gadolin, tra
     told = gadolin("info", folder).out
     assert re.search(r"^MRI sequences recognised +T1c, FLAIR$", told, re.MULTILINE)
     assert re.search(r"^tumour thresholds +0.8; T1c 0.5$", told, re.MULTILINE)
-    assert "T1c: glioma 95.1 % of 226 slices of 31 patients; FLAIR: notumor 93.0 %" in told
+    assert "T1c: glioma 95.1 % of 226 slices of 31 patients; FLAIR: no tumour 93.0 %" in told
 
 
 def test_an_interruption_is_one_line(gadolin, class_folders, monkeypatch):
