@@ -6,9 +6,11 @@ A process of its own, because Mozilla's driver leaves sockets open.
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import socket
 import sys
+import tempfile
+from pathlib import Path
 
 from marionette_driver import Wait
 from marionette_driver.marionette import Marionette
@@ -25,7 +27,8 @@ def main(firefox: str, address: str, *files: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    driver = Marionette(bin=firefox, headless=True, port=port, startup_timeout=SECONDS, gecko_log=os.devnull)
+    log = Path(tempfile.mkdtemp()) / "firefox.log"  # an existing file would be removed, even /dev/null
+    driver = Marionette(bin=firefox, headless=True, port=port, startup_timeout=SECONDS, gecko_log=str(log))
     driver.start_session()
     try:
         wait = Wait(driver, timeout=SECONDS)
@@ -41,6 +44,7 @@ def main(firefox: str, address: str, *files: str) -> None:
     finally:
         driver.quit()
         driver.cleanup()
+        shutil.rmtree(log.parent)
 
 
 main(*sys.argv[1:])
