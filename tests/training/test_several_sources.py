@@ -108,7 +108,7 @@ def test_tumours_without_an_outline_are_told(finished):
     listed = read_manifest(finished.plan.out / "manifest.csv", verify=False)
     tumours = [one for one in listed if one.split == "train" and one.label != "notumor"]
     unknown = sum(one.label == "tumor" for one in tumours)
-    told = [line for line in finished.told if "outline:" in line]
+    told = [line for line in finished.told if "have no outline" in line]
     without = f"{unknown} of {len(tumours)} tumours have no outline"
     assert told == [f"{without}, so the network does not learn their location"]
 
