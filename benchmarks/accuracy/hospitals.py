@@ -24,12 +24,12 @@ from benchmarks.verdicts import CONFIDENT, OOD_CODES, predict_all, store_measure
 from gadolin.datasets import scan
 from gadolin.metrics.bootstrap import MINIMUM_GROUPS
 from gadolin.metrics.table import Table
+from gadolin.models.decision import TUMOUR_SUSPECTED
 from gadolin.models.predictor import Predictor
 from gadolin.readers import read
 from gadolin.records import Prediction, Record
 
 LOG = ROOT / "docs" / "tables" / "external-readings.csv"
-TUMOUR_STATED = ("kind_not_validated", "kind_uncertain")
 HEAD = ["set", "sequence", "true class", "slices", "patients", "answered", "correct of answered",
         "wrong with p >= 0.9, of all",
         "out of distribution", "class predicted", "correct of predicted", "sequence recognised"]  # fmt: skip
@@ -103,7 +103,7 @@ def counted(answers: Sequence[Prediction], labels: Sequence[str]) -> Answered:
     """
     known, tumour = np.array([bool(label) for label in labels]), np.array([label != "notumor" for label in labels])
     likely = np.array([1 - one.probabilities["notumor"] for one in answers])
-    stated = np.array([one.label is not None or one.reason_code in TUMOUR_STATED for one in answers])
+    stated = np.array([one.label is not None or one.reason_code in TUMOUR_SUSPECTED for one in answers])
     unlike = np.array([one.reason_code in OOD_CODES for one in answers])
     named = np.array([one.label is not None for one in answers])
     right = stated & known & ((likely >= 0.5) == tumour)

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,7 @@ from gadolin.networks.restore import restored
 from gadolin.preprocessing.prepare import Preparation, prepare
 from gadolin.readers import read
 from gadolin.recipe import Recipe, named_recipe
+from gadolin.recipe.keys import keys_of
 from gadolin.training.bundling import make_bundle
 from gadolin.training.calibrate import calibrated, validations
 from gadolin.training.data import divide
@@ -165,8 +165,12 @@ def steps(known: Provenance) -> list[str]:
     """Return a line on the recipe of a run, after that of each run whose weights it started from."""
     before = RunFolder(Path(known.weights_path)) if known.weights_path else None
     earlier = steps(before.read()) if before is not None and before.exists else []
-    recipe, named = as_settings(known.recipe), as_settings(named_recipe(known.recipe_name).as_json())
-    settings = ", ".join(f"{key}={value}" for key, value in recipe.items() if value != named.get(key))
+    recipe, named = Recipe.from_json(known.recipe), named_recipe(known.recipe_name)
+    settings = ", ".join(
+        f"{key.name}={key.value}"
+        for key, usual in zip(keys_of(recipe), keys_of(named), strict=True)
+        if key.value != usual.value and key.name != "network.evidence"  # which training resolves
+    )
     minutes = (known.training_seconds or 0) / 60
     started = f"step {len(earlier)}" if earlier else known.weights
     return [
@@ -174,14 +178,6 @@ def steps(known: Provenance) -> list[str]:
         f"{known.recipe_name}{f' with {settings}' if settings else ''}; seed {known.seed}, from {started}: "
         f"{known.epochs} epochs in {minutes:.0f} min ({known.precision}, {known.threads} threads)",
     ]
-
-
-def as_settings(recipe: Mapping[str, Any], group: str = "") -> dict[str, Any]:
-    """Return the values of a recipe by the keys of ``--set``, but for those that training resolves."""
-    found: dict[str, Any] = {}
-    for key, value in recipe.items():
-        found |= as_settings(value, f"{group}{key}.") if isinstance(value, Mapping) else {f"{group}{key}": value}
-    return {key: value for key, value in found.items() if key != "network.evidence"}
 
 
 def validated(bundle: Bundle) -> list[str]:

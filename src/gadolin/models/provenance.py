@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 from gadolin.datasets import SOURCES
@@ -11,33 +11,22 @@ from gadolin.records import Record
 
 __all__ = ["TRAINING_DATA", "TRAINING_RELEASES", "pretraining_notice", "weights_history"]
 
+_SEVERAL = "Figshare 1512427 (folds 0 to 3), the Kaggle set's pictures without a tumour, TCGA-LGG and tumours of Br35H"
+_SEVERAL_RELEASES = ("figshare-1512427", "kaggle-7023", "lgg", "br35h")
+
 TRAINING_DATA = {
     "0f3c16ecffcd0db28c4c559c8b0020aa7f1ed664201e5392ad319b1d6617679c": (
         "Figshare 1512427 (folds 0 to 3) and the Kaggle set's pictures without a tumour"
     ),
-    "fa97d33ca8ff2be36b1b74304c6440705b3d3742571a2d04b00f7c02763cc7af": (
-        "Figshare 1512427 (folds 0 to 3), the Kaggle set's pictures without a tumour, TCGA-LGG and tumours of Br35H"
-    ),
-    "cd3fc30af73bd694822b1e88f631d41fca5e9b966387b3fdf7920203fd3e0f0b": (
-        "Figshare 1512427 (folds 0 to 3), the Kaggle set's pictures without a tumour, TCGA-LGG and tumours of Br35H"
-    ),
+    "fa97d33ca8ff2be36b1b74304c6440705b3d3742571a2d04b00f7c02763cc7af": _SEVERAL,
+    "cd3fc30af73bd694822b1e88f631d41fca5e9b966387b3fdf7920203fd3e0f0b": _SEVERAL,
 }
 """Training data of each packaged model, by the SHA-256 of its weights; the current one is last."""
 
 TRAINING_RELEASES = {
     "0f3c16ecffcd0db28c4c559c8b0020aa7f1ed664201e5392ad319b1d6617679c": ("figshare-1512427", "kaggle-7023"),
-    "fa97d33ca8ff2be36b1b74304c6440705b3d3742571a2d04b00f7c02763cc7af": (
-        "figshare-1512427",
-        "kaggle-7023",
-        "lgg",
-        "br35h",
-    ),
-    "cd3fc30af73bd694822b1e88f631d41fca5e9b966387b3fdf7920203fd3e0f0b": (
-        "figshare-1512427",
-        "kaggle-7023",
-        "lgg",
-        "br35h",
-    ),
+    "fa97d33ca8ff2be36b1b74304c6440705b3d3742571a2d04b00f7c02763cc7af": _SEVERAL_RELEASES,
+    "cd3fc30af73bd694822b1e88f631d41fca5e9b966387b3fdf7920203fd3e0f0b": _SEVERAL_RELEASES,
 }
 """The sources of that data, by the same SHA-256, as in ``Release.name`` and ``Record.source``.
 
@@ -80,13 +69,6 @@ def _of_releases(records: Sequence[Record], names: Sequence[str]) -> Counter[str
     """
     if any(record.source for record in records):
         return Counter(record.source for record in records if record.source in names)
-    here = Counter(record.label for record in records)
-    for release in (SOURCES.get(name).release for name in SOURCES.built_in):
-        if release.name not in names:
-            continue
-        parts: dict[str, Counter[str]] = defaultdict(Counter)
-        for (part, label), count in release.counts.items():
-            parts[part][label] += count
-        if here in (*parts.values(), sum(parts.values(), Counter())):
-            return Counter({release.name: len(records)})
-    return Counter()
+    built_in = [SOURCES.get(name).release for name in SOURCES.built_in]
+    found = [release.name for release in built_in if release.name in names and release.is_part(records)]
+    return Counter({name: len(records) for name in found[:1]})

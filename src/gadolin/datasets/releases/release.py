@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -37,6 +37,14 @@ class Release:
     def holds(self, records: Iterable[Record]) -> bool:
         """Return whether the counts by split and class equal those of this release."""
         return Counter((record.split, record.label) for record in records) == Counter(self.counts)
+
+    def is_part(self, records: Iterable[Record]) -> bool:
+        """Return whether the counts by class, in any split, equal those of this release or of one split of it."""
+        of_splits: dict[str, Counter[str]] = defaultdict(Counter)
+        for (split, label), count in self.counts.items():
+            of_splits[split][label] = count
+        here = Counter(record.label for record in records)
+        return here in (*of_splits.values(), sum(of_splits.values(), Counter()))
 
     def difference(self, records: Iterable[Record]) -> str:
         """Return the differing counts, such as "train glioma 3 (not 4)"; empty if there are none."""
