@@ -104,8 +104,10 @@ def service(model: Path, *options: str, source: Path | None = None) -> Iterator[
             time.sleep(0.01)
         running = Service(process, port, time.perf_counter() - begun)
         asyncio.run(clients(port, [message(b"warm")], 1, seconds=0.5))
-        yield running
-        process.send_signal(signal.SIGINT)
+        try:
+            yield running
+        finally:
+            process.send_signal(signal.SIGINT)  # else leaving the block would wait for ever
 
 
 def ready(port: int) -> bool:
