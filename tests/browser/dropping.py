@@ -127,3 +127,17 @@ def pretend(page):
         route.fulfill(json={"model": model, "predictions": answers, "errors": [], "left_out": []})
 
     page.route("**/v1/predict", route)
+
+
+def hold_back(page, content, *, only_first=False):
+    """Hold back requests for predictions whose body has ``content``; return the list in which they wait."""
+    waiting = []
+
+    def route(route):
+        if content in route.request.post_data_buffer and not (only_first and waiting):
+            waiting.append(route)
+        else:
+            route.fallback()
+
+    page.route("**/v1/predict", route)
+    return waiting

@@ -6,7 +6,7 @@ import base64
 import os
 import re
 
-from dropping import drop, picture, pretend, read, shown
+from dropping import drop, hold_back, picture, pretend, read, shown
 from PIL import Image
 
 from gadolin.phantoms import draw_patient
@@ -72,15 +72,7 @@ def test_rows_have_thumbnails_in_the_colour_of_their_verdict(page):
 
 def test_a_row_stays_in_place_when_its_thumbnail_arrives(page):
     pretend(page)
-    waiting = []
-
-    def later(route):
-        if b"\r\n\r\npicture\r\n" in route.request.post_data_buffer:
-            waiting.append(route)
-        else:
-            route.fallback()
-
-    page.route("**/v1/predict", later)
+    waiting = hold_back(page, b"\r\n\r\npicture\r\n")
     read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(3)])
     page.locator("#rows tr:nth-child(3) button").hover()
 
@@ -203,15 +195,7 @@ def test_folders_are_in_natural_order(page):
 
 def test_what_is_typed_while_files_are_read_is_kept(page):
     pretend(page)
-    waiting = []
-
-    def later(route):
-        if b'filename="100.png"' in route.request.post_data_buffer and not waiting:
-            waiting.append(route)
-        else:
-            route.fallback()
-
-    page.route("**/v1/predict", later)
+    waiting = hold_back(page, b'filename="100.png"', only_first=True)
     drop(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(101)])
     page.wait_for_selector("#rows tr:nth-child(2)")
     page.fill("#search", "10")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from dropping import answering, coloured, declined, picture, pretend, read, shown, suspected
+from dropping import answering, coloured, declined, hold_back, picture, pretend, read, shown, suspected
 from PIL import Image
 
 
@@ -47,15 +47,7 @@ def test_while_a_slice_loads_nothing_is_said_on_the_map_of_the_previous_one(page
     pretend(page)
     read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(3)])  # the last one is declined
     assert page.locator("#maps h3").is_visible()
-    waiting = []
-
-    def later(route):
-        if b"picture,evidence" in route.request.post_data_buffer:
-            waiting.append(route)
-        else:
-            route.fallback()
-
-    page.route("**/v1/predict", later)
+    waiting = hold_back(page, b"picture,evidence")
 
     page.locator("#rows tr:nth-child(2) button").click()
     page.wait_for_selector("#stage[aria-busy=true]")
@@ -210,6 +202,12 @@ def test_an_explanation_is_given_up_when_the_list_is_cleared(page):
 
 
 def test_the_progress_of_an_explanation_is_not_taken_for_that_of_another_slice(page):
+    def never_done(route):
+        progress = {"done": 1, "total": 9, "unit": "samples", "what": "shap"}
+        job = {"id": "a", "kind": "explain", "status": "running", "progress": progress}
+        route.fulfill(json=job) if route.request.method == "GET" else route.fallback()
+
+    page.route("**/v1/jobs/*", never_done)
     read(page, [("a.png", picture()), ("b.png", picture(seed=4))])
     page.click("#shap")
     page.wait_for_selector("#job:not([hidden])")
