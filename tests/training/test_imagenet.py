@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 
 from gadolin.errors import MissingExtraError, WeightsError
+from gadolin.extras import extra_command
 from gadolin.models.starting_point import StartingPoint
 from gadolin.networks import build_classifier
 from gadolin.networks.backbones import backbone
@@ -111,7 +112,7 @@ def test_a_missing_package_is_named_with_its_extra(package, monkeypatch):
     with pytest.raises(MissingExtraError) as caught:
         packaged_weights(NAME)
     assert caught.value.code == "missing_package"
-    assert "[imagenet]" in caught.value.remedy
+    assert extra_command("imagenet") in caught.value.remedy
 
 
 def test_without_a_cache_that_can_be_written_training_goes_on(package, tmp_path, monkeypatch, caplog):
