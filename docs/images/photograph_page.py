@@ -58,24 +58,26 @@ def main() -> None:
 
 def serving() -> str:
     """Start the service on a free port and return its address."""
-    told: list[str] = []
+    addresses: list[str] = []
     there = threading.Event()
 
-    def tell(addresses: list[str]) -> None:
-        told.extend(addresses)
+    def announce(found: list[str]) -> None:
+        addresses.extend(found)
         there.set()
 
     arguments = (Predictor.load(SHIPPED), Settings(port=0))
-    threading.Thread(target=listen, args=arguments, kwargs={"browser": False, "announce": tell}, daemon=True).start()
+    threading.Thread(
+        target=listen, args=arguments, kwargs={"browser": False, "announce": announce}, daemon=True
+    ).start()
     there.wait(60)
     for _ in range(100):
         try:
-            urlopen(f"{told[0]}ready", timeout=5).close()
+            urlopen(f"{addresses[0]}ready", timeout=5).close()
         except OSError:
             time.sleep(0.1)
         else:
             break
-    return told[0]
+    return addresses[0]
 
 
 @contextmanager

@@ -207,7 +207,7 @@ def test_the_header_tells_how_good_the_model_is_and_links_its_card(make_page):
     page = make_page(prepare=with_scores(285, 0.81))
 
     told = page.locator("#model-line").inner_text()
-    assert "On new patients a class is named for 80 % of 500 slices, 90 % of these rightly." in told
+    assert "On new patients a class is predicted for 80 % of 500 slices, 90 % of these rightly." in told
     assert "On other hospitals tumour or no tumour is answered for 75 % of 120 slices, 71 % of these rightly." in told
     page.click("#card-open")
     assert "glioma 81 % of 285" in page.locator("#card").inner_text()
@@ -232,7 +232,7 @@ def test_the_report_tells_how_good_model_and_maps_are_and_numbers_each_series(ma
         page.click("#report")
     text = Path(saved.value.path()).read_text(encoding="utf-8")
 
-    assert "On new patients a class is named for 80 % of 500 slices, 90 % of these rightly." in text
+    assert "On new patients a class is predicted for 80 % of 500 slices, 90 % of these rightly." in text
     assert "Series 2 · FLAIR COR · 2 slices · FLAIR" in text
     assert "T1 AX" not in text
     assert re.findall(r"<tr><td>(\d+)</td>", text) == ["1", "2"]

@@ -185,7 +185,7 @@ def table(head: list[str], rows: list[list[str]], *, left: int = 1, wrap: Sequen
     """Return rows as text in columns, the first ``left`` and those of ``wrap`` aligned left, the others right.
 
     On a terminal, the table fits the width: cells of the columns ``wrap`` (indices, negative ones from the right) break
-    into several lines, and columns for which there is no room follow in a table below. Elsewhere each row is one line.
+    into several lines, and columns for which there is no room follow in a table below. Otherwise each row is one line.
     """
     lines = [[printable(cell) for cell in row] for row in [head, *rows]]
     wrapped = [index % len(head) for index in wrap]

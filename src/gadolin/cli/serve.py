@@ -76,11 +76,11 @@ def serve(
 
 def _announce(addresses: list[str], settings: Settings) -> None:
     """Print the addresses of the page and of the API's description, and what names it may have."""
-    here, *elsewhere = addresses
+    here, *others = addresses
     print_message(f"Gadolin answers at {here}")
     print_message(f"API: {urljoin(here, 'docs')}")
-    if elsewhere:
-        print_message(f"Other computers can use {' or '.join(elsewhere)}")
+    if others:
+        print_message(f"Other computers can use {' or '.join(others)}")
     if not settings.local and not settings.hosts:
         print_message(
             "Requests under a host name are refused: for each name that browsers shall use, add --allow-host NAME."

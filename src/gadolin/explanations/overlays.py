@@ -78,7 +78,7 @@ def _draw(axes: Axes, grey: np.ndarray[Any, Any], one: Explanation, *, signed: b
 
 
 def _shown(one: Explanation) -> np.ndarray[Any, Any]:
-    """Return the heat (H, W) above 0 within the head, 0 elsewhere; the whole slice counts if no head was found."""
+    """Return the heat (H, W) above 0 within the head, 0 outside; the whole slice counts if no head was found."""
     positive = np.maximum(one.heat, 0)
     return positive * head_mask(one.image, one.frame) if one.frame is not None and one.frame.found else positive
 

@@ -314,7 +314,7 @@ function introduced() {
 async function restarted() {
   if (!state.model) return;
   const model = await api.model();
-  if (model.model === state.model.model) return; // also if another answer has told it meanwhile
+  if (model.model === state.model.model) return; // another response has already started it
   state.model = model;
   const files = state.taken.added; // also those that are still being read
   state.classes = state.model.classes;

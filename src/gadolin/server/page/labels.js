@@ -35,7 +35,7 @@ export function colourOf(verdict, classes) {
   return place < 0 ? `var(--${verdict})` : `var(--c${place % 4})`;
 }
 
-/** Whether a class is named, so that its evidence and its colour may be shown. */
+/** Whether a class is predicted, so that its evidence and its colour may be shown. */
 export const isNamed = (item) => Boolean(item && !item.error && item.prediction.label);
 
 export const isSuspected = (item) => Boolean(item && verdictOf(item) === SUSPECTED);

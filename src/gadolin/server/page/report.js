@@ -12,7 +12,7 @@ export const MOST_PICTURES = 300;
 const escaped = (text) =>
   String(text ?? "").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-/** Return a slice as the data URL of a JPEG, with its evidence if a class is named, and the reliability of that map. */
+/** Return a slice as the data URL of a JPEG, with its evidence if a class is predicted, and the reliability of that map. */
 export function illustrated(item, { picture, maps }, model) {
   const map = isNamed(item) ? maps.evidence : null;
   const still = document.createElement("canvas");
@@ -71,7 +71,7 @@ export function report(items, everything, { classes, model, pictures }) {
 <h1>Gadolin: predictions for ${items.length} slices</h1>${notice}
 <p>Model ${escaped(model.model)}, ${escaped(new Date().toISOString().slice(0, 16).replace("T", " "))} UTC. ${escaped(accuracies(model.metrics).join(" "))}</p>
 <p>Probabilities are calibrated on slices like the training data; "tumour" is that of a tumour of any kind. A series has no
-prediction of its own, because that was never validated. Each image shows the evidence for the class, if one is named, with its outline.${few}</p>
+prediction of its own, because that was never validated. Each image shows the evidence for the class, if one is predicted, with its outline.${few}</p>
 <table><thead><tr>${head.map((name) => `<th>${escaped(name)}</th>`).join("")}</tr></thead>
 ${bodies(items, everything, { classes, pictures })}</table>${notice}</html>`;
 }

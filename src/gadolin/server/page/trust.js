@@ -20,19 +20,19 @@ export function trustText(model, method, map) {
 }
 
 const MEASURED = {
-  new_patients: ["On new patients", "a class is named"],
+  new_patients: ["On new patients", "a class is predicted"],
   other_hospitals: ["On other hospitals", "tumour or no tumour is answered"],
 };
 
 /** Return how good the model was found to be, in sentences; the validation slices only where nothing else is known. */
 export function accuracies(metrics) {
-  const told = Object.entries(MEASURED).filter(([key]) => metrics?.[key]).map(([key, [where, what]]) => {
+  const sentences = Object.entries(MEASURED).filter(([key]) => metrics?.[key]).map(([key, [where, what]]) => {
     const { slices, answered, accuracy } = metrics[key];
     return `${where} ${what} for ${percent(answered / slices)} of ${slices} slices, ${percent(accuracy)} of these rightly.`;
   });
   const { accuracy, slices } = metrics?.validation ?? {};
   const validated = `${percent(accuracy)} of ${slices} validation slices, of patients kept out of training, are right.`;
-  return told.length || accuracy === undefined ? told : [validated];
+  return sentences.length || accuracy === undefined ? sentences : [validated];
 }
 
 /** Return the rows of the model's card: [what, value]. */

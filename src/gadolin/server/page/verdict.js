@@ -55,7 +55,7 @@ function sequenceOf({ sequence, header_sequence: header }) {
   return header && header !== sequence ? `${seen}, but the header has ${header}.` : `${seen}.`;
 }
 
-/** Fill the bars; they are grey unless a class is named or a tumour suspected, and that of each class has a tick at the confidence threshold. */
+/** Fill the bars; they are grey unless a class is predicted or a tumour suspected, and that of each class has a tick at the confidence threshold. */
 export function bars(item, classes, threshold) {
   const there = Boolean(item?.prediction);
   $("tick-note").hidden = !there || !threshold;
