@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from dropping import answering, coloured, declined, hold_back, picture, pretend, read, shown, suspected
+from dropping import answering, coloured, declined, hold_back, keep_running, picture, pretend, read, shown, suspected
 from PIL import Image
 
 
@@ -97,6 +97,7 @@ def test_lime_runs_to_its_end_and_shap_is_cancelled(page):
     assert "lime" in page.locator("#trust").inner_text()
     assert page.locator("#lime-state").inner_text() == "done"
     assert page.locator("#outline").is_disabled(), "only evidence has an outline"
+    keep_running(page)
     page.click("#shap")
     page.wait_for_selector("#job:not([hidden])")
     page.click("#cancel")
@@ -191,6 +192,7 @@ def test_no_picture_is_saved_under_the_name_of_a_slice_that_is_still_loading(pag
 
 
 def test_an_explanation_is_given_up_when_the_list_is_cleared(page):
+    keep_running(page)
     read(page, [("a.png", picture())])
     page.click("#shap")
     page.wait_for_selector("#job:not([hidden])")
@@ -202,12 +204,7 @@ def test_an_explanation_is_given_up_when_the_list_is_cleared(page):
 
 
 def test_the_progress_of_an_explanation_is_not_taken_for_that_of_another_slice(page):
-    def never_done(route):
-        progress = {"done": 1, "total": 9, "unit": "samples", "what": "shap"}
-        job = {"id": "a", "kind": "explain", "status": "running", "progress": progress}
-        route.fulfill(json=job) if route.request.method == "GET" else route.fallback()
-
-    page.route("**/v1/jobs/*", never_done)
+    keep_running(page)
     read(page, [("a.png", picture()), ("b.png", picture(seed=4))])
     page.click("#shap")
     page.wait_for_selector("#job:not([hidden])")

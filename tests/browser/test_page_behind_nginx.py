@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from dropping import VERDICTS, drop, picture, series
+from dropping import VERDICTS, drop, keep_running, picture, series
 from PIL import Image
 
 from behind_nginx import NAME, NGINX, OPENSSL, documented, nginx, serving
@@ -84,6 +84,7 @@ def test_a_link_with_the_token_opens_the_page_and_everything_works(site, opened)
     assert page.locator("#verdict").inner_text() in VERDICTS
     page.click("#lime")
     page.wait_for_selector("#map option[value=lime]", state="attached", timeout=60_000)
+    keep_running(page)
     page.click("#shap")
     page.wait_for_selector("#job:not([hidden])")
     page.click("#cancel")
