@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= demo
+# Folders without a quick test: to collect them takes half as long as the quick tests.
+SLOW := --ignore=tests/training --ignore=tests/browser --ignore=tests/networks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -41,7 +43,7 @@ unit: $(READY)-dev  ## pytest with coverage; fails below the coverage set in pyp
 	$(BIN)/python -m pytest --cov --cov-report=term --durations=20
 
 test-fast: $(READY)-dev  ## pytest without the tests marked train, browser, fuzz or slow
-	$(BIN)/python -m pytest -q -n auto -m "not (train or browser or fuzz or slow)"
+	$(BIN)/python -m pytest -q -n auto -m "not (train or browser or fuzz or slow)" $(SLOW)
 
 # A stamp is written after a whole installation only, and is out of date as soon as pyproject.toml is newer.
 $(BIN)/python:

@@ -67,11 +67,13 @@ def imported():
         ("h5py", '"gadolin[dev]"'),
     ],
 )
+@pytest.mark.slow
 def test_a_package_is_blamed_on_what_brings_it(module, command, installed):
     assert f"install it with: pip install {command}" in str(MissingExtraError(module))
 
 
 @pytest.mark.parametrize("module", imported())
+@pytest.mark.slow
 def test_every_package_that_the_source_imports_is_brought_by_something(module, installed):
     own, brought = extras._required()
     names = set(own).union(*brought.values())
@@ -79,6 +81,7 @@ def test_every_package_that_the_source_imports_is_brought_by_something(module, i
     assert known or install_command(distribution_of(module)).startswith('pip install "gadolin[')
 
 
+@pytest.mark.slow
 def test_the_names_of_distributions_are_those_that_pip_knows():
     found = metadata.packages_distributions()
     told = {name: distribution_of(name) for name in extras._DISTRIBUTIONS if name in found}
@@ -91,11 +94,13 @@ def test_the_extra_that_the_work_needs_goes_before_a_smaller_one(installed):
     assert install_command("numpy", "serve").startswith('pip install "numpy'), "a core dependency needs no extra"
 
 
+@pytest.mark.slow
 def test_what_a_package_of_an_extra_needs_is_blamed_on_that_extra(installed):
     pytest.importorskip("starlette")
     assert install_command("starlette") == 'pip install "gadolin[serve]"'
 
 
+@pytest.mark.slow
 def test_a_package_that_nothing_brings_is_named_alone(installed):
     assert install_command("banana") == "pip install banana"
     assert install_command("banana", "serve") == 'pip install "gadolin[serve]"'

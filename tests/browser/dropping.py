@@ -99,6 +99,12 @@ def shown(page, canvas="#canvas"):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(raw))).convert("RGB"), np.int16)
 
 
+def colours(page, selector, style="backgroundColor"):
+    """Return a style of every element, as computed at one moment: a list that is drawn again has other elements."""
+    every = "([selector, style]) => [...document.querySelectorAll(selector)].map((one) => getComputedStyle(one)[style])"
+    return page.evaluate(every, [selector, style])
+
+
 def coloured(pixels):
     """Return how many pixels are not grey."""
     return int((pixels.max(axis=2) - pixels.min(axis=2) > 30).sum())

@@ -6,7 +6,7 @@ import base64
 import os
 import re
 
-from dropping import drop, hold_back, picture, pretend, read, shown
+from dropping import colours, drop, hold_back, picture, pretend, read, shown
 from PIL import Image
 
 from gadolin.phantoms import draw_patient
@@ -62,11 +62,11 @@ def test_the_summary_counts_and_filters(page):
 def test_rows_have_thumbnails_in_the_colour_of_their_verdict(page):
     pretend(page)
     read(page, [(f"{number}.png", b"x" * (number + 1)) for number in range(3)])
-    page.wait_for_timeout(500)
 
-    bright = "(all) => all.map((one) => one.getContext('2d').getImageData(40, 40, 1, 1).data[0])"
-    assert all(value > 100 for value in page.locator("#rows .thumb").evaluate_all(bright))
-    dots = page.locator("#rows .dot").evaluate_all("(all) => all.map((one) => getComputedStyle(one).backgroundColor)")
+    bright = "(one) => one.getContext('2d').getImageData(40, 40, 1, 1).data[0] > 100"
+    every = "[...document.querySelectorAll('#rows .thumb')]"
+    page.wait_for_function(f"() => {every}.length === 3 && {every}.every({bright})")
+    dots = colours(page, "#rows .dot")
     assert dots[0] == dots[1] != dots[2]
 
 

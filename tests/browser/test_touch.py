@@ -69,10 +69,11 @@ def test_targets_are_large_enough_for_a_finger(phone):
     phone.click("#view-controls summary")
     phone.click("#more")
 
-    small = phone.locator("button:visible, select:visible, summary:visible").evaluate_all(
-        """(all) => all.map((one) => {
+    small = phone.evaluate(
+        """() => [...document.querySelectorAll("button, select, summary")].flatMap((one) => {
           const { width, height } = one.getBoundingClientRect();
-          return [one.id || one.textContent, width, height];
+          const seen = one.checkVisibility({ visibilityProperty: true }) && width;
+          return seen ? [[one.id || one.textContent, width, height]] : [];
         })"""
     )
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from dropping import answering, coloured, declined, named, picture, read, series, shown, suspected
+from dropping import answering, coloured, colours, declined, named, picture, read, series, shown, suspected
 
 REASONS = {
     "colour_image": "does not look like an MRI slice",
@@ -43,7 +43,7 @@ def test_a_declined_slice_shows_no_confident_colour(page):
 
     read(page, series(3))
 
-    fills = page.locator("#bars .fill").evaluate_all("(all) => all.map((one) => getComputedStyle(one).backgroundColor)")
+    fills = colours(page, "#bars .fill")
     assert len(fills) == 4
     assert all(map(grey, fills))
     assert page.locator("#maps").is_hidden(), "nothing speaks for a class that is not named"
@@ -102,7 +102,8 @@ def test_a_suspected_tumour_is_a_verdict_of_its_own_beside_the_declined(page):
     page.click("#summary [data-verdict=suspected]")
     assert page.locator("#rows td.verdict").all_inner_texts() == ["tumour suspected"] * 3
     assert page.locator("#rows td.number").all_inner_texts() == ["0.98"] * 3, "of any kind of tumour"
-    dots = page.locator("#rows .dot").evaluate_all("(all) => all.map((one) => getComputedStyle(one).backgroundColor)")
+    dots = colours(page, "#rows .dot")
+    assert len(dots) == 3
     assert not any(map(grey, dots))
     strip = shown(page, "#strip")
     assert coloured(strip[:, : strip.shape[1] // 5])
@@ -117,8 +118,7 @@ def test_the_first_bar_is_of_any_tumour_and_the_kinds_are_grey_where_none_is_nam
     bars = page.locator("#bars")
     assert bars.locator("dt").all_inner_texts()[0] == "tumour"
     assert bars.locator("dd").first.inner_text() == "0.980"
-    colours = "(all) => all.map((one) => getComputedStyle(one).backgroundColor)"
-    first, *kinds = bars.locator(".fill").evaluate_all(colours)
+    first, *kinds = colours(page, "#bars .fill")
     assert not grey(first)
     assert len(kinds) == 4
     assert all(map(grey, kinds))

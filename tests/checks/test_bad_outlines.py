@@ -55,6 +55,7 @@ def test_outlines_of_lesions_are_fine(outlined):
     assert bad_outlines(outlined(LESION, large, LESION * 255, None)) == []
 
 
+@pytest.mark.slow
 def test_each_kind_of_outline_that_does_not_fit_is_one_finding(outlined):
     smooth = cv2.GaussianBlur(LESION * 255, (9, 9), 0)
     found = bad_outlines(

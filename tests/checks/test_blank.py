@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import imagecodecs
 import numpy as np
+import pytest
 from PIL import Image
 
 from gadolin.checks.images import blank
 
 
+@pytest.mark.slow
 def test_a_picture_of_one_tone_is_blank_whatever_the_tone(lay_out, kinds):
     more = {"glioma/black.png": np.zeros((128, 128)), "notumor/grey.png": np.full((128, 128), 90)}
     (found,) = kinds(lay_out(more=more))["blank"]
@@ -31,6 +33,7 @@ def test_deep_pictures_are_neither(lay_out, kinds, small_phantoms):
     assert "blank" not in kinds(root)
 
 
+@pytest.mark.slow
 def test_blank_pictures_are_copies_of_nothing(lay_out, kinds):
     more = {f"glioma/{number}.png": np.zeros((128, 128)) for number in range(3)}
     assert all(

@@ -42,10 +42,12 @@ def names(count):
     return [f"p{row}" for row in range(count)]
 
 
+@pytest.mark.slow
 def test_another_draw_of_the_same_heads_is_no_drift(used_on, heads):
     assert drift(used_on(heads(120, seed=5))) == []
 
 
+@pytest.mark.slow
 def test_brighter_tones_are_serious_and_named(used_on, heads):
     (found,) = drift(used_on(heads(120, seed=5, grey=190)))
     assert (found.kind, found.severity) == ("drift", "serious")
@@ -54,12 +56,14 @@ def test_brighter_tones_are_serious_and_named(used_on, heads):
     assert found.score > 0.9
 
 
+@pytest.mark.slow
 def test_softened_pictures_are_told_by_their_sharpness(used_on, heads):
     soft = np.stack([cv2.GaussianBlur(picture, (0, 0), 4) for picture in heads(120, seed=5)])
     (found,) = drift(used_on(soft))
     assert "sharpness" in found.message
 
 
+@pytest.mark.slow
 def test_a_shift_in_few_patients_is_not_believed_however_many_slices_they_have(used_on, heads):
     told = drift(used_on(heads(120, seed=5, grey=190), patients=[f"p{row % 4}" for row in range(120)]))
     assert isinstance(told, Skipped)
@@ -94,6 +98,7 @@ def test_a_statistic_that_is_always_the_same_is_no_drift():
     assert compared(values + 1, ["a"] * 50, quantiles)[0].distance == 1
 
 
+@pytest.mark.slow
 def test_a_bundle_of_another_preparation_is_compared_by_its_own(used_on, heads, tmp_path):
     pictures, preparation = heads(40, seed=5), Preparation(size=128)
     prepared = np.stack([prepare(Slice(picture.astype(np.float32)), preparation) for picture in pictures])
@@ -133,6 +138,7 @@ def test_a_black_picture_has_a_finite_appearance():
     assert np.isfinite(appearance(np.zeros((1, 256, 256), np.uint8), [0])).all()
 
 
+@pytest.mark.slow
 def test_where_patients_are_unknown_drift_is_no_more_than_a_warning(used_on, heads):
     (found,) = drift(used_on(heads(120, seed=5, grey=190), patients=["", *names(119)]))
     assert found.severity == "warning"
@@ -145,6 +151,7 @@ def population(random, patients, slices=10):
     return (each + random.normal(0, 0.3, each.shape)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_a_class_of_few_patients_in_training_is_no_reason_to_cry_drift():
     labels = ["a"] * 2000 + ["b"] * 120
     groups = [f"a{row // 10}" for row in range(2000)] + [f"b{row // 10}" for row in range(120)]

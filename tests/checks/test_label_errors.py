@@ -31,6 +31,7 @@ def believed(dataset):
     return make
 
 
+@pytest.mark.slow
 def test_planted_label_errors_are_found_and_nothing_else(believed):
     (found,) = label_errors(believed({30: "pituitary", 61: "glioma"}))
     assert (found.kind, found.severity, found.score) == ("label_errors", "warning", 2.0)

@@ -64,6 +64,7 @@ def test_planes_shared_out_evenly_are_fine(in_planes):
     assert plane(in_planes(lambda label, number: (AXIAL, CORONAL, SAGITTAL)[number % 3])) == []
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_opened_again_tell_no_plane(in_planes):
     one = in_planes(lambda label, number: AXIAL)
     for record in one.records:
@@ -80,6 +81,7 @@ def lopsided(heads):
     return pictures
 
 
+@pytest.mark.slow
 def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(dataset, lopsided):
     rows = [{"label": ("glioma", "pituitary")[row % 2], "patient": f"p{row}"} for row in range(120)]
     (found,) = plane(replace(dataset(*rows), slices=lopsided))
@@ -88,6 +90,7 @@ def test_pictures_of_another_symmetry_are_a_warning_that_says_it_is_a_proxy(data
     assert found.score > 0.9
 
 
+@pytest.mark.slow
 def test_a_tumour_beside_none_is_no_more_than_a_note(dataset, lopsided):
     rows = [{"label": ("notumor", "glioma")[row % 2]} for row in range(120)]
     (found,) = plane(replace(dataset(*rows), slices=lopsided))
@@ -95,17 +98,20 @@ def test_a_tumour_beside_none_is_no_more_than_a_note(dataset, lopsided):
     assert "some patients are unknown" in found.message
 
 
+@pytest.mark.slow
 def test_slices_without_a_tumour_are_left_out_beside_two_classes_that_have_one(dataset, lopsided):
     rows = [{"label": ("notumor", ("glioma", "pituitary")[row // 2 % 2])[row % 2]} for row in range(120)]
     assert plane(replace(dataset(*rows), slices=lopsided)) == []
 
 
 @pytest.mark.parametrize("fields", [{"label": "Normal"}, {"label": "control", "outline": NO_LESION}])
+@pytest.mark.slow
 def test_a_class_without_a_tumour_is_known_by_its_name_or_its_outlines(dataset, lopsided, fields):
     rows = [fields if row % 2 == 0 else {"label": ("astro", "oligo")[row // 2 % 2]} for row in range(120)]
     assert plane(replace(dataset(*rows), slices=lopsided)) == []
 
 
+@pytest.mark.slow
 def test_a_class_of_an_unknown_name_counts_as_one_with_a_tumour(dataset, lopsided):
     rows = [{"label": "control" if row % 2 == 0 else ("astro", "oligo")[row // 2 % 2]} for row in range(120)]
     assert plane(replace(dataset(*rows), slices=lopsided))[0].severity == "warning"
@@ -116,6 +122,7 @@ def test_too_few_groups_are_not_guessed_from(dataset, heads):
     assert "files do not give the plane" in told.reason
 
 
+@pytest.mark.slow
 def test_heads_of_one_shape_give_no_finding(dataset, heads):
     rows = [{"label": ("glioma", "notumor")[row % 2]} for row in range(120)]
     assert plane(replace(dataset(*rows), slices=heads(120))) == []

@@ -13,6 +13,7 @@ def phantoms(small_phantoms):
     return read_dataset(small_phantoms)
 
 
+@pytest.mark.slow
 def test_only_the_requested_checks_run(phantoms):
     found = run_checks(phantoms, Selection(only=("tiny", "blank")))
     assert set(found.looked) == {"tiny", "blank"}

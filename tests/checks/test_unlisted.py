@@ -18,16 +18,19 @@ def broken(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_picture_that_the_manifest_does_not_name_is_a_note(kinds, broken):
     (found,) = kinds(broken)["unlisted"]
     assert (found.severity, found.members) == ("note", (("extra.png",),))
 
 
+@pytest.mark.slow
 def test_a_damaged_one_is_told_as_unreadable(kinds, broken):
     (found,) = kinds(broken)["unreadable"]
     assert any("broken" in name for (name,) in found.members)
 
 
+@pytest.mark.slow
 def test_a_manifest_that_is_named_itself_answers_for_its_rows_alone(kinds, broken):
     assert not {"unlisted", "unreadable"} & set(kinds(broken / "manifest.csv"))
 

@@ -109,6 +109,7 @@ def test_a_manifest_that_cannot_be_used_is_named_with_row_or_column(manifest, to
     train(path).refused(path, *told)
 
 
+@pytest.mark.slow
 def test_a_manifest_of_bytes_is_refused(train, tmp_path):
     (tmp_path / "manifest.csv").write_bytes(b"\xff\xfe\x00")
 
@@ -156,6 +157,7 @@ def test_a_run_is_repeated_with_no_other_options(words, gadolin, tmp_path):
         ("absent.safetensors", "absent.safetensors does not exist; give --weights none"),
     ],
 )
+@pytest.mark.slow
 def test_weights_that_cannot_be_had_are_told_before_anything_is_written(weights, told, train, small_phantoms):
     train(small_phantoms, "--weights", weights, "--validation", "0.34").refused(told)
 
@@ -238,6 +240,7 @@ def test_a_process_ends_with_code_two_one_line_and_no_traceback(gadolin_process,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process limits need POSIX")
+@pytest.mark.slow
 def test_a_disk_that_fills_up_ends_a_process_with_code_one_and_one_line(small_phantoms, tmp_path):
     """A file size limit of 20 kB stands in for a full disk."""
     done = subprocess.run(

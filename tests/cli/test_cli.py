@@ -43,6 +43,7 @@ def test_an_unknown_command_is_a_wrong_request(gadolin):
     assert gadolin("trian").code == 2
 
 
+@pytest.mark.slow
 def test_phantom_writes_a_data_set_and_says_so_on_standard_error(gadolin, tmp_path):
     ending = gadolin("phantom", tmp_path / "p", "--patients", 2, "--slices", 1)
 
@@ -51,6 +52,7 @@ def test_phantom_writes_a_data_set_and_says_so_on_standard_error(gadolin, tmp_pa
     assert (tmp_path / "p" / "manifest.csv").is_file()
 
 
+@pytest.mark.slow
 def test_phantom_answers_in_json(gadolin, tmp_path):
     ending = gadolin(
         "phantom", tmp_path / "p", "--patients", 2, "--slices", 1, "--seed", 5, "--fault", "copies", "--json"

@@ -130,6 +130,7 @@ def test_the_shell_completes_names(line, words):
     assert words <= set(completed(line))
 
 
+@pytest.mark.slow
 def test_completion_can_be_shown_and_installed(tmp_path):
     def run(option):
         environment = {**os.environ, "HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
@@ -150,6 +151,7 @@ def test_the_folder_to_write_is_given_once(command, gadolin, tmp_path):
     gadolin(*command, tmp_path / "a", "--out", tmp_path / "b").refused("the folder to write must be given once")
 
 
+@pytest.mark.slow
 def test_a_folder_may_be_given_as_out(gadolin, tmp_path):
     ending = gadolin("phantom", "--out", tmp_path / "p", "--patients", 2, "--slices", 1)
     assert ending.code == 0
@@ -157,6 +159,7 @@ def test_a_folder_may_be_given_as_out(gadolin, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+@pytest.mark.slow
 def test_the_help_has_no_styles_and_the_characters_of_its_stream(encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "FORCE_COLOR": "1", "COLUMNS": "80"}
     done = subprocess.run(

@@ -12,8 +12,6 @@ import pytest
 
 import gadolin
 
-MODULES = [each.name for each in pkgutil.walk_packages(gadolin.__path__, "gadolin.") if each.name != "gadolin.__main__"]
-
 
 def in_order(names):
     """Sort names as ruff does: constants, classes, the rest."""
@@ -24,7 +22,8 @@ def in_order(names):
 def modules():
     """Import every module of the package; those that need torch only where it is installed."""
     torch = importlib.util.find_spec("torch") is not None
-    names = [name for name in MODULES if torch or not name.startswith(("gadolin.training", "gadolin.networks"))]
+    every = [one.name for one in pkgutil.walk_packages(gadolin.__path__, "gadolin.") if one.name != "gadolin.__main__"]
+    names = [name for name in every if torch or not name.startswith(("gadolin.training", "gadolin.networks"))]
     return [importlib.import_module(name) for name in names]
 
 
@@ -54,21 +53,25 @@ def test_an_unknown_name_is_an_attribute_error():
         gadolin.Predictr  # noqa: B018  # the access is the test
 
 
+@pytest.mark.slow
 def test_every_list_of_names_is_sorted_and_without_repeats(modules):
     lists = {module.__name__: list(module.__all__) for module in modules if hasattr(module, "__all__")}
     assert not {name: names for name, names in lists.items() if names != in_order(set(names))}
 
 
+@pytest.mark.slow
 def test_every_name_in_a_list_is_real(modules):
     listed = [(module.__name__, name) for module in modules for name in getattr(module, "__all__", ())]
     assert not [(home, name) for home, name in listed if not hasattr(sys.modules[home], name)]
 
 
+@pytest.mark.slow
 def test_every_module_but_a_command_lists_its_names(modules):
     without = {module.__name__ for module in modules if not hasattr(module, "__all__")}
     folders = {name for name in without if sys.modules[name].__file__.endswith("__init__.py")}
     assert not {name for name in without if not name.startswith("gadolin.cli.")} - {"gadolin._version", *folders}
 
 
+@pytest.mark.slow
 def test_every_module_says_what_it_is_for(modules):
     assert not [module.__name__ for module in modules if not module.__doc__]

@@ -29,6 +29,7 @@ def scanned(release):
 
 
 @pytest.mark.parametrize("name", RELEASES)
+@pytest.mark.slow
 def test_a_release_is_known_by_its_counts(name):
     assert recognise(scanned(RELEASES[name])).release == RELEASES[name]
 
@@ -106,6 +107,7 @@ def test_an_unknown_source_is_refused_with_a_suggestion(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_half_a_fetch_is_no_data_set_until_it_is_finished(small_phantoms, tmp_path):
     begin(tmp_path, "kaggle")
     with pytest.raises(DataError) as caught:

@@ -149,6 +149,7 @@ def test_the_settings_of_the_demo_are_those_of_a_recipe(demo, typed, tmp_path):
     assert with_settings(named_recipe("default"), settings).network.input_size == demo.INPUT_SIZE
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_ends_the_demo_with_its_exit_code(demo, tmp_path):
     with pytest.raises(SystemExit) as left:
         demo.gadolin("scan", tmp_path / "nothing")

@@ -9,6 +9,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import typer.main
 
 from gadolin.cli.app import app
@@ -52,6 +53,7 @@ def test_the_formats_are_those_that_the_readers_know():
     assert told - {"Figshare"} == set(READERS.built_in)
 
 
+@pytest.mark.slow
 def test_who_decodes_is_who_the_readers_import():
     told = " ".join(row[1] for row in table(TEXT, "format"))
     used = {name.partition(".")[0] for path in (SOURCE / "readers").rglob("*.py") for name in imports(path)}
@@ -77,6 +79,7 @@ def weights_of(command):
     return any("--weights" in parameter.opts for parameter in command.params)
 
 
+@pytest.mark.slow
 def test_no_other_module_can_open_a_connection():
     """Only the documented commands reach the modules that fetch; ``server/run`` only listens."""
     found = {

@@ -8,6 +8,7 @@ import pytest
 from gadolin.duplicates.canvas import SIDE, on_canvas
 
 
+@pytest.mark.slow
 def test_a_canvas_is_small_and_of_bytes(slices):
     canvases = on_canvas(slices)
     assert canvases.shape == (len(slices), SIDE, SIDE)

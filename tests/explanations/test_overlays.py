@@ -48,6 +48,7 @@ def test_without_a_head_all_heat_above_zero_is_drawn(explanation):
     assert (_shown(whole) > 0).tolist() == (explanation.heat > 0).tolist()
 
 
+@pytest.mark.slow
 def test_blue_is_drawn_only_when_asked(explanation):
     plain, signed = picture_of(explanation.as_png()), picture_of(explanation.as_png(signed=True))
     assert plain.shape == signed.shape
@@ -55,6 +56,7 @@ def test_blue_is_drawn_only_when_asked(explanation):
     assert blue[0] < blue[1] / 10
 
 
+@pytest.mark.slow
 def test_a_picture_is_saved_as_it_is_shown(explanation, tmp_path):
     explanation.save(tmp_path / "why.png")
     assert (tmp_path / "why.png").read_bytes() == explanation.as_png()
@@ -67,12 +69,14 @@ def outlining(run_folder):
     return Predictor(replace(loaded.bundle, facts={"evidence": "outlines"}), loaded.run_network)
 
 
+@pytest.mark.slow
 def test_the_outline_is_where_evidence_exceeds_the_background(outlining, head):
     found = explain(outlining, head, label="glioma")
     assert found.outline.dtype == np.bool_
     assert (found.outline == (found.heat > 0)).all()
 
 
+@pytest.mark.slow
 def test_other_models_and_methods_have_no_outline(outlining, run_folder, looks_at_square, head):
     assert explain(run_folder, head).outline is None
     assert explain(outlining, head, method="gradcam").outline is None

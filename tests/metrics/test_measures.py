@@ -116,6 +116,7 @@ def test_losses_of_certain_rows():
 
 
 @given(st.permutations(range(40)))
+@pytest.mark.slow
 def test_order_of_rows_does_not_matter(order):
     random = np.random.default_rng(5)
     probabilities = random.dirichlet(np.ones(3), 40)
@@ -182,6 +183,7 @@ def test_json_holds_n_and_intervals_and_no_nan(make_table):
     assert measure(table, resamples=50, seed=4).as_json() == found
 
 
+@pytest.mark.slow
 def test_each_class_is_sorted_once_and_resamples_are_measured_in_chunks(make_table, monkeypatch):
     table = make_table(rows=5000)
     sorted_classes, chunks = [], []

@@ -229,6 +229,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize(("damage", "words"), DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.slow
 def test_every_damage_is_one_error_that_names_the_bundle_and_a_remedy(bundle, damage, words):
     damage(bundle)
     with pytest.raises(BundleError) as caught:

@@ -27,6 +27,7 @@ def slices(rng):
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.slow
 def test_every_runtime_computes_what_the_graph_says(graph, slices, name):
     if name == "openvino":
         pytest.importorskip("openvino")

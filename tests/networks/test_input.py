@@ -10,6 +10,7 @@ from gadolin.networks.input import InputLayer, area_matrix
 
 @given(wide=st.integers(1, 300), narrow=st.integers(1, 300))
 @settings(max_examples=50, deadline=None)
+@pytest.mark.slow
 def test_every_row_of_an_area_matrix_sums_to_one(wide, narrow):
     matrix = area_matrix(wide, narrow)
 

@@ -41,6 +41,7 @@ def painted(label, number, size=128):
     seed=st.integers(0, 100),
     size=st.sampled_from([64, 65, 96, 131]),
 )
+@pytest.mark.slow
 def test_a_slice_is_a_grey_picture_with_a_mask_on_the_same_grid(label, patient, seed, size):
     for phantom in draw_patient(label, patient, seed=seed, slices=2, size=size):
         assert phantom.pixels.shape == phantom.mask.shape == (size, size)
@@ -109,6 +110,7 @@ def test_away_from_the_lesion_a_patient_looks_as_without_it(label):
         assert np.median(change[~near]) == 0
 
 
+@pytest.mark.slow
 def test_overall_brightness_does_not_tell_the_classes_apart():
     means = {label: [] for label in CLASSES}
     for number in range(10):
@@ -180,6 +182,7 @@ def test_a_wrong_argument_is_refused_with_rule_and_value(arguments, words):
         draw_patient(**arguments)
 
 
+@pytest.mark.slow
 def test_importing_the_phantoms_loads_no_heavy_package():
     heavy = ("torch", "scipy", "matplotlib")
     code = f"import sys, gadolin.phantoms; print([name for name in {heavy} if name in sys.modules])"

@@ -45,6 +45,7 @@ def faulty(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_manifest_has_exactly_the_agreed_columns(clean):
     header = (clean / "manifest.csv").read_text().splitlines()[0]
     assert header.split(",") == COLUMNS
@@ -95,6 +96,7 @@ def test_a_clean_folder_has_no_list_of_faults(clean):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_number_of_workers(faulty, tmp_path, monkeypatch, workers):
     monkeypatch.setattr("os.cpu_count", lambda: workers)
     write_phantoms(tmp_path, PhantomPlan(patients=4, slices=2, size=64, seed=3, faults=FAULTS))

@@ -122,6 +122,7 @@ def test_the_list_has_every_plugin_with_its_distribution_and_error(filled):
     }
 
 
+@pytest.mark.slow
 def test_a_built_in_name_is_found_without_a_look_at_what_is_installed():
     code = """
 import sys

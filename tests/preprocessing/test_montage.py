@@ -61,6 +61,7 @@ def test_a_grid_of_heads_shows_several(phantoms, layout, look):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: "x".join(map(str, layout)))
+@pytest.mark.slow
 def test_the_tiles_are_counted(phantoms, layout):
     axial = phantoms[: len(PLANES["axial"]) * len(CLASSES) * 2]
 

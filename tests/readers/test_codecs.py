@@ -54,6 +54,7 @@ def written(syntax, name, **facts):
 
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize("syntax", LOSSLESS, ids=told)
+@pytest.mark.slow
 def test_what_is_stored_without_loss_comes_back_as_it_was(syntax, name):
     read = read_bytes(written(syntax, name))
     np.testing.assert_array_equal(read.pixels, PICTURES[name][0].astype(np.float32))

@@ -34,6 +34,7 @@ def test_what_was_compressed_comes_back(wbits, content):
     assert inflate(deflated(content, wbits), wbits=wbits) == content
 
 
+@pytest.mark.slow
 def test_a_stream_longer_than_a_step_comes_back(rng):
     content = rng.bytes(3_500_000) + bytes(5_000_000)
     assert inflate(deflated(content, 31), wbits=31) == content
@@ -103,6 +104,7 @@ def test_members_of_gzip_that_follow_one_another_are_one_stream(cuts):
     assert inflate(b"".join(members) + b"and a trailer", wbits=31) == content
 
 
+@pytest.mark.slow
 def test_members_of_gzip_are_bounded_together():
     member = gzip.compress(bytes(40 << 20))
     with pytest.raises(ReadError) as caught:

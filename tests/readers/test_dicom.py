@@ -195,6 +195,7 @@ def test_no_memory_is_taken_for_what_a_header_only_claims(syntax):
     assert peak_of(content)[1] < 2 << 20
 
 
+@pytest.mark.slow
 def test_a_deflated_bomb_is_refused_before_its_memory_is_taken():
     content = dicom_bytes(GREY, DicomFacts(uid.DeflatedExplicitVRLittleEndian))
     start = 144 + int.from_bytes(content[140:144], "little")  # after the file meta information
@@ -269,6 +270,7 @@ def outcome(path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(("any_modality", "least"), [(False, 20), (True, 65)], ids=["MR", "any"])
+@pytest.mark.slow
 def test_pydicoms_own_files_are_read_or_refused_in_one_line(any_modality, least, monkeypatch):
     if any_modality:
         monkeypatch.setattr(reader, "_require_mr", lambda dataset: None)

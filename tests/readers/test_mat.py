@@ -162,6 +162,7 @@ def test_a_huge_data_set_with_nothing_behind_it_is_refused_before_its_memory_is_
     assert peak < 4 << 20
 
 
+@pytest.mark.slow
 def test_a_zlib_bomb_is_refused_before_its_memory_is_taken():
     packer, zeros = zlib.compressobj(9), bytes(1 << 20)
     packed = b"".join([*(packer.compress(zeros) for _ in range(100)), packer.flush()])

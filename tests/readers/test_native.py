@@ -49,6 +49,7 @@ def test_a_stream_that_breaks_off_is_refused_and_not_waited_for(length, monkeypa
 
 @limited
 @pytest.mark.parametrize(("does", "code"), [("hang", "decoder_too_slow"), ("abort", "decoder_died")])
+@pytest.mark.slow
 def test_a_library_that_never_ends_or_dies_is_an_error_of_the_file(does, code, tmp_path, monkeypatch):
     path = tmp_path / "slice.dcm"
     path.write_bytes(dicom_bytes(RAMP, DicomFacts(uid.JPEGLSLossless)))
@@ -100,6 +101,7 @@ def test_without_limits_the_own_decoder_reads(monkeypatch):
 
 
 @limited
+@pytest.mark.slow
 def test_where_no_process_starts_the_own_decoder_reads_and_no_other_is_tried(monkeypatch):
     monkeypatch.setattr(native._NATIVE, "usable", True)
     monkeypatch.setattr(native._NATIVE, "sandbox", Sandbox("sandbox_stub:work", {"fail": True}))

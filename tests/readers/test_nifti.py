@@ -158,6 +158,7 @@ def test_a_header_that_claims_more_than_the_file_holds_is_refused_unread():
     assert peak < 1 << 20
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_refused():
     head = nifti_bytes(VOLUME, compress=False)[:352]
     told = refused(gzip.compress(head + bytes(100 << 20)))

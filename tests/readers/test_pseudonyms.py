@@ -36,6 +36,7 @@ def test_one_patient_has_one_pseudonym_and_two_have_two(key):
     assert len({pseudonym(str(number)) for number in range(200)}) == 200
 
 
+@pytest.mark.slow
 def test_the_pseudonym_is_the_same_in_another_process(key):
     here = pseudonym("7")
     code = "from gadolin.readers.pseudonyms import pseudonym; print(pseudonym('7'))"

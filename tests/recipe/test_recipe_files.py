@@ -66,6 +66,7 @@ def test_a_built_in_recipe_is_the_same_read_from_the_file_that_shows_it(name, tm
 
 
 @given(values_of(RECIPES["default"]))
+@pytest.mark.slow
 def test_every_recipe_is_the_same_read_from_what_it_writes(content):
     try:
         recipe = changed(RECIPES["default"], content)
@@ -201,6 +202,7 @@ def test_a_recipe_of_a_run_that_cannot_be_used_is_one_error_with_code_and_path(r
     assert (error.code, error.path) == (code, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_recipes_and_plans_are_made_without_torch():
     code = """
 import sys

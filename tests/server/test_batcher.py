@@ -150,6 +150,7 @@ def test_a_batcher_that_is_closed_answers_predictions_and_gives_up_explanations(
         assert caught.value.code == "ending"
 
 
+@pytest.mark.slow
 def test_the_service_asks_its_model_through_the_batcher_alone(make_client, predictor, png, sent, monkeypatch):
     from gadolin.models.predictor import Predictor
 

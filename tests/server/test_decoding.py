@@ -161,6 +161,7 @@ def test_a_file_that_takes_too_long_is_given_up(settings, png):
         made.close()
 
 
+@pytest.mark.slow
 def test_a_decoder_is_replaced_after_many_files(settings, png, monkeypatch):
     monkeypatch.setattr("gadolin.server.decoder_pool._FILES_EACH", 2)
     decoders = Decoders(replace(settings, workers=1), SMALL)
@@ -173,6 +174,7 @@ def test_a_decoder_is_replaced_after_many_files(settings, png, monkeypatch):
     assert decoders.processes() == []
 
 
+@pytest.mark.slow
 def test_a_service_that_stops_gives_up_what_is_decoded_and_leaves_no_process(settings, png):
     made = Decoders(settings, SMALL)
     assert made.submit(png(), DecodeRequest()).result(60).slices

@@ -46,6 +46,7 @@ def saved(png, tmp_path):
     return paths
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_python_field_by_field(client, predictor, saved, sent):
     wanted = predictor.predict([read(path) for path in saved], [path.name for path in saved])
 
@@ -92,6 +93,7 @@ def test_evidence_that_is_zero_everywhere_is_said_to_show_nothing(client, sent):
 
 
 @pytest.mark.parametrize("method", ["evidence", "lime", "shap"])
+@pytest.mark.slow
 def test_explanations_are_those_of_python(method, client, predictor, saved, sent):
     options = Options(samples=80, pieces=12, seed=3)
     wanted = explain(predictor, read(saved[1]), method=method, label="pituitary", options=options)
@@ -138,6 +140,7 @@ def test_errors_are_those_of_the_command_line_word_for_word(client, predictor, p
     assert [*told["predictions"], *told["errors"]] == wanted
 
 
+@pytest.mark.slow
 def test_a_folder_is_answered_for_without_what_is_no_slice_of_it(client, png, sent):
     localiser = dicom_bytes(
         np.zeros((32, 32), np.uint16), DicomFacts(more={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]})

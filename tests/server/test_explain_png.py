@@ -36,6 +36,7 @@ def test_a_picture_is_sent_to_whom_prefers_it(accept, png):
 
 
 @pytest.mark.parametrize("fields", [{}, {"method": "lime", "samples": 60, "pieces": 12}])
+@pytest.mark.slow
 def test_the_explanation_of_a_slice_is_sent_as_a_picture(fields, client, png, sent):
     answer = client.post("/v1/explain", files=sent(("a.png", png())), data=fields, headers=PNG)
 
@@ -46,6 +47,7 @@ def test_the_explanation_of_a_slice_is_sent_as_a_picture(fields, client, png, se
         assert min(picture.size) > 300
 
 
+@pytest.mark.slow
 def test_a_picture_shows_one_slice(client, png, sent):
     files = sent(("a.png", png()), ("b.png", png(number=1)))
     refused = client.post("/v1/explain", files=files, headers=PNG)

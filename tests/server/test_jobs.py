@@ -36,6 +36,7 @@ def waited(client, job, *until, seconds=60):
     pytest.fail(f"the job is still {told.json()['status']}")
 
 
+@pytest.mark.slow
 def test_a_job_ends_with_the_answer_that_is_given_at_once(client, png, sent):
     files = sent(("a.png", png()))
 
@@ -60,6 +61,7 @@ def test_predictions_can_be_a_job_too(client, png, sent):
     client.delete(f"/v1/jobs/{begun['id']}")
 
 
+@pytest.mark.slow
 def test_a_job_that_is_given_up_stops_soon_and_is_gone(client, png, sent):
     begun = client.post("/v1/jobs", files=sent(("a.png", png(size=256))), data=MANY).json()
     waited(client, begun, "running")
@@ -156,6 +158,7 @@ def test_more_jobs_than_are_kept_are_sent_away(make_client, png, sent):
             client.delete(f"/v1/jobs/{one.json()['id']}")
 
 
+@pytest.mark.slow
 def test_the_eldest_ended_job_makes_room(make_client, png, sent):
     with make_client(limits={"max_jobs": 1}) as client:
         files = sent(("a.png", png()))
@@ -245,6 +248,7 @@ def test_a_job_says_where_it_is_and_when_to_ask_again_until_it_has_ended(client,
 @pytest.mark.parametrize(
     ("method", "unit", "total"), [("evidence", "slices", 3), ("lime", "samples", 360), ("shap", "samples", 360)]
 )
+@pytest.mark.slow
 def test_progress_is_counted_in_the_units_of_the_method(method, unit, total, predictor):
     pictures = [Slice(np.asarray(one.pixels, np.float32)) for one in draw_patient("glioma", 0, slices=5, size=96)[1:4]]
     asked = [

@@ -57,6 +57,7 @@ def test_a_page_of_another_site_may_not_ask(headers, client, png, sent):
     assert client.options("/v1/predict", headers=headers).status_code == 403
 
 
+@pytest.mark.slow
 def test_the_service_s_own_page_may_ask(client, png, sent):
     headers = {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}
     assert client.post("/v1/predict", files=sent(("a.png", png())), headers=headers).status_code == 200
@@ -80,6 +81,7 @@ def test_the_service_s_own_page_may_ask(client, png, sent):
         ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 403),
     ],
 )
+@pytest.mark.slow
 def test_behind_a_server_that_replaces_the_host_the_page_is_known_by_its_origin(headers, status, make_client):
     with make_client(hosts=("scans.example.org",)) as client:
         answer = client.delete("/v1/jobs/none", headers={"Host": "127.0.0.1:8000", **headers})
@@ -130,6 +132,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.slow
 def test_head_is_answered_as_get_without_what_it_holds(path, client):
     named = {"X-Request-ID": "one"}
     read, head = client.get(path, headers=named), client.head(path, headers=named)
@@ -163,6 +166,7 @@ def test_a_monitor_needs_neither_token_nor_name(make_client):
 
 
 @pytest.mark.parametrize("prefix", ["", "/scans/gadolin"])
+@pytest.mark.slow
 def test_below_a_path_the_service_is_the_same_with_and_without_it(prefix, make_client, png, sent):
     with make_client(root_path="/scans/gadolin/") as client:
         assert client.get(f"{prefix}/").headers["content-type"].startswith("text/html")

@@ -24,6 +24,7 @@ def samples(client):
     }
 
 
+@pytest.mark.slow
 def test_requests_are_counted_by_route_and_status(make_client, png, sent):
     with make_client() as client:
         client.post("/v1/predict", files=sent(("a.png", png())))
@@ -43,6 +44,7 @@ def test_requests_are_counted_by_route_and_status(make_client, png, sent):
     assert found["gadolin_requests_running",] == 1, "the one that asks"
 
 
+@pytest.mark.slow
 def test_predictions_are_counted_by_label_and_abstention(make_client, png, sent):
     with make_client() as client:
         files = sent(*((f"{number}.png", png(number=number)) for number in range(3)))
@@ -68,6 +70,7 @@ def test_each_service_counts_for_itself(make_client):
         assert ("gadolin_requests_total", "/v1/model", "200") not in samples(second)
 
 
+@pytest.mark.slow
 def test_there_are_only_the_documented_metrics(client, png, sent):
     client.post("/v1/predict", files=sent(("a.png", png())))
 
@@ -96,6 +99,7 @@ def test_another_request_id_is_replaced(given, client):
     assert all(re.fullmatch("[0-9a-f]{16}", one) for one in made)
 
 
+@pytest.mark.slow
 def test_the_access_log_tells_route_status_time_and_id_and_nothing_of_the_upload(make_client, png, sent, caplog):
     caplog.set_level(logging.INFO, "gadolin")
     with make_client(access_log=True) as client:
@@ -120,6 +124,7 @@ def test_there_is_no_access_log_unless_it_is_asked_for(client, caplog):
     assert [one for one in caplog.records if one.name == "gadolin.access"] == []
 
 
+@pytest.mark.slow
 def test_the_labels_of_metrics_are_the_classes_of_the_model(make_client, png, sent):
     with make_client() as client:
         client.post("/v1/predict", files=sent(("a.png", png())))

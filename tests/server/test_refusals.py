@@ -99,6 +99,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_a_file_that_is_no_slice_is_refused_for_its_reason(name, client, damaged, sent):
     content, status, code = damaged[name]
 
@@ -162,6 +163,7 @@ def test_a_path_or_method_that_is_not_there_is_a_problem_too(client):
     refused(client.delete("/v1/jobs/none"), 404, "job_not_found")
 
 
+@pytest.mark.slow
 def test_more_files_slices_or_bytes_than_the_limits_are_refused(make_client, png, sent):
     with make_client(limits={"max_files": 2, "max_request_bytes": 200_000, "max_slices": 1}) as client:
         one = ("a.png", png())
@@ -180,6 +182,7 @@ def test_more_files_slices_or_bytes_than_the_limits_are_refused(make_client, png
         refused(client.post("/v1/predict", files=many), 413, "form_too_large")
 
 
+@pytest.mark.slow
 def test_nothing_that_is_sent_reaches_the_disk_or_a_log(client, png, sent, monkeypatch, caplog):
     def refuse(*args, **kwargs):
         msg = "the service must write no file"
@@ -208,6 +211,7 @@ def test_a_damaged_form_leaves_no_trace_of_what_it_held(client, caplog, capfd):
     assert not [one for one in caplog.records if one.name.startswith("python_multipart")]
 
 
+@pytest.mark.slow
 def test_a_picture_is_refused_for_its_size_before_it_is_decoded(make_client, png, sent):
     whole = png()
     unreadable = whole[: whole.index(b"IDAT") + 4] + bytes(len(whole))  # a header without pixels
@@ -232,6 +236,7 @@ def test_a_request_that_arrives_too_slowly_makes_room_for_others(monkeypatch):
     assert (caught.value.status, caught.value.code) == (408, "request_too_slow")
 
 
+@pytest.mark.slow
 def test_what_was_not_foreseen_is_a_guarded_problem_and_tells_the_log_of_no_file(
     make_client, png, sent, monkeypatch, caplog
 ):

@@ -29,6 +29,7 @@ def missing(model, told):
     return {one.alias or name for name, one in model.model_fields.items()} - set(told)
 
 
+@pytest.mark.slow
 def test_a_prediction_has_the_documented_fields(client, png, sent):
     files = sent(("a.png", png()), ("z/.hidden", b"x"), ("b.png", b"none"))
     plain, full = (
@@ -121,6 +122,7 @@ def test_every_example_of_the_document_is_valid(client):
         getattr(schemas, name).model_validate_json(json.dumps(example), **WHOLE)
 
 
+@pytest.mark.slow
 def test_the_token_is_described_where_one_is_needed(make_client, client):
     token = "a-token-of-some-length"
     with make_client(token=token) as guarded:

@@ -53,6 +53,7 @@ def test_a_header_that_is_none_has_no_names(header):
 
 
 @pytest.mark.parametrize(("written", "meant"), [one for one in NAMES if one[1]], ids=lambda one: ascii(one))
+@pytest.mark.slow
 def test_a_name_comes_back_with_the_answer(written, meant, client, png):
     body = b"--xx\r\nContent-Disposition: " + HEAD + written + b"\r\n\r\n" + png() + b"\r\n--xx--\r\n"
 

@@ -34,6 +34,7 @@ def patients(counts, label="glioma"):
     st.integers(2, 4),
     st.integers(0, 3),
 )
+@pytest.mark.slow
 def test_no_group_stands_in_two_folds_and_no_fold_is_far_larger_than_another(first, second, count, seed):
     records = [*patients(first), *patients(second, "pituitary")]
     folded = assign_folds(records, count, seed=seed)

@@ -103,6 +103,7 @@ POPULATIONS = st.lists(
 
 
 @given(POPULATIONS, st.floats(0.1, 0.6), st.integers(0, 9))
+@pytest.mark.slow
 def test_a_cut_never_divides_a_patient_or_a_group(rows, fraction, seed):
     records = [
         record(number, label, patient=patient and f"p{patient}", group=group and f"g{group}")

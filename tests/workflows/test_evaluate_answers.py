@@ -75,6 +75,7 @@ def test_the_packaged_model_answers_as_in_predict(odd_data):
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.9])
+@pytest.mark.slow
 def test_a_model_that_only_classifies_answers_as_in_predict(odd_data, make_bundle, threshold):
     predictor = Predictor.load(make_bundle(confidence_threshold=threshold, head_counter="grid-1").folder)
     evaluation = evaluate(predictor, odd_data)
@@ -111,6 +112,7 @@ def test_headers_and_thresholds_decide_as_in_predict(odd_data, make_bundle, monk
     assert decided(evaluate(predictor, odd_data)) != decided(evaluation), "the headers matter here"
 
 
+@pytest.mark.slow
 def test_the_rows_and_the_numbers_are_written_and_read(odd_data, make_bundle, tmp_path):
     evaluation = evaluate(make_bundle(confidence_threshold=0.9).folder, odd_data)
     evaluation.save(tmp_path)
