@@ -2,8 +2,9 @@
 
     python -m benchmarks run page [--slices 2000] [--write]
 
-Phantoms with different noise are read on the page. The list is then scrolled from top to bottom and back, in 300 steps.
-The frames of the trace are compared with those of the page without slices, whose brightness changes 300 times.
+Phantoms with different noise are read on the page. The list is then scrolled in 300 steps: by 3 rows a frame, faster
+than a wheel, and from top to bottom and back, as by a drag of the scroll bar. The frames of the trace are compared with
+those of the page without slices, whose brightness changes 300 times.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from gadolin.models.bundle import SHIPPED
 from gadolin.phantoms import CLASSES, draw_patient
 
 FRAMES = 300
+ROWS = 3  # a frame
 SIDE = 96
 CATEGORIES = ["disabled-by-default-devtools.timeline.frame", "devtools.timeline"]
 SCROLL = f"""
-() => new Promise((done) => {{
+(rows) => new Promise((done) => {{
   const list = document.querySelector(".table");
-  const way = list ? list.scrollHeight - list.clientHeight : 0;
+  const whole = list ? list.scrollHeight - list.clientHeight : 0;
+  const way = rows ? Math.min(whole, rows * 52 * {FRAMES} / 2) : whole;
   const step = (number) => {{
     if (number > {FRAMES}) return done();
     const share = number / {FRAMES} * 2;
@@ -75,18 +78,20 @@ def measured(address: str, files: list[Path]) -> list[list[str]]:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.goto(address)
         page.wait_for_selector("body[data-model]")
-        rows = [row("without slices", page, browser)]
+        rows = [row("without slices", page, browser, ROWS)]
         page.set_input_files("#file-input", files)
         page.locator("#status", has_text=f"{len(files)} slices predicted").wait_for(timeout=1_200_000)
-        rows += [row(f"{len(files):,} slices, scroll {number}", page, browser) for number in (1, 2, 3)]
+        for number in (1, 2, 3):
+            rows.append(row(f"{len(files):,} slices, {ROWS} rows a frame, {number}", page, browser, ROWS))
+        rows.append(row(f"{len(files):,} slices, the whole list twice", page, browser, 0))
         browser.close()
     return rows
 
 
-def row(name: str, page: Any, browser: Any) -> list[str]:
-    """Scroll the list while Chromium traces its frames, and return the cells of a row."""
+def row(name: str, page: Any, browser: Any, rows: int) -> list[str]:
+    """Scroll the list by ``rows`` a frame (0: all of it) while Chromium traces frames; return the cells of a row."""
     browser.start_tracing(page=page, categories=CATEGORIES)
-    page.evaluate(SCROLL)
+    page.evaluate(SCROLL, rows)
     events = json.loads(browser.stop_tracing())["traceEvents"]
     states = {}
     for one in events:

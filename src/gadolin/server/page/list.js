@@ -2,7 +2,7 @@
 
 import { confidenceOf, dot, nameOf } from "./batch.js";
 import { verdictName, verdictOf } from "./labels.js";
-import { drawn, SIDE, Thumbs } from "./thumbs.js";
+import { SIDE, Thumbs } from "./thumbs.js";
 
 const MARGIN = 12; // rows above and below those in sight
 const WIDE = 480; // pixels of a list that has room for long names
@@ -17,11 +17,12 @@ export class List {
     this.box = box;
     this.choose = choose;
     [this.before, this.body, this.after] = ["before", "rows", "after"].map((name) => box.querySelector(`#${name}`));
-    Object.assign(this, { items: [], current: null, classes: [], whole: false });
-    this.blank = new Map(); // canvases by item that wait for a thumbnail
+    Object.assign(this, { items: [], current: null, classes: [], whole: false, drawn: [0, 0], high: 0 });
+    this.blank = new Map(); // pictures by item that wait for a thumbnail
+    this.rows = new Map(); // rows in the document by item
     this.thumbs = new Thumbs(() => this.fill());
-    box.addEventListener("scroll", () => this.draw());
-    new ResizeObserver(() => requestAnimationFrame(() => this.draw())).observe(box);
+    box.addEventListener("scroll", () => this.scrolled());
+    new ResizeObserver(() => requestAnimationFrame(() => { this.rows.clear(); this.draw(); })).observe(box);
     window.addEventListener("beforeprint", () => this.print(true));
     window.addEventListener("afterprint", () => this.print(false));
   }
@@ -29,6 +30,7 @@ export class List {
   show(items, current, classes) {
     const moved = current !== this.current;
     Object.assign(this, { items, current, classes });
+    this.rows.clear(); // a verdict may have changed
     this.box.querySelector("table").setAttribute("aria-rowcount", items.length + 1);
     this.draw();
     if (moved) this.inView(items.indexOf(current));
@@ -37,10 +39,6 @@ export class List {
   print(whole) {
     this.whole = whole;
     this.draw();
-  }
-
-  get high() {
-    return parseFloat(getComputedStyle(this.box).getPropertyValue("--row"));
   }
 
   /** Scroll a row into view within the box only. */
@@ -55,26 +53,53 @@ export class List {
     this.draw();
   }
 
-  draw() {
+  /** Return the first row in sight and the one after the last, each ``margin`` rows further out. */
+  sight(margin) {
     const { box, items, high } = this;
-    const from = this.whole ? 0 : Math.max(0, Math.floor(box.scrollTop / high) - MARGIN);
-    const to = this.whole ? items.length : Math.min(items.length, Math.ceil((box.scrollTop + box.clientHeight) / high) + MARGIN);
+    if (this.whole) return [0, items.length];
+    const from = Math.max(0, Math.floor(box.scrollTop / high) - margin);
+    return [from, Math.min(items.length, Math.ceil((box.scrollTop + box.clientHeight) / high) + margin)];
+  }
+
+  /** Draw again once rows are in sight that are not in the document. */
+  scrolled() {
+    const [from, to] = this.sight(0);
+    if (from < this.drawn[0] || to > this.drawn[1]) this.draw();
+  }
+
+  draw() {
+    const { items } = this;
+    const high = this.high = parseFloat(getComputedStyle(this.box).getPropertyValue("--row"));
+    const [from, to] = this.drawn = this.sight(MARGIN);
     const focused = this.body.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
     const kept = focused && items[focused.getAttribute("aria-rowindex") - 2];
     const again = focused?.getAttribute("aria-current") === "true" ? this.current : kept;
-    this.blank.clear();
     space(this.before, from * high);
     space(this.after, (items.length - to) * high);
-    this.body.replaceChildren(...items.slice(from, to).map((item, place) => this.row(item, from + place)));
+    const before = this.rows;
+    this.rows = new Map(items.slice(from, to).map((item, place) => [item, before.get(item) ?? this.row(item, from + place)]));
+    for (const item of this.blank.keys()) if (!this.rows.has(item)) this.blank.delete(item);
+    this.place([...this.rows.values()]);
     if (focused) this.body.querySelector(`tr[aria-rowindex="${items.indexOf(again) + 2}"] button`)?.focus({ preventScroll: true });
     if (!this.whole) this.thumbs.want(items.slice(from, to), items);
   }
 
+  /** Put rows into the document; those that stay are not touched, so that a browser lays out only the others again. */
+  place(rows) {
+    const stay = new Set(rows);
+    [...this.body.rows].forEach((row) => stay.has(row) || row.remove());
+    let next = this.body.firstElementChild;
+    for (const row of rows) {
+      if (row === next) next = next.nextElementSibling;
+      else this.body.insertBefore(row, next);
+    }
+  }
+
   /** Draw the thumbnails that have arrived. The rows stay, because a click ends on the element where it began. */
   fill() {
-    for (const [item, canvas] of this.blank) {
+    for (const [item, picture] of this.blank) {
       if (!item.thumb) continue;
-      drawn(canvas, item.thumb);
+      picture.src = item.thumb;
       this.blank.delete(item);
     }
   }
@@ -106,14 +131,14 @@ export class List {
   }
 
   thumb(item) {
-    const canvas = document.createElement("canvas");
-    canvas.width = SIDE;
-    canvas.height = SIDE;
-    canvas.className = "thumb";
-    canvas.setAttribute("aria-hidden", "true");
-    if (item.thumb) drawn(canvas, item.thumb);
-    else this.blank.set(item, canvas);
-    return canvas;
+    const picture = document.createElement("img");
+    picture.width = SIDE;
+    picture.height = SIDE;
+    picture.className = "thumb";
+    picture.alt = "";
+    if (item.thumb) picture.src = item.thumb;
+    else this.blank.set(item, picture);
+    return picture;
   }
 }
 
