@@ -25,6 +25,7 @@ from gadolin.cli import (
     plugins,
     predict,
     recipes,
+    results,
     scan,
     score_explanations,
     serve,
@@ -62,7 +63,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         explain.explain,
         score_explanations.score_explanations,
     ),
-    "Use": (predict.predict, serve.serve, info.info, plugins.plugins),
+    "Use": (predict.predict, results.results, serve.serve, info.info, plugins.plugins),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:

@@ -10,11 +10,13 @@ from gadolin.datasets.labels import class_name
 from gadolin.explanations.explanation import Explanation
 from gadolin.models.bundle import Bundle
 
-__all__ = ["SCORES_FILE", "explanation_json", "hit_rates", "no_evidence_note", "trust"]
+__all__ = ["SCORES_FILE", "explanation_json", "hit_rates", "is_reliable", "no_evidence_note", "trust"]
 
 SCORES_FILE = "explanations.json"
 FEW = 10
 """Number of slices below which a rate is uncertain; for a lesion size it is then omitted."""
+ENOUGH = 20
+"""Number of outlined slices from which a hit rate can show that outlines of a class are reliable."""
 
 
 def explanation_json(bundle: Bundle, one: Explanation) -> dict[str, Any]:
@@ -74,6 +76,18 @@ def hit_rates(bundle: Bundle) -> dict[str, dict[str, dict[str, float]]]:
         name: {label: {key: one[key] for key in ("n", "pointing")} for label, one in by_class.items()}
         for name, by_class in methods.items()
     }
+
+
+def is_reliable(bundle: Bundle, method: str, label: str) -> bool:
+    """Return whether maps for ``label`` were measured to be reliable: on ``ENOUGH`` outlined slices or more.
+
+    The hottest pixel must have been in the lesion in at least half of them, and more often than the centre of the head.
+    """
+    rates = hit_rates(bundle)
+    found, centre = (rates.get(name, {}).get(label) for name in (method, "centre"))
+    if found is None or found["n"] < ENOUGH:
+        return False
+    return found["pointing"] >= 0.5 and (centre is None or found["pointing"] > centre["pointing"])
 
 
 def _by_size(sizes: dict[str, dict[str, float]]) -> str:

@@ -22,6 +22,7 @@ from gadolin.errors import MissingExtraError, RequestError
 
 __all__ = ["DicomFacts", "dicom_bytes", "mat_bytes", "nifti_bytes"]
 
+_STUDY = "1.2.826.0.1.3680043.8.498.9"
 Axes = tuple[float, float, float, float, float, float]
 
 
@@ -107,7 +108,9 @@ def _header(frames: NDArray[Any], facts: DicomFacts, kind: str) -> Dataset:
     dataset.SOPInstanceUID = uid.generate_uid(entropy_srcs=[frames.tobytes()[:4096].hex(), str(facts.position)])
     dataset.Modality = "MR"
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "SE"]
+    dataset.StudyInstanceUID, dataset.StudyID = _STUDY, "1"
     dataset.SeriesInstanceUID, dataset.SeriesNumber = facts.series, 1
+    dataset.FrameOfReferenceUID = _STUDY + ".1"
     dataset.PatientID, dataset.PatientName = facts.patient_id, "Phantom^Made"
     dataset.Rows, dataset.Columns = frames.shape[1:3]
     dataset.SamplesPerPixel = 3 if frames.ndim == 4 else 1
@@ -130,6 +133,11 @@ def _describe(dataset: Dataset, facts: DicomFacts) -> None:
         dataset.RescaleSlope, dataset.RescaleIntercept = facts.rescale
 
 
+def _decimals(values: NDArray[np.float64]) -> list[float]:
+    """Return numbers that fit into the 16 characters of a decimal string."""
+    return [float(one) for one in np.round(values, 6)]
+
+
 def _describe_frames(dataset: Dataset, count: int, facts: DicomFacts) -> None:
     """Write the functional groups of an enhanced MR file (PS3.3, C.7.6.16)."""
     dataset.NumberOfFrames = count
@@ -137,11 +145,12 @@ def _describe_frames(dataset: Dataset, count: int, facts: DicomFacts) -> None:
     groups = []
     for frame in range(count):
         place, group = Dataset(), Dataset()
-        place.ImagePositionPatient = (np.array(facts.position) + frame * facts.spacing_mm[2] * normal).tolist()
+        place.ImagePositionPatient = _decimals(np.array(facts.position) + frame * facts.spacing_mm[2] * normal)
         group.PlanePositionSequence = [place]
         groups.append(group)
     shared, measures, plane = Dataset(), Dataset(), Dataset()
     measures.PixelSpacing = list(facts.spacing_mm[:2])
+    measures.SliceThickness = facts.spacing_mm[2]
     plane.ImageOrientationPatient = list(facts.axes)
     shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
     if facts.rescale is not None:

@@ -71,8 +71,8 @@ class Contents:
     pixels are damaged. ``sequence`` returns the MRI sequence of an index from the header, or "". ``outline`` returns
     the lesion mask, (H, W) bool, if the file holds masks. ``channels`` returns a single channel of a colour image, for
     data sets that store one sequence in each channel; the frame of a record selects it. ``label`` is the class stored
-    in the file, or empty. ``place`` is the position in a scanner's series. ``omit`` is the reason why folder reading
-    skips this file.
+    in the file, or empty. ``place`` is the position in a scanner's series. ``stored_frame`` returns the index in the
+    file of an index in anatomical order, both from 0. ``omit`` is the reason why folder reading skips this file.
     """
 
     kind: str
@@ -83,6 +83,7 @@ class Contents:
     outline: Callable[[int], NDArray[np.bool_]] | None = None
     channels: Callable[[int], Slice] | None = None
     place: Place | None = None
+    stored_frame: Callable[[int], int] = lambda number: number
     omit: ReadError | None = None
     patient_id: str = field(default="", repr=False)
     clinical: bool = field(default=False, repr=False)

@@ -105,6 +105,7 @@ def _opened(dataset: Dataset, layout: Layout) -> Contents:
         decode=decode,
         sequence=sequence,
         place=_place(dataset, geometry[0]),
+        stored_frame=order.__getitem__,
         patient_id=_patient(dataset),
         clinical=True,
     )

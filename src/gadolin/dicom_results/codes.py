@@ -1,0 +1,83 @@
+"""The coded concepts of results: from PS3.16 where it has one, else from the private coding scheme of Gadolin."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import CodedConcept
+from pydicom.sr.codedict import codes
+
+from gadolin.datasets.labels import class_name, is_without_lesion
+from gadolin.models.decision import TUMOUR_SUSPECTED
+from gadolin.records import Prediction
+
+__all__ = [
+    "DECLINED_BECAUSE",
+    "NEOPLASM",
+    "PREDICTED_CLASS",
+    "P_TUMOUR",
+    "SEQUENCE",
+    "class_code",
+    "class_probability",
+    "coding_scheme",
+    "neoplasm_presence",
+    "private",
+    "reason_code",
+]
+
+SCHEME: Final = "99GADOLIN"
+_MEANING: Final = 64  # characters of a code meaning (VR LO)
+
+NEOPLASM: Final = codes.SCT.Neoplasm
+
+
+def private(value: str, meaning: str) -> CodedConcept:
+    """Return a concept of the private coding scheme."""
+    return CodedConcept(value=value, scheme_designator=SCHEME, meaning=meaning[:_MEANING])
+
+
+P_TUMOUR: Final = private("p-tumour", "Probability of any tumour")
+PREDICTED_CLASS: Final = private("class", "Predicted class")
+DECLINED_BECAUSE: Final = private("declined-because", "Reason for declining the slice")
+SEQUENCE: Final = private("sequence", "MRI sequence that the model recognises")
+_DETECTED: Final = private("detected", "Detected")
+_SUSPECTED: Final = private("suspected", "Suspected")
+_NOT_DETECTED: Final = private("not-detected", "Not detected")
+
+
+def coding_scheme() -> CodingSchemeIdentificationItem:
+    """Return the declaration of the private coding scheme (PS3.3, C.12.1)."""
+    return CodingSchemeIdentificationItem(
+        designator=SCHEME, name="Gadolin private codes", responsible_organization="Gadolin"
+    )
+
+
+def class_code(label: str) -> CodedConcept:
+    """Return the code of a class; PS3.16 has none for glioma, meningioma and pituitary tumour."""
+    return private(_word(label), class_name(label))
+
+
+def class_probability(label: str) -> CodedConcept:
+    """Return the name of the measurement that holds the probability of a class."""
+    return private(f"p-{_word(label)}", f"Probability of {class_name(label)}")
+
+
+def reason_code(code: str) -> CodedConcept:
+    """Return the code of a reason to decline a slice, such as "out_of_distribution"."""
+    return private(_word(code), code.replace("_", " ").capitalize())
+
+
+def neoplasm_presence(prediction: Prediction) -> CodedConcept:
+    """Return detected, not detected, suspected (of a kind that is not named) or, if declined, indeterminate."""
+    if prediction.label is not None:
+        return _NOT_DETECTED if is_without_lesion(prediction.label) else _DETECTED
+    if prediction.reason_code in TUMOUR_SUSPECTED:
+        return _SUSPECTED
+    found = codes.SCT.Indeterminate
+    return CodedConcept(found.value, found.scheme_designator, found.meaning)
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text)

@@ -1,0 +1,171 @@
+"""The images that results are about: what results copy from their headers, checked and without pixels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydicom.config import RAISE
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
+from pydicom.multival import MultiValue
+from pydicom.uid import RE_VALID_UID
+from pydicom.valuerep import DSfloat, validate_value
+
+from gadolin.errors import ReadError, RequestError, cannot_open
+from gadolin.readers.dicom.header import PIXELS
+from gadolin.readers.dicom.parser import parse
+from gadolin.readers.dicom.values import tag_of
+from gadolin.readers.file_types import HEAD, file_kind
+
+__all__ = ["Moment", "Source", "moment_of", "read_source", "require_one_series"]
+
+_IDENTITY: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+_MAY_BE_EMPTY: Final = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+)
+_TIMES: Final = ("Acquisition", "Content", "Series", "Study")
+_GROUPS: Final = range(0x0008, 0x0029, 2)  # of the elements that describe patient, study, series and image
+_FRAMES: Final = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence")
+
+_CHECKED: Final = ("AS", "DA", "DS", "DT", "IS", "TM", "UI")  # value representations with a form
+
+Moment = tuple[str, str]
+"""Date (YYYYMMDD) and time (HHMMSS)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A DICOM image by its header: ``header`` has no pixels and only elements that can be written again."""
+
+    path: str
+    header: Dataset
+
+    @property
+    def study(self) -> str:
+        """The Study Instance UID."""
+        return str(self.header.StudyInstanceUID)
+
+    @property
+    def series(self) -> str:
+        """The Series Instance UID."""
+        return str(self.header.SeriesInstanceUID)
+
+    @property
+    def instance(self) -> str:
+        """The SOP Instance UID."""
+        return str(self.header.SOPInstanceUID)
+
+    @property
+    def is_multiframe(self) -> bool:
+        """Whether the file holds frames that are referenced by number."""
+        return "NumberOfFrames" in self.header
+
+
+def read_source(path: Path | str) -> Source:
+    """Return the header of a DICOM image; raises ReadError if the file cannot be read or lacks an identifier."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise cannot_open(error).at(path) from error
+    try:
+        if file_kind(content[:HEAD]) != "DICOM":
+            raise ReadError(
+                code="not_dicom",
+                rule="a slice with results must be a DICOM file",
+                got="this one is not",
+                remedy="use gadolin predict",
+            )
+        return Source(str(path), _whole(parse(content)))
+    except ReadError as error:
+        raise error.at(path) from error
+
+
+def require_one_series(sources: Sequence[Source]) -> None:
+    """Raise RequestError unless all images are of one study, one series and one patient."""
+    for name, noun in (("StudyInstanceUID", "study"), ("SeriesInstanceUID", "series"), ("PatientID", "patient")):
+        found = {str(one.header[name].value) for one in sources}
+        if len(found) > 1:
+            raise RequestError(
+                code="results_of_several",
+                rule="results are for the slices of one series",
+                got=f"these are of {len(found)} different values of {noun}",
+                remedy="give one series at a time",
+            )
+
+
+def moment_of(sources: Iterable[Source]) -> Moment:
+    """Return date and time of the latest acquisition, or of content, series or study; 19000101 if none is known."""
+    return max((_moment(one.header) for one in sources), default=("19000101", "000000"))
+
+
+def _moment(header: Dataset) -> Moment:
+    for name in _TIMES:
+        day, time = (str(header.get(f"{name}{part}") or "") for part in ("Date", "Time"))
+        if len(day) == 8 and day.isdecimal():
+            whole = time.partition(".")[0]
+            return day, whole if len(whole) == 6 and whole.isdecimal() else "000000"
+    return "19000101", "000000"
+
+
+def _whole(dataset: Dataset) -> Dataset:
+    """Return the elements that results need; broken ones are left out, missing ones of type 2 are empty."""
+    header = Dataset()
+    header.file_meta = dataset.file_meta
+    pixels = {tag_of(name) for name in PIXELS}
+    wanted = {tag_of(name) for name in _FRAMES}
+    for tag in dataset.keys():  # noqa: SIM118  # iterating would decode, and raise at the first broken element
+        if tag not in pixels and (tag.group in _GROUPS or tag in wanted):
+            _copy(dataset, tag, header)
+    for name in _IDENTITY:
+        if not re.fullmatch(RE_VALID_UID, str(header.get(name) or "")):
+            raise ReadError(
+                code="dicom_identity_missing",
+                rule="results need the UIDs of the image that they are about",
+                got=f"this one's {name} is missing or invalid",
+                remedy="fetch it again from the archive",
+            )
+    for name in _MAY_BE_EMPTY:
+        if name not in header:
+            setattr(header, name, "")
+    return header
+
+
+def _copy(dataset: Dataset, tag: int, header: Dataset) -> None:
+    try:
+        element = dataset[tag]
+        file = DicomBytesIO()
+        file.is_little_endian, file.is_implicit_VR = True, False
+        write_data_element(file, element, dataset.get("SpecificCharacterSet") or "ISO_IR 6")
+        _shorten_decimals(element)
+        if element.VR in _CHECKED:
+            for one in element.value if isinstance(element.value, MultiValue) else [element.value]:
+                validate_value(element.VR, str(one), RAISE)
+        header.add(element)
+    except Exception:  # noqa: BLE001  # pydicom raises any exception
+        return
+
+
+def _shorten_decimals(element: DataElement) -> None:
+    """Round decimal strings that are longer than the 16 characters of the standard."""
+    if element.VR == "SQ":
+        for item in element.value:
+            for each in item:
+                _shorten_decimals(each)
+    elif element.VR == "DS" and element.value is not None:
+        several = isinstance(element.value, MultiValue)
+        kept = [DSfloat(float(one), auto_format=True) for one in (element.value if several else [element.value])]
+        element.value = kept if several else kept[0]

@@ -1,0 +1,130 @@
+"""Predict a DICOM series and write the results as DICOM objects: the work of ``gadolin results``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gadolin.dicom_results.objects import ResultObject
+from gadolin.dicom_results.slices import SeriesResult, SliceResult
+from gadolin.dicom_results.source import Source, read_source, require_one_series
+from gadolin.errors import GadolinError, ReadError, RequestError
+from gadolin.explanations import Explanation, explain
+from gadolin.explanations.explained_slice import reuse_output
+from gadolin.explanations.trust import is_reliable
+from gadolin.files.atomic import write_bytes
+from gadolin.models.predictor import Predictor
+from gadolin.readers import open_file
+from gadolin.records import Failure, Prediction, Slice
+
+__all__ = ["answer_series", "write_objects"]
+
+
+def answer_series(
+    predictor: Predictor,
+    files: Iterable[str | Failure],
+    *,
+    overlays: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[SeriesResult, list[Failure]]:
+    """Predict the slices of a DICOM series; return them, and the files and slices that could not be answered.
+
+    ``overlays`` also draws the evidence over each slice with a predicted lesion. Raises RequestError if no file can be
+    read, or if the files are of several series, studies or patients.
+    """
+    found: list[SliceResult] = []
+    failures: list[Failure] = []
+    seen: set[str] = set()
+    for path in files:
+        if isinstance(path, Failure):
+            failures.append(path)
+            continue
+        if progress is not None:
+            progress(path)
+        try:
+            source = read_source(path)
+            if source.instance in seen:
+                raise _duplicate().at(path)
+            seen.add(source.instance)
+            found += _of_file(predictor, source, overlays=overlays, failures=failures)
+        except ReadError as error:
+            failures.append(Failure(path, error))
+    if not found:
+        raise _nothing(failures)
+    require_one_series([one.source for one in found])
+    settings = "evidence above 0, overlays" if overlays else "evidence above 0"
+    return SeriesResult(tuple(found), predictor.bundle.digest, settings), failures
+
+
+def write_objects(objects: Iterable[ResultObject], folder: Path) -> Iterator[tuple[ResultObject, Path, bool]]:
+    """Write objects to a folder; yield each with its path and whether the file is new or has other bytes."""
+    for one in objects:
+        path = folder / one.name
+        is_new = not (path.is_file() and path.read_bytes() == one.content)
+        if is_new:
+            write_bytes(path, one.content)
+        yield one, path, is_new
+
+
+def _of_file(predictor: Predictor, source: Source, *, overlays: bool, failures: list[Failure]) -> Iterator[SliceResult]:
+    contents = open_file(source.path)
+    if contents.omit is not None:
+        raise contents.omit.at(source.path)
+    for number in range(contents.slices):
+        stored = contents.stored_frame(number) + 1 if source.is_multiframe else None
+        try:
+            image = contents.decode(number)
+        except ReadError as error:
+            failures.append(Failure(source.path, error.at(source.path), number if contents.slices > 1 else None))
+            continue
+        yield _of_slice(predictor, source, stored, image, overlays=overlays)
+
+
+def _of_slice(predictor: Predictor, source: Source, frame: int | None, image: Slice, *, overlays: bool) -> SliceResult:
+    looked = predictor.inspect(image)
+    output = predictor.run_network(looked.prepared[None])
+    (prediction,) = predictor.decide(output, [looked], [source.path])
+    found = _explained(reuse_output(predictor, looked.prepared, output), image, prediction)
+    if found is None or found.outline is None:
+        return SliceResult(source, frame, prediction)
+    return SliceResult(source, frame, prediction, found.outline, _drawn(found) if overlays else None)
+
+
+def _explained(predictor: Predictor, image: Slice, prediction: Prediction) -> Explanation | None:
+    """Return the evidence for the predicted class, or None if there is none or it was not measured to be reliable."""
+    if prediction.label is None or not is_reliable(predictor.bundle, "evidence", prediction.label):
+        return None
+    try:
+        return explain(predictor, image, method="evidence", label=prediction.label)
+    except RequestError:  # no head in the slice
+        return None
+
+
+def _drawn(found: Explanation) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(found.as_png())) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def _duplicate() -> ReadError:
+    return ReadError(
+        code="duplicate_instance",
+        rule="each image counts once",
+        got="an earlier file holds the same SOP Instance UID",
+        remedy="remove one of the two",
+    )
+
+
+def _nothing(failures: Sequence[Failure]) -> GadolinError:
+    if failures:
+        return failures[0].error
+    return RequestError(
+        code="no_slice_to_answer",
+        rule="results need one readable slice or more",
+        got="got none",
+        remedy="give the files of a DICOM series",
+    )

@@ -1,0 +1,141 @@
+"""Tests of predicted lesions as SEG, of overlays and of rejection notes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from highdicom.seg import Segmentation
+from series_results import PLANES, again, headers, result_of
+
+from gadolin.dicom_results.objects import referenced_instances, reject, result_objects
+from gadolin.dicom_results.segmentation import segmentations
+from gadolin.dicom_results.slices import SeriesResult
+
+DCIODVFY = shutil.which("dciodvfy")
+
+
+def lesions(result):
+    return [again(one.content) for one in result_objects(result) if one.kind == "lesions"]
+
+
+def masks(dataset):
+    """Return the mask of each frame with its segment and the image that it is about."""
+    pixels = Segmentation.from_dataset(dataset).pixel_array
+    pixels = pixels[None] if pixels.ndim == 2 else pixels
+    found = {}
+    for mask, frame in zip(pixels, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        (shared,) = dataset.SharedFunctionalGroupsSequence  # holds what all frames have in common
+        (told,) = (frame if "SegmentIdentificationSequence" in frame else shared).SegmentIdentificationSequence
+        segment = told.ReferencedSegmentNumber
+        (derived,) = (frame if "DerivationImageSequence" in frame else shared).DerivationImageSequence
+        (source,) = derived.SourceImageSequence
+        found[source.ReferencedSOPInstanceUID, source.get("ReferencedFrameNumber"), segment] = mask
+    return found
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_each_outline_is_a_frame_of_the_segment_of_its_class(tmp_path, plane):
+    result = result_of(headers(tmp_path, plane=plane))
+
+    (found,) = lesions(result)
+
+    segments = {one.SegmentLabel: one.SegmentNumber for one in found.SegmentSequence}
+    assert segments == {"Evidence for glioma": 1, "Evidence for pituitary": 2}
+    assert {one.SegmentAlgorithmType for one in found.SegmentSequence} == {"AUTOMATIC"}
+    (algorithm,) = found.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence
+    assert algorithm.AlgorithmParameters == f"model={result.model}"
+    drawn = masks(found)
+    outlined = [one for one in result.slices if one.outline is not None]
+    assert len(drawn) == len(outlined) == 2
+    for one in outlined:
+        number = segments[f"Evidence for {one.prediction.label}"]
+        assert np.array_equal(drawn[one.source.instance, None, number], one.outline)
+
+
+def test_frames_of_an_enhanced_image_are_those_of_its_outlines(tmp_path):
+    result = result_of(headers(tmp_path, 1, frames=4), frames=4)
+    drawn = masks(lesions(result)[0])
+    assert {(frame, segment) for _, frame, segment in drawn} == {(1, 1), (4, 2)}
+
+
+def test_slices_of_two_sizes_are_two_objects_of_one_series(tmp_path):
+    small, large = headers(tmp_path / "a", size=(64, 48)), headers(tmp_path / "b", size=(80, 64))
+    slices = (*result_of(small).slices, *result_of(large).slices)
+    found = lesions(SeriesResult(slices, "m"))
+    assert [(one.Rows, one.Columns, one.InstanceNumber) for one in found] == [(64, 48, 1), (80, 64, 2)]
+    assert len({one.SeriesInstanceUID for one in found}) == 1
+    assert len({one.SOPInstanceUID for one in found}) == 2
+
+
+def test_two_slices_at_one_place_go_to_two_objects(tmp_path):
+    first, second = (
+        headers(tmp_path / "a", 1),
+        headers(tmp_path / "b", 1, more={"EchoNumbers": 2, "SOPInstanceUID": "1.2.3"}),
+    )
+    result = result_of([*first, *second], labels=("glioma",))
+    assert [set(masks(one)) for one in lesions(result)] == [{(first[0].instance, None, 1)}, {("1.2.3", None, 1)}]
+
+
+@pytest.mark.parametrize("missing", ["FrameOfReferenceUID", "ImagePositionPatient", "PixelSpacing"])
+def test_without_geometry_there_is_a_report_but_no_seg(tmp_path, missing):
+    sources = headers(tmp_path)
+    for one in sources:
+        delattr(one.header, missing)
+    assert [one.kind for one in result_objects(result_of(sources))] == ["report"]
+
+
+def test_without_a_pixel_in_an_outline_there_is_no_seg(tmp_path):
+    result = result_of(headers(tmp_path))
+    empty = tuple(
+        replace(one, outline=one.outline & False) if one.outline is not None else one for one in result.slices
+    )
+    assert segmentations(SeriesResult(empty, "m")) == []
+
+
+def with_overlays(result):
+    picture = np.arange(60 * 50 * 3, dtype=np.uint8).reshape(60, 50, 3)
+    drawn = [replace(one, overlay=picture if one.outline is not None else None) for one in result.slices]
+    return SeriesResult(tuple(drawn), result.model, "overlays")
+
+
+def test_an_overlay_is_the_picture_and_refers_to_its_slice(tmp_path):
+    result = with_overlays(result_of(headers(tmp_path)))
+    found = [again(one.content) for one in result_objects(result) if one.kind == "overlay"]
+    assert len(found) == 2
+    assert np.array_equal(found[0].pixel_array, result.slices[0].overlay)
+    assert found[0].SourceImageSequence[0].ReferencedSOPInstanceUID == result.slices[0].source.instance
+    assert found[0].PatientID == result.slices[0].source.header.PatientID
+
+
+def test_a_note_rejects_the_objects_for_the_reason(tmp_path):
+    objects = [one.dataset for one in result_objects(result_of(headers(tmp_path)))]
+
+    note = again(reject(objects, "wrong series").content)
+
+    title = note.ConceptNameCodeSequence[0]
+    assert (title.CodeValue, title.CodingSchemeDesignator) == ("113001", "DCM")
+    assert {one.SOPInstanceUID for one in objects} <= referenced_instances(note)
+    assert "wrong series" in [one.get("TextValue") for one in note.ContentSequence]
+    assert note.StudyInstanceUID == objects[0].StudyInstanceUID
+    assert reject(objects, "wrong series").content == reject(objects[::-1], "wrong series").content
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(DCIODVFY is None, reason="dicom3tools is not installed")
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("frames", [1, 4])
+@pytest.mark.parametrize("more", [{}, {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "山田^太郎"}])
+def test_dciodvfy_finds_no_error(tmp_path, plane, frames, more):
+    sources = headers(tmp_path, 1 if frames > 1 else 4, plane=plane, frames=frames, size=(64, 48), more=more)
+    objects = result_objects(with_overlays(result_of(sources, frames=frames)))
+    objects.append(reject([one.dataset for one in objects], "no reason"))
+    assert {one.kind for one in objects} == {"report", "lesions", "overlay", "rejection"}
+    for one in objects:
+        (tmp_path / one.name).write_bytes(one.content)
+        done = subprocess.run([DCIODVFY, tmp_path / one.name], capture_output=True, text=True, check=False)
+        told = (done.stdout + done.stderr).splitlines()
+        assert [line for line in told if line.startswith(("Error", "Abort"))] == [], one.kind
