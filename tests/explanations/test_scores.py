@@ -14,7 +14,7 @@ from gadolin.explanations import Explanation, Options
 from gadolin.explanations.scoring.journal import Journal
 from gadolin.explanations.scoring.score import FAITHFUL, MEASURES, Row, ScoringConfig, score_explanations
 from gadolin.explanations.scoring.summary import Line, by_method_and_class, summarise
-from gadolin.explanations.trust import explanation_json, trust
+from gadolin.explanations.trust import explanation_json, is_reliable, trust
 from gadolin.metrics.bootstrap import Interval
 from gadolin.models.predictor import Predictor
 from gadolin.preprocessing.prepare import Preparation
@@ -119,6 +119,26 @@ def test_a_method_that_was_scored_on_few_slices_says_so(predictor):
         "On 5 outlined slices predicted as glioma (too few to be sure), "
         "the hottest pixel of lime was in the lesion in 100 %."
     )
+
+
+@pytest.mark.parametrize(
+    ("n", "hit", "centre", "reliable"),
+    [
+        (20, 0.5, 0.1, True),
+        (19, 1.0, 0.1, False),
+        (20, 0.49, 0.1, False),
+        (200, 0.6, 0.6, False),
+        (20, 0.6, None, True),
+    ],
+)
+def test_outlines_of_a_class_are_reliable_if_enough_hits_were_measured(predictor, n, hit, centre, reliable):
+    scored = {"evidence": {"glioma": {"n": n, "pointing": hit}}}
+    if centre is not None:
+        scored["centre"] = {"glioma": {"n": n, "pointing": centre}}
+    (predictor.bundle.folder / "explanations.json").write_text(json.dumps({"methods": scored}))
+    assert is_reliable(predictor.bundle, "evidence", "glioma") is reliable
+    assert not is_reliable(predictor.bundle, "evidence", "meningioma")
+    assert not is_reliable(predictor.bundle, "lime", "glioma")
 
 
 def test_a_map_that_is_zero_everywhere_has_no_hottest_place_and_no_share(predictor):

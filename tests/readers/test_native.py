@@ -65,6 +65,26 @@ def test_a_library_that_never_ends_or_dies_is_an_error_of_the_file(does, code, t
 
 
 @limited
+def test_another_decoder_that_is_installed_is_not_used(tmp_path, monkeypatch):
+    jpeg_ls = pytest.importorskip("jpeg_ls", reason="pyjpegls comes with highdicom")
+    streams = []
+
+    def ours(stream):
+        streams.append(stream)
+        return RAMP
+
+    def theirs(*_, **__):
+        pytest.fail("pyjpegls was called")
+
+    monkeypatch.setattr(native, "decode_jpegls", ours)
+    for name in ("decode", "decode_buffer", "decode_pixel_data", "decode_from_buffer"):
+        monkeypatch.setattr(jpeg_ls, name, theirs)
+    path = tmp_path / "slice.dcm"
+    path.write_bytes(dicom_bytes(RAMP, DicomFacts(uid.JPEGLSLossless)))
+    np.testing.assert_array_equal(read(path).pixels, RAMP)
+    assert [one.rstrip(b"\0") for one in streams] == [STREAM.rstrip(b"\0")]
+
+
 def test_a_highest_value_of_its_own_is_left_to_the_own_decoder(monkeypatch):
     """On damaged streams the library returns pixels above it."""
     plain = bytes(imagecodecs.jpegls_encode((RAMP // 50).astype(np.uint8)))
