@@ -33,7 +33,7 @@ from gadolin.models.predictor import Predictor
 from gadolin.phantoms import CLASSES, draw_patient
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.workflows.predict_files import predict_files
-from gadolin.workflows.results import answer_series
+from gadolin.workflows.results import answer_series, read_series
 
 PLANES = ((1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1), (0.9848, 0.1736, 0, -0.1504, 0.8529, -0.5))
 SYNTAXES = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.JPEG2000Lossless, uid.JPEGLSLossless)
@@ -61,7 +61,7 @@ def main() -> None:
         for number in range(arguments.series):
             files, label, outlines = written(Path(folder) / str(number), number)
             result = drawn_result(answered(predictor, files, overlays=number % 5 == 0), label, outlines)
-            objects, again = result_objects(result), result_objects(result)
+            objects, again = list(result_objects(result)), list(result_objects(result))
             counts["objects with other bytes the second time"] += sum(
                 one.content != two.content for one, two in zip(objects, again, strict=True)
             )
@@ -100,9 +100,10 @@ def written(folder: Path, number: int) -> tuple[list[str], str, list[NDArray[np.
 
 
 def answered(predictor: Predictor, files: list[str], *, overlays: bool = False) -> SeriesResult:
-    result, failures = answer_series(predictor, files, overlays=overlays)
-    if failures:
-        sys.exit(f"{failures[0]}")
+    sources, unread = read_series(files)
+    result, failures = answer_series(predictor, sources, overlays=overlays)
+    if unread or failures:
+        sys.exit(f"{[*unread, *failures][0]}")
     return result
 
 
@@ -113,7 +114,7 @@ def drawn_result(result: SeriesResult, label: str, outlines: list[NDArray[np.boo
         replace(one, prediction=replace(one.prediction, **named), outline=outline if outline.any() else None)
         for one, outline in zip(result.slices, in_order(result, outlines), strict=True)
     ]
-    return SeriesResult(tuple(slices), result.model, result.settings)
+    return SeriesResult(tuple(slices), result.model)
 
 
 def in_order(result: SeriesResult, outlines: list[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
@@ -139,7 +140,7 @@ def time_ratio(predictor: Predictor, files: list[str]) -> float:
         begun = time.perf_counter()
         list(predict_files(predictor, files))
         between = time.perf_counter()
-        result_objects(answered(predictor, files))
+        list(result_objects(answered(predictor, files)))
         ratios.append((between - begun) / (time.perf_counter() - between))
     return statistics.median(ratios)
 

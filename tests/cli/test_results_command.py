@@ -6,13 +6,16 @@ import io
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
-from gadolin.dicom_results.objects import referenced_instances
+from gadolin.dicom_results.objects import KeptResults, images_of
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
+from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import NOTICE
 from gadolin.server.phantoms import EXAMPLES, phantom_picture
 
@@ -35,6 +38,11 @@ def made(gadolin, phantom_series, tmp_path):
     done = gadolin("results", phantom_series, "--out", tmp_path / "results", "--json")
     assert done.code == 0
     return tmp_path / "results", json.loads(done.out)
+
+
+def copy_of(phantom_series, folder):
+    shutil.copytree(phantom_series, folder)
+    return sorted(folder.iterdir())
 
 
 def kinds(told, *, new=True):
@@ -65,7 +73,7 @@ def test_the_report_holds_the_numbers_of_predict(gadolin, made, phantom_series):
     wanted = {
         str(dcmread(one["path"]).SOPInstanceUID): {
             **{f"p-{label}": p for label, p in one["probabilities"].items()},
-            "p-tumour": one["p_tumour"],
+            "p_tumour": one["p_tumour"],
         }
         for one in predictions
     }
@@ -109,8 +117,85 @@ def test_a_slice_that_comes_late_makes_a_new_set_and_rejects_the_old(gadolin, ph
     assert kinds(second) == ["lesions", "rejection", "report"]
     (note,) = (dcmread(one["path"]) for one in second["objects"] if one["kind"] == "rejection")
     old = {one["sop_instance_uid"] for one in first["objects"]}
-    assert referenced_instances(note) == old
+    assert images_of(note) == old
     assert kinds(third) == [], "what is rejected is not rejected again"
+
+
+def valid(folder):
+    return sorted(str(one.SOPInstanceUID) for one in KeptResults.read(folder).valid)
+
+
+def run(gadolin, *words):
+    done = gadolin("results", *words, "--json")
+    assert done.code == 0
+    return json.loads(done.out)
+
+
+def test_results_that_were_replaced_and_come_again_are_other_objects(gadolin, phantom_series, make_bundle, tmp_path):
+    other = make_bundle(preparation=Preparation(size=64)).folder
+    first = run(gadolin, phantom_series, "--out", tmp_path)
+    second = run(gadolin, phantom_series, "--out", tmp_path, "--model", other)
+    assert "rejection" in kinds(second)
+    third = run(gadolin, phantom_series, "--out", tmp_path)
+    assert kinds(third) == ["lesions", "rejection", "report"]
+    told = sorted(one["sop_instance_uid"] for one in third["objects"] if one["kind"] != "rejection")
+    assert valid(tmp_path) == told
+    assert not set(told) & {one["sop_instance_uid"] for one in first["objects"]}
+    assert kinds(run(gadolin, phantom_series, "--out", tmp_path)) == []
+
+
+def test_overlays_add_to_the_results_and_do_not_replace_them(gadolin, phantom_series, tmp_path):
+    first = run(gadolin, phantom_series, "--out", tmp_path)
+    second = run(gadolin, phantom_series, "--out", tmp_path, "--overlays")
+    assert set(kinds(second)) == {"overlay"}
+    assert {one["sop_instance_uid"] for one in first["objects"]} <= set(valid(tmp_path))
+    before = valid(tmp_path)
+    assert kinds(run(gadolin, phantom_series, "--out", tmp_path)) == []
+    assert valid(tmp_path) == before
+
+
+def test_results_of_another_series_of_the_study_stay(gadolin, phantom_series, tmp_path):
+    study = Dataset()
+    study.ReferencedSOPClassUID, study.ReferencedSOPInstanceUID = "1.2.840.10008.3.1.2.3.1", "1.2.3.4"
+    for series in ("1", "2"):
+        for number, path in enumerate(copy_of(phantom_series, tmp_path / series)):
+            changed = dcmread(path)
+            changed.ReferencedStudySequence = [study]
+            changed.SeriesInstanceUID = f"1.2.3.{series}"
+            changed.SOPInstanceUID = f"1.2.3.{series}.{number}"
+            changed.file_meta.MediaStorageSOPInstanceUID = changed.SOPInstanceUID
+            changed.save_as(path)
+    first = run(gadolin, tmp_path / "1", "--out", tmp_path / "out")
+    second = run(gadolin, tmp_path / "2", "--out", tmp_path / "out")
+    assert kinds(second) == ["lesions", "report"]
+    assert {one["sop_instance_uid"] for one in first["objects"]} <= set(valid(tmp_path / "out"))
+
+
+def test_the_order_of_the_files_does_not_matter(gadolin, phantom_series, tmp_path):
+    files = sorted(phantom_series.iterdir())
+    assert kinds(run(gadolin, *files, "--out", tmp_path)) == ["lesions", "report"]
+    assert kinds(run(gadolin, *files[::-1], "--out", tmp_path)) == []
+
+
+def test_a_file_with_the_same_uid_and_other_bytes_is_kept_and_told(gadolin, made, phantom_series):
+    folder, told = made
+    (path,) = (Path(one["path"]) for one in told["objects"] if one["kind"] == "report")
+    path.write_bytes(path.read_bytes() + b"\0")
+    before = path.read_bytes()
+    done = gadolin("results", phantom_series, "--out", folder)
+    done.refused("same bytes")
+    assert path.read_bytes() == before
+
+
+def test_no_name_of_a_patient_is_printed(gadolin_process, phantom_series, tmp_path):
+    for path in copy_of(phantom_series, tmp_path / "series"):
+        changed = dcmread(path)
+        changed.PatientName = "Doe John"
+        changed.save_as(path)
+    done = gadolin_process("results", tmp_path / "series", "--out", tmp_path / "out")
+    assert done.code == 0
+    assert "Doe" not in done.out + done.err
+    assert "Warning" not in done.err
 
 
 def test_results_are_taken_back(gadolin, made):
@@ -121,7 +206,7 @@ def test_results_are_taken_back(gadolin, made):
     assert done.code == 0
     (written,) = json.loads(done.out)["objects"]
     assert written["kind"] == "rejection"
-    assert referenced_instances(dcmread(written["path"])) == {one["sop_instance_uid"] for one in told["objects"]}
+    assert images_of(dcmread(written["path"])) == {one["sop_instance_uid"] for one in told["objects"]}
     done = gadolin("results", folder, "--reject", "--out", folder)
     assert done.code == 2
     assert "not rejected yet" in done.err
@@ -134,11 +219,6 @@ def test_overlays_are_pictures_with_the_notice_for_each_lesion(gadolin, phantom_
     assert all(one.pixel_array.shape[2] == 3 for one in pictures)
 
 
-def copy_of(phantom_series, folder):
-    shutil.copytree(phantom_series, folder)
-    return sorted(folder.iterdir())
-
-
 def test_a_file_that_is_there_twice_counts_once(gadolin, phantom_series, tmp_path):
     files = copy_of(phantom_series, tmp_path / "series")
     shutil.copy(files[0], tmp_path / "series" / "zz.dcm")
@@ -147,6 +227,15 @@ def test_a_file_that_is_there_twice_counts_once(gadolin, phantom_series, tmp_pat
     assert json.loads(done.out)["slices"] == 6
     assert [one["code"] for one in json.loads(done.out)["errors"]] == ["duplicate_instance"]
     assert "earlier file" in done.err
+
+
+def test_an_intact_copy_counts_where_the_first_is_damaged(gadolin, phantom_series, tmp_path):
+    files = copy_of(phantom_series, tmp_path / "series")
+    shutil.copy(files[0], tmp_path / "series" / "zz.dcm")
+    files[0].write_bytes(files[0].read_bytes()[:-20_000])
+    done = gadolin("results", tmp_path / "series", "--out", tmp_path / "out", "--json")
+    assert json.loads(done.out)["slices"] == 6
+    assert [one["code"] for one in json.loads(done.out)["errors"]] == ["file_not_whole"]
 
 
 def test_a_damaged_file_is_told_and_the_others_are_answered(gadolin, phantom_series, tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from pydicom import dcmread
 
+from gadolin.dicom_results.objects import result_objects
 from gadolin.dicom_results.slices import SeriesResult, SliceResult
 from gadolin.dicom_results.source import Source, read_source
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
@@ -81,3 +82,8 @@ def result_of(sources, *, labels=("glioma", "notumor", None, "pituitary"), frame
 def again(content):
     """Return the data set that a reader finds in the bytes of an object."""
     return dcmread(io.BytesIO(content))
+
+
+def made(result):
+    """Return the objects of a result."""
+    return list(result_objects(result))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from pydicom.sr._cid_dict import cid_concepts
 from pydicom.sr._concepts_dict import concepts
 from pydicom.uid import UID
-from series_results import again, headers, prediction, result_of
+from series_results import again, headers, made, prediction, result_of
 
 from gadolin.dicom_results.codes import SCHEME, neoplasm_presence
-from gadolin.dicom_results.objects import referenced_instances, result_objects
+from gadolin.dicom_results.objects import images_of
 from gadolin.dicom_results.slices import SeriesResult, SliceResult
 from gadolin.records import NOTICE
 
@@ -34,7 +37,7 @@ def sources(tmp_path):
 
 @pytest.fixture
 def report(sources):
-    return again(result_objects(result_of(sources))[0].content)
+    return again(made(result_of(sources))[0].content)
 
 
 def code(item):
@@ -61,10 +64,10 @@ def test_patient_and_study_are_those_of_the_slices_and_the_series_is_another(rep
 
 def test_the_same_result_has_the_same_bytes_and_another_model_other_uids(sources):
     result = result_of(sources)
-    first, second = (result_objects(one)[0] for one in (result, result_of(sources)))
+    first, second = (made(one)[0] for one in (result, result_of(sources)))
     assert first.content == second.content
-    other = result_objects(SeriesResult(result.slices, "fedcba9876543210"))[0]
-    fewer = result_objects(SeriesResult(result.slices[:2], result.model))[0]
+    other = made(SeriesResult(result.slices, "fedcba9876543210"))[0]
+    fewer = made(SeriesResult(result.slices[:2], result.model))[0]
     assert len({one.dataset.SOPInstanceUID for one in (first, other, fewer)}) == 3
 
 
@@ -116,7 +119,7 @@ def test_each_group_has_the_numbers_of_its_prediction_and_refers_to_its_slice(re
             code(item): item.MeasuredValueSequence[0] for item in group.ContentSequence if item.ValueType == "NUM"
         }
         wanted = {f"p-{name}": p for name, p in one.prediction.probabilities.items()}
-        wanted["p-tumour"] = one.prediction.p_tumour
+        wanted["p_tumour"] = one.prediction.p_tumour
         assert {name: float(found.NumericValue) for name, found in numbers.items()} == pytest.approx(wanted)
         assert {found.MeasurementUnitsCodeSequence[0].CodeValue for found in numbers.values()} == {"1"}
         (image,) = group.ContentSequence[-1].ReferencedSOPSequence
@@ -125,7 +128,7 @@ def test_each_group_has_the_numbers_of_its_prediction_and_refers_to_its_slice(re
 
 def test_a_frame_of_an_enhanced_image_is_referred_to_by_its_number(tmp_path):
     result = result_of(headers(tmp_path, 1, frames=3), frames=3)
-    report = again(result_objects(result)[0].content)
+    report = again(made(result)[0].content)
     images = [group.ContentSequence[-1].ReferencedSOPSequence[0] for group in groups(report)]
     assert [one.ReferencedFrameNumber for one in images] == [1, 2, 3]
 
@@ -135,8 +138,8 @@ def test_a_frame_of_an_enhanced_image_is_referred_to_by_its_number(tmp_path):
     [
         ("glioma", None, "detected"),
         ("notumor", None, "not-detected"),
-        (None, "kind_uncertain", "suspected"),
-        (None, "kind_not_validated", "suspected"),
+        (None, "kind_uncertain", "415684004"),
+        (None, "kind_not_validated", "415684004"),
         (None, "out_of_distribution", "82334004"),
         (None, "tumour_uncertain", "82334004"),
     ],
@@ -177,14 +180,36 @@ def all_codes(dataset):
                 yield from all_codes(item)
 
 
-def test_a_class_with_a_long_name_is_coded(sources):
-    label = "astrocytoma of the brain stem"
-    slices = tuple(SliceResult(one, None, prediction(label, probabilities={label: 0.9})) for one in sources)
-    report = again(result_objects(SeriesResult(slices, "m"))[0].content)
-    assert "p-astrocytoma-of-the-brain-stem" in {code(one) for one in groups(report)[0].ContentSequence}
+def test_every_class_has_a_code_of_its_own(sources):
+    labels = ("astrocytoma of the brain stem", "脑膜瘤", "胶质瘤", "tumour", "any_tumour")
+    slices = tuple(
+        SliceResult(one, None, prediction("脑膜瘤", probabilities=dict.fromkeys(labels, 0.2))) for one in sources
+    )
+    report = again(made(SeriesResult(slices, "m"))[0].content)
+    names = [item.ConceptNameCodeSequence[0] for item in groups(report)[0].ContentSequence if item.ValueType == "NUM"]
+    assert len({one.get("CodeValue") or one.LongCodeValue for one in names}) == len(labels) + 1
+    assert [one.CodeMeaning for one in names][1] == "Probability of 脑膜瘤"
+
+
+def test_the_order_of_the_files_does_not_matter(sources):
+    (first, *_) = made(result_of(sources))
+    assert first.content == made(result_of(sources))[0].content
+    changed = [replace(one, prediction=replace(one.prediction, p_tumour=0.5)) for one in result_of(sources).slices]
+    other = made(SeriesResult(tuple(changed), result_of(sources).model))[0]
+    assert first.dataset.SOPInstanceUID != other.dataset.SOPInstanceUID, "what says something else has another UID"
+
+
+def test_a_visit_and_the_time_zone_are_copied(tmp_path):
+    more = {"AdmissionID": "V7", "TimezoneOffsetFromUTC": "+0100", "IssuerOfPatientID": "SITE", "PatientAge": "054Y"}
+    result = result_of(headers(tmp_path, more=more))
+    pictured = [replace(one, overlay=np.zeros((9, 9, 3), np.uint8)) for one in result.slices]
+    objects = made(SeriesResult(tuple(pictured), result.model))
+    assert {one.kind for one in objects} == {"report", "lesions", "overlay"}
+    for one in objects:
+        assert {name: one.dataset.get(name) for name in more} == more, one.kind
 
 
 def test_every_image_is_evidence(report, sources):
-    assert {one.instance for one in sources} <= referenced_instances(report)
+    assert {one.instance for one in sources} <= images_of(report)
     (study,) = report.CurrentRequestedProcedureEvidenceSequence
     assert study.StudyInstanceUID == sources[0].study

@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from highdicom.seg import Segmentation
-from series_results import PLANES, again, headers, result_of
+from series_results import PLANES, again, headers, made, result_of
 
-from gadolin.dicom_results.objects import referenced_instances, reject, result_objects
-from gadolin.dicom_results.segmentation import segmentations
+from gadolin.dicom_results.objects import images_of, reject
+from gadolin.dicom_results.segmentation import has_geometry, segmentations
 from gadolin.dicom_results.slices import SeriesResult
 
 DCIODVFY = shutil.which("dciodvfy")
 
 
 def lesions(result):
-    return [again(one.content) for one in result_objects(result) if one.kind == "lesions"]
+    return [again(one.content) for one in made(result) if one.kind == "lesions"]
 
 
 def masks(dataset):
@@ -80,12 +80,43 @@ def test_two_slices_at_one_place_go_to_two_objects(tmp_path):
     assert [set(masks(one)) for one in lesions(result)] == [{(first[0].instance, None, 1)}, {("1.2.3", None, 1)}]
 
 
-@pytest.mark.parametrize("missing", ["FrameOfReferenceUID", "ImagePositionPatient", "PixelSpacing"])
+@pytest.mark.parametrize(
+    "missing",
+    ["FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"],
+)
 def test_without_geometry_there_is_a_report_but_no_seg(tmp_path, missing):
     sources = headers(tmp_path)
     for one in sources:
         delattr(one.header, missing)
-    assert [one.kind for one in result_objects(result_of(sources))] == ["report"]
+    assert [one.kind for one in made(result_of(sources))] == ["report"]
+    assert not has_geometry(sources[0])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"ImageOrientationPatient": [0, 0, 0, 0, 0, 0]},
+        {"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]},
+        {"ImagePositionPatient": [1, 2]},
+        {"PixelSpacing": [0, 0]},
+        {"SliceThickness": None},
+    ],
+)
+def test_with_a_meaningless_geometry_there_is_a_report_but_no_seg(tmp_path, more):
+    assert [one.kind for one in made(result_of(headers(tmp_path, more=more)))] == ["report"]
+
+
+def test_an_enhanced_image_with_a_frame_without_a_place_has_no_seg(tmp_path):
+    (source,) = headers(tmp_path, 1, frames=4)
+    assert has_geometry(source)
+    del source.header.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence
+    assert [one.kind for one in made(result_of([source], frames=4))] == ["report"]
+
+
+def test_a_single_image_that_counts_its_frame_is_a_single_image(tmp_path):
+    sources = headers(tmp_path, more={"NumberOfFrames": 1})
+    assert not any(one.is_multiframe for one in sources)
+    assert len(lesions(result_of(sources))) == 1
 
 
 def test_without_a_pixel_in_an_outline_there_is_no_seg(tmp_path):
@@ -99,12 +130,12 @@ def test_without_a_pixel_in_an_outline_there_is_no_seg(tmp_path):
 def with_overlays(result):
     picture = np.arange(60 * 50 * 3, dtype=np.uint8).reshape(60, 50, 3)
     drawn = [replace(one, overlay=picture if one.outline is not None else None) for one in result.slices]
-    return SeriesResult(tuple(drawn), result.model, "overlays")
+    return SeriesResult(tuple(drawn), result.model)
 
 
 def test_an_overlay_is_the_picture_and_refers_to_its_slice(tmp_path):
     result = with_overlays(result_of(headers(tmp_path)))
-    found = [again(one.content) for one in result_objects(result) if one.kind == "overlay"]
+    found = [again(one.content) for one in made(result) if one.kind == "overlay"]
     assert len(found) == 2
     assert np.array_equal(found[0].pixel_array, result.slices[0].overlay)
     assert found[0].SourceImageSequence[0].ReferencedSOPInstanceUID == result.slices[0].source.instance
@@ -112,16 +143,17 @@ def test_an_overlay_is_the_picture_and_refers_to_its_slice(tmp_path):
 
 
 def test_a_note_rejects_the_objects_for_the_reason(tmp_path):
-    objects = [one.dataset for one in result_objects(result_of(headers(tmp_path)))]
+    objects = [one.dataset for one in made(result_of(headers(tmp_path)))]
 
     note = again(reject(objects, "wrong series").content)
 
     title = note.ConceptNameCodeSequence[0]
     assert (title.CodeValue, title.CodingSchemeDesignator) == ("113001", "DCM")
-    assert {one.SOPInstanceUID for one in objects} <= referenced_instances(note)
+    assert {one.SOPInstanceUID for one in objects} <= images_of(note)
     assert "wrong series" in [one.get("TextValue") for one in note.ContentSequence]
     assert note.StudyInstanceUID == objects[0].StudyInstanceUID
     assert reject(objects, "wrong series").content == reject(objects[::-1], "wrong series").content
+    assert reject(objects, "another reason").dataset.SOPInstanceUID != note.SOPInstanceUID
 
 
 @pytest.mark.slow
@@ -131,7 +163,7 @@ def test_a_note_rejects_the_objects_for_the_reason(tmp_path):
 @pytest.mark.parametrize("more", [{}, {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "山田^太郎"}])
 def test_dciodvfy_finds_no_error(tmp_path, plane, frames, more):
     sources = headers(tmp_path, 1 if frames > 1 else 4, plane=plane, frames=frames, size=(64, 48), more=more)
-    objects = result_objects(with_overlays(result_of(sources, frames=frames)))
+    objects = made(with_overlays(result_of(sources, frames=frames)))
     objects.append(reject([one.dataset for one in objects], "no reason"))
     assert {one.kind for one in objects} == {"report", "lesions", "overlay", "rejection"}
     for one in objects:

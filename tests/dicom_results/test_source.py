@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from pydicom.config import disable_value_validation
 from pydicom.valuerep import DSfloat
-from series_results import again, headers, result_of
+from series_results import again, headers, made, result_of
 
 from gadolin.dicom_results.identifiers import derived_uid
-from gadolin.dicom_results.objects import result_objects
 from gadolin.dicom_results.source import moment_of, read_source
 from gadolin.errors import ReadError
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
@@ -56,7 +55,7 @@ def test_a_broken_element_is_left_out_and_the_rest_is_kept(tmp_path):
     path = written(tmp_path, lambda content: content.replace(b"19700101", b"197XX101"), PatientBirthDate="19700101")
     source = read_source(path)
     assert source.header.PatientID == "PHANTOM"
-    assert again(result_objects(result_of([source]))[0].content).PatientID == "PHANTOM"
+    assert again(made(result_of([source]))[0].content).PatientID == "PHANTOM"
 
 
 def test_decimals_that_are_too_long_are_shortened(tmp_path):
@@ -67,13 +66,45 @@ def test_decimals_that_are_too_long_are_shortened(tmp_path):
     assert float(found) == pytest.approx(220.123456789)
 
 
+@pytest.mark.parametrize("sex", ["U", "X", "MALE"])
+def test_a_sex_that_dicom_does_not_know_is_left_out(tmp_path, sex):
+    source = read_source(written(tmp_path, PatientSex=sex))
+    assert again(made(result_of([source]))[0].content).PatientSex == ""
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+        ("ISO_IR 100", "Müller^Jörg"),
+        ("GB18030", "王^小东"),
+    ],
+)
+def test_names_are_the_same_in_any_character_set(tmp_path, charset, name):
+    source = read_source(written(tmp_path, SpecificCharacterSet=charset, PatientName=name))
+    report = again(made(result_of([source]))[0].content)
+    assert str(report.PatientName) == name
+    assert report.SpecificCharacterSet == "ISO_IR 192"
+
+
+def test_a_character_set_that_nobody_knows_is_no_obstacle(tmp_path):
+    path = written(
+        tmp_path, lambda content: content.replace(b"ISO_IR 100", b"ISO_IR 999"), SpecificCharacterSet="ISO_IR 100"
+    )
+    assert again(made(result_of([read_source(path)]))[0].content).PatientID == "PHANTOM"
+
+
 @pytest.mark.parametrize(
     ("more", "moment"),
     [
-        ({"StudyDate": "20200102", "StudyTime": "030405.5"}, ("20200102", "030405")),
-        ({"StudyDate": "20200102", "AcquisitionDate": "20200103", "AcquisitionTime": "111213"}, ("20200103", "111213")),
-        ({"StudyDate": "20200102"}, ("20200102", "000000")),
-        ({}, ("19000101", "000000")),
+        ({"StudyDate": "20200102", "StudyTime": "030405.5"}, ("20200102", "030405", "")),
+        (
+            {"StudyDate": "20200102", "AcquisitionDate": "20200103", "AcquisitionTime": "111213"},
+            ("20200103", "111213", ""),
+        ),
+        ({"StudyDate": "20200102", "TimezoneOffsetFromUTC": "+0100"}, ("20200102", "000000", "+0100")),
+        ({}, ("19000101", "000000", "")),
     ],
 )
 def test_the_moment_is_the_first_date_that_is_known(tmp_path, more, moment):
@@ -83,7 +114,7 @@ def test_the_moment_is_the_first_date_that_is_known(tmp_path, more, moment):
 def test_the_moment_of_a_series_is_that_of_its_latest_image(tmp_path):
     early = headers(tmp_path / "a", 1, more={"AcquisitionDate": "20240601", "AcquisitionTime": "090000"})
     late = headers(tmp_path / "b", 1, more={"AcquisitionDate": "20240601", "AcquisitionTime": "093000"})
-    assert moment_of([*late, *early]) == ("20240601", "093000")
+    assert moment_of([*late, *early]) == ("20240601", "093000", "")
 
 
 def test_derived_uids_are_valid_and_depend_on_every_part():

@@ -40,35 +40,35 @@ def results(
     identify the patient as the slices do. For research only; not a medical device.
     """
     from gadolin.dicom_results import objects as dicom
+    from gadolin.dicom_results.segmentation import has_geometry, is_outlined
     from gadolin.files.folder_walk import failures_json
     from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE
     from gadolin.workflows.predict_files import expand
-    from gadolin.workflows.results import answer_series, write_objects
+    from gadolin.workflows.results import answer_series, read_series, write_objects
 
     if reject:
         written = list(write_objects([dicom.reject(dicom.results_among(paths), why)], out))
         _print(written, as_json=as_json, more={"format": JSON_FORMAT, "notice": NOTICE})
         return
     expanded = expand(paths, series=series)
+    sources, unread = read_series(expanded.files)
     predictor = Predictor.load(model, runtime=runtime)
-    done: list[str] = []
     with progress_bar("predicting") as advance:
-
-        def progress(path: str) -> None:
-            done.append(path)
-            advance(len(done), len(expanded.files), "predicting")
-
-        found, failed = answer_series(predictor, expanded.files, overlays=overlays, progress=progress)
+        answered, unanswered = answer_series(predictor, sources, overlays=overlays, progress=advance)
+    kept = dicom.KeptResults.read(out)
+    found = kept.renewed(answered)
     objects = dicom.result_objects(found)
-    objects += dicom.rejections(out, objects)
-    written = list(write_objects(objects, out))
-    failures, left_out = split_failures(failed, expanded, results=found.slices)
-    counts = {"slices": len(found.slices), "answered": found.answered}
+    written = [*write_objects(objects, out), *write_objects(kept.rejection(found), out)]
+    failures, left_out = split_failures([*unread, *unanswered], expanded, results=found.slices)
+    without = sum(is_outlined(one) and not has_geometry(one.source) for one in found.slices)
+    counts = {"slices": len(found.slices), "answered": found.answered, "lesions_without_segmentation": without}
     head = {"format": JSON_FORMAT, "notice": NOTICE, "model": found.model, **counts}
     _print(written, as_json=as_json, more={**head, **failures_json(failures, left_out)})
     if not as_json:
         print_message(f"{found.answered} of {len(found.slices)} slices are answered, the others are declined")
+        if without:
+            print_message(f"{without} predicted lesions have no segmentation: their headers give no complete geometry")
         print_message(NOTICE)
     report_failures(failures, left_out, as_json=as_json)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Final
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from gadolin.datasets.labels import class_name, is_without_lesion
 from gadolin.models.decision import TUMOUR_SUSPECTED
@@ -38,12 +40,11 @@ def private(value: str, meaning: str) -> CodedConcept:
     return CodedConcept(value=value, scheme_designator=SCHEME, meaning=meaning[:_MEANING])
 
 
-P_TUMOUR: Final = private("p-tumour", "Probability of any tumour")
+P_TUMOUR: Final = private("p_tumour", "Probability of any tumour")
 PREDICTED_CLASS: Final = private("class", "Predicted class")
 DECLINED_BECAUSE: Final = private("declined-because", "Reason for declining the slice")
 SEQUENCE: Final = private("sequence", "MRI sequence that the model recognises")
 _DETECTED: Final = private("detected", "Detected")
-_SUSPECTED: Final = private("suspected", "Suspected")
 _NOT_DETECTED: Final = private("not-detected", "Not detected")
 
 
@@ -66,7 +67,7 @@ def class_probability(label: str) -> CodedConcept:
 
 def reason_code(code: str) -> CodedConcept:
     """Return the code of a reason to decline a slice, such as "out_of_distribution"."""
-    return private(_word(code), code.replace("_", " ").capitalize())
+    return private(code.replace("_", "-"), code.replace("_", " ").capitalize())
 
 
 def neoplasm_presence(prediction: Prediction) -> CodedConcept:
@@ -74,10 +75,15 @@ def neoplasm_presence(prediction: Prediction) -> CodedConcept:
     if prediction.label is not None:
         return _NOT_DETECTED if is_without_lesion(prediction.label) else _DETECTED
     if prediction.reason_code in TUMOUR_SUSPECTED:
-        return _SUSPECTED
-    found = codes.SCT.Indeterminate
-    return CodedConcept(found.value, found.scheme_designator, found.meaning)
+        return _concept(codes.SCT.Suspected)
+    return _concept(codes.SCT.Indeterminate)
+
+
+def _concept(code: Code) -> CodedConcept:
+    return CodedConcept(code.value, code.scheme_designator, code.meaning)
 
 
 def _word(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text)
+    """Return a code value for a name; other names have other ones, also those in other scripts."""
+    word = re.sub(r"[^A-Za-z0-9.]+", "-", text)
+    return word if word == text else f"{word}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -28,14 +28,13 @@ def stamp(dataset: _T, moment: Moment) -> _T:
 
     Objects of the same images then have the same bytes, whenever they are made.
     """
-    day, time = moment
-    for name in _DATES:
-        if name in dataset:
-            setattr(dataset, name, day)
-    for name in _TIMES:
-        if name in dataset:
-            setattr(dataset, name, time)
+    for names, value in ((_DATES, moment.date), (_TIMES, moment.time)):
+        for name in names:
+            if name in dataset:
+                setattr(dataset, name, value)
+    if moment.offset:
+        dataset.TimezoneOffsetFromUTC = moment.offset
     for item in dataset.get("ContributingEquipmentSequence", []):
         if "ContributionDateTime" in item:
-            item.ContributionDateTime = day + time
+            item.ContributionDateTime = moment.date + moment.time
     return dataset

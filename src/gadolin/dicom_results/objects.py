@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from gadolin.dicom_results.overlay_image import overlay_images
+from gadolin.dicom_results.quiet import quiet
 from gadolin.dicom_results.rejection import rejection_note
 from gadolin.dicom_results.report import measurement_report
 from gadolin.dicom_results.segmentation import segmentations
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult
-from gadolin.errors import RequestError
+from gadolin.errors import DataError, RequestError
 
-__all__ = [
-    "ResultObject",
-    "earlier_results",
-    "referenced_instances",
-    "reject",
-    "rejections",
-    "result_objects",
-    "results_among",
-    "superseded",
-]
+__all__ = ["KeptResults", "ResultObject", "images_of", "reject", "result_objects", "results_among"]
 
 _KINDS = {"SR": "report", "SEG": "lesions", "OT": "overlay", "KO": "rejection"}
 _ENDING = ".dcm"
+_REFERENCES = (  # the elements in which results name the objects that they are about
+    "CurrentRequestedProcedureEvidenceSequence",
+    "PertinentOtherEvidenceSequence",
+    "ReferencedSeriesSequence",
+    "SourceImageSequence",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +44,75 @@ class ResultObject:
         return f"{self.kind}-{self.dataset.SOPInstanceUID}{_ENDING}"
 
 
-def result_objects(result: SeriesResult) -> list[ResultObject]:
-    """Return the objects of a result: the report, the predicted lesions, the overlays. Equal results, equal bytes."""
-    return [_object(one) for one in (measurement_report(result), *segmentations(result), *overlay_images(result))]
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptResults:
+    """The results of earlier runs in a folder, without pixels: ``objects``, and the ``notes`` that reject some."""
+
+    objects: tuple[Dataset, ...]
+    notes: tuple[Dataset, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> KeptResults:
+        """Find the results in a folder, which need not exist; files of other origin are ignored."""
+        found = [one for path in sorted(folder.glob(f"*{_ENDING}")) if (one := _own_result(path)) is not None]
+        return cls(
+            tuple(one for one in found if one.Modality != "KO"), tuple(one for one in found if one.Modality == "KO")
+        )
+
+    @property
+    def valid(self) -> list[Dataset]:
+        """The objects that no note rejects."""
+        rejected = {uid for note in self.notes for uid in images_of(note)}
+        return [one for one in self.objects if str(one.SOPInstanceUID) not in rejected]
+
+    def renewed(self, result: SeriesResult) -> SeriesResult:
+        """Return the result with the notes that rejected the same result before, so that its objects are other ones."""
+        while notes := self._notes_on(result.uid("instance", "SR")):
+            result = replace(result, after=(*result.after, *notes))
+        return result
+
+    def rejection(self, result: SeriesResult) -> list[ResultObject]:
+        """Return the note that rejects the valid objects that a new result replaces, in a list, or an empty list.
+
+        These are the objects about one of its images that are of another set.
+        """
+        own = {result.uid("series", kind) for kind in ("SR", "SEG", "SC")}
+        images = {one.instance for one in result.sources}
+        replaced = [one for one in self.valid if str(one.SeriesInstanceUID) not in own and images & images_of(one)]
+        return [reject(replaced, "Replaced by later results for the same slices")] if replaced else []
+
+    def _notes_on(self, instance: str) -> list[str]:
+        return sorted(str(note.SOPInstanceUID) for note in self.notes if instance in images_of(note))
+
+
+def result_objects(result: SeriesResult) -> Iterator[ResultObject]:
+    """Yield the objects of a result: the report, the predicted lesions, the overlays. Equal results, equal bytes.
+
+    Raises DataError, before the first is yielded, if the report or the lesions cannot be made from the headers.
+    """
+    try:
+        with quiet():
+            first = [_object(one) for one in (measurement_report(result), *segmentations(result))]
+    except Exception as error:
+        raise DataError(
+            code="header_unusable",
+            rule="the headers of the slices must allow DICOM objects of the same study",
+            got=f"making them failed ({type(error).__name__})",  # its text may quote the header
+            remedy="fetch the series again, or export it with a valid header",
+        ) from error
+    yield from first
+    drawn = overlay_images(result)
+    while True:
+        with quiet():
+            one = next(drawn, None)
+            if one is None:
+                return
+            made = _object(one)
+        yield made
 
 
 def reject(rejected: Sequence[Dataset], why: str) -> ResultObject:
-    """Return the note that rejects result objects; raises RequestError unless all are Gadolin's and of one study."""
+    """Return the note that rejects result objects; raises RequestError unless all are of one study."""
     if len({str(one.StudyInstanceUID) for one in rejected}) != 1:
         raise RequestError(
             code="results_of_several",
@@ -61,14 +120,8 @@ def reject(rejected: Sequence[Dataset], why: str) -> ResultObject:
             got=f"these are of {len({str(one.StudyInstanceUID) for one in rejected})}",
             remedy="reject the results of one study at a time",
         )
-    return _object(rejection_note(rejected, str(rejected[0].get("DeviceSerialNumber", "")), why))
-
-
-def earlier_results(folder: Path) -> list[Dataset]:
-    """Return the results in a folder that no rejection note there takes back, without pixels, sorted by name."""
-    found = [one for one in (_own_result(path) for path in sorted(folder.glob(f"*{_ENDING}"))) if one is not None]
-    rejected = {uid for note in found if note.Modality == "KO" for uid in referenced_instances(note)}
-    return [one for one in found if one.Modality != "KO" and str(one.SOPInstanceUID) not in rejected]
+    with quiet():
+        return _object(rejection_note(rejected, str(rejected[0].get("DeviceSerialNumber", "")), why))
 
 
 def results_among(paths: Iterable[str]) -> list[Dataset]:
@@ -76,7 +129,7 @@ def results_among(paths: Iterable[str]) -> list[Dataset]:
     found: list[Dataset] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found += earlier_results(path)
+            found += KeptResults.read(path).valid
         elif (one := _own_result(path)) is not None and one.Modality != "KO":
             found.append(one)
     if not found:
@@ -89,29 +142,18 @@ def results_among(paths: Iterable[str]) -> list[Dataset]:
     return found
 
 
-def rejections(folder: Path, objects: Sequence[ResultObject]) -> list[ResultObject]:
-    """Return the note that rejects the earlier results in ``folder`` that ``objects`` replace, in a list, or none."""
-    replaced = superseded(earlier_results(folder), objects)
-    return [reject(replaced, "Replaced by later results for the same slices")] if replaced else []
+def images_of(dataset: Dataset) -> set[str]:
+    """Return the SOP Instance UIDs of the objects that a result is about: images, or rejected results."""
+    return {uid for name in _REFERENCES for item in dataset.get(name, []) for uid in _instances(item)}
 
 
-def superseded(earlier: Iterable[Dataset], objects: Sequence[ResultObject]) -> list[Dataset]:
-    """Return the earlier results that are about an image of ``objects`` and are not among them."""
-    new = {str(one.dataset.SOPInstanceUID) for one in objects}
-    images = {uid for one in objects for uid in referenced_instances(one.dataset)}
-    return [one for one in earlier if str(one.SOPInstanceUID) not in new and images & referenced_instances(one)]
-
-
-def referenced_instances(dataset: Dataset) -> set[str]:
-    """Return the SOP Instance UIDs of all objects that a data set refers to."""
-    found: set[str] = set()
+def _instances(dataset: Dataset) -> Iterator[str]:
     for element in dataset:
         if element.keyword == "ReferencedSOPInstanceUID":
-            found.add(str(element.value))
+            yield str(element.value)
         elif element.VR == "SQ":
             for item in element.value:
-                found |= referenced_instances(item)
-    return found
+                yield from _instances(item)
 
 
 def _object(dataset: Dataset) -> ResultObject:
@@ -122,8 +164,9 @@ def _object(dataset: Dataset) -> ResultObject:
 
 def _own_result(path: Path) -> Dataset | None:
     try:
-        found = dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, OSError):
+        with quiet():
+            found = dcmread(path, stop_before_pixels=True)
+            own = found.get("Manufacturer") == MANUFACTURER and str(found.get("Modality")) in _KINDS
+    except Exception:  # noqa: BLE001  # pydicom raises any exception for a file of another kind
         return None
-    own = found.get("Manufacturer") == MANUFACTURER and str(found.get("Modality")) in _KINDS
     return found if own else None

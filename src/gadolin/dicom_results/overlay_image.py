@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -20,10 +21,11 @@ _SERIES_NUMBER: Final = 9503
 _DESCRIPTION: Final = "Gadolin overlays (research only)"
 
 
-def overlay_images(result: SeriesResult) -> list[SCImage]:
-    """Return the overlays of a series, one image for each slice that has one."""
-    drawn = [one for one in result.slices if one.overlay is not None]
-    return [_image(result, one, one.overlay, number) for number, one in enumerate(drawn, 1) if one.overlay is not None]
+def overlay_images(result: SeriesResult) -> Iterator[SCImage]:
+    """Yield the overlays of a series, one image for each slice that has one."""
+    for number, one in enumerate(result.slices, start=1):
+        if one.overlay is not None:
+            yield _image(result, one, one.overlay, number)
 
 
 def _image(result: SeriesResult, one: SliceResult, pixels: NDArray[np.uint8], number: int) -> SCImage:
@@ -53,6 +55,7 @@ def _image(result: SeriesResult, one: SliceResult, pixels: NDArray[np.uint8], nu
     }
     for name, value in more.items():
         setattr(image, name, value)
+    image.copy_patient_and_study_information(one.source.header)
     return stamp(image, result.moment)
 
 

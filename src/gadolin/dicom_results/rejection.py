@@ -38,13 +38,13 @@ def rejection_note(rejected: Sequence[Dataset], model: str, why: str) -> KeyObje
         relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD,
     )
     content[0].ContentSequence.insert(0, modifier)
-    instances = [str(one.SOPInstanceUID) for one in rejected]
+    parts = (*(str(one.SOPInstanceUID) for one in rejected), why, model, __version__)
     note = KeyObjectSelectionDocument(
         evidence=rejected,
         content=content,
-        series_instance_uid=derived_uid("series", "KO", *instances),
+        series_instance_uid=derived_uid("series", "KO", *parts),
         series_number=_SERIES_NUMBER,
-        sop_instance_uid=derived_uid("instance", "KO", *instances),
+        sop_instance_uid=derived_uid("instance", "KO", *parts),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MANUFACTURER,

@@ -113,10 +113,10 @@ def _group(result: SeriesResult, one: SliceResult) -> MeasurementsAndQualitative
 
 
 def _measurements(prediction: Prediction) -> list[Measurement]:
-    found = {own.class_probability(label): p for label, p in prediction.probabilities.items()}
+    found = [(own.class_probability(label), p) for label, p in prediction.probabilities.items()]
     if prediction.p_tumour is not None:
-        found[own.P_TUMOUR] = prediction.p_tumour
-    return [Measurement(name=name, value=p, unit=codes.UCUM.NoUnits) for name, p in found.items()]
+        found.append((own.P_TUMOUR, prediction.p_tumour))
+    return [Measurement(name=name, value=p, unit=codes.UCUM.NoUnits) for name, p in found]
 
 
 def _evaluations(prediction: Prediction) -> list[QualitativeEvaluation]:

@@ -17,24 +17,16 @@ from gadolin._version import __version__
 from gadolin.datasets.labels import class_name
 from gadolin.dicom_results.equipment import stamp
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult, SliceResult
+from gadolin.dicom_results.source import Source
+from gadolin.readers.dicom.values import numbers, whole_number
 
-__all__ = ["has_geometry", "segmentations"]
+__all__ = ["has_geometry", "is_outlined", "segmentations"]
 
 _SERIES_NUMBER: Final = 9502
 _DESCRIPTION: Final = "Gadolin predicted lesions (research only)"
-_GEOMETRY: Final = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+_SKEW: Final = 0.01  # largest error of the axes, which must be orthogonal unit vectors
+_NAME: Final = 64  # characters of a label (VR LO)
 _DECIMALS: Final = 3  # of a geometry; scanners round differently
-
-
-def has_geometry(header: Dataset) -> bool:
-    """Return whether a SEG can refer to an image: it needs a frame of reference and the place of each slice."""
-    if not header.get("FrameOfReferenceUID"):
-        return False
-    if "NumberOfFrames" not in header:
-        return all(header.get(name) for name in _GEOMETRY)
-    groups = [*header.get("SharedFunctionalGroupsSequence", []), *header.get("PerFrameFunctionalGroupsSequence", [])]
-    inner = [item for group in groups for element in group if element.VR == "SQ" for item in element.value]
-    return all(any(item.get(name) for item in inner) for name in (*_GEOMETRY, "SliceThickness"))
 
 
 def segmentations(result: SeriesResult) -> list[Segmentation]:
@@ -43,20 +35,58 @@ def segmentations(result: SeriesResult) -> list[Segmentation]:
     Slices of another size, spacing or plane, and further slices at the same place, such as those of a second echo, go
     to further objects. Slices without geometry are left out: see ``has_geometry``.
     """
+    geometry = {one.instance: has_geometry(one) for one in result.sources}
     groups: dict[tuple[object, ...], list[SliceResult]] = defaultdict(list)
     places: Counter[tuple[object, ...]] = Counter()
     for one in result.slices:
-        if has_geometry(one.source.header):
+        if geometry[one.source.instance]:
             kind = _kind(one)
             at = (*kind, one.frame, *_numbers(one.source.header.get("ImagePositionPatient", [])))
             groups[*kind, places[at]].append(one)  # viewers expect one slice at each place of a SEG
             places[at] += 1
-    outlined = [found for found in groups.values() if any(_is_outlined(one) for one in found)]
+    outlined = [found for found in groups.values() if any(is_outlined(one) for one in found)]
     return [_segmentation(result, found, number) for number, found in enumerate(outlined, start=1)]
 
 
-def _is_outlined(one: SliceResult) -> bool:
+def has_geometry(source: Source) -> bool:
+    """Return whether a SEG can refer to an image.
+
+    It needs a frame of reference, and for each slice position, orientation, spacing and thickness; the frames of an
+    enhanced image must have the last three in common.
+    """
+    header = source.header
+    if not header.get("FrameOfReferenceUID"):
+        return False
+    if not source.is_multiframe:
+        return _is_plane(header, header) and _is_place(header)
+    shared = _group(header.get("SharedFunctionalGroupsSequence"))
+    measures, plane = (_group(shared.get(name)) for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"))
+    frames = header.get("PerFrameFunctionalGroupsSequence") or []
+    if len(frames) != whole_number(header, "NumberOfFrames") or not _is_plane(measures, plane):
+        return False
+    return all(_is_place(_group(frame.get("PlanePositionSequence"))) for frame in frames)
+
+
+def is_outlined(one: SliceResult) -> bool:
+    """Return whether a slice has an outline that is not empty."""
     return one.outline is not None and bool(one.outline.any())
+
+
+def _group(sequence: Sequence[Dataset] | None) -> Dataset:
+    return sequence[0] if sequence else Dataset()
+
+
+def _is_plane(measures: Dataset, plane: Dataset) -> bool:
+    spacing, axes = numbers(measures, "PixelSpacing"), numbers(plane, "ImageOrientationPatient")
+    if len(spacing) != 2 or len(axes) != 6 or min(spacing) <= 0 or not numbers(measures, "SliceThickness"):
+        return False
+    rows, columns = np.array(axes[:3]), np.array(axes[3:])
+    lengths = [float(np.linalg.norm(one)) for one in (rows, columns)]
+    return all(abs(one - 1) < _SKEW for one in lengths) and abs(float(rows @ columns)) < _SKEW
+
+
+def _is_place(item: Dataset) -> bool:
+    return len(numbers(item, "ImagePositionPatient")) == 3
 
 
 def _kind(one: SliceResult) -> tuple[object, ...]:
@@ -74,8 +104,8 @@ def _numbers(values: Iterable[object]) -> tuple[float, ...]:
 
 def _segmentation(result: SeriesResult, slices: Sequence[SliceResult], number: int) -> Segmentation:
     multiframe = slices[0].source.is_multiframe
-    shown = list(slices) if multiframe else [one for one in slices if _is_outlined(one)]
-    labels = sorted({str(one.prediction.label) for one in shown if _is_outlined(one)})
+    shown = list(slices) if multiframe else [one for one in slices if is_outlined(one)]
+    labels = sorted({str(one.prediction.label) for one in shown if is_outlined(one)})
     masks = _multiframe_masks(shown, labels) if multiframe else np.stack([_mask(one, labels) for one in shown])
     found = Segmentation(
         source_images=[shown[0].source.header] if multiframe else [one.source.header for one in shown],
@@ -102,7 +132,7 @@ def _mask(one: SliceResult, labels: Sequence[str]) -> NDArray[np.bool_]:
     """Return the outline of a slice as (H, W, segments) bool."""
     header = one.source.header
     mask = np.zeros((header.Rows, header.Columns, len(labels)), np.bool_)
-    if _is_outlined(one):
+    if is_outlined(one):
         mask[..., labels.index(str(one.prediction.label))] = one.outline
     return mask
 
@@ -119,7 +149,7 @@ def _multiframe_masks(slices: Sequence[SliceResult], labels: Sequence[str]) -> N
 def _segment(result: SeriesResult, label: str, number: int) -> SegmentDescription:
     return SegmentDescription(
         segment_number=number,
-        segment_label=f"Evidence for {class_name(label)}",
+        segment_label=f"Evidence for {class_name(label)}"[:_NAME],
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
         segmented_property_type=codes.SCT.Neoplasm,
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
@@ -131,7 +161,7 @@ def _segment(result: SeriesResult, label: str, number: int) -> SegmentDescriptio
             parameters={"model": result.model},
         ),
         tracking_uid=result.uid("segment", label),
-        tracking_id=f"Evidence for {class_name(label)}",
+        tracking_id=f"Evidence for {class_name(label)}"[:_NAME],
     )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
+from functools import cached_property
 
+import highdicom
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,16 +37,17 @@ class SliceResult:
     overlay: NDArray[np.uint8] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SeriesResult:
     """The predictions for the slices of one series by the model with the digest ``model``.
 
-    ``settings`` is what else determines the objects, as text.
+    ``after`` holds the UIDs of the notes that rejected the same results before: results that were taken back are made
+    again as other objects.
     """
 
     slices: tuple[SliceResult, ...]
     model: str
-    settings: str = ""
+    after: tuple[str, ...] = ()
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -54,12 +59,20 @@ class SeriesResult:
         """The number of slices for which a class is predicted."""
         return sum(one.prediction.label is not None for one in self.slices)
 
-    @property
+    @cached_property
     def moment(self) -> Moment:
         """Date and time of the latest image."""
         return moment_of(self.sources)
 
     def uid(self, *parts: str) -> str:
-        """Return a UID of this result: of the images, the model, its version, the settings and ``parts``."""
-        images = sorted(one.instance for one in self.sources)
-        return str(derived_uid(*parts, *images, self.model, __version__, self.settings))
+        """Return a UID of this result and ``parts``; it changes with all that the objects say."""
+        return str(derived_uid(*parts, self._digest))
+
+    @cached_property
+    def _digest(self) -> str:
+        found = hashlib.sha256("\0".join([self.model, __version__, highdicom.__version__, *self.after]).encode())
+        for one in self.slices:
+            told = {**one.prediction.as_json(), "path": None}
+            found.update(json.dumps([one.source.instance, one.frame, one.source.patient, told]).encode())
+            found.update(b"" if one.outline is None else np.packbits(one.outline).tobytes())
+        return found.hexdigest()

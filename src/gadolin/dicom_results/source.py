@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydicom.config import RAISE
 from pydicom.dataelem import DataElement
@@ -17,10 +17,11 @@ from pydicom.multival import MultiValue
 from pydicom.uid import RE_VALID_UID
 from pydicom.valuerep import DSfloat, validate_value
 
+from gadolin.dicom_results.quiet import quiet
 from gadolin.errors import ReadError, RequestError, cannot_open
 from gadolin.readers.dicom.header import PIXELS
 from gadolin.readers.dicom.parser import parse
-from gadolin.readers.dicom.values import tag_of
+from gadolin.readers.dicom.values import tag_of, whole_number
 from gadolin.readers.file_types import HEAD, file_kind
 
 __all__ = ["Moment", "Source", "moment_of", "read_source", "require_one_series"]
@@ -38,13 +39,20 @@ _MAY_BE_EMPTY: Final = (
     "ReferringPhysicianName",
 )
 _TIMES: Final = ("Acquisition", "Content", "Series", "Study")
-_GROUPS: Final = range(0x0008, 0x0029, 2)  # of the elements that describe patient, study, series and image
+_GROUPS: Final = (*range(0x0008, 0x0029, 2), 0x0032, 0x0038, 0x0040)  # of patient, visit, study, series and image
 _FRAMES: Final = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence")
 
 _CHECKED: Final = ("AS", "DA", "DS", "DT", "IS", "TM", "UI")  # value representations with a form
 
-Moment = tuple[str, str]
-"""Date (YYYYMMDD) and time (HHMMSS)."""
+_SEXES: Final = ("M", "F", "O")  # of PatientSex
+
+
+class Moment(NamedTuple):
+    """Date (YYYYMMDD), time (HHMMSS) and offset from UTC (such as "+0100", or empty)."""
+
+    date: str = "19000101"
+    time: str = "000000"
+    offset: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +79,13 @@ class Source:
 
     @property
     def is_multiframe(self) -> bool:
-        """Whether the file holds frames that are referenced by number."""
+        """Whether the file holds frames that are referred to by number."""
         return "NumberOfFrames" in self.header
+
+    @property
+    def patient(self) -> str:
+        """What the header tells about the patient, as text that changes with it."""
+        return self.header.group_dataset(0x0010).to_json(suppress_invalid_tags=True)
 
 
 def read_source(path: Path | str) -> Source:
@@ -89,7 +102,8 @@ def read_source(path: Path | str) -> Source:
                 got="this one is not",
                 remedy="use gadolin predict",
             )
-        return Source(str(path), _whole(parse(content)))
+        with quiet():
+            return Source(str(path), _whole(parse(content)))
     except ReadError as error:
         raise error.at(path) from error
 
@@ -109,7 +123,7 @@ def require_one_series(sources: Sequence[Source]) -> None:
 
 def moment_of(sources: Iterable[Source]) -> Moment:
     """Return date and time of the latest acquisition, or of content, series or study; 19000101 if none is known."""
-    return max((_moment(one.header) for one in sources), default=("19000101", "000000"))
+    return max((_moment(one.header) for one in sources), default=Moment())
 
 
 def _moment(header: Dataset) -> Moment:
@@ -117,12 +131,16 @@ def _moment(header: Dataset) -> Moment:
         day, time = (str(header.get(f"{name}{part}") or "") for part in ("Date", "Time"))
         if len(day) == 8 and day.isdecimal():
             whole = time.partition(".")[0]
-            return day, whole if len(whole) == 6 and whole.isdecimal() else "000000"
-    return "19000101", "000000"
+            offset = str(header.get("TimezoneOffsetFromUTC") or "")
+            return Moment(day, whole if len(whole) == 6 and whole.isdecimal() else "000000", offset)
+    return Moment()
 
 
 def _whole(dataset: Dataset) -> Dataset:
-    """Return the elements that results need; broken ones are left out, missing ones of type 2 are empty."""
+    """Return the elements that results need, with text in UTF-8.
+
+    Broken ones are left out, and missing ones that may be empty are empty.
+    """
     header = Dataset()
     header.file_meta = dataset.file_meta
     pixels = {tag_of(name) for name in PIXELS}
@@ -141,6 +159,10 @@ def _whole(dataset: Dataset) -> Dataset:
     for name in _MAY_BE_EMPTY:
         if name not in header:
             setattr(header, name, "")
+    header.PatientSex = sex if (sex := str(header.PatientSex).upper()) in _SEXES else ""
+    header.SpecificCharacterSet = "ISO_IR 192"
+    if "PerFrameFunctionalGroupsSequence" not in header and (whole_number(header, "NumberOfFrames") or 1) == 1:
+        header.pop("NumberOfFrames", None)  # else the only frame would be referred to by a number
     return header
 
 
@@ -149,7 +171,7 @@ def _copy(dataset: Dataset, tag: int, header: Dataset) -> None:
         element = dataset[tag]
         file = DicomBytesIO()
         file.is_little_endian, file.is_implicit_VR = True, False
-        write_data_element(file, element, dataset.get("SpecificCharacterSet") or "ISO_IR 6")
+        write_data_element(file, element, "utf_8")
         _shorten_decimals(element)
         if element.VR in _CHECKED:
             for one in element.value if isinstance(element.value, MultiValue) else [element.value]:

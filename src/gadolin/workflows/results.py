@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,61 +13,97 @@ from PIL import Image
 from gadolin.dicom_results.objects import ResultObject
 from gadolin.dicom_results.slices import SeriesResult, SliceResult
 from gadolin.dicom_results.source import Source, read_source, require_one_series
-from gadolin.errors import GadolinError, ReadError, RequestError
+from gadolin.errors import DataError, GadolinError, ReadError, RequestError
 from gadolin.explanations import Explanation, explain
 from gadolin.explanations.explained_slice import reuse_output
 from gadolin.explanations.trust import is_reliable
 from gadolin.files.atomic import write_bytes
 from gadolin.models.predictor import Predictor
+from gadolin.progress import Progress
 from gadolin.readers import open_file
 from gadolin.records import Failure, Prediction, Slice
 
-__all__ = ["answer_series", "write_objects"]
+__all__ = ["MOST_SLICES", "answer_series", "read_series", "write_objects"]
+
+MOST_SLICES = 2000
+"""Slices of one series that are answered; a report of more is too large for viewers."""
 
 
-def answer_series(
-    predictor: Predictor,
-    files: Iterable[str | Failure],
-    *,
-    overlays: bool = False,
-    progress: Callable[[str], None] | None = None,
-) -> tuple[SeriesResult, list[Failure]]:
-    """Predict the slices of a DICOM series; return them, and the files and slices that could not be answered.
+def read_series(files: Iterable[str | Failure]) -> tuple[list[Source], list[Failure]]:
+    """Read the headers of the files of a DICOM series; return them, and the files that cannot be read.
 
-    ``overlays`` also draws the evidence over each slice with a predicted lesion. Raises RequestError if no file can be
-    read, or if the files are of several series, studies or patients.
+    Raises RequestError if there are none, too many, or if they are of several series, studies or patients.
     """
-    found: list[SliceResult] = []
+    sources: list[Source] = []
     failures: list[Failure] = []
-    seen: set[str] = set()
     for path in files:
         if isinstance(path, Failure):
             failures.append(path)
             continue
-        if progress is not None:
-            progress(path)
         try:
-            source = read_source(path)
-            if source.instance in seen:
-                raise _duplicate().at(path)
-            seen.add(source.instance)
-            found += _of_file(predictor, source, overlays=overlays, failures=failures)
+            sources.append(read_source(path))
         except ReadError as error:
             failures.append(Failure(path, error))
+    if not sources:
+        raise _nothing(failures)
+    require_one_series(sources)
+    return sources, failures
+
+
+def answer_series(
+    predictor: Predictor,
+    sources: Sequence[Source],
+    *,
+    overlays: bool = False,
+    progress: Progress | None = None,
+) -> tuple[SeriesResult, list[Failure]]:
+    """Predict the slices of a DICOM series; return the result, and the files and slices that could not be answered.
+
+    ``overlays`` also draws the evidence over each slice with a predicted lesion. Raises the first error if no slice can
+    be answered, RequestError if there are more than ``MOST_SLICES``.
+    """
+    found: list[SliceResult] = []
+    failures: list[Failure] = []
+    for number, source in enumerate(sources):
+        if progress is not None:
+            progress(number, len(sources), "predicting")
+        try:
+            if any(one.source.instance == source.instance for one in found):
+                raise _duplicate().at(source.path)
+            found += _of_file(predictor, source, overlays=overlays, failures=failures)
+        except ReadError as error:
+            failures.append(Failure(source.path, error))
+        if len(found) > MOST_SLICES:
+            raise _too_many()
     if not found:
         raise _nothing(failures)
-    require_one_series([one.source for one in found])
-    settings = "evidence above 0, overlays" if overlays else "evidence above 0"
-    return SeriesResult(tuple(found), predictor.bundle.digest, settings), failures
+    return SeriesResult(tuple(sorted(found, key=_place)), predictor.bundle.digest), failures
+
+
+def _place(one: SliceResult) -> tuple[float, int, str, int]:
+    """Return the order of a slice in the objects, whatever the order of the files."""
+    series = one.prediction.series
+    position = 0.0 if series is None or series.position_mm is None else series.position_mm
+    return position, series.instance if series else 0, one.source.instance, one.frame or 0
 
 
 def write_objects(objects: Iterable[ResultObject], folder: Path) -> Iterator[tuple[ResultObject, Path, bool]]:
-    """Write objects to a folder; yield each with its path and whether the file is new or has other bytes."""
+    """Write objects to a folder; yield each with its path and whether the file is new.
+
+    Raises DataError if a file of the same name has other bytes.
+    """
     for one in objects:
         path = folder / one.name
-        is_new = not (path.is_file() and path.read_bytes() == one.content)
+        is_new = not path.is_file()
         if is_new:
             write_bytes(path, one.content)
+        elif path.read_bytes() != one.content:
+            raise DataError(
+                code="results_differ",
+                rule="an object with the same UID must have the same bytes",
+                got=f"{path} has others",
+                remedy="move it away, or write to another folder",
+            )
         yield one, path, is_new
 
 
@@ -116,6 +152,15 @@ def _duplicate() -> ReadError:
         rule="each image counts once",
         got="an earlier file holds the same SOP Instance UID",
         remedy="remove one of the two",
+    )
+
+
+def _too_many() -> RequestError:
+    return RequestError(
+        code="too_many_slices_in_series",
+        rule=f"results are made of at most {MOST_SLICES:,} slices of one series",
+        got="got more",
+        remedy="give a part of the series",
     )
 
 
