@@ -81,13 +81,14 @@ def test_the_rows_of_tid_1500(report):
     rows = [(one.RelationshipType, one.ValueType, code(one)) for one in report.ContentSequence]
     assert rows[:2] == [("HAS CONCEPT MOD", "CODE", "121049"), ("HAS OBS CONTEXT", "CODE", "121005")]
     assert ("HAS OBS CONTEXT", "UIDREF", "121012") in rows
-    assert rows[-4:] == [
+    assert rows[-5:] == [
         ("HAS CONCEPT MOD", "CODE", "121058"),
         ("CONTAINS", "TEXT", "121106"),
         ("CONTAINS", "TEXT", "121106"),
+        ("CONTAINS", "CONTAINER", "111028"),
         ("CONTAINS", "CONTAINER", "126010"),
     ]
-    procedure = report.ContentSequence[-4].ConceptCodeSequence[0]
+    procedure = report.ContentSequence[-5].ConceptCodeSequence[0]
     assert (procedure.CodingSchemeDesignator, procedure.CodeValue) == ("LN", "25056-3")
     assert "MRIUnspecifiedBodyRegion" in cid_concepts[100]["LN"]
 
@@ -103,6 +104,14 @@ def test_the_rows_of_tid_1501(report, sources):
         assert [kind for _, kind, _ in rows[len(GROUP) :]] == ["NUM"] * 5 + ["CODE"] * 3 + ["IMAGE"]
         assert {relation for relation, *_ in rows[len(GROUP) :]} == {"CONTAINS"}
         assert rows[-1][2] == "121112", "source of measurement"
+
+
+def test_the_image_library_lists_the_images(report, sources):
+    (library,) = [one for one in report.ContentSequence if code(one) == "111028"]
+    images = [item for group in library.ContentSequence for item in group.ContentSequence if item.ValueType == "IMAGE"]
+    assert [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in images] == [
+        one.instance for one in sources
+    ]
 
 
 def test_the_first_text_is_the_notice_and_the_second_counts_the_answers(report):
@@ -162,7 +171,7 @@ def test_every_code_is_in_the_standard_or_of_the_declared_private_scheme(report)
     used = {
         (item.CodingSchemeDesignator, item.get("CodeValue") or item.LongCodeValue)
         for item in all_codes(report)
-        if item.CodingSchemeDesignator not in (SCHEME, "RFC5646")
+        if item.CodingSchemeDesignator not in (SCHEME, "RFC5646", "UCUM")  # languages and units have rules of their own
     }
     assert used
     assert not {(scheme, value) for scheme, value in used if value not in known[scheme]}

@@ -11,8 +11,9 @@ import pytest
 from highdicom.seg import Segmentation
 from series_results import PLANES, again, headers, made, result_of
 
+from gadolin.dicom_results.geometry import has_geometry
 from gadolin.dicom_results.objects import images_of, reject
-from gadolin.dicom_results.segmentation import has_geometry, segmentations
+from gadolin.dicom_results.segmentation import segmentations
 from gadolin.dicom_results.slices import SeriesResult
 
 DCIODVFY = shutil.which("dciodvfy")

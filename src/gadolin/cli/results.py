@@ -40,7 +40,8 @@ def results(
     identify the patient as the slices do. For research only; not a medical device.
     """
     from gadolin.dicom_results import objects as dicom
-    from gadolin.dicom_results.segmentation import has_geometry, is_outlined
+    from gadolin.dicom_results.geometry import has_geometry
+    from gadolin.dicom_results.segmentation import is_outlined
     from gadolin.files.folder_walk import failures_json
     from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE

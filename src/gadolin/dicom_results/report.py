@@ -20,11 +20,13 @@ from highdicom.sr import (
     TextContentItem,
     TrackingIdentifier,
 )
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from gadolin._version import __version__
 from gadolin.dicom_results import codes as own
 from gadolin.dicom_results.equipment import device_uid, stamp
+from gadolin.dicom_results.geometry import has_geometry
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult, SliceResult
 from gadolin.records import NOTICE, Prediction
 
@@ -50,6 +52,7 @@ def measurement_report(result: SeriesResult) -> ComprehensiveSR:
         procedure_reported=codes.cid100.MRIUnspecifiedBodyRegion,
         imaging_measurements=[_group(result, one) for one in result.slices],
         title=codes.cid7021.ImagingMeasurementReport,
+        referenced_images=_library(result),
     )
     root = report[0].ContentSequence
     counted = _NO_SERIES_VERDICT.format(answered=result.answered, total=len(result.slices))
@@ -74,6 +77,11 @@ def measurement_report(result: SeriesResult) -> ComprehensiveSR:
         coding_schemes=[own.coding_scheme()],
     )
     return stamp(document, result.moment)
+
+
+def _library(result: SeriesResult) -> list[Dataset] | None:
+    """Return the images for the image library, which viewers open with the report; highdicom lists no enhanced ones."""
+    return [one.header for one in result.sources if not one.is_multiframe and has_geometry(one)] or None
 
 
 def device_observer(model: str) -> ObserverContext:
