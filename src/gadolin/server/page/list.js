@@ -5,6 +5,7 @@ import { verdictName, verdictOf } from "./labels.js";
 import { SIDE, Thumbs } from "./thumbs.js";
 
 const MARGIN = 12; // rows above and below those in sight
+const REST = 100; // milliseconds without new rows, after which their thumbnails are fetched: not in the middle of a scroll
 const WIDE = 480; // pixels of a list that has room for long names
 const LONG = 22; // letters
 
@@ -17,7 +18,7 @@ export class List {
     this.box = box;
     this.choose = choose;
     [this.before, this.body, this.after] = ["before", "rows", "after"].map((name) => box.querySelector(`#${name}`));
-    Object.assign(this, { items: [], current: null, classes: [], whole: false, drawn: [0, 0], high: 0 });
+    Object.assign(this, { items: [], current: null, classes: [], whole: false, drawn: [0, 0], high: 0, resting: 0 });
     this.blank = new Map(); // pictures by item that wait for a thumbnail
     this.rows = new Map(); // rows in the document by item
     this.thumbs = new Thumbs(() => this.fill());
@@ -81,7 +82,8 @@ export class List {
     for (const item of this.blank.keys()) if (!this.rows.has(item)) this.blank.delete(item);
     this.place([...this.rows.values()]);
     if (focused) this.body.querySelector(`tr[aria-rowindex="${items.indexOf(again) + 2}"] button`)?.focus({ preventScroll: true });
-    if (!this.whole) this.thumbs.want(items.slice(from, to), items);
+    clearTimeout(this.resting);
+    if (!this.whole) this.resting = setTimeout(() => this.thumbs.want(items.slice(from, to), items), REST);
   }
 
   /** Put rows into the document; those that stay are not touched, so that a browser lays out only the others again. */
