@@ -143,6 +143,17 @@ def test_an_overlay_is_the_picture_and_refers_to_its_slice(tmp_path):
     assert found[0].PatientID == result.slices[0].source.header.PatientID
 
 
+def test_no_object_has_the_time_at_which_it_was_made(tmp_path):
+    objects = made(with_overlays(result_of(headers(tmp_path))))
+    objects.append(reject([one.dataset for one in objects], "no reason"))
+    assert {one.kind for one in objects} == {"report", "lesions", "overlay", "rejection"}
+    for one in objects:
+        found = {
+            element.keyword: str(element.value)[:8] for element in one.dataset.iterall() if element.VR in ("DA", "DT")
+        }
+        assert set(found.values()) <= {"20240501", "19700101", ""}, (one.kind, found)
+
+
 def test_a_note_rejects_the_objects_for_the_reason(tmp_path):
     objects = [one.dataset for one in made(result_of(headers(tmp_path)))]
 

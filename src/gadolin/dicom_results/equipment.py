@@ -14,8 +14,8 @@ from gadolin.dicom_results.source import Moment
 __all__ = ["device_uid", "stamp"]
 
 _T = TypeVar("_T", bound=Dataset)
-_DATES = ("ContentDate", "InstanceCreationDate", "SeriesDate")
-_TIMES = ("ContentTime", "InstanceCreationTime", "SeriesTime")
+_DATES = ("ContentDate", "DateOfSecondaryCapture", "InstanceCreationDate", "SeriesDate")
+_TIMES = ("ContentTime", "InstanceCreationTime", "SeriesTime", "TimeOfSecondaryCapture")
 
 
 def device_uid(model: str) -> UID:
