@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 from pydicom import dcmread
 
 from gadolin.dicom_results.objects import result_objects
@@ -87,3 +88,10 @@ def again(content):
 def made(result):
     """Return the objects of a result."""
     return list(result_objects(result))
+
+
+def png(picture):
+    """Return a picture (H, W, 3) as PNG."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()

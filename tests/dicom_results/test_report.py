@@ -9,7 +9,7 @@ import pytest
 from pydicom.sr._cid_dict import cid_concepts
 from pydicom.sr._concepts_dict import concepts
 from pydicom.uid import UID
-from series_results import again, headers, made, prediction, result_of
+from series_results import again, headers, made, png, prediction, result_of
 
 from gadolin.dicom_results.codes import SCHEME, neoplasm_presence
 from gadolin.dicom_results.objects import images_of
@@ -211,7 +211,7 @@ def test_the_order_of_the_files_does_not_matter(sources):
 def test_a_visit_and_the_time_zone_are_copied(tmp_path):
     more = {"AdmissionID": "V7", "TimezoneOffsetFromUTC": "+0100", "IssuerOfPatientID": "SITE", "PatientAge": "054Y"}
     result = result_of(headers(tmp_path, more=more))
-    pictured = [replace(one, overlay=np.zeros((9, 9, 3), np.uint8)) for one in result.slices]
+    pictured = [replace(one, overlay=png(np.zeros((9, 9, 3), np.uint8))) for one in result.slices]
     objects = made(SeriesResult(tuple(pictured), result.model))
     assert {one.kind for one in objects} == {"report", "lesions", "overlay"}
     for one in objects:

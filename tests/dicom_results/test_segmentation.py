@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from highdicom.seg import Segmentation
-from series_results import PLANES, again, headers, made, result_of
+from series_results import PLANES, again, headers, made, png, result_of
 
 from gadolin.dicom_results.geometry import has_geometry
 from gadolin.dicom_results.objects import images_of, reject
@@ -17,6 +17,7 @@ from gadolin.dicom_results.segmentation import segmentations
 from gadolin.dicom_results.slices import SeriesResult
 
 DCIODVFY = shutil.which("dciodvfy")
+PICTURE = np.arange(60 * 50 * 3, dtype=np.uint8).reshape(60, 50, 3)
 
 
 def lesions(result):
@@ -129,7 +130,7 @@ def test_without_a_pixel_in_an_outline_there_is_no_seg(tmp_path):
 
 
 def with_overlays(result):
-    picture = np.arange(60 * 50 * 3, dtype=np.uint8).reshape(60, 50, 3)
+    picture = png(PICTURE)
     drawn = [replace(one, overlay=picture if one.outline is not None else None) for one in result.slices]
     return SeriesResult(tuple(drawn), result.model)
 
@@ -138,7 +139,7 @@ def test_an_overlay_is_the_picture_and_refers_to_its_slice(tmp_path):
     result = with_overlays(result_of(headers(tmp_path)))
     found = [again(one.content) for one in made(result) if one.kind == "overlay"]
     assert len(found) == 2
-    assert np.array_equal(found[0].pixel_array, result.slices[0].overlay)
+    assert np.array_equal(found[0].pixel_array, PICTURE)
     assert found[0].SourceImageSequence[0].ReferencedSOPInstanceUID == result.slices[0].source.instance
     assert found[0].PatientID == result.slices[0].source.header.PatientID
 

@@ -12,9 +12,7 @@ from gadolin.cli.options import AsJson, Model, Runtime, Series
 from gadolin.cli.output import print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
-    from gadolin.dicom_results.objects import ResultObject
-
-_Written = list[tuple["ResultObject", Path, bool]]
+    from gadolin.workflows.results import Written
 
 
 def results(
@@ -74,20 +72,10 @@ def results(
     report_failures(failures, left_out, as_json=as_json)
 
 
-def _print(written: _Written, *, as_json: bool, more: dict[str, object]) -> None:
-    """Print the objects as JSON after the fields ``more``, or as a table."""
+def _print(written: list[Written], *, as_json: bool, more: dict[str, object]) -> None:
+    """Print the files as JSON after the fields ``more``, or as a table."""
     if as_json:
-        objects = [
-            {
-                "kind": one.kind,
-                "path": str(path),
-                "sop_instance_uid": str(one.dataset.SOPInstanceUID),
-                "series_instance_uid": str(one.dataset.SeriesInstanceUID),
-                "new": is_new,
-            }
-            for one, path, is_new in written
-        ]
-        print_json({**more, "objects": objects})
+        print_json({**more, "objects": [one.as_json() for one in written]})
     else:
-        rows = [[one.kind, "new" if is_new else "unchanged", str(path)] for one, path, is_new in written]
+        rows = [[one.kind, "new" if one.is_new else "unchanged", str(one.path)] for one in written]
         print(table(["object", "", "file"], rows, left=3, wrap=()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from highdicom import CoordinateSystemNames, PhotometricInterpretationValues
 from highdicom.sc import SCImage
-from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from gadolin._version import __version__
@@ -28,7 +29,9 @@ def overlay_images(result: SeriesResult) -> Iterator[SCImage]:
             yield _image(result, one, one.overlay, number)
 
 
-def _image(result: SeriesResult, one: SliceResult, pixels: NDArray[np.uint8], number: int) -> SCImage:
+def _image(result: SeriesResult, one: SliceResult, png: bytes, number: int) -> SCImage:
+    with Image.open(io.BytesIO(png)) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
     image = SCImage.from_ref_dataset(
         ref_dataset=one.source.header,
         pixel_array=pixels,

@@ -27,14 +27,14 @@ class SliceResult:
 
     ``frame`` is the number of the slice in a multi-frame image as stored, from 1, else None. ``outline`` (H, W) bool is
     the predicted lesion, or None where none is predicted or such outlines were not measured to be reliable. ``overlay``
-    (H, W, 3) uint8 is the picture of the evidence, or None.
+    is the picture of the evidence as PNG, or None.
     """
 
     source: Source
     frame: int | None
     prediction: Prediction
     outline: NDArray[np.bool_] | None = None
-    overlay: NDArray[np.uint8] | None = None
+    overlay: bytes | None = None
 
 
 @dataclass(frozen=True, eq=False)

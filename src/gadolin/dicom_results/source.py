@@ -41,9 +41,7 @@ _MAY_BE_EMPTY: Final = (
 _TIMES: Final = ("Acquisition", "Content", "Series", "Study")
 _GROUPS: Final = (*range(0x0008, 0x0029, 2), 0x0032, 0x0038, 0x0040)  # of patient, visit, study, series and image
 _FRAMES: Final = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence")
-
 _CHECKED: Final = ("AS", "DA", "DS", "DT", "IS", "TM", "UI")  # value representations with a form
-
 _SEXES: Final = ("M", "F", "O")  # of PatientSex
 
 

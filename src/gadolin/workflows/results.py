@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from typing import NamedTuple
 
 from gadolin.dicom_results.objects import ResultObject
 from gadolin.dicom_results.slices import SeriesResult, SliceResult
@@ -23,7 +19,7 @@ from gadolin.progress import Progress
 from gadolin.readers import open_file
 from gadolin.records import Failure, Prediction, Slice
 
-__all__ = ["MOST_SLICES", "answer_series", "read_series", "write_objects"]
+__all__ = ["MOST_SLICES", "Written", "answer_series", "read_series", "write_objects"]
 
 MOST_SLICES = 2000
 """Slices of one series that are answered; a report of more is too large for viewers."""
@@ -32,7 +28,7 @@ MOST_SLICES = 2000
 def read_series(files: Iterable[str | Failure]) -> tuple[list[Source], list[Failure]]:
     """Read the headers of the files of a DICOM series; return them, and the files that cannot be read.
 
-    Raises RequestError if there are none, too many, or if they are of several series, studies or patients.
+    Raises the first error if none can be read, RequestError if they are of several series, studies or patients.
     """
     sources: list[Source] = []
     failures: list[Failure] = []
@@ -64,13 +60,15 @@ def answer_series(
     """
     found: list[SliceResult] = []
     failures: list[Failure] = []
+    answered: set[str] = set()
     for number, source in enumerate(sources):
         if progress is not None:
             progress(number, len(sources), "predicting")
         try:
-            if any(one.source.instance == source.instance for one in found):
+            if source.instance in answered:
                 raise _duplicate().at(source.path)
             found += _of_file(predictor, source, overlays=overlays, failures=failures)
+            answered.update(one.source.instance for one in found[-1:])
         except ReadError as error:
             failures.append(Failure(source.path, error))
         if len(found) > MOST_SLICES:
@@ -87,8 +85,23 @@ def _place(one: SliceResult) -> tuple[float, int, str, int]:
     return position, series.instance if series else 0, one.source.instance, one.frame or 0
 
 
-def write_objects(objects: Iterable[ResultObject], folder: Path) -> Iterator[tuple[ResultObject, Path, bool]]:
-    """Write objects to a folder; yield each with its path and whether the file is new.
+class Written(NamedTuple):
+    """A file of the results, and whether it is new: its kind, path, and UIDs."""
+
+    kind: str
+    path: Path
+    is_new: bool
+    instance: str
+    series: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return the file as the JSON object of ``gadolin results --json``."""
+        uids = {"sop_instance_uid": self.instance, "series_instance_uid": self.series}
+        return {"kind": self.kind, "path": str(self.path), **uids, "new": self.is_new}
+
+
+def write_objects(objects: Iterable[ResultObject], folder: Path) -> Iterator[Written]:
+    """Write objects to a folder, one at a time, and yield what was written; a file with the same bytes stays.
 
     Raises DataError if a file of the same name has other bytes.
     """
@@ -104,7 +117,7 @@ def write_objects(objects: Iterable[ResultObject], folder: Path) -> Iterator[tup
                 got=f"{path} has others",
                 remedy="move it away, or write to another folder",
             )
-        yield one, path, is_new
+        yield Written(one.kind, path, is_new, str(one.dataset.SOPInstanceUID), str(one.dataset.SeriesInstanceUID))
 
 
 def _of_file(predictor: Predictor, source: Source, *, overlays: bool, failures: list[Failure]) -> Iterator[SliceResult]:
@@ -128,7 +141,7 @@ def _of_slice(predictor: Predictor, source: Source, frame: int | None, image: Sl
     found = _explained(reuse_output(predictor, looked.prepared, output), image, prediction)
     if found is None or found.outline is None:
         return SliceResult(source, frame, prediction)
-    return SliceResult(source, frame, prediction, found.outline, _drawn(found) if overlays else None)
+    return SliceResult(source, frame, prediction, found.outline, found.as_png() if overlays else None)
 
 
 def _explained(predictor: Predictor, image: Slice, prediction: Prediction) -> Explanation | None:
@@ -139,11 +152,6 @@ def _explained(predictor: Predictor, image: Slice, prediction: Prediction) -> Ex
         return explain(predictor, image, method="evidence", label=prediction.label)
     except RequestError:  # no head in the slice
         return None
-
-
-def _drawn(found: Explanation) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(found.as_png())) as picture:
-        return np.asarray(picture.convert("RGB"))
 
 
 def _duplicate() -> ReadError:
