@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from highdicom.sr import (
@@ -9,6 +10,7 @@ from highdicom.sr import (
     CodedConcept,
     ComprehensiveSR,
     DeviceObserverIdentifyingAttributes,
+    ImageLibrary,
     Measurement,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
@@ -47,12 +49,12 @@ def measurement_report(result: SeriesResult) -> ComprehensiveSR:
     its slice and holds the probabilities, and codes for: neoplasm detected, not detected or indeterminate; the
     predicted class or the reason for declining the slice; the MRI sequence that the model recognises.
     """
+    groups = [_group(result, one) for one in result.slices]
     report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=device_observer(result.model)),
         procedure_reported=codes.cid100.MRIUnspecifiedBodyRegion,
-        imaging_measurements=[_group(result, one) for one in result.slices],
+        imaging_measurements=groups[:1],
         title=codes.cid7021.ImagingMeasurementReport,
-        referenced_images=_library(result),
     )
     root = report[0].ContentSequence
     counted = _NO_SERIES_VERDICT.format(answered=result.answered, total=len(result.slices))
@@ -76,12 +78,19 @@ def measurement_report(result: SeriesResult) -> ComprehensiveSR:
         is_verified=False,
         coding_schemes=[own.coding_scheme()],
     )
+    # The rest is added only now, because the document copies and searches all content that it is given.
+    content = document.ContentSequence
+    for group in groups[1:]:
+        content[-1].ContentSequence.extend(group)
+    for library in _library(result):
+        content.insert(len(content) - 1, library)
     return stamp(document, result.moment)
 
 
-def _library(result: SeriesResult) -> list[Dataset] | None:
-    """Return the images for the image library, which viewers open with the report; highdicom lists no enhanced ones."""
-    return [one.header for one in result.sources if not one.is_multiframe and has_geometry(one)] or None
+def _library(result: SeriesResult) -> Sequence[Dataset]:
+    """Return the image library (TID 1600), or nothing without an image for it; highdicom lists no enhanced ones."""
+    listed = [one.header for one in result.sources if not one.is_multiframe and has_geometry(one)]
+    return ImageLibrary(listed) if listed else ()
 
 
 def device_observer(model: str) -> ObserverContext:
