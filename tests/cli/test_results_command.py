@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -45,8 +46,8 @@ def copy_of(phantom_series, folder):
     return sorted(folder.iterdir())
 
 
-def kinds(told, *, new=True):
-    return sorted(one["kind"] for one in told["objects"] if one["new"] is new)
+def kinds(printed, *, new=True):
+    return sorted(one["kind"] for one in printed["objects"] if one["new"] is new)
 
 
 def numbers(report):
@@ -64,11 +65,11 @@ def numbers(report):
 
 
 def test_the_report_holds_the_numbers_of_predict(gadolin, made, phantom_series):
-    folder, told = made
+    folder, printed = made
     predicted = json.loads(gadolin("predict", phantom_series, "--json").out)
     predictions = predicted["predictions"]
 
-    (report,) = (dcmread(one["path"]) for one in told["objects"] if one["kind"] == "report")
+    (report,) = (dcmread(one["path"]) for one in printed["objects"] if one["kind"] == "report")
 
     wanted = {
         str(dcmread(one["path"]).SOPInstanceUID): {
@@ -78,17 +79,17 @@ def test_the_report_holds_the_numbers_of_predict(gadolin, made, phantom_series):
         for one in predictions
     }
     assert numbers(report) == wanted
-    assert told["answered"] == sum(one["label"] is not None for one in predictions)
-    assert told["model"] == predicted["model"]
-    assert {str(path) for path in folder.iterdir()} == {one["path"] for one in told["objects"]}
+    assert printed["answered"] == sum(one["label"] is not None for one in predictions)
+    assert printed["model"] == predicted["model"]
+    assert {str(path) for path in folder.iterdir()} == {one["path"] for one in printed["objects"]}
 
 
 def test_the_lesions_are_those_of_the_slices_that_are_named(made):
-    _, told = made
-    assert kinds(told) == ["lesions", "report"]
-    (lesions,) = (dcmread(one["path"]) for one in told["objects"] if one["kind"] == "lesions")
+    _, printed = made
+    assert kinds(printed) == ["lesions", "report"]
+    (lesions,) = (dcmread(one["path"]) for one in printed["objects"] if one["kind"] == "lesions")
     assert [one.SegmentLabel for one in lesions.SegmentSequence] == ["Evidence for meningioma"]
-    assert int(lesions.NumberOfFrames) == told["answered"]
+    assert int(lesions.NumberOfFrames) == printed["answered"]
 
 
 def test_a_second_run_adds_nothing(gadolin, made, phantom_series):
@@ -138,9 +139,9 @@ def test_results_that_were_replaced_and_come_again_are_other_objects(gadolin, ph
     assert "rejection" in kinds(second)
     third = run(gadolin, phantom_series, "--out", tmp_path)
     assert kinds(third) == ["lesions", "rejection", "report"]
-    told = sorted(one["sop_instance_uid"] for one in third["objects"] if one["kind"] != "rejection")
-    assert valid(tmp_path) == told
-    assert not set(told) & {one["sop_instance_uid"] for one in first["objects"]}
+    printed = sorted(one["sop_instance_uid"] for one in third["objects"] if one["kind"] != "rejection")
+    assert valid(tmp_path) == printed
+    assert not set(printed) & {one["sop_instance_uid"] for one in first["objects"]}
     assert kinds(run(gadolin, phantom_series, "--out", tmp_path)) == []
 
 
@@ -178,8 +179,8 @@ def test_the_order_of_the_files_does_not_matter(gadolin, phantom_series, tmp_pat
 
 
 def test_a_file_with_the_same_uid_and_other_bytes_is_kept_and_told(gadolin, made, phantom_series):
-    folder, told = made
-    (path,) = (Path(one["path"]) for one in told["objects"] if one["kind"] == "report")
+    folder, printed = made
+    (path,) = (Path(one["path"]) for one in printed["objects"] if one["kind"] == "report")
     path.write_bytes(path.read_bytes() + b"\0")
     before = path.read_bytes()
     done = gadolin("results", phantom_series, "--out", folder)
@@ -199,23 +200,23 @@ def test_no_name_of_a_patient_is_printed(gadolin_process, phantom_series, tmp_pa
 
 
 def test_results_are_taken_back(gadolin, made):
-    folder, told = made
+    folder, printed = made
 
     done = gadolin("results", folder, "--reject", "--why", "wrong patient", "--out", folder, "--json")
 
     assert done.code == 0
     (written,) = json.loads(done.out)["objects"]
     assert written["kind"] == "rejection"
-    assert images_of(dcmread(written["path"])) == {one["sop_instance_uid"] for one in told["objects"]}
+    assert images_of(dcmread(written["path"])) == {one["sop_instance_uid"] for one in printed["objects"]}
     done = gadolin("results", folder, "--reject", "--out", folder)
     assert done.code == 2
     assert "not rejected yet" in done.err
 
 
 def test_overlays_are_pictures_with_the_notice_for_each_lesion(gadolin, phantom_series, tmp_path):
-    told = json.loads(gadolin("results", phantom_series, "--out", tmp_path, "--overlays", "--json").out)
-    pictures = [dcmread(one["path"]) for one in told["objects"] if one["kind"] == "overlay"]
-    assert len(pictures) == told["answered"]
+    printed = json.loads(gadolin("results", phantom_series, "--out", tmp_path, "--overlays", "--json").out)
+    pictures = [dcmread(one["path"]) for one in printed["objects"] if one["kind"] == "overlay"]
+    assert len(pictures) == printed["answered"]
     assert all(one.pixel_array.shape[2] == 3 for one in pictures)
 
 
@@ -259,19 +260,35 @@ def test_slices_of_two_patients_are_refused_and_nothing_is_written(gadolin, phan
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "printed"),
     [
         ({"Modality": "CT"}, "must come from MR"),
         ({"StudyInstanceUID": ""}, "UIDs of the image"),
         ({"SeriesInstanceUID": ""}, "UIDs of the image"),
     ],
 )
-def test_what_cannot_have_results_is_refused(gadolin, tmp_path, more, told):
+def test_what_cannot_have_results_is_refused(gadolin, tmp_path, more, printed):
     pixels = np.zeros((64, 64), np.uint16)
     (tmp_path / "one.dcm").write_bytes(dicom_bytes(pixels, DicomFacts(more=more)))
     done = gadolin("results", tmp_path / "one.dcm", "--out", tmp_path / "out")
     assert done.code in (1, 2)
-    assert told in done.err
+    assert printed in done.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"", "empty_file"), (bytes(128) + b"DICM" + bytes(9), "dicom_identity_missing")]
+)
+def test_a_file_that_is_empty_or_broken_is_one_line(gadolin, tmp_path, content, code):
+    (tmp_path / "one.dcm").write_bytes(content)
+    done = gadolin("results", tmp_path / "one.dcm", "--out", tmp_path / "out", "--json")
+    assert json.loads(done.out)["error"]["code"] == code
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pipe_is_refused_and_not_waited_for(gadolin, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    gadolin("results", tmp_path / "pipe", "--out", tmp_path / "out").refused("pipe")
     assert not (tmp_path / "out").exists()
 
 

@@ -45,6 +45,16 @@ def test_a_file_that_is_no_dicom_is_refused(tmp_path):
     assert refused.value.code == "not_dicom"
 
 
+def test_a_header_that_cannot_be_parsed_is_an_error_of_the_file(tmp_path, monkeypatch):
+    def broken(_):
+        raise IndexError
+
+    monkeypatch.setattr("gadolin.dicom_results.source.parse", broken)
+    with pytest.raises(ReadError) as refused:
+        read_source(written(tmp_path))
+    assert (refused.value.code, refused.value.path) == ("damaged_file", str(tmp_path / "one.dcm"))
+
+
 def test_pixels_are_left_behind_and_what_may_be_empty_is_there(tmp_path):
     header = read_source(written(tmp_path)).header
     assert "PixelData" not in header

@@ -38,8 +38,6 @@ def results(
     identify the patient as the slices do. For research only; not a medical device.
     """
     from gadolin.dicom_results import objects as dicom
-    from gadolin.dicom_results.geometry import has_geometry
-    from gadolin.dicom_results.segmentation import is_outlined
     from gadolin.files.folder_walk import failures_json
     from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE
@@ -60,14 +58,16 @@ def results(
     objects = dicom.result_objects(found)
     written = [*write_objects(objects, out), *write_objects(kept.rejection(found), out)]
     failures, left_out = split_failures([*unread, *unanswered], expanded, results=found.slices)
-    without = sum(is_outlined(one) and not has_geometry(one.source) for one in found.slices)
+    without = found.lesions_without_geometry
     counts = {"slices": len(found.slices), "answered": found.answered, "lesions_without_segmentation": without}
     head = {"format": JSON_FORMAT, "notice": NOTICE, "model": found.model, **counts}
     _print(written, as_json=as_json, more={**head, **failures_json(failures, left_out)})
     if not as_json:
         print_message(f"{found.answered} of {len(found.slices)} slices are answered, the others are declined")
         if without:
-            print_message(f"{without} predicted lesions have no segmentation: their headers give no complete geometry")
+            print_message(
+                f"predicted lesions without segmentation, because the header has no complete geometry: {without}"
+            )
         print_message(NOTICE)
     report_failures(failures, left_out, as_json=as_json)
 

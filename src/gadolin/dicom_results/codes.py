@@ -71,7 +71,7 @@ def reason_code(code: str) -> CodedConcept:
 
 
 def neoplasm_presence(prediction: Prediction) -> CodedConcept:
-    """Return detected, not detected, suspected (of a kind that is not named) or, if declined, indeterminate."""
+    """Return detected, not detected, suspected (if only the kind is declined) or indeterminate."""
     if prediction.label is not None:
         return _NOT_DETECTED if is_without_lesion(prediction.label) else _DETECTED
     if prediction.reason_code in TUMOUR_SUSPECTED:

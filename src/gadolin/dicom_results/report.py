@@ -28,7 +28,6 @@ from pydicom.sr.codedict import codes
 from gadolin._version import __version__
 from gadolin.dicom_results import codes as own
 from gadolin.dicom_results.equipment import device_uid, stamp
-from gadolin.dicom_results.geometry import has_geometry
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult, SliceResult
 from gadolin.records import NOTICE, Prediction
 
@@ -89,7 +88,7 @@ def measurement_report(result: SeriesResult) -> ComprehensiveSR:
 
 def _library(result: SeriesResult) -> Sequence[Dataset]:
     """Return the image library (TID 1600), or nothing without an image for it; highdicom lists no enhanced ones."""
-    listed = [one.header for one in result.sources if not one.is_multiframe and has_geometry(one)]
+    listed = [one.header for one in result.sources if not one.is_multiframe and one.instance in result.placed]
     return ImageLibrary(listed) if listed else ()
 
 

@@ -16,10 +16,9 @@ from pydicom.sr.codedict import codes
 from gadolin._version import __version__
 from gadolin.datasets.labels import class_name
 from gadolin.dicom_results.equipment import stamp
-from gadolin.dicom_results.geometry import has_geometry
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult, SliceResult
 
-__all__ = ["is_outlined", "segmentations"]
+__all__ = ["segmentations"]
 
 _SERIES_NUMBER: Final = 9502
 _DESCRIPTION: Final = "Gadolin predicted lesions (research only)"
@@ -31,24 +30,18 @@ def segmentations(result: SeriesResult) -> list[Segmentation]:
     """Return the outlines of a series as SEG objects; none if no slice has an outline that is not empty.
 
     Slices of another size, spacing or plane, and further slices at the same place, such as those of a second echo, go
-    to further objects. Slices without geometry are left out: see ``has_geometry``.
+    to further objects. Slices without geometry are left out: see ``geometry.has_geometry``.
     """
-    geometry = {one.instance: has_geometry(one) for one in result.sources}
     groups: dict[tuple[object, ...], list[SliceResult]] = defaultdict(list)
     places: Counter[tuple[object, ...]] = Counter()
     for one in result.slices:
-        if geometry[one.source.instance]:
+        if one.source.instance in result.placed:
             kind = _kind(one)
             at = (*kind, one.frame, *_numbers(one.source.header.get("ImagePositionPatient", [])))
             groups[*kind, places[at]].append(one)  # viewers expect one slice at each place of a SEG
             places[at] += 1
-    outlined = [found for found in groups.values() if any(is_outlined(one) for one in found)]
+    outlined = [found for found in groups.values() if any(one.is_outlined for one in found)]
     return [_segmentation(result, found, number) for number, found in enumerate(outlined, start=1)]
-
-
-def is_outlined(one: SliceResult) -> bool:
-    """Return whether a slice has an outline that is not empty."""
-    return one.outline is not None and bool(one.outline.any())
 
 
 def _kind(one: SliceResult) -> tuple[object, ...]:
@@ -66,8 +59,8 @@ def _numbers(values: Iterable[object]) -> tuple[float, ...]:
 
 def _segmentation(result: SeriesResult, slices: Sequence[SliceResult], number: int) -> Segmentation:
     multiframe = slices[0].source.is_multiframe
-    shown = list(slices) if multiframe else [one for one in slices if is_outlined(one)]
-    labels = sorted({str(one.prediction.label) for one in shown if is_outlined(one)})
+    shown = list(slices) if multiframe else [one for one in slices if one.is_outlined]
+    labels = sorted({str(one.prediction.label) for one in shown if one.is_outlined})
     masks = _multiframe_masks(shown, labels) if multiframe else np.stack([_mask(one, labels) for one in shown])
     found = Segmentation(
         source_images=[shown[0].source.header] if multiframe else [one.source.header for one in shown],
@@ -94,7 +87,7 @@ def _mask(one: SliceResult, labels: Sequence[str]) -> NDArray[np.bool_]:
     """Return the outline of a slice as (H, W, segments) bool."""
     header = one.source.header
     mask = np.zeros((header.Rows, header.Columns, len(labels)), np.bool_)
-    if is_outlined(one):
+    if one.is_outlined:
         mask[..., labels.index(str(one.prediction.label))] = one.outline
     return mask
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadolin._version import __version__
+from gadolin.dicom_results.geometry import has_geometry
 from gadolin.dicom_results.identifiers import derived_uid
 from gadolin.dicom_results.source import Moment, Source, moment_of
 from gadolin.records import Prediction
@@ -35,6 +36,11 @@ class SliceResult:
     prediction: Prediction
     outline: NDArray[np.bool_] | None = None
     overlay: bytes | None = None
+
+    @property
+    def is_outlined(self) -> bool:
+        """Whether there is an outline that is not empty."""
+        return self.outline is not None and bool(self.outline.any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +66,29 @@ class SeriesResult:
         return sum(one.prediction.label is not None for one in self.slices)
 
     @cached_property
+    def placed(self) -> frozenset[str]:
+        """The SOP Instance UIDs of the images with a complete geometry."""
+        return frozenset(one.instance for one in self.sources if has_geometry(one))
+
+    @property
+    def lesions_without_geometry(self) -> int:
+        """The number of outlined slices that cannot be in a segmentation."""
+        return sum(one.is_outlined and one.source.instance not in self.placed for one in self.slices)
+
+    @cached_property
     def moment(self) -> Moment:
         """Date and time of the latest image."""
         return moment_of(self.sources)
 
     def uid(self, *parts: str) -> str:
-        """Return a UID of this result and ``parts``; it changes with all that the objects say."""
+        """Return a UID of this result and ``parts``; it changes with all contents of the objects."""
         return str(derived_uid(*parts, self._digest))
 
     @cached_property
     def _digest(self) -> str:
         found = hashlib.sha256("\0".join([self.model, __version__, highdicom.__version__, *self.after]).encode())
         for one in self.slices:
-            told = {**one.prediction.as_json(), "path": None}
-            found.update(json.dumps([one.source.instance, one.frame, one.source.patient, told]).encode())
+            prediction = {**one.prediction.as_json(), "path": None}
+            found.update(json.dumps([one.source.instance, one.frame, one.source.patient, prediction]).encode())
             found.update(b"" if one.outline is None else np.packbits(one.outline).tobytes())
         return found.hexdigest()

@@ -18,9 +18,11 @@ from pydicom.uid import RE_VALID_UID
 from pydicom.valuerep import DSfloat, validate_value
 
 from gadolin.dicom_results.quiet import quiet
-from gadolin.errors import ReadError, RequestError, cannot_open
+from gadolin.errors import ReadError, RequestError
+from gadolin.readers import content_of, naming
 from gadolin.readers.dicom.header import PIXELS
 from gadolin.readers.dicom.parser import parse
+from gadolin.readers.dicom.reader import as_damaged
 from gadolin.readers.dicom.values import tag_of, whole_number
 from gadolin.readers.file_types import HEAD, file_kind
 
@@ -82,17 +84,14 @@ class Source:
 
     @property
     def patient(self) -> str:
-        """What the header tells about the patient, as text that changes with it."""
+        """The patient attributes of the header as text."""
         return self.header.group_dataset(0x0010).to_json(suppress_invalid_tags=True)
 
 
 def read_source(path: Path | str) -> Source:
     """Return the header of a DICOM image; raises ReadError if the file cannot be read or lacks an identifier."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise cannot_open(error).at(path) from error
-    try:
+    with naming(path):
+        content = content_of(path)
         if file_kind(content[:HEAD]) != "DICOM":
             raise ReadError(
                 code="not_dicom",
@@ -100,10 +99,8 @@ def read_source(path: Path | str) -> Source:
                 got="this one is not",
                 remedy="use gadolin predict",
             )
-        with quiet():
+        with quiet(), as_damaged():
             return Source(str(path), _whole(parse(content)))
-    except ReadError as error:
-        raise error.at(path) from error
 
 
 def require_one_series(sources: Sequence[Source]) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "Contents",
     "Reader",
     "check_size",
+    "content_of",
     "file_kind",
     "naming",
     "one_of",
@@ -76,20 +77,7 @@ def open_bytes(content: bytes, *, plane: str = "acquired") -> Contents:
             rule=f"the plane must be one of {', '.join(PLANES)}",
             got=f"got {plane!r}{suggestion(plane, PLANES)}",
         )
-    if not content:
-        raise DamagedFileError(
-            code="empty_file",
-            rule="a file must not be empty",
-            got="this one is",
-            remedy="remove it or fetch it again",
-        )
-    if len(content) > MAX_BYTES:
-        raise TooLargeError(
-            code="file_too_large",
-            rule=f"a file may hold at most {MAX_BYTES:,} bytes",
-            got="this one holds more",
-            remedy="reduce it",
-        )
+    _require_length(content)
     kind = file_kind(content[:HEAD])
     if kind is None:
         raise UnknownFormatError(
@@ -162,6 +150,31 @@ def require_utf8(path: Path | str) -> None:
         raise ReadError(
             code="file_name_not_utf8", rule="a file name must be UTF-8", got="this one is not", remedy="rename the file"
         ) from error
+
+
+def content_of(path: Path | str) -> bytes:
+    """Return the bytes of a file; raises ReadError without a path if it is empty, too large, a pipe or a device."""
+    content = _content(path)
+    _require_length(content)
+    return content
+
+
+def _require_length(content: bytes) -> None:
+    """Raise ReadError if the content of a file is empty or too large."""
+    if not content:
+        raise DamagedFileError(
+            code="empty_file",
+            rule="a file must not be empty",
+            got="this one is",
+            remedy="remove it or fetch it again",
+        )
+    if len(content) > MAX_BYTES:
+        raise TooLargeError(
+            code="file_too_large",
+            rule=f"a file may hold at most {MAX_BYTES:,} bytes",
+            got="this one holds more",
+            remedy="reduce it",
+        )
 
 
 def _content(path: Path | str) -> bytes:

@@ -7,6 +7,8 @@ and the patient id are kept, and the id is hashed before use.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from pydicom.dataset import Dataset
@@ -31,7 +33,7 @@ from gadolin.readers.dicom.values import one_line, tag_of, texts, whole_number
 from gadolin.readers.planes import localiser_error
 from gadolin.records import Series, Slice
 
-__all__ = ["open_dicom"]
+__all__ = ["as_damaged", "open_dicom"]
 
 _MOST_NUMBER = 2**31 - 1
 _LONGEST = 64  # characters of a description, as in the standard
@@ -43,7 +45,7 @@ def open_dicom(content: bytes) -> Contents:
     Folder reading skips objects that accompany a series, localisers, parts of a complex signal and computed maps.
     Raises ReadError for damaged files, other modalities, mosaics, and images that exceed a limit.
     """
-    try:
+    with as_damaged():
         dataset = parse(content)
         skip = accompanying(dataset)
         if skip is not None:
@@ -52,6 +54,13 @@ def open_dicom(content: bytes) -> Contents:
         if not any(tag_of(name) in dataset for name in PIXELS):
             return left_out("DICOM", without_pixels(dataset))
         return _opened(dataset, layout_of(dataset))
+
+
+@contextmanager
+def as_damaged() -> Iterator[None]:
+    """Raise the error for a damaged DICOM file in place of any exception of the block but a ReadError."""
+    try:
+        yield
     except ReadError:
         raise
     except Exception as error:
