@@ -28,12 +28,12 @@ from pydicom import dcmread, uid
 
 from benchmarks.publish import markdown, publish
 from gadolin.dicom_results.objects import ResultObject, reject, result_objects
+from gadolin.dicom_results.series import answer_series, read_series
 from gadolin.dicom_results.slices import SeriesResult
 from gadolin.models.predictor import Predictor
 from gadolin.phantoms import CLASSES, draw_patient
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.workflows.predict_files import predict_files
-from gadolin.workflows.results import answer_series, read_series
 
 PLANES = ((1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1), (0.9848, 0.1736, 0, -0.1504, 0.8529, -0.5))
 SYNTAXES = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.JPEG2000Lossless, uid.JPEGLSLossless)

@@ -12,7 +12,7 @@ from gadolin.cli.options import AsJson, Model, Runtime, Series
 from gadolin.cli.output import print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
-    from gadolin.workflows.results import Written
+    from gadolin.dicom_results.result_files import Written
 
 
 def results(
@@ -38,11 +38,12 @@ def results(
     identify the patient as the slices do. For research only; not a medical device.
     """
     from gadolin.dicom_results import objects as dicom
+    from gadolin.dicom_results.result_files import write_objects
+    from gadolin.dicom_results.series import answer_series, read_series
     from gadolin.files.folder_walk import failures_json
     from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE
     from gadolin.workflows.predict_files import expand
-    from gadolin.workflows.results import answer_series, read_series, write_objects
 
     if reject:
         written = list(write_objects([dicom.reject(dicom.results_among(paths), why)], out))

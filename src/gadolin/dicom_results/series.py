@@ -1,25 +1,21 @@
-"""Predict a DICOM series and write the results as DICOM objects: the work of ``gadolin results``."""
+"""Read the headers of a DICOM series, and predict its slices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
-from gadolin.dicom_results.objects import ResultObject
 from gadolin.dicom_results.slices import SeriesResult, SliceResult
 from gadolin.dicom_results.source import Source, read_source, require_one_series
-from gadolin.errors import DataError, GadolinError, ReadError, RequestError
+from gadolin.errors import GadolinError, ReadError, RequestError
 from gadolin.explanations import Explanation, explain
 from gadolin.explanations.explained_slice import reuse_output
 from gadolin.explanations.trust import is_reliable
-from gadolin.files.atomic import write_bytes
 from gadolin.models.predictor import Predictor
 from gadolin.progress import Progress
 from gadolin.readers import open_file
 from gadolin.records import Failure, Prediction, Slice
 
-__all__ = ["MOST_SLICES", "Written", "answer_series", "read_series", "write_objects"]
+__all__ = ["MOST_SLICES", "answer_series", "read_series"]
 
 MOST_SLICES = 2000
 """Slices of one series that are answered; a report of more is too large for viewers."""
@@ -83,41 +79,6 @@ def _place(one: SliceResult) -> tuple[float, int, str, int]:
     series = one.prediction.series
     position = 0.0 if series is None or series.position_mm is None else series.position_mm
     return position, series.instance if series else 0, one.source.instance, one.frame or 0
-
-
-class Written(NamedTuple):
-    """A file of the results, and whether it is new: its kind, path, and UIDs."""
-
-    kind: str
-    path: Path
-    is_new: bool
-    instance: str
-    series: str
-
-    def as_json(self) -> dict[str, object]:
-        """Return the file as the JSON object of ``gadolin results --json``."""
-        uids = {"sop_instance_uid": self.instance, "series_instance_uid": self.series}
-        return {"kind": self.kind, "path": str(self.path), **uids, "new": self.is_new}
-
-
-def write_objects(objects: Iterable[ResultObject], folder: Path) -> Iterator[Written]:
-    """Write objects to a folder, one at a time, and yield what was written; a file with the same bytes stays.
-
-    Raises DataError if a file of the same name has other bytes.
-    """
-    for one in objects:
-        path = folder / one.name
-        is_new = not path.is_file()
-        if is_new:
-            write_bytes(path, one.content)
-        elif path.read_bytes() != one.content:
-            raise DataError(
-                code="results_differ",
-                rule="an object with the same UID must have the same bytes",
-                got=f"{path} has others",
-                remedy="move it away, or write to another folder",
-            )
-        yield Written(one.kind, path, is_new, str(one.dataset.SOPInstanceUID), str(one.dataset.SeriesInstanceUID))
 
 
 def _of_file(predictor: Predictor, source: Source, *, overlays: bool, failures: list[Failure]) -> Iterator[SliceResult]:
