@@ -17,6 +17,7 @@ text. HTTP status, exit code and JSON depend on the type and the code, not on th
     |   `-- PluginError                  a plug-in does not import or is invalid
     |-- OutputError (OSError)            the result cannot be written; exits with 1
     |-- DownloadError (ConnectionError)  a remote file cannot be downloaded; exits with 1
+    |-- ArchiveError (ConnectionError)   an archive on the network fails, refuses or sends nonsense; exits with 1
     |-- ParityError (RuntimeError)       an export differs from the trained network; exits with 1
     `-- MissingExtraError (ImportError)  an optional package is not installed; exits with 2
 
@@ -33,6 +34,7 @@ from typing import Any, ClassVar, Self
 from gadolin.extras import distribution_of, install_command
 
 __all__ = [
+    "ArchiveError",
     "BundleError",
     "DamagedFileError",
     "DataError",
@@ -166,6 +168,10 @@ class OutputError(GadolinError, OSError):
 
 class DownloadError(GadolinError, ConnectionError):
     """A remote file cannot be downloaded."""
+
+
+class ArchiveError(GadolinError, ConnectionError):
+    """An archive on the network cannot be reached, refuses a request, or gives an answer that is not valid."""
 
 
 class ParityError(GadolinError, RuntimeError):

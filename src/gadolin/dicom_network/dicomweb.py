@@ -1,0 +1,244 @@
+"""An archive with DICOMweb: search (QIDO-RS), retrieval (WADO-RS) and storage (STOW-RS).
+
+Files are transferred as they are: the client of dicomweb-client would decode and encode them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+from dicomweb_client import DICOMwebClient
+from pydicom.dataset import Dataset
+
+from gadolin.dicom_network.multipart import Parts, boundary_of, first_part
+from gadolin.dicom_network.web_session import (
+    Access,
+    archive_address,
+    archive_errors,
+    invalid_answer,
+    open_session,
+    pieces,
+)
+from gadolin.dicom_results.quiet import quiet
+from gadolin.dicom_results.slices import MANUFACTURER
+from gadolin.errors import ArchiveError
+from gadolin.readers import MAX_BYTES
+
+__all__ = ["Access", "DicomWebArchive", "FoundInstance", "FoundSeries"]
+
+_RESULTS: Final = ("SR", "SEG", "KO", "OT")  # modalities of our objects
+_HEAVY: Final = ("0040A730", "52009230", "7FE00010")  # content, frames and pixels of our objects, which are not needed
+_JSON: Final = "application/dicom+json"
+_FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_UID: Final = re.compile(r"[0-9.]{1,64}")
+_BATCH: Final = 32 * 2**20  # bytes of one request to store
+_DUPLICATE: Final = (0x0111, 0xB00E)  # failure reasons of an object that is there: PS3.7 C.4.2.1.4; of Azure
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSeries:
+    """A series of an archive: its UIDs, modality, number as text, and number of instances (None if not stated)."""
+
+    study: str
+    series: str
+    modality: str
+    number: str
+    instances: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInstance:
+    """An instance of an archive: its UID, its number as text, and its manufacturer (None if not stated)."""
+
+    uid: str
+    number: str
+    manufacturer: str | None
+
+
+class DicomWebArchive:
+    """The DICOMweb services at an address.
+
+    All methods raise ArchiveError if the archive cannot be reached, refuses, or gives an answer that is not valid.
+    """
+
+    def __init__(self, url: str, access: Access | None = None) -> None:
+        """Raise RequestError for an address or an access that cannot be used; nothing is sent yet."""
+        access = access or Access()
+        self._url = archive_address(url, access)
+        self._timeout = access.timeout
+        self._session = open_session(access)
+        self._client = DICOMwebClient(self._url, session=self._session, permissive_uid=True, timeout=access.timeout)
+        self._client.set_http_retry_params(retry=False)
+
+    def series(
+        self, study: str | None = None, *, modality: str | None = None, since: date | None = None
+    ) -> list[FoundSeries]:
+        """Return the series of a study, or of all studies since a date."""
+        filters = {"Modality": modality, "StudyDate": f"{since:%Y%m%d}-" if since else None}
+        wanted = {name: value for name, value in filters.items() if value is not None}
+
+        def search(offset: int) -> list[dict[str, dict[str, Any]]]:
+            return self._client.search_for_series(
+                study_instance_uid=study if study is None else _checked_uid(study),
+                offset=offset,
+                fields=["NumberOfSeriesRelatedInstances", "SeriesNumber"],
+                search_filters=wanted,
+            )
+
+        found = {}
+        for one in _all(search, "0020000E"):
+            series = FoundSeries(
+                study or _text(one, "0020000D"),
+                _text(one, "0020000E"),
+                _text(one, "00080060"),
+                _text(one, "00200011"),
+                _number(one, "00201209"),
+            )
+            if series.modality == modality or modality is None:  # an archive may ignore what it does not index
+                found[series.study, series.series] = series
+        return list(found.values())
+
+    def instances(self, study: str, series: str, *, most: int | None = None) -> list[FoundInstance]:
+        """Return the instances of a series; ``most`` ends the search after so many or more."""
+
+        def search(offset: int) -> list[dict[str, dict[str, Any]]]:
+            return self._client.search_for_instances(
+                study_instance_uid=_checked_uid(study),
+                series_instance_uid=_checked_uid(series),
+                offset=offset,
+                fields=["InstanceNumber", "Manufacturer"],
+            )
+
+        return [
+            FoundInstance(_text(one, "00080018"), _text(one, "00200013"), _text(one, "00080070") or None)
+            for one in _all(search, "00080018", most=most)
+        ]
+
+    def retrieve(self, study: str, series: str, instance: str, path: Path) -> None:
+        """Write an instance to ``path`` as the archive keeps it, at most ``MAX_BYTES``."""
+        uids = [_checked_uid(one) for one in (study, series, instance)]
+        address = "{}/studies/{}/series/{}/instances/{}".format(self._url, *uids)
+        with (
+            archive_errors(),
+            self._session.get(address, headers={"Accept": _FILE}, stream=True, timeout=self._timeout) as answer,
+            path.open("wb") as file,
+        ):
+            for piece in _content(answer):
+                file.write(piece)
+
+    def results(self, study: str) -> list[Dataset]:
+        """Return the results of Gadolin in a study, without pixels, frames and content items."""
+        found: list[Dataset] = []
+        for series in self.series(study):
+            if series.modality in _RESULTS and self._is_own(study, series.series):
+                with archive_errors():
+                    found += map(_dataset, self._client.retrieve_series_metadata(study, _checked_uid(series.series)))
+        return [one for one in found if one.get("Manufacturer") == MANUFACTURER and one.get("Modality") in _RESULTS]
+
+    def store(self, contents: Sequence[bytes]) -> None:
+        """Store DICOM files; one that the archive has already counts as stored.
+
+        Raises ArchiveError also if the archive stores only some of them.
+        """
+        for batch in _batches(contents):
+            parts = Parts(batch)
+            headers = {"Content-Type": parts.content_type, "Accept": _JSON}
+            with archive_errors():
+                answer = self._session.post(f"{self._url}/studies", data=parts, headers=headers, timeout=self._timeout)
+                _require_stored(answer, len(batch))
+
+    def _is_own(self, study: str, series: str) -> bool:
+        """Return whether a series is of Gadolin, by its first instance."""
+        for one in self.instances(study, series, most=1):
+            if one.manufacturer is not None:
+                return one.manufacturer == MANUFACTURER
+            with archive_errors():
+                header = self._client.retrieve_instance_metadata(study, _checked_uid(series), _checked_uid(one.uid))
+                return _text(header, "00080070") == MANUFACTURER
+        return False
+
+
+def _all(
+    search: Callable[[int], list[dict[str, dict[str, Any]]]], key: str, *, most: int | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """Yield what a search finds, page by page, until a page has nothing new: an archive may ignore the offset."""
+    seen: set[str] = set()
+    while most is None or len(seen) < most:
+        with archive_errors():
+            page = search(len(seen))
+            new = {uid: one for one in page if (uid := _text(one, key)) and uid not in seen}
+        if not new:
+            return
+        seen.update(new)
+        yield from new.values()
+
+
+def _content(answer: requests.Response) -> Iterator[bytes]:
+    """Yield the DICOM file in an answer, which some archives send without the multipart message."""
+    kind = answer.headers.get("Content-Type", "")
+    body = pieces(answer, MAX_BYTES)
+    return body if kind.startswith("application/dicom") else first_part(body, boundary_of(kind))
+
+
+def _require_stored(answer: requests.Response, count: int) -> None:
+    """Raise ArchiveError unless an answer says that all of ``count`` objects are stored."""
+    found = answer.json()
+    found = found[0] if isinstance(found, list) and len(found) == 1 else found
+    stored = len(_items(found, "00081199"))
+    reasons = [_number(one, "00081197") for one in _items(found, "00081198")]
+    refused = [one for one in reasons if one not in _DUPLICATE]
+    if refused or stored + len(reasons) < count:
+        why = ", ".join(sorted({"not stated" if one is None else f"{one:#06x}" for one in refused})) or "not stated"
+        raise ArchiveError(
+            code="archive_stored_partly",
+            rule="the archive must store all objects",
+            got=f"it stored {stored + len(reasons) - len(refused)} of {count} (failure reason: {why})",
+            remedy="see the log of the archive for the reason, and run this again",
+        )
+
+
+def _batches(contents: Sequence[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for one in contents:
+        size += len(one)
+        if batch and size > _BATCH:
+            yield batch
+            batch, size = [], len(one)
+        batch.append(one)
+    if batch:
+        yield batch
+
+
+def _dataset(header: dict[str, Any]) -> Dataset:
+    with quiet():
+        return Dataset.from_json({tag: element for tag, element in header.items() if tag not in _HEAVY})
+
+
+def _checked_uid(uid: str) -> str:
+    """Return a UID that may be part of an address; raises ArchiveError for another."""
+    if not _UID.fullmatch(uid):
+        what = "a UID that is none"
+        raise invalid_answer(what)
+    return uid
+
+
+def _items(header: Mapping[str, Any], tag: str) -> list[Mapping[str, Any]]:
+    return list(header.get(tag, {}).get("Value", []))
+
+
+def _text(header: Mapping[str, Any], tag: str) -> str:
+    """Return the first value of an element as text, or an empty string."""
+    values = header.get(tag, {}).get("Value") or [""]
+    return "" if values[0] is None else str(values[0]).strip()
+
+
+def _number(header: Mapping[str, Any], tag: str) -> int | None:
+    text = _text(header, tag)
+    return int(text) if text.isdecimal() else None
