@@ -21,6 +21,7 @@ from gadolin.cli import (
     explain,
     fetch,
     info,
+    node,
     phantom,
     plugins,
     predict,
@@ -63,7 +64,14 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         explain.explain,
         score_explanations.score_explanations,
     ),
-    "Use": (predict.predict, results.results, serve.serve, info.info, plugins.plugins),
+    "Use": (
+        predict.predict,
+        results.results,
+        node.node,
+        serve.serve,
+        info.info,
+        plugins.plugins,
+    ),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:

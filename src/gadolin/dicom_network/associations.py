@@ -1,0 +1,198 @@
+"""Associations with limits: pynetdicom's server has none on connections, sizes, handshakes and slow peers.
+
+A connection is closed if it comes from an unknown address, if too many are open, if a PDU or message is too long or too
+slow, or if requests arrive before earlier ones are answered.
+"""
+
+from __future__ import annotations
+
+import socketserver
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address
+from socket import socket
+from typing import NoReturn
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from gadolin.dicom_network.config import Limits, NodeConfig
+
+__all__ = ["BoundedServer", "Bounds", "message_done"]
+
+_LONGEST_PDU = 2**20  # bytes; requests for associations have no negotiated limit
+_MOST_UNANSWERED = 4  # messages of one association, which may send one at a time
+_BLOCK = 2**18  # bytes of one read
+_SPARE = 8  # connections above the limit of associations, whose associations are rejected
+
+
+@dataclass(eq=False)
+class Bounds:
+    """The limits of all associations together, and what they use of them."""
+
+    limits: Limits
+    refused: Callable[[str], None]
+    receiving: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    open: threading.BoundedSemaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Allow some connections more than associations, so that the others are rejected and not just closed."""
+        self.open = threading.BoundedSemaphore(self.limits.associations + _SPARE)
+
+    def take(self, size: int) -> bool:
+        """Count bytes that are being received, and return whether there may be as many."""
+        with self.lock:
+            if self.receiving + size > self.limits.receiving_bytes:
+                return False
+            self.receiving += size
+            return True
+
+    def give(self, size: int) -> None:
+        """Count bytes that were taken as received."""
+        with self.lock:
+            self.receiving -= size
+
+
+class _BoundedSocket(AssociationSocket):
+    """A socket of an association that reads no more, and no longer, than the limits allow."""
+
+    def __init__(self, association: Association, connection: socket, bounds: Bounds) -> None:
+        super().__init__(association, client_socket=connection)
+        self._bounds, self._limits = bounds, bounds.limits
+        self._held, self._begun = 0, 0.0
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Return ``nr_bytes`` bytes, or fewer if the peer has closed; raises OSError if a limit is exceeded."""
+        if nr_bytes > _LONGEST_PDU:
+            self._refuse("pdu_too_long")
+        if self._held + nr_bytes > self._limits.instance_bytes + _LONGEST_PDU:
+            self._refuse("instance_too_large")
+        if self.assoc.dimse.msg_queue.qsize() >= _MOST_UNANSWERED:
+            self._refuse("too_many_requests")
+        if not self._bounds.take(nr_bytes):
+            self._refuse("too_many_bytes")
+        self._held += nr_bytes
+        if not self._begun:
+            self._begun = time.monotonic()
+        return self._read(nr_bytes)
+
+    def done(self) -> None:
+        """Count the message as complete."""
+        self._bounds.give(self._held)
+        self._held, self._begun = 0, 0.0
+
+    def _read(self, count: int) -> bytearray:
+        content, connection = bytearray(count), self.socket
+        assert connection is not None, "reads are of open connections"
+        view, place = memoryview(content), 0
+        while place < count:
+            if time.monotonic() - self._begun > self._limits.message_seconds:
+                self._refuse("too_slow")
+            try:
+                got = connection.recv_into(view[place : place + _BLOCK])
+            except TimeoutError:
+                self._refuse("silent")
+            if not got:
+                view.release()
+                return content[:place]
+            place += got
+        view.release()
+        return content
+
+    def _refuse(self, why: str) -> NoReturn:
+        self._bounds.refused(why)
+        raise OSError(why) from None
+
+
+def message_done(association: Association) -> None:
+    """Count the message that an association has just received as complete."""
+    connection = association.dul.socket
+    if isinstance(connection, _BoundedSocket):
+        connection.done()
+
+
+class _Handler(RequestHandler):
+    """Starts the association of a connection, unless its address is unknown or too many are open."""
+
+    server: BoundedServer
+
+    def handle(self) -> None:
+        """Serve the connection until its association ends."""
+        server, bounds = self.server, self.server.bounds
+        if not server.allows(str(self.client_address[0])):
+            bounds.refused("unknown_address")
+            self.request.close()
+            return
+        if not bounds.open.acquire(blocking=False):
+            bounds.refused("too_many_connections")
+            self.request.close()
+            return
+        association = None
+        try:
+            self.request.settimeout(bounds.limits.silent_seconds)
+            if server.tls is not None:
+                self.request = server.tls.wrap_socket(self.request, server_side=True)
+            association = self._create_association()
+            association.start()
+            association.join()
+        except (OSError, ssl.SSLError):
+            bounds.refused("tls_handshake")
+            self.request.close()
+        finally:
+            bounds.open.release()
+            if association is not None:
+                message_done(association)
+
+    def _create_association(self) -> Association:
+        association = super()._create_association()
+        association.dul.event_queue.get()  # of the socket that is replaced here
+        association.dul.socket = _BoundedSocket(association, self.request, self.server.bounds)
+        return association
+
+
+class BoundedServer(ThreadedAssociationServer):
+    """A server that serves each connection in a thread of its own, within limits."""
+
+    daemon_threads = True
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        bounds: Bounds,
+        tls: ssl.SSLContext | None,
+        entity: AE,
+        handlers: list[evt.EventHandlerType],
+    ) -> None:
+        self.bounds, self.tls = bounds, tls
+        self._callers = config.callers
+        super().__init__(
+            entity,
+            (str(config.listen.address), config.listen.port),
+            config.listen.ae_title,
+            entity.supported_contexts,
+            evt_handlers=handlers,
+            request_handler=_Handler,
+        )
+
+    def allows(self, address: str, ae_title: str | None = None) -> bool:
+        """Return whether a caller may call from an address, or only one with an AE title."""
+        found = ip_address(address.partition("%")[0])
+        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        return any(found in one.address and ae_title in (None, one.ae_title) for one in self._callers)
+
+    def handle_error(self, *_: object) -> None:
+        """Count a connection that failed, instead of printing the exception."""
+        self.bounds.refused("failed")
+
+    def stop(self) -> None:
+        """Stop listening, and abort the open associations."""
+        socketserver.TCPServer.shutdown(self)
+        self.server_close()
+        for association in self.active_associations:
+            association.abort()

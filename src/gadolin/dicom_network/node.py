@@ -1,0 +1,198 @@
+"""A DICOM node: receives series, answers each when it is complete, and sends the results.
+
+The parts share only the spool: associations write to it, one thread answers what has come, and one thread for each
+destination sends what is answered. Whatever ends, the next start continues from the spool.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from prometheus_client import start_http_server
+
+from gadolin.dicom_network.answering import Answer, Answerer
+from gadolin.dicom_network.config import Listen, NodeConfig
+from gadolin.dicom_network.node_metrics import NodeMetrics
+from gadolin.dicom_network.receiving import Receiver, address_in_use
+from gadolin.dicom_network.sending import Sender, SendError, sender_of
+from gadolin.dicom_network.spool import ResultSet, Spool, SpooledSeries
+from gadolin.errors import DecoderError, OutputError
+
+__all__ = ["Node"]
+
+_LOG = logging.getLogger("gadolin")
+_LOOK_SECONDS = 0.2  # between two looks at the spool
+_ATTEMPTS = 2  # at a series whose images end the answering process
+_FIRST_RETRY, _LAST_RETRY = 1.0, 300.0  # seconds until the next attempt after a failure
+
+
+class Node:
+    """A node; as a context manager it runs until the end of the block.
+
+    Raises GadolinError if the spool, the address, a TLS file or the model cannot be used.
+    """
+
+    def __init__(self, config: NodeConfig, model: Path | str | None = None, *, runtime: str = "onnxruntime") -> None:
+        self._config, self.metrics = config, NodeMetrics()
+        self._stopping, self._attempts = threading.Event(), dict[Path, int]()
+        senders = {one.name: sender_of(one, config) for one in config.destinations}
+        with ExitStack() as opened:
+            limits = config.limits
+            self.spool = opened.enter_context(
+                Spool(
+                    config.spool,
+                    instances_per_study=limits.instances_per_study,
+                    bytes_per_study=limits.bytes_per_study,
+                    free_bytes=limits.free_bytes,
+                )
+            )
+            self._receiver = Receiver(config, self.spool, self.metrics)
+            opened.callback(self._receiver.close)
+            _serve_metrics(config.listen, self.metrics, opened)
+            self._answerer = Answerer(config, model, runtime)
+            opened.callback(self._answerer.close)
+            self._opened = opened.pop_all()
+        self._threads = [threading.Thread(target=self._answer_all, name="answer")]
+        self._threads += [
+            threading.Thread(target=self._send_all, args=(name, sender), name=f"send-{name}")
+            for name, sender in senders.items()
+        ]
+        self.metrics.watch(
+            {
+                "series_kept": ("Series in the spool.", lambda: len(self.spool.series())),
+                "series_waiting": ("Series that are not answered yet.", self._waiting),
+                "sets_waiting": ("Sets of results that a destination has not got yet.", self._unsent),
+            }
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that the node listens on."""
+        return self._receiver.port
+
+    def __enter__(self) -> Self:
+        """Start to receive, to answer and to send."""
+        self._receiver.start()
+        for one in self._threads:
+            one.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop; a series in work is answered after the next start."""
+        self._stopping.set()
+        self._answerer.close()
+        for one in self._threads:
+            one.join()
+        self._opened.close()
+
+    def wait(self) -> None:
+        """Wait until the node is stopped by an interruption or from another thread."""
+        while not self._stopping.wait(3600):
+            pass
+
+    def stop(self) -> None:
+        """Let ``wait`` return."""
+        self._stopping.set()
+
+    def _answer_all(self) -> None:
+        """Answer series when they are due, and remove those that are done, until the node stops."""
+        delay = _FIRST_RETRY
+        while not self._stopping.wait(_LOOK_SECONDS):
+            try:
+                for series in self.spool.series():
+                    if self._is_due(series) and not self._stopping.is_set():
+                        self._answer(series)
+                    elif self._is_done(series):
+                        self.spool.remove(series)
+                        self._attempts.pop(series.folder, None)
+                delay = _FIRST_RETRY
+            except OutputError as error:
+                _LOG.error("results cannot be written, next attempt in %.0f s: %s", delay, error.statement)
+                self._stopping.wait(delay)
+                delay = min(2 * delay, _LAST_RETRY)
+
+    def _is_due(self, series: SpooledSeries) -> bool:
+        """Return whether a series is complete, or has been waited for long enough."""
+        now, when = time.monotonic(), self._config.series
+        late = now - series.last >= when.wait_seconds or now - series.first >= when.longest_seconds
+        return late and not series.is_answered
+
+    def _is_done(self, series: SpooledSeries) -> bool:
+        kept = time.monotonic() - series.changed >= self._config.series.keep_seconds
+        return kept and series.is_answered and not any(self._unsent_of(series))
+
+    def _unsent_of(self, series: SpooledSeries) -> list[ResultSet]:
+        return [one for one in list(series.sets) for to in self._config.destinations if not one.is_sent(to.name)]
+
+    def _answer(self, series: SpooledSeries) -> None:
+        """Answer a series, and add the results to the spool."""
+        images, begun = frozenset(series.images), time.monotonic()
+        try:
+            answer = self._answerer.answer(series, images)
+        except DecoderError as error:
+            if self._stopping.is_set():
+                return
+            attempt = self._attempts[series.folder] = self._attempts.get(series.folder, 0) + 1
+            if attempt < _ATTEMPTS:
+                _LOG.warning("series %s ended the answering process (%s), second attempt", series.name, error.code)
+                return
+            answer = Answer({}, error.code, {error.code: len(images)})
+        seconds = time.monotonic() - begun
+        self.spool.add_set(series, images, answer.objects, {"outcome": answer.outcome, "slices": answer.slices})
+        self.metrics.series(answer.outcome, answer.slices, seconds)
+        slices = ", ".join(f"{count} {name}" for name, count in answer.slices.items() if count)
+        _LOG.info(
+            "series %s: %s, slices: %s; %d objects in %.1f s",
+            series.name,
+            answer.outcome,
+            slices,
+            len(answer.objects),
+            seconds,
+        )
+
+    def _send_all(self, name: str, sender: Sender) -> None:
+        """Send every set to one destination, in order, until the node stops; repeat what fails."""
+        delay, reported = _FIRST_RETRY, ""
+        while not self._stopping.wait(_LOOK_SECONDS):
+            try:
+                for series in self.spool.series():
+                    for one in list(series.sets):
+                        if not one.is_sent(name) and not self._stopping.is_set():
+                            self._send(one, name, sender)
+                            delay, reported = _FIRST_RETRY, ""
+            except (SendError, OSError) as error:
+                self.metrics.failed(name)
+                text = str(error) if isinstance(error, SendError) else str(error.strerror)
+                if text != reported:
+                    _LOG.warning("destination %s %s; results are kept and sent again", name, text)
+                reported = text
+                self._stopping.wait(delay)
+                delay = min(2 * delay, _LAST_RETRY)
+
+    def _send(self, found: ResultSet, name: str, sender: Sender) -> None:
+        sender.send(found.objects)
+        found.mark_sent(name)
+        self.metrics.sent(name)
+
+    def _waiting(self) -> float:
+        return sum(not one.is_answered for one in self.spool.series())
+
+    def _unsent(self) -> float:
+        return sum(len(self._unsent_of(one)) for one in self.spool.series())
+
+
+def _serve_metrics(listen: Listen, metrics: NodeMetrics, opened: ExitStack) -> None:
+    """Serve the metrics over HTTP if the configuration has a port for them."""
+    if listen.metrics_port is None:
+        return
+    try:
+        server, _ = start_http_server(listen.metrics_port, str(listen.metrics_address), metrics.registry)
+    except OSError as error:
+        raise address_in_use(listen.metrics_address, listen.metrics_port, error) from error
+    opened.callback(server.server_close)
+    opened.callback(server.shutdown)

@@ -1,0 +1,312 @@
+"""The spool of a DICOM node: received images and made results on disk, until the results are sent.
+
+::
+
+    spool/
+    |-- lock                              held by the node that uses the spool
+    |-- incoming/                         instances that are being written; emptied at the start
+    |-- removed/                          series that are being deleted; emptied at the start
+    `-- studies/STUDY/SERIES/
+        |-- images/INSTANCE.dcm           acknowledged images
+        `-- sets/0001/                    results of the images that set.json lists, complete since the folder exists
+            |-- set.json, report-UID.dcm, ...
+            `-- sent-DESTINATION          these results are sent
+
+Names are digests of UIDs. Everything is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from gadolin.errors import DataError
+from gadolin.files.atomic import unwritable
+
+__all__ = ["Identity", "ResultSet", "Spool", "SpoolFullError", "SpooledSeries"]
+
+_DIGITS = 32  # of a name
+_SET = "set.json"
+
+
+class SpoolFullError(Exception):
+    """The spool has no room for the instance: the disk is full, or its study has too many instances or bytes."""
+
+
+class Identity(NamedTuple):
+    """The UIDs of an instance."""
+
+    study: str
+    series: str
+    instance: str
+
+
+class ResultSet(NamedTuple):
+    """Results for a series: its folder, the images that they are of (names in ``images``), and the outcome."""
+
+    folder: Path
+    images: frozenset[str]
+    outcome: dict[str, object]
+
+    @property
+    def objects(self) -> list[Path]:
+        """The DICOM files, in the order of sending: images and lesions before reports, rejection notes last."""
+        order = {"lesions": 0, "overlay": 1, "report": 2, "rejection": 3}
+        found = self.folder.glob("*.dcm")
+        return sorted(found, key=lambda path: (order.get(path.name.partition("-")[0], 0), path.name))
+
+    def is_sent(self, destination: str) -> bool:
+        """Return whether the results have been sent to a destination."""
+        return not self.objects or (self.folder / f"sent-{destination}").exists()
+
+    def mark_sent(self, destination: str) -> None:
+        """Record that the results have been sent to a destination."""
+        (self.folder / f"sent-{destination}").touch(mode=0o600)
+
+
+@dataclass(slots=True)
+class _Use:
+    """What a study occupies."""
+
+    instances: int = 0
+    size: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class SpooledSeries:
+    """A series in the spool, with the monotonic times of its first and last arrival, and of its last change.
+
+    ``arriving`` is the number of instances that are being moved into it.
+    """
+
+    folder: Path
+    first: float
+    last: float
+    images: set[str] = field(default_factory=set)
+    sets: list[ResultSet] = field(default_factory=list)
+    changed: float = 0.0
+    arriving: int = 0
+
+    @property
+    def name(self) -> str:
+        """A short name for logs, which identifies no patient."""
+        return self.folder.name[:8]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether every image is answered."""
+        return bool(self.sets) and self.images <= self.sets[-1].images
+
+    def paths(self, names: Iterable[str]) -> list[Path]:
+        """Return the files of images."""
+        return [self.folder / "images" / name for name in sorted(names)]
+
+
+class Spool:
+    """A spool folder, used by one node at a time; safe to use from several threads."""
+
+    def __init__(self, folder: Path, *, instances_per_study: int, bytes_per_study: int, free_bytes: int) -> None:
+        self._folder, self._lock = folder, threading.RLock()
+        self._limits = (instances_per_study, bytes_per_study)
+        self._free_bytes = free_bytes
+        self._series: dict[str, SpooledSeries] = {}
+        self._use: dict[str, _Use] = {}
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            self._lock_file = (folder / "lock").open("w")
+            for name in ("incoming", "removed"):
+                shutil.rmtree(folder / name, ignore_errors=True)
+            for name in ("incoming", "removed", "studies"):
+                (folder / name).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        self._claim()
+        self._read()
+
+    def __enter__(self) -> Self:
+        """Return the spool."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the spool."""
+        self.close()
+
+    def close(self) -> None:
+        """Let another node use the folder."""
+        self._lock_file.close()
+
+    def series(self) -> list[SpooledSeries]:
+        """Return the series, those that came first first."""
+        with self._lock:
+            return sorted(self._series.values(), key=lambda one: one.first)
+
+    def store(self, identity: Identity, content: bytes | bytearray) -> bool:
+        """Write an instance; return False if it is there already. When this returns, it survives a loss of power.
+
+        Raises SpoolFullError if there is no room for it.
+        """
+        study, series, instance = (_digest(uid) for uid in identity)
+        name = f"{instance}.dcm"
+        with self._lock:
+            known = self._series.get(f"{study}/{series}")
+            if known is not None and name in known.images:
+                return False
+            self._require_room(study, len(content))
+        temporary = self._folder / "incoming" / f"{series}-{instance}-{threading.get_ident()}"
+        arriving = None
+        try:
+            _write(temporary, content)
+            with self._lock:
+                arriving = self._arriving(study, series)
+            temporary.rename(arriving.folder / "images" / name)
+            _sync(arriving.folder / "images")
+            with self._lock:
+                return self._arrived(study, arriving, name, len(content))
+        except OSError as error:
+            raise SpoolFullError from error
+        finally:
+            temporary.unlink(missing_ok=True)
+            if arriving is not None:
+                with self._lock:
+                    arriving.arriving -= 1
+
+    def add_set(
+        self, series: SpooledSeries, images: Iterable[str], objects: Mapping[str, bytes], outcome: dict[str, object]
+    ) -> ResultSet:
+        """Write results for ``images``; afterwards the folder holds all of them, or, after a crash, none.
+
+        Raises OutputError if they cannot be written.
+        """
+        names = frozenset(images)
+        place = series.folder / "sets"
+        draft = place / ".draft"
+        folder = place / f"{len(series.sets) + 1:04d}"
+        try:
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(mode=0o700, parents=True)
+            for name, content in objects.items():
+                _write(draft / name, content)
+            facts = {"images": sorted(names), "outcome": outcome}
+            _write(draft / _SET, json.dumps(facts).encode())
+            _sync(draft)
+            draft.rename(folder)
+            _sync(place)
+            _sync(series.folder)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        made = ResultSet(folder, names, outcome)
+        with self._lock:
+            series.sets.append(made)
+            series.changed = time.monotonic()
+        return made
+
+    def remove(self, series: SpooledSeries) -> bool:
+        """Delete a series; return False, and keep it, if an image came that is not answered."""
+        study, name = series.folder.parts[-2:]
+        with self._lock:
+            if series.arriving or not series.is_answered:
+                return False
+            away = self._folder / "removed" / f"{name}-{time.time_ns()}"
+            use = self._use[study]
+            use.instances -= len(series.images)
+            use.size -= sum(path.stat().st_size for path in series.paths(series.images))
+            series.folder.rename(away)
+            del self._series[f"{study}/{name}"]
+            with suppress(OSError):  # another series is in it
+                series.folder.parent.rmdir()
+                del self._use[study]
+        shutil.rmtree(away, ignore_errors=True)
+        return True
+
+    def _claim(self) -> None:
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock_file.close()
+            raise DataError(
+                code="spool_in_use",
+                rule="a spool is for one node at a time",
+                got="another node uses this one",
+                remedy="stop it, or choose another spool",
+                path=self._folder,
+            ) from error
+
+    def _read(self) -> None:
+        """Find what earlier nodes left; its images count as just arrived."""
+        now = time.monotonic()
+        for folder in sorted(self._folder.glob("studies/*/*")):
+            study = folder.parent.name
+            found = SpooledSeries(folder, now, now, changed=now)
+            use = self._use.setdefault(study, _Use())
+            for path in sorted((folder / "images").glob("*.dcm")):
+                found.images.add(path.name)
+                use.instances += 1
+                use.size += path.stat().st_size
+            for place in sorted((folder / "sets").glob("[0-9]*")):
+                facts = json.loads((place / _SET).read_bytes())
+                found.sets.append(ResultSet(place, frozenset(facts["images"]), facts["outcome"]))
+            self._series[f"{study}/{folder.name}"] = found
+
+    def _require_room(self, study: str, size: int) -> None:
+        use = self._use.get(study, _Use())
+        if use.instances + 1 > self._limits[0] or use.size + size > self._limits[1]:
+            raise SpoolFullError
+        if self._free_bytes and shutil.disk_usage(self._folder).free < self._free_bytes + size:
+            raise SpoolFullError
+
+    def _arriving(self, study: str, series: str) -> SpooledSeries:
+        """Return a series that is kept until the instance has arrived, and create it if it is new."""
+        key, folder = f"{study}/{series}", self._folder / "studies" / study / series
+        known = self._series.get(key)
+        if known is None:
+            (folder / "images").mkdir(mode=0o700, parents=True, exist_ok=True)
+            for each in (folder, folder.parent, folder.parent.parent):
+                _sync(each)
+            now = time.monotonic()
+            known = self._series[key] = SpooledSeries(folder, now, now, changed=now)
+        known.arriving += 1
+        return known
+
+    def _arrived(self, study: str, series: SpooledSeries, name: str, size: int) -> bool:
+        """Count an instance that is on disk; False if another thread was earlier."""
+        series.last = series.changed = time.monotonic()
+        if name in series.images:
+            return False
+        series.images.add(name)
+        use = self._use.setdefault(study, _Use())
+        use.instances += 1
+        use.size += size
+        return True
+
+
+def _digest(uid: str) -> str:
+    return hashlib.sha256(uid.encode()).hexdigest()[:_DIGITS]
+
+
+def _write(path: Path, content: bytes | bytearray) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "wb", buffering=0) as file:  # noqa: PTH123  # of a handle
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) or 0 :]
+        os.fsync(handle)
+
+
+def _sync(folder: Path) -> None:
+    """Make the entries of a folder survive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
