@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -18,7 +19,7 @@ from gadolin.dicom_results.segmentation import segmentations
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult
 from gadolin.errors import DataError, RequestError
 
-__all__ = ["KeptResults", "ResultObject", "images_of", "reject", "result_objects", "results_among"]
+__all__ = ["KeptResults", "ResultObject", "images_of", "own_result", "reject", "result_objects", "results_among"]
 
 _KINDS = {"SR": "report", "SEG": "lesions", "OT": "overlay", "KO": "rejection"}
 _ENDING = ".dcm"
@@ -46,7 +47,7 @@ class ResultObject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptResults:
-    """The results of earlier runs in a folder, without pixels: ``objects``, and the ``notes`` that reject some."""
+    """The results of earlier runs, without pixels: ``objects``, and the ``notes`` that reject some."""
 
     objects: tuple[Dataset, ...]
     notes: tuple[Dataset, ...]
@@ -54,7 +55,12 @@ class KeptResults:
     @classmethod
     def read(cls, folder: Path) -> KeptResults:
         """Find the results in a folder, which need not exist; files of other origin are ignored."""
-        found = [one for path in sorted(folder.glob(f"*{_ENDING}")) if (one := _own_result(path)) is not None]
+        return cls.of(one for path in sorted(folder.glob(f"*{_ENDING}")) if (one := own_result(path)) is not None)
+
+    @classmethod
+    def of(cls, results: Iterable[Dataset]) -> KeptResults:
+        """Return the kept results of data sets that ``own_result`` recognised."""
+        found = list(results)
         return cls(
             tuple(one for one in found if one.Modality != "KO"), tuple(one for one in found if one.Modality == "KO")
         )
@@ -130,7 +136,7 @@ def results_among(paths: Iterable[str]) -> list[Dataset]:
     for path in map(Path, paths):
         if path.is_dir():
             found += KeptResults.read(path).valid
-        elif (one := _own_result(path)) is not None and one.Modality != "KO":
+        elif (one := own_result(path)) is not None and one.Modality != "KO":
             found.append(one)
     if not found:
         raise RequestError(
@@ -162,10 +168,11 @@ def _object(dataset: Dataset) -> ResultObject:
     return ResultObject(_KINDS[str(dataset.Modality)], dataset, file.getvalue())
 
 
-def _own_result(path: Path) -> Dataset | None:
+def own_result(file: Path | BinaryIO) -> Dataset | None:
+    """Return the data set of a result of Gadolin, without pixels; None for any other file."""
     try:
         with quiet():
-            found = dcmread(path, stop_before_pixels=True)
+            found = dcmread(file, stop_before_pixels=True)
             own = found.get("Manufacturer") == MANUFACTURER and str(found.get("Modality")) in _KINDS
     except Exception:  # noqa: BLE001  # pydicom raises any exception for a file of another kind
         return None

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from gadolin.dicom_results.series_answers import (
+    MOST_SLICES,
+    duplicate_instance,
+    nothing_to_answer,
+    predicted_lesion,
+    too_many_slices,
+)
 from gadolin.dicom_results.slices import SeriesResult, SliceResult
 from gadolin.dicom_results.source import Source, read_source, require_one_series
-from gadolin.errors import GadolinError, ReadError, RequestError
-from gadolin.explanations import Explanation, explain
+from gadolin.errors import ReadError
 from gadolin.explanations.explained_slice import reuse_output
-from gadolin.explanations.trust import is_reliable
 from gadolin.models.predictor import Predictor
 from gadolin.progress import Progress
 from gadolin.readers import open_file
-from gadolin.records import Failure, Prediction, Slice
+from gadolin.records import Failure, Slice
 
-__all__ = ["MOST_SLICES", "answer_series", "read_series"]
-
-MOST_SLICES = 2000
-"""Slices of one series that are answered; a report of more is too large for viewers."""
+__all__ = ["answer_series", "read_series", "result_of"]
 
 
 def read_series(files: Iterable[str | Failure]) -> tuple[list[Source], list[Failure]]:
@@ -37,7 +39,7 @@ def read_series(files: Iterable[str | Failure]) -> tuple[list[Source], list[Fail
         except ReadError as error:
             failures.append(Failure(path, error))
     if not sources:
-        raise _nothing(failures)
+        raise nothing_to_answer(failures)
     require_one_series(sources)
     return sources, failures
 
@@ -62,16 +64,21 @@ def answer_series(
             progress(number, len(sources), "predicting")
         try:
             if source.instance in answered:
-                raise _duplicate().at(source.path)
+                raise duplicate_instance().at(source.path)
             found += _of_file(predictor, source, overlays=overlays, failures=failures)
             answered.update(one.source.instance for one in found[-1:])
         except ReadError as error:
             failures.append(Failure(source.path, error))
         if len(found) > MOST_SLICES:
-            raise _too_many()
+            raise too_many_slices()
     if not found:
-        raise _nothing(failures)
-    return SeriesResult(tuple(sorted(found, key=_place)), predictor.bundle.digest), failures
+        raise nothing_to_answer(failures)
+    return result_of(found, predictor.bundle.digest), failures
+
+
+def result_of(slices: Iterable[SliceResult], model: str) -> SeriesResult:
+    """Return the result of a series by the model with the digest ``model``; its slices are in anatomical order."""
+    return SeriesResult(tuple(sorted(slices, key=_place)), model)
 
 
 def _place(one: SliceResult) -> tuple[float, int, str, int]:
@@ -99,46 +106,7 @@ def _of_slice(predictor: Predictor, source: Source, frame: int | None, image: Sl
     looked = predictor.inspect(image)
     output = predictor.run_network(looked.prepared[None])
     (prediction,) = predictor.decide(output, [looked], [source.path])
-    found = _explained(reuse_output(predictor, looked.prepared, output), image, prediction)
-    if found is None or found.outline is None:
+    found = predicted_lesion(reuse_output(predictor, looked.prepared, output), image, prediction)
+    if found is None:
         return SliceResult(source, frame, prediction)
     return SliceResult(source, frame, prediction, found.outline, found.as_png() if overlays else None)
-
-
-def _explained(predictor: Predictor, image: Slice, prediction: Prediction) -> Explanation | None:
-    """Return the evidence for the predicted class, or None if there is none or it was not measured to be reliable."""
-    if prediction.label is None or not is_reliable(predictor.bundle, "evidence", prediction.label):
-        return None
-    try:
-        return explain(predictor, image, method="evidence", label=prediction.label)
-    except RequestError:  # no head in the slice
-        return None
-
-
-def _duplicate() -> ReadError:
-    return ReadError(
-        code="duplicate_instance",
-        rule="each image counts once",
-        got="an earlier file holds the same SOP Instance UID",
-        remedy="remove one of the two",
-    )
-
-
-def _too_many() -> RequestError:
-    return RequestError(
-        code="too_many_slices_in_series",
-        rule=f"results are made of at most {MOST_SLICES:,} slices of one series",
-        got="got more",
-        remedy="give a part of the series",
-    )
-
-
-def _nothing(failures: Sequence[Failure]) -> GadolinError:
-    if failures:
-        return failures[0].error
-    return RequestError(
-        code="no_slice_to_answer",
-        rule="results need one readable slice or more",
-        got="got none",
-        remedy="give the files of a DICOM series",
-    )

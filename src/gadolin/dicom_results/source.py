@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from pydicom.config import RAISE
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_data_element, write_dataset
 from pydicom.multival import MultiValue
 from pydicom.uid import RE_VALID_UID
 from pydicom.valuerep import DSfloat, validate_value
 
 from gadolin.dicom_results.quiet import quiet
-from gadolin.errors import ReadError, RequestError
+from gadolin.dicom_results.series_answers import Identity, require_one
+from gadolin.errors import ReadError
 from gadolin.readers import content_of, naming
 from gadolin.readers.dicom.header import PIXELS
 from gadolin.readers.dicom.parser import parse
@@ -26,7 +29,15 @@ from gadolin.readers.dicom.reader import as_damaged
 from gadolin.readers.dicom.values import tag_of, whole_number
 from gadolin.readers.file_types import HEAD, file_kind
 
-__all__ = ["Moment", "Source", "moment_of", "read_source", "require_one_series"]
+__all__ = [
+    "Moment",
+    "Source",
+    "moment_of",
+    "read_source",
+    "require_one_series",
+    "source_from_bytes",
+    "source_of",
+]
 
 _IDENTITY: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _MAY_BE_EMPTY: Final = (
@@ -78,6 +89,11 @@ class Source:
         return str(self.header.SOPInstanceUID)
 
     @property
+    def identity(self) -> Identity:
+        """What the image belongs to, and its own UID."""
+        return Identity(self.study, self.series, str(self.header.PatientID), self.instance)
+
+    @property
     def is_multiframe(self) -> bool:
         """Whether the file holds frames that are referred to by number."""
         return "NumberOfFrames" in self.header
@@ -87,11 +103,24 @@ class Source:
         """The patient attributes of the header as text."""
         return self.header.group_dataset(0x0010).to_json(suppress_invalid_tags=True)
 
+    def as_bytes(self) -> bytes:
+        """Return the header as a data set in explicit little endian, from which ``source_from_bytes`` restores it."""
+        file = _little_explicit()
+        with quiet():
+            write_dataset(file, self.header)
+        return file.getvalue()
+
 
 def read_source(path: Path | str) -> Source:
     """Return the header of a DICOM image; raises ReadError if the file cannot be read or lacks an identifier."""
     with naming(path):
         content = content_of(path)
+    return source_of(content, str(path))
+
+
+def source_of(content: bytes, name: str) -> Source:
+    """Return the header of the image in the bytes of a DICOM file; raises ReadError with ``name``."""
+    with naming(name):
         if file_kind(content[:HEAD]) != "DICOM":
             raise ReadError(
                 code="not_dicom",
@@ -100,20 +129,17 @@ def read_source(path: Path | str) -> Source:
                 remedy="use gadolin predict",
             )
         with quiet(), as_damaged():
-            return Source(str(path), _whole(parse(content)))
+            return Source(name, _whole(parse(content)))
+
+
+def source_from_bytes(content: bytes, name: str) -> Source:
+    """Return the image whose header ``as_bytes`` wrote; raises any exception of pydicom for other content."""
+    return Source(name, read_dataset(io.BytesIO(content), is_implicit_VR=False, is_little_endian=True))
 
 
 def require_one_series(sources: Sequence[Source]) -> None:
     """Raise RequestError unless all images are of one study, one series and one patient."""
-    for name, noun in (("StudyInstanceUID", "study"), ("SeriesInstanceUID", "series"), ("PatientID", "patient")):
-        found = {str(one.header[name].value) for one in sources}
-        if len(found) > 1:
-            raise RequestError(
-                code="results_of_several",
-                rule="results are for the slices of one series",
-                got=f"these are of {len(found)} different values of {noun}",
-                remedy="give one series at a time",
-            )
+    require_one([one.identity for one in sources])
 
 
 def moment_of(sources: Iterable[Source]) -> Moment:
@@ -164,8 +190,7 @@ def _whole(dataset: Dataset) -> Dataset:
 def _copy(dataset: Dataset, tag: int, header: Dataset) -> None:
     try:
         element = dataset[tag]
-        file = DicomBytesIO()
-        file.is_little_endian, file.is_implicit_VR = True, False
+        file = _little_explicit()
         write_data_element(file, element, "utf_8")
         _shorten_decimals(element)
         if element.VR in _CHECKED:
@@ -174,6 +199,12 @@ def _copy(dataset: Dataset, tag: int, header: Dataset) -> None:
         header.add(element)
     except Exception:  # noqa: BLE001  # pydicom raises any exception
         return
+
+
+def _little_explicit() -> DicomBytesIO:
+    file = DicomBytesIO()
+    file.is_little_endian, file.is_implicit_VR = True, False
+    return file
 
 
 def _shorten_decimals(element: DataElement) -> None:
