@@ -17,6 +17,7 @@ from gadolin.cli import (
     audit,
     compare,
     crossval,
+    dicomweb,
     evaluate,
     explain,
     fetch,
@@ -67,6 +68,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (
         predict.predict,
         results.results,
+        dicomweb.dicomweb,
         node.node,
         serve.serve,
         info.info,

@@ -6,7 +6,7 @@ Files are transferred as they are: the client of dicomweb-client would decode an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -141,8 +141,8 @@ class DicomWebArchive:
                     found += map(_dataset, self._client.retrieve_series_metadata(study, _checked_uid(series.series)))
         return [one for one in found if one.get("Manufacturer") == MANUFACTURER and one.get("Modality") in _RESULTS]
 
-    def store(self, contents: Sequence[bytes]) -> None:
-        """Store DICOM files; one that the archive has already counts as stored.
+    def store(self, contents: Iterable[bytes]) -> None:
+        """Store DICOM files, some at a time; one that the archive has already counts as stored.
 
         Raises ArchiveError also if the archive stores only some of them.
         """
@@ -203,7 +203,7 @@ def _require_stored(answer: requests.Response, count: int) -> None:
         )
 
 
-def _batches(contents: Sequence[bytes]) -> Iterator[list[bytes]]:
+def _batches(contents: Iterable[bytes]) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     size = 0
     for one in contents:
