@@ -8,7 +8,7 @@ from benchmarks.results import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "readers"))
 
-from mutations import Seed, damaged
+from mutations import Seed, damaged, mutated
 from seeds import SEEDS
 
-__all__ = ["SEEDS", "Seed", "damaged"]
+__all__ = ["SEEDS", "Seed", "damaged", "mutated"]

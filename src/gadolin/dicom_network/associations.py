@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from socket import socket
 from typing import NoReturn
@@ -152,7 +153,16 @@ class _Handler(RequestHandler):
         association = super()._create_association()
         association.dul.event_queue.get()  # of the socket that is replaced here
         association.dul.socket = _BoundedSocket(association, self.request, self.server.bounds)
+        for thread in (association, association.dul):
+            thread.run = partial(self._guarded, thread.run)  # type: ignore[method-assign]
         return association
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        """Run a thread of an association; an exception, which some malformed messages raise, only ends it."""
+        try:
+            run()
+        except Exception:  # noqa: BLE001  # pynetdicom raises any exception
+            self.server.bounds.refused("malformed")
 
 
 class BoundedServer(ThreadedAssociationServer):

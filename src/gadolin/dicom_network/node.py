@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -57,9 +59,10 @@ class Node:
             self._answerer = Answerer(config, model, runtime)
             opened.callback(self._answerer.close)
             self._opened = opened.pop_all()
-        self._threads = [threading.Thread(target=self._answer_all, name="answer")]
+        self._failure: Exception | None = None
+        self._threads = [threading.Thread(target=self._guarded, args=(self._answer_all,), name="answer")]
         self._threads += [
-            threading.Thread(target=self._send_all, args=(name, sender), name=f"send-{name}")
+            threading.Thread(target=self._guarded, args=(partial(self._send_all, name, sender),), name=f"send-{name}")
             for name, sender in senders.items()
         ]
         self.metrics.watch(
@@ -91,13 +94,23 @@ class Node:
         self._opened.close()
 
     def wait(self) -> None:
-        """Wait until the node is stopped by an interruption or from another thread."""
+        """Wait until the node is stopped by an interruption or from another thread; raises what ended a thread."""
         while not self._stopping.wait(3600):
             pass
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Let ``wait`` return."""
         self._stopping.set()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Run a thread of the node; an unexpected exception stops the node, so that a supervisor restarts it."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  # raised again by ``wait``
+            self._failure = error
+            self._stopping.set()
 
     def _answer_all(self) -> None:
         """Answer series when they are due, and remove those that are done, until the node stops."""

@@ -13,7 +13,7 @@ from pynetdicom import AE, build_context
 from gadolin.dicom_network.config import Destination, NodeConfig, Tls
 from gadolin.dicom_network.dicomweb import Access, DicomWebArchive
 from gadolin.dicom_network.receiving import load
-from gadolin.errors import ArchiveError
+from gadolin.errors import GadolinError
 
 __all__ = ["SendError", "Sender", "sender_of"]
 
@@ -90,7 +90,7 @@ class _WebUser:
     def send(self, files: Iterable[Path]) -> None:
         try:
             self._archive.store([path.read_bytes() for path in files])
-        except ArchiveError as error:
+        except GadolinError as error:
             raise SendError(error.code) from error
 
 

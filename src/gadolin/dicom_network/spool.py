@@ -243,11 +243,12 @@ class Spool:
             ) from error
 
     def _read(self) -> None:
-        """Find what earlier nodes left; its images count as just arrived."""
+        """Find what earlier nodes left; the last image of each series counts as just arrived."""
         now = time.monotonic()
         for folder in sorted(self._folder.glob("studies/*/*")):
             study = folder.parent.name
-            found = SpooledSeries(folder, now, now, changed=now)
+            age = _age(folder)
+            found = SpooledSeries(folder, now - age, now, changed=now - age)
             use = self._use.setdefault(study, _Use())
             for path in sorted((folder / "images").glob("*.dcm")):
                 found.images.add(path.name)
@@ -256,6 +257,7 @@ class Spool:
             for place in sorted((folder / "sets").glob("[0-9]*")):
                 facts = json.loads((place / _SET).read_bytes())
                 found.sets.append(ResultSet(place, frozenset(facts["images"]), facts["outcome"]))
+                found.changed = now - _age(place)
             self._series[f"{study}/{folder.name}"] = found
 
     def _require_room(self, study: str, size: int) -> None:
@@ -270,9 +272,9 @@ class Spool:
         key, folder = f"{study}/{series}", self._folder / "studies" / study / series
         known = self._series.get(key)
         if known is None:
-            (folder / "images").mkdir(mode=0o700, parents=True, exist_ok=True)
-            for each in (folder, folder.parent, folder.parent.parent):
-                _sync(each)
+            for each in (folder.parent, folder, folder / "images"):
+                each.mkdir(mode=0o700, exist_ok=True)
+                _sync(each.parent)
             now = time.monotonic()
             known = self._series[key] = SpooledSeries(folder, now, now, changed=now)
         known.arriving += 1
@@ -288,6 +290,11 @@ class Spool:
         use.instances += 1
         use.size += size
         return True
+
+
+def _age(folder: Path) -> float:
+    """Return the seconds since a folder changed, by the clock of the system."""
+    return max(0.0, time.time() - folder.stat().st_mtime)
 
 
 def _digest(uid: str) -> str:
