@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from gadolin.datasets.labels import is_without_lesion
 from gadolin.errors import RequestError
-from gadolin.explanations.explained_slice import ExplainedSlice, Heat, subject
+from gadolin.explanations.explained_slice import ExplainedSlice, Heat, class_index, onto_slice, subject
 from gadolin.explanations.explanation import Explanation
 from gadolin.explanations.options import Options
 from gadolin.explanations.registry import method as method_of
 from gadolin.models.predictor import Predict, Predictor
+from gadolin.preprocessing.prepare import Frame
 from gadolin.readers.inputs import One, slices_from
 
-__all__ = ["explain", "explain_prepared"]
+__all__ = ["explain", "explain_prepared", "predicted_outline"]
 
 
 def explain(
@@ -68,8 +69,26 @@ def explain_prepared(explained: ExplainedSlice, method: str, options: Options | 
     )
 
 
+def predicted_outline(
+    predictor: Predictor, evidence: Heat, frame: Frame, label: str, shape: tuple[int, int]
+) -> NDArray[np.bool_] | None:
+    """Return the outline of ``explain`` by evidence, (H, W) bool of ``shape``, from an output of the graph.
+
+    ``evidence`` (K, h, w) is that of the slice, ``frame`` the position of its head. None if the model predicts no
+    outlines for ``label``, or the slice has no head.
+    """
+    if not _has_outlines(predictor, label) or (predictor.bundle.preparation.crop and not frame.found):
+        return None
+    return onto_slice(evidence[class_index(label, predictor.bundle.classes)], frame.box, shape) > 0
+
+
 def _outline(explained: ExplainedSlice, method: str, heat: Heat) -> NDArray[np.bool_] | None:
     """Return the lesion that the model predicts, (H, W) bool; None if it predicts none for this class and method."""
-    if method != "evidence" or explained.predictor is None or is_without_lesion(explained.label):
+    if method != "evidence" or explained.predictor is None or not _has_outlines(explained.predictor, explained.label):
         return None
-    return heat > 0 if explained.predictor.bundle.facts.get("evidence") == "outlines" else None
+    return heat > 0
+
+
+def _has_outlines(predictor: Predictor, label: str) -> bool:
+    """Return whether the evidence of a model for a class outlines its lesions."""
+    return predictor.bundle.facts.get("evidence") == "outlines" and not is_without_lesion(label)

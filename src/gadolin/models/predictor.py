@@ -39,11 +39,15 @@ _REASONS_WITHOUT_SEQUENCE = _REASONS | {
 
 
 class Inspected(NamedTuple):
-    """A prepared slice (H, H) uint8, the code of a reason to decline its picture, or None, and what its file says."""
+    """A prepared slice (H, H) uint8, the code of a reason to decline its picture, or None, and what its file says.
+
+    ``frame`` is the position of its head, or None where the slice itself was not at hand.
+    """
 
     prepared: NDArray[np.uint8]
     declined: str | None
     header: Header = Header()
+    frame: Frame | None = None
 
 
 class Predictor:
@@ -116,7 +120,8 @@ class Predictor:
         """Prepare a slice for prediction and check for reasons to decline it; thread-safe."""
         several = bool(self.bundle.head_counter) and count_heads(image) > 1
         declined = self.decline_reason(colour=image.colour, several=several)
-        return Inspected(prepare(image, self.bundle.preparation), declined, image.header)
+        frame = find_frame(image, self.bundle.preparation)
+        return Inspected(prepare(image, self.bundle.preparation, frame), declined, image.header, frame)
 
     def predict_inspected(self, inspected: Sequence[Inspected], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for each inspected slice, one or more, with its name."""
