@@ -30,7 +30,9 @@ def dicomweb(
         bool, typer.Option("--watch", help="Keep running, and answer each MR series once it is complete.")
     ] = False,
     every: Annotated[float, typer.Option(min=1.0, help="Seconds between two searches of --watch.")] = 60.0,
-    days: Annotated[int, typer.Option(min=0, help="--watch covers the studies of the last days.")] = 7,
+    days: Annotated[
+        int, typer.Option(min=0, help="--watch covers the studies of so many days; 0 for all studies.")
+    ] = 7,
     token_file: Annotated[Path | None, typer.Option(help="File with the bearer token.")] = None,
     token_variable: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable with the bearer token.")
@@ -62,7 +64,7 @@ def dicomweb(
 
     try:
         from gadolin.dicom_network.dicomweb import Access, DicomWebArchive
-        from gadolin.dicom_network.dicomweb_study import SeriesAnswerer
+        from gadolin.dicom_network.dicomweb_study import SeriesAnswerer, require_uid
         from gadolin.dicom_network.dicomweb_watch import Watched
     except ModuleNotFoundError as error:
         raise MissingExtraError((error.name or "").partition(".")[0], "hospital") from error
@@ -75,6 +77,8 @@ def dicomweb(
             got="got neither",
             remedy="see --help",
         )
+    for uid in (study, series):
+        require_uid(uid)
     access = Access(token_file, token_variable, certificate, key, authorities, timeout, allow_http)
     archive = DicomWebArchive(url, access)
     answerer = SeriesAnswerer(archive, Predictor.load(model, runtime=runtime), overlays)

@@ -6,6 +6,7 @@ Files are transferred as they are: the client of dicomweb-client would decode an
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,7 @@ from typing import Any, Final
 import requests
 from dicomweb_client import DICOMwebClient
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
 
 from gadolin.dicom_network.multipart import Parts, boundary_of, first_part
 from gadolin.dicom_network.web_session import (
@@ -32,11 +34,13 @@ from gadolin.readers import MAX_BYTES
 
 __all__ = ["Access", "DicomWebArchive", "FoundInstance", "FoundSeries"]
 
-_RESULTS: Final = ("SR", "SEG", "KO", "OT")  # modalities of our objects
-_HEAVY: Final = ("0040A730", "52009230", "7FE00010")  # content, frames and pixels of our objects, which are not needed
+_PICTURES: Final = "OT"  # modality of our overlays; those of our other objects:
+_DOCUMENTS: Final = ("SR", "SEG", "KO")
+_CONTENT: Final = 0x0040A730  # the tag of the content items; what results are about precedes it
 _JSON: Final = "application/dicom+json"
 _FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _UID: Final = re.compile(r"[0-9.]{1,64}")
+_PAGE: Final = 100  # results of one request to search; archives allow as many
 _BATCH: Final = 32 * 2**20  # bytes of one request to store
 _DUPLICATE: Final = (0x0111, 0xB00E)  # failure reasons of an object that is there: PS3.7 C.4.2.1.4; of Azure
 
@@ -86,8 +90,8 @@ class DicomWebArchive:
         def search(offset: int) -> list[dict[str, dict[str, Any]]]:
             return self._client.search_for_series(
                 study_instance_uid=study if study is None else _checked_uid(study),
+                limit=_PAGE,
                 offset=offset,
-                fields=["NumberOfSeriesRelatedInstances", "SeriesNumber"],
                 search_filters=wanted,
             )
 
@@ -104,15 +108,21 @@ class DicomWebArchive:
                 found[series.study, series.series] = series
         return list(found.values())
 
-    def instances(self, study: str, series: str, *, most: int | None = None) -> list[FoundInstance]:
-        """Return the instances of a series; ``most`` ends the search after so many or more."""
+    def instances(
+        self, study: str, series: str, *, most: int | None = None, with_manufacturer: bool = False
+    ) -> list[FoundInstance]:
+        """Return the instances of a series; ``most`` ends the search after so many or more.
+
+        The manufacturer costs some archives much time.
+        """
 
         def search(offset: int) -> list[dict[str, dict[str, Any]]]:
             return self._client.search_for_instances(
                 study_instance_uid=_checked_uid(study),
                 series_instance_uid=_checked_uid(series),
+                limit=_PAGE,
                 offset=offset,
-                fields=["InstanceNumber", "Manufacturer"],
+                fields=["Manufacturer"] if with_manufacturer else None,
             )
 
         return [
@@ -133,13 +143,15 @@ class DicomWebArchive:
                 file.write(piece)
 
     def results(self, study: str) -> list[Dataset]:
-        """Return the results of Gadolin in a study, without pixels, frames and content items."""
+        """Return the headers of the results of Gadolin in a study, without content items, frames and pixels."""
         found: list[Dataset] = []
-        for series in self.series(study):
-            if series.modality in _RESULTS and self._is_own(study, series.series):
-                with archive_errors():
-                    found += map(_dataset, self._client.retrieve_series_metadata(study, _checked_uid(series.series)))
-        return [one for one in found if one.get("Manufacturer") == MANUFACTURER and one.get("Modality") in _RESULTS]
+        with tempfile.TemporaryDirectory(prefix="gadolin-") as folder:
+            for one in self.series(study):
+                if one.modality == _PICTURES:
+                    found += self._pictures(one)
+                elif one.modality in _DOCUMENTS:
+                    found += self._documents(one, Path(folder))
+        return [one for one in found if one.get("Modality") in (_PICTURES, *_DOCUMENTS)]
 
     def store(self, contents: Iterable[bytes]) -> None:
         """Store DICOM files, some at a time; one that the archive has already counts as stored.
@@ -153,30 +165,50 @@ class DicomWebArchive:
                 answer = self._session.post(f"{self._url}/studies", data=parts, headers=headers, timeout=self._timeout)
                 _require_stored(answer, len(batch))
 
-    def _is_own(self, study: str, series: str) -> bool:
-        """Return whether a series is of Gadolin, by its first instance."""
-        for one in self.instances(study, series, most=1):
-            if one.manufacturer is not None:
-                return one.manufacturer == MANUFACTURER
-            with archive_errors():
-                header = self._client.retrieve_instance_metadata(study, _checked_uid(series), _checked_uid(one.uid))
-                return _text(header, "00080070") == MANUFACTURER
-        return False
+    def _own(self, found: FoundSeries) -> list[FoundInstance]:
+        """Return the instances of a series, or none if the archive states another manufacturer for the first."""
+        instances = self.instances(found.study, found.series, with_manufacturer=True)
+        return instances if any(one.manufacturer in (None, MANUFACTURER) for one in instances[:1]) else []
+
+    def _documents(self, found: FoundSeries, folder: Path) -> list[Dataset]:
+        """Return the headers of a series up to the first of another manufacturer.
+
+        They are retrieved as files: the metadata of a long report are ten times larger.
+        """
+        headers: list[Dataset] = []
+        for one in self._own(found):
+            self.retrieve(found.study, found.series, one.uid, folder / "result.dcm")
+            header = _header(folder / "result.dcm")
+            if header.get("Manufacturer") != MANUFACTURER:
+                break
+            headers.append(header)
+        return headers
+
+    def _pictures(self, found: FoundSeries) -> list[Dataset]:
+        """Return the headers of a series; its files would be large."""
+        if not self._own(found):
+            return []
+        with archive_errors(), quiet():
+            metadata = self._client.retrieve_series_metadata(_checked_uid(found.study), _checked_uid(found.series))
+            return [Dataset.from_json(one) for one in metadata if _text(one, "00080070") == MANUFACTURER]
 
 
 def _all(
     search: Callable[[int], list[dict[str, dict[str, Any]]]], key: str, *, most: int | None = None
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield what a search finds, page by page, until a page has nothing new: an archive may ignore the offset."""
+    """Yield what a search finds, page by page, until one is not full or has nothing new.
+
+    An archive may ignore the limit or the offset.
+    """
     seen: set[str] = set()
     while most is None or len(seen) < most:
         with archive_errors():
             page = search(len(seen))
             new = {uid: one for one in page if (uid := _text(one, key)) and uid not in seen}
-        if not new:
-            return
         seen.update(new)
         yield from new.values()
+        if not new or len(page) < _PAGE:
+            return
 
 
 def _content(answer: requests.Response) -> Iterator[bytes]:
@@ -216,9 +248,13 @@ def _batches(contents: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _dataset(header: dict[str, Any]) -> Dataset:
-    with quiet():
-        return Dataset.from_json({tag: element for tag, element in header.items() if tag not in _HEAVY})
+def _header(path: Path) -> Dataset:
+    """Return what precedes the content items in a DICOM file; an empty header for a file that cannot be read."""
+    try:
+        with path.open("rb") as file, quiet():
+            return read_partial(file, stop_when=lambda tag, _vr, _length: tag >= _CONTENT)
+    except Exception:  # noqa: BLE001  # pydicom raises any exception
+        return Dataset()
 
 
 def _checked_uid(uid: str) -> str:

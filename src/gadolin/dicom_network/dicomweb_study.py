@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from pydicom.uid import RE_VALID_UID
 
 from gadolin._version import __version__
 from gadolin.dicom_network.dicomweb import DicomWebArchive, FoundSeries
@@ -21,7 +24,15 @@ from gadolin.progress import Progress
 from gadolin.readers.series import in_order
 from gadolin.records import Failure
 
-__all__ = ["OF_THE_ARCHIVE", "AnsweredSeries", "AnsweredStudy", "SentObject", "SeriesAnswerer", "name_of"]
+__all__ = [
+    "OF_THE_ARCHIVE",
+    "AnsweredSeries",
+    "AnsweredStudy",
+    "SentObject",
+    "SeriesAnswerer",
+    "name_of",
+    "require_uid",
+]
 
 _MODALITY: Final = "MR"
 _MOST_BYTES: Final = 8 * 2**30  # of the images of one series, on disk
@@ -222,6 +233,17 @@ class SeriesAnswerer:
 def name_of(found: FoundSeries) -> str:
     """Return the name of a series for people, without a UID."""
     return f"series {found.number or 'without a number'}"
+
+
+def require_uid(uid: str | None) -> None:
+    """Raise RequestError for a UID that is none; None passes."""
+    if uid is not None and not re.fullmatch(RE_VALID_UID, uid):
+        raise RequestError(
+            code="uid_invalid",
+            rule="a UID must consist of numbers and dots, of at most 64 characters",
+            got=f"got {uid!r}",
+            remedy="copy it from the archive",
+        )
 
 
 def _chosen(found: list[FoundSeries], series: str | None) -> tuple[list[FoundSeries], list[Failure]]:

@@ -27,7 +27,10 @@ Outcome = AnsweredSeries | Failure
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The series that are watched: of one study, or of all studies of the last ``days``; ``series`` keeps one only."""
+    """The series that are watched: of one study, or of the studies of the last ``days``; ``series`` keeps one only.
+
+    With 0 days they are those of all studies, also of studies without a date.
+    """
 
     study: str | None = None
     series: str | None = None
@@ -57,7 +60,7 @@ class SeriesWatch:
         ArchiveError if the archive cannot be searched, or fails so that the next series would fail too.
         """
         watched = self._watched
-        since = None if watched.study else date.today() - timedelta(days=watched.days)
+        since = date.today() - timedelta(days=watched.days) if watched.days and not watched.study else None
         found = self._answerer.archive.series(watched.study, modality="MR", since=since)
         found = [one for one in found if watched.series in (None, one.series)]
         listed = {(one.study, one.series) for one in found}

@@ -258,7 +258,7 @@ def _words(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException) and cause.strerror:
-            found = str(getattr(cause, "verify_message", "") or cause.strerror)
+            found = str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause.strerror)
         cause = cause.__cause__ or cause.__context__
     return found
 
