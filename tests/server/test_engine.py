@@ -265,13 +265,14 @@ def test_every_path_is_documented_with_its_answers(client):
 
     assert set(told["paths"]) == {
         "/health", "/ready", "/metrics", "/v1/model", "/v1/phantom", "/v1/predict", "/v1/explain", "/v1/jobs",
-        "/v1/jobs/{name}",
+        "/v1/jobs/{name}", "/v1/dicom",
     }  # fmt: skip
     assert told["info"]["description"] == NOTICE
     assert told["externalDocs"]["url"] == "docs"
     schemas = told["components"]["schemas"]
-    for path, form in (("/v1/predict", "PredictForm"), ("/v1/explain", "ExplainForm"), ("/v1/jobs", "JobForm")):
-        asked = told["paths"][path]["post"]
+    forms = {"predict": "PredictForm", "explain": "ExplainForm", "jobs": "JobForm", "dicom": "DicomForm"}
+    for path, form in forms.items():
+        asked = told["paths"][f"/v1/{path}"]["post"]
         (content,) = asked["requestBody"]["content"].items()
         assert content == ("multipart/form-data", {"schema": {"$ref": f"#/components/schemas/{form}"}})
         assert schemas[form]["required"] == ["files"]

@@ -24,7 +24,8 @@ def generated(client, tmp_path, monkeypatch):
 
     document, package = tmp_path / "openapi.json", tmp_path / "gadolin_client"
     document.write_text(json.dumps(client.get("/openapi.json").json()), encoding="utf-8")
-    settings = ConfigFile(post_hooks=[], content_type_overrides={"image/png": "application/octet-stream"})
+    binary = dict.fromkeys(("image/png", "application/zip"), "application/octet-stream")
+    settings = ConfigFile(post_hooks=[], content_type_overrides=binary)
     problems = generate(config=Config.from_sources(settings, MetaType.NONE, document, "utf-8", True, package))
     assert [(one.header, one.detail) for one in problems] == []
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.fuzz
 def test_what_the_document_allows_is_answered_with_a_status_that_it_names(client):
     told = client.get("/openapi.json").json()
     operations = [each.ok() for each in schemathesis.openapi.from_dict(told).get_all_operations()]
-    assert len(operations) == 10
+    assert len(operations) == 11
 
     @settings(max_examples=100, suppress_health_check=list(HealthCheck))
     @given(st.one_of([each.as_strategy() for each in operations]))

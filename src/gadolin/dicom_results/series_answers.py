@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from gadolin.errors import GadolinError, ReadError, RequestError
 from gadolin.explanations import Explanation, explain
@@ -11,40 +11,10 @@ from gadolin.explanations.trust import is_reliable
 from gadolin.models.predictor import Predictor
 from gadolin.records import Failure, Prediction, Slice
 
-__all__ = [
-    "MOST_SLICES",
-    "Identity",
-    "duplicate_instance",
-    "nothing_to_answer",
-    "predicted_lesion",
-    "require_one",
-    "too_many_slices",
-]
+__all__ = ["MOST_SLICES", "duplicate_instance", "nothing_to_answer", "predicted_lesion", "too_many_slices"]
 
 MOST_SLICES: Final = 2000
 """Slices of one series that are answered; a report of more is too large for viewers."""
-
-
-class Identity(NamedTuple):
-    """What an image belongs to: its study, series and patient, by UID or id, and its own SOP Instance UID."""
-
-    study: str
-    series: str
-    patient: str
-    instance: str
-
-
-def require_one(identities: Sequence[Identity]) -> None:
-    """Raise RequestError unless all images are of one study, one series and one patient."""
-    for noun in ("study", "series", "patient"):
-        found = {getattr(one, noun) for one in identities}
-        if len(found) > 1:
-            raise RequestError(
-                code="results_of_several",
-                rule="results are for the slices of one series",
-                got=f"these are of {len(found)} different values of {noun}",
-                remedy="give one series at a time",
-            )
 
 
 def predicted_lesion(predictor: Predictor, image: Slice, prediction: Prediction) -> Explanation | None:

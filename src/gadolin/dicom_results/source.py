@@ -19,8 +19,8 @@ from pydicom.multival import MultiValue
 from pydicom.uid import RE_VALID_UID
 from pydicom.valuerep import DSfloat, validate_value
 
+from gadolin.dicom_results.identity import Identity, require_one
 from gadolin.dicom_results.quiet import quiet
-from gadolin.dicom_results.series_answers import Identity, require_one
 from gadolin.errors import ReadError
 from gadolin.readers import content_of, naming
 from gadolin.readers.dicom.header import PIXELS
@@ -114,22 +114,23 @@ class Source:
 def read_source(path: Path | str) -> Source:
     """Return the header of a DICOM image; raises ReadError if the file cannot be read or lacks an identifier."""
     with naming(path):
-        content = content_of(path)
-    return source_of(content, str(path))
+        return source_of(content_of(path), str(path))
 
 
 def source_of(content: bytes, name: str) -> Source:
-    """Return the header of the image in the bytes of a DICOM file; raises ReadError with ``name``."""
-    with naming(name):
-        if file_kind(content[:HEAD]) != "DICOM":
-            raise ReadError(
-                code="not_dicom",
-                rule="a slice with results must be a DICOM file",
-                got="this one is not",
-                remedy="use gadolin predict",
-            )
-        with quiet(), as_damaged():
-            return Source(name, _whole(parse(content)))
+    """Return the header of the image in the bytes of a DICOM file, as ``read_source`` does.
+
+    ``name`` is its path, also in results; raises ReadError without a path.
+    """
+    if file_kind(content[:HEAD]) != "DICOM":
+        raise ReadError(
+            code="not_dicom",
+            rule="a slice with results must be a DICOM file",
+            got="this one is not",
+            remedy="use gadolin predict",
+        )
+    with quiet(), as_damaged():
+        return Source(name, _whole(parse(content)))
 
 
 def source_from_bytes(content: bytes, name: str) -> Source:
@@ -139,7 +140,7 @@ def source_from_bytes(content: bytes, name: str) -> Source:
 
 def require_one_series(sources: Sequence[Source]) -> None:
     """Raise RequestError unless all images are of one study, one series and one patient."""
-    require_one([one.identity for one in sources])
+    require_one(one.identity for one in sources)
 
 
 def moment_of(sources: Iterable[Source]) -> Moment:

@@ -26,6 +26,7 @@ from gadolin.server.accept import prefers_png
 from gadolin.server.batcher import Batcher
 from gadolin.server.decoder_pool import Decoders
 from gadolin.server.decoding import DecodeRequest
+from gadolin.server.dicom import DicomWorkers, add_dicom
 from gadolin.server.engine import Engine, PredictRequest
 from gadolin.server.explain import (
     CancelledError,
@@ -77,12 +78,13 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
         trusted = {name: trust(predictor.bundle, "evidence", name) for name in predictor.bundle.classes}
         explainers = ThreadPoolExecutor(_EXPLAINERS, "explain")
         app.state.engine = Engine(predictor, decoders, batcher, explainers, settings.limits, trusted)
-        app.state.jobs = Jobs(settings.limits.max_jobs)
+        app.state.jobs, app.state.dicom = Jobs(settings.limits.max_jobs), DicomWorkers(settings)
         app.state.metrics.watch_queue(
             {"prediction": batcher.predictions_waiting, "explanation": batcher.samples_waiting}
         )
         yield
         app.state.jobs.close()
+        await asyncio.to_thread(app.state.dicom.close)
         await asyncio.to_thread(batcher.close)
         await asyncio.to_thread(explainers.shutdown, cancel_futures=True)
         decoders.close()
@@ -106,6 +108,7 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
     _add_state(app)
     _add_model(app, predictor, settings)
     _add_work(app)
+    add_dicom(app)
     _add_jobs(app)
     return app
 

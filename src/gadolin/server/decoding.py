@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.dicom_results.identity import Identity
 from gadolin.errors import GadolinError, TooLargeError, UnknownFormatError, error_from_json
 from gadolin.preprocessing.montage import count_heads
 from gadolin.preprocessing.prepare import Preparation, prepare
@@ -19,11 +20,15 @@ from gadolin.readers.sandbox.messages import Message
 from gadolin.records import SEQUENCES, Header, Series, Slice
 from gadolin.server.polyglots import is_something_else
 
+if TYPE_CHECKING:
+    from gadolin.dicom_results.source import Source
+
 __all__ = [
     "Damaged",
     "DecodeRequest",
     "Decoded",
     "Found",
+    "ImageHeader",
     "as_facts",
     "as_message",
     "decode",
@@ -34,13 +39,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class DecodeRequest:
-    """How to decode a file: slice ``frame`` or all, at most ``most`` slices; ``pictures``: return their pixels."""
+    """How to decode a file: slice ``frame`` or all, at most ``most`` slices.
+
+    ``pictures``: return their pixels; ``header``: refuse files other than DICOM, and return what results copy.
+    """
 
     plane: str = "acquired"
     frame: int | None = None
     most: int = 2000
     max_pixels: int = 16_000_000
     pictures: bool = False
+    header: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,16 +80,29 @@ class Damaged:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ImageHeader:
+    """What DICOM results copy from a file: the bytes of its header without pixels (``Source.as_bytes``).
+
+    ``frames`` has for each slice its number as stored, from 1, or None if the file is a single image.
+    """
+
+    identity: Identity = field(repr=False)
+    content: bytes = field(repr=False)
+    frames: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
     """The slices of a file, or its error; ``place`` is its position in a series.
 
-    ``omit``: such a file is left out of a folder.
+    ``omit``: such a file is left out of a folder. ``header`` is there on request.
     """
 
     slices: tuple[Found | Damaged, ...] = ()
     place: Place | None = None
     error: GadolinError | None = None
     omit: bool = False
+    header: ImageHeader | None = None
 
 
 def decode(content: bytes, request: DecodeRequest, preparation: Preparation) -> Decoded:
@@ -100,6 +122,7 @@ def _decoded(content: bytes, request: DecodeRequest, preparation: Preparation) -
             got="this one also has other content",
             remedy="export it again",
         )
+    source = _source(content) if request.header and content else None
     contents = open_bytes(content, plane=request.plane)
     if contents.omit is not None:
         return Decoded(error=contents.omit, omit=True)
@@ -107,7 +130,19 @@ def _decoded(content: bytes, request: DecodeRequest, preparation: Preparation) -
     damaged = [one for one in found if isinstance(one, Damaged)]
     if len(damaged) == len(found):
         return Decoded(error=damaged[0].error)
-    return Decoded(found, place=contents.place)
+    return Decoded(found, contents.place, header=None if source is None else _image_header(source, contents))
+
+
+def _source(content: bytes) -> Source:
+    """Return the header of a DICOM image; raises ReadError if the file is of another kind or has no identity."""
+    from gadolin.dicom_results.source import source_of  # imports pydicom
+
+    return source_of(content, "")
+
+
+def _image_header(source: Source, contents: Contents) -> ImageHeader:
+    frames = (contents.stored_frame(number) + 1 if source.is_multiframe else None for number in range(contents.slices))
+    return ImageHeader(source.identity, source.as_bytes(), tuple(frames))
 
 
 def _numbers(contents: Contents, request: DecodeRequest) -> Sequence[int]:
@@ -171,8 +206,12 @@ def as_message(decoded: Decoded) -> Message:
             facts["picture"] = {"bits": image.bits, "spacing_mm": image.spacing_mm, "window": image.window}
             arrays.append(image.pixels)
         slices.append(facts)
+    source = decoded.header
+    if source is not None:
+        arrays.append(np.frombuffer(source.content, np.uint8))
     header = {
         "slices": slices,
+        "source": None if source is None else {"identity": source.identity, "frames": source.frames},
         "place": None if decoded.place is None else decoded.place._asdict(),
         "whole": None if decoded.error is None else decoded.error.as_json(),
         "omit": decoded.omit,
@@ -184,9 +223,16 @@ def from_message(message: Message) -> Decoded:
     """Return the decoded file of a message; raises ValueError, KeyError, TypeError or StopIteration if invalid."""
     facts, arrays = message.facts, iter(message.arrays)
     slices = tuple(_damaged(one) if "error" in one else _found(one, arrays) for one in facts["slices"])
-    place, error = facts["place"], facts["whole"]
+    place, error, source = facts["place"], facts["whole"], facts["source"]
+    header = None if source is None else _image(source, slices, next(arrays))
     position = None if place is None else Place(**(place | {"direction": tuple(place["direction"])}))
-    return Decoded(slices, position, None if error is None else error_from_json(error), bool(facts["omit"]))
+    return Decoded(
+        slices,
+        position,
+        None if error is None else error_from_json(error),
+        bool(facts["omit"]),
+        header,
+    )
 
 
 def _damaged(facts: dict[str, Any]) -> Damaged:
@@ -201,6 +247,14 @@ def _found(facts: dict[str, Any], arrays: Iterator[NDArray[Any]]) -> Found:
         spacing, window = (tuple(stored[name]) if stored[name] else None for name in ("spacing_mm", "window"))
         picture = Slice(_of_type(next(arrays), np.float32), int(stored["bits"]), flags["colour"], spacing, window)
     return Found(facts["frame"], prepared=prepared, picture=picture, header=_header(facts["header"]), **flags)
+
+
+def _image(facts: dict[str, Any], slices: Sequence[Found | Damaged], content: NDArray[Any]) -> ImageHeader:
+    frames = tuple(None if one is None else int(one) for one in facts["frames"])
+    if not all(0 <= (one.frame or 0) < len(frames) for one in slices):
+        msg = "a slice must be one of the frames of its file"
+        raise ValueError(msg)
+    return ImageHeader(Identity(*map(str, facts["identity"])), content.tobytes(), frames)
 
 
 def _header(facts: dict[str, Any]) -> Header:

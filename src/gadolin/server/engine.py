@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,7 +34,7 @@ from gadolin.server.problems import ProblemError, problem_of
 from gadolin.server.settings import Limits
 from gadolin.server.uploads import Upload
 
-__all__ = ["Engine", "PredictRequest", "failures_of", "heat_json", "picture_json", "verdict"]
+__all__ = ["Engine", "PredictRequest", "failures_of", "heat_json", "is_left_out", "picture_json", "verdict"]
 
 _MAX_PICTURES = 64
 _MIN_AREA = 12  # pixels; smaller outlines are not drawn
@@ -77,11 +77,27 @@ class Engine:
 
         Raises ProblemError if there are no files or too many slices, or if no file can be read.
         """
-        files = await asyncio.to_thread(unpacked, list(files), self.limits)
-        chosen = [one for one in files if not only or one.name == only]
+        chosen, left_out = await self.unpacked(files, only)
+        decoded = await asyncio.gather(*(self.decoded(upload, request) for upload in chosen))
+        _refuse_all_bad(decoded)
+        requests = [
+            PredictRequest(upload.name, one, left_out=is_left_out(upload, file))
+            for upload, file in _in_order(chosen, decoded)
+            for one in ((Damaged(None, file.error),) if file.error is not None else file.slices)
+        ]
+        self.require_few(sum(not one.left_out for one in requests))
+        return [*requests, *left_out]
+
+    async def unpacked(self, files: Sequence[Upload], only: str = "") -> tuple[list[Upload], list[PredictRequest]]:
+        """Unpack the archives of a request; return its files, or ``only`` the one of that name, and those left out.
+
+        Raises ProblemError if there are no files.
+        """
+        found = await asyncio.to_thread(unpacked, list(files), self.limits)
+        chosen = [one for one in found if not only or one.name == only]
         skipped = {} if only else {one.name: error for one in chosen if (error := _housekeeping(one.name)) is not None}
-        files = [one for one in chosen if one.name not in skipped]
-        if not files:
+        chosen = [one for one in chosen if one.name not in skipped]
+        if not chosen:
             raise ProblemError(
                 422,
                 code="no_files",
@@ -89,24 +105,25 @@ class Engine:
                 got="this one holds none",
                 remedy="send one",
             )
-        jobs = [_decoded(self.decoders.submit(upload.content, request)) for upload in files]
-        decoded = await asyncio.gather(*jobs)
-        _refuse_all_bad(decoded)
-        requests = [
-            PredictRequest(upload.name, one, left_out=_left_out(upload, file))
-            for upload, file in _in_order(files, decoded)
-            for one in ((Damaged(None, file.error),) if file.error is not None else file.slices)
-        ]
-        if sum(not one.left_out for one in requests) > self.limits.max_slices:
+        return chosen, [PredictRequest(name, Damaged(None, error), left_out=True) for name, error in skipped.items()]
+
+    async def decoded(self, upload: Upload, request: DecodeRequest) -> Decoded:
+        """Decode a file; the error of a decoder that died becomes the error of its file."""
+        try:
+            return await asyncio.wrap_future(self.decoders.submit(upload.content, request))
+        except ProblemError as problem:
+            return Decoded(error=problem)
+
+    def require_few(self, slices: int) -> None:
+        """Raise ProblemError (413) for more slices than a request may hold."""
+        if slices > self.limits.max_slices:
             raise ProblemError(
                 413,
                 code="too_many_slices",
                 rule=f"a request may hold {self.limits.max_slices} slices",
-                got=f"these files hold {len(requests)}",
+                got=f"these files hold {slices}",
                 remedy="send fewer",
             )
-        left_out = (PredictRequest(name, Damaged(None, error), left_out=True) for name, error in skipped.items())
-        return [*requests, *left_out]
 
     async def predict(
         self, requests: Sequence[PredictRequest], include: frozenset[str] = frozenset()
@@ -197,14 +214,6 @@ def _outline(heat: NDArray[np.float32]) -> list[list[list[int]]]:
     return [line[:, 0].tolist() for line in found if cv2.contourArea(line) >= _MIN_AREA]
 
 
-async def _decoded(future: Future[Decoded]) -> Decoded:
-    """Return a decoded file; the error of a decoder that died becomes the error of its file."""
-    try:
-        return await asyncio.wrap_future(future)
-    except ProblemError as problem:
-        return Decoded(error=problem)
-
-
 def _refuse_all_bad(decoded: Sequence[Decoded]) -> None:
     """Raise the ProblemError of the first file if no file can be read."""
     errors = [one.error for one in decoded if one.error is not None]
@@ -217,7 +226,7 @@ def _housekeeping(name: str) -> DataError | None:
     return housekeeping_in(name.partition("/")[2])
 
 
-def _left_out(upload: Upload, file: Decoded) -> bool:
+def is_left_out(upload: Upload, file: Decoded) -> bool:
     """Return whether a file is left out of its folder or archive, as on the command line."""
     foreign = file.omit or (file.error is not None and is_other(upload.name, upload.content[:HEAD]))
     return "/" in upload.name and foreign

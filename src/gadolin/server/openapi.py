@@ -11,11 +11,14 @@ from pydantic.json_schema import models_json_schema
 
 from gadolin.phantoms import CLASSES
 from gadolin.records import JSON_FORMAT, NOTICE
-from gadolin.server.schemas import ExplainForm, JobForm, PredictForm, Problem
+from gadolin.server.accept import RELATED
+from gadolin.server.dicom_response import SUMMARY_HEADER
+from gadolin.server.schemas import DicomForm, DicomResults, ExplainForm, JobForm, PredictForm, Problem
 from gadolin.server.settings import Settings
 
 __all__ = [
     "DELETE_JOB",
+    "DICOM",
     "EXPLAIN",
     "GET_JOB",
     "HEALTH",
@@ -32,10 +35,12 @@ _REFERENCE = "#/components/schemas/{model}"
 _CLASS = CLASSES[0]  # of the examples
 _DIGEST = "0123456789abcdef"
 _OPEN = ("/health", "/ready")
+_DESCRIBED = (PredictForm, ExplainForm, JobForm, DicomForm, DicomResults, Problem)
 _WHY = {
     "401": "The token is missing or wrong.",
     "403": "The request comes from a page of another site.",
     "404": "The job does not exist.",
+    "406": "The request accepts none of the media types of the response.",
     "408": "The request arrives too slowly.",
     "413": "Too many bytes, files, slices or pixels.",
     "415": "The body is not a form, or no file has a known format.",
@@ -63,9 +68,7 @@ def openapi_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         tags=_TAGS,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
-    _, described = models_json_schema(
-        [(one, "validation") for one in (PredictForm, ExplainForm, JobForm, Problem)], ref_template=_REFERENCE
-    )
+    _, described = models_json_schema([(one, "validation") for one in _DESCRIBED], ref_template=_REFERENCE)
     document["externalDocs"] = {"description": "This API as a page.", "url": "docs"}  # relative to this document
     components = document["components"]
     schemas = components["schemas"] = dict(sorted((components["schemas"] | described["$defs"]).items()))
@@ -207,6 +210,18 @@ EXPLAIN = _form(ExplainForm) | _answer(
     *_REFUSED,
 )
 EXPLAIN["responses"]["200"]["content"] = _binary("image/png")
+DICOM = _form(DicomForm) | _answer(
+    "The objects and results.json (DicomResults) in a ZIP archive; with Accept: multipart/related; "
+    'type="application/dicom", the objects as DICOMweb sends them.',
+    "406",
+    *_REFUSED,
+)
+DICOM["responses"]["200"]["content"] = _binary("application/zip", RELATED)
+DICOM["responses"]["200"]["headers"] = {
+    SUMMARY_HEADER: _header(
+        "With multipart/related: DicomResults as JSON, without the lists objects, errors and left_out.", "string"
+    )
+}
 JOBS = _form(JobForm) | _answer("The job.", *_REFUSED, success="202")
 JOBS["responses"]["202"]["headers"] = _PLACE | _RETRY
 GET_JOB = _answer("The job; once it has ended, with its result or its problem.", "404", *_GUARD)

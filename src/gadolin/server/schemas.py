@@ -14,6 +14,8 @@ from gadolin.phantoms import CLASSES
 from gadolin.server.settings import Limits
 
 __all__ = [
+    "DicomForm",
+    "DicomResults",
     "ExplainForm",
     "Explanations",
     "Health",
@@ -184,6 +186,29 @@ class Explanations(_Document):
     explained: list[ExplainedSlice] = Field(description="One for each slice.")
 
 
+class DicomObject(BaseModel):
+    """A DICOM object of the results."""
+
+    kind: Literal["report", "lesions", "overlay", "rejection"] = Field(
+        description="SR, SEG, Secondary Capture, or Key Object Selection."
+    )
+    path: str = Field(description="Its name in the archive.")
+    sop_instance_uid: str = Field(description="Its UID.")
+    series_instance_uid: str = Field(description="The UID of its series, which holds no images.")
+    new: bool = Field(description="Whether it is not among the earlier results in the request.")
+
+
+class DicomResults(_Document):
+    """The document of `gadolin results --json`: results.json in the archive of /v1/dicom."""
+
+    slices: int = Field(description="Slices with a prediction, also if the model abstains.")
+    answered: int = Field(description="Slices with a predicted class.")
+    lesions_without_segmentation: int = Field(
+        description="Predicted lesions in no segmentation, because the header has no complete geometry."
+    )
+    objects: list[DicomObject] = Field(description="The objects in the archive.")
+
+
 class Progress(BaseModel):
     """How far a job is."""
 
@@ -281,6 +306,15 @@ class ExplainForm(_Form):
     pieces: int = Field(default=60, ge=2, le=1000, description="Approximate number of superpixels.")
     grids: int = Field(default=4, ge=1, le=64, description="Largest number of segmentations.")
     fill: Literal["blur", "mean", "inpaint"] = Field(default="blur", description="What replaces superpixels.")
+
+
+class DicomForm(BaseModel):
+    """The DICOM files of one series, for results as DICOM objects."""
+
+    files: list[bytes] = Field(
+        min_length=1, description="Files, or ZIP archives; also earlier results, of which a note rejects the replaced."
+    )
+    overlays: bool = Field(default=False, description="Also draw the evidence over each slice with a predicted lesion.")
 
 
 class JobForm(ExplainForm, PredictForm):

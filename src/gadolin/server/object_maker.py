@@ -1,0 +1,278 @@
+"""DICOM objects of results, made in a sandbox: the service itself parses no header of an upload.
+
+The sandbox gets the headers of the images as bytes, and returns whole objects.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadolin.errors import DataError, DecoderError, GadolinError, TooLargeError
+from gadolin.readers.sandbox.child import Handle
+from gadolin.readers.sandbox.messages import Message
+from gadolin.readers.sandbox.sandbox import Bounds, Sandbox
+from gadolin.records import Prediction, Series
+from gadolin.server.decoding import ImageHeader
+from gadolin.server.problems import ProblemError
+from gadolin.server.settings import Limits
+
+if TYPE_CHECKING:
+    from gadolin.dicom_results.objects import KeptResults, ResultObject
+    from gadolin.dicom_results.slices import SeriesResult, SliceResult
+
+__all__ = ["ImageAnswer", "Made", "MadeObject", "ObjectMaker", "SliceAnswer", "making"]
+
+_SECONDS = 300.0  # of a request to the process, by the clock
+_SECONDS_EACH = 0.2  # of processor time for a slice, in addition to the time for a file
+_REQUESTS = 200  # of one process
+_UID = re.compile(r"[0-9.]{1,64}")
+_KINDS = ("report", "lesions", "overlay", "rejection")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SliceAnswer:
+    """The prediction for one slice of an image.
+
+    ``frame`` is its number as stored, from 1, or None in a file with one image. ``outline`` (H, W) bool is the
+    predicted lesion, ``overlay`` the picture of the evidence as PNG; both may be None.
+    """
+
+    frame: int | None
+    prediction: Prediction
+    outline: NDArray[np.bool_] | None = None
+    overlay: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageAnswer:
+    """The header of an image, and the predictions for its slices."""
+
+    header: ImageHeader
+    slices: tuple[SliceAnswer, ...]
+
+
+class MadeObject(NamedTuple):
+    """A DICOM object of the results: its kind, UIDs and bytes; ``is_new`` unless it is among the earlier results."""
+
+    kind: str
+    instance: str
+    series: str
+    is_new: bool
+    content: bytes
+
+    @property
+    def name(self) -> str:
+        """Its file name, as ``gadolin results`` writes it."""
+        return f"{self.kind}-{self.instance}.dcm"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """The objects of a series, and the number of predicted lesions without geometry, which are in no segmentation."""
+
+    objects: tuple[MadeObject, ...]
+    lesions_without_geometry: int
+
+
+class ObjectMaker:
+    """The process that makes objects, started by the first request; safe to call from several threads, one at a time.
+
+    All methods raise DecoderError if it died or took too long, and other errors of Gadolin for content that it refuses.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        bounds = Bounds(limits.max_memory_bytes, max(_SECONDS, limits.max_seconds), _REQUESTS)
+        self._sandbox = Sandbox("gadolin.server.object_maker:making", bounds=bounds)
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process, or None if none is running."""
+        return self._sandbox.pid
+
+    def recognise(self, content: bytes) -> bytes | None:
+        """Return the data set of a file without pixels if it is a result of Gadolin, else None."""
+        reply = self._sandbox.run({"what": "recognise"}, content, cpu_seconds=self._limits.max_seconds)
+        return reply.arrays[0].tobytes() if reply.arrays else None
+
+    def make(self, images: Sequence[ImageAnswer], earlier: Sequence[bytes], model: str) -> Made:
+        """Return the objects of a series that the model with the digest ``model`` answered.
+
+        ``earlier`` are the data sets of earlier results; a note rejects those that the new ones replace.
+        """
+        parts: list[bytes] = []
+        facts = {
+            "what": "make",
+            "model": model,
+            "images": [_image_facts(one, parts) for one in images],
+            "earlier": [_put(one, parts) for one in earlier],
+            "most_bytes": self._limits.max_unpacked_bytes,
+        }
+        slices = sum(len(one.slices) for one in images)
+        seconds = self._limits.max_seconds + _SECONDS_EACH * slices
+        try:
+            return _made(self._sandbox.run(facts, b"".join(parts), cpu_seconds=seconds))
+        except DecoderError as error:
+            raise _not_made() from error
+        except GadolinError:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
+            self._sandbox.close()
+            raise _not_made() from error
+
+    def close(self) -> None:
+        """End the process; its request fails."""
+        self._sandbox.kill()
+        self._sandbox.close()
+
+
+def _not_made() -> ProblemError:
+    return ProblemError(
+        503,
+        code="results_not_made",
+        rule="the process that makes DICOM objects must return them",
+        got="it died or took too long",
+        remedy="send fewer slices",
+        retry_seconds=1,
+    )
+
+
+def _image_facts(image: ImageAnswer, parts: list[bytes]) -> dict[str, Any]:
+    """Return what the sandbox needs of an image; bytes are appended to ``parts``."""
+    return {"header": _put(image.header.content, parts), "slices": [_slice_facts(one, parts) for one in image.slices]}
+
+
+def _slice_facts(one: SliceAnswer, parts: list[bytes]) -> dict[str, Any]:
+    outline = one.outline
+    return {
+        "frame": one.frame,
+        "prediction": asdict(one.prediction) | {"path": ""},
+        "outline": None if outline is None else [*outline.shape, _put(np.packbits(outline).tobytes(), parts)],
+        "overlay": None if one.overlay is None else _put(one.overlay, parts),
+    }
+
+
+def _put(content: bytes, parts: list[bytes]) -> int:
+    parts.append(content)
+    return len(content)
+
+
+def _made(reply: Message) -> Made:
+    """Return the objects of a reply; raises ValueError, KeyError or TypeError if it is invalid."""
+    objects = [
+        MadeObject(one["kind"], one["instance"], one["series"], bool(one["new"]), content.tobytes())
+        for one, content in zip(reply.facts["objects"], reply.arrays, strict=True)
+    ]
+    for one in objects:
+        if one.kind not in _KINDS or not _UID.fullmatch(one.instance) or not _UID.fullmatch(one.series):
+            msg = "an object must have a kind and UIDs"
+            raise ValueError(msg)
+    return Made(tuple(objects), int(reply.facts["lesions_without_geometry"]))
+
+
+def making(_settings: dict[str, Any]) -> Handle:
+    """Return the function that works in the sandbox; imports pydicom and highdicom."""
+    import gadolin.dicom_results.objects
+    import gadolin.dicom_results.series  # noqa: F401
+
+    return _handle
+
+
+def _handle(facts: dict[str, Any], content: bytes) -> Message:
+    try:
+        return _recognised(content) if facts["what"] == "recognise" else _objects(facts, io.BytesIO(content))
+    except MemoryError as error:
+        raise _too_large() from error
+
+
+def _recognised(content: bytes) -> Message:
+    from gadolin.dicom_results.objects import own_result
+    from gadolin.dicom_results.source import Source
+
+    found = own_result(io.BytesIO(content))
+    arrays = () if found is None else (np.frombuffer(Source("", found).as_bytes(), np.uint8),)
+    return Message({}, arrays)
+
+
+def _objects(facts: dict[str, Any], content: io.BytesIO) -> Message:
+    from gadolin.dicom_results.objects import KeptResults, result_objects
+    from gadolin.dicom_results.series import result_of
+    from gadolin.dicom_results.source import source_from_bytes
+
+    slices = [one for image in facts["images"] for one in _slices(image, content)]
+    kept = KeptResults.of([source_from_bytes(content.read(length), "").header for length in facts["earlier"]])
+    found = result_of(slices, facts["model"])
+    renewed, notes = _replacing(kept, found)
+    known = {str(one.get("SOPInstanceUID")) for one in (*kept.objects, *kept.notes)}
+    made: list[dict[str, Any]] = []
+    arrays: list[NDArray[np.uint8]] = []
+    left = facts["most_bytes"]
+    for one in chain(result_objects(renewed), notes):
+        left -= len(one.content)
+        if left < 0:
+            raise _too_large()
+        uids = {"instance": str(one.dataset.SOPInstanceUID), "series": str(one.dataset.SeriesInstanceUID)}
+        made.append({"kind": one.kind, "new": uids["instance"] not in known, **uids})
+        arrays.append(np.frombuffer(one.content, np.uint8))
+    return Message({"objects": made, "lesions_without_geometry": renewed.lesions_without_geometry}, tuple(arrays))
+
+
+def _slices(image: dict[str, Any], content: io.BytesIO) -> Iterator[SliceResult]:
+    """Yield the slices of an image from its facts and its bytes."""
+    from gadolin.dicom_results.slices import SliceResult
+    from gadolin.dicom_results.source import source_from_bytes
+
+    source = source_from_bytes(content.read(image["header"]), "")
+    for one in image["slices"]:
+        outline = overlay = None
+        if one["outline"] is not None:
+            height, width, length = one["outline"]
+            bits = np.unpackbits(np.frombuffer(content.read(length), np.uint8), count=height * width)
+            outline = bits.reshape(height, width).astype(np.bool_)
+        if one["overlay"] is not None:
+            overlay = content.read(one["overlay"])
+        yield SliceResult(source, one["frame"], _prediction(one["prediction"]), outline, overlay)
+
+
+def _prediction(facts: dict[str, Any]) -> Prediction:
+    series, spacing = facts["series"], facts["spacing_mm"]
+    return Prediction(
+        **facts
+        | {
+            "series": None if series is None else Series(**series),
+            "spacing_mm": None if spacing is None else tuple(spacing),
+        }
+    )
+
+
+def _replacing(kept: KeptResults, found: SeriesResult) -> tuple[SeriesResult, list[ResultObject]]:
+    """Return the result as it differs from rejected ones, and the note on what it replaces; raises DataError."""
+    try:
+        renewed = kept.renewed(found)
+        return renewed, kept.rejection(renewed)
+    except GadolinError:
+        raise
+    except Exception as error:
+        raise DataError(
+            code="earlier_results_unusable",
+            rule="earlier results must be whole",
+            got=f"the note that rejects them cannot be made ({type(error).__name__})",
+            remedy="send them as the archive holds them, or leave them out",
+        ) from error
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError(
+        code="results_too_large",
+        rule="the objects of a request must fit into the memory that the service may use",
+        got="these do not",
+        remedy="send fewer slices, or no overlays",
+    )
