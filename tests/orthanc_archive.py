@@ -83,10 +83,18 @@ class Archive:
 
     def start(self) -> None:
         """Start Orthanc and wait until it answers."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start Orthanc, which answers a little later; reaches no network, as fixtures of a module may not."""
         self._log = (self.folder / "log.txt").open("a")
         self.process = subprocess.Popen(
             [str(_ORTHANC), self.folder / "orthanc.json"], stdout=self._log, stderr=self._log
         )
+
+    def wait(self) -> None:
+        """Wait until Orthanc answers."""
         last = time.monotonic() + _LONGEST_START
         while time.monotonic() < last:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import re
+import ssl
 import threading
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ class Answer:
 
     ``break_after`` lists, per request, after how many bytes of the body the connection is cut (None: never); the last
     entry applies to all later requests. ``told`` replaces the Content-Length, ``status`` the 200; ``ranges`` switches
-    support for Range on or off, and ``range_shift`` shifts the bytes of a range.
+    support for Range on or off, and ``range_shift`` shifts the bytes of a range. A response waits for ``hold``.
     """
 
     content: bytes
@@ -28,15 +29,21 @@ class Answer:
     ranges: bool = True
     range_shift: int = 0
     asked: list[str] = field(default_factory=list)
+    hold: threading.Event | None = None
 
 
 @dataclass
 class StubServer:
-    """The running server: its address, the responses by path, and every request as "METHOD path"."""
+    """The running server: its address, the responses by path, and every request as "METHOD path".
+
+    ``headers`` and ``bodies`` are those of the requests, in the same order.
+    """
 
     url: str
     answers: dict[str, Answer] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
 
 def _next(steps):
@@ -54,17 +61,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(body=False)
 
     def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._answer(body=True)
+        self._answer(body=True, content=self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
     def log_message(self, *words):
         pass
 
-    def _answer(self, body):
+    def _answer(self, body, content=b""):
         path = self.path.partition("?")[0]
         self.stub.requests.append(f"{self.command} {self.path}")
+        self.stub.headers.append(dict(self.headers))
+        self.stub.bodies.append(content)
         answer = self.stub.answers.get(path)
         self.close_connection = True
+        if answer is not None and answer.hold is not None:
+            answer.hold.wait(60)
         if answer is None:
             self._send(404, {}, b"nothing here", 12, body)
             return
@@ -99,11 +109,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving():
-    """Run a server during the block and yield its StubServer."""
+def serving(tls: ssl.SSLContext | None = None):
+    """Run a server during the block and yield its StubServer; ``tls`` makes it one of https."""
     handler = type("Handler", (_Handler,), {})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        handler.stub = StubServer(f"http://127.0.0.1:{server.server_address[1]}")
+        handler.stub = StubServer(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}")
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

@@ -204,7 +204,7 @@ def _all(
     while most is None or len(seen) < most:
         with archive_errors():
             page = search(len(seen))
-            new = {uid: one for one in page if (uid := _text(one, key)) and uid not in seen}
+            new = {uid: one for one in page if (uid := _required(one, key)) not in seen}
         seen.update(new)
         yield from new.values()
         if not new or len(page) < _PAGE:
@@ -273,6 +273,15 @@ def _text(header: Mapping[str, Any], tag: str) -> str:
     """Return the first value of an element as text, or an empty string."""
     values = header.get(tag, {}).get("Value") or [""]
     return "" if values[0] is None else str(values[0]).strip()
+
+
+def _required(header: Mapping[str, Any], tag: str) -> str:
+    """Return the first value of an element as text; raises ValueError if there is none."""
+    text = _text(header, tag)
+    if not text:
+        what = "a result without a UID"
+        raise ValueError(what)
+    return text
 
 
 def _number(header: Mapping[str, Any], tag: str) -> int | None:

@@ -113,7 +113,7 @@ def open_session(access: Access) -> requests.Session:
     if access.certificate is not None:
         names = (str(access.certificate), str(access.key)) if access.key else str(access.certificate)
         session.cert = names
-    session.hooks["response"] = [lambda response, **_: _checked(response)]
+    session.hooks["response"] = [lambda response, **_: _closed_if_wrong(response)]
     return session
 
 
@@ -128,6 +128,14 @@ class _Signed(requests.auth.AuthBase):
         if (value := self._access.authorization()) is not None:
             request.headers["Authorization"] = value
         return request
+
+
+def _closed_if_wrong(response: requests.Response) -> requests.Response:
+    try:
+        return _checked(response)
+    except BaseException:
+        response.close()
+        raise
 
 
 def _checked(response: requests.Response) -> requests.Response:
@@ -167,8 +175,8 @@ def _checked(response: requests.Response) -> requests.Response:
     if str(response.request.headers.get("Accept", "")).startswith(_STREAMED):
         return response
     answer = requests.Response()
-    answer.status_code, answer.headers, answer.request = status, response.headers, response.request
-    answer.url, answer.reason = response.url, response.reason
+    answer.status_code, answer.request = status, response.request
+    answer.headers["Content-Type"] = response.headers.get("Content-Type", "")
     with response:
         answer.raw = io.BytesIO(b"".join(pieces(response, _MOST_BYTES)))
     return answer
@@ -214,7 +222,7 @@ def archive_errors() -> Iterator[None]:
             got=f"the connection failed ({_words(error)})",
             remedy="check the address and that the archive runs",
         ) from None
-    except (requests.RequestException, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (requests.RequestException, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, RequestError):
             raise
         raise invalid_answer(type(error).__name__) from None
