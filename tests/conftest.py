@@ -51,6 +51,8 @@ def offline():
             where = next((each for each in args if isinstance(each, str | tuple)), "")
             if LOOPBACK in LET_THROUGH and (where if isinstance(where, str) else where[0]) == LOOPBACK:
                 return reach(*args, **kwargs)
+            if LOOPBACK in LET_THROUGH and args[0] is None:  # this computer, to bind a socket
+                return reach(*args, **kwargs)
             msg = f"tests must not reach the network, this one tried to ({args[-1:]})"
             raise AssertionError(msg)
 

@@ -20,6 +20,7 @@ import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from pynetdicom.presentation import AllStoragePresentationContexts
 
 from gadolin.dicom_results.objects import images_of
@@ -113,7 +114,7 @@ class NodeProcess:
 class Archive:
     """An archive that keeps the objects it gets by their UID; a second one with the same UID and bytes adds nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.objects: dict[str, bytes] = {}
         self.repeated = self.contradicted = 0
         self._lock = threading.Lock()
@@ -121,7 +122,7 @@ class Archive:
         for one in AllStoragePresentationContexts:
             entity.add_supported_context(str(one.abstract_syntax), [*one.transfer_syntax, "1.2.840.10008.1.2.5"])
         handlers: list[Any] = [(evt.EVT_C_STORE, self._store)]
-        server = entity.start_server((LOOPBACK, 0), block=False, evt_handlers=handlers)
+        server = entity.start_server((LOOPBACK, port), block=False, evt_handlers=handlers)
         assert server is not None, "it runs in the background"
         self._server, self.port = server, int(server.server_address[1])
 
@@ -158,14 +159,22 @@ def send(port: int, path: Path) -> bool:
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
     image = dcmread(path)
     entity.add_requested_context(image.SOPClassUID, image.file_meta.TransferSyntaxUID)
-    with suppress(RuntimeError, ValueError, OSError):
-        association = entity.associate(LOOPBACK, port, ae_title=NODE)
-        if association.is_established:
-            status = association.send_c_store(image).get("Status")
-            if association.is_established:
-                association.release()
-            return status == 0
-    return False
+    association = entity.associate(LOOPBACK, port, ae_title=NODE)
+    try:
+        return association.is_established and association.send_c_store(image).get("Status") == 0
+    except (RuntimeError, ValueError, OSError):
+        return False
+    finally:
+        close(association)
+
+
+def close(association: Association) -> None:
+    """Release or abort an association, and close its socket, which pynetdicom leaves open after a failure."""
+    if association.is_established:
+        association.release()
+    connection = association.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.close()
 
 
 def _answered(report: Dataset) -> set[str]:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import time
+from pathlib import Path
 
 import pytest
 
@@ -39,11 +40,17 @@ def files_of(folder):
 def test_an_instance_is_synchronised_before_it_counts(tmp_path, monkeypatch):
     events = []
     fsync, link = os.fsync, spool_module.Spool._arrived
-    monkeypatch.setattr(
-        os, "fsync", lambda handle: (events.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))
-    )
-    monkeypatch.setattr(spool_module.Spool, "_arrived", lambda *args: (events.append("counted"), link(*args))[1])
 
+    def synchronise(handle):
+        events.append(str(Path(f"/proc/self/fd/{handle}").resolve()))
+        fsync(handle)
+
+    def count(*arguments):
+        events.append("counted")
+        return link(*arguments)
+
+    monkeypatch.setattr(os, "fsync", synchronise)
+    monkeypatch.setattr(spool_module.Spool, "_arrived", count)
     with opened(tmp_path) as spool:
         series = stored(spool, 1)
 

@@ -11,10 +11,11 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv6Address, ip_address
-from socket import socket
+from socket import SHUT_RDWR, socket
 from typing import NoReturn
 
 from pynetdicom import AE, evt
@@ -28,6 +29,7 @@ __all__ = ["BoundedServer", "Bounds", "message_done"]
 _LONGEST_PDU = 2**20  # bytes; requests for associations have no negotiated limit
 _MOST_UNANSWERED = 4  # messages of one association, which may send one at a time
 _BLOCK = 2**18  # bytes of one read
+_LONGEST_END = 10.0  # seconds, of all associations when the server stops
 _SPARE = 8  # connections above the limit of associations, whose associations are rejected
 
 
@@ -39,11 +41,6 @@ class Bounds:
     refused: Callable[[str], None]
     receiving: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
-    open: threading.BoundedSemaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Allow some connections more than associations, so that the others are rejected and not just closed."""
-        self.open = threading.BoundedSemaphore(self.limits.associations + _SPARE)
 
     def take(self, size: int) -> bool:
         """Count bytes that are being received, and return whether there may be as many."""
@@ -100,6 +97,7 @@ class _BoundedSocket(AssociationSocket):
                 self._refuse("silent")
             if not got:
                 view.release()
+                self._end_waiting()
                 return content[:place]
             place += got
         view.release()
@@ -107,7 +105,13 @@ class _BoundedSocket(AssociationSocket):
 
     def _refuse(self, why: str) -> NoReturn:
         self._bounds.refused(why)
+        self._end_waiting()
         raise OSError(why) from None
+
+    def _end_waiting(self) -> None:
+        """End the wait for a request, which would last until its timeout although the connection is closed."""
+        if self.assoc.requestor.primitive is None:
+            self.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]  # as after the timeout
 
 
 def message_done(association: Association) -> None:
@@ -124,30 +128,33 @@ class _Handler(RequestHandler):
 
     def handle(self) -> None:
         """Serve the connection until its association ends."""
-        server, bounds = self.server, self.server.bounds
-        if not server.allows(str(self.client_address[0])):
-            bounds.refused("unknown_address")
-            self.request.close()
-            return
-        if not bounds.open.acquire(blocking=False):
-            bounds.refused("too_many_connections")
-            self.request.close()
-            return
-        association = None
+        refusal = self.server.admit(self.request, str(self.client_address[0]))
         try:
-            self.request.settimeout(bounds.limits.silent_seconds)
-            if server.tls is not None:
-                self.request = server.tls.wrap_socket(self.request, server_side=True)
-            association = self._create_association()
-            association.start()
-            association.join()
-        except (OSError, ssl.SSLError):
-            bounds.refused("tls_handshake")
-            self.request.close()
+            if refusal:
+                self.server.bounds.refused(refusal)
+            else:
+                self._serve()
         finally:
-            bounds.open.release()
-            if association is not None:
-                message_done(association)
+            self.server.dismiss(self.request)
+            self.request.close()
+
+    def _serve(self) -> None:
+        bounds, tls = self.server.bounds, self.server.tls
+        self.request.settimeout(bounds.limits.silent_seconds)
+        if tls is not None:
+            plain = self.request
+            self.request = tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+            self.server.replace(plain, self.request)
+            try:
+                self.request.do_handshake()
+            except OSError:  # also ssl.SSLError
+                bounds.refused("tls_handshake")
+                return
+        association = self._create_association()
+        association.start()
+        association.join()
+        association.dul.join()
+        message_done(association)
 
     def _create_association(self) -> Association:
         association = super()._create_association()
@@ -180,6 +187,8 @@ class BoundedServer(ThreadedAssociationServer):
     ) -> None:
         self.bounds, self.tls = bounds, tls
         self._callers = config.callers
+        self._open: set[socket] = set()
+        self._changed = threading.Condition()
         super().__init__(
             entity,
             (str(config.listen.address), config.listen.port),
@@ -196,13 +205,38 @@ class BoundedServer(ThreadedAssociationServer):
             found = found.ipv4_mapped
         return any(found in one.address and ae_title in (None, one.ae_title) for one in self._callers)
 
+    def admit(self, connection: socket, address: str) -> str:
+        """Count a connection as open; return why it is refused, or ""."""
+        if not self.allows(address):
+            return "unknown_address"
+        with self._changed:
+            if len(self._open) >= self.bounds.limits.associations + _SPARE:
+                return "too_many_connections"
+            self._open.add(connection)
+        return ""
+
+    def replace(self, plain: socket, encrypted: socket) -> None:
+        """Count the encrypted connection in place of the one that it was made of."""
+        with self._changed:
+            self._open.remove(plain)
+            self._open.add(encrypted)
+
+    def dismiss(self, connection: socket) -> None:
+        """Count a connection as closed."""
+        with self._changed:
+            self._open.discard(connection)
+            self._changed.notify_all()
+
     def handle_error(self, *_: object) -> None:
         """Count a connection that failed, instead of printing the exception."""
         self.bounds.refused("failed")
 
     def stop(self) -> None:
-        """Stop listening, and abort the open associations."""
+        """Stop listening, close the open connections, and wait for the end of their associations."""
         socketserver.TCPServer.shutdown(self)
         self.server_close()
-        for association in self.active_associations:
-            association.abort()
+        with self._changed:
+            for one in self._open:
+                with suppress(OSError):
+                    one.shutdown(SHUT_RDWR)
+            self._changed.wait_for(lambda: not self._open, _LONGEST_END)

@@ -124,8 +124,8 @@ class Node:
                         self.spool.remove(series)
                         self._attempts.pop(series.folder, None)
                 delay = _FIRST_RETRY
-            except OutputError as error:
-                _LOG.error("results cannot be written, next attempt in %.0f s: %s", delay, error.statement)
+            except (OutputError, DecoderError) as error:
+                _LOG.error("results cannot be made, next attempt in %.0f s: %s", delay, error.statement)
                 self._stopping.wait(delay)
                 delay = min(2 * delay, _LAST_RETRY)
 
@@ -143,13 +143,18 @@ class Node:
         return [one for one in list(series.sets) for to in self._config.destinations if not one.is_sent(to.name)]
 
     def _answer(self, series: SpooledSeries) -> None:
-        """Answer a series, and add the results to the spool."""
+        """Answer a series, and add the results to the spool.
+
+        Raises OutputError or DecoderError if that has to wait.
+        """
         images, begun = frozenset(series.images), time.monotonic()
         try:
             answer = self._answerer.answer(series, images)
         except DecoderError as error:
             if self._stopping.is_set():
                 return
+            if error.code == "decoder_not_started":  # not because of the images
+                raise
             attempt = self._attempts[series.folder] = self._attempts.get(series.folder, 0) + 1
             if attempt < _ATTEMPTS:
                 _LOG.warning("series %s ended the answering process (%s), second attempt", series.name, error.code)

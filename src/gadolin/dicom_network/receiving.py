@@ -48,6 +48,7 @@ _SYNTAXES = (
     *DECODER_DEPENDENCIES,
 )
 _SUCCESS, _OUT_OF_RESOURCES, _OTHER_INSTANCE, _NOT_UNDERSTOOD = 0x0000, 0xA700, 0xA900, 0xC000  # PS3.4, table B.2-1
+_LOOK_SECONDS = 0.1  # between two looks whether the server shall stop
 _LONGEST_UID = 64  # characters
 _SERIES = 0x0020000E  # tag of the Series Instance UID, the last element that is needed
 _MOST_INFLATED = 2**20  # bytes up to that element
@@ -66,7 +67,9 @@ class Receiver:
             self._server = BoundedServer(config, bounds, tls, _entity(config), self._handlers())
         except OSError as error:
             raise address_in_use(config.listen.address, config.listen.port, error) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="dicom-server", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_LOOK_SECONDS,), name="dicom-server", daemon=True
+        )
 
     @property
     def port(self) -> int:

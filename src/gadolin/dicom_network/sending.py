@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import AE, build_context
+from pynetdicom.association import Association
 
 from gadolin.dicom_network.config import Destination, NodeConfig, Tls
 from gadolin.dicom_network.dicomweb import Access, DicomWebArchive
@@ -19,6 +20,8 @@ __all__ = ["SendError", "Sender", "sender_of"]
 
 _WARNINGS = (0xB000, 0xB006, 0xB007)  # PS3.4, table B.2-1: stored, with changed or questionable elements
 _ENDED = "ended the association"
+_REJECTED = "rejected the association"
+_UNREACHABLE = "cannot be reached"
 _NOT_ACCEPTED = f"does not accept these objects, or {_ENDED}"
 _TIMEOUT = 60.0  # seconds of silence
 
@@ -61,18 +64,15 @@ class _StorageUser:
             ae_title=str(to.ae_title),
             tls_args=None if self._tls is None else (self._tls, str(to.address)),
         )
-        if not association.is_established:
-            raise SendError("rejected the association" if association.is_rejected else "cannot be reached")
         try:
+            if not association.is_established:
+                raise SendError(_REJECTED if association.is_rejected else _UNREACHABLE)
             for path in paths:
                 _require_stored(association.send_c_store(path).get("Status"))
         except (ValueError, RuntimeError) as error:  # no accepted context, or the association has ended
             raise SendError(_NOT_ACCEPTED) from error
         finally:
-            if association.is_established:
-                association.release()
-            else:
-                association.abort()
+            _close(association)
 
 
 class _WebUser:
@@ -92,6 +92,15 @@ class _WebUser:
             self._archive.store([path.read_bytes() for path in files])
         except GadolinError as error:
             raise SendError(error.code) from error
+
+
+def _close(association: Association) -> None:
+    """End an association, and close its socket, which pynetdicom leaves open after a failure."""
+    if association.is_established:
+        association.release()
+    connection = association.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.close()
 
 
 def _require_stored(status: int | None) -> None:

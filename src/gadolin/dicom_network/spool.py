@@ -194,7 +194,8 @@ class Spool:
         folder = place / f"{len(series.sets) + 1:04d}"
         try:
             shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir(mode=0o700, parents=True)
+            place.mkdir(mode=0o700, exist_ok=True)
+            draft.mkdir(mode=0o700)
             for name, content in objects.items():
                 _write(draft / name, content)
             facts = {"images": sorted(names), "outcome": outcome}
