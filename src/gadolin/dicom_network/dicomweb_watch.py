@@ -109,7 +109,7 @@ def watch(
     An archive that fails is polled ever more rarely, but at least each ten minutes. Raises ArchiveError if the first
     search fails for another reason: the address or the access is wrong.
     """
-    failed, has_answered = 0, False
+    is_away, has_answered, pause = False, False, every
     while True:
         try:
             for outcome in polled.poll():
@@ -117,11 +117,11 @@ def watch(
         except ArchiveError as error:
             if error.code not in _TEMPORARY and not has_answered:
                 raise
-            if not failed:
+            if not is_away:
                 tell(f"the archive fails, trying again later: {error}")
-            failed += 1
+            is_away, pause = True, min(2 * pause, max(every, _LONGEST_PAUSE))
         else:
-            if failed:
+            if is_away:
                 tell("the archive answers again")
-            failed, has_answered = 0, True
-        wait(min(every * 2**failed, max(every, _LONGEST_PAUSE)))
+            is_away, has_answered, pause = False, True, every
+        wait(pause)
