@@ -55,7 +55,11 @@ def numbers(report):
     found = {}
     for group in report.ContentSequence[-1].ContentSequence:
         items = group.ContentSequence
-        image = items[-1].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        (image,) = (
+            str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+            for item in items
+            if item.ConceptNameCodeSequence[0].CodeValue in ("121112", "121233")
+        )
         found[image] = {
             item.ConceptNameCodeSequence[0].CodeValue: float(item.MeasuredValueSequence[0].NumericValue)
             for item in items

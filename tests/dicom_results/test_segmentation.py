@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from highdicom.seg import Segmentation
-from series_results import PLANES, again, headers, made, png, result_of
+from series_results import PLANES, again, headers, made, png, prediction, result_of
 
 from gadolin.dicom_results.geometry import has_geometry
 from gadolin.dicom_results.objects import images_of, reject
 from gadolin.dicom_results.segmentation import segmentations
-from gadolin.dicom_results.slices import SeriesResult
+from gadolin.dicom_results.slices import SeriesResult, SliceResult
 
 DCIODVFY = shutil.which("dciodvfy")
 PICTURE = np.arange(60 * 50 * 3, dtype=np.uint8).reshape(60, 50, 3)
@@ -56,6 +56,17 @@ def test_each_outline_is_a_frame_of_the_segment_of_its_class(tmp_path, plane):
     for one in outlined:
         number = segments[f"Evidence for {one.prediction.label}"]
         assert np.array_equal(drawn[one.source.instance, None, number], one.outline)
+
+
+def test_an_outline_is_kept_as_bits(tmp_path):
+    (source,) = headers(tmp_path, 1, size=(61, 47))
+    mask = np.random.default_rng(0).random((61, 47)) > 0.5
+    kept = SliceResult(source, None, prediction(), mask)
+    for one in (kept, replace(kept, overlay=b"")):
+        assert one.outline.dtype == np.bool_
+        assert np.array_equal(one.outline, mask)
+        assert max(len(value[0]) for value in vars(one).values() if isinstance(value, tuple)) == -(-61 * 47 // 8)
+    assert SliceResult(source, None, prediction()).outline is None
 
 
 def test_frames_of_an_enhanced_image_are_those_of_its_outlines(tmp_path):

@@ -20,6 +20,7 @@ __all__ = [
     "NEOPLASM",
     "PREDICTED_CLASS",
     "P_TUMOUR",
+    "REPORT",
     "SEQUENCE",
     "class_code",
     "class_probability",
@@ -40,6 +41,7 @@ def private(value: str, meaning: str) -> CodedConcept:
     return CodedConcept(value=value, scheme_designator=SCHEME, meaning=meaning[:_MEANING])
 
 
+REPORT: Final = private("report", "Predictions of a model, for research only")
 P_TUMOUR: Final = private("p_tumour", "Probability of any tumour")
 PREDICTED_CLASS: Final = private("class", "Predicted class")
 DECLINED_BECAUSE: Final = private("declined-because", "Reason for declining the slice")

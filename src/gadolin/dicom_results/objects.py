@@ -98,7 +98,8 @@ def result_objects(result: SeriesResult) -> Iterator[ResultObject]:
     """
     try:
         with quiet():
-            first = [_object(one) for one in (measurement_report(result), *segmentations(result))]
+            lesions = segmentations(result)
+            first = [_object(one) for one in (measurement_report(result, lesions), *lesions)]
     except Exception as error:
         raise DataError(
             code="header_unusable",

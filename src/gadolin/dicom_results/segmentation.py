@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
@@ -18,12 +18,21 @@ from gadolin.datasets.labels import class_name
 from gadolin.dicom_results.equipment import stamp
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult, SliceResult
 
-__all__ = ["segmentations"]
+__all__ = ["LesionFrame", "lesion_frames", "segmentations"]
 
 _SERIES_NUMBER: Final = 9502
 _DESCRIPTION: Final = "Gadolin predicted lesions (research only)"
 _NAME: Final = 64  # characters of a label (VR LO)
 _DECIMALS: Final = 3  # of a geometry; scanners round differently
+
+
+class LesionFrame(NamedTuple):
+    """Where a predicted lesion is: the class and UID of the segmentation, its frame and its segment, from 1."""
+
+    sop_class: str
+    instance: str
+    frame: int
+    segment: int
 
 
 def segmentations(result: SeriesResult) -> list[Segmentation]:
@@ -44,6 +53,21 @@ def segmentations(result: SeriesResult) -> list[Segmentation]:
     return [_segmentation(result, found, number) for number, found in enumerate(outlined, start=1)]
 
 
+def lesion_frames(found: Iterable[Dataset]) -> dict[tuple[str, int | None], LesionFrame]:
+    """Return the frame of each lesion in segmentations, by the UID of its image and the frame in that, or None."""
+    frames = {}
+    for one in found:
+        (shared,) = one.SharedFunctionalGroupsSequence  # holds what all frames have in common
+        for number, own in enumerate(one.PerFrameFunctionalGroupsSequence, start=1):
+            identified = own if "SegmentIdentificationSequence" in own else shared
+            segment = identified.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+            (image,) = own.DerivationImageSequence[0].SourceImageSequence
+            frame = image.get("ReferencedFrameNumber")
+            at = (str(image.ReferencedSOPInstanceUID), None if frame is None else int(frame))
+            frames[at] = LesionFrame(str(one.SOPClassUID), str(one.SOPInstanceUID), number, int(segment))
+    return frames
+
+
 def _kind(one: SliceResult) -> tuple[object, ...]:
     """Return what the slices of one SEG share: the file of a multi-frame image, else size, spacing and plane."""
     header = one.source.header
@@ -61,10 +85,9 @@ def _segmentation(result: SeriesResult, slices: Sequence[SliceResult], number: i
     multiframe = slices[0].source.is_multiframe
     shown = list(slices) if multiframe else [one for one in slices if one.is_outlined]
     labels = sorted({str(one.prediction.label) for one in shown if one.is_outlined})
-    masks = _multiframe_masks(shown, labels) if multiframe else np.stack([_mask(one, labels) for one in shown])
     found = Segmentation(
         source_images=[shown[0].source.header] if multiframe else [one.source.header for one in shown],
-        pixel_array=masks,
+        pixel_array=_masks(shown, labels),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(result, label, place) for place, label in enumerate(labels, start=1)],
         series_instance_uid=result.uid("series", "SEG"),
@@ -83,21 +106,18 @@ def _segmentation(result: SeriesResult, slices: Sequence[SliceResult], number: i
     return stamp(found, result.moment)
 
 
-def _mask(one: SliceResult, labels: Sequence[str]) -> NDArray[np.bool_]:
-    """Return the outline of a slice as (H, W, segments) bool."""
-    header = one.source.header
-    mask = np.zeros((header.Rows, header.Columns, len(labels)), np.bool_)
-    if one.is_outlined:
-        mask[..., labels.index(str(one.prediction.label))] = one.outline
-    return mask
+def _masks(slices: Sequence[SliceResult], labels: Sequence[str]) -> NDArray[np.uint8]:
+    """Return the numbers of the segments (N, H, W) uint8, 0 outside, of N slices or of all frames of their file.
 
-
-def _multiframe_masks(slices: Sequence[SliceResult], labels: Sequence[str]) -> NDArray[np.bool_]:
-    """Return the outlines of all frames of a file, in stored order; a frame without a prediction has none."""
-    header = slices[0].source.header
-    masks = np.zeros((int(header.NumberOfFrames), header.Rows, header.Columns, len(labels)), np.bool_)
-    for one in slices:
-        masks[(one.frame or 1) - 1] = _mask(one, labels)
+    A frame without a prediction has none.
+    """
+    header, multiframe = slices[0].source.header, slices[0].source.is_multiframe
+    count = int(header.NumberOfFrames) if multiframe else len(slices)
+    masks = np.zeros((count, header.Rows, header.Columns), np.uint8)
+    for place, one in enumerate(slices):
+        if one.is_outlined:
+            mask = masks[(one.frame or 1) - 1 if multiframe else place]
+            mask[one.outline] = 1 + labels.index(str(one.prediction.label))
     return masks
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import highdicom
 import numpy as np
@@ -20,9 +22,30 @@ from gadolin.records import Prediction
 __all__ = ["MANUFACTURER", "SeriesResult", "SliceResult"]
 
 MANUFACTURER = "Gadolin"
+_CONTENT: Final = "2"  # of the objects; to be raised when they hold something else for the same predictions
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+class _PackedMask:
+    """A field of a data class: a mask (H, W) bool or None, kept as bits, in an eighth of the memory."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Choose where the bits are kept."""
+        self._name = f"_{name}"
+
+    def __get__(self, one: SliceResult | None, owner: type | None = None) -> NDArray[np.bool_] | None:
+        """Return the mask; for the class, the default of the field."""
+        kept = None if one is None else one.__dict__[self._name]
+        if kept is None:
+            return None
+        bits, shape = kept
+        return np.unpackbits(bits, count=math.prod(shape)).view(np.bool_).reshape(shape)
+
+    def __set__(self, one: SliceResult, mask: NDArray[np.bool_] | None) -> None:
+        """Keep the bits of the mask."""
+        one.__dict__[self._name] = None if mask is None else (np.packbits(mask), mask.shape)
+
+
+@dataclass(frozen=True, eq=False)
 class SliceResult:
     """The prediction for one slice of a DICOM image.
 
@@ -34,13 +57,14 @@ class SliceResult:
     source: Source
     frame: int | None
     prediction: Prediction
-    outline: NDArray[np.bool_] | None = None
+    outline: _PackedMask = _PackedMask()  # a descriptor, which holds no state
     overlay: bytes | None = None
 
     @property
     def is_outlined(self) -> bool:
         """Whether there is an outline that is not empty."""
-        return self.outline is not None and bool(self.outline.any())
+        outline = self.outline
+        return outline is not None and bool(outline.any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +110,12 @@ class SeriesResult:
 
     @cached_property
     def _digest(self) -> str:
-        found = hashlib.sha256("\0".join([self.model, __version__, highdicom.__version__, *self.after]).encode())
+        found = hashlib.sha256(
+            "\0".join([_CONTENT, self.model, __version__, highdicom.__version__, *self.after]).encode()
+        )
         for one in self.slices:
             prediction = {**one.prediction.as_json(), "path": None}
             found.update(json.dumps([one.source.instance, one.frame, one.source.patient, prediction]).encode())
-            found.update(b"" if one.outline is None else np.packbits(one.outline).tobytes())
+            outline = one.outline
+            found.update(b"" if outline is None else np.packbits(outline).tobytes())
         return found.hexdigest()
