@@ -45,6 +45,7 @@ LIMITS = {"associations": 64, "silent_seconds": 2, "message_seconds": 5, "instan
 ROOT = "1.2.826.0.1.3680043.8.498.30"
 IMAGES = 0.5  # share of the messages that are valid but for the image
 LONGEST_ANSWER = 120  # seconds
+LONGEST_BACKLOG = 3600  # seconds, for the series of damaged images
 REPLIES = {2: "accepted", 3: "rejected", 4: "stored or refused", 6: "released", 7: "aborted"}
 
 
@@ -78,6 +79,7 @@ def fuzzed(folder: Path, messages: int, seed: int) -> list[list[str]]:
               f" {time.monotonic() - begun:.0f} s", flush=True)  # fmt: skip
         if node.process.poll() is not None:
             sys.exit(f"the node ended: {node.log()[-3000:]}")
+    wait_until_answered(node)
     answered = valid_series(folder / "valid", node, archive)
     left = wait_until_free(node, held)
     rows = [
@@ -237,6 +239,13 @@ def valid_series(folder: Path, node: NodeProcess, archive: Archive) -> bool:
             return True
         time.sleep(1)
     return False
+
+
+def wait_until_answered(node: NodeProcess) -> None:
+    """Wait until the node has answered what it holds, but not forever."""
+    last = time.monotonic() + LONGEST_BACKLOG
+    while node.kept() and time.monotonic() < last:
+        time.sleep(1)
 
 
 def wait_until_free(node: NodeProcess, held: tuple[int, int]) -> tuple[int, int]:

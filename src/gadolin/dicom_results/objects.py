@@ -16,10 +16,20 @@ from gadolin.dicom_results.quiet import quiet
 from gadolin.dicom_results.rejection import rejection_note
 from gadolin.dicom_results.report import measurement_report
 from gadolin.dicom_results.segmentation import segmentations
-from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult
+from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult, SliceResult
 from gadolin.errors import DataError, RequestError
+from gadolin.records import Failure
 
-__all__ = ["KeptResults", "ResultObject", "images_of", "own_result", "reject", "result_objects", "results_among"]
+__all__ = [
+    "KeptResults",
+    "ResultObject",
+    "images_of",
+    "own_result",
+    "reject",
+    "result_objects",
+    "results_among",
+    "without_unusable",
+]
 
 _KINDS = {"SR": "report", "SEG": "lesions", "OT": "overlay", "KO": "rejection"}
 _ENDING = ".dcm"
@@ -116,6 +126,24 @@ def result_objects(result: SeriesResult) -> Iterator[ResultObject]:
                 return
             made = _object(one)
         yield made
+
+
+def without_unusable(result: SeriesResult) -> tuple[SeriesResult, list[Failure]]:
+    """Return a result without the slices whose headers allow no objects, and the files of these.
+
+    Raises DataError if there are none, or only such slices: objects of all slices then need another remedy.
+    """
+    kept: list[SliceResult] = []
+    failures: list[Failure] = []
+    for one in result.slices:
+        try:
+            next(result_objects(replace(result, slices=(one,))))
+            kept.append(one)
+        except DataError as error:
+            failures.append(Failure(one.source.path, error))
+    if not kept or not failures:
+        next(result_objects(result))
+    return replace(result, slices=tuple(kept)), failures
 
 
 def reject(rejected: Sequence[Dataset], why: str) -> ResultObject:
