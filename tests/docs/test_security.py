@@ -22,7 +22,7 @@ SOURCE = ROOT / "src" / "gadolin"
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 COMMANDS = typer.main.get_command(app).commands
 DISTRIBUTIONS = {"PIL": "Pillow"}
-CLIENTS = {"urllib.request", "http.client", "requests", "httpx", "socket", "ssl", "kagglehub", "huggingface_hub"}
+CLIENTS = {"urllib.request", "http.client", "requests", "httpx", "socket", "ssl", "kagglehub", "huggingface_hub", "dicomweb_client"}
 
 
 def section(heading):
@@ -71,7 +71,7 @@ def test_the_limits_are_those_of_the_readers():
 def test_the_commands_that_use_the_network_are_those_that_can():
     told = {row[0].strip("`") for row in table(section("What leaves the machine"), "command")}
     fetching = {f"gadolin {name} --weights imagenet" for name, command in COMMANDS.items() if weights_of(command)}
-    assert told == {"gadolin fetch", *fetching}
+    assert told == {"gadolin fetch", "gadolin dicomweb", *fetching}
     assert len(fetching) >= 2
 
 
@@ -91,6 +91,8 @@ def test_no_other_module_can_open_a_connection():
         "server/run.py",
         "datasets/download.py",
         "datasets/releases/kaggle.py",
+        "dicom_network/dicomweb.py",
+        "dicom_network/web_session.py",
         "training/pretrained_weights.py",
     }
     assert "connect" not in (SOURCE / "server" / "run.py").read_text(encoding="utf-8")

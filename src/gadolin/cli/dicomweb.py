@@ -21,31 +21,33 @@ if TYPE_CHECKING:
     from gadolin.dicom_network.dicomweb_watch import Watched
     from gadolin.records import Failure
 
+Every = Annotated[float, typer.Option(min=1.0, help="Seconds between two searches of --watch.")]
+Days = Annotated[int, typer.Option(min=0, help="Age of the studies that --watch covers; 0 for all studies.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with the bearer token.")]
+TokenVariable = Annotated[str | None, typer.Option(metavar="NAME", help="Environment variable with the bearer token.")]
+Certificate = Annotated[Path | None, typer.Option(help="Client certificate, a PEM file.")]
+Key = Annotated[Path | None, typer.Option(help="Its private key, if that is in another file.")]
+Authorities = Annotated[Path | None, typer.Option(help="Certificates of the authorities to trust, a PEM file.")]
+Timeout = Annotated[float, typer.Option(min=1.0, help="Seconds that the archive may be silent.")]
+AllowHttp = Annotated[bool, typer.Option("--allow-http", help="Allow a token over http to another computer.")]
+
 
 def dicomweb(
-    url: Annotated[str, typer.Argument(help="Address of the DICOMweb services, such as https://archive/dicom-web.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Address of the DICOMweb services.")],
     study: Annotated[str | None, typer.Option(metavar="UID", help="Study Instance UID.")] = None,
     series: Annotated[str | None, typer.Option(metavar="UID", help="Series Instance UID; by default all MR.")] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep running, and answer each MR series once it is complete.")
     ] = False,
-    every: Annotated[float, typer.Option(min=1.0, help="Seconds between two searches of --watch.")] = 60.0,
-    days: Annotated[
-        int, typer.Option(min=0, help="--watch covers the studies of so many days; 0 for all studies.")
-    ] = 7,
-    token_file: Annotated[Path | None, typer.Option(help="File with the bearer token.")] = None,
-    token_variable: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable with the bearer token.")
-    ] = None,
-    certificate: Annotated[Path | None, typer.Option(help="Client certificate, a PEM file.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key, if that is in another file.")] = None,
-    authorities: Annotated[
-        Path | None, typer.Option(help="Certificates of the authorities to trust, a PEM file.")
-    ] = None,
-    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that the archive may be silent.")] = 30.0,
-    allow_http: Annotated[
-        bool, typer.Option("--allow-http", help="Allow a token over http to another computer.")
-    ] = False,
+    every: Every = 60.0,
+    days: Days = 7,
+    token_file: TokenFile = None,
+    token_variable: TokenVariable = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    authorities: Authorities = None,
+    timeout: Timeout = 30.0,
+    allow_http: AllowHttp = False,
     model: Model = None,
     overlays: Annotated[
         bool, typer.Option("--overlays", help="Also store pictures of the evidence, as Secondary Capture.")
@@ -60,25 +62,17 @@ def dicomweb(
     already are not sent again. Images are kept in a temporary folder meanwhile. For research only; not a medical
     device.
     """
-    from gadolin.errors import MissingExtraError, RequestError
+    from gadolin.errors import MissingExtraError
 
     try:
         from gadolin.dicom_network.dicomweb import Access, DicomWebArchive
-        from gadolin.dicom_network.dicomweb_study import SeriesAnswerer, require_uid
+        from gadolin.dicom_network.dicomweb_study import SeriesAnswerer
         from gadolin.dicom_network.dicomweb_watch import Watched
     except ModuleNotFoundError as error:
         raise MissingExtraError((error.name or "").partition(".")[0], "hospital") from error
     from gadolin.models.predictor import Predictor
 
-    if study is None and not watch:
-        raise RequestError(
-            code="usage",
-            rule="the study must be given with --study, or --watch",
-            got="got neither",
-            remedy="see --help",
-        )
-    for uid in (study, series):
-        require_uid(uid)
+    _require_series(study, series, watch=watch)
     access = Access(token_file, token_variable, certificate, key, authorities, timeout, allow_http)
     archive = DicomWebArchive(url, access)
     answerer = SeriesAnswerer(archive, Predictor.load(model, runtime=runtime), overlays)
@@ -89,6 +83,22 @@ def dicomweb(
             with progress_bar("searching") as advance:
                 done = answerer.answer_study(study, series, progress=advance)
             _print_study(done, answerer, study, as_json=as_json)
+
+
+def _require_series(study: str | None, series: str | None, *, watch: bool) -> None:
+    """Raise RequestError unless a study is given or the archive watched, and for a UID that is none."""
+    from gadolin.dicom_network.dicomweb_study import require_uid
+    from gadolin.errors import RequestError
+
+    if study is None and not watch:
+        raise RequestError(
+            code="usage",
+            rule="the study must be given with --study, or --watch",
+            got="got neither",
+            remedy="see --help",
+        )
+    for uid in (study, series):
+        require_uid(uid)
 
 
 def _print_study(done: AnsweredStudy, answerer: SeriesAnswerer, study: str, *, as_json: bool) -> None:
