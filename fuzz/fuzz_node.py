@@ -127,7 +127,7 @@ def deliver(port: int, seeds: list[tuple[bytes, str]], seed: int, number: int) -
     """Send the damaged message of a number; return how the node ended the conversation."""
     chance = random.Random(f"{seed}:{number}")
     content, syntax = seeds[number % len(seeds)]
-    for place, one in enumerate((number // 50, number // 20, number)):  # studies of 50 images, series of 20
+    for place, one in enumerate((number // 500, number // 100, number)):  # studies of 500 images, series of 100
         content = content.replace(unique(place).encode(), unique(10 * one + 3 + place).encode())
     instance = unique(10 * number + 5)
     broken = chance.random()
