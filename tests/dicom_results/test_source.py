@@ -7,11 +7,17 @@ import re
 import numpy as np
 import pytest
 from pydicom.config import disable_value_validation
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 from pydicom.valuerep import DSfloat
 from series_results import again, headers, made, result_of
 
 from gadolin.dicom_results.identifiers import derived_uid
-from gadolin.dicom_results.source import moment_of, read_source
+from gadolin.dicom_results.source import moment_of, read_source, source_from_bytes, source_of
 from gadolin.errors import ReadError
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 
@@ -103,6 +109,35 @@ def test_a_character_set_that_nobody_knows_is_no_obstacle(tmp_path):
         tmp_path, lambda content: content.replace(b"ISO_IR 100", b"ISO_IR 999"), SpecificCharacterSet="ISO_IR 100"
     )
     assert again(made(result_of([read_source(path)]))[0].content).PatientID == "PHANTOM"
+
+
+ODD = {"PatientWeight": "70.50", "PatientComments": "Grüße", "OtherPatientIDs": ["A", "B"], "PatientAge": "050Y",
+       "SpecificCharacterSet": "ISO_IR 100", "PixelPaddingValue": 0, "PregnancyStatus": 4}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian],
+    ids=lambda syntax: syntax.name,
+)
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_header_makes_the_same_objects_after_it_was_bytes(tmp_path, syntax, frames):
+    (source,) = headers(tmp_path, 1, frames=frames, syntax=syntax, more=ODD)
+    again_read = source_from_bytes(source.as_bytes(), source.path)
+    assert again_read.identity == source.identity
+    assert again_read.patient == source.patient
+    results = [result_of([one], frames=frames) for one in (source, again_read)]
+    first, second = ([(one.name, one.content) for one in made(result)] for result in results)
+    assert first == second
+
+
+def test_the_bytes_of_a_file_have_the_header_of_the_file(tmp_path):
+    path = written(tmp_path, **ODD)
+    source = source_of(path.read_bytes(), "a name")
+    assert (source.path, source.header) == ("a name", read_source(path).header)
+    with pytest.raises(ReadError) as refused:
+        source_of(b"none", "a name")
+    assert (refused.value.code, refused.value.path) == ("not_dicom", None)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
+import numpy as np
 from fastapi import FastAPI, Request
+from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from gadolin.dicom_results.identity import require_one
+from gadolin.dicom_results.identity import Identity, require_one
 from gadolin.dicom_results.series_answers import (
     MOST_SLICES,
     duplicate_instance,
@@ -23,13 +25,16 @@ from gadolin.dicom_results.series_answers import (
 )
 from gadolin.errors import GadolinError, MissingExtraError
 from gadolin.explanations import Explanation
+from gadolin.explanations.explain import predicted_outline
 from gadolin.explanations.explained_slice import reuse_output
+from gadolin.explanations.trust import is_reliable
 from gadolin.files.folder_walk import failures_json
 from gadolin.models.predictor import Inspected, Predictor
 from gadolin.models.runtime import NetworkOutput
-from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction
+from gadolin.preprocessing.prepare import find_frame
+from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction, Slice
 from gadolin.server.accept import prefers_related
-from gadolin.server.decoding import Decoded, DecodeRequest, Found
+from gadolin.server.decoding import Decoded, DecodeRequest, Found, ImageHeader
 from gadolin.server.dicom_response import related_response, zip_response
 from gadolin.server.engine import Engine, is_left_out
 from gadolin.server.monitoring import Metrics
@@ -96,7 +101,7 @@ class DicomWorkers:
         metrics.count_predictions(one.label for one in predictions)
         document = _document(predictions, made, digest) | failures_json(files.failures, files.left_out)
         form = related_response if related else zip_response
-        return await self.in_thread(self._making, form, document, made.objects)
+        return await asyncio.to_thread(form, document, made.objects)
 
     async def draw(self, work: Callable[..., _T], *arguments: object) -> _T:
         """Call a function that finds or draws a lesion in the thread for that."""
@@ -112,14 +117,14 @@ class DicomWorkers:
         seen: set[str] = set()
         for one in read:
             error, header, name = one.file.error, one.file.header, one.upload.name
-            if error is not None:
+            if header is None:
+                assert error is not None, "a file without an error has a header"
                 if _may_be_result(one.file) and (known := await self._recognised(one.upload)) is not None:
                     files.earlier.append(known)
                 else:
                     kind = files.left_out if is_left_out(one.upload, one.file) else files.failures
                     kind.append(Failure(name, error))
                 continue
-            assert header is not None, "it is there unless there is an error"
             if header.identity.instance in seen:
                 files.failures.append(Failure(name, duplicate_instance()))
                 continue
@@ -145,8 +150,10 @@ class _Answers:
         self._engine, self._results, self._overlays = engine, results, overlays
         limits = engine.limits
         self._request = DecodeRequest(most=limits.max_slices, max_pixels=limits.max_pixels, pictures=True, header=True)
-        self._patient = Predictor(engine.predictor.bundle, engine.batcher.patiently)
-        self._first: Decoded | None = None
+        bundle = engine.predictor.bundle
+        self._patient = Predictor(bundle, engine.batcher.patiently)
+        self._outlined = {label for label in bundle.classes if is_reliable(bundle, "evidence", label)}
+        self._first: Identity | None = None
         self._slices = self._drawn = 0
 
     async def of(self, uploads: Sequence[Upload]) -> list[_Read]:
@@ -161,41 +168,48 @@ class _Answers:
     async def _file(self, upload: Upload) -> _Read:
         async with self._results.turns:
             file = await self._engine.decoded(upload, self._request)
-            if file.error is not None:
+            if file.header is None:
                 return _Read(upload, file)
-            self._check(file)
+            self._check(file.header, len(file.slices))
             failures, slices = [], []
             for one in file.slices:
                 if isinstance(one, Found):
-                    slices.append(await self._slice(file, one))
+                    slices.append(await self._slice(one, file.header.frames[one.frame or 0]))
                 else:
                     failures.append(Failure(upload.name, one.error, one.frame))
             return _Read(upload, Decoded(header=file.header), tuple(slices), tuple(failures))
 
-    def _check(self, file: Decoded) -> None:
-        self._first = self._first or file
-        require_one(one.header.identity for one in (self._first, file) if one.header is not None)
-        self._slices += len(file.slices)
+    def _check(self, header: ImageHeader, slices: int) -> None:
+        self._first = self._first or header.identity
+        require_one((self._first, header.identity))
+        self._slices += slices
         self._engine.require_few(self._slices)
         if self._slices > MOST_SLICES:
             raise too_many_slices()
 
-    async def _slice(self, file: Decoded, found: Found) -> SliceAnswer:
-        assert file.header is not None, "it is requested"
-        frame = file.header.frames[found.frame or 0]
+    async def _slice(self, found: Found, frame: int | None) -> SliceAnswer:
         predictor = self._engine.predictor
         output = await asyncio.wrap_future(self._engine.batcher.submit(found.prepared))
         declined = predictor.decline_reason(colour=found.colour, several=found.several)
         (prediction,) = predictor.decide(output, [Inspected(found.prepared, declined, found.header)], [""])
+        if prediction.label not in self._outlined:
+            return SliceAnswer(frame, prediction)
+        if not self._overlays:
+            outline = await self._results.draw(self._outline, found.picture, output, prediction.label)
+            return SliceAnswer(frame, prediction, outline)
         lesion = await self._results.draw(self._lesion, found, output, prediction)
         if lesion is None:
             return SliceAnswer(frame, prediction)
-        if not self._overlays:
-            return SliceAnswer(frame, prediction, lesion.outline)
         self._drawn += 1
         if self._drawn > _MOST_OVERLAYS:
             raise _too_many_overlays()
         return SliceAnswer(frame, prediction, lesion.outline, await self._results.draw(lesion.as_png))
+
+    def _outline(self, image: Slice, output: NetworkOutput, label: str) -> NDArray[np.bool_] | None:
+        """Return the outline of ``predicted_lesion``, without what a picture of it needs."""
+        predictor = self._engine.predictor
+        head = find_frame(image, predictor.bundle.preparation)
+        return predicted_outline(predictor, output.evidence[0], head, label, image.pixels.shape)
 
     def _lesion(self, found: Found, output: NetworkOutput, prediction: Prediction) -> Explanation | None:
         assert found.picture is not None, "it is requested"
