@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certificates import NEEDS_OPENSSL, authority, certificate
-from gadolin.dicom_network import dicomweb, web_session
+from gadolin.dicom_network import dicomweb, dicomweb_study, web_session
 from gadolin.dicom_network.dicomweb import Access, DicomWebArchive, FoundInstance, FoundSeries
 from gadolin.dicom_network.multipart import Parts, boundary_of, first_part
 from gadolin.errors import ArchiveError, RequestError
@@ -172,6 +172,16 @@ def test_a_token_is_read_again_for_each_request(server, tmp_path):
     path.write_text("Basic c2Vjb25k")
     archive.series(STUDY)
     assert [one["Authorization"] for one in server.headers] == ["Bearer first", "Basic c2Vjb25k"]
+
+
+def test_a_token_that_is_gone_later_is_an_error_of_the_archive_that_may_pass(server, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("first")
+    archive = DicomWebArchive(server.url, Access(token_file=path))
+    path.unlink()
+    assert code_of(lambda: archive.series(STUDY)) == "token_gone"
+    assert server.requests == []
+    assert "token_gone" in dicomweb_study.OF_THE_ARCHIVE
 
 
 def test_a_token_may_be_in_a_variable(monkeypatch):

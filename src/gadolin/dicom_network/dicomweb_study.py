@@ -43,6 +43,7 @@ OF_THE_ARCHIVE: Final = (
     "archive_tls_failed",
     "archive_too_slow",
     "archive_unreachable",
+    "token_gone",
 )
 """Codes of errors that the next series would meet as well."""
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
-from gadolin.errors import ArchiveError, RequestError
+from gadolin.errors import ArchiveError, GadolinError, RequestError
 
 __all__ = ["Access", "archive_address", "archive_errors", "invalid_answer", "open_session", "pieces"]
 
@@ -125,7 +125,13 @@ class _Signed(requests.auth.AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.pop("Host", None)
-        if (value := self._access.authorization()) is not None:
+        try:
+            value = self._access.authorization()
+        except RequestError as error:  # it was valid when the session was opened
+            raise ArchiveError(
+                code="token_gone", rule="the token must stay readable", got=error.statement, remedy=error.remedy
+            ) from error
+        if value is not None:
             request.headers["Authorization"] = value
         return request
 
@@ -223,7 +229,7 @@ def archive_errors() -> Iterator[None]:
             remedy="check the address and that the archive runs",
         ) from None
     except (requests.RequestException, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, RequestError):
+        if isinstance(error, GadolinError):
             raise
         raise invalid_answer(type(error).__name__) from None
 
