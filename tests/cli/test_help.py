@@ -17,7 +17,7 @@ PANELS = {
     "Data": ["phantom", "fetch", "scan", "audit", "split"],
     "Train": ["train", "crossval", "recipes"],
     "Evaluate": ["evaluate", "compare", "explain", "score-explanations"],
-    "Use": ["predict", "results", "serve", "info", "plugins"],
+    "Use": ["predict", "results", "dicomweb", "node", "serve", "info", "plugins"],
 }
 COMMANDS = typer.main.get_command(app).commands
 COLUMNS = 80

@@ -415,6 +415,14 @@ def test_a_store_that_fails_is_an_error(server, status):
     assert code_of(lambda: DicomWebArchive(server.url).store([b"one"])) == "archive_failed"
 
 
+def test_a_document_that_cannot_be_read_is_no_earlier_result(server):
+    server.answers[OF_STUDY] = Answer(json.dumps([listed(**{"00080060": "SR"})]).encode())
+    server.answers[OF_SERIES] = Answer(json.dumps([{"00080018": element(IMAGE)}]).encode())
+    server.answers[OF_IMAGE] = Answer(b"DICM", {"Content-Type": "application/dicom"})
+    assert DicomWebArchive(server.url).results(STUDY) == []
+    assert len(server.requests) == 3
+
+
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
     running = Archive(tmp_path_factory.mktemp("orthanc"), dicomweb=True)

@@ -89,6 +89,14 @@ def test_a_late_slice_makes_a_new_set_and_rejects_the_old_one(answer):
     assert [one.kind for one in answer(archive).series[0].objects] == ["report"]
 
 
+def test_progress_counts_what_is_retrieved_and_predicted(predictor):
+    seen = []
+    answerer = SeriesAnswerer(FakeArchive(*series_of(2)), predictor)
+    answerer.answer_study(STUDY, progress=lambda done, total, what: seen.append((done, total, what)))
+    assert [one for one in seen if one[2] == "retrieving"] == [(0, 2, "retrieving"), (1, 2, "retrieving")]
+    assert {one[2] for one in seen} > {"retrieving"}
+
+
 def test_one_series_can_be_chosen(answer):
     archive = FakeArchive(*series_of(1), *series_of(1, number=2))
     done = answer(archive, f"{STUDY}.2")
