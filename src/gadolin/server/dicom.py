@@ -34,7 +34,7 @@ from gadolin.models.runtime import NetworkOutput
 from gadolin.preprocessing.prepare import find_frame
 from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction, Slice
 from gadolin.server.accept import prefers_related
-from gadolin.server.decoding import Decoded, DecodeRequest, Found, ImageHeader
+from gadolin.server.decoding import Damaged, Decoded, DecodeRequest, Found, ImageHeader
 from gadolin.server.dicom_response import related_response, zip_response
 from gadolin.server.engine import Engine, is_left_out
 from gadolin.server.monitoring import Metrics
@@ -48,6 +48,7 @@ __all__ = ["DicomWorkers", "add_dicom"]
 
 _MOST_OVERLAYS = 64
 _POLL_SECONDS = 0.5
+_SLICES_AT_A_TIME = 8  # of a file with several
 _T = TypeVar("_T")
 
 
@@ -171,13 +172,13 @@ class _Answers:
             if file.header is None:
                 return _Read(upload, file)
             self._check(file.header, len(file.slices))
-            failures, slices = [], []
-            for one in file.slices:
-                if isinstance(one, Found):
-                    slices.append(await self._slice(one, file.header.frames[one.frame or 0]))
-                else:
-                    failures.append(Failure(upload.name, one.error, one.frame))
-            return _Read(upload, Decoded(header=file.header), tuple(slices), tuple(failures))
+            frames, slices = file.header.frames, [one for one in file.slices if isinstance(one, Found)]
+            found: list[SliceAnswer] = []
+            for start in range(0, len(slices), _SLICES_AT_A_TIME):
+                chunk = slices[start : start + _SLICES_AT_A_TIME]
+                found += await asyncio.gather(*(self._slice(one, frames[one.frame or 0]) for one in chunk))
+            failures = [Failure(upload.name, one.error, one.frame) for one in file.slices if isinstance(one, Damaged)]
+            return _Read(upload, Decoded(header=file.header), tuple(found), tuple(failures))
 
     def _check(self, header: ImageHeader, slices: int) -> None:
         self._first = self._first or header.identity
