@@ -288,7 +288,12 @@ def test_a_number_of_instances_that_is_not_stated_is_unknown(server):
 
 def test_a_uid_that_is_a_path_is_never_part_of_an_address(server, tmp_path):
     archive = DicomWebArchive(server.url)
-    for uids in (("..", "1/2", IMAGE), (STUDY, SERIES, "../../../x"), (STUDY, "?", IMAGE)):
+    for uids in (
+        ("..", SERIES, IMAGE),
+        (STUDY, "1/2", IMAGE),
+        (STUDY, SERIES, "../x"),
+        (STUDY, SERIES, "1." * 40 + "1"),
+    ):
         assert code_of(lambda uids=uids: archive.retrieve(*uids, tmp_path / "x")) == "archive_answer_invalid"
     assert code_of(lambda: archive.series("1.2#")) == "archive_answer_invalid"
     assert server.requests == []
@@ -415,12 +420,25 @@ def test_a_store_that_fails_is_an_error(server, status):
     assert code_of(lambda: DicomWebArchive(server.url).store([b"one"])) == "archive_failed"
 
 
-def test_a_document_that_cannot_be_read_is_no_earlier_result(server):
-    server.answers[OF_STUDY] = Answer(json.dumps([listed(**{"00080060": "SR"})]).encode())
-    server.answers[OF_SERIES] = Answer(json.dumps([{"00080018": element(IMAGE)}]).encode())
-    server.answers[OF_IMAGE] = Answer(b"DICM", {"Content-Type": "application/dicom"})
-    assert DicomWebArchive(server.url).results(STUDY) == []
+@pytest.mark.parametrize("modality", ["SR", "SEG", "KO", "OT"])
+@pytest.mark.parametrize("answer", [Answer(b"DICM", {"Content-Type": "application/dicom"}), Answer(b"<html>"), None])
+def test_what_cannot_be_read_is_no_earlier_result_unless_the_archive_states_so(server, modality, answer):
+    server.answers[OF_STUDY] = Answer(json.dumps([listed(**{"00080060": modality})]).encode())
+    instance = {"00080018": element(IMAGE)}
+    server.answers[OF_SERIES] = Answer(json.dumps([instance]).encode())
+    for path in (OF_IMAGE, f"{OF_STUDY}/{SERIES}/metadata"):
+        server.answers |= {path: answer} if answer else {}
+    archive = DicomWebArchive(server.url)
+    assert archive.results(STUDY) == []
     assert len(server.requests) == 3
+    instance["00080070"] = element("Other")
+    server.answers[OF_SERIES].content = json.dumps([instance]).encode()
+    assert archive.results(STUDY) == []
+    assert len(server.requests) == 5
+    if answer is None:
+        instance["00080070"] = element("Gadolin")
+        server.answers[OF_SERIES].content = json.dumps([instance]).encode()
+        assert code_of(lambda: archive.results(STUDY)) == "archive_lacks_object"
 
 
 @pytest.fixture(scope="module")

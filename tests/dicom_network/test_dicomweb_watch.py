@@ -62,6 +62,32 @@ def test_a_number_that_the_archive_does_not_state_is_counted(watching):
     assert summary(watched.poll()) == [("1", 2)]
 
 
+def test_a_series_whose_images_cannot_be_counted_is_reported_and_does_not_stop_the_others(watching, monkeypatch):
+    archive = FakeArchive(*series_of(1), *series_of(1, number=2))
+    archive.counts_series = False
+    instances = archive.instances
+
+    def lacking(study, series, **more):
+        if series.endswith(".1"):
+            raise error("archive_answer_invalid")
+        return instances(study, series, **more)
+
+    monkeypatch.setattr(archive, "instances", lacking)
+    watched = watching(archive)
+    assert [summary(watched.poll()) for _ in range(5)] == [[], [("2", 1)], [], ["archive_answer_invalid"], []]
+    archive.failing["series"] = error("archive_unreachable")
+    with pytest.raises(ArchiveError):
+        list(watched.poll())
+
+
+def test_an_archive_that_is_gone_while_images_are_counted_ends_the_poll(watching):
+    archive = FakeArchive(*series_of(1))
+    archive.counts_series = False
+    archive.failing["instances"] = error("archive_unreachable")
+    with pytest.raises(ArchiveError):
+        list(watching(archive).poll())
+
+
 def test_after_a_start_what_was_answered_is_not_retrieved_again(watching):
     archive = FakeArchive(*series_of(2))
     watched = watching(archive)

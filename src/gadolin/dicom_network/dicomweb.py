@@ -32,14 +32,17 @@ from gadolin.dicom_results.slices import MANUFACTURER
 from gadolin.errors import ArchiveError
 from gadolin.readers import MAX_BYTES
 
-__all__ = ["Access", "DicomWebArchive", "FoundInstance", "FoundSeries"]
+__all__ = ["OF_ONE_OBJECT", "Access", "DicomWebArchive", "FoundInstance", "FoundSeries"]
+
+OF_ONE_OBJECT: Final = ("archive_answer_invalid", "archive_answer_too_large", "archive_lacks_object")
+"""Codes of errors that concern what is requested, not the archive."""
 
 _PICTURES: Final = "OT"  # modality of our overlays; those of our other objects:
 _DOCUMENTS: Final = ("SR", "SEG", "KO")
 _CONTENT: Final = 0x0040A730  # the tag of the content items; what results are about precedes it
 _JSON: Final = "application/dicom+json"
 _FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-_UID: Final = re.compile(r"[0-9.]{1,64}")
+_UID: Final = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)*")
 _PAGE: Final = 100  # results of one request to search; archives allow as many
 _BATCH: Final = 32 * 2**20  # bytes of one request to store
 _DUPLICATE: Final = (0x0111, 0xB00E)  # failure reasons of an object that is there: PS3.7 C.4.2.1.4; of Azure
@@ -147,10 +150,8 @@ class DicomWebArchive:
         found: list[Dataset] = []
         with tempfile.TemporaryDirectory(prefix="gadolin-") as folder:
             for one in self.series(study):
-                if one.modality == _PICTURES:
-                    found += self._pictures(one)
-                elif one.modality in _DOCUMENTS:
-                    found += self._documents(one, Path(folder))
+                if one.modality in (_PICTURES, *_DOCUMENTS):
+                    found += self._results_in(one, Path(folder))
         return [one for one in found if one.get("Modality") in (_PICTURES, *_DOCUMENTS)]
 
     def store(self, contents: Iterable[bytes]) -> None:
@@ -165,18 +166,31 @@ class DicomWebArchive:
                 answer = self._session.post(f"{self._url}/studies", data=parts, headers=headers, timeout=self._timeout)
                 _require_stored(answer, len(batch))
 
-    def _own(self, found: FoundSeries) -> list[FoundInstance]:
-        """Return the instances of a series, or none if the archive states another manufacturer for the first."""
-        instances = self.instances(found.study, found.series, with_manufacturer=True)
-        return instances if any(one.manufacturer in (None, MANUFACTURER) for one in instances[:1]) else []
+    def _results_in(self, found: FoundSeries, folder: Path) -> list[Dataset]:
+        """Return the headers of a series of Gadolin, else nothing.
 
-    def _documents(self, found: FoundSeries, folder: Path) -> list[Dataset]:
+        An archive need not state the manufacturer. What it cannot send then counts as of another one.
+        """
+        instances = self.instances(found.study, found.series, with_manufacturer=True)
+        maker = instances[0].manufacturer if instances else ""
+        if maker not in (None, MANUFACTURER):
+            return []
+        try:
+            if found.modality == _PICTURES:
+                return self._pictures(found)
+            return self._documents(found, instances, folder)
+        except ArchiveError as error:
+            if maker is None and error.code in OF_ONE_OBJECT:
+                return []
+            raise
+
+    def _documents(self, found: FoundSeries, instances: Iterable[FoundInstance], folder: Path) -> list[Dataset]:
         """Return the headers of a series up to the first of another manufacturer.
 
         They are retrieved as files: the metadata of a long report are ten times larger.
         """
         headers: list[Dataset] = []
-        for one in self._own(found):
+        for one in instances:
             self.retrieve(found.study, found.series, one.uid, folder / "result.dcm")
             header = _header(folder / "result.dcm")
             if header.get("Manufacturer") != MANUFACTURER:
@@ -186,8 +200,6 @@ class DicomWebArchive:
 
     def _pictures(self, found: FoundSeries) -> list[Dataset]:
         """Return the headers of a series; its files would be large."""
-        if not self._own(found):
-            return []
         with archive_errors(), quiet():
             metadata = self._client.retrieve_series_metadata(_checked_uid(found.study), _checked_uid(found.series))
             return [Dataset.from_json(one) for one in metadata if _text(one, "00080070") == MANUFACTURER]

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from pydicom.uid import RE_VALID_UID
 
 from gadolin._version import __version__
-from gadolin.dicom_network.dicomweb import DicomWebArchive, FoundSeries
+from gadolin.dicom_network.dicomweb import OF_ONE_OBJECT, DicomWebArchive, FoundSeries
 from gadolin.dicom_results.objects import KeptResults, ResultObject, images_of, result_objects
 from gadolin.dicom_results.series import answer_series, read_series
 from gadolin.dicom_results.series_answers import MOST_SLICES, nothing_to_answer, too_many_slices
@@ -36,7 +36,6 @@ __all__ = [
 
 _MODALITY: Final = "MR"
 _MOST_BYTES: Final = 8 * 2**30  # of the images of one series, on disk
-_OF_ONE_INSTANCE: Final = ("archive_answer_invalid", "archive_answer_too_large", "archive_lacks_object")
 OF_THE_ARCHIVE: Final = (
     "archive_redirects",
     "archive_refused",
@@ -179,7 +178,7 @@ class SeriesAnswerer:
             try:
                 self.archive.retrieve(found.study, found.series, one.uid, path)
             except ArchiveError as error:
-                if error.code not in _OF_ONE_INSTANCE:
+                if error.code not in OF_ONE_OBJECT:
                     raise
                 path.unlink(missing_ok=True)
                 failures.append(Failure(name, error))

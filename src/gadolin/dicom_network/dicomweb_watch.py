@@ -71,14 +71,23 @@ class SeriesWatch:
 
     def _is_due(self, found: FoundSeries) -> bool:
         """Return whether a series has the number of instances that it had at the last poll, and is not done."""
-        count = found.instances
-        if count is None:
-            count = len(self._answerer.archive.instances(found.study, found.series, most=MOST_SLICES + 1))
+        count = self._count(found)
         last = self._seen.get((found.study, found.series))
         if last is None or last.instances != count:
             self._seen[found.study, found.series] = _Seen(count)
             return False
-        return not last.is_done and count > 0
+        return not last.is_done and count != 0
+
+    def _count(self, found: FoundSeries) -> int:
+        """Return the number of instances of a series, at most one more than are answered; -1 if it is not known."""
+        if found.instances is not None:
+            return found.instances
+        try:
+            return len(self._answerer.archive.instances(found.study, found.series, most=MOST_SLICES + 1))
+        except ArchiveError as error:
+            if error.code in OF_THE_ARCHIVE:
+                raise
+            return -1  # answering will report the error
 
     def _outcome(self, found: FoundSeries) -> Outcome | None:
         """Answer a series; return None if it was answered before, or is tried again at the next poll."""
