@@ -71,7 +71,7 @@ def test_the_limits_are_those_of_the_readers():
 def test_the_commands_that_use_the_network_are_those_that_can():
     told = {row[0].strip("`") for row in table(section("What leaves the machine"), "command")}
     fetching = {f"gadolin {name} --weights imagenet" for name, command in COMMANDS.items() if weights_of(command)}
-    assert told == {"gadolin fetch", "gadolin dicomweb", *fetching}
+    assert told == {"gadolin fetch", "gadolin dicomweb", "gadolin node", *fetching}
     assert len(fetching) >= 2
 
 
@@ -91,7 +91,10 @@ def test_no_other_module_can_open_a_connection():
         "server/run.py",
         "datasets/download.py",
         "datasets/releases/kaggle.py",
+        "dicom_network/associations.py",
         "dicom_network/dicomweb.py",
+        "dicom_network/receiving.py",
+        "dicom_network/sending.py",
         "dicom_network/web_session.py",
         "training/pretrained_weights.py",
     }
