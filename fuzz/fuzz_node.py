@@ -1,4 +1,4 @@
-"""Damaged messages to a running DICOM node: does it live, answer in time, and keep its memory?
+"""Damaged messages to a running DICOM node: it must live, answer in time, and keep its memory.
 
     python -m benchmarks run fuzz_node [--messages 50000] [--seed 0] [--write]
 

@@ -24,12 +24,12 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import AllStoragePresentationContexts
 
 from gadolin.dicom_results.objects import images_of
-from gadolin.phantoms import CLASSES, draw_patient
+from gadolin.phantoms import draw_patient
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
+from gadolin.server.phantoms import EXAMPLES
 
 LOOPBACK = "127.0.0.1"
 NODE, ARCHIVE, SENDER = "GADOLIN", "ARCHIVE", "SENDER"
-VARIANTS = 8  # drawn patients; series beyond repeat their pixels with other UIDs
 _START_SECONDS = 60.0
 
 
@@ -41,9 +41,12 @@ def free_port() -> int:
 
 
 def phantom_series(folder: Path, number: int, slices: int, size: int = 256) -> list[Path]:
-    """Write a phantom series of its own study; return its files."""
+    """Write a phantom series of its own study; return its files.
+
+    All show the patient whose tumour the packaged model names and marks in each slice of 256 pixels.
+    """
     folder.mkdir(parents=True)
-    drawn = draw_patient(CLASSES[number % 4], number % VARIANTS, slices=slices, size=size)
+    drawn = draw_patient(EXAMPLES[0].label, EXAMPLES[0].seed, slices=slices, size=size)
     root, paths = f"1.2.826.0.1.3680043.8.498.20.{number}", []
     for place, one in enumerate(drawn):
         more = {"StudyInstanceUID": f"{root}.1", "InstanceNumber": place + 1, "SOPInstanceUID": f"{root}.3.{place}"}

@@ -1,4 +1,4 @@
-"""A DICOM node that is killed again and again: is every acknowledged image answered exactly once?
+"""Kill a DICOM node again and again: every acknowledged image must be answered exactly once.
 
     python -m benchmarks run node_kills [--instances 2000] [--kills 200] [--seconds 1200] [--write]
 

@@ -18,9 +18,9 @@ def node(
     check: Annotated[bool, typer.Option("--check", help="Only check the configuration.")] = False,
     runtime: Runtime = "onnxruntime",
 ) -> None:
-    """Receive DICOM series, and send the predictions back as DICOM objects.
+    """Answer the DICOM series that an archive sends.
 
-    A C-STORE node for an archive: it answers each series when no more images come, and sends a report (SR) and the
+    A node that receives series by C-STORE, predicts each when no more images come, and sends a report (SR) and the
     predicted lesions (SEG) to the configured destinations by C-STORE or STOW-RS. Received images stay on disk until
     then. For research only; not a medical device.
     """
