@@ -22,6 +22,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import AllStoragePresentationContexts
+from pynetdicom.sop_class import EnhancedMRImageStorage, MRImageStorage
 
 from gadolin.dicom_results.objects import images_of
 from gadolin.phantoms import draw_patient
@@ -31,6 +32,8 @@ from gadolin.server.phantoms import EXAMPLES
 LOOPBACK = "127.0.0.1"
 NODE, ARCHIVE, SENDER = "GADOLIN", "ARCHIVE", "SENDER"
 _START_SECONDS = 60.0
+_MR = (MRImageStorage, EnhancedMRImageStorage)
+_IMAGE_LIBRARY = "111028"
 
 
 def free_port() -> int:
@@ -181,15 +184,17 @@ def close(association: Association) -> None:
 
 
 def _answered(report: Dataset) -> set[str]:
-    """Return the UIDs of the images of the measurement groups."""
-    return {str(one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for one in _images(report)}
+    """Return the UIDs of the MR images of the measurement groups."""
+    found = (one.ReferencedSOPSequence[0] for one in _images(report))
+    return {str(one.ReferencedSOPInstanceUID) for one in found if one.ReferencedSOPClassUID in _MR}
 
 
 def _images(item: Dataset) -> list[Dataset]:
+    """Return the items of type IMAGE, but for those of the image library."""
     found = []
     for one in item.get("ContentSequence", []):
         code = one.get("ConceptNameCodeSequence")
-        if code and code[0].CodeValue == "111028":  # image library
+        if code and code[0].CodeValue == _IMAGE_LIBRARY:
             continue
         if one.ValueType == "IMAGE":
             found.append(one)

@@ -252,6 +252,22 @@ def test_a_damaged_file_is_told_and_the_others_are_answered(gadolin, phantom_ser
     assert len(json.loads(done.out)["errors"]) == 1
 
 
+def test_a_header_that_allows_no_object_costs_one_slice(gadolin, phantom_series, tmp_path):
+    folder = shutil.copytree(phantom_series, tmp_path / "series")
+    path = sorted(folder.iterdir())[-1]  # the first in anatomical order, whose header the report copies
+    image = dcmread(path)
+    image.StudyDate = ["20200101", "20200102"]
+    image.save_as(path)
+
+    done = gadolin("results", folder, "--out", tmp_path / "results", "--json")
+
+    assert (done.code, done.json["slices"]) == (1, 5)
+    assert [(one["path"], one["code"]) for one in done.json["errors"]] == [(str(path), "header_unusable")]
+    (report,) = (dcmread(one["path"]) for one in done.json["objects"] if one["kind"] == "report")
+    assert len(numbers(report)) == 5
+    assert str(image.SOPInstanceUID) not in numbers(report)
+
+
 def test_slices_of_two_patients_are_refused_and_nothing_is_written(gadolin, phantom_series, tmp_path):
     files = copy_of(phantom_series, tmp_path / "series")
     other = dcmread(files[1])

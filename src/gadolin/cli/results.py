@@ -54,11 +54,9 @@ def results(
     predictor = Predictor.load(model, runtime=runtime)
     with progress_bar("predicting") as advance:
         answered, unanswered = answer_series(predictor, sources, overlays=overlays, progress=advance)
-    kept = dicom.KeptResults.read(out)
-    found = kept.renewed(answered)
-    objects = dicom.result_objects(found)
-    written = [*write_objects(objects, out), *write_objects(kept.rejection(found), out)]
-    failures, left_out = split_failures([*unread, *unanswered], expanded, results=found.slices)
+    found, objects, unusable = dicom.make_results(answered, dicom.KeptResults.read(out))
+    written = list(write_objects(objects, out))
+    failures, left_out = split_failures([*unread, *unanswered, *unusable], expanded, results=found.slices)
     without = found.lesions_without_geometry
     counts = {"slices": len(found.slices), "answered": found.answered, "lesions_without_segmentation": without}
     head = {"format": JSON_FORMAT, "notice": NOTICE, "model": found.model, **counts}

@@ -15,11 +15,11 @@ import numpy as np
 
 from gadolin.dicom_network.config import NodeConfig
 from gadolin.dicom_network.spool import SpooledSeries
-from gadolin.dicom_results.objects import KeptResults, ResultObject, result_objects, without_unusable
+from gadolin.dicom_results.objects import KeptResults, make_results
 from gadolin.dicom_results.series import answer_series, read_series
 from gadolin.dicom_results.slices import SeriesResult
 from gadolin.dicom_results.source import Source
-from gadolin.errors import DataError, GadolinError
+from gadolin.errors import GadolinError
 from gadolin.models.predictor import Predictor
 from gadolin.readers import open_file
 from gadolin.readers.sandbox.child import Handle
@@ -97,20 +97,9 @@ def _answer(predictor: Predictor, facts: dict[str, Any]) -> Answer:
     answered, unanswered = answer_series(predictor, sources, overlays=facts["overlays"])
     if _is_unwanted(_recognised_sequence(answered), facts["sequences"]):
         return Answer({}, _NOT_WANTED, {_NOT_WANTED: len(answered.slices)})
-    kept, unusable = _kept(facts["sets"]), list[Failure]()
-    try:
-        found, made = _made(answered, kept)
-    except DataError:
-        usable, unusable = without_unusable(answered)
-        found, made = _made(usable, kept)
-    objects = {one.name: one.content for one in made}
-    return Answer(objects, ANSWERED, _slices(found, [*unread, *unanswered, *unusable]))
-
-
-def _made(answered: SeriesResult, kept: KeptResults) -> tuple[SeriesResult, list[ResultObject]]:
-    """Return the result with the UIDs that its objects get, and the objects; raises DataError."""
-    found = kept.renewed(answered)
-    return found, [*result_objects(found), *kept.rejection(found)]
+    made = make_results(answered, _kept(facts["sets"]))
+    objects = {one.name: one.content for one in made.objects}
+    return Answer(objects, ANSWERED, _slices(made.result, [*unread, *unanswered, *made.failures]))
 
 
 def _slices(found: SeriesResult, failures: Sequence[Failure]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from pydicom.uid import RE_VALID_UID
 
 from gadolin._version import __version__
 from gadolin.dicom_network.dicomweb import OF_ONE_OBJECT, DicomWebArchive, FoundSeries
-from gadolin.dicom_results.objects import KeptResults, ResultObject, images_of, result_objects
+from gadolin.dicom_results.objects import KeptResults, ResultObject, images_of, make_results
 from gadolin.dicom_results.series import answer_series, read_series
 from gadolin.dicom_results.series_answers import MOST_SLICES, nothing_to_answer, too_many_slices
 from gadolin.dicom_results.source import Source
@@ -202,16 +202,16 @@ class SeriesAnswerer:
         sources, unread = read_series([one if isinstance(one, Failure) else str(one) for one in ordered.files])
         _require_requested(sources, found)
         answered, unanswered = answer_series(self.predictor, sources, overlays=self.overlays, progress=progress)
-        result = kept.renewed(answered)
+        made = make_results(answered, kept)
         known = {str(one.SOPInstanceUID) for one in (*kept.objects, *kept.notes)}
-        sent = [*self._send(result_objects(result), known), *self._send(kept.rejection(result), known)]
+        sent = self._send(made.objects, known)
         return AnsweredSeries(
             found,
-            len(result.slices),
-            result.answered,
-            result.lesions_without_geometry,
+            len(made.result.slices),
+            made.result.answered,
+            made.result.lesions_without_geometry,
             tuple(sent),
-            (*unread, *unanswered),
+            (*unread, *unanswered, *made.failures),
             tuple(ordered.left_out),
         )
 

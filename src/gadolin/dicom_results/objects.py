@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -22,13 +23,14 @@ from gadolin.records import Failure
 
 __all__ = [
     "KeptResults",
+    "MadeResults",
     "ResultObject",
     "images_of",
+    "make_results",
     "own_result",
     "reject",
     "result_objects",
     "results_among",
-    "without_unusable",
 ]
 
 _KINDS = {"SR": "report", "SEG": "lesions", "OT": "overlay", "KO": "rejection"}
@@ -128,22 +130,43 @@ def result_objects(result: SeriesResult) -> Iterator[ResultObject]:
         yield made
 
 
-def without_unusable(result: SeriesResult) -> tuple[SeriesResult, list[Failure]]:
-    """Return a result without the slices whose headers allow no objects, and the files of these.
+class MadeResults(NamedTuple):
+    """The result of a series with the UIDs that its objects get, the objects, and the slices that allow none."""
 
-    Raises DataError if there are none, or only such slices: objects of all slices then need another remedy.
+    result: SeriesResult
+    objects: Iterator[ResultObject]
+    failures: list[Failure]
+
+
+def make_results(answered: SeriesResult, kept: KeptResults) -> MadeResults:
+    """Make the objects of a result, and the note that rejects the kept ones which it replaces.
+
+    Slices whose headers allow no objects are left out and reported. Raises DataError if no slice allows them.
     """
-    kept: list[SliceResult] = []
+    try:
+        return MadeResults(*_made(answered, kept), [])
+    except DataError:
+        usable, failures = _without_unusable(answered)
+        return MadeResults(*_made(usable, kept), failures)
+
+
+def _made(answered: SeriesResult, kept: KeptResults) -> tuple[SeriesResult, Iterator[ResultObject]]:
+    result = kept.renewed(answered)
+    objects = result_objects(result)
+    return result, chain([next(objects)], objects, kept.rejection(result))
+
+
+def _without_unusable(result: SeriesResult) -> tuple[SeriesResult, list[Failure]]:
+    """Return a result without the slices that allow no objects when each is alone, and these as failures."""
+    usable: list[SliceResult] = []
     failures: list[Failure] = []
     for one in result.slices:
         try:
             next(result_objects(replace(result, slices=(one,))))
-            kept.append(one)
+            usable.append(one)
         except DataError as error:
             failures.append(Failure(one.source.path, error))
-    if not kept or not failures:
-        next(result_objects(result))
-    return replace(result, slices=tuple(kept)), failures
+    return (replace(result, slices=tuple(usable)) if usable else result), failures
 
 
 def reject(rejected: Sequence[Dataset], why: str) -> ResultObject:
