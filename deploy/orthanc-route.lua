@@ -2,8 +2,8 @@
 --   "LuaScripts": ["/etc/orthanc/orthanc-route.lua"],
 --   "StableAge": 30,
 --   "DicomModalities": { "gadolin": ["GADOLIN", "127.0.0.1", 11112] }
--- A series is sent when no image has come for StableAge seconds. If images come later, the whole series is sent again,
--- and the node takes only those that it does not have.
+-- A series is sent when no image has come for StableAge seconds. If images come later, the whole series is sent again;
+-- as long as the node keeps the series (keep_seconds), it then replaces its results.
 
 function OnStableSeries(seriesId, tags, metadata)
   if tags['Modality'] == 'MR' then

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -120,13 +120,15 @@ class NodeProcess:
 class Archive:
     """An archive that keeps the objects it gets by their UID; a second one with the same UID and bytes adds nothing."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, classes: Sequence[str] | None = None) -> None:
+        """Listen on a port, or any; accept all storage classes, or some."""
+        self.refuses = ""  # the UID of a study whose objects it refuses
         self.objects: dict[str, bytes] = {}
         self.repeated = self.contradicted = 0
         self._lock = threading.Lock()
         entity = AE(ARCHIVE)
-        for one in AllStoragePresentationContexts:
-            entity.add_supported_context(str(one.abstract_syntax), [*one.transfer_syntax, "1.2.840.10008.1.2.5"])
+        for one in classes or [str(each.abstract_syntax) for each in AllStoragePresentationContexts]:
+            entity.add_supported_context(one)
         handlers: list[Any] = [(evt.EVT_C_STORE, self._store)]
         server = entity.start_server((LOOPBACK, port), block=False, evt_handlers=handlers)
         assert server is not None, "it runs in the background"
@@ -150,6 +152,8 @@ class Archive:
 
     def _store(self, event: evt.Event) -> int:
         content = event.encoded_dataset()
+        if self.refuses and self.refuses.encode() in content:
+            return 0x0110
         uid = str(event.request.AffectedSOPInstanceUID)
         with self._lock:
             known = self.objects.setdefault(uid, content)

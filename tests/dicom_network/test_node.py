@@ -9,14 +9,14 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
-from pydicom import dcmread
+from pydicom import dcmread, uid
 
 from benchmarks.service.dicom_peers import ARCHIVE, LOOPBACK, SENDER, Archive, free_port, phantom_series, send
-from gadolin.dicom_network.answering import Answerer
+from gadolin.dicom_network.answering import Answerer, answering
 from gadolin.dicom_network.config import NodeConfig
-from gadolin.dicom_network.node import Node
+from gadolin.dicom_network.node import Node, check_config
 from gadolin.dicom_network.spool import Identity, Spool
-from gadolin.errors import DecoderError, OutputError
+from gadolin.errors import BundleError, DecoderError, OutputError, RequestError, TooLargeError
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("loopback")]
@@ -26,6 +26,14 @@ LATEST = 60  # seconds
 @pytest.fixture
 def archive(loopback):
     running = Archive()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def archive_of_reports(loopback):
+    """An archive that accepts no segmentations."""
+    running = Archive(classes=[uid.Comprehensive3DSRStorage, uid.ComprehensiveSRStorage])
     yield running
     running.close()
 
@@ -257,7 +265,7 @@ def test_results_that_cannot_be_written_are_tried_again(tmp_path, archive, monke
             assert send(node.port, images[0])
             until(archive.reports)
 
-    assert "results cannot be made, next attempt in 1 s" in caplog.text
+    assert "results cannot be made, next attempt in 1 s: cannot write" in caplog.text
 
 
 def test_a_process_that_does_not_start_costs_no_series(tmp_path, archive, monkeypatch):
@@ -276,3 +284,101 @@ def test_a_process_that_does_not_start_costs_no_series(tmp_path, archive, monkey
         until(archive.reports)
 
     assert len(failures) == 2
+
+
+def test_what_a_damaged_image_does_to_memory_is_the_outcome_of_its_series_alone(tmp_path, archive, monkeypatch):
+    bad, good = phantom_series(tmp_path / "bad", 1, 2), phantom_series(tmp_path / "good", 2, 1)
+    answer = Answerer.answer
+
+    def too_large(self, series, images):
+        if len(images) == len(bad):
+            raise TooLargeError(code="out_of_memory", rule="a file must fit into the memory of a decoder")
+        return answer(self, series, images)
+
+    monkeypatch.setattr(Answerer, "answer", too_large)
+    config = config_of(tmp_path, archive.port)
+    with spooled(config, *bad):
+        pass
+    with Node(config) as node:
+        assert send(node.port, good[0])
+        until(archive.reports)
+        until(lambda: 'series_total{outcome="out_of_memory"} 1.0' in metrics_of(node))
+
+    assert list(archive.reports().values()) == [uids(good)]
+
+
+def test_a_set_that_a_destination_refuses_does_not_keep_others_from_it(tmp_path, archive):
+    refused, others = phantom_series(tmp_path / "refused", 1, 1), phantom_series(tmp_path / "others", 2, 1)
+    archive.refuses = str(dcmread(refused[0]).StudyInstanceUID)
+    with Node(config_of(tmp_path, archive.port)) as node:
+        assert all(send(node.port, one) for one in (*refused, *others))
+        until(archive.reports)
+        until(lambda: "gadolin_node_sets_waiting 1.0" in metrics_of(node))
+        archive.refuses = ""
+        until(lambda: len(archive.reports()) == 2)
+
+
+def test_an_archive_without_segmentations_gets_the_report(tmp_path, archive_of_reports, caplog):
+    images = phantom_series(tmp_path / "series", 1, 1)
+    with Node(config_of(tmp_path, archive_of_reports.port)) as node:
+        assert send(node.port, images[0])
+        until(archive_of_reports.reports)
+        until(lambda: "gadolin_node_sets_waiting 0.0" in metrics_of(node))
+
+    assert "destination archive does not accept lesions: these are not sent to it" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")  # of pynetdicom
+def test_a_series_is_kept_from_the_moment_when_its_results_are_sent(tmp_path, loopback):
+    images, port = phantom_series(tmp_path / "series", 1, 1), free_port()
+    with Node(config_of(tmp_path, port, keep_seconds=1.5)) as node:
+        assert send(node.port, images[0])
+        until(lambda: node.spool.series()[0].sets)
+        time.sleep(2.5)
+        running = Archive(port)
+        try:
+            until(running.reports)
+            assert node.spool.series()
+            until(lambda: not node.spool.series())
+        finally:
+            running.close()
+
+
+def test_a_model_that_is_not_there_is_an_error_at_the_start(tmp_path, archive):
+    with pytest.raises(BundleError):
+        Node(config_of(tmp_path, archive.port), tmp_path / "none")
+    with spooled(config_of(tmp_path, archive.port)):  # the spool is free again
+        pass
+
+
+def test_more_images_than_results_can_be_made_of_are_an_outcome_without_predictions(tmp_path):
+    handle = answering({"model": None, "runtime": "onnxruntime"})
+
+    reply = handle({"images": ["none"] * 2001, "sets": [], "sequences": [], "overlays": False}, b"")
+
+    assert reply.facts == {
+        "names": [],
+        "outcome": "too_many_slices_in_series",
+        "slices": {"too_many_slices_in_series": 2001},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"url": "nonsense"}, "archive_address_invalid"),
+        ({"url": "https://archive", "token_file": "none"}, "access_file_unreadable"),
+        ({"url": "https://archive"}, None),
+    ],
+)
+def test_a_destination_that_cannot_be_used_is_an_error_of_the_check(tmp_path, change, code):
+    values = config_of(tmp_path, 104).model_dump()
+    values["destinations"] = [{"name": "web", **change}]
+    found = None
+    try:
+        check_config(NodeConfig.model_validate(values))
+    except RequestError as error:
+        found = error.code
+
+    assert found == code
+    assert not (tmp_path / "spool").exists()

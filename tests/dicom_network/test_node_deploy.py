@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from gadolin.dicom_network.config import NodeConfig, read_config
+from gadolin.dicom_network.config import Limits, NodeConfig, Series, read_config
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -41,10 +40,15 @@ def test_every_key_is_documented():
 
 def test_the_documented_defaults_are_those_of_the_configuration():
     text = (ROOT / "docs" / "node.md").read_text(encoding="utf-8")
-    config = NodeConfig.model_validate(tomllib.loads((DEPLOY / "node.toml").read_text(encoding="utf-8")))
-    for key in ("wait_seconds", "longest_seconds", "keep_seconds"):
-        (row,) = re.findall(rf"^\| `series\.{key}` .*\| (\d+) \|$", text, re.MULTILINE)
-        assert float(row) == type(config.series).model_fields[key].default
+    rows = dict(re.findall(r"^\| `((?:series|limits)\.\w+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE))
+    units = {"MiB": 2**20, "GiB": 2**30}
+    for group, table in (("series", Series()), ("limits", Limits())):
+        for key in type(table).model_fields:
+            value = getattr(table, key)
+            if isinstance(value, (bool, tuple)):
+                continue
+            number, _, unit = rows[f"{group}.{key}"].replace(",", "").partition(" ")
+            assert float(number) * units.get(unit, 1) == value, key
 
 
 def test_the_unit_takes_the_rights_away_that_that_of_the_service_takes():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
+import struct
 import time
 from contextlib import contextmanager
 
@@ -12,6 +14,7 @@ from prometheus_client import generate_latest
 from pydicom import dcmread, uid
 from pynetdicom import AE, build_context
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import CTImageStorage, MRImageStorage, Verification
 
 from benchmarks.service.dicom_peers import LOOPBACK, NODE, SENDER, close, free_port, phantom_series, send
@@ -192,6 +195,49 @@ def test_an_image_of_another_uid_than_the_request_is_refused(tmp_path, images, m
 
         assert status.Status == 0xA900
         assert node.images() == 0
+
+
+def test_a_ct_in_the_context_of_mr_is_refused(tmp_path, images, caplog):
+    image = dcmread(images[0])
+    image.SOPClassUID = CTImageStorage
+    with receiving(config_of(tmp_path)) as node:
+        association = associated(node.port, build_context(MRImageStorage, image.file_meta.TransferSyntaxUID))
+        request = C_STORE()
+        request.MessageID, request.Priority = 1, 2
+        request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = MRImageStorage, image.SOPInstanceUID
+        request.DataSet = io.BytesIO(encode(image, image.file_meta.TransferSyntaxUID.is_implicit_VR, True))
+        association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+        _, answer = association.dimse.get_msg(block=True)
+
+        assert answer.Status == 0xA900
+        assert node.images() == 0
+    assert "an image was refused with status A900: other instance" in caplog.text
+
+
+def test_a_data_set_of_millions_of_items_is_refused_quickly(tmp_path):
+    items = struct.pack("<HH2sHI", 8, 0x1110, b"SQ", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0) * 2**20
+    with receiving(config_of(tmp_path)) as node:
+        association = associated(node.port, build_context(MRImageStorage, uid.ExplicitVRLittleEndian))
+        request = C_STORE()
+        request.MessageID, request.Priority = 1, 2
+        request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = MRImageStorage, "1.2.3"
+        request.DataSet = io.BytesIO(items)
+        association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+        _, answer = association.dimse.get_msg(block=True)
+
+        assert answer.Status == 0xC000
+        assert node.counted('outcome="malformed"} 1.0')
+
+
+def test_the_same_warning_is_logged_once_a_minute(tmp_path, caplog):
+    with receiving(config_of(tmp_path)) as node:
+        for _ in range(3):
+            assert associated(node.port, build_context(Verification), title="STRANGER").is_rejected
+        assert node.counted('outcome="unknown_caller"} 3.0')
+
+    assert [one.message for one in caplog.records if one.name == "gadolin"] == [
+        "an association was rejected: its AE title is not among the callers of its address"
+    ]
 
 
 def test_an_image_without_a_series_is_refused(tmp_path, images):

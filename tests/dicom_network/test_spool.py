@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import shutil
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,7 +42,7 @@ def files_of(folder):
 
 def test_an_instance_is_synchronised_before_it_counts(tmp_path, monkeypatch):
     events = []
-    fsync, link = os.fsync, spool_module.Spool._arrived
+    fsync, arrived = os.fsync, spool_module._arrived
 
     def synchronise(handle):
         events.append(str(Path(f"/proc/self/fd/{handle}").resolve()))
@@ -47,10 +50,10 @@ def test_an_instance_is_synchronised_before_it_counts(tmp_path, monkeypatch):
 
     def count(*arguments):
         events.append("counted")
-        return link(*arguments)
+        return arrived(*arguments)
 
     monkeypatch.setattr(os, "fsync", synchronise)
-    monkeypatch.setattr(spool_module.Spool, "_arrived", count)
+    monkeypatch.setattr(spool_module, "_arrived", count)
     with opened(tmp_path) as spool:
         series = stored(spool, 1)
 
@@ -101,7 +104,7 @@ def test_what_is_stored_is_found_after_a_restart(tmp_path):
         first, second = sorted(spool.series(), key=lambda one: -len(one.images))
         assert first.images == before.images
         assert first.is_answered
-        assert first.sets[0].outcome == {"outcome": "answered"}
+        assert json.loads((first.sets[0].folder / "set.json").read_bytes())["outcome"] == {"outcome": "answered"}
         assert [path.name for path in first.sets[0].objects] == ["report-1.dcm"]
         assert not second.is_answered
 
@@ -244,3 +247,109 @@ def test_a_spool_that_cannot_be_made_is_one_error(tmp_path):
 
     with pytest.raises(OutputError, match="cannot write"):
         opened(tmp_path)
+
+
+def test_a_folder_with_other_files_is_no_spool(tmp_path):
+    (tmp_path / "spool" / "incoming").mkdir(parents=True)
+    (tmp_path / "spool" / "incoming" / "scan.dcm").write_bytes(b"not ours")
+
+    with pytest.raises(DataError, match="this one has other files") as caught:
+        opened(tmp_path)
+
+    assert caught.value.code == "spool_not_empty"
+    assert files_of(tmp_path) == {"spool/incoming/scan.dcm"}
+
+
+def test_a_second_node_leaves_what_the_first_is_receiving(tmp_path):
+    with opened(tmp_path):
+        (tmp_path / "spool" / "incoming" / "half").write_bytes(b"half")
+        with pytest.raises(DataError):
+            opened(tmp_path)
+        assert "spool/incoming/half" in files_of(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"images": 1}'])
+def test_a_damaged_set_is_moved_away_and_its_images_are_answered_again(tmp_path, content, caplog):
+    with opened(tmp_path) as spool:
+        series = stored(spool, 1)
+        first = spool.add_set(series, series.images, {"report-1.dcm": b"report"}, {})
+        spool.add_set(series, series.images, {"report-2.dcm": b"report"}, {})
+    if content is None:
+        (first.folder / "set.json").unlink()
+    else:
+        (first.folder / "set.json").write_bytes(content)
+    (series.folder.parent / "stray").write_text("a file")
+
+    with opened(tmp_path) as spool:
+        (series,) = spool.series()
+        assert [one.folder.name for one in series.sets] == ["0002"]
+        assert spool.add_set(series, series.images, {}, {}).folder.name == "0003"
+    assert "a damaged set of results" in caplog.text
+    assert any(name.startswith("spool/damaged/") and name.endswith("report-1.dcm") for name in files_of(tmp_path))
+
+
+def test_associations_that_bring_the_same_instance_at_once_keep_the_first_bytes(tmp_path, monkeypatch):
+    write, inside = spool_module._write, []
+
+    def second_in_between(path, content):
+        write(path, content)
+        if not inside:
+            inside.append(path)
+            with ThreadPoolExecutor(1) as pool:  # another association, and another name in incoming/
+                assert pool.submit(spool.store, uid(1, 1), b"the first to arrive").result()
+
+    with opened(tmp_path) as spool:
+        monkeypatch.setattr(spool_module, "_write", second_in_between)
+        assert not spool.store(uid(1, 1), b"late")
+        (series,) = spool.series()
+        assert series.paths(series.images)[0].read_bytes() == b"the first to arrive"
+        assert spool._use == {series.folder.parent.name: spool_module._Use(1, len(b"the first to arrive"))}
+        assert spool._writing == 0
+
+
+def test_room_is_reserved_while_an_instance_is_written(tmp_path, monkeypatch):
+    write, refused = spool_module._write, []
+
+    def second_in_between(path, content):
+        write(path, content)
+        try:
+            spool.store(uid(1, 2), b"image")
+        except SpoolFullError:
+            refused.append(path)
+
+    with opened(tmp_path, instances=1) as spool:
+        monkeypatch.setattr(spool_module, "_write", second_in_between)
+        assert spool.store(uid(1, 1), b"image")
+    assert len(refused) == 1
+
+
+def test_a_series_whose_first_image_does_not_arrive_is_forgotten(tmp_path, monkeypatch):
+    with opened(tmp_path) as spool:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "link", lambda *_: full(0))
+            with pytest.raises(SpoolFullError):
+                spool.store(uid(1, 1), b"image")
+        assert spool.series() == []
+        assert spool._use == {}
+        assert spool.store(uid(1, 1), b"image")
+
+
+def test_a_series_that_was_deleted_by_hand_can_be_removed(tmp_path):
+    with opened(tmp_path) as spool:
+        series = stored(spool, 1)
+        spool.add_set(series, series.images, {}, {})
+        shutil.rmtree(series.folder)
+
+        assert spool.remove(series)
+        assert spool.series() == []
+
+
+def test_the_longest_time_counts_from_the_first_image_that_is_not_answered(tmp_path):
+    with opened(tmp_path) as spool:
+        series = stored(spool, 1)
+        begun = series.first
+        stored(spool, 2)
+        assert series.first == begun
+        spool.add_set(series, series.images, {}, {})
+        stored(spool, 3)
+        assert series.first == series.last > begun

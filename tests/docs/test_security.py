@@ -103,8 +103,7 @@ def test_no_other_module_can_open_a_connection():
         "datasets/releases/kaggle.py",
         "dicom_network/associations.py",
         "dicom_network/dicomweb.py",
-        "dicom_network/receiving.py",
-        "dicom_network/sending.py",
+        "dicom_network/network_settings.py",
         "dicom_network/web_session.py",
         "training/pretrained_weights.py",
     }

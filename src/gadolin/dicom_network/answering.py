@@ -17,9 +17,11 @@ from gadolin.dicom_network.config import NodeConfig
 from gadolin.dicom_network.spool import SpooledSeries
 from gadolin.dicom_results.objects import KeptResults, make_results
 from gadolin.dicom_results.series import answer_series, read_series
+from gadolin.dicom_results.series_answers import MOST_SLICES, too_many_slices
 from gadolin.dicom_results.slices import SeriesResult
 from gadolin.dicom_results.source import Source
 from gadolin.errors import GadolinError
+from gadolin.models.bundle import read_bundle
 from gadolin.models.predictor import Predictor
 from gadolin.readers import open_file
 from gadolin.readers.sandbox.child import Handle
@@ -47,18 +49,22 @@ class Answer(NamedTuple):
 
 
 class Answerer:
-    """Answers series of a spool, one at a time."""
+    """Answers series of a spool, one at a time.
+
+    Raises BundleError if there is no such model.
+    """
 
     def __init__(self, config: NodeConfig, model: Path | str | None, runtime: str) -> None:
         self._sequences, self._overlays = list(config.series.sequences), config.series.overlays
         limits = config.limits
+        read_bundle(model)  # an error of the model is one of the node, not of a series
         settings = {"model": None if model is None else str(model), "runtime": runtime}
         bounds = Bounds(limits.answer_memory_bytes, limits.answer_seconds, _SERIES_EACH)
         self._sandbox = Sandbox(f"{__name__}:answering", settings, bounds)
         self._sandbox.start()
 
     def answer(self, series: SpooledSeries, images: Iterable[str]) -> Answer:
-        """Return the results for some images of a series; raises DecoderError if the process dies or is too slow."""
+        """Return the results for some images of a series; raises ReadError if the process fails."""
         facts = {
             "images": list(map(str, series.paths(images))),
             "sets": [str(one.folder) for one in series.sets],
@@ -91,6 +97,8 @@ def answering(settings: dict[str, Any]) -> Handle:
 
 
 def _answer(predictor: Predictor, facts: dict[str, Any]) -> Answer:
+    if len(facts["images"]) > MOST_SLICES:
+        raise too_many_slices()
     sources, unread = read_series(facts["images"])
     if _is_unwanted(_header_sequence(sources), facts["sequences"]):
         return Answer({}, _NOT_WANTED, {_NOT_WANTED: len(sources)})

@@ -27,7 +27,7 @@ from gadolin.dicom_network.config import Limits, NodeConfig
 __all__ = ["BoundedServer", "Bounds", "message_done"]
 
 _LONGEST_PDU = 2**20  # bytes; requests for associations have no negotiated limit
-_MOST_UNANSWERED = 4  # messages of one association, which may send one at a time
+_MOST_UNANSWERED = 1  # messages of one association that wait while another is answered
 _BLOCK = 2**18  # bytes of one read
 _LONGEST_END = 10.0  # seconds, of all associations when the server stops
 _SPARE = 8  # connections above the limit of associations, whose associations are rejected
@@ -115,7 +115,7 @@ class _BoundedSocket(AssociationSocket):
 
 
 def message_done(association: Association) -> None:
-    """Count the message that an association has just received as complete."""
+    """Count the message that an association has received, and that has been answered, as complete."""
     connection = association.dul.socket
     if isinstance(connection, _BoundedSocket):
         connection.done()

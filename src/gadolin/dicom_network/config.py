@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from gadolin.errors import RequestError, printable
 from gadolin.records import SEQUENCES
+
+_IN_TYPE = re.compile(r"[^A-Za-z0-9_]|^function|^lax")  # parts of a location that name no key
 
 __all__ = ["Caller", "Destination", "Limits", "Listen", "NodeConfig", "Series", "Tls", "read_config"]
 
@@ -84,15 +87,19 @@ class Destination(_Table):
         if self.url is not None and (any(store) or self.tls):
             msg = "a destination with url takes token_file, certificate, key and authorities"
             raise ValueError(msg)
+        if self.key is not None and self.certificate is None:
+            msg = "a destination with key needs certificate"
+            raise ValueError(msg)
         return self
 
 
 class Series(_Table):
     """Which series are answered, and when.
 
-    A series is answered once no image has come for ``wait_seconds``, and after ``longest_seconds`` in any case.
-    ``keep_seconds`` after its results are sent, it is deleted; until then, a late image makes new results of all its
-    images. ``sequences`` restricts the answers to these MRI sequences; empty for all.
+    A series is answered once no image has come for ``wait_seconds``, and in any case ``longest_seconds`` after the
+    first image that is not answered. ``keep_seconds`` after its results are sent, it is deleted; until then, a late
+    image makes new results of all its images. ``sequences`` restricts the answers to these MRI sequences; empty for
+    all.
     """
 
     wait_seconds: Seconds = 30.0
@@ -158,7 +165,7 @@ def read_config(path: Path) -> NodeConfig:
         raise _invalid(path, "the configuration must be a readable file", error.strerror or "") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(str(one) for one in first["loc"] if not _IN_TYPE.search(str(one)))
         text = first["msg"].removeprefix("Value error, ")
         raise _invalid(path, f"{place}: {text}" if place else text) from error
     except ValueError as error:  # also text that is not UTF-8

@@ -19,18 +19,44 @@ from prometheus_client import start_http_server
 
 from gadolin.dicom_network.answering import Answer, Answerer
 from gadolin.dicom_network.config import Listen, NodeConfig
-from gadolin.dicom_network.node_metrics import NodeMetrics
-from gadolin.dicom_network.receiving import Receiver, address_in_use
-from gadolin.dicom_network.sending import Sender, SendError, sender_of
+from gadolin.dicom_network.network_settings import address_in_use, configure, server_tls
+from gadolin.dicom_network.node_metrics import NodeMetrics, Notices
+from gadolin.dicom_network.receiving import Receiver
+from gadolin.dicom_network.sending import AwayError, Sender, SendError, sender_of
 from gadolin.dicom_network.spool import ResultSet, Spool, SpooledSeries
-from gadolin.errors import DecoderError, OutputError
+from gadolin.errors import DecoderError, OutputError, ReadError
+from gadolin.files.atomic import require_writable
+from gadolin.models.bundle import read_bundle
 
-__all__ = ["Node"]
+__all__ = ["Node", "check_config"]
 
 _LOG = logging.getLogger("gadolin")
 _LOOK_SECONDS = 0.2  # between two looks at the spool
-_ATTEMPTS = 2  # at a series whose images end the answering process
+_LONGEST_STOP = 10.0  # seconds; a set that is being sent is sent again after the next start
 _FIRST_RETRY, _LAST_RETRY = 1.0, 300.0  # seconds until the next attempt after a failure
+
+
+class _Later:
+    """When to try again what has failed: after one second, and twice as long after each further failure."""
+
+    def __init__(self) -> None:
+        self._delays: dict[Path | None, float] = {}
+        self._moments: dict[Path | None, float] = {}
+
+    def must_wait(self, what: Path | None) -> bool:
+        """Return whether the next attempt is not due yet."""
+        return time.monotonic() < self._moments.get(what, 0.0)
+
+    def after_failure(self, what: Path | None) -> float:
+        """Return the seconds until the next attempt."""
+        delay = min(2 * self._delays.get(what, _FIRST_RETRY / 2), _LAST_RETRY)
+        self._delays[what], self._moments[what] = delay, time.monotonic() + delay
+        return delay
+
+    def forget(self, what: Path | None) -> None:
+        """Count something as done."""
+        self._delays.pop(what, None)
+        self._moments.pop(what, None)
 
 
 class Node:
@@ -41,7 +67,9 @@ class Node:
 
     def __init__(self, config: NodeConfig, model: Path | str | None = None, *, runtime: str = "onnxruntime") -> None:
         self._config, self.metrics = config, NodeMetrics()
-        self._stopping, self._attempts = threading.Event(), dict[Path, int]()
+        self._stopping, self._failed = threading.Event(), set[tuple[Path, frozenset[str]]]()
+        self._notices = Notices()
+        configure()
         senders = {one.name: sender_of(one, config) for one in config.destinations}
         with ExitStack() as opened:
             limits = config.limits
@@ -60,9 +88,11 @@ class Node:
             opened.callback(self._answerer.close)
             self._opened = opened.pop_all()
         self._failure: Exception | None = None
-        self._threads = [threading.Thread(target=self._guarded, args=(self._answer_all,), name="answer")]
+        self._threads = [threading.Thread(target=self._guarded, args=(self._answer_all,), name="answer", daemon=True)]
         self._threads += [
-            threading.Thread(target=self._guarded, args=(partial(self._send_all, name, sender),), name=f"send-{name}")
+            threading.Thread(
+                target=self._guarded, args=(partial(self._send_all, name, sender),), name=f"send-{name}", daemon=True
+            )
             for name, sender in senders.items()
         ]
         self.metrics.watch(
@@ -90,7 +120,7 @@ class Node:
         self._stopping.set()
         self._answerer.close()
         for one in self._threads:
-            one.join()
+            one.join(_LONGEST_STOP)
         self._opened.close()
 
     def wait(self) -> None:
@@ -114,20 +144,21 @@ class Node:
 
     def _answer_all(self) -> None:
         """Answer series when they are due, and remove those that are done, until the node stops."""
-        delay = _FIRST_RETRY
+        later = _Later()
         while not self._stopping.wait(_LOOK_SECONDS):
-            try:
-                for series in self.spool.series():
-                    if self._is_due(series) and not self._stopping.is_set():
-                        self._answer(series)
-                    elif self._is_done(series):
-                        self.spool.remove(series)
-                        self._attempts.pop(series.folder, None)
-                delay = _FIRST_RETRY
-            except (OutputError, DecoderError) as error:
-                _LOG.error("results cannot be made, next attempt in %.0f s: %s", delay, error.statement)
-                self._stopping.wait(delay)
-                delay = min(2 * delay, _LAST_RETRY)
+            for series in self.spool.series():
+                if self._is_done(series):
+                    self.spool.remove(series)
+            for series in self.spool.series():
+                if self._stopping.is_set() or not self._is_due(series) or later.must_wait(series.folder):
+                    continue
+                try:
+                    self._answer(series)
+                    later.forget(series.folder)
+                except (OutputError, DecoderError) as error:
+                    delay = later.after_failure(series.folder)
+                    text = "series %s: results cannot be made, next attempt in %.0f s: %s"
+                    _LOG.error(text, series.name, delay, error.statement)
 
     def _is_due(self, series: SpooledSeries) -> bool:
         """Return whether a series is complete, or has been waited for long enough."""
@@ -150,58 +181,82 @@ class Node:
         images, begun = frozenset(series.images), time.monotonic()
         try:
             answer = self._answerer.answer(series, images)
-        except DecoderError as error:
+        except ReadError as error:
             if self._stopping.is_set():
                 return
             if error.code == "decoder_not_started":  # not because of the images
                 raise
-            attempt = self._attempts[series.folder] = self._attempts.get(series.folder, 0) + 1
-            if attempt < _ATTEMPTS:
+            attempt = (series.folder, images)
+            if isinstance(error, DecoderError) and attempt not in self._failed:
+                self._failed.add(attempt)
                 _LOG.warning("series %s ended the answering process (%s), second attempt", series.name, error.code)
                 return
+            self._failed.discard(attempt)
             answer = Answer({}, error.code, {error.code: len(images)})
         seconds = time.monotonic() - begun
         self.spool.add_set(series, images, answer.objects, {"outcome": answer.outcome, "slices": answer.slices})
         self.metrics.series(answer.outcome, answer.slices, seconds)
         slices = ", ".join(f"{count} {name}" for name, count in answer.slices.items() if count)
-        _LOG.info(
-            "series %s: %s, slices: %s; %d objects in %.1f s",
-            series.name,
-            answer.outcome,
-            slices,
-            len(answer.objects),
-            seconds,
-        )
+        text = "series %s: %s, slices: %s; %d objects in %.1f s"
+        _LOG.info(text, series.name, answer.outcome, slices, len(answer.objects), seconds)
 
     def _send_all(self, name: str, sender: Sender) -> None:
-        """Send every set to one destination, in order, until the node stops; repeat what fails."""
-        delay, reported = _FIRST_RETRY, ""
+        """Send every set to one destination until the node stops; sets of one series in order."""
+        later, reported = _Later(), set[str]()
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
                 for series in self.spool.series():
-                    for one in list(series.sets):
-                        if not one.is_sent(name) and not self._stopping.is_set():
-                            self._send(one, name, sender)
-                            delay, reported = _FIRST_RETRY, ""
-            except (SendError, OSError) as error:
-                self.metrics.failed(name)
-                text = str(error) if isinstance(error, SendError) else str(error.strerror)
-                if text != reported:
-                    _LOG.warning("destination %s %s; results are kept and sent again", name, text)
-                reported = text
-                self._stopping.wait(delay)
-                delay = min(2 * delay, _LAST_RETRY)
+                    self._send_series(series, name, sender, later, reported)
+                later.forget(None)
+            except AwayError as error:
+                self._report(name, str(error), reported)
+                self._stopping.wait(later.after_failure(None))
 
-    def _send(self, found: ResultSet, name: str, sender: Sender) -> None:
-        sender.send(found.objects)
-        found.mark_sent(name)
-        self.metrics.sent(name)
+    def _send_series(self, series: SpooledSeries, name: str, sender: Sender, later: _Later, reported: set[str]) -> None:
+        """Send the sets of a series that a destination has not got; raises AwayError if it is away."""
+        for one in list(series.sets):
+            if self._stopping.is_set() or later.must_wait(series.folder):
+                return
+            if one.is_sent(name):
+                continue
+            try:
+                refused = sender.send(one.objects)
+            except AwayError:
+                raise
+            except (SendError, OSError) as error:
+                later.after_failure(series.folder)
+                self._report(name, str(error) if isinstance(error, SendError) else str(error.strerror), reported)
+                return
+            one.mark_sent(name)
+            series.changed = time.monotonic()
+            later.forget(series.folder)
+            reported.clear()
+            self.metrics.sent(name)
+            if refused:
+                self._notices.warn(f"destination {name} does not accept {', '.join(refused)}: these are not sent to it")
+
+    def _report(self, name: str, text: str, reported: set[str]) -> None:
+        """Count a failed attempt, and log it unless it failed in the same way since the last success."""
+        self.metrics.failed(name)
+        if text not in reported:
+            _LOG.warning("destination %s %s; results are kept and sent again", name, text)
+        reported.add(text)
 
     def _waiting(self) -> float:
         return sum(not one.is_answered for one in self.spool.series())
 
     def _unsent(self) -> float:
         return sum(len(self._unsent_of(one)) for one in self.spool.series())
+
+
+def check_config(config: NodeConfig, model: Path | str | None = None) -> None:
+    """Raise the error that a node would raise at its start, but for addresses in use; change nothing."""
+    for one in config.destinations:
+        sender_of(one, config)
+    if config.listen.tls is not None:
+        server_tls(config.listen.tls)
+    require_writable(config.spool / "lock")
+    read_bundle(model)
 
 
 def _serve_metrics(listen: Listen, metrics: NodeMetrics, opened: ExitStack) -> None:

@@ -1,13 +1,18 @@
-"""Metrics of a DICOM node for Prometheus. None holds patient data."""
+"""What a DICOM node shows: metrics for Prometheus, and warnings of the log. None holds patient data."""
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-__all__ = ["NodeMetrics"]
+__all__ = ["NodeMetrics", "Notices"]
 
+_LOG = logging.getLogger("gadolin")
+_REPEAT_SECONDS = 60.0  # until the same warning is logged again
 _SECONDS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900)
 
 
@@ -62,3 +67,20 @@ class NodeMetrics:
 
     def _counter(self, name: str, text: str, label: str) -> Counter:
         return Counter(f"gadolin_node_{name}", text, (label,), registry=self.registry)
+
+
+class Notices:
+    """Logs warnings, each text once a minute at most, since a peer can cause one many times a second."""
+
+    def __init__(self) -> None:
+        self._logged: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def warn(self, text: str) -> None:
+        """Log a warning, unless the same text was logged in the last minute; ``text`` is one of few."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._logged.get(text, float("-inf")) < _REPEAT_SECONDS:
+                return
+            self._logged[text] = now
+        _LOG.warning("%s", text)

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import io
-import logging
 import re
-import ssl
 import threading
 import zlib
-from ipaddress import IPv4Address, IPv6Address
 
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
 from pydicom.uid import (
     RE_VALID_UID,
     DeflatedExplicitVRLittleEndian,
@@ -20,7 +15,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     RLELossless,
 )
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run time
     EnhancedMRImageStorage,
@@ -30,13 +25,14 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run 
 )
 
 from gadolin.dicom_network.associations import BoundedServer, Bounds, message_done
-from gadolin.dicom_network.config import NodeConfig, Tls
-from gadolin.dicom_network.node_metrics import NodeMetrics
+from gadolin.dicom_network.config import NodeConfig
+from gadolin.dicom_network.element_scan import Encoding, find_elements
+from gadolin.dicom_network.network_settings import address_in_use, server_tls
+from gadolin.dicom_network.node_metrics import NodeMetrics, Notices
 from gadolin.dicom_network.spool import Identity, Spool, SpoolFullError
-from gadolin.errors import OutputError, RequestError
 from gadolin.readers.dicom.codecs import DECODER_DEPENDENCIES
 
-__all__ = ["Receiver", "server_tls"]
+__all__ = ["Receiver"]
 
 _IMAGES = (MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage)
 _SYNTAXES = (
@@ -50,10 +46,9 @@ _SYNTAXES = (
 _SUCCESS, _OUT_OF_RESOURCES, _OTHER_INSTANCE, _NOT_UNDERSTOOD = 0x0000, 0xA700, 0xA900, 0xC000  # PS3.4, table B.2-1
 _LOOK_SECONDS = 0.1  # between two looks whether the server shall stop
 _LONGEST_UID = 64  # characters
-_SERIES = 0x0020000E  # tag of the Series Instance UID, the last element that is needed
-_MOST_INFLATED = 2**20  # bytes up to that element
+_CLASS, _INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E  # tags
+_MOST_HEAD = 2**22  # bytes up to the last of them
 _REJECTED_CALLER = (0x01, 0x01, 0x03)  # PS3.8, table 9-21: permanent, by the user, calling AE title not recognised
-_IDENTITY = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
 class Receiver:
@@ -61,8 +56,9 @@ class Receiver:
 
     def __init__(self, config: NodeConfig, spool: Spool, metrics: NodeMetrics) -> None:
         self._spool, self._metrics = spool, metrics
-        configure()
-        bounds, tls = Bounds(config.limits, metrics.connection_refused), server_tls(config.listen.tls)
+        self._notices = Notices()
+        bounds = Bounds(config.limits, self._on_refusal)
+        tls = None if config.listen.tls is None else server_tls(config.listen.tls)
         try:
             self._server = BoundedServer(config, bounds, tls, _entity(config), self._handlers())
         except OSError as error:
@@ -91,7 +87,7 @@ class Receiver:
     def _handlers(self) -> list[evt.EventHandlerType]:
         return [
             (evt.EVT_REQUESTED, self._on_request),
-            (evt.EVT_DIMSE_RECV, lambda event: message_done(event.assoc)),
+            (evt.EVT_DIMSE_SENT, lambda event: message_done(event.assoc)),
             (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_ACCEPTED, lambda _: self._metrics.association("accepted")),
             (evt.EVT_REJECTED, lambda _: self._metrics.association("rejected")),
@@ -105,73 +101,37 @@ class Receiver:
         if place is None or not self._server.allows(place.address, title):
             association.acse.send_reject(*_REJECTED_CALLER)
             self._metrics.association("unknown_caller")
+            self._notices.warn("an association was rejected: its AE title is not among the callers of its address")
             association.kill()
+
+    def _on_refusal(self, reason: str) -> None:
+        """Count a connection that was closed because of a limit."""
+        self._metrics.connection_refused(reason)
+        self._notices.warn(f"a connection was closed: {reason.replace('_', ' ')}")
 
     def _on_store(self, event: evt.Event) -> int:
         """Write an image to the spool and return the status of the request."""
+        outcome, status = self._stored(event)
+        self._metrics.instance(outcome)
+        if status != _SUCCESS:
+            self._notices.warn(f"an image was refused with status {status:04X}: {outcome.replace('_', ' ')}")
+        return status
+
+    def _stored(self, event: evt.Event) -> tuple[str, int]:
         try:
             identity = _identity(event)
-            is_new = self._spool.store(identity, event.encoded_dataset())
-        except SpoolFullError:
-            self._metrics.instance("no_room")
-            return _OUT_OF_RESOURCES
         except _OtherInstanceError:
-            self._metrics.instance("other_instance")
-            return _OTHER_INSTANCE
-        except Exception:  # noqa: BLE001  # pydicom raises any exception for a malformed data set
-            self._metrics.instance("malformed")
-            return _NOT_UNDERSTOOD
-        self._metrics.instance("stored" if is_new else "repeated")
-        return _SUCCESS
-
-
-def address_in_use(address: IPv4Address | IPv6Address, port: int, error: OSError) -> OutputError:
-    """Return the error for an address that the node cannot listen on."""
-    return OutputError(
-        code="address_in_use",
-        rule="the node must be able to listen on its address and port",
-        got=f"{address}, port {port}: {error.strerror}",
-        remedy="stop the other program, or change address and port in the configuration",
-    )
+            return "other_instance", _OTHER_INSTANCE
+        except (ValueError, zlib.error):
+            return "malformed", _NOT_UNDERSTOOD
+        try:
+            return ("stored" if self._spool.store(identity, event.encoded_dataset()) else "repeated"), _SUCCESS
+        except (SpoolFullError, MemoryError):
+            return "no_room", _OUT_OF_RESOURCES
 
 
 class _OtherInstanceError(ValueError):
     """The data set is of another instance than the request."""
-
-
-def configure() -> None:
-    """Keep pynetdicom from logging, since its messages quote data sets, and let it send files as they are."""
-    _config.LOG_HANDLER_LEVEL = "none"
-    _config.STORE_SEND_CHUNKED_DATASET = True
-    logging.getLogger("pynetdicom").disabled = True
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith("pynetdicom."):
-            logging.getLogger(name).disabled = True
-
-
-def server_tls(tls: Tls | None) -> ssl.SSLContext | None:
-    """Return the TLS settings of a server that demands client certificates; raises RequestError if they do not load."""
-    if tls is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_REQUIRED
-    load(context, tls)
-    return context
-
-
-def load(context: ssl.SSLContext, tls: Tls) -> None:
-    """Load certificate, key and authorities; raises RequestError if one is not valid."""
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-        context.load_verify_locations(tls.authorities)
-    except OSError as error:  # also ssl.SSLError
-        raise RequestError(
-            code="tls_files_invalid",
-            rule="certificate, key and authorities must be valid PEM files that belong together",
-            got=error.strerror or str(error),
-            remedy="check them with openssl",
-        ) from error
 
 
 def _entity(config: NodeConfig) -> AE:
@@ -188,30 +148,28 @@ def _entity(config: NodeConfig) -> AE:
 
 
 def _identity(event: evt.Event) -> Identity:
-    """Return the UIDs of a received image; raises ValueError, or any pydicom exception, if it has none."""
+    """Return the UIDs of a received image; raises ValueError if they are missing or invalid."""
     request = event.request
     assert isinstance(request, C_STORE), "the event is of a storage request"
     assert isinstance(request.DataSet, io.BytesIO), "data sets are received in memory"
-    found = _head(request.DataSet.getvalue(), event.context.transfer_syntax)
-    values = [str(found.get(name) or "") for name in _IDENTITY]
-    if not all(re.fullmatch(RE_VALID_UID, one) and len(one) <= _LONGEST_UID for one in values):
+    syntax = event.context.transfer_syntax
+    with request.DataSet.getbuffer() as content:
+        if syntax == DeflatedExplicitVRLittleEndian:
+            head = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, _MOST_HEAD)
+        else:
+            head = bytes(content[:_MOST_HEAD])
+    encoding = Encoding(syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian)
+    found = find_elements(head, encoding, (_CLASS, _INSTANCE, _STUDY, _SERIES))
+    kind, instance, study, series = (_uid(found.get(tag, b"")) for tag in (_CLASS, _INSTANCE, _STUDY, _SERIES))
+    if (kind, instance) != (event.context.abstract_syntax, request.AffectedSOPInstanceUID):
+        raise _OtherInstanceError
+    return Identity(study, series, instance)
+
+
+def _uid(value: bytes) -> str:
+    """Return a UID; raises ValueError if it is not valid."""
+    text = value.rstrip(b"\0 ").decode("ascii")
+    if not re.fullmatch(RE_VALID_UID, text) or len(text) > _LONGEST_UID:
         msg = "a UID is missing or invalid"
         raise ValueError(msg)
-    if (found.get("SOPClassUID"), values[-1]) != (request.AffectedSOPClassUID, request.AffectedSOPInstanceUID):
-        raise _OtherInstanceError
-    return Identity(*values)
-
-
-def _head(content: bytes, syntax: str) -> Dataset:
-    """Return the elements of an encoded data set up to the Series Instance UID."""
-    if syntax == DeflatedExplicitVRLittleEndian:
-        content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, _MOST_INFLATED)
-    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
-    wanted = [0x00080016, 0x00080018, 0x0020000D, _SERIES]
-    return read_dataset(
-        io.BytesIO(content),
-        implicit,
-        little,
-        stop_when=lambda tag, _vr, _length: tag > _SERIES,
-        specific_tags=wanted,
-    )
+    return text

@@ -1,9 +1,8 @@
-"""The sending half of a DICOM node: results go to each destination by C-STORE or STOW-RS until it has them."""
+"""The sending half of a DICOM node: results go to a destination by C-STORE or STOW-RS."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,34 +10,38 @@ from pydicom.filereader import read_file_meta_info
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 
-from gadolin.dicom_network.config import Destination, NodeConfig, Tls
+from gadolin.dicom_network.config import Destination, NodeConfig
 from gadolin.dicom_network.dicomweb import Access, DicomWebArchive
-from gadolin.dicom_network.receiving import load
+from gadolin.dicom_network.dicomweb_study import OF_THE_ARCHIVE
+from gadolin.dicom_network.network_settings import client_tls
 from gadolin.errors import GadolinError
 
-__all__ = ["SendError", "Sender", "sender_of"]
+__all__ = ["AwayError", "SendError", "Sender", "sender_of"]
 
 _WARNINGS = (0xB000, 0xB006, 0xB007)  # PS3.4, table B.2-1: stored, with changed or questionable elements
-_ENDED = "ended the association"
-_REJECTED = "rejected the association"
-_UNREACHABLE = "cannot be reached"
-_NOT_ACCEPTED = f"does not accept these objects, or {_ENDED}"
-_TIMEOUT = 60.0  # seconds of silence
+_CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 60.0
 
 
 class SendError(Exception):
-    """A destination did not take results; the text holds no patient data."""
+    """A destination did not take a set of results; the text holds no patient data."""
+
+
+class AwayError(SendError):
+    """A destination cannot be reached, or lets nothing in, whatever is sent."""
 
 
 class Sender(Protocol):
     """Sends DICOM files to one destination."""
 
-    def send(self, files: Iterable[Path]) -> None:
-        """Send files; raises SendError if the destination does not confirm each of them."""
+    def send(self, files: Sequence[Path]) -> list[str]:
+        """Send files; return the kinds of object that the destination does not accept, which were not sent.
+
+        Raises SendError if it does not confirm each of the others, or accepts none; AwayError if it is away.
+        """
 
 
 def sender_of(destination: Destination, config: NodeConfig) -> Sender:
-    """Return what sends results to a destination."""
+    """Return what sends results to a destination; raises RequestError if its address or files cannot be used."""
     if destination.url is None:
         return _StorageUser(destination, config.listen.ae_title)
     return _WebUser(destination)
@@ -49,30 +52,44 @@ class _StorageUser:
 
     def __init__(self, destination: Destination, ae_title: str) -> None:
         self._destination, self._ae_title = destination, ae_title
-        self._tls = None if destination.tls is None else _client_tls(destination.tls)
+        self._tls = None if destination.tls is None else client_tls(destination.tls)
 
-    def send(self, files: Iterable[Path]) -> None:
-        paths, to = list(files), self._destination
-        entity = AE(self._ae_title)
-        entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT
-        metas = [read_file_meta_info(path) for path in paths]
-        contexts = {(one.MediaStorageSOPClassUID, one.TransferSyntaxUID) for one in metas}
+    def send(self, files: Sequence[Path]) -> list[str]:
+        association = self._associate({path: _context_of(path) for path in files})
+        try:
+            accepted = {(one.abstract_syntax, one.transfer_syntax[0]) for one in association.accepted_contexts}
+            fitting = [path for path in files if _context_of(path) in accepted]
+            if not fitting:
+                msg = "accepts none of these objects"
+                raise SendError(msg)
+            for path in fitting:
+                _require_stored(association.send_c_store(path).get("Status"))
+            return sorted({_kind_of(path) for path in files} - {_kind_of(path) for path in fitting})
+        except (ValueError, RuntimeError) as error:
+            msg = "ended the association"
+            raise SendError(msg) from error
+        finally:
+            _close(association)
+
+    def _associate(self, contexts: dict[Path, tuple[str, str]]) -> Association:
+        entity, to = AE(self._ae_title), self._destination
+        entity.connection_timeout = _CONNECT_SECONDS
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _SILENT_SECONDS
         association = entity.associate(
             str(to.address),
             int(to.port or 0),
-            contexts=[build_context(*one) for one in sorted(contexts)],
+            contexts=[build_context(*one) for one in sorted(set(contexts.values()))],
             ae_title=str(to.ae_title),
             tls_args=None if self._tls is None else (self._tls, str(to.address)),
         )
-        try:
-            if not association.is_established:
-                raise SendError(_REJECTED if association.is_rejected else _UNREACHABLE)
-            for path in paths:
-                _require_stored(association.send_c_store(path).get("Status"))
-        except (ValueError, RuntimeError) as error:  # no accepted context, or the association has ended
-            raise SendError(_NOT_ACCEPTED) from error
-        finally:
+        if not association.is_established:
+            msg = "rejects the association" if association.is_rejected else "cannot be reached"
             _close(association)
+            raise AwayError(msg)
+        connection = association.dul.socket
+        if connection is not None and connection.socket is not None:
+            connection.socket.settimeout(_SILENT_SECONDS)  # else sending to a peer that does not read never ends
+        return association
 
 
 class _WebUser:
@@ -87,11 +104,23 @@ class _WebUser:
         )
         self._archive = DicomWebArchive(str(destination.url), access)
 
-    def send(self, files: Iterable[Path]) -> None:
+    def send(self, files: Sequence[Path]) -> list[str]:
         try:
             self._archive.store([path.read_bytes() for path in files])
         except GadolinError as error:
-            raise SendError(error.code) from error
+            text = f"failed with {error.code}"
+            raise AwayError(text) if error.code in OF_THE_ARCHIVE else SendError(text) from error
+        return []
+
+
+def _context_of(path: Path) -> tuple[str, str]:
+    meta = read_file_meta_info(path)
+    return str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)
+
+
+def _kind_of(path: Path) -> str:
+    """Return the kind of an object from its file name, such as "report"."""
+    return path.name.partition("-")[0]
 
 
 def _close(association: Association) -> None:
@@ -105,13 +134,8 @@ def _close(association: Association) -> None:
 
 def _require_stored(status: int | None) -> None:
     if status is None:
-        raise SendError(_ENDED)
+        msg = "ended the association"
+        raise SendError(msg)
     if status != 0 and status not in _WARNINGS:
         msg = f"refused an object with status {status:04X}"
         raise SendError(msg)
-
-
-def _client_tls(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.authorities)
-    load(context, tls)
-    return context

@@ -6,6 +6,7 @@
     |-- lock                              held by the node that uses the spool
     |-- incoming/                         instances that are being written; emptied at the start
     |-- removed/                          series that are being deleted; emptied at the start
+    |-- damaged/                          sets that could not be read; never deleted
     `-- studies/STUDY/SERIES/
         |-- images/INSTANCE.dcm           acknowledged images
         `-- sets/0001/                    results of the images that set.json lists, complete since the folder exists
@@ -20,6 +21,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import threading
@@ -36,7 +38,8 @@ from gadolin.files.atomic import unwritable
 __all__ = ["Identity", "ResultSet", "Spool", "SpoolFullError", "SpooledSeries"]
 
 _DIGITS = 32  # of a name
-_SET = "set.json"
+_SET, _LOCK = "set.json", "lock"
+_LOG = logging.getLogger("gadolin")
 
 
 class SpoolFullError(Exception):
@@ -52,11 +55,10 @@ class Identity(NamedTuple):
 
 
 class ResultSet(NamedTuple):
-    """Results for a series: its folder, the images that they are of (names in ``images``), and the outcome."""
+    """Results for a series: its folder, and the names of the images that they are of."""
 
     folder: Path
     images: frozenset[str]
-    outcome: dict[str, object]
 
     @property
     def objects(self) -> list[Path]:
@@ -84,17 +86,19 @@ class _Use:
 
 @dataclass(slots=True, eq=False)
 class SpooledSeries:
-    """A series in the spool, with the monotonic times of its first and last arrival, and of its last change.
+    """A series in the spool, with monotonic times.
 
-    ``arriving`` is the number of instances that are being moved into it.
+    ``images`` maps the name of each image to its size in bytes. ``first`` is the arrival of the first image that is not
+    answered, ``last`` that of the last image, ``changed`` when images or results were last added or sent. ``arriving``
+    is the number of instances that are being moved into it.
     """
 
     folder: Path
     first: float
     last: float
-    images: set[str] = field(default_factory=set)
+    changed: float
+    images: dict[str, int] = field(default_factory=dict)
     sets: list[ResultSet] = field(default_factory=list)
-    changed: float = 0.0
     arriving: int = 0
 
     @property
@@ -105,7 +109,7 @@ class SpooledSeries:
     @property
     def is_answered(self) -> bool:
         """Whether every image is answered."""
-        return bool(self.sets) and self.images <= self.sets[-1].images
+        return not self.images or (bool(self.sets) and self.images.keys() <= self.sets[-1].images)
 
     def paths(self, names: Iterable[str]) -> list[Path]:
         """Return the files of images."""
@@ -119,20 +123,22 @@ class Spool:
         self._folder, self._lock = folder, threading.RLock()
         self._limits = (instances_per_study, bytes_per_study)
         self._free_bytes = free_bytes
+        self._writing = 0  # bytes
         self._series: dict[str, SpooledSeries] = {}
         self._use: dict[str, _Use] = {}
         try:
+            _require_spool(folder)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
-            self._lock_file = (folder / "lock").open("w")
+            self._lock_file = (folder / _LOCK).open("a")
+            self._claim()
             for name in ("incoming", "removed"):
                 shutil.rmtree(folder / name, ignore_errors=True)
-            for name in ("incoming", "removed", "studies"):
+            for name in ("incoming", "removed", "damaged", "studies"):
                 (folder / name).mkdir(mode=0o700, exist_ok=True)
+            self._read()
         except OSError as error:
             raise unwritable(folder, error) from error
-        self._claim()
-        self._read()
 
     def __enter__(self) -> Self:
         """Return the spool."""
@@ -157,48 +163,56 @@ class Spool:
         Raises SpoolFullError if there is no room for it.
         """
         study, series, instance = (_digest(uid) for uid in identity)
-        name = f"{instance}.dcm"
+        name, size = f"{instance}.dcm", len(content)
         with self._lock:
             known = self._series.get(f"{study}/{series}")
             if known is not None and name in known.images:
                 return False
-            self._require_room(study, len(content))
+            self._reserve(study, size)
         temporary = self._folder / "incoming" / f"{series}-{instance}-{threading.get_ident()}"
-        arriving = None
+        arriving, is_new = None, False
         try:
             _write(temporary, content)
             with self._lock:
                 arriving = self._arriving(study, series)
-            temporary.rename(arriving.folder / "images" / name)
+            with suppress(FileExistsError):  # another association was earlier
+                os.link(temporary, arriving.folder / "images" / name)
             _sync(arriving.folder / "images")
             with self._lock:
-                return self._arrived(study, arriving, name, len(content))
+                is_new = _arrived(arriving, name, size)
+            return is_new
         except OSError as error:
             raise SpoolFullError from error
         finally:
             temporary.unlink(missing_ok=True)
-            if arriving is not None:
-                with self._lock:
-                    arriving.arriving -= 1
+            with self._lock:
+                self._writing -= size
+                if not is_new:
+                    self._release(study, 1, size)
+                if arriving is not None:
+                    self._end_arrival(arriving)
 
     def add_set(
-        self, series: SpooledSeries, images: Iterable[str], objects: Mapping[str, bytes], outcome: dict[str, object]
+        self, series: SpooledSeries, images: Iterable[str], objects: Mapping[str, bytes], outcome: Mapping[str, object]
     ) -> ResultSet:
         """Write results for ``images``; afterwards the folder holds all of them, or, after a crash, none.
+
+        ``outcome`` (JSON) is kept beside them for people.
 
         Raises OutputError if they cannot be written.
         """
         names = frozenset(images)
         place = series.folder / "sets"
         draft = place / ".draft"
-        folder = place / f"{len(series.sets) + 1:04d}"
+        number = int(series.sets[-1].folder.name) + 1 if series.sets else 1
+        folder = place / f"{number:04d}"
         try:
             shutil.rmtree(draft, ignore_errors=True)
             place.mkdir(mode=0o700, exist_ok=True)
             draft.mkdir(mode=0o700)
             for name, content in objects.items():
                 _write(draft / name, content)
-            facts = {"images": sorted(names), "outcome": outcome}
+            facts = {"images": sorted(names), "outcome": dict(outcome)}
             _write(draft / _SET, json.dumps(facts).encode())
             _sync(draft)
             draft.rename(folder)
@@ -206,27 +220,25 @@ class Spool:
             _sync(series.folder)
         except OSError as error:
             raise unwritable(folder, error) from error
-        made = ResultSet(folder, names, outcome)
+        made = ResultSet(folder, names)
         with self._lock:
             series.sets.append(made)
-            series.changed = time.monotonic()
+            series.first = series.changed = time.monotonic()
         return made
 
     def remove(self, series: SpooledSeries) -> bool:
         """Delete a series; return False, and keep it, if an image came that is not answered."""
         study, name = series.folder.parts[-2:]
+        away = self._folder / "removed" / f"{name}-{time.time_ns()}"
         with self._lock:
             if series.arriving or not series.is_answered:
                 return False
-            away = self._folder / "removed" / f"{name}-{time.time_ns()}"
-            use = self._use[study]
-            use.instances -= len(series.images)
-            use.size -= sum(path.stat().st_size for path in series.paths(series.images))
-            series.folder.rename(away)
+            with suppress(FileNotFoundError):  # it was deleted by hand
+                series.folder.rename(away)
             del self._series[f"{study}/{name}"]
+            self._release(study, len(series.images), sum(series.images.values()))
             with suppress(OSError):  # another series is in it
                 series.folder.parent.rmdir()
-                del self._use[study]
         shutil.rmtree(away, ignore_errors=True)
         return True
 
@@ -244,29 +256,57 @@ class Spool:
             ) from error
 
     def _read(self) -> None:
-        """Find what earlier nodes left; the last image of each series counts as just arrived."""
+        """Find what earlier nodes left; its images count as just arrived."""
         now = time.monotonic()
-        for folder in sorted(self._folder.glob("studies/*/*")):
+        for folder in sorted(path for path in self._folder.glob("studies/*/*") if path.is_dir()):
             study = folder.parent.name
-            age = _age(folder)
-            found = SpooledSeries(folder, now - age, now, changed=now - age)
-            use = self._use.setdefault(study, _Use())
+            found = SpooledSeries(folder, now, now, changed=now - _age(folder))
             for path in sorted((folder / "images").glob("*.dcm")):
-                found.images.add(path.name)
-                use.instances += 1
-                use.size += path.stat().st_size
+                found.images[path.name] = path.stat().st_size
             for place in sorted((folder / "sets").glob("[0-9]*")):
-                facts = json.loads((place / _SET).read_bytes())
-                found.sets.append(ResultSet(place, frozenset(facts["images"]), facts["outcome"]))
-                found.changed = now - _age(place)
+                made = self._set_of(place)
+                if made is not None:
+                    found.sets.append(made)
+                    found.changed = now - _age(place)
             self._series[f"{study}/{folder.name}"] = found
+            use = self._use.setdefault(study, _Use())
+            use.instances += len(found.images)
+            use.size += sum(found.images.values())
 
-    def _require_room(self, study: str, size: int) -> None:
+    def _set_of(self, place: Path) -> ResultSet | None:
+        """Read a set; one that cannot be read is moved away, so that its images are answered again."""
+        try:
+            facts = json.loads((place / _SET).read_bytes())
+            return ResultSet(place, frozenset(map(str, facts["images"])))
+        except (OSError, ValueError, KeyError, TypeError):
+            aside = self._folder / "damaged" / f"{place.parent.parent.name}-{place.name}-{time.time_ns()}"
+            place.rename(aside)
+            _LOG.warning("a damaged set of results is now in %s, its images are answered again", aside)
+            return None
+
+    def _reserve(self, study: str, size: int) -> None:
+        """Count an instance that is being written; raises SpoolFullError if there is no room for it."""
         use = self._use.get(study, _Use())
         if use.instances + 1 > self._limits[0] or use.size + size > self._limits[1]:
             raise SpoolFullError
-        if self._free_bytes and shutil.disk_usage(self._folder).free < self._free_bytes + size:
-            raise SpoolFullError
+        self._writing += size
+        try:
+            if self._free_bytes and shutil.disk_usage(self._folder).free < self._free_bytes + self._writing:
+                raise SpoolFullError
+        except BaseException:
+            self._writing -= size
+            raise
+        use.instances += 1
+        use.size += size
+        self._use[study] = use
+
+    def _release(self, study: str, instances: int, size: int) -> None:
+        """Count instances as gone."""
+        use = self._use[study]
+        use.instances -= instances
+        use.size -= size
+        if not use.instances:
+            del self._use[study]
 
     def _arriving(self, study: str, series: str) -> SpooledSeries:
         """Return a series that is kept until the instance has arrived, and create it if it is new."""
@@ -281,16 +321,35 @@ class Spool:
         known.arriving += 1
         return known
 
-    def _arrived(self, study: str, series: SpooledSeries, name: str, size: int) -> bool:
-        """Count an instance that is on disk; False if another thread was earlier."""
-        series.last = series.changed = time.monotonic()
-        if name in series.images:
-            return False
-        series.images.add(name)
-        use = self._use.setdefault(study, _Use())
-        use.instances += 1
-        use.size += size
-        return True
+    def _end_arrival(self, series: SpooledSeries) -> None:
+        """Forget a series whose first image did not arrive."""
+        series.arriving -= 1
+        if not series.arriving and not series.images and not series.sets:
+            del self._series["/".join(series.folder.parts[-2:])]
+
+
+def _arrived(series: SpooledSeries, name: str, size: int) -> bool:
+    """Count an instance that is on disk; False if another association was earlier."""
+    now = time.monotonic()
+    series.last = series.changed = now
+    if name in series.images:
+        return False
+    if series.is_answered:
+        series.first = now
+    series.images[name] = size
+    return True
+
+
+def _require_spool(folder: Path) -> None:
+    """Raise DataError for a folder with other files, which a spool would delete."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _LOCK).is_file():
+        raise DataError(
+            code="spool_not_empty",
+            rule="a spool must be a new or empty folder, or one that a node has used",
+            got="this one has other files",
+            remedy="choose another folder",
+            path=folder,
+        )
 
 
 def _age(folder: Path) -> float:
