@@ -65,7 +65,7 @@ def main() -> None:
 def fuzzed(folder: Path, messages: int, seed: int) -> list[list[str]]:
     archive = Archive()
     series = {"wait_seconds": 2.0, "keep_seconds": 1.0}
-    node = NodeProcess(folder, archive.port, {"series": series, "limits": LIMITS})
+    node = NodeProcess(folder, [archive.port], {"series": series, "limits": LIMITS})
     node.start()
     seeds, outcomes, echoes, memory, begun = images(), Counter[str](), [], [], time.monotonic()
     held = node.held()

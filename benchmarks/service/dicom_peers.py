@@ -62,8 +62,8 @@ def phantom_series(folder: Path, number: int, slices: int, size: int = 256) -> l
 class NodeProcess:
     """``gadolin node`` as a process, which can be killed and started again."""
 
-    def __init__(self, folder: Path, archive: int, config: Mapping[str, Mapping[str, object]]) -> None:
-        """Configure a node that sends to the port ``archive``; ``config`` are further tables."""
+    def __init__(self, folder: Path, archives: Sequence[int], config: Mapping[str, Mapping[str, object]]) -> None:
+        """Configure a node that sends to archives at these ports; ``config`` are further tables."""
         self.port, self.metrics_port, self.spool = free_port(), free_port(), folder / "spool"
         self._path, self._log = folder / "node.toml", folder / "node.log"
         listen = {"port": self.port, "metrics_port": self.metrics_port, **config.get("listen", {})}
@@ -72,8 +72,10 @@ class NodeProcess:
         for name, table in {"listen": listen, "series": config.get("series", {}), "limits": limits}.items():
             lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
         lines += ["[[callers]]", f'ae_title = "{SENDER}"', f'address = "{LOOPBACK}"']
-        lines += ["[[destinations]]", 'name = "archive"', f'ae_title = "{ARCHIVE}"', f'address = "{LOOPBACK}"']
-        self._path.write_text("\n".join([*lines, f"port = {archive}", ""]))
+        for number, port in enumerate(archives, 1):
+            lines += ["[[destinations]]", f'name = "archive{number}"', f'ae_title = "{ARCHIVE}"']
+            lines += [f'address = "{LOOPBACK}"', f"port = {port}"]
+        self._path.write_text("\n".join([*lines, ""]))
 
     def start(self, *, wait: bool = True) -> None:
         """Start the process, and wait until it listens."""
@@ -82,11 +84,17 @@ class NodeProcess:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         last = time.monotonic() + _START_SECONDS
         while wait and time.monotonic() < last:
-            with suppress(OSError), socket.create_connection((LOOPBACK, self.port), 1):
+            if self.is_listening():
                 return
             if self.process.poll() is not None:
                 sys.exit(f"the node ended: {self.log()[-2000:]}")
             time.sleep(0.05)
+
+    def is_listening(self) -> bool:
+        """Return whether the node accepts connections."""
+        with suppress(OSError), socket.create_connection((LOOPBACK, self.port), 1):
+            return True
+        return False
 
     def kill(self) -> None:
         """Kill the process, as kill -9 does; the processes that it started end by themselves."""

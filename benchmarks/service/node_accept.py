@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def measured(folder: Path, instances: int, pairs: int) -> list[list[str]]:
-    node = NodeProcess(folder, free_port(), {"series": {"wait_seconds": 1e6}, "limits": {"associations": MOST}})
+    node = NodeProcess(folder, [free_port()], {"series": {"wait_seconds": 1e6}, "limits": {"associations": MOST}})
     node.start()
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.service.node_accept", "--serve", str(port), str(folder / "stored")]

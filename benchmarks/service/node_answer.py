@@ -118,7 +118,7 @@ def answer_all(node: Node) -> None:
 def memory(folder: Path, instances: int) -> list[list[str]]:
     """Return the rows of the memory over many images."""
     archive = Archive()
-    node = NodeProcess(folder, archive.port, {"series": {"wait_seconds": 0.5, "keep_seconds": 0.0}})
+    node = NodeProcess(folder, [archive.port], {"series": {"wait_seconds": 0.5, "keep_seconds": 0.0}})
     node.start()
     held, begun = [], time.monotonic()
     drawn = phantom_series(folder / "drawn", 1, SENT_SLICES)

@@ -2,9 +2,10 @@
 
     python -m benchmarks run node_kills [--instances 2000] [--kills 200] [--seconds 1200] [--write]
 
-A sender delivers phantom series at an even pace and repeats each image until it is acknowledged. The node is killed
-(SIGKILL) at random moments and started again. Then every image must be in exactly one report of the archive that no
-note rejects, and the spool must be empty.
+A sender delivers phantom series at an even pace and repeats each image until it is acknowledged. The last image of
+every third series comes only when the others have been answered, and every tenth image comes twice. The node, which has
+two destinations, is killed (SIGKILL) at random moments and started again. Then every image must be in exactly one
+report of each archive that no note rejects, and the spool must be empty.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydicom import dcmread
@@ -23,7 +25,7 @@ from benchmarks.publish import markdown, publish
 from benchmarks.service.dicom_peers import Archive, NodeProcess, phantom_series, send
 
 SLICES = 10  # of a series
-KEEP_SECONDS = 60
+KEEP_SECONDS = 120
 SHORTEST_LIFE = 0.5  # of the mean, of a node
 LONGEST_END = 600  # seconds until all is answered after the last kill
 
@@ -44,66 +46,108 @@ def main() -> None:
 
 def measured(folder: Path, arguments: argparse.Namespace) -> list[list[str]]:
     """Return the rows of the result."""
-    archive = Archive()
+    archives = Archive(), Archive()
     settings = {"wait_seconds": 1.0, "keep_seconds": KEEP_SECONDS}
-    node = NodeProcess(folder, archive.port, {"series": settings})
+    node = NodeProcess(folder, [one.port for one in archives], {"series": settings})
     node.start()
-    sender = Sender(folder, node.port, arguments.instances, arguments.seconds)
+    sender = Sender(folder, node.port, arguments.instances, arguments.seconds, archives[0])
     sender.start()
     begun = time.monotonic()
-    kill_often(node, arguments)
+    listening = kill_often(node, arguments)
     killing = time.monotonic() - begun
     sender.join()
     last = time.monotonic() + LONGEST_END
     while node.kept() and time.monotonic() < last:
         time.sleep(1)
     node.stop()
-    found = Counter(image for images in archive.reports().values() for image in images)
-    archive.close()
+    found = [Counter(image for images in one.reports().values() for image in images) for one in archives]
+    for one in archives:
+        one.close()
+    counts = [(one.count("SR"), one.count("KO"), one.repeated, one.contradicted) for one in archives]
     return [
-        ["images acknowledged", str(len(sender.acknowledged))],
+        ["images acknowledged; sent a second time", f"{len(sender.acknowledged)}; {sender.twice}"],
         ["attempts that were not acknowledged", str(sender.repeated)],
         ["kills (SIGKILL), over", f"{arguments.kills} in {killing / 60:.1f} minutes"],
-        ["acknowledged images in no report: lost", str(sum(not found[one] for one in sender.acknowledged))],
-        ["images in several valid reports: doubled", str(sum(count > 1 for count in found.values()))],
-        ["reports; rejection notes", f"{archive.count('SR')}; {archive.count('KO')}"],
-        ["objects that came again with the same bytes; with others", f"{archive.repeated}; {archive.contradicted}"],
+        ["kills of a node that was listening", str(listening)],
+        [
+            "acknowledged images in no report: lost",
+            _both(sum(not one[uid] for uid in sender.acknowledged) for one in found),
+        ],
+        ["images in several valid reports: doubled", _both(sum(n > 1 for n in one.values()) for one in found)],
+        ["series completed after their answer", str(sender.late)],
+        ["reports", _both(one[0] for one in counts)],
+        ["rejection notes", _both(one[1] for one in counts)],
+        ["objects that came again with the same bytes", _both(one[2] for one in counts)],
+        ["objects that came again with others", _both(one[3] for one in counts)],
         ["series left in the spool", str(node.kept())],
     ]
 
 
-def kill_often(node: NodeProcess, arguments: argparse.Namespace) -> None:
-    """Kill the node at random moments and start it again at once."""
+def _both(values: Iterable[int]) -> str:
+    return "; ".join(map(str, values))
+
+
+def kill_often(node: NodeProcess, arguments: argparse.Namespace) -> int:
+    """Kill the node at random moments and start it again at once; return how often it was listening."""
     generator, mean = random.Random(arguments.seed), arguments.seconds / arguments.kills
-    begun = time.monotonic()
+    begun, listening = time.monotonic(), 0
     for number in range(arguments.kills):
         moment = begun + mean * (number + generator.uniform(SHORTEST_LIFE, 2 - SHORTEST_LIFE))
         time.sleep(max(0.0, moment - time.monotonic()))
+        listening += node.is_listening()
         node.kill()
         node.start(wait=False)
         if number % 20 == 19:
             print(f"{number + 1} of {arguments.kills} kills, {node.kept()} series in the spool", flush=True)
+    return listening
 
 
 class Sender(threading.Thread):
     """Delivers phantom series at an even pace, each image until it is acknowledged."""
 
-    def __init__(self, folder: Path, port: int, instances: int, seconds: float) -> None:
+    def __init__(self, folder: Path, port: int, instances: int, seconds: float, archive: Archive) -> None:
         super().__init__(name="sender")
         self._folder, self._port, self._count, self._pause = folder, port, instances, seconds / instances
+        self._archive, self._held_back = archive, list[Path]()
         self.acknowledged: list[str] = []
-        self.repeated = 0
+        self.repeated = self.twice = self.late = 0
 
     def run(self) -> None:
         """Deliver all series."""
         begun = time.monotonic()
         for number in range(self._count // SLICES):
-            for path in phantom_series(self._folder / str(number), number, SLICES):
-                while not send(self._port, path):
-                    self.repeated += 1
-                    time.sleep(0.2)
-                self.acknowledged.append(str(dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID))
+            images = phantom_series(self._folder / str(number), number, SLICES)
+            if number % 3 == 0:
+                self._held_back.append(images.pop())
+            for path in images:
+                self._deliver(path)
                 time.sleep(max(0.0, begun + len(self.acknowledged) * self._pause - time.monotonic()))
+            self._complete()
+        while self._held_back:
+            self._complete()
+            time.sleep(0.5)
+
+    def _deliver(self, path: Path) -> None:
+        while not send(self._port, path):
+            self.repeated += 1
+            time.sleep(0.2)
+        self.acknowledged.append(uid_of(path))
+        if len(self.acknowledged) % 10 == 0:
+            self.twice += send(self._port, path)
+
+    def _complete(self) -> None:
+        """Deliver the images that were held back and whose series have been answered without them."""
+        answered = {uid for images in self._archive.reports().values() for uid in images}
+        for path in list(self._held_back):
+            if uid_of(path.with_name("0000.dcm")) in answered:
+                self._held_back.remove(path)
+                self._deliver(path)
+                self.late += 1
+
+
+def uid_of(path: Path) -> str:
+    """Return the SOP Instance UID of a file."""
+    return str(dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
 
 
 if __name__ == "__main__":
