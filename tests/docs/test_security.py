@@ -22,7 +22,17 @@ SOURCE = ROOT / "src" / "gadolin"
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 COMMANDS = typer.main.get_command(app).commands
 DISTRIBUTIONS = {"PIL": "Pillow"}
-CLIENTS = {"urllib.request", "http.client", "requests", "httpx", "socket", "ssl", "kagglehub", "huggingface_hub", "dicomweb_client"}
+CLIENTS = {
+    "urllib.request",
+    "http.client",
+    "requests",
+    "httpx",
+    "socket",
+    "ssl",
+    "kagglehub",
+    "huggingface_hub",
+    "dicomweb_client",
+}
 
 
 def section(heading):

@@ -63,7 +63,7 @@ def test_the_service_is_started_with_options_that_it_has(name):
 
 def test_the_image_holds_the_extra_of_the_service_without_torch_and_runs_as_nobody():
     (install,) = [one for one in instructions("RUN") if "pip install" in one]
-    assert '".[serve]"' in install
+    assert '".[serve,hospital]"' in install
     assert "--no-cache-dir" in install
     assert instructions("USER") == ["10001:10001"]
     assert instructions("EXPOSE") == ["8000"]
