@@ -3,6 +3,7 @@
 #   make demo                    phantoms, audit, training, evaluation, prediction, explanation, in minutes
 #   make demo DATA=path/to/mri   the same with your own folder of slices
 #   make page                    the web page with the packaged model; MODEL=run for another
+#   make docs                    the documentation site, build/docs/html, also as a ZIP archive to read offline
 #   make test                    everything that CI checks
 #   make test-fast               the quick tests only, in about a minute
 
@@ -16,7 +17,7 @@ SLOW := --ignore=tests/training --ignore=tests/browser --ignore=tests/networks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo page test test-fast lint types contracts unit
+.PHONY: help demo page docs test test-fast lint types contracts unit
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1@/' | tr '@' '\t'
@@ -26,6 +27,12 @@ demo: $(READY)-train  ## audit, train, evaluate, predict and explain, on phantom
 
 page: $(READY)-serve  ## serve the web page, with the packaged model or with MODEL=folder
 	$(BIN)/gadolin serve $(if $(MODEL),--model "$(MODEL)")
+
+docs: $(READY)-docs  ## build the documentation site into build/docs/html; a warning fails
+	@rm -rf build/docs  # pages that did not change would not be checked again
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d build/docs/doctrees docs build/docs/html
+	$(BIN)/python -m zipfile -c build/docs/gadolin-docs.zip build/docs/html
+	@echo "open build/docs/html/index.html; the same for offline reading: build/docs/gadolin-docs.zip"
 
 test: lint types contracts unit  ## all checks: style, types, layers, tests with coverage
 
@@ -57,8 +64,12 @@ $(READY)-serve: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[serve]"
 	@touch $@
 
+$(READY)-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
+
 $(READY)-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[train,openvino,dev]"
 	# Without its dependencies: it holds typer below 0.28, where repeated options are not completed.
 	$(BIN)/python -m pip install --quiet --no-deps "openapi-python-client>=0.26" ruamel.yaml
-	@touch $(READY)-train $(READY)-serve $@
+	@touch $(READY)-train $(READY)-serve $(READY)-docs $@

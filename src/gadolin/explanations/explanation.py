@@ -85,5 +85,6 @@ class Explanation:
     def _repr_html_(self) -> str:
         """Return the picture with its caption for notebooks."""
         picture = base64.b64encode(self.as_png()).decode("ascii")
-        caption = f"{escape(self.method)} for {escape(self.label)}, p = {self.probability:.2f}. {NOTICE}"
-        return f'<figure><img src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
+        title = f"{escape(self.method)} for {escape(self.label)}, p = {self.probability:.2f}."
+        shown = f'<img alt="Heat map: {title}" src="data:image/png;base64,{picture}">'
+        return f"<figure>{shown}<figcaption>{title} {NOTICE}</figcaption></figure>"

@@ -90,7 +90,7 @@ class Evaluation:
         write_page(Path(path), self.table, self.measurement, context=self.context)
 
     def save(self, folder: Path | str) -> None:
-        """Write metrics.json, predictions.csv, figures/*.png and report.html to ``folder``; raises as write_html."""
+        """Write metrics.json, predictions.csv, report.html and its figures to ``folder``; raises as write_html."""
         write_report(Path(folder), self.table, self.measurement, context=self.context)
 
     def __repr__(self) -> str:

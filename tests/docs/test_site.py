@@ -1,0 +1,164 @@
+"""Tests of the documentation site: it builds without a warning, is complete, and needs no network."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+import gadolin
+from gadolin.records import NOTICE
+
+for name in ("sphinx", "furo", "myst_nb", "sphinx_copybutton"):
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed: the extra docs brings it", allow_module_level=True)
+
+pytestmark = pytest.mark.slow
+DOCS = Path(__file__).parents[2] / "docs"
+AXE = DOCS.parent / "tests" / "browser" / "axe.min.js"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
+LOADED = re.compile(r"""url\(\s*['"]?((?:https?:)?//[^)]*)|@import\s+['"]?((?:https?:)?//\S*)""", re.IGNORECASE)
+NOTEBOOK = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+
+"""
+
+
+class Page(HTMLParser):
+    """The anchors of a page, where its links lead, and the addresses that it loads by itself."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.anchors, self.links, self.loads = set(), [], LOADED.findall(text)
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = {name: value for name, value in attrs if value}
+        self.anchors |= {found[name] for name in ("id", "name") if name in found}
+        if tag == "a":
+            self.links += [found["href"]] if "href" in found else []
+            return
+        self.loads += [
+            found[each] for each in ("src", "href", "srcset", "data", "poster", "xlink:href") if each in found
+        ]
+
+
+def build(source, out):
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-c", DOCS]
+    return subprocess.run([*command, "-d", out / "doctrees", source, out / "html"], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site")
+    return build(DOCS, out), out / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(built):
+    """Every page of the site by its path."""
+    found = {path.relative_to(built[1]).as_posix(): path for path in sorted(built[1].rglob("*.html"))}
+    return {name: Page(path.read_text(encoding="utf-8")) for name, path in found.items()}
+
+
+def test_the_site_builds_without_a_warning(built):
+    done, _ = built
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_has_an_entry(built):
+    content = (built[1] / "objects.inv").read_bytes().split(b"\n", 4)[4]
+    entries = re.findall(r"^gadolin\.(\w+) py:(\w+) ", zlib.decompress(content).decode(), re.MULTILINE)
+    kinds = {"class": type, "exception": type, "function": object, "data": str}
+    assert {name for name, kind in entries if kind in kinds} == set(gadolin.__all__)
+    assert [name for name, kind in entries if not isinstance(getattr(gadolin, name), kinds[kind])] == []
+
+
+def test_every_page_carries_the_notice(built, pages):
+    assert len(pages) > 30
+    assert [name for name in pages if NOTICE not in (built[1] / name).read_text(encoding="utf-8")] == []
+
+
+def test_no_page_loads_anything_from_another_host(built, pages):
+    loaded = {(name, each) for name, page in pages.items() for each in page.loads}
+    assert len(loaded) > 100
+    assert {(name, each) for name, each in loaded if not isinstance(each, str) or REMOTE.match(each)} == set()
+    sheets = {path.name: LOADED.findall(path.read_text(encoding="utf-8")) for path in built[1].rglob("*.css")}
+    assert sheets
+    assert {name: found for name, found in sheets.items() if found} == {}
+
+
+def test_every_internal_link_leads_somewhere(built, pages):
+    lost, followed = set(), 0
+    for name, page in pages.items():
+        for link in {*page.links, *page.loads} - {"#"}:
+            if re.match(r"[a-z]+:", link):
+                continue
+            followed += 1
+            path, _, anchor = link.partition("#")
+            file = ((built[1] / name).parent / unquote(path.partition("?")[0])).resolve() if path else built[1] / name
+            target = pages.get(file.relative_to(built[1].resolve()).as_posix()) if path else page
+            if not file.is_file() or (anchor and target and unquote(anchor) not in target.anchors):
+                lost.add((name, link))
+    assert followed > 1000
+    assert lost == set()
+
+
+def test_the_tutorial_shows_what_its_cells_printed(built):
+    text = (built[1] / "tutorials" / "first-prediction.html").read_text(encoding="utf-8")
+    assert "kind_not_validated\n" in text
+    assert text.count("data:image/png;base64,") == 1
+    assert re.search(r'<img [^>]*src="\.\./_images/[^"]+\.png"', text)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser_pages_request_nothing_and_have_no_serious_barrier(built, scheme):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this computer")
+    requested, barriers, wide = [], [], []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 844})
+        page.on("request", lambda one: requested.append(one.url))
+        for name in ("index", "tutorials/first-prediction", "reference/python-explanation", "search"):
+            page.goto((built[1] / f"{name}.html").as_uri())
+            page.add_script_tag(path=AXE)
+            found = page.evaluate("() => axe.run()")["violations"]
+            barriers += [(name, one["id"]) for one in found if one["impact"] in ("serious", "critical")]
+            wide += [name] * page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
+        browser.close()
+    assert len(requested) > 20
+    assert [url for url in requested if not url.startswith(("file:", "data:"))] == []
+    assert barriers == []
+    assert wide == []
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("# Page\n\n[text](missing.md)\n", "missing.md"),
+        ("# Page\n\n[text](index.md#no-such-heading)\n", "no-such-heading"),
+        ("# Page\n\n![text](missing.png)\n", "missing.png"),
+        (f"{NOTEBOOK}# Page\n\n```{{code-cell}}\n1 / 0\n```\n", "ZeroDivisionError"),
+    ],
+    ids=["page", "heading", "image", "cell"],
+)
+def test_a_fault_of_a_page_fails_the_build(text, complaint, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(text, encoding="utf-8")
+    done = build(tmp_path / "docs", tmp_path)
+    assert done.returncode != 0
+    assert complaint in done.stderr
