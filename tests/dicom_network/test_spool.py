@@ -353,3 +353,16 @@ def test_the_longest_time_counts_from_the_first_image_that_is_not_answered(tmp_p
         spool.add_set(series, series.images, {}, {})
         stored(spool, 3)
         assert series.first == series.last > begun
+
+
+def test_whether_a_set_is_sent_does_not_depend_on_its_folder(tmp_path):
+    """The folder may be removed by one thread while another looks at the set."""
+    with opened(tmp_path) as spool:
+        series = stored(spool, 1)
+        found = spool.add_set(series, series.images, {"report-1.dcm": b""}, {})
+        found.mark_sent("one")
+        assert spool.remove(series)
+
+    assert found.is_sent("one")
+    assert not found.is_sent("two")
+    assert [path.name for path in found.objects] == ["report-1.dcm"]

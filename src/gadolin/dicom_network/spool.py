@@ -38,7 +38,7 @@ from gadolin.files.atomic import unwritable
 __all__ = ["Identity", "ResultSet", "Spool", "SpoolFullError", "SpooledSeries"]
 
 _DIGITS = 32  # of a name
-_SET, _LOCK = "set.json", "lock"
+_SET, _SENT, _LOCK = "set.json", "sent-", "lock"
 _LOG = logging.getLogger("gadolin")
 
 
@@ -54,26 +54,36 @@ class Identity(NamedTuple):
     instance: str
 
 
-class ResultSet(NamedTuple):
-    """Results for a series: its folder, and the names of the images that they are of."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ResultSet:
+    """Results for a series: their folder, the names of the images that they are of, and the DICOM files.
+
+    ``objects`` are in the order of sending: lesions and overlays before reports, rejection notes last. ``sent`` holds
+    the destinations that have got them.
+    """
 
     folder: Path
     images: frozenset[str]
+    objects: tuple[Path, ...]
+    sent: set[str]
 
-    @property
-    def objects(self) -> list[Path]:
-        """The DICOM files, in the order of sending: images and lesions before reports, rejection notes last."""
+    @classmethod
+    def read(cls, folder: Path) -> ResultSet:
+        """Read a set from its folder; raises OSError, ValueError, KeyError or TypeError if it is damaged."""
+        facts = json.loads((folder / _SET).read_bytes())
         order = {"lesions": 0, "overlay": 1, "report": 2, "rejection": 3}
-        found = self.folder.glob("*.dcm")
-        return sorted(found, key=lambda path: (order.get(path.name.partition("-")[0], 0), path.name))
+        found = sorted(folder.glob("*.dcm"), key=lambda path: (order.get(path.name.partition("-")[0], 0), path.name))
+        sent = {path.name.removeprefix(_SENT) for path in folder.glob(f"{_SENT}*")}
+        return cls(folder, frozenset(map(str, facts["images"])), tuple(found), sent)
 
     def is_sent(self, destination: str) -> bool:
         """Return whether the results have been sent to a destination."""
-        return not self.objects or (self.folder / f"sent-{destination}").exists()
+        return not self.objects or destination in self.sent
 
     def mark_sent(self, destination: str) -> None:
         """Record that the results have been sent to a destination."""
-        (self.folder / f"sent-{destination}").touch(mode=0o600)
+        (self.folder / f"{_SENT}{destination}").touch(mode=0o600)
+        self.sent.add(destination)
 
 
 @dataclass(slots=True)
@@ -220,7 +230,7 @@ class Spool:
             _sync(series.folder)
         except OSError as error:
             raise unwritable(folder, error) from error
-        made = ResultSet(folder, names)
+        made = ResultSet.read(folder)
         with self._lock:
             series.sets.append(made)
             series.first = series.changed = time.monotonic()
@@ -276,8 +286,7 @@ class Spool:
     def _set_of(self, place: Path) -> ResultSet | None:
         """Read a set; one that cannot be read is moved away, so that its images are answered again."""
         try:
-            facts = json.loads((place / _SET).read_bytes())
-            return ResultSet(place, frozenset(map(str, facts["images"])))
+            return ResultSet.read(place)
         except (OSError, ValueError, KeyError, TypeError):
             aside = self._folder / "damaged" / f"{place.parent.parent.name}-{place.name}-{time.time_ns()}"
             place.rename(aside)
