@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from gadolin.errors import RequestError, printable
 from gadolin.records import SEQUENCES
-
-_IN_TYPE = re.compile(r"[^A-Za-z0-9_]|^function|^lax")  # parts of a location that name no key
 
 __all__ = ["Caller", "Destination", "Limits", "Listen", "NodeConfig", "Series", "Tls", "read_config"]
 
@@ -165,12 +163,17 @@ def read_config(path: Path) -> NodeConfig:
         raise _invalid(path, "the configuration must be a readable file", error.strerror or "") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(one) for one in first["loc"] if not _IN_TYPE.search(str(one)))
-        text = first["msg"].removeprefix("Value error, ")
-        raise _invalid(path, f"{place}: {text}" if place else text) from error
+        raise _invalid(path, _sentence(dict(first))) from error
     except ValueError as error:  # also text that is not UTF-8
         raise _invalid(path, "the configuration must be TOML in UTF-8", str(error)) from error
     return _absolute(found, path.absolute().parent)
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    """Return where a value is wrong and why."""
+    keys = [str(one) for one in found["loc"] if isinstance(one, int) or one.isidentifier()]  # others name types
+    reason = found.get("ctx", {}).get("error", found["msg"])
+    return f"{'.'.join(keys)}: {reason}" if keys else str(reason)
 
 
 def _absolute(config: NodeConfig, folder: Path) -> NodeConfig:

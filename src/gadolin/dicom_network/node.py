@@ -22,7 +22,7 @@ from gadolin.dicom_network.config import Listen, NodeConfig
 from gadolin.dicom_network.network_settings import address_in_use, configure, server_tls
 from gadolin.dicom_network.node_metrics import NodeMetrics, Notices
 from gadolin.dicom_network.receiving import Receiver
-from gadolin.dicom_network.sending import AwayError, Sender, SendError, sender_of
+from gadolin.dicom_network.sending import Sender, SendError, sender_of
 from gadolin.dicom_network.spool import ResultSet, Spool, SpooledSeries
 from gadolin.errors import DecoderError, OutputError, ReadError
 from gadolin.files.atomic import require_writable
@@ -208,12 +208,12 @@ class Node:
                 for series in self.spool.series():
                     self._send_series(series, name, sender, later, reported)
                 later.forget(None)
-            except AwayError as error:
+            except SendError as error:
                 self._report(name, str(error), reported)
                 self._stopping.wait(later.after_failure(None))
 
     def _send_series(self, series: SpooledSeries, name: str, sender: Sender, later: _Later, reported: set[str]) -> None:
-        """Send the sets of a series that a destination has not got; raises AwayError if it is away."""
+        """Send the sets of a series that a destination has not got; raises SendError if it is away."""
         for one in list(series.sets):
             if self._stopping.is_set() or later.must_wait(series.folder):
                 return
@@ -221,9 +221,9 @@ class Node:
                 continue
             try:
                 refused = sender.send(one.objects)
-            except AwayError:
-                raise
             except (SendError, OSError) as error:
+                if isinstance(error, SendError) and error.is_away:
+                    raise
                 later.after_failure(series.folder)
                 self._report(name, str(error) if isinstance(error, SendError) else str(error.strerror), reported)
                 return

@@ -16,18 +16,21 @@ from gadolin.dicom_network.dicomweb_study import OF_THE_ARCHIVE
 from gadolin.dicom_network.network_settings import client_tls
 from gadolin.errors import GadolinError
 
-__all__ = ["AwayError", "SendError", "Sender", "sender_of"]
+__all__ = ["SendError", "Sender", "sender_of"]
 
 _WARNINGS = (0xB000, 0xB006, 0xB007)  # PS3.4, table B.2-1: stored, with changed or questionable elements
 _CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 60.0
 
 
 class SendError(Exception):
-    """A destination did not take a set of results; the text holds no patient data."""
+    """A destination did not take a set of results; the text holds no patient data.
 
+    ``is_away``: it cannot be reached, or lets nothing in, whatever is sent.
+    """
 
-class AwayError(SendError):
-    """A destination cannot be reached, or lets nothing in, whatever is sent."""
+    def __init__(self, text: str, *, is_away: bool = False) -> None:
+        super().__init__(text)
+        self.is_away = is_away
 
 
 class Sender(Protocol):
@@ -36,7 +39,7 @@ class Sender(Protocol):
     def send(self, files: Sequence[Path]) -> list[str]:
         """Send files; return the kinds of object that the destination does not accept, which were not sent.
 
-        Raises SendError if it does not confirm each of the others, or accepts none; AwayError if it is away.
+        Raises SendError if it does not confirm each of the others, accepts none, or is away.
         """
 
 
@@ -85,7 +88,7 @@ class _StorageUser:
         if not association.is_established:
             msg = "rejects the association" if association.is_rejected else "cannot be reached"
             _close(association)
-            raise AwayError(msg)
+            raise SendError(msg, is_away=True)
         connection = association.dul.socket
         if connection is not None and connection.socket is not None:
             connection.socket.settimeout(_SILENT_SECONDS)  # else sending to a peer that does not read never ends
@@ -108,8 +111,8 @@ class _WebUser:
         try:
             self._archive.store([path.read_bytes() for path in files])
         except GadolinError as error:
-            text = f"failed with {error.code}"
-            raise AwayError(text) if error.code in OF_THE_ARCHIVE else SendError(text) from error
+            msg = f"failed with {error.code}"
+            raise SendError(msg, is_away=error.code in OF_THE_ARCHIVE) from error
         return []
 
 
