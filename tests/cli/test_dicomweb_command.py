@@ -171,10 +171,10 @@ def test_a_watched_archive_is_answered_while_it_comes_and_goes_until_the_watch_i
     lines = (tmp_path / "out").read_text().splitlines()
     found = [json.loads(one) for one in lines]
     assert [(one["slices"], one["errors"], one["notice"]) for one in found] == [(6, [], NOTICE)]
-    told = (tmp_path / "err").read_text().splitlines()
-    assert [told[0], told[1], told[3]] == [NOTICE, "watching; Ctrl-C ends it", "the archive answers again"]
-    assert len(told) == 5
-    assert STUDY not in "".join(told)
+    lines = (tmp_path / "err").read_text().splitlines()
+    assert [lines[0], lines[1], lines[3]] == [NOTICE, "watching; Ctrl-C ends it", "the archive answers again"]
+    assert len(lines) == 5
+    assert STUDY not in "".join(lines)
     assert orthanc.modalities() == {"MR": 6, "SR": 1, "SEG": 1}
 
 
@@ -207,12 +207,12 @@ def test_retrieved_images_are_deleted_if_the_command_is_ended(holding, tmp_path,
         (folder,) = tmp_path.iterdir()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         process.send_signal(number)
-        _, told = process.communicate(timeout=60)
+        _, messages = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
     assert process.returncode == 1
-    assert told.startswith(b"gadolin: interrupted")
+    assert messages.startswith(b"gadolin: interrupted")
     assert list(tmp_path.iterdir()) == []
 
 

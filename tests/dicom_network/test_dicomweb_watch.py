@@ -194,11 +194,11 @@ class Polls:
 
 
 def run(*steps, every=60.0):
-    """Watch until the steps are used up; return what was shown and told, and the pauses."""
-    shown, told, pauses = [], [], []
+    """Watch until the steps are used up; return what was shown, the messages, and the pauses."""
+    shown, messages, pauses = [], [], []
     with pytest.raises(KeyboardInterrupt):
-        watch(Polls(*steps), every, show=shown.append, tell=told.append, wait=pauses.append)
-    return shown, told, pauses
+        watch(Polls(*steps), every, show=shown.append, notify=messages.append, wait=pauses.append)
+    return shown, messages, pauses
 
 
 def test_what_is_answered_is_shown_and_each_poll_waits():
@@ -208,11 +208,11 @@ def test_what_is_answered_is_shown_and_each_poll_waits():
 @pytest.mark.parametrize("code", ["archive_unreachable", "archive_too_slow", "archive_failed"])
 def test_an_archive_that_is_away_is_polled_ever_more_rarely_with_one_message(code):
     away = error(code)
-    shown, told, pauses = run(away, away, away, away, away, ["a"], away, [])
+    shown, messages, pauses = run(away, away, away, away, away, ["a"], away, [])
     assert shown == ["a"]
-    assert len(told) == 4
-    assert str(away) in told[0]
-    assert told[1] == told[3] == "the archive answers again"
+    assert len(messages) == 4
+    assert str(away) in messages[0]
+    assert messages[1] == messages[3] == "the archive answers again"
     assert pauses == [120.0, 240.0, 480.0, 600.0, 600.0, 60.0, 120.0, 60.0]
 
 
@@ -227,9 +227,9 @@ def test_the_pause_is_never_shorter_than_between_two_polls():
 def test_a_wrong_address_or_access_ends_the_watch_at_the_start_only(code):
     wrong = error(code)
     with pytest.raises(ArchiveError):
-        watch(Polls(wrong), 60.0, show=print, tell=print, wait=print)
-    told = run([], wrong, [])[1]
-    assert len(told) == 2
+        watch(Polls(wrong), 60.0, show=print, notify=print, wait=print)
+    messages = run([], wrong, [])[1]
+    assert len(messages) == 2
 
 
 def test_the_number_of_failures_may_grow_for_ever():

@@ -101,8 +101,8 @@ def associated(port, *contexts, title=SENDER, called=NODE, tls=None):
 
 def status_of(port, image, syntax=None):
     """Send an image and return the status."""
-    asked = build_context(image.SOPClassUID, syntax or image.file_meta.TransferSyntaxUID)
-    association = associated(port, asked)
+    context = build_context(image.SOPClassUID, syntax or image.file_meta.TransferSyntaxUID)
+    association = associated(port, context)
     assert association.is_established
     try:
         return association.send_c_store(image).Status

@@ -201,10 +201,10 @@ def test_multipart_related_holds_the_same_objects_and_the_counts(packaged, phant
     assert answer.headers["content-type"].startswith(f"{RELATED}; boundary=")
     assert parts(answer) == list(wanted.values())
     lists = ("objects", "errors", "left_out")
-    told = json.loads(answer.headers["gadolin-results"])
-    assert told == {name: value for name, value in document.items() if name not in lists}
-    assert told["errors_by_code"] == {"not_dicom": 1}
-    assert told["notice"] == NOTICE
+    summary = json.loads(answer.headers["gadolin-results"])
+    assert summary == {name: value for name, value in document.items() if name not in lists}
+    assert summary["errors_by_code"] == {"not_dicom": 1}
+    assert summary["notice"] == NOTICE
     assert "cut.dcm" not in str(answer.headers)
 
 
@@ -474,12 +474,12 @@ def test_a_client_that_leaves_gets_no_answer_and_its_work_is_cancelled(client, m
     assert (waiting, answered) == (["begun", "cancelled"], [])
 
 
-async def waiting_for(told):
-    told.append("begun")
+async def waiting_for(events):
+    events.append("begun")
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        told.append("cancelled")
+        events.append("cancelled")
         raise
 
 

@@ -142,7 +142,7 @@ def _watch(answerer: SeriesAnswerer, watched: Watched, every: float, *, as_json:
     print_message(NOTICE)
     print_message("watching; Ctrl-C ends it")
     try:
-        watch(SeriesWatch(answerer, watched), every, show=show, tell=print_message, wait=time.sleep)
+        watch(SeriesWatch(answerer, watched), every, show=show, notify=print_message, wait=time.sleep)
     except KeyboardInterrupt:
         print_message("ended; series without results are answered after the next start")
 

@@ -231,7 +231,7 @@ def _content(answer: requests.Response) -> Iterator[bytes]:
 
 
 def _require_stored(answer: requests.Response, count: int) -> None:
-    """Raise ArchiveError unless an answer says that all of ``count`` objects are stored."""
+    """Raise ArchiveError unless an answer states that all of ``count`` objects are stored."""
     found = answer.json()
     found = found[0] if isinstance(found, list) and len(found) == 1 else found
     stored = len(_items(found, "00081199"))

@@ -110,10 +110,10 @@ def watch(
     every: float,
     *,
     show: Callable[[Outcome], None],
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     wait: Callable[[float], None],
 ) -> None:
-    """Poll for ever, each ``every`` seconds; ``show`` gets each outcome, ``tell`` one message when the archive fails.
+    """Poll for ever, each ``every`` seconds; ``show`` gets each outcome, ``notify`` one message when the archive fails.
 
     An archive that fails is polled ever more rarely, but at least each ten minutes. Raises ArchiveError if the first
     search fails for another reason: the address or the access is wrong.
@@ -127,10 +127,10 @@ def watch(
             if error.code not in _TEMPORARY and not has_answered:
                 raise
             if not is_away:
-                tell(f"the archive fails, trying again later: {error}")
+                notify(f"the archive fails, trying again later: {error}")
             is_away, pause = True, min(2 * pause, max(every, _LONGEST_PAUSE))
         else:
             if is_away:
-                tell("the archive answers again")
+                notify("the archive answers again")
             is_away, has_answered, pause = False, True, every
         wait(pause)

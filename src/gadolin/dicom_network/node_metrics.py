@@ -1,4 +1,4 @@
-"""What a DICOM node shows: metrics for Prometheus, and warnings of the log. None holds patient data."""
+"""What a DICOM node shows: metrics for Prometheus, and warnings of the log. Neither contains patient data."""
 
 from __future__ import annotations
 
