@@ -348,6 +348,14 @@ def test_headers_that_make_no_valid_object_are_refused(more, client):
     refused(post(client, {"a.dcm": slice_file(**more)}), 422, "header_unusable")
 
 
+def test_a_header_that_allows_no_object_costs_one_image(client):
+    bad = slice_file(0, StudyDate=["20200101", "20200102"])
+    made, document = opened(post(client, {"a.dcm": bad, "b.dcm": slice_file(1), "c.dcm": slice_file(2)}))
+    assert codes(document["errors"]) == [("a.dcm", "header_unusable")]
+    assert document["slices"] == 2
+    assert made == opened(post(client, {"b.dcm": slice_file(1), "c.dcm": slice_file(2)}))[0]
+
+
 def nested(depth):
     """Return a DICOM file with sequences within sequences."""
     content = slice_file(1)

@@ -153,10 +153,28 @@ def test_an_earlier_result_without_a_class_is_refused(here):
     ids=str,
 )
 def test_an_answer_of_the_sandbox_that_is_none_is_refused(one, monkeypatch):
-    reply = Message({"objects": [one], "lesions_without_geometry": 0}, (np.zeros(3, np.uint8),))
-    monkeypatch.setattr("gadolin.server.object_maker.Sandbox.run", lambda *_, **__: reply)
+    refuse_reply(monkeypatch, {"objects": [one]})
+
+
+@pytest.mark.parametrize("changed", [{"failures": [[1, {}]]}, {"failures": [[-1, {}]]}, {"slices": None}], ids=str)
+def test_numbers_of_the_sandbox_that_fit_no_request_are_refused(changed, monkeypatch):
+    refuse_reply(monkeypatch, changed)
+
+
+def refuse_reply(monkeypatch, changed):
+    """Check that a reply of the sandbox is refused because of the facts that are changed."""
+    valid = {"kind": "report", "instance": "1.2", "series": "1.3", "new": True}
+    error = DataError(code="header_unusable", rule="a header must be usable").as_json()
+    facts = {"objects": [valid], "slices": 1, "answered": 1, "lesions_without_geometry": 0, "failures": [[0, error]]}
+    replies = [facts, facts | changed]
+    if "failures" in changed:
+        replies[1]["failures"] = [[number, error] for number, _ in changed["failures"]]
+    array = np.zeros(3, np.uint8)
+    monkeypatch.setattr("gadolin.server.object_maker.Sandbox.run", lambda *_, **__: Message(replies.pop(0), (array,)))
+    maker = ObjectMaker(Limits())
+    assert maker.make([image(0)], [], "m").failures[0][1].code == "header_unusable"
     with pytest.raises(ProblemError) as refused:
-        ObjectMaker(Limits()).make([image(0)], [], "m")
+        maker.make([image(0)], [], "m")
     assert (refused.value.status, refused.value.code) == (503, "results_not_made")
 
 

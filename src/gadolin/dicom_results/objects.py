@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -18,7 +20,7 @@ from gadolin.dicom_results.rejection import rejection_note
 from gadolin.dicom_results.report import measurement_report
 from gadolin.dicom_results.segmentation import segmentations
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult, SliceResult
-from gadolin.errors import DataError, RequestError
+from gadolin.errors import DataError, GadolinError, RequestError
 from gadolin.records import Failure
 
 __all__ = [
@@ -84,23 +86,44 @@ class KeptResults:
         return [one for one in self.objects if str(one.SOPInstanceUID) not in rejected]
 
     def renewed(self, result: SeriesResult) -> SeriesResult:
-        """Return the result with the notes that rejected the same result before, so that its objects are other ones."""
-        while notes := self._notes_on(result.uid("instance", "SR")):
-            result = replace(result, after=(*result.after, *notes))
+        """Return the result with the notes that rejected the same result before, so that its objects are other ones.
+
+        Raises DataError if a note is damaged.
+        """
+        with _kept_results():
+            while notes := self._notes_on(result.uid("instance", "SR")):
+                result = replace(result, after=(*result.after, *notes))
         return result
 
     def rejection(self, result: SeriesResult) -> list[ResultObject]:
         """Return the note that rejects the valid objects that a new result replaces, in a list, or an empty list.
 
-        These are the objects about one of its images that are of another set.
+        These are the objects about one of its images that are of another set. Raises DataError if one is damaged.
         """
         own = {result.uid("series", kind) for kind in ("SR", "SEG", "SC")}
         images = {one.instance for one in result.sources}
-        replaced = [one for one in self.valid if str(one.SeriesInstanceUID) not in own and images & images_of(one)]
-        return [reject(replaced, "Replaced by later results for the same slices")] if replaced else []
+        with _kept_results():
+            replaced = [one for one in self.valid if str(one.SeriesInstanceUID) not in own and images & images_of(one)]
+            return [reject(replaced, "Replaced by later results for the same slices")] if replaced else []
 
     def _notes_on(self, instance: str) -> list[str]:
         return sorted(str(note.SOPInstanceUID) for note in self.notes if instance in images_of(note))
+
+
+@contextmanager
+def _kept_results() -> Iterator[None]:
+    """Raise DataError in place of the exceptions that damaged results of earlier runs cause."""
+    try:
+        yield
+    except GadolinError:
+        raise
+    except Exception as error:
+        raise DataError(
+            code="earlier_results_unusable",
+            rule="earlier results must be whole",
+            got=f"the note that rejects them cannot be made ({type(error).__name__})",
+            remedy="use them as the archive holds them, or leave them out",
+        ) from error
 
 
 def result_objects(result: SeriesResult) -> Iterator[ResultObject]:
@@ -131,7 +154,7 @@ def result_objects(result: SeriesResult) -> Iterator[ResultObject]:
 
 
 class MadeResults(NamedTuple):
-    """The result of a series with the UIDs that its objects get, the objects, and the slices that allow none."""
+    """The result of a series with the UIDs that its objects get, the objects, and the images that allow none."""
 
     result: SeriesResult
     objects: Iterator[ResultObject]
@@ -141,32 +164,34 @@ class MadeResults(NamedTuple):
 def make_results(answered: SeriesResult, kept: KeptResults) -> MadeResults:
     """Make the objects of a result, and the note that rejects the kept ones which it replaces.
 
-    Slices whose headers allow no objects are left out and reported. Raises DataError if no slice allows them.
+    Images whose headers allow no objects are left out and reported. Raises DataError if no image allows them, or if a
+    kept result is damaged.
     """
+    result, failures = kept.renewed(answered), list[Failure]()
+    objects = result_objects(result)
     try:
-        return MadeResults(*_made(answered, kept), [])
+        first = next(objects)
     except DataError:
         usable, failures = _without_unusable(answered)
-        return MadeResults(*_made(usable, kept), failures)
-
-
-def _made(answered: SeriesResult, kept: KeptResults) -> tuple[SeriesResult, Iterator[ResultObject]]:
-    result = kept.renewed(answered)
-    objects = result_objects(result)
-    return result, chain([next(objects)], objects, kept.rejection(result))
+        result = kept.renewed(usable)
+        objects = result_objects(result)
+        first = next(objects)
+    return MadeResults(result, chain([first], objects, kept.rejection(result)), failures)
 
 
 def _without_unusable(result: SeriesResult) -> tuple[SeriesResult, list[Failure]]:
-    """Return a result without the slices that allow no objects when each is alone, and these as failures."""
-    usable: list[SliceResult] = []
-    failures: list[Failure] = []
+    """Return a result without the images that allow no objects when each is alone, and these as failures."""
+    by_image: dict[str, list[SliceResult]] = defaultdict(list)
     for one in result.slices:
+        by_image[one.source.instance].append(one)
+    unusable: dict[str, Failure] = {}
+    for instance, slices in by_image.items():
         try:
-            next(result_objects(replace(result, slices=(one,))))
-            usable.append(one)
+            next(result_objects(replace(result, slices=tuple(slices))))
         except DataError as error:
-            failures.append(Failure(one.source.path, error))
-    return (replace(result, slices=tuple(usable)) if usable else result), failures
+            unusable[instance] = Failure(slices[0].source.path, error)
+    usable = tuple(one for one in result.slices if one.source.instance not in unusable)
+    return (replace(result, slices=usable) if usable else result), list(unusable.values())
 
 
 def reject(rejected: Sequence[Dataset], why: str) -> ResultObject:

@@ -64,9 +64,13 @@ class _Read:
 
 @dataclass(slots=True)
 class _Files:
-    """The files of a request by what became of them; ``earlier`` are the data sets of earlier results."""
+    """The files of a request by what became of them.
+
+    ``names`` are those of the images, ``earlier`` the data sets of earlier results.
+    """
 
     images: list[ImageAnswer]
+    names: list[str]
     earlier: list[bytes]
     failures: list[Failure]
     left_out: list[Failure]
@@ -100,7 +104,8 @@ class DicomWorkers:
         digest = engine.predictor.bundle.digest
         made = await self.in_thread(self._making, self.maker.make, files.images, files.earlier, digest)
         metrics.count_predictions(one.label for one in predictions)
-        document = _document(predictions, made, digest) | failures_json(files.failures, files.left_out)
+        files.failures += [Failure(files.names[number], error) for number, error in made.failures]
+        document = _document(made, digest) | failures_json(files.failures, files.left_out)
         form = related_response if related else zip_response
         return await asyncio.to_thread(form, document, made.objects)
 
@@ -114,7 +119,7 @@ class DicomWorkers:
 
     async def _sorted(self, read: Sequence[_Read]) -> _Files:
         """Return the files by what became of them; raises GadolinError if there is no image."""
-        files = _Files([], [], [], [])
+        files = _Files([], [], [], [], [])
         seen: set[str] = set()
         for one in read:
             error, header, name = one.file.error, one.file.header, one.upload.name
@@ -131,6 +136,7 @@ class DicomWorkers:
                 continue
             seen.add(header.identity.instance)
             files.images.append(ImageAnswer(header, one.slices))
+            files.names.append(name)
             files.failures += one.failures
         if not files.images:
             raise nothing_to_answer(files.failures or ([] if files.earlier else files.left_out))
@@ -262,13 +268,13 @@ def _may_be_result(file: Decoded) -> bool:
     return file.omit or (file.error is not None and file.error.code == "not_mr")
 
 
-def _document(predictions: Sequence[Prediction], made: Made, digest: str) -> dict[str, Any]:
+def _document(made: Made, digest: str) -> dict[str, Any]:
     return {
         "format": JSON_FORMAT,
         "notice": NOTICE,
         "model": digest,
-        "slices": len(predictions),
-        "answered": sum(one.label is not None for one in predictions),
+        "slices": made.slices,
+        "answered": made.answered,
         "lesions_without_segmentation": made.lesions_without_geometry,
     }
 

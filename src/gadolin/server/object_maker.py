@@ -9,13 +9,12 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gadolin.errors import DataError, DecoderError, GadolinError, TooLargeError
+from gadolin.errors import DecoderError, GadolinError, TooLargeError, error_from_json
 from gadolin.readers.sandbox.child import Handle
 from gadolin.readers.sandbox.messages import Message
 from gadolin.readers.sandbox.sandbox import Bounds, Sandbox
@@ -25,8 +24,7 @@ from gadolin.server.problems import ProblemError
 from gadolin.server.settings import Limits
 
 if TYPE_CHECKING:
-    from gadolin.dicom_results.objects import KeptResults, ResultObject
-    from gadolin.dicom_results.slices import SeriesResult, SliceResult
+    from gadolin.dicom_results.slices import SliceResult
 
 __all__ = ["ImageAnswer", "Made", "MadeObject", "ObjectMaker", "SliceAnswer", "making"]
 
@@ -76,10 +74,17 @@ class MadeObject(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """The objects of a series, and the number of predicted lesions without geometry, which are in no segmentation."""
+    """The objects of a series, with the numbers of slices in them, of those that are answered, and of lesions.
+
+    ``lesions_without_geometry`` are in no segmentation. ``failures`` are the images whose headers allow no objects, by
+    their number in the request.
+    """
 
     objects: tuple[MadeObject, ...]
+    slices: int
+    answered: int
     lesions_without_geometry: int
+    failures: tuple[tuple[int, GadolinError], ...]
 
 
 class ObjectMaker:
@@ -119,7 +124,9 @@ class ObjectMaker:
         slices = sum(len(one.slices) for one in images)
         seconds = self._limits.max_seconds + _SECONDS_EACH * slices
         try:
-            return _made(self._sandbox.run(facts, b"".join(parts), cpu_seconds=seconds))
+            made = _made(self._sandbox.run(facts, b"".join(parts), cpu_seconds=seconds))
+            _require_numbers(made, len(images))
+            return made
         except DecoderError as error:
             raise _not_made() from error
         except GadolinError:
@@ -175,7 +182,16 @@ def _made(reply: Message) -> Made:
         if one.kind not in _KINDS or not _UID.fullmatch(one.instance) or not _UID.fullmatch(one.series):
             msg = "an object must have a kind and UIDs"
             raise ValueError(msg)
-    return Made(tuple(objects), int(reply.facts["lesions_without_geometry"]))
+    slices, answered, without = (int(reply.facts[name]) for name in ("slices", "answered", "lesions_without_geometry"))
+    failures = tuple((int(number), error_from_json(error)) for number, error in reply.facts["failures"])
+    return Made(tuple(objects), slices, answered, without, failures)
+
+
+def _require_numbers(made: Made, images: int) -> None:
+    """Raise ValueError unless failures are of images of the request."""
+    if not all(0 <= number < images for number, _ in made.failures):
+        msg = "a failure must be of an image of the request"
+        raise ValueError(msg)
 
 
 def making(_settings: dict[str, Any]) -> Handle:
@@ -203,34 +219,40 @@ def _recognised(content: bytes) -> Message:
 
 
 def _objects(facts: dict[str, Any], content: io.BytesIO) -> Message:
-    from gadolin.dicom_results.objects import KeptResults, result_objects
+    from gadolin.dicom_results.objects import KeptResults, make_results
     from gadolin.dicom_results.series import result_of
     from gadolin.dicom_results.source import source_from_bytes
 
-    slices = [one for image in facts["images"] for one in _slices(image, content)]
+    slices = [one for number, image in enumerate(facts["images"]) for one in _slices(image, number, content)]
     kept = KeptResults.of([source_from_bytes(content.read(length), "").header for length in facts["earlier"]])
-    found = result_of(slices, facts["model"])
-    renewed, notes = _replacing(kept, found)
+    result, objects, failures = make_results(result_of(slices, facts["model"]), kept)
     known = {str(one.get("SOPInstanceUID")) for one in (*kept.objects, *kept.notes)}
     made: list[dict[str, Any]] = []
     arrays: list[NDArray[np.uint8]] = []
     left = facts["most_bytes"]
-    for one in chain(result_objects(renewed), notes):
+    for one in objects:
         left -= len(one.content)
         if left < 0:
             raise _too_large()
         uids = {"instance": str(one.dataset.SOPInstanceUID), "series": str(one.dataset.SeriesInstanceUID)}
         made.append({"kind": one.kind, "new": uids["instance"] not in known, **uids})
         arrays.append(np.frombuffer(one.content, np.uint8))
-    return Message({"objects": made, "lesions_without_geometry": renewed.lesions_without_geometry}, tuple(arrays))
+    reply = {
+        "objects": made,
+        "slices": len(result.slices),
+        "answered": result.answered,
+        "lesions_without_geometry": result.lesions_without_geometry,
+        "failures": [[int(one.path), one.error.as_json()] for one in failures],
+    }
+    return Message(reply, tuple(arrays))
 
 
-def _slices(image: dict[str, Any], content: io.BytesIO) -> Iterator[SliceResult]:
-    """Yield the slices of an image from its facts and its bytes."""
+def _slices(image: dict[str, Any], number: int, content: io.BytesIO) -> Iterator[SliceResult]:
+    """Yield the slices of an image from its facts and its bytes; its path is its number in the request."""
     from gadolin.dicom_results.slices import SliceResult
     from gadolin.dicom_results.source import source_from_bytes
 
-    source = source_from_bytes(content.read(image["header"]), "")
+    source = source_from_bytes(content.read(image["header"]), str(number))
     for one in image["slices"]:
         outline = overlay = None
         if one["outline"] is not None:
@@ -251,22 +273,6 @@ def _prediction(facts: dict[str, Any]) -> Prediction:
             "spacing_mm": None if spacing is None else tuple(spacing),
         }
     )
-
-
-def _replacing(kept: KeptResults, found: SeriesResult) -> tuple[SeriesResult, list[ResultObject]]:
-    """Return the result as it differs from rejected ones, and the note on what it replaces; raises DataError."""
-    try:
-        renewed = kept.renewed(found)
-        return renewed, kept.rejection(renewed)
-    except GadolinError:
-        raise
-    except Exception as error:
-        raise DataError(
-            code="earlier_results_unusable",
-            rule="earlier results must be whole",
-            got=f"the note that rejects them cannot be made ({type(error).__name__})",
-            remedy="send them as the archive holds them, or leave them out",
-        ) from error
 
 
 def _too_large() -> TooLargeError:
