@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from certificates import NEEDS_OPENSSL, authority, certificate
 from gadolin.dicom_network import dicomweb, dicomweb_study, web_session
 from gadolin.dicom_network.dicomweb import Access, DicomWebArchive, FoundInstance, FoundSeries
-from gadolin.dicom_network.multipart import Parts, boundary_of, first_part
+from gadolin.dicom_results.multipart import Parts, boundary_of, first_part
 from gadolin.errors import ArchiveError, RequestError
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from orthanc_archive import NEEDS_DICOMWEB, Archive

@@ -76,9 +76,9 @@ def test_what_goes_to_the_sandbox_gives_the_objects_that_are_made_directly(here)
     made = here.make(images, [], "0123456789abcdef")
 
     wanted = [(one.kind, one.name, one.content) for one in result_objects(result_of(direct, "0123456789abcdef"))]
-    assert [(one.kind, one.name, one.content) for one in made.objects] == wanted
-    assert [one.kind for one in made.objects] == ["report", "lesions"]
-    assert (made.lesions_without_geometry, {one.is_new for one in made.objects}) == (0, {True})
+    assert [(one.entry.kind, str(one.entry.path), one.content) for one in made.objects] == wanted
+    assert [one.entry.kind for one in made.objects] == ["report", "lesions"]
+    assert (made.lesions_without_geometry, {one.entry.is_new for one in made.objects}) == (0, {True})
 
 
 def test_no_file_name_goes_to_the_sandbox_and_time_grows_with_the_slices(here):
@@ -94,9 +94,9 @@ def test_earlier_results_are_recognised_and_rejected_once(here):
     assert None not in known
 
     second = here.make([image(0), image(1)], known, "m").objects
-    assert [one.kind for one in second] == ["report", "lesions", "rejection"]
+    assert [one.entry.kind for one in second] == ["report", "lesions", "rejection"]
     third = here.make([image(0), image(1)], [*known, *(here.recognise(one.content) for one in second)], "m").objects
-    assert [(one.kind, one.is_new) for one in third] == [("report", False), ("lesions", False)]
+    assert [(one.entry.kind, one.entry.is_new) for one in third] == [("report", False), ("lesions", False)]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_pictures_become_secondary_captures(here):
     one = image(0)
     drawn = SliceAnswer(None, one.slices[0].prediction, one.slices[0].outline, file.getvalue())
     made = here.make([ImageAnswer(one.header, (drawn,))], [], "m")
-    assert [each.kind for each in made.objects] == ["report", "lesions", "overlay"]
+    assert [each.entry.kind for each in made.objects] == ["report", "lesions", "overlay"]
 
 
 def test_more_than_fits_into_memory_is_refused(here, monkeypatch):

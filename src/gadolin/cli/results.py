@@ -12,7 +12,7 @@ from gadolin.cli.options import AsJson, Model, Runtime, Series
 from gadolin.cli.output import print_json, print_message, progress_bar, table
 
 if TYPE_CHECKING:
-    from gadolin.dicom_results.result_files import Written
+    from gadolin.dicom_results.entry import ResultEntry
 
 
 def results(
@@ -71,7 +71,7 @@ def results(
     report_failures(failures, left_out, as_json=as_json)
 
 
-def _print(written: list[Written], *, as_json: bool, more: dict[str, object]) -> None:
+def _print(written: list[ResultEntry], *, as_json: bool, more: dict[str, object]) -> None:
     """Print the files as JSON after the fields ``more``, or as a table."""
     if as_json:
         print_json({**more, "objects": [one.as_json() for one in written]})

@@ -105,7 +105,7 @@ def _answer(predictor: Predictor, facts: dict[str, Any]) -> Answer:
     answered, unanswered = answer_series(predictor, sources, overlays=facts["overlays"])
     if _is_unwanted(_recognised_sequence(answered), facts["sequences"]):
         return Answer({}, _NOT_WANTED, {_NOT_WANTED: len(answered.slices)})
-    made = make_results(answered, _kept(facts["sets"]))
+    made = make_results(answered, KeptResults.read(*map(Path, facts["sets"])))
     objects = {one.name: one.content for one in made.objects}
     return Answer(objects, ANSWERED, _slices(made.result, [*unread, *unanswered, *made.failures]))
 
@@ -113,14 +113,6 @@ def _answer(predictor: Predictor, facts: dict[str, Any]) -> Answer:
 def _slices(found: SeriesResult, failures: Sequence[Failure]) -> dict[str, int]:
     counts = {ANSWERED: found.answered, "declined": len(found.slices) - found.answered}
     return counts | Counter(one.error.code for one in failures)
-
-
-def _kept(folders: Iterable[str]) -> KeptResults:
-    """Return the results of all earlier sets."""
-    found = [KeptResults.read(Path(one)) for one in folders]
-    return KeptResults(
-        tuple(each for one in found for each in one.objects), tuple(each for one in found for each in one.notes)
-    )
 
 
 def _is_unwanted(sequence: str, wanted: Sequence[str]) -> bool:

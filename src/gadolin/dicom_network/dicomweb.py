@@ -18,7 +18,6 @@ from dicomweb_client import DICOMwebClient
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
 
-from gadolin.dicom_network.multipart import Parts, boundary_of, first_part
 from gadolin.dicom_network.web_session import (
     Access,
     archive_address,
@@ -27,6 +26,7 @@ from gadolin.dicom_network.web_session import (
     open_session,
     pieces,
 )
+from gadolin.dicom_results.multipart import RELATED, Parts, boundary_of, first_part
 from gadolin.dicom_results.quiet import quiet
 from gadolin.dicom_results.slices import MANUFACTURER
 from gadolin.errors import ArchiveError
@@ -41,7 +41,7 @@ _PICTURES: Final = "OT"  # modality of our overlays; those of our other objects:
 _DOCUMENTS: Final = ("SR", "SEG", "KO")
 _CONTENT: Final = 0x0040A730  # the tag of the content items; what results are about precedes it
 _JSON: Final = "application/dicom+json"
-_FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_FILE: Final = f"{RELATED}; transfer-syntax=*"
 _UID: Final = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)*")
 _PAGE: Final = 100  # results of one request to search; archives allow as many
 _BATCH: Final = 32 * 2**20  # bytes of one request to store

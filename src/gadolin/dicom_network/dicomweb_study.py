@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple
-
-from pydicom.uid import RE_VALID_UID
+from typing import Final
 
 from gadolin._version import __version__
 from gadolin.dicom_network.dicomweb import OF_ONE_OBJECT, DicomWebArchive, FoundSeries
+from gadolin.dicom_results.entry import ResultEntry
+from gadolin.dicom_results.identifiers import is_uid
 from gadolin.dicom_results.objects import KeptResults, ResultObject, images_of, make_results
 from gadolin.dicom_results.series import answer_series, read_series
 from gadolin.dicom_results.series_answers import MOST_SLICES, nothing_to_answer, too_many_slices
@@ -28,7 +27,6 @@ __all__ = [
     "OF_THE_ARCHIVE",
     "AnsweredSeries",
     "AnsweredStudy",
-    "SentObject",
     "SeriesAnswerer",
     "name_of",
     "require_uid",
@@ -47,20 +45,6 @@ OF_THE_ARCHIVE: Final = (
 """Codes of errors that the next series would meet as well."""
 
 
-class SentObject(NamedTuple):
-    """An object of the results: its kind and UIDs, and whether the archive did not have it yet."""
-
-    kind: str
-    instance: str
-    series: str
-    is_new: bool
-
-    def as_json(self) -> dict[str, object]:
-        """Return the object as in the JSON of ``gadolin dicomweb``."""
-        uids = {"sop_instance_uid": self.instance, "series_instance_uid": self.series}
-        return {"kind": self.kind, **uids, "new": self.is_new}
-
-
 @dataclass(frozen=True, slots=True)
 class AnsweredSeries:
     """What was done for a series: the number of slices with a result, and of those that are answered; the objects."""
@@ -69,7 +53,7 @@ class AnsweredSeries:
     slices: int = 0
     answered: int = 0
     lesions_without_geometry: int = 0
-    objects: tuple[SentObject, ...] = ()
+    objects: tuple[ResultEntry, ...] = ()
     failures: tuple[Failure, ...] = ()
     left_out: tuple[Failure, ...] = ()
 
@@ -128,9 +112,7 @@ class SeriesAnswerer:
 
     def kept(self, study: str) -> KeptResults:
         """Return the results of Gadolin that the archive has in a study."""
-        found = self.archive.results(study)
-        notes = tuple(one for one in found if one.Modality == "KO")
-        return KeptResults(tuple(one for one in found if one.Modality != "KO"), notes)
+        return KeptResults.of(self.archive.results(study))
 
     def is_answered(self, found: FoundSeries, kept: KeptResults) -> bool:
         """Return whether a valid report by this model and version is about all instances of a series."""
@@ -203,8 +185,7 @@ class SeriesAnswerer:
         _require_requested(sources, found)
         answered, unanswered = answer_series(self.predictor, sources, overlays=self.overlays, progress=progress)
         made = make_results(answered, kept)
-        known = {str(one.SOPInstanceUID) for one in (*kept.objects, *kept.notes)}
-        sent = self._send(made.objects, known)
+        sent = self._send(made.objects, kept.instances)
         return AnsweredSeries(
             found,
             len(made.result.slices),
@@ -215,15 +196,15 @@ class SeriesAnswerer:
             tuple(ordered.left_out),
         )
 
-    def _send(self, objects: Iterable[ResultObject], known: set[str]) -> list[SentObject]:
+    def _send(self, objects: Iterable[ResultObject], known: set[str]) -> list[ResultEntry]:
         """Store the objects that the archive does not have; return all of them."""
-        sent: list[SentObject] = []
+        sent: list[ResultEntry] = []
 
         def new() -> Iterator[bytes]:
             for one in objects:
-                instance = str(one.dataset.SOPInstanceUID)
-                sent.append(SentObject(one.kind, instance, str(one.dataset.SeriesInstanceUID), instance not in known))
-                if instance not in known:
+                entry = one.entry(is_new=str(one.dataset.SOPInstanceUID) not in known)
+                sent.append(entry)
+                if entry.is_new:
                     yield one.content
 
         self.archive.store(new())
@@ -237,7 +218,7 @@ def name_of(found: FoundSeries) -> str:
 
 def require_uid(uid: str | None) -> None:
     """Raise RequestError for a UID that is none; None passes."""
-    if uid is not None and not re.fullmatch(RE_VALID_UID, uid):
+    if uid is not None and not is_uid(uid):
         raise RequestError(
             code="uid_invalid",
             rule="a UID must consist of numbers and dots, of at most 64 characters",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import re
 import threading
 import zlib
 
 from pydicom.uid import (
-    RE_VALID_UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -30,6 +28,7 @@ from gadolin.dicom_network.element_scan import Encoding, find_elements
 from gadolin.dicom_network.network_settings import address_in_use, server_tls
 from gadolin.dicom_network.node_metrics import NodeMetrics, Notices
 from gadolin.dicom_network.spool import Identity, Spool, SpoolFullError
+from gadolin.dicom_results.identifiers import is_uid
 from gadolin.readers.dicom.codecs import DECODER_DEPENDENCIES
 
 __all__ = ["Receiver"]
@@ -45,7 +44,6 @@ _SYNTAXES = (
 )
 _SUCCESS, _OUT_OF_RESOURCES, _OTHER_INSTANCE, _NOT_UNDERSTOOD = 0x0000, 0xA700, 0xA900, 0xC000  # PS3.4, table B.2-1
 _LOOK_SECONDS = 0.1  # between two looks whether the server shall stop
-_LONGEST_UID = 64  # characters
 _CLASS, _INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E  # tags
 _MOST_HEAD = 2**22  # bytes up to the last of them
 _REJECTED_CALLER = (0x01, 0x01, 0x03)  # PS3.8, table 9-21: permanent, by the user, calling AE title not recognised
@@ -169,7 +167,7 @@ def _identity(event: evt.Event) -> Identity:
 def _uid(value: bytes) -> str:
     """Return a UID; raises ValueError if it is not valid."""
     text = value.rstrip(b"\0 ").decode("ascii")
-    if not re.fullmatch(RE_VALID_UID, text) or len(text) > _LONGEST_UID:
+    if not is_uid(text):
         msg = "a UID is missing or invalid"
         raise ValueError(msg)
     return text

@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from gadolin.dicom_results.entry import ResultEntry
 from gadolin.dicom_results.overlay_image import overlay_images
 from gadolin.dicom_results.quiet import quiet
 from gadolin.dicom_results.rejection import rejection_note
@@ -58,6 +59,11 @@ class ResultObject:
         """The file name, which the same results give again."""
         return f"{self.kind}-{self.dataset.SOPInstanceUID}{_ENDING}"
 
+    def entry(self, *, is_new: bool, path: Path | None = None) -> ResultEntry:
+        """Return the entry of the object in lists."""
+        dataset = self.dataset
+        return ResultEntry(self.kind, str(dataset.SOPInstanceUID), str(dataset.SeriesInstanceUID), is_new, path)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptResults:
@@ -67,9 +73,10 @@ class KeptResults:
     notes: tuple[Dataset, ...]
 
     @classmethod
-    def read(cls, folder: Path) -> KeptResults:
-        """Find the results in a folder, which need not exist; files of other origin are ignored."""
-        return cls.of(one for path in sorted(folder.glob(f"*{_ENDING}")) if (one := own_result(path)) is not None)
+    def read(cls, *folders: Path) -> KeptResults:
+        """Find the results in folders, which need not exist; files of other origin are ignored."""
+        paths = (path for folder in folders for path in sorted(folder.glob(f"*{_ENDING}")))
+        return cls.of(one for path in paths if (one := own_result(path)) is not None)
 
     @classmethod
     def of(cls, results: Iterable[Dataset]) -> KeptResults:
@@ -78,6 +85,11 @@ class KeptResults:
         return cls(
             tuple(one for one in found if one.Modality != "KO"), tuple(one for one in found if one.Modality == "KO")
         )
+
+    @property
+    def instances(self) -> set[str]:
+        """The SOP Instance UIDs of the objects and notes."""
+        return {str(one.get("SOPInstanceUID")) for one in (*self.objects, *self.notes)}
 
     @property
     def valid(self) -> list[Dataset]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_data_element, write_dataset
 from pydicom.multival import MultiValue
-from pydicom.uid import RE_VALID_UID
 from pydicom.valuerep import DSfloat, validate_value
 
+from gadolin.dicom_results.identifiers import is_uid
 from gadolin.dicom_results.identity import Identity, require_one
 from gadolin.dicom_results.quiet import quiet
 from gadolin.errors import ReadError
@@ -171,7 +170,7 @@ def _whole(dataset: Dataset) -> Dataset:
         if tag not in pixels and (tag.group in _GROUPS or tag in wanted):
             _copy(dataset, tag, header)
     for name in _IDENTITY:
-        if not re.fullmatch(RE_VALID_UID, str(header.get(name) or "")):
+        if not is_uid(str(header.get(name) or "")):
             raise ReadError(
                 code="dicom_identity_missing",
                 rule="results need the UIDs of the image that they are about",

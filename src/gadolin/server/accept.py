@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gadolin.dicom_results.multipart import RELATED
 from gadolin.server.problems import ProblemError
 
-__all__ = ["RELATED", "prefers_png", "prefers_related"]
+__all__ = ["prefers_png", "prefers_related"]
 
-RELATED = 'multipart/related; type="application/dicom"'
 """Media type of several DICOM objects, as DICOMweb sends them (PS3.18)."""
 _OBJECT = "application/dicom"
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import secrets
 import zipfile
 from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
 
-from gadolin.server.accept import RELATED
+from gadolin.dicom_results.multipart import Parts
 from gadolin.server.object_maker import MadeObject
 
 __all__ = ["SUMMARY_HEADER", "related_response", "zip_response"]
@@ -27,20 +26,11 @@ _VARY = {"Vary": "Accept"}
 
 def zip_response(document: dict[str, Any], objects: Sequence[MadeObject]) -> Response:
     """Return a ZIP archive of the objects and results.json, which holds ``document`` and lists the objects."""
-    listed = [
-        {
-            "kind": one.kind,
-            "path": one.name,
-            "sop_instance_uid": one.instance,
-            "series_instance_uid": one.series,
-            "new": one.is_new,
-        }
-        for one in objects
-    ]
+    listed = [one.entry.as_json() for one in objects]
     whole = json.dumps({**document, "objects": listed}, indent=2, ensure_ascii=False).encode("utf-8", "replace")
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        for name, content in ((_DOCUMENT, whole), *((one.name, one.content) for one in objects)):
+        for name, content in ((_DOCUMENT, whole), *((str(one.entry.path), one.content) for one in objects)):
             entry = zipfile.ZipInfo(name, _TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o600 << 16
@@ -54,11 +44,7 @@ def related_response(document: dict[str, Any], objects: Sequence[MadeObject]) ->
 
     The lists of files are left out; their counts by code stay.
     """
-    boundary = secrets.token_hex(16)
-    parts: list[bytes] = []
-    for one in objects:
-        parts += (f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode(), one.content, b"\r\n")
-    parts.append(f"--{boundary}--\r\n".encode())
+    parts = Parts([one.content for one in objects])
     summary = {name: value for name, value in document.items() if name not in _LISTS}
     headers = _VARY | {SUMMARY_HEADER: json.dumps(summary)}  # in ASCII, without line ends
-    return Response(b"".join(parts), 200, headers, f"{RELATED}; boundary={boundary}")
+    return Response(b"".join(parts), 200, headers, parts.content_type)

@@ -9,11 +9,13 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gadolin.dicom_results.entry import ResultEntry
 from gadolin.errors import DecoderError, GadolinError, TooLargeError, error_from_json
 from gadolin.readers.sandbox.child import Handle
 from gadolin.readers.sandbox.messages import Message
@@ -58,18 +60,10 @@ class ImageAnswer:
 
 
 class MadeObject(NamedTuple):
-    """A DICOM object of the results: its kind, UIDs and bytes; ``is_new`` unless it is among the earlier results."""
+    """A DICOM object of the results: its entry, whose path is its file name, and its bytes."""
 
-    kind: str
-    instance: str
-    series: str
-    is_new: bool
+    entry: ResultEntry
     content: bytes
-
-    @property
-    def name(self) -> str:
-        """Its file name, as ``gadolin results`` writes it."""
-        return f"{self.kind}-{self.instance}.dcm"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,16 +169,20 @@ def _put(content: bytes, parts: list[bytes]) -> int:
 def _made(reply: Message) -> Made:
     """Return the objects of a reply; raises ValueError, KeyError or TypeError if it is invalid."""
     objects = [
-        MadeObject(one["kind"], one["instance"], one["series"], bool(one["new"]), content.tobytes())
+        MadeObject(_entry(**one), content.tobytes())
         for one, content in zip(reply.facts["objects"], reply.arrays, strict=True)
     ]
-    for one in objects:
-        if one.kind not in _KINDS or not _UID.fullmatch(one.instance) or not _UID.fullmatch(one.series):
-            msg = "an object must have a kind and UIDs"
-            raise ValueError(msg)
     slices, answered, without = (int(reply.facts[name]) for name in ("slices", "answered", "lesions_without_geometry"))
     failures = tuple((int(number), error_from_json(error)) for number, error in reply.facts["failures"])
     return Made(tuple(objects), slices, answered, without, failures)
+
+
+def _entry(*, kind: str, instance: str, series: str, new: bool) -> ResultEntry:
+    """Return the entry of an object with the name that ``gadolin results`` gives it; raises ValueError if invalid."""
+    if kind not in _KINDS or not _UID.fullmatch(instance) or not _UID.fullmatch(series):
+        msg = "an object must have a kind and UIDs"
+        raise ValueError(msg)
+    return ResultEntry(kind, instance, series, bool(new), Path(f"{kind}-{instance}.dcm"))
 
 
 def _require_numbers(made: Made, images: int) -> None:
@@ -226,7 +224,7 @@ def _objects(facts: dict[str, Any], content: io.BytesIO) -> Message:
     slices = [one for number, image in enumerate(facts["images"]) for one in _slices(image, number, content)]
     kept = KeptResults.of([source_from_bytes(content.read(length), "").header for length in facts["earlier"]])
     result, objects, failures = make_results(result_of(slices, facts["model"]), kept)
-    known = {str(one.get("SOPInstanceUID")) for one in (*kept.objects, *kept.notes)}
+    known = kept.instances
     made: list[dict[str, Any]] = []
     arrays: list[NDArray[np.uint8]] = []
     left = facts["most_bytes"]
@@ -234,8 +232,8 @@ def _objects(facts: dict[str, Any], content: io.BytesIO) -> Message:
         left -= len(one.content)
         if left < 0:
             raise _too_large()
-        uids = {"instance": str(one.dataset.SOPInstanceUID), "series": str(one.dataset.SeriesInstanceUID)}
-        made.append({"kind": one.kind, "new": uids["instance"] not in known, **uids})
+        entry = one.entry(is_new=str(one.dataset.SOPInstanceUID) not in known)
+        made.append({"kind": entry.kind, "instance": entry.instance, "series": entry.series, "new": entry.is_new})
         arrays.append(np.frombuffer(one.content, np.uint8))
     reply = {
         "objects": made,

@@ -9,9 +9,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from gadolin.dicom_results.multipart import RELATED
 from gadolin.phantoms import CLASSES
 from gadolin.records import JSON_FORMAT, NOTICE
-from gadolin.server.accept import RELATED
 from gadolin.server.dicom_response import SUMMARY_HEADER
 from gadolin.server.schemas import DicomForm, DicomResults, ExplainForm, JobForm, PredictForm, Problem
 from gadolin.server.settings import Settings

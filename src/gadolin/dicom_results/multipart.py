@@ -1,4 +1,4 @@
-"""Multipart messages of DICOMweb, without a second copy of what they carry."""
+"""Multipart messages with DICOM files, as in DICOMweb, without a second copy of what they carry."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from email.message import Message
 from typing import Final
 
-__all__ = ["Parts", "boundary_of", "first_part"]
+__all__ = ["RELATED", "Parts", "boundary_of", "first_part"]
+
+RELATED: Final = 'multipart/related; type="application/dicom"'
+"""The media type of a message with DICOM files."""
 
 _LONGEST_HEAD: Final = 2**16  # bytes before the content of a part
 
 
 class Parts:
-    """The body of a request to store DICOM files: iterable, with a length, of the type ``content_type``."""
+    """The body of a message with DICOM files: iterable, with a length, of the type ``content_type``."""
 
     def __init__(self, contents: Sequence[bytes]) -> None:
         boundary = secrets.token_hex(16)
-        self.content_type = f'multipart/related; type="application/dicom"; boundary={boundary}'
+        self.content_type = f"{RELATED}; boundary={boundary}"
         self._contents = contents
         self._head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
         self._end = f"--{boundary}--\r\n".encode()
