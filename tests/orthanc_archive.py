@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["NEEDS_DICOMWEB", "NEEDS_ORTHANC", "Archive", "free_port", "orthanc"]
+from benchmarks.service.dicom_peers import free_port
+
+__all__ = ["NEEDS_DICOMWEB", "NEEDS_ORTHANC", "Archive", "orthanc"]
 
 _FOLDERS = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin"
 _ORTHANC, _STORESCU = (shutil.which(name, path=_FOLDERS) for name in ("Orthanc", "storescu"))
@@ -27,13 +28,6 @@ NEEDS_ORTHANC = pytest.mark.skipif(not (_ORTHANC and _STORESCU), reason="Orthanc
 NEEDS_DICOMWEB = pytest.mark.skipif(
     not (_ORTHANC and _STORESCU and _PLUGIN.exists()), reason="Orthanc, its DICOMweb plug-in or DCMTK is not installed"
 )
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that no one listens on."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
 
 
 class Archive:

@@ -20,10 +20,10 @@ import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
-from pynetdicom.association import Association
 from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.sop_class import EnhancedMRImageStorage, MRImageStorage
 
+from gadolin.dicom_network.sending import close
 from gadolin.dicom_results.objects import images_of
 from gadolin.phantoms import draw_patient
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
@@ -184,15 +184,6 @@ def send(port: int, path: Path) -> bool:
         return False
     finally:
         close(association)
-
-
-def close(association: Association) -> None:
-    """Release or abort an association, and close its socket, which pynetdicom leaves open after a failure."""
-    if association.is_established:
-        association.release()
-    connection = association.dul.socket
-    if connection is not None and connection.socket is not None:
-        connection.socket.close()
 
 
 def _answered(report: Dataset) -> set[str]:

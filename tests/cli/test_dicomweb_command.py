@@ -11,16 +11,16 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 
 import pytest
 from pydicom import dcmread
 from pydicom.uid import MRImageStorage
 
+from answered_phantoms import write_answered_series
 from gadolin.records import NOTICE
-from gadolin.server.phantoms import EXAMPLES, phantom_picture
 from orthanc_archive import NEEDS_DICOMWEB, Archive
 from stub_server import Answer, serving
+from waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -31,11 +31,7 @@ JSON = {"Content-Type": "application/dicom+json"}
 @pytest.fixture(scope="session")
 def phantom_files(tmp_path_factory):
     """The files of a series of which the packaged model names the tumour in most slices."""
-    folder = tmp_path_factory.mktemp("dicomweb-series")
-    content, _ = phantom_picture(EXAMPLES[0].label, EXAMPLES[0].seed, 6)
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        files.extractall(folder)
-    return sorted(folder.iterdir())
+    return write_answered_series(tmp_path_factory.mktemp("dicomweb-series"))
 
 
 @pytest.fixture
@@ -142,13 +138,6 @@ def test_a_password_of_the_archive_is_needed(gadolin, tmp_path, loopback, phanto
         running.close()
 
 
-def wait_for(condition):
-    last = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < last
-        time.sleep(0.05)
-
-
 @NEEDS_DICOMWEB
 def test_a_watched_archive_is_answered_while_it_comes_and_goes_until_the_watch_is_ended(
     orthanc, phantom_files, tmp_path
@@ -157,12 +146,12 @@ def test_a_watched_archive_is_answered_while_it_comes_and_goes_until_the_watch_i
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         process = subprocess.Popen([*command, "--json"], stdout=out, stderr=err)
     try:
-        wait_for(lambda: b"watching" in (tmp_path / "err").read_bytes())
+        until(lambda: b"watching" in (tmp_path / "err").read_bytes())
         orthanc.close()
-        wait_for(lambda: b"the archive fails" in (tmp_path / "err").read_bytes())
+        until(lambda: b"the archive fails" in (tmp_path / "err").read_bytes())
         orthanc.start()
         orthanc.send(*phantom_files)
-        wait_for(lambda: (tmp_path / "out").read_bytes().endswith(b"\n"))
+        until(lambda: (tmp_path / "out").read_bytes().endswith(b"\n"))
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
     finally:
@@ -203,7 +192,7 @@ def test_retrieved_images_are_deleted_if_the_command_is_ended(holding, tmp_path,
     command = [sys.executable, "-m", "gadolin", "dicomweb", server.url, "--study", STUDY]
     process = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE)
     try:
-        wait_for(lambda: any(one.endswith("1.2.3.4") for one in server.requests))
+        until(lambda: any(one.endswith("1.2.3.4") for one in server.requests))
         (folder,) = tmp_path.iterdir()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         process.send_signal(number)

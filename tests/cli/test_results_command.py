@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +12,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from answered_phantoms import write_answered_series
 from gadolin.dicom_results.objects import KeptResults, images_of
 from gadolin.phantoms.encode import DicomFacts, dicom_bytes
 from gadolin.preprocessing.prepare import Preparation
 from gadolin.records import NOTICE
-from gadolin.server.phantoms import EXAMPLES, phantom_picture
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +25,7 @@ pytestmark = pytest.mark.slow
 def phantom_series(tmp_path_factory):
     """The files of a series of which the packaged model names the tumour in most slices."""
     folder = tmp_path_factory.mktemp("series")
-    content, _ = phantom_picture(EXAMPLES[0].label, EXAMPLES[0].seed, 6)
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        files.extractall(folder)
+    write_answered_series(folder)
     return folder
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import tomllib
 from pathlib import Path
 
@@ -12,29 +11,23 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import MRImageStorage
 
-from benchmarks.service.dicom_peers import LOOPBACK, NODE
+from answered_phantoms import write_answered_series
+from benchmarks.service.dicom_peers import LOOPBACK, NODE, free_port
 from gadolin.cli import main
 from gadolin.dicom_network.config import NodeConfig
 from gadolin.dicom_network.node import Node
-from gadolin.server.phantoms import EXAMPLES, phantom_picture
-from orthanc_archive import NEEDS_DICOMWEB, NEEDS_ORTHANC, free_port, orthanc
+from orthanc_archive import NEEDS_DICOMWEB, NEEDS_ORTHANC, orthanc
+from waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("loopback")]
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ROUTE = (DEPLOY / "orthanc-route.lua").read_text(encoding="utf-8")
-LATEST = 90  # seconds
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     """The files of a phantom series of which the packaged model names the tumour in most slices."""
-    import zipfile
-
-    folder = tmp_path_factory.mktemp("series")
-    content, _ = phantom_picture(EXAMPLES[0].label, EXAMPLES[0].seed, 6)
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        files.extractall(folder)
-    return sorted(folder.rglob("*.dcm"))
+    return write_answered_series(tmp_path_factory.mktemp("series"))
 
 
 def config_of(tmp_path, port, destination):
@@ -46,13 +39,6 @@ def config_of(tmp_path, port, destination):
     values["destinations"] = [{"name": "orthanc", **destination}]
     values["limits"] = {"free_bytes": 0}
     return NodeConfig.model_validate(values)
-
-
-def until(condition):
-    last = time.monotonic() + LATEST
-    while not condition():
-        assert time.monotonic() < last, "it did not happen in time"
-        time.sleep(0.2)
 
 
 def probabilities(report):

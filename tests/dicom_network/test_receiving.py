@@ -17,11 +17,12 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import CTImageStorage, MRImageStorage, Verification
 
-from benchmarks.service.dicom_peers import LOOPBACK, NODE, SENDER, close, free_port, phantom_series, send
+from benchmarks.service.dicom_peers import LOOPBACK, NODE, SENDER, free_port, phantom_series, send
 from certificates import NEEDS_OPENSSL, authority, certificate
 from gadolin.dicom_network.config import NodeConfig
 from gadolin.dicom_network.node_metrics import NodeMetrics
 from gadolin.dicom_network.receiving import Receiver
+from gadolin.dicom_network.sending import close
 from gadolin.dicom_network.spool import Spool
 from gadolin.errors import OutputError, RequestError
 from gadolin.readers.dicom.codecs import DECODER_DEPENDENCIES

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from answered_phantoms import write_answered_series
 from gadolin.dicom_results.series import answer_series, read_series
 from gadolin.models.predictor import Predictor
 from gadolin.records import Failure
-from gadolin.server.phantoms import EXAMPLES, phantom_picture
 from gadolin.workflows.predict_files import predict_files
 
 pytestmark = pytest.mark.slow
@@ -26,11 +24,7 @@ def predictor():
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):
     """The files of a series of ten slices of which the packaged model names the tumour in most."""
-    folder = tmp_path_factory.mktemp("series")
-    content, _ = phantom_picture(EXAMPLES[0].label, EXAMPLES[0].seed, 10)
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        files.extractall(folder)
-    return sorted(map(str, folder.iterdir()))
+    return [str(path) for path in write_answered_series(tmp_path_factory.mktemp("series"), 10)]
 
 
 @pytest.fixture(scope="module")

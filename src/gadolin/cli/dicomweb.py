@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gadolin.cli.failures import report_failures
+from gadolin.cli.interrupts import terminated_as_interrupted
 from gadolin.cli.options import AsJson, Model, Runtime
 from gadolin.cli.output import print_json, print_message, progress_bar, table
 
@@ -76,7 +74,7 @@ def dicomweb(
     access = Access(token_file, token_variable, certificate, key, authorities, timeout, allow_http)
     archive = DicomWebArchive(url, access)
     answerer = SeriesAnswerer(archive, Predictor.load(model, runtime=runtime), overlays)
-    with _terminated_as_interrupted():
+    with terminated_as_interrupted():
         if watch:
             _watch(answerer, Watched(study, series, days), every, as_json=as_json)
         elif study is not None:
@@ -176,17 +174,3 @@ def _summary(one: AnsweredSeries) -> str:
         f"{name_of(one.series)}: {one.answered} of {one.slices} slices are answered, the others are declined; "
         f"{new} of {len(one.objects)} objects are new{lesions}"
     )
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that retrieved images are deleted."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gadolin.cli.interrupts import terminated_as_interrupted
 from gadolin.cli.options import Model, Runtime
 from gadolin.cli.output import log_messages, print_message
 
@@ -38,10 +38,10 @@ def node(
         print_message("the configuration is valid")
         return
     with log_messages(), Node(settings, model, runtime=runtime) as running:
-        signal.signal(signal.SIGTERM, lambda *_: running.stop())
         print_message(NOTICE)
         print_message(f"{settings.listen.ae_title} listens on {settings.listen.address}, port {running.port}")
         try:
-            running.wait()
+            with terminated_as_interrupted():
+                running.wait()
         except KeyboardInterrupt:
             print_message("stopping; what is in the spool is answered after the next start")

@@ -124,15 +124,11 @@ class Node:
         self._opened.close()
 
     def wait(self) -> None:
-        """Wait until the node is stopped by an interruption or from another thread; raises what ended a thread."""
+        """Wait until an interruption; raises what ended a thread of the node."""
         while not self._stopping.wait(3600):
             pass
         if self._failure is not None:
             raise self._failure
-
-    def stop(self) -> None:
-        """Let ``wait`` return."""
-        self._stopping.set()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Run a thread of the node; an unexpected exception stops the node, so that a supervisor restarts it."""

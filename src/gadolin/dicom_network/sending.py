@@ -16,7 +16,7 @@ from gadolin.dicom_network.dicomweb_study import OF_THE_ARCHIVE
 from gadolin.dicom_network.network_settings import client_tls
 from gadolin.errors import GadolinError
 
-__all__ = ["SendError", "Sender", "sender_of"]
+__all__ = ["SendError", "Sender", "close", "sender_of"]
 
 _WARNINGS = (0xB000, 0xB006, 0xB007)  # PS3.4, table B.2-1: stored, with changed or questionable elements
 _CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 60.0
@@ -72,7 +72,7 @@ class _StorageUser:
             msg = "ended the association"
             raise SendError(msg) from error
         finally:
-            _close(association)
+            close(association)
 
     def _associate(self, contexts: dict[Path, tuple[str, str]]) -> Association:
         entity, to = AE(self._ae_title), self._destination
@@ -87,7 +87,7 @@ class _StorageUser:
         )
         if not association.is_established:
             msg = "rejects the association" if association.is_rejected else "cannot be reached"
-            _close(association)
+            close(association)
             raise SendError(msg, is_away=True)
         connection = association.dul.socket
         if connection is not None and connection.socket is not None:
@@ -126,7 +126,7 @@ def _kind_of(path: Path) -> str:
     return path.name.partition("-")[0]
 
 
-def _close(association: Association) -> None:
+def close(association: Association) -> None:
     """End an association, and close its socket, which pynetdicom leaves open after a failure."""
     if association.is_established:
         association.release()

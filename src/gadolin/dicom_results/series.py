@@ -13,6 +13,7 @@ from gadolin.dicom_results.series_answers import (
     MOST_SLICES,
     duplicate_instance,
     nothing_to_answer,
+    outlined_classes,
     predicted_lesion,
     too_many_slices,
 )
@@ -21,7 +22,6 @@ from gadolin.dicom_results.source import Source, read_source, require_one_series
 from gadolin.errors import ReadError
 from gadolin.explanations.explain import predicted_outline
 from gadolin.explanations.explained_slice import reuse_output
-from gadolin.explanations.trust import is_reliable
 from gadolin.models.predictor import Inspected, Predictor
 from gadolin.models.runtime import NetworkOutput
 from gadolin.pool import thread_pool
@@ -78,7 +78,7 @@ def answer_series(
     found: list[SliceResult] = []
     failures: list[Failure] = []
     decoded = _decoded(sources, failures, progress)
-    outlined = {label for label in predictor.bundle.classes if is_reliable(predictor.bundle, "evidence", label)}
+    outlined = outlined_classes(predictor.bundle)
     with thread_pool() as pool:
         while chunk := list(islice(decoded, _CHUNK)):
             for one in _answered(predictor, chunk, pool):

@@ -8,13 +8,26 @@ from typing import Final
 from gadolin.errors import GadolinError, ReadError, RequestError
 from gadolin.explanations import Explanation, explain
 from gadolin.explanations.trust import is_reliable
+from gadolin.models.bundle import Bundle
 from gadolin.models.predictor import Predictor
 from gadolin.records import Failure, Prediction, Slice
 
-__all__ = ["MOST_SLICES", "duplicate_instance", "nothing_to_answer", "predicted_lesion", "too_many_slices"]
+__all__ = [
+    "MOST_SLICES",
+    "duplicate_instance",
+    "nothing_to_answer",
+    "outlined_classes",
+    "predicted_lesion",
+    "too_many_slices",
+]
 
 MOST_SLICES: Final = 2000
 """Slices of one series that are answered; a report of more is too large for viewers."""
+
+
+def outlined_classes(bundle: Bundle) -> frozenset[str]:
+    """Return the classes whose predicted lesions are outlined: those for which that was measured to be reliable."""
+    return frozenset(label for label in bundle.classes if is_reliable(bundle, "evidence", label))
 
 
 def predicted_lesion(predictor: Predictor, image: Slice, prediction: Prediction) -> Explanation | None:

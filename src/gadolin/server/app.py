@@ -59,7 +59,7 @@ from gadolin.server.reference import add_reference
 from gadolin.server.schemas import Explanations, Health, Model, Predictions, Ready
 from gadolin.server.schemas import Job as JobModel
 from gadolin.server.settings import Settings
-from gadolin.server.uploads import Form, read_form
+from gadolin.server.uploads import Form, form_of
 
 __all__ = ["create_app"]
 
@@ -211,7 +211,7 @@ def _add_work(app: FastAPI) -> None:
         summary="Classify slices",
     )
     async def predict(request: Request) -> JSONResponse:
-        form, state = await _form(request), request.app.state
+        form, state = await form_of(request), request.app.state
         return JSONResponse(await _predict(state.engine, form, state.metrics))
 
     @app.post(
@@ -223,7 +223,7 @@ def _add_work(app: FastAPI) -> None:
         summary="Explain predictions as heat maps",
     )
     async def explain_slices(request: Request) -> Response:
-        engine, form = request.app.state.engine, await _form(request)
+        engine, form = request.app.state.engine, await form_of(request)
         job, options = Job("explain"), explain_request(form.fields, engine.predictor)
         png = prefers_png(request.headers.get("accept", ""))
         task = asyncio.create_task(
@@ -251,7 +251,7 @@ def _add_jobs(app: FastAPI) -> None:
         summary="Start a job",
     )
     async def start_job(request: Request) -> JSONResponse:
-        engine, form = request.app.state.engine, await _form(request)
+        engine, form = request.app.state.engine, await form_of(request)
         kind = form.fields.get("kind", "explain")
         work: Callable[[Job], Awaitable[dict[str, Any]]]
         if kind == "predict":
@@ -279,11 +279,6 @@ def _add_jobs(app: FastAPI) -> None:
     async def cancel_job(name: str, request: Request) -> Response:
         request.app.state.jobs.cancel(name)
         return Response(status_code=204)
-
-
-async def _form(request: Request) -> Form:
-    limits = request.app.state.engine.limits
-    return await read_form(request.headers.get("content-type", ""), request.stream(), limits)
 
 
 async def _predict(engine: Engine, form: Form, metrics: Metrics, job: Job | None = None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gadolin.dicom_results.series_answers import (
     MOST_SLICES,
     duplicate_instance,
     nothing_to_answer,
+    outlined_classes,
     predicted_lesion,
     too_many_slices,
 )
@@ -27,7 +28,6 @@ from gadolin.errors import GadolinError, MissingExtraError
 from gadolin.explanations import Explanation
 from gadolin.explanations.explain import predicted_outline
 from gadolin.explanations.explained_slice import reuse_output
-from gadolin.explanations.trust import is_reliable
 from gadolin.files.folder_walk import failures_json
 from gadolin.models.predictor import Inspected, Predictor
 from gadolin.models.runtime import NetworkOutput
@@ -42,7 +42,7 @@ from gadolin.server.object_maker import ImageAnswer, Made, ObjectMaker, SliceAns
 from gadolin.server.openapi import DICOM
 from gadolin.server.problems import ProblemError, invalid_field, problem_of
 from gadolin.server.settings import Settings
-from gadolin.server.uploads import Upload, read_form
+from gadolin.server.uploads import Upload, form_of
 
 __all__ = ["DicomWorkers", "add_dicom"]
 
@@ -158,8 +158,7 @@ class _Answers:
         limits = engine.limits
         self._request = DecodeRequest(most=limits.max_slices, max_pixels=limits.max_pixels, pictures=True, header=True)
         bundle = engine.predictor.bundle
-        self._patient = Predictor(bundle, engine.batcher.patiently)
-        self._outlined = {label for label in bundle.classes if is_reliable(bundle, "evidence", label)}
+        self._patient, self._outlined = Predictor(bundle, engine.batcher.patiently), outlined_classes(bundle)
         self._first: Identity | None = None
         self._slices = self._drawn = 0
 
@@ -238,7 +237,7 @@ def add_dicom(app: FastAPI) -> None:
         _require_extra()
         related = prefers_related(request.headers.get("accept", ""))
         state = request.app.state
-        form = await read_form(request.headers.get("content-type", ""), request.stream(), state.engine.limits)
+        form = await form_of(request)
         overlays = _truth(form.fields.get("overlays", "false"))
         work = state.dicom.respond(state.engine, form.files, state.metrics, overlays=overlays, related=related)
         task = asyncio.create_task(work)

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
 
 from gadolin.server.content_disposition import disposition
 from gadolin.server.problems import ProblemError, invalid_field, request_too_large
 from gadolin.server.settings import Limits
 
-__all__ = ["Form", "Upload", "read_form"]
+__all__ = ["Form", "Upload", "form_of", "read_form"]
 
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log parts of uploads
 
@@ -138,6 +139,12 @@ class _Collector:
             )
         self.form.files.append(Upload(filename[:_MAX_NAME] or "unnamed", bytes(self.part.content)))
         self.part = _Part()
+
+
+async def form_of(request: Request) -> Form:
+    """Read the form of a request within the limits of the service; raises ProblemError as ``read_form``."""
+    limits = request.app.state.engine.limits
+    return await read_form(request.headers.get("content-type", ""), request.stream(), limits)
 
 
 async def read_form(content_type: str, body: AsyncIterator[bytes], limits: Limits) -> Form:
