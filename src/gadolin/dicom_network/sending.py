@@ -58,10 +58,11 @@ class _StorageUser:
         self._tls = None if destination.tls is None else client_tls(destination.tls)
 
     def send(self, files: Sequence[Path]) -> list[str]:
-        association = self._associate({path: _context_of(path) for path in files})
+        contexts = {path: _context_of(path) for path in files}
+        association = self._associate(sorted(set(contexts.values())))
         try:
             accepted = {(one.abstract_syntax, one.transfer_syntax[0]) for one in association.accepted_contexts}
-            fitting = [path for path in files if _context_of(path) in accepted]
+            fitting = [path for path in files if contexts[path] in accepted]
             if not fitting:
                 msg = "accepts none of these objects"
                 raise SendError(msg)
@@ -74,14 +75,14 @@ class _StorageUser:
         finally:
             close(association)
 
-    def _associate(self, contexts: dict[Path, tuple[str, str]]) -> Association:
+    def _associate(self, contexts: Sequence[tuple[str, str]]) -> Association:
         entity, to = AE(self._ae_title), self._destination
         entity.connection_timeout = _CONNECT_SECONDS
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _SILENT_SECONDS
         association = entity.associate(
             str(to.address),
             int(to.port or 0),
-            contexts=[build_context(*one) for one in sorted(set(contexts.values()))],
+            contexts=[build_context(*one) for one in contexts],
             ae_title=str(to.ae_title),
             tls_args=None if self._tls is None else (self._tls, str(to.address)),
         )
