@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.results import DOCS_PAGES, ROOT, Result, render, store
+from benchmarks.results import MEASURED, ROOT, Result, marks, pages, render, store
 from gadolin.metrics.bootstrap import group_intervals, unanimous_interval
 from gadolin.metrics.scores import ratio
 from gadolin.metrics.table import Table, write_table
@@ -26,12 +26,12 @@ def publish(
     lines: list[str],
     *,
     write: bool,
-    page: str = "results.md",
     pictures: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Print a result; with ``write`` store it as docs/results/NAME.json and render the pages of docs/.
+    """Print a result; with ``write`` store it as docs/results/NAME.json and render the pages of docs/ that show it.
 
     ``pictures`` (PNG by title) are written to docs/images. README.md is rendered by ``python -m benchmarks render``.
+    A new result is on no page: a person decides on which page of docs/measured its mark belongs.
     """
     images = {shows: f"{name}-{shows.lower().replace(' ', '-')}.png" for shows in pictures or {}}
     machine = (
@@ -39,13 +39,17 @@ def publish(
     )
     command = " ".join([sys.argv[0], shlex.join(_without_folders(sys.argv[1:]))]).rstrip()
     date = datetime.now(UTC).date().isoformat()
-    result = Result(name, title, command, date, machine, lines, images, page)
+    result = Result(name, title, command, date, machine, lines, images)
     print("\n".join(result.section()))
     if write:
         for shows, png in (pictures or {}).items():
             (ROOT / "docs" / "images" / images[shows]).write_bytes(png)
         store(result)
-        render(DOCS_PAGES)
+        shown = [page for page in pages() if page.startswith("docs/")]
+        render(shown)
+        if not any(name in marks((ROOT / page).read_text(encoding="utf-8")) for page in shown):
+            print(f"no page shows {name} yet: add these lines to one of {MEASURED}, then python -m benchmarks render")
+            print(f"<!-- begin {name} -->\n<!-- end {name} -->")
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> list[str]:

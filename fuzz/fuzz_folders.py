@@ -70,7 +70,7 @@ def main() -> None:
         child.join()
     for number, what in sorted(tally.findings.items())[:20]:
         print(f"FINDING in tree {number}: {what}")
-    publish("fuzz-folders", "Odd folders", report(tally, arguments.seed), write=arguments.write)
+    publish("fuzz-folders", "Unusual folders", report(tally, arguments.seed), write=arguments.write)
 
 
 def report(tally: Tally, seed: int) -> list[str]:

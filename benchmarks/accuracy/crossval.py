@@ -69,7 +69,7 @@ def main() -> None:
         msg = f"folds {', '.join(map(str, left))} are missing; train them with --folds"
         raise SystemExit(msg)
     folds = [found for found in answers.values() if found is not None]
-    title = f"Five person-grouped folds, recipe {arguments.recipe}, seed {arguments.seed}"
+    title = f"Five patient-level folds, recipe {arguments.recipe}, seed {arguments.seed}"
     start = "" if arguments.weights == "none" else f", which went on from {Path(arguments.weights).name}"
     lines = [*summary_lines(folds), "", f"Out-of-fold answers of five networks, one for each fold{start}."]
     if arguments.seed:  # the diagrams of one seed are enough

@@ -44,4 +44,4 @@ def main() -> None:
         default = " (default)" if rule == Preparation() else ""
         rows.append([f"{low} to {high}{default}", f"{difference:.1f}", f"{agreement:.4f}"])
     head = ["percentiles", "mean absolute difference, of 255", "median correlation"]
-    publish("depth", "Slices of 16 bits beside their pictures of 8", markdown(head, rows), write=arguments.write)
+    publish("depth", "16-bit slices compared with their 8-bit pictures", markdown(head, rows), write=arguments.write)

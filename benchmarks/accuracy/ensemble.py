@@ -42,7 +42,7 @@ def main() -> None:
     tables = [joined_tables(folds) for folds in answers]
     lines = [*summary_lines(means), "", *alone(arguments.names, tables), "", *shared(arguments.names, tables)]
     lines += ["", ordered(joined_tables(means), tables)]
-    title = f"Person-grouped folds {', '.join(map(str, arguments.folds))}: the mean of {len(answers)} networks for each"
+    title = f"Mean of {len(answers)} networks, folds {', '.join(map(str, arguments.folds))}"
     publish("crossval-ensemble", title, lines, write=arguments.write)
 
 

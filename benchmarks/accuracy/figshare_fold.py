@@ -23,13 +23,15 @@ from gadolin.training.machine import Machine
 from gadolin.training.plan import Plan
 from gadolin.training.train import train_model
 
+LEARNED_FROM = {"map": "labels only", "outlines": "labels and outlines"}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("figshare", type=Path)
     parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--unread", type=int, nargs="*", default=[4])
-    parser.add_argument("--evidence", choices=("map", "outlines"), default="map")
+    parser.add_argument("--evidence", choices=tuple(LEARNED_FROM), default="map")
     parser.add_argument("--recipe", default="default")
     parser.add_argument(
         "--weights", default="none", help="starting point: none, imagenet, a weights file or a run folder"
@@ -41,10 +43,11 @@ def main() -> None:
     arguments = parser.parse_args()
     manifest = figshare_manifest(arguments.figshare, arguments.work, arguments.fold, arguments.unread)
     runs = [trained(arguments, manifest, seed) for seed in arguments.seeds]
-    unread = "".join(f", fold {fold} unread" for fold in arguments.unread)
+    labels = LEARNED_FROM[arguments.evidence]
+    unread = "".join(f", fold {fold} unused" for fold in arguments.unread)
     publish(
         "-".join(["figshare", arguments.recipe, f"fold-{arguments.fold}", arguments.evidence]),
-        f"Figshare, persons of fold {arguments.fold} held out{unread}, recipe {arguments.recipe}, {arguments.evidence}",
+        f"Figshare, fold {arguments.fold} held out{unread}, recipe {arguments.recipe}, {labels}",
         table(runs, arguments.seeds),
         write=arguments.write,
     )

@@ -23,6 +23,7 @@ from benchmarks.publish import ROOT, keep_predictions, markdown, publish, resamp
 from benchmarks.verdicts import CONFIDENT, OOD_CODES, predict_all, store_measured
 from gadolin.datasets import scan
 from gadolin.metrics.bootstrap import MINIMUM_GROUPS
+from gadolin.metrics.decisions import Decisions
 from gadolin.metrics.table import Table
 from gadolin.models.decision import TUMOUR_SUSPECTED
 from gadolin.models.predictor import Predictor
@@ -64,7 +65,12 @@ def main() -> None:
             some = counted(answers, [one.label for one in records])
             stated, right = int(some.stated.sum()), int(some.right.sum())
             store_measured("other_hospitals", slices=len(records), answered=stated, right=right)
-    publish("hospitals", "Other hospitals", markdown(HEAD, rows(records, answers)), write=arguments.write)
+    publish(
+        "hospitals",
+        "Tumour or no tumour at other hospitals",
+        markdown(HEAD, rows(records, answers)),
+        write=arguments.write,
+    )
 
 
 def log(digest: str, why: str) -> None:
@@ -136,4 +142,5 @@ def table_of(predictor: Predictor, records: Sequence[Record], answers: Sequence[
         groups=tuple(one.patient for one in records),
         parts=tuple("" for _ in records),
         digests=tuple(one.key for one in records),
+        decisions=Decisions.of(answers),
     )

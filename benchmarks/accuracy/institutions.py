@@ -43,7 +43,7 @@ def main() -> None:
     head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC",
             "level alone", "AUROC, like levels",
             "right by p >= 0.5", "wrong with p >= 0.9"]  # fmt: skip
-    publish("institutions", "Held-out institutions", markdown(head, rows), write=arguments.write)
+    publish("institutions", "Held-out institutions of TCGA-LGG", markdown(head, rows), write=arguments.write)
 
 
 def levels(data: Path) -> dict[str, tuple[int, str]]:

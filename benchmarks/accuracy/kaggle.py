@@ -54,7 +54,7 @@ def main() -> None:
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
     run = RunFolder(out).read()
     start = "from scratch" if arguments.weights == "none" else f"from {arguments.weights} weights"
-    title = f"Kaggle Testing, recipe {arguments.recipe}, {start}"
+    title = f"Kaggle test folder, recipe {arguments.recipe}, {start}"
     predictions = read_table(out / "evaluation" / "predictions.csv")
     if arguments.write:
         keep_predictions(f"kaggle-{arguments.recipe}-seed{arguments.seed}", predictions)

@@ -28,7 +28,7 @@ def main() -> None:
     rows = [row(what, compare(a[what], b[what])) for what in a if what != "four classes"]
     head = ["what", "n", "persons", "A", "B", "B - A, points (95 %)"]
     lines = [f"A: `{arguments.names[0]}`, B: `{arguments.names[1]}`.", "", *markdown(head, rows)]
-    publish("kept-answers", "Without the sources that restrict the licence", lines, write=arguments.write)
+    publish("kept-answers", "Trained without the sources that restrict the licence", lines, write=arguments.write)
 
 
 def table(name: str) -> Table:

@@ -69,7 +69,7 @@ def main() -> None:
         f"gain is over all their predictions. Recipe `default` with at least {STEPS} steps; if its own epochs exceed "
         f"that, random weights are also trained {arguments.longer} times as long."
     )
-    publish("learning-curve", "Starting from learned weights", [*markdown(head, rows), "", note], write=arguments.write)
+    publish("learning-curve", "Fine-tuning on few slices", [*markdown(head, rows), "", note], write=arguments.write)
 
 
 def compared(parted: Sequence[Record], size: int, source: Path, arguments: argparse.Namespace) -> list[list[str]]:

@@ -50,12 +50,15 @@ def main() -> None:
         publish("montages", "Pictures of several slices", lines, write=arguments.write)
     if "real" in arguments.parts:
         lines, declined = real(held_out, seen, arguments.data)
-        publish("montages-real", "Pictures of one slice, and the head counter", lines, write=arguments.write)
+        publish("montages-real", "False positives of the detection of several slices", lines, write=arguments.write)
         if arguments.list:
             arguments.list.write_text("".join(f"{path}\n" for path in declined), encoding="utf-8")
     if "cost" in arguments.parts:
         publish(
-            "montages-cost", "What the head counter costs", cost(held_out["Figshare, fold 4"]), write=arguments.write
+            "montages-cost",
+            "Time to detect several slices in one picture",
+            cost(held_out["Figshare, fold 4"]),
+            write=arguments.write,
         )
 
 

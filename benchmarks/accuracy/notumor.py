@@ -35,7 +35,12 @@ def main() -> None:
         cells += rows(name, joined_tables([answered(name, fold) for fold in range(FOLDS)]), seen)
     head = ["cross-validation", "pictures", "n", "a tumour predicted", "notumor with p ≥ 0.9"]
     note = "By eye, and by no radiologist (`docs/notumor-by-eye.csv`). The intervals treat images as independent."
-    publish("notumor", "What notumor holds", [*markdown(head, cells), "", note], write=arguments.write)
+    publish(
+        "notumor",
+        "Predictions for the pictures labelled notumor",
+        [*markdown(head, cells), "", note],
+        write=arguments.write,
+    )
 
 
 def rows(name: str, table: Table, seen: dict[str, str]) -> list[list[str]]:

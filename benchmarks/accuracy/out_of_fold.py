@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folds = [read_table(RunFolder(run).predictions) for run in arguments.runs]
     lines = [*summary_lines(folds), "", *persons(folds), "", *calibration(folds)]
-    publish("out-of-fold", "Patients of held-out folds", lines, write=arguments.write)
+    publish("out-of-fold", "Five patient-level folds, recipe of the packaged model", lines, write=arguments.write)
 
 
 def persons(folds: Sequence[Table]) -> list[str]:

@@ -61,7 +61,7 @@ def main() -> None:
                 keep_predictions(f"scaling-{run.path.name}", read_table(run.predictions))
     publish(
         "scaling",
-        "What wrong scaling costs on a frozen ImageNet network",
+        "Wrong input scaling of an ImageNet network",
         table(lines, arguments),
         write=arguments.write,
     )

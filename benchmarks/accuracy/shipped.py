@@ -71,17 +71,17 @@ def main() -> None:
             table, _ = assess(predictor, tested)
             if arguments.write:
                 keep_predictions("shipped-fold4", table)
-            title = "The shipped model on persons it has never seen"
+            title = "The packaged model on held-out patients"
             lines = persons(predictor, tested, table, store=arguments.write and arguments.model is None)
         elif part == "declined":
-            title = "Images without a head"
+            title = "Pictures without a head"
             lines = declined(predictor, tested, halves(arguments.other)[1])
         elif part == "changed":
-            title, lines = "The shipped model on changed pictures", changed(predictor, some)
+            title, lines = "Altered slices", changed(predictor, some)
         elif part == "painted":
-            title, lines = "Tumours painted out", painted(predictor, some)
+            title, lines = "Inpainted tumours", painted(predictor, some)
         else:
-            title, lines = "Explanations of the shipped model", explanations(predictor, tested, arguments)
+            title, lines = "Explanations of the packaged model", explanations(predictor, tested, arguments)
         publish(f"shipped-{part}", title, lines, write=arguments.write)
 
 

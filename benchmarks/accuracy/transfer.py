@@ -58,7 +58,7 @@ def main() -> None:
     head = ["ResNet50 frozen as learned from", "accuracy", "balanced accuracy", "macro F1"]
     about = f"{metrics['n']} slices of {metrics['groups']} persons of fold {TEST}; {arguments.size} pixels, seed 0."
     publish(
-        "transfer", "The founding recipe on other persons' weights", [*markdown(head, rows), "", about],
+        "transfer", "Frozen weights learned from other patients", [*markdown(head, rows), "", about],
         write=arguments.write,
     )  # fmt: skip
 

@@ -72,7 +72,7 @@ def main() -> None:
         most = fit_ood_threshold(score(known), DECLINED)
         rows.append([name, *(f"{100 * float((score(one) > most).mean()):.0f} %" for one in output.values())])
     head = ["score", *(f"{name} ({len(own)})" for name, own in tested.items())]
-    publish("unlike", "Out-of-distribution scores", markdown(head, rows), write=arguments.write)
+    publish("unlike", "Out-of-distribution scores compared", markdown(head, rows), write=arguments.write)
 
 
 def pictures(data: Path, preparation: Preparation) -> tuple[Slices, dict[str, Slices]]:

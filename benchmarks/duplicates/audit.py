@@ -75,16 +75,21 @@ def main() -> None:
             whole = [measured([*audit_command(kaggle), str(folder / f"cache{run}")]) for run in range(arguments.runs)]
             lines += ["", f"The whole `gadolin audit KAGGLE --json`, cold cache: {spent(medians(whole))}."]
             lines += conditions(arguments.runs, arguments.peers)
-            publish("audit-kaggle", "Copies in the Kaggle set, beside other tools", lines, write=arguments.write)
+            publish(
+                "audit-kaggle",
+                "Duplicates in the Kaggle collection, compared with other tools",
+                lines,
+                write=arguments.write,
+            )
         if "planted" in arguments.parts:
             plant(figshare, folder / "slices", arguments.planted)
             lines = on_planted(tools(folder / "slices"), arguments.planted)
             lines += conditions(arguments.runs, arguments.peers)
-            publish("audit-planted", "Planted copies, beside other tools", lines, write=arguments.write)
+            publish("audit-planted", "Planted duplicates, compared with other tools", lines, write=arguments.write)
             shutil.rmtree(folder / "slices")
         if "growth" in arguments.parts:
             lines = growth(kaggle, folder, arguments.growth)
-            publish("audit-growth", "The search for copies among more pictures", lines, write=arguments.write)
+            publish("audit-growth", "Search time for larger collections", lines, write=arguments.write)
 
 
 def audit_command(data: Path) -> list[str]:

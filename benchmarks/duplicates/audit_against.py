@@ -37,7 +37,7 @@ def main() -> None:
     lines = report(json.loads(printed))
     publish(
         "audit-against",
-        "The Kaggle set audited against Figshare",
+        "The Kaggle collection compared with Figshare",
         [*lines, "", f"`gadolin audit KAGGLE --against FIGSHARE --json`, cold cache: {seconds:.0f} s."],
         write=arguments.write,
     )

@@ -156,7 +156,7 @@ def main() -> None:
     lines = by_kind({kind: one[COPY_CORRELATION] for kind, one in tallies.items()})
     if arguments.sweep:
         lines += ["", *by_threshold(tallies)]
-    title = f"Copies planted among the Figshare slices, folds {folds}" + (", thresholds" if arguments.sweep else "")
+    title = f"Planted duplicates, folds {folds}" + (", thresholds" if arguments.sweep else "")
     pictures = {"Precision and recall": draw(tallies)} if arguments.sweep else {}
     publish(f"planted-{folds.replace(' ', '-')}", title, lines, write=arguments.write, pictures=pictures)
 

@@ -66,7 +66,12 @@ def main() -> None:
     cuts = [superpixels(subject(predictor, slice_and_mask(one)[0])) for one in records[: arguments.slices]]
     pace = {tool: [timed(tool, cut) for cut in cuts] for pair in PAIRS.values() for tool in pair}
     if "speed" in arguments.parts:
-        publish("explain-speed", "LIME and SHAP beside the packages", speed(cuts, pace), write=arguments.write)
+        publish(
+            "explain-speed",
+            "Speed of LIME and SHAP, compared with the packages",
+            speed(cuts, pace),
+            write=arguments.write,
+        )
     if "agreement" in arguments.parts:
         lines = agreement(cuts, pace, arguments.reference, arguments.seeds)
         publish("explain-agreement", "How many samples LIME and SHAP need", lines, write=arguments.write)

@@ -43,7 +43,7 @@ def main() -> None:
     note = f"{len(records)} slices, as they are in the test part of the manifest."
     publish(
         "explain-ceiling",
-        "The best that a map over superpixels can point",
+        "Upper bound of the pointing game for superpixels",
         [*markdown(["superpixels", *columns], rows), "", note],
         write=arguments.write,
     )

@@ -62,7 +62,7 @@ def main() -> None:
         "",
         *thresholds(chosen, Options(samples=arguments.samples)),
     ]
-    publish("explain-choices", "What is fixed before explanations are scored", lines, write=arguments.write)
+    publish("explain-choices", "Settings fixed before explanations are scored", lines, write=arguments.write)
 
 
 def of_fold(run: Path, count: int) -> Iterator[Outlined]:

@@ -80,7 +80,7 @@ def main() -> None:
     head = ["map", "measure", "Gadolin", f"quantus {quantus.__version__}", "largest difference", "slices that differ"]
     publish(
         "explain-quantus",
-        "Measures of explanations beside quantus",
+        "Scores of explanations compared with quantus",
         [*markdown(head, rows), "", explained(len(records))],
         write=arguments.write,
     )

@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         examples = np.asarray(prepared_slices(records, trained.bundle.preparation, Path(temporary)).slices)
         lines = cascade(arguments.run, trained, images, examples, Options(samples=arguments.samples), Path(temporary))
-    publish("explain-sanity", "Explanations and randomised weights", lines, write=arguments.write)
+    publish("explain-sanity", "Explanations after weight randomisation", lines, write=arguments.write)
 
 
 def cascade(

@@ -57,7 +57,7 @@ def main() -> None:
         f"outlines names {gain:+.1f} points more slices rightly than labels alone (paired "
         f"interval {low:.1f} to {high:.1f}; {better.correct_b} and {better.correct_a} of {better.common}).",
     ]
-    publish("explain-scores", "Explanations against outlines of tumours", lines, write=arguments.write)
+    publish("explain-scores", "Explanations compared with tumour outlines", lines, write=arguments.write)
 
 
 def scored(run: Path, data: Path, config: ScoringConfig) -> Lines:

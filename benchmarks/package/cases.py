@@ -53,7 +53,7 @@ def main() -> None:
         "",
         *markdown(["case", "what is right", "what Gadolin says", "right"], rows),
     ]
-    publish("cases", "Cases that were once got wrong", lines, write=arguments.write)
+    publish("cases", "Files that were once misread", lines, write=arguments.write)
     if right < len(rows):
         sys.exit(1)
 

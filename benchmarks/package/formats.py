@@ -255,4 +255,4 @@ def main() -> None:
         "",
         *markdown(["pydicom's files", "read", "left out", "refused in one line", "all"], pydicom_rows()),
     ]
-    publish("formats", "Round trips", lines, write=arguments.write, page="formats.md")
+    publish("formats", "File formats written and read back", lines, write=arguments.write)

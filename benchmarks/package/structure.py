@@ -53,7 +53,7 @@ def main() -> None:
             columns[revision] = counted(Path(folder))
     columns["now"] = counted(ROOT)
     rows = [[name, *(column[name] for column in columns.values())] for name in columns["now"]]
-    publish("structure", "The structure of the package", markdown(["", *columns], rows), write=arguments.write)
+    publish("structure", "Structure of the package", markdown(["", *columns], rows), write=arguments.write)
 
 
 def counted(root: Path) -> dict[str, str]:

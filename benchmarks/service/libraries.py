@@ -93,7 +93,7 @@ def main() -> None:
         "first reply. Memory: resident in the sandbox."
     )
     lines = [words, "", *markdown(DAMAGE, damage), "", more, "", *markdown(SPEED, speed)]
-    publish("libraries", "Libraries inside the sandbox", lines, write=arguments.write)
+    publish("libraries", "Third-party decoders in a sandbox", lines, write=arguments.write)
 
 
 def kinds(slices: int) -> dict[str, Kind]:

@@ -72,7 +72,7 @@ def main() -> None:
     lines = [*markdown(head, rows), "", _MEANING.format(seconds=f"{arguments.seconds:g}")]
     if not proves:
         lines += ["", f"This proves nothing: the controls show nothing ({', '.join(blind) or 'no look-up'})."]
-    publish("network-trace", "What leaves the machine", lines, write=arguments.write)
+    publish("network-trace", "Network connections of each command", lines, write=arguments.write)
     sys.exit(0 if proves and clean else 1)
 
 

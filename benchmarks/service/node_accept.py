@@ -46,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         rows = measured(Path(name), arguments.instances, arguments.pairs)
     head = ["associations", "node, images/s", "storescp, images/s", "ratio"]
-    title = "Accepting images over DICOM"
+    title = "Receiving images over DICOM"
     publish("node-accept", title, markdown(head, rows), write=arguments.write)
 
 

@@ -46,7 +46,7 @@ def main() -> None:
     if arguments.instances:
         with tempfile.TemporaryDirectory() as name:
             rows += memory(Path(name), arguments.instances)
-    publish("node-answer", "Answering over DICOM", markdown(["measure", "value"], rows), write=arguments.write)
+    publish("node-answer", "Predictions over DICOM", markdown(["measure", "value"], rows), write=arguments.write)
 
 
 def speed(folder: Path, pairs: int) -> list[list[str]]:

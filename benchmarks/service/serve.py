@@ -74,14 +74,14 @@ def main() -> None:
     messages = [message(Path(path).read_bytes()) for path in files]
     if "load" in arguments.parts:
         lines = load(arguments.model, files, messages)
-        publish("serve-load", "The service beside the model alone", lines, write=arguments.write)
+        publish("serve-load", "The service compared with the model in one process", lines, write=arguments.write)
     if "explained" in arguments.parts:
         asks = [message(Path(path).read_bytes(), "/v1/explain", LIME) for path in files[:4]]
         lines = explained(arguments.model, messages, asks, arguments.before)
         publish("serve-explained", "Predictions while slices are explained", lines, write=arguments.write)
     if "overload" in arguments.parts:
         lines = overload(arguments.model, messages)
-        publish("serve-overload", "The service under more than it can do", lines, write=arguments.write)
+        publish("serve-overload", "The service under overload", lines, write=arguments.write)
     if "memory" in arguments.parts:
         lines = memory(arguments.model, messages, arguments.requests)
         publish("serve-memory", "Memory of the service", lines, write=arguments.write)

@@ -52,7 +52,7 @@ def main() -> None:
             rows.append(collection(arguments))
     note = f"Runtime {arguments.runtime}. Rates are medians of pairs of runs, and so are their ratios."
     lines = [*markdown(["what", "measured", "beside", "ratio"], rows), "", note]
-    publish(f"predict-{arguments.runtime}", "How fast the shipped model answers", lines, write=arguments.write)
+    publish(f"predict-{arguments.runtime}", "Speed of the packaged model", lines, write=arguments.write)
 
 
 def one_slice(arguments: argparse.Namespace, picture: Path) -> list[str]:

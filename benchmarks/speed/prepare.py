@@ -41,7 +41,7 @@ def main() -> None:
         data = arguments.data or phantoms(Path(folder))
         model = arguments.model or untrained(Path(folder) / "bundle")
         lines = [*throughput(data, arguments.pictures, Path(folder)), "", *cold_start(data, model)]
-    publish("prepare", "Preparation and cold start", lines, write=arguments.write)
+    publish("prepare", "Image preparation and start time", lines, write=arguments.write)
 
 
 def phantoms(folder: Path) -> Path:

@@ -65,7 +65,12 @@ def main() -> None:
         f"{SIDE} x {SIDE} slices, volumes of {DEPTH}; opened and decoded from the path, per second of the "
         f"processor, median of {arguments.rounds} interleaved rounds. Aimed at: {LEAST} or more."
     )
-    publish("reading", "Reading", [words, "", *markdown(head, rows)], write=arguments.write)
+    publish(
+        "reading",
+        "Reading files, compared with bare decoders",
+        [words, "", *markdown(head, rows)],
+        write=arguments.write,
+    )
 
 
 def turns(peer: Peer, rounds: int) -> tuple[list[float], list[float]]:

@@ -48,7 +48,7 @@ def main() -> None:
         if arguments.keras:
             lines += ["", *against_keras(arguments.keras, examples, Path(folder), arguments.rounds)]
     precision = "bfloat16" if Machine().bfloat16 else "float32"
-    publish("training-input", f"Training input ({precision})", lines, write=arguments.write)
+    publish("training-input", f"Training throughput ({precision})", lines, write=arguments.write)
 
 
 def made_examples(folder: Path, count: int) -> Examples:

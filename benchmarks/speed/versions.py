@@ -138,7 +138,9 @@ def main() -> None:
             rows.append([name, f"{1000 * old:.1f}", f"{1000 * new:.1f}", f"{ratio:.2f}"])
             print(rows[-1], file=sys.stderr)
     head = ["measure", f"{arguments.revision}, ms", "now, ms", f"ratio, median of {arguments.pairs} pairs"]
-    publish("versions", "This version against an earlier one", [*markdown(head, rows), "", same], write=arguments.write)
+    publish(
+        "versions", "Speed compared with an earlier version", [*markdown(head, rows), "", same], write=arguments.write
+    )
 
 
 def turn(sources: list[Path], number: int) -> list[Path]:

@@ -11,9 +11,10 @@ import pytest
 
 from benchmarks import publish
 from benchmarks.__main__ import GROUPS, RUN, commands, listing, modules, run
-from benchmarks.results import DOCS_PAGES, PAGES, ROOT, Result, marks, render, rendered, store, stored
+from benchmarks.results import MEASURED, ROOT, Result, marks, pages, render, rendered, store, stored
 
 RESULTS = stored()
+PAGES = pages()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -23,11 +24,12 @@ def page_text(page):
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository with a page for each name, none with marks but README.md."""
+    """A repository whose README.md, docs/card.md and docs/measured/speed.md show the result speed."""
     (tmp_path / "docs" / "images").mkdir(parents=True)
-    for page in DOCS_PAGES:
-        (tmp_path / page).write_text("# Page\n", encoding="utf-8")
-    (tmp_path / "README.md").write_text("<!-- begin speed -->\n<!-- end speed -->\n", encoding="utf-8")
+    (tmp_path / MEASURED).mkdir()
+    for page in ("README.md", "docs/card.md", f"{MEASURED}/speed.md"):
+        (tmp_path / page).write_text("<!-- begin speed -->\n<!-- end speed -->\n", encoding="utf-8")
+    (tmp_path / "docs" / "plain.md").write_text("# Page\n", encoding="utf-8")
     return tmp_path
 
 
@@ -36,15 +38,11 @@ def test_every_page_is_what_render_makes_of_the_stored_results(page):
     assert rendered(page_text(page), page, RESULTS) == page_text(page), "run python -m benchmarks render"
 
 
-def test_every_stored_result_is_on_its_page_and_has_the_name_of_its_file():
+def test_every_stored_result_is_on_one_page_of_results_and_has_the_name_of_its_file():
     assert len(RESULTS) > 50
-    assert [name for name, result in RESULTS.items() if name not in marks(page_text(f"docs/{result.page}"))] == []
+    shown = [name for page in PAGES if page.startswith(f"{MEASURED}/") for name in marks(page_text(page))]
+    assert sorted(shown) == sorted(RESULTS)
     assert [name for name, result in RESULTS.items() if name != result.name] == []
-
-
-def test_every_mark_of_every_document_is_rendered():
-    marked = {path.relative_to(ROOT).as_posix() for path in DOCUMENTS if marks(path.read_text(encoding="utf-8"))}
-    assert marked == set(PAGES)
 
 
 def test_every_image_of_a_result_exists():
@@ -99,18 +97,51 @@ def test_a_stored_result_comes_back_and_is_rendered(repository):
     assert stored(repository) == {"speed": result}
     assert json.loads((repository / "docs" / "results" / "speed.json").read_text()) == dataclasses.asdict(result)
 
-    assert render(root=repository) == ["docs/results.md", "README.md"]
+    assert render(root=repository) == ["README.md", "docs/card.md", f"{MEASURED}/speed.md"]
     assert render(root=repository) == []
-    section = "\n".join(result.section())
-    results = (repository / "docs" / "results.md").read_text()
-    assert results == f"# Page\n\n<!-- begin speed -->\n{section}\n<!-- end speed -->\n"
-    assert (repository / "README.md").read_text() == "<!-- begin speed -->\nfast\n\n<!-- end speed -->\n"
+    section = "\n".join(result.section("../images"))
+    assert (repository / MEASURED / "speed.md").read_text() == (
+        f"<!-- begin speed -->\n{section}\n<!-- end speed -->\n"
+    )
+    assert "](../images/a.png)" in section
+    for page in ("README.md", "docs/card.md"):
+        assert (repository / page).read_text() == "<!-- begin speed -->\nfast\n\n<!-- end speed -->\n"
+
+
+TABLE = Result("speed", "Speed", RUN, "2026-01-01", "x86_64", lines=[])
+TABLE.lines.extend(
+    """| set | n | accuracy |
+| --- | --- | --- |
+| ms | 7 | 90 % |
+| ms, T1 | 6 | 80 % |
+
+| set | s |
+| --- | --- |
+| ms | 2 |
+| ms | 3 |""".splitlines()
+)
+
+
+def test_a_cell_of_a_table_is_shown_in_a_sentence():
+    text = (
+        'A <!-- cell speed "ms" "accuracy" --><!-- end -->, B <!-- cell speed "ms, T1, 6" "accuracy" -->1<!-- end -->.'
+    )
+    shown = rendered(text, "README.md", {"speed": TABLE})
+    assert re.sub("<!--.*?-->", "", shown) == "A 90 %, B 80 %."
+    assert rendered(shown, "README.md", {"speed": TABLE}) == shown
+
+
+@pytest.mark.parametrize(("row", "column"), [("ct", "accuracy"), ("ms", "recall"), ("ms", "s")])
+def test_a_cell_that_is_missing_or_not_unique_is_an_error(row, column):
+    with pytest.raises(LookupError, match="there must be one"):
+        TABLE.cell(row, column)
 
 
 def test_publishing_renders_the_documents_and_leaves_the_readme(repository, monkeypatch, capsys):
     monkeypatch.setattr(publish, "ROOT", repository)
     monkeypatch.setattr(publish, "store", lambda result: store(result, repository))
     monkeypatch.setattr(publish, "render", lambda pages: render(pages, repository))
+    monkeypatch.setattr(publish, "pages", lambda: pages(repository))
     monkeypatch.setattr("sys.argv", [f"{RUN} predict", "folder/of data", "--write"])
     readme = (repository / "README.md").read_text()
 
@@ -119,6 +150,10 @@ def test_publishing_renders_the_documents_and_leaves_the_readme(repository, monk
     publish.publish("speed", "Speed", ["fast"], write=True, pictures={"A curve": b"png"})
 
     assert (repository / "docs" / "images" / "speed-a-curve.png").read_bytes() == b"png"
-    assert f"`{RUN} predict 'of data' --write`" in (repository / "docs" / "results.md").read_text()
-    assert "## Speed" in capsys.readouterr().out
+    assert f"`{RUN} predict 'of data' --write`" in (repository / MEASURED / "speed.md").read_text()
+    printed = capsys.readouterr().out
+    assert "## Speed" in printed
+    assert "no page shows" not in printed
     assert (repository / "README.md").read_text() == readme
+    publish.publish("memory", "Memory", ["little"], write=True)
+    assert "<!-- begin memory -->\n<!-- end memory -->\n" in capsys.readouterr().out

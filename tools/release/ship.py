@@ -59,8 +59,8 @@ def main() -> None:
     require_alike(arguments.run, arguments.folds)
     answers = joined_answers([read_answers(run / ANSWERS) for run in sorted(arguments.folds)])
     small = recalibrated(answers, arguments.work) if arguments.recalibrate else made(answers, arguments)
-    publish("shipped-facts", "The shipped model", facts_of(small, arguments.run), write=arguments.write)
-    publish("shipped-validated", "What the shipped model was validated on", validated(small), write=arguments.write)
+    publish("shipped-facts", "The packaged model", facts_of(small, arguments.run), write=arguments.write)
+    publish("shipped-validated", "Classes and sequences with validation", validated(small), write=arguments.write)
     if arguments.put:
         if not arguments.recalibrate:
             (SHIPPED / SCORES_FILE).unlink(missing_ok=True)  # belongs to the previous model
@@ -89,7 +89,10 @@ def made(answers: Answers, arguments: argparse.Namespace) -> Bundle:
     seen, held_out = (each.slices[each.rows] for each in (parts.train, parts.validation))
     candidates = precisions(whole, seen, held_out, parts.validation.targets, arguments.work / "precisions")
     publish(
-        "ship-precision", "Precisions of the shipped bundle", table(candidates, len(held_out)), write=arguments.write
+        "ship-precision",
+        "Numerical precisions of the packaged model",
+        table(candidates, len(held_out)),
+        write=arguments.write,
     )
     return chosen(candidates, len(held_out)).bundle
 

@@ -156,7 +156,10 @@ def _of_slice(predictor: Predictor, record: Record, group: str, wish: ScoringCon
 
 
 def marked_above(name: str) -> float:
-    """Return the fraction of a map's maximum above which a pixel counts as marked for ``iou``; see docs/results.md."""
+    """Return the fraction of a map's maximum above which a pixel counts as marked for ``iou``.
+
+    docs/measured/explanations.md shows how it was chosen for each method.
+    """
     return _MARKED_PRIORS[name] if name in PRIORS else method(name).marked
 
 
