@@ -70,8 +70,8 @@ def main() -> None:
         raise SystemExit(msg)
     folds = [found for found in answers.values() if found is not None]
     title = f"Five patient-level folds, recipe {arguments.recipe}, seed {arguments.seed}"
-    start = "" if arguments.weights == "none" else f", which went on from {Path(arguments.weights).name}"
-    lines = [*summary_lines(folds), "", f"Out-of-fold answers of five networks, one for each fold{start}."]
+    start = "" if arguments.weights == "none" else f", fine-tuned from {Path(arguments.weights).name}"
+    lines = [*summary_lines(folds), "", f"Out-of-fold predictions of five networks, one for each fold{start}."]
     if arguments.seed:  # the diagrams of one seed are enough
         publish(name, title, lines, write=arguments.write)
     else:

@@ -3,8 +3,9 @@
     python -m benchmarks run institutions DATA RUN ... [--write]
 
 RUN is a run of ``travel`` that left an institution out. Slices without a tumour are mostly skull base and vertex, so
-the level alone predicts much. ``level alone`` ranks slices by how often the other institutions have a tumour in the
-same tenth of the head; ``like levels`` compares slices of the same tenth only. Intervals resample patients.
+the level alone predicts much. "AUROC of the level alone" ranks slices by how often the other institutions have a
+tumour in the same tenth of the head; "matched levels" compares slices of the same tenth only. Intervals resample
+patients.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def main() -> None:
     for run in arguments.runs:
         rows += rows_of_run(run, tenths)
     head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC",
-            "level alone", "AUROC, like levels",
-            "right by p >= 0.5", "wrong with p >= 0.9"]  # fmt: skip
+            "AUROC of the level alone", "AUROC, matched levels",
+            "correct by p >= 0.5", "wrong with p >= 0.9"]  # fmt: skip
     publish("institutions", "Held-out institutions of TCGA-LGG", markdown(head, rows), write=arguments.write)
 
 

@@ -58,10 +58,10 @@ def main() -> None:
         sources += [[name, *row] for row in by_source(run)]
         others += [[name, *row] for row in development_rows(Predictor.load(run), arguments)]
     lines = [*markdown(["network", "four classes", "tumours, four classes", "tumour classes only", "ECE"], folds), ""]
-    head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC", "level alone", "like levels",
-            "right", "wrong, sure"]  # fmt: skip
+    head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC", "level alone",
+            "matched levels", "right", "wrong, sure"]  # fmt: skip
     lines += [*markdown(head, institutions), ""]
-    head = ["network", "source", "sequence", "label", "n", "right by p >= 0.5", "wrong with p >= 0.9"]
+    head = ["network", "source", "sequence", "label", "n", "correct by p >= 0.5", "wrong with p >= 0.9"]
     lines += [*markdown(head, sources), ""]
     head = ["network", "pictures", "n", "stated", "right of stated", "class predicted", "correct of predicted",
             "tumour or none wrong, sure", "kind wrong, sure", "out of distribution", "sequences"]  # fmt: skip

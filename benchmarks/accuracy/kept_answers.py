@@ -26,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     a, b = (dict(four_and_three_classes(table(name))) for name in arguments.names)
     rows = [row(what, compare(a[what], b[what])) for what in a if what != "four classes"]
-    head = ["what", "n", "persons", "A", "B", "B - A, points (95 %)"]
+    head = ["what", "n", "patients", "A", "B", "B - A, points (95 %)"]
     lines = [f"A: `{arguments.names[0]}`, B: `{arguments.names[1]}`.", "", *markdown(head, rows)]
     publish("kept-answers", "Trained without the sources that restrict the licence", lines, write=arguments.write)
 

@@ -60,11 +60,11 @@ def main() -> None:
     test = [one for one in parted if one.split == "test"]
     persons = {one.patient for one in test if one.patient}
     without = sum(not one.patient for one in test)
-    head = ["slices learned from", "weights", "epochs", "accuracy", "gain of learned weights (paired, 95 %)"]
+    head = ["training slices", "initial weights", "epochs", "accuracy", "gain of pretrained weights (paired, 95 %)"]
     if len(arguments.seeds) > 1:
-        head[3] = "accuracy: median (each seed; 95 % of all answers)"
+        head[3] = "accuracy: median (each seed; 95 % over all seeds)"
     note = (
-        f"Accuracy on {len(test) - without} slices of {len(persons)} persons and {without} pictures without a tumour, "
+        f"Accuracy on {len(test) - without} slices of {len(persons)} patients and {without} pictures without a tumour, "
         f"four classes; seeds {', '.join(map(str, arguments.seeds))}, each with another random sample; the "
         f"gain is over all their predictions. Recipe `default` with at least {STEPS} steps; if its own epochs exceed "
         f"that, random weights are also trained {arguments.longer} times as long."
@@ -88,7 +88,7 @@ def compared(parted: Sequence[Record], size: int, source: Path, arguments: argpa
     for start in ways:
         if arguments.write:
             keep_predictions(f"learning-curve-{start}-{size}", joined_tables(answers[start]))
-        cells = [str(size), "learned" if start == "learned" else "random", str(recipes[start].epochs)]
+        cells = [str(size), "pretrained" if start == "learned" else "random", str(recipes[start].epochs)]
         gain = "" if start == "learned" else over(answers[start], answers["learned"])
         rows.append([*cells, each_seed(answers[start]), gain])
     return rows

@@ -120,7 +120,7 @@ def real(
     """Return the share of single slices that are taken for montages, by collection, and their paths."""
     others = sorted(folder for folder in (data / "other").iterdir() if folder.is_dir())
     kinds = [(name, "held out", paths) for name, paths in held_out.items()]
-    kinds += [(name, "the rule was made on it", paths) for name, paths in seen.items()]
+    kinds += [(name, "used to develop the rule", paths) for name, paths in seen.items()]
     kinds += [(folder.name.replace("_", " "), "no head", sorted(folder.glob("*.*"))) for folder in others]
     rows, taken = [], []
     for name, what, paths in kinds:

@@ -34,7 +34,9 @@ def main() -> None:
     for name in arguments.names:
         cells += rows(name, joined_tables([answered(name, fold) for fold in range(FOLDS)]), seen)
     head = ["cross-validation", "pictures", "n", "a tumour predicted", "notumor with p ≥ 0.9"]
-    note = "By eye, and by no radiologist (`docs/notumor-by-eye.csv`). The intervals treat images as independent."
+    note = (
+        "Labelled by eye, not by a radiologist (`docs/notumor-by-eye.csv`). The intervals treat images as independent."
+    )
     publish(
         "notumor",
         "Predictions for the pictures labelled notumor",

@@ -38,14 +38,14 @@ def main() -> None:
 
 
 def persons(folds: Sequence[Table]) -> list[str]:
-    """Return how many persons the majority vote of their slices classifies rightly, with four and three classes."""
+    """Return how many patients the majority vote of their slices classifies correctly, with four and three classes."""
     cells = []
     for name, table in four_and_three_classes(joined_tables(folds))[1:]:
         votes = correct_by_person(table)
         right = sum(votes.values())
         low, high = wilson(right / len(votes), len(votes))
         cells.append([name, f"{right} of {len(votes)}", f"{100 * low:.1f}-{100 * high:.1f} %"])
-    return markdown(["persons by the majority of their slices", "right", "95 %"], cells)
+    return markdown(["patients, by the majority of their slices", "correct", "95 %"], cells)
 
 
 def calibration(folds: Sequence[Table]) -> list[str]:

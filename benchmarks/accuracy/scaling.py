@@ -29,7 +29,7 @@ from gadolin.training.plan import Plan
 from gadolin.training.train import train_model
 
 BACKBONE = "tf_efficientnet_lite0"
-SCALINGS = {"its own statistics": "true", "[0, 1] as it is": "false"}
+SCALINGS = {"statistics of ImageNet": "true", "[0, 1]": "false"}
 HELD_OUT, UNREAD = 3, 4  # folds of Figshare
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
@@ -92,7 +92,7 @@ def folder_of(arguments: argparse.Namespace, name: str, normalise: str, seed: in
 
 def rows(metrics: dict[str, Any], name: str, scaling: str, seed: int) -> list[list[str]]:
     """Return the rows of one network: the held-out persons, or Testing by subset."""
-    parts = metrics["subsets"] if name == "kaggle" else {f"persons of fold {HELD_OUT}": metrics["subsets"]["all"]}
+    parts = metrics["subsets"] if name == "kaggle" else {f"patients of fold {HELD_OUT}": metrics["subsets"]["all"]}
     found = []
     for part, scores in parts.items():
         figures = [with_interval(scores[key]) for key in FIGURES] if scores["scored"] else [scores["reason"], "", ""]

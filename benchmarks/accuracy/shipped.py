@@ -119,7 +119,7 @@ def persons(predictor: Predictor, tested: Sequence[Record], table: Table, *, sto
         "",
         *confusion_table(measured["four classes"]),
         "",
-        f"Persons by the majority of their slices: {len(votes) - len(wrong)} of {len(votes)} right.",
+        f"Patients, by the majority of their slices: {len(votes) - len(wrong)} of {len(votes)} correct.",
         "",
         f"With abstention, coverage is {resampled(named, every, table.groups)} and selective accuracy "
         f"{resampled(right, named, table.groups)}; {resampled(named & ~right & sure, every, table.groups)} of all "
@@ -141,10 +141,10 @@ def declined(predictor: Predictor, tested: Sequence[Record], others: Sequence[Pa
         unlike = sum(one.reason_code in OOD_CODES for one in answers)
         abstained = sum(one.abstained for one in answers)
         rows.append([name, str(len(answers)), share(unlike, len(answers)), share(abstained, len(answers))])
-    head = ["pictures", "n", "out of distribution what was learned from", "declined for any reason"]
+    head = ["pictures", "n", "declined as out of distribution", "declined for any reason"]
     note = (
-        f"Files are those of {len(others)} that did not set the gate, every second one of the same folders; what code "
-        "made, the gate had not seen the like of. The intervals treat images as independent."
+        f"The detector was fitted on every second file of the same folders; these {len(others)} files are the others. "
+        f"It was not fitted on synthetic pictures ({', '.join(NO_HEADS)}). The intervals treat images as independent."
     )
     return [*markdown(head, rows), "", note]
 
@@ -153,7 +153,7 @@ def changed(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
     """Return accuracy and abstention on corrupted slices, by kind and strength."""
     pictures = [read(record.path) for record in tested]
     labels = [record.label for record in tested]
-    rows = [["as they are", *outcome(predict_all(predictor, pictures), labels)]]
+    rows = [["unaltered", *outcome(predict_all(predictor, pictures), labels)]]
     for kind, change in CHANGES.items():
         for strength in range(STRENGTHS):
             random = np.random.default_rng(strength)
@@ -179,7 +179,7 @@ def outcome(answers: Sequence[Prediction], labels: Sequence[str]) -> list[str]:
         for ok, one in zip(right, answers, strict=True)
     ]
     values = (np.mean(right), 1 - len(named) / len(right), np.mean(named) if named else np.nan, np.mean(sure))
-    return ["none named" if np.isnan(value) else percent(float(value)) for value in values]
+    return ["none answered" if np.isnan(value) else percent(float(value)) for value in values]
 
 
 def painted(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
@@ -195,7 +195,7 @@ def painted(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
         rim = cv2.dilate(mask.astype(np.uint8), around)
         without = cv2.inpaint(image.pixels.astype(np.uint8), rim, 5, cv2.INPAINT_TELEA)
         after.append(replace(image, pixels=without.astype(np.float32)))
-    for name, pictures in (("as they are", before), ("painted out", after)):
+    for name, pictures in (("unaltered", before), ("inpainted", after)):
         pairs = list(zip(predict_all(predictor, pictures), outlined, strict=True))
         became = (
             [one.label == record.label and one.probabilities[record.label] >= CONFIDENT for one, record in pairs],
@@ -205,7 +205,7 @@ def painted(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
         every = np.ones(len(pairs), np.bool_)
         rows.append([name, str(len(pairs)), *(resampled(np.array(each), every, persons) for each in became)])
     head = ["tumours", "n", f"predicted as the true class with p ≥ {CONFIDENT}", "predicted notumor", "abstained"]
-    note = "The outline and a rim around it, filled from what is around them (Telea 2004)."
+    note = "The outline and a rim around it are filled from the surrounding pixels (Telea 2004)."
     return [*markdown(head, rows), "", note]
 
 
@@ -226,5 +226,8 @@ def explanations(predictor: Predictor, tested: Sequence[Record], arguments: argp
             means = [f"{line[name]['value']:.3f}" if name in line else "" for name in names]
             where = "all" if line["of"] == "all" else line["value"]
             rows.append([line["method"], where, str(line["n"]), *means, "yes" if line["below_prior"] else ""])
-    note = f"LIME, SHAP and the curves saw {arguments.slices} slices, LIME and SHAP took {arguments.samples} samples."
-    return [*markdown(["method", "predicted", "n", *names, "below the middle of the head"], rows), "", note]
+    note = (
+        f"LIME, SHAP and the curves were computed for {arguments.slices} slices, LIME and SHAP with "
+        f"{arguments.samples} samples."
+    )
+    return [*markdown(["method", "predicted", "n", *names, "worse than the centre of the head"], rows), "", note]

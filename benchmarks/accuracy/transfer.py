@@ -51,12 +51,12 @@ def main() -> None:
     )
     target = part(everything, {3, TEST}, "target.csv")
     rows = []
-    for name, weights in (("random weights", "none"), ("folds 1 and 2", str(source))):
+    for name, weights in (("nothing (random weights)", "none"), ("folds 1 and 2", str(source))):
         run = trained(target, arguments.work / name.replace(" ", "-"), [size], weights)
         metrics = json.loads((run / "evaluation" / "metrics.json").read_text())
         rows.append([name, *(with_interval(metrics[key]) for key in ("accuracy", "balanced_accuracy", "macro_f1"))])
-    head = ["ResNet50 frozen as learned from", "accuracy", "balanced accuracy", "macro F1"]
-    about = f"{metrics['n']} slices of {metrics['groups']} persons of fold {TEST}; {arguments.size} pixels, seed 0."
+    head = ["frozen weights of ResNet50 learned from", "accuracy", "balanced accuracy", "macro F1"]
+    about = f"{metrics['n']} slices of {metrics['groups']} patients of fold {TEST}; {arguments.size} pixels, seed 0."
     publish(
         "transfer", "Frozen weights learned from other patients", [*markdown(head, rows), "", about],
         write=arguments.write,

@@ -35,7 +35,7 @@ from gadolin.records import Prediction, Record
 from gadolin.training.pretrained_weights import require_unseen
 
 LOOKED_AT = ROOT / "docs" / "tables" / "unknown-origin.csv"
-HALVES = ("kept", "chosen")
+HALVES = {"kept": "held out", "chosen": "used for model selection"}
 HEAD = ["model", "half", "pictures", "n", "right", "correct among tumour classes", "predicted notumor", "declined"]
 
 
@@ -61,7 +61,7 @@ def main() -> None:
     rows = []
     for model in (SHIPPED, *arguments.models):
         require_unseen(StartingPoint.resolve(str(model)), records)
-        name = "the model of the package" if model == SHIPPED else f"{model.parent.name}, {model.name}"
+        name = "packaged model" if model == SHIPPED else f"{model.parent.name}, {model.name}"
         answers = predict_all(Predictor.load(model), (read(one.path) for one in records))
         rows += rows_of(name, answers, records, listed)
     head = [*HEAD, "predicted, of these correct", f"wrong with p ≥ {CONFIDENT}, not declined"]
@@ -106,7 +106,7 @@ def rows_of(
                 for pair in zip(answers, records, strict=True)
                 if group.items() <= listed[pair[1].path.name].items()
             ]  # fmt: skip
-            rows.append([model, half, modality, str(len(pairs)), *figures(pairs)])
+            rows.append([model, HALVES[half], modality, str(len(pairs)), *figures(pairs)])
     return rows
 
 

@@ -51,9 +51,10 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = [one for fold in arguments.folds for one in of_fold(arguments.crossval / f"fold-{fold}", arguments.slices)]
     lines = [
-        f"{len(chosen)} slices with outlines, held-out persons of the folds {', '.join(map(str, arguments.folds))}; "
-        f"LIME and SHAP took {arguments.samples} samples. “Whole” is the probability of the predicted class, “empty” "
-        "the same where every piece is taken away: the lower, the less the fill itself looks like the class.",
+        f"{len(chosen)} slices with outlines, held-out patients of the folds {', '.join(map(str, arguments.folds))}; "
+        f"LIME and SHAP used {arguments.samples} samples. “Whole” is the probability of the predicted class for "
+        "the whole slice, “empty” its probability if every superpixel is replaced by the fill: the lower, the less the "
+        "fill itself resembles the class.",
         "",
         *fills(chosen, Options(samples=arguments.samples)),
         "",

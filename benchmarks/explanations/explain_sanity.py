@@ -79,10 +79,10 @@ def cascade(
             print(f"down to {stage}: {name} {columns[name][-1]:.3f}", flush=True)
     rows = [[name, *(f"{value:.2f}" for value in values)] for name, values in columns.items()]
     return [
-        *markdown(["fresh weights down to", *(stage.rstrip(".") for stage in stages)], rows),
+        *markdown(["weights randomised down to", *(stage.rstrip(".") for stage in stages)], rows),
         "",
         f"Median rank correlation (Spearman) over {len(images)} slices, within the head, between the maps of the "
-        f"trained network and those after randomisation, for the same class. LIME and SHAP took {options.samples} "
+        f"trained network and those after randomisation, for the same class. LIME and SHAP used {options.samples} "
         "samples. A method that passes falls to about 0.",
     ]
 

@@ -44,17 +44,17 @@ def main() -> None:
     gain = 100 * (better.correct_b - better.correct_a) / better.common
     low, high = (100 * (bound or 0.0) for bound in (better.accuracy.low, better.accuracy.high))
     lines = [
-        f"Learned from outlines, all {outlines[0]['n']} slices of {outlines[0]['groups']} persons (lime, shap, "
+        f"Trained with outlines, all {outlines[0]['n']} slices of {outlines[0]['groups']} patients (lime, shap, "
         f"occlusion, deletion and insertion: {arguments.slices}):",
         "",
         *whole(outlines),
         "",
-        "Pointing by predicted class, learned from outlines / from labels alone:",
+        "Pointing by predicted class, trained with outlines / with labels alone:",
         "",
         *by_class(outlines, labels),
         "",
-        "“↓”: no more often than the middle of the head, on the same slices. Intervals resample persons. Learning from "
-        f"outlines names {gain:+.1f} points more slices rightly than labels alone (paired "
+        "“↓”: no more often than the centre of the head, on the same slices. Intervals resample patients. Training "
+        f"with outlines classifies {gain:+.1f} points more slices correctly than labels alone (paired "
         f"interval {low:.1f} to {high:.1f}; {better.correct_b} and {better.correct_a} of {better.common}).",
     ]
     publish("explain-scores", "Explanations compared with tumour outlines", lines, write=arguments.write)

@@ -49,9 +49,9 @@ def main() -> None:
         rows += folders(Path(made))
     right = sum(row[-1] == "yes" for row in rows)
     lines = [
-        f"{right} of {len(rows)} right.",
+        f"{right} of {len(rows)} correct.",
         "",
-        *markdown(["case", "what is right", "what Gadolin says", "right"], rows),
+        *markdown(["case", "expected", "result", "correct"], rows),
     ]
     publish("cases", "Files that were once misread", lines, write=arguments.write)
     if right < len(rows):
@@ -170,7 +170,7 @@ def closed(root: Path, phantoms: Path) -> list[str]:
     (data / "glioma").chmod(0)
     code, answer = scan(data)
     named = any("glioma" in one["path"] for one in answer.get("errors", []))
-    return row("a class folder of mode 000", "named, exit 1", code, answer, right=code == 1 and named)
+    return row("a class folder of mode 000", "reported, exit 1", code, answer, right=code == 1 and named)
 
 
 def dangling(root: Path, phantoms: Path) -> list[str]:
@@ -178,7 +178,7 @@ def dangling(root: Path, phantoms: Path) -> list[str]:
     (data / "glioma" / "gone.png").symlink_to("../../.git/annex/objects/gone.png")
     code, answer = scan(data)
     named = any("gone.png" in one["path"] for one in answer.get("errors", []))
-    return row("a link that leads nowhere", "named, exit 1", code, answer, right=code == 1 and named)
+    return row("a link that leads nowhere", "reported, exit 1", code, answer, right=code == 1 and named)
 
 
 def odd_parts(root: Path, phantoms: Path) -> list[str]:

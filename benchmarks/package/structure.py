@@ -72,7 +72,7 @@ def counted(root: Path) -> dict[str, str]:
         "lines": f"{sum(lengths):,}",
         "lines of the median file": f"{statistics.median(lengths):.0f}",
         "imports between modules at the top": str(sum(map(len, graph.values()))),
-        "modules in circles": str(sum(len(circle) for circle in circles(graph))),
+        "modules in import cycles": str(sum(len(circle) for circle in circles(graph))),
         "upward imports": str(len(list(upward(graph, layers(root))))),
         'files with "run.json"': str(
             sum(any(is_word(node, "run.json") for node in ast.walk(t)) for t in trees.values())
@@ -80,9 +80,9 @@ def counted(root: Path) -> dict[str, str]:
         "functions that match English text of Gadolin's own": str(
             len([one for one in matching if one not in OF_OTHERS])
         ),
-        "dialect words in the package": f"{sum(map(dialect, trees)):,}",
-        "dialect words in the documents": f"{sum(map(dialect, documents(root))):,}",
-        "match= in tests": str(
+        "figurative words in the package": f"{sum(map(dialect, trees)):,}",
+        "figurative words in the documents": f"{sum(map(dialect, documents(root))):,}",
+        "tests of message texts (match=)": str(
             sum(path.read_text(encoding="utf-8").count("match=") for path in (root / "tests").rglob("*.py"))
         ),
     }

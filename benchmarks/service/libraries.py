@@ -36,15 +36,23 @@ OWN = {"scipy": "MATLAB 5", "h5py": "MATLAB 7.3", "pyfive": "MATLAB 7.3"}  # all
 DAMAGE = [
     "format",
     "library",
-    "both read, alike",
-    "differently",
-    "ours alone",
-    "it alone",
-    "neither",
+    "both read, same pixels",
+    "both read, other pixels",
+    "only Gadolin reads",
+    "only the library reads",
+    "neither reads",
     "crashes",
     "hangs",
 ]
-TIMES = ["ours, ms", "bare, ms", "in the sandbox, ms", "bare / sandbox", "ours / sandbox", "start, s", "memory, MiB"]
+TIMES = [
+    "Gadolin, ms",
+    "library, ms",
+    "library in the sandbox, ms",
+    "library / sandbox",
+    "Gadolin / sandbox",
+    "start, s",
+    "memory, MiB",
+]
 SPEED = ["format", "library", "bit-equal", *TIMES]
 Read = Callable[[bytes], list[np.ndarray]]
 

@@ -51,7 +51,7 @@ def main() -> None:
         if arguments.collection:
             rows.append(collection(arguments))
     note = f"Runtime {arguments.runtime}. Rates are medians of pairs of runs, and so are their ratios."
-    lines = [*markdown(["what", "measured", "beside", "ratio"], rows), "", note]
+    lines = [*markdown(["what", "measured", "compared with", "ratio"], rows), "", note]
     publish(f"predict-{arguments.runtime}", "Speed of the packaged model", lines, write=arguments.write)
 
 

@@ -63,7 +63,7 @@ def main() -> None:
     head = ["format", "Gadolin, slices/s", "bare decoder, slices/s", "decoder", "ratio"]
     words = (
         f"{SIDE} x {SIDE} slices, volumes of {DEPTH}; opened and decoded from the path, per second of the "
-        f"processor, median of {arguments.rounds} interleaved rounds. Aimed at: {LEAST} or more."
+        f"processor, median of {arguments.rounds} interleaved rounds. Target of the ratio: {LEAST} or more."
     )
     publish(
         "reading",

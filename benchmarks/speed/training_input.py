@@ -111,6 +111,6 @@ def against_keras(python: str, examples: Examples, folder: Path, rounds: int) ->
         pairs.append((real(learner, examples, turn), keras))
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(a / b for a, b in pairs)
-    head = ["founding recipe, batch 32", "slices/s", "ratio (median of pairs)"]
+    head = ["recipe resnet50, batch 32", "slices/s", "ratio (median of pairs)"]
     rows = [["Gadolin", f"{ours:.1f}", f"{ratio:.2f}"], ["Keras fit with ImageDataGenerator", f"{theirs:.1f}", "1"]]
     return markdown(head, rows)

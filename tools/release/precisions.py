@@ -132,17 +132,17 @@ def table(candidates: list[Candidate], count: int) -> list[str]:
     head = [
         "precision",
         "MiB with weights to train from",
-        "labels flipped",
-        "decided otherwise",
+        "labels changed",
+        "decisions changed",
         "largest change of a probability",
         "accuracy",
         "ms a slice, one core",
         "passes",
     ]
     note = (
-        f"On the {count} slices of the validation part. To pass: at most {100 * FLIPPED:.1f} % flipped, "
-        f"{100 * DECIDED:.0f} % predicted or declined differently, a change of {CHANGE} and no less accuracy. "
-        f"Shipped: {chosen(candidates, count).name}."
+        f"On the {count} slices of the validation part. To pass, at most {100 * FLIPPED:.1f} % of the labels and "
+        f"{100 * DECIDED:.0f} % of the decisions (label or abstention) may change, no probability by more than "
+        f"{CHANGE}, and accuracy must not fall. Packaged: {chosen(candidates, count).name}."
     )
     return [*markdown(head, rows), "", note]
 

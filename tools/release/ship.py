@@ -143,7 +143,7 @@ def facts_of(bundle: Bundle, run: Path) -> list[str]:
         ["sequences recognised", ", ".join(bundle.sequence or ())],
         ["licence", bundle.licence],
         *([f"training, step {number}", text] for number, text in enumerate(steps(known), 1)),
-        ["patients known", str(known.patients)],
+        ["patients in all parts, where known", str(known.patients)],
         *(
             [f"slices of the {part} part", ", ".join(f"{label} {count}" for label, count in counts.items())]
             for part, counts in known.counts.items()
@@ -152,12 +152,12 @@ def facts_of(bundle: Bundle, run: Path) -> list[str]:
         ["temperature of the kinds", f"{bundle.temperature:.3f}"],
         *(
             [
-                f"tumour or none{', ' if one.sequence else ''}{one.sequence}: scale, offset, stated from",
+                f"tumour or none{', ' if one.sequence else ''}{one.sequence}: scale, offset, threshold",
                 f"{one.scale:.3f}, {one.offset:.3f}, {one.threshold:.3f}",
             ]
             for one in bundle.p_tumour or ()
         ),
-        ["names a kind from a probability of", f"{bundle.confidence_threshold:.3f}"],
+        ["threshold of the kind", f"{bundle.confidence_threshold:.3f}"],
         ["out-of-distribution threshold", f"{bundle.ood_threshold:.3f}"],
         ["declines pictures of several slices by", bundle.head_counter],
     ]
@@ -189,4 +189,4 @@ def validated(bundle: Bundle) -> list[str]:
         [one.label, one.sequence, str(one.patients), str(one.slices), f"{100 * one.right / one.slices:.1f} %"]
         for one in bundle.validated or ()
     ]
-    return markdown(["class", "sequence", "patients or groups", "slices", "likeliest"], rows)
+    return markdown(["class", "sequence", "patients or groups", "slices", "most probable class correct"], rows)
