@@ -6,7 +6,6 @@ import ast
 import importlib.util
 import json
 import re
-import shlex
 import sys
 import tomllib
 from dataclasses import fields
@@ -59,18 +58,6 @@ def refresh():
     sys.modules["refresh"] = module
     spec.loader.exec_module(module)
     return module
-
-
-def shell_lines():
-    """Return every line in a code block that runs gadolin, with its document."""
-    for path in DOCUMENTS:
-        for block in re.findall(r"^```[a-z]*\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-            for line in block.splitlines():
-                if re.match(r"(\$ )?gadolin ", line):
-                    yield path.name, line.removeprefix("$ ")
-
-
-SHELL_LINES = sorted(set(shell_lines()))
 
 
 def test_the_table_of_recipe_keys_is_what_the_recipes_say(refresh, tmp_path):
@@ -169,26 +156,6 @@ def test_every_field_of_an_error_in_json_is_told_in_order():
     example = re.search(r"```json\n(.*?)```", text_of("docs/codes.md"), re.DOTALL).group(1)
     error = BundleError(code="model_not_found", rule="a rule")
     assert list(json.loads(example)["error"]) == [*error.as_json(), "message"]
-
-
-@pytest.mark.parametrize(("document", "line"), SHELL_LINES, ids=[f"{name}: {line}" for name, line in SHELL_LINES])
-def test_every_shell_line_names_a_real_command_and_real_options(document, line):
-    _, name, *words = shlex.split(line)
-    if name == "--version":
-        return
-    assert name in COMMANDS
-    command = COMMANDS[name]
-    written = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
-    assert [option for option in written if option not in options_of(command)] == []
-    context = command.make_context(name, list(words), resilient_parsing=False)
-    if context.params.get("setting"):
-        from gadolin.recipe import with_settings
-
-        with_settings(RECIPES["default"], list(context.params["setting"]))
-
-
-def test_some_shell_lines_were_found():
-    assert {line.split()[1] for _, line in SHELL_LINES} >= set(COMMANDS)
 
 
 def test_the_layers_are_told_as_they_are_checked():

@@ -19,7 +19,7 @@ from gadolin.recipe import load_recipe, with_settings
 pytestmark = pytest.mark.train
 
 PAGE = (Path(__file__).parents[2] / "docs" / "keras-notebook.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(python)?\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(python|sh)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 TINY = ["network.backbone=compact", "network.freeze=0", "network.freeze_blocks=0", "network.input_size=32"]
 TINY += ["network.hidden=8", "epochs=2", "batch_size=8"]
 FEW = {"samples": 60, "pieces": 12, "grids": 1}
@@ -56,7 +56,7 @@ def test_every_line_runs(small_phantoms, tiny_functions, tmp_path, monkeypatch, 
     Image.fromarray(draw_patient("glioma", 9, slices=1)[0].pixels).save("slice.png")
     names = {}
     for language, block in BLOCKS:
-        if language:
+        if language == "python":
             exec(compile(block, "keras-notebook.md", "exec"), names)
             continue
         for line in block.splitlines():
