@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "CITATION.cff"])
 COMMANDS = typer.main.get_command(app).commands
 IDS = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
-ALLOWED_HOSTS = ("keepachangelog.com", "semver.org", "download.pytorch.org")
+ALLOWED_HOSTS = ("keepachangelog.com", "semver.org", "download.pytorch.org", "doi.org", "arxiv.org")
 
 
 def text_of(name):

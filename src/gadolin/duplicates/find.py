@@ -34,7 +34,7 @@ def find_copies(*stacks: NDArray[np.uint8], progress: Progress | None = None) ->
 
     Finds copies that are mirrored, rotated, rescaled, recompressed, cropped, noisier or of other contrast: two slices
     are copies if they can be registered so that their fine structure correlates above ``COPY_CORRELATION``
-    (``docs/audit.md`` explains the choice). Blank slices have no copies.
+    (``docs/explanation/duplicates.md`` explains the choice). Blank slices have no copies.
     """
     canvases, distinct, owner = _canvases(stacks)
     keypoints = find_keypoints(canvases, progress=progress)
