@@ -1,4 +1,4 @@
-"""The ten lines of README.md run as written."""
+"""The ten lines of docs/python.md run as written."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gadolin.records import NOTICE
 
 pytestmark = pytest.mark.train
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-LINES = re.search(r"<!-- python -->\n```python\n(.*?)```", README, re.DOTALL).group(1)
+PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+LINES = re.search(r"<!-- python -->\n```python\n(.*?)```", PAGE, re.DOTALL).group(1)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def names(tmp_path_factory):
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        exec(compile(LINES, "README.md", "exec"), found)
+        exec(compile(LINES, "python.md", "exec"), found)
         yield found
 
 
