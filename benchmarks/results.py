@@ -7,6 +7,7 @@ document shows the lines alone. One cell of a table of a result is shown in a se
     <!-- cell NAME "ROW" "COLUMN" -->VALUE<!-- end -->
 
 ROW is the text of the first cell of the row, or of its first cells, joined by ", "; COLUMN is the head of the column.
+Such a mark must not begin a line: Markdown would end the paragraph there.
 """
 
 from __future__ import annotations
