@@ -136,6 +136,11 @@ def test_a_cell_of_a_table_is_shown_in_a_sentence():
     assert rendered(shown, "README.md", {"speed": TABLE}) == shown
 
 
+def test_a_mark_of_a_result_that_is_not_stored_is_an_error():
+    with pytest.raises(LookupError, match="shows speed, which is not in docs/results"):
+        rendered("<!-- begin speed -->\n<!-- end speed -->", "README.md", {})
+
+
 @pytest.mark.parametrize(("row", "column"), [("ct", "accuracy"), ("ms", "recall"), ("ms", "s")])
 def test_a_cell_that_is_missing_or_not_unique_is_an_error(row, column):
     with pytest.raises(LookupError, match="there must be one"):
