@@ -28,6 +28,7 @@ from gadolin.cli.output import log_messages, print_json, print_message, progress
 if TYPE_CHECKING:
     from gadolin.models.run_folder import RunFolder
     from gadolin.training.train import Trained
+    from gadolin.workflows.card import Cards
 
 
 def train(
@@ -66,6 +67,7 @@ def train(
     from gadolin.training.plan import Plan
     from gadolin.training.processes import is_rank_zero
     from gadolin.training.train import train_model
+    from gadolin.workflows.card import write_cards
 
     with _reported_once():
         if data is None or repeat is not None:
@@ -86,8 +88,9 @@ def train(
             )
         with progress_bar("training") if is_rank_zero() else nullcontext() as advance:
             trained = train_model(plan, progress=advance)
-    if trained is not None:
-        _print(RunFolder(out), trained, as_json=as_json)
+        cards = None if trained is None else write_cards(RunFolder(out), trained.evaluation)
+    if trained is not None and cards is not None:
+        _print(RunFolder(out), trained, cards, as_json=as_json)
 
 
 def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
@@ -111,10 +114,15 @@ def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
     return RunFolder(repeat)
 
 
-def _print(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
+def _print(folder: RunFolder, trained: Trained, cards: Cards, *, as_json: bool) -> None:
     evaluation, provenance = trained
     if as_json:
-        paths = {"run": str(folder.path), "bundle": str(folder.bundle), "report": str(folder.report)}
+        paths = {
+            "run": str(folder.path),
+            "bundle": str(folder.bundle),
+            "report": str(folder.report),
+            "card": str(cards.card),
+        }
         print_json(
             {
                 **paths,
@@ -128,10 +136,10 @@ def _print(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
         for what, counts in (("errors", provenance.errors), ("left out", provenance.left_out)):
             if counts:
                 print_message(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
-        print_message("\n".join(_written(folder)), wrap=False)
+        print_message("\n".join(_written(folder, cards)), wrap=False)
 
 
-def _written(folder: RunFolder) -> list[str]:
+def _written(folder: RunFolder, cards: Cards) -> list[str]:
     """Return a line for each file of the run that is looked at first, and one for the next command."""
     figures = folder.evaluation / "figures"
     return [
@@ -139,6 +147,7 @@ def _written(folder: RunFolder) -> list[str]:
         f"report: {folder.report}",
         f"confusion matrix: {figures / 'confusion.png'}",
         f"history: {folder.history_file}, drawn in {figures / 'training.png'}",
+        f"model card: {cards.card} ({cards.total} items to fill, with its datasheets)",
         f"next: gadolin predict SLICE --model {shlex.quote(str(folder.path))}",
     ]
 
