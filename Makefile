@@ -64,9 +64,10 @@ $(READY)-serve: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[serve]"
 	@touch $@
 
+# The tutorials train and write DICOM objects while the site is built.
 $(READY)-docs: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
-	@touch $@
+	$(BIN)/python -m pip install --quiet --editable ".[docs,train,hospital]"
+	@touch $(READY)-train $@
 
 $(READY)-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[train,openvino,dev]"

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import timm
 import torch
-from timm.models import PretrainedCfg
 from torch import nn
 
 from gadolin.errors import RecipeError, suggestion
 from gadolin.networks.compact import WIDTHS, CompactResNet
+from gadolin.networks.quiet_timm import PretrainedCfg, timm
 from gadolin.registry import Registry
 
 __all__ = [
