@@ -164,7 +164,7 @@ class Prediction:
     spacing_mm: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the prediction as the documented JSON object (``docs/prediction.md``)."""
+        """Return the prediction as the documented JSON object (``docs/reference/json.md``)."""
         return {
             "path": self.path,
             "frame": self.frame,
@@ -230,7 +230,7 @@ class Failure:
         return f"{printable(self.path)}: {self.reason}"
 
     def as_json(self) -> dict[str, object]:
-        """Return the failure as the documented JSON object (``docs/prediction.md``)."""
+        """Return the failure as the documented JSON object (``docs/reference/json.md``)."""
         return {"path": self.path, "frame": self.frame, "code": self.code, "error": str(self)}
 
 
@@ -258,7 +258,7 @@ class Finding:
     score: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the finding as the documented JSON object (``docs/audit.md``)."""
+        """Return the finding as the documented JSON object (``docs/reference/json.md``)."""
         return {
             "kind": self.kind,
             "severity": self.severity,
