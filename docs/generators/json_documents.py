@@ -51,7 +51,7 @@ def write_json_page(path: Path) -> None:
         (path.parent / "schemas" / f"{name}.json").write_text(text, encoding="utf-8")
     fill(path, "documents", "\n\n".join(section(name) for name in DOCUMENTS))
     fill(path, "tables", "\n\n".join(section(name) for name in TABLES))
-    fill(path, "shared", objects(load("common")["$defs"]))
+    fill(path, "shared", objects(load("common")["$defs"]).replace("#### ", "### "))
 
 
 def load(name: str) -> dict[str, Any]:

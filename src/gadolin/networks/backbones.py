@@ -94,7 +94,7 @@ BACKBONES: Registry[Backbone] = Registry(
 def backbones(pattern: str = "*") -> tuple[str, ...]:
     """Return the names of backbones that match a pattern such as "convnext*": BACKBONES, then timm's models, sorted.
 
-    Some timm models give no feature maps; ``backbone`` rejects these.
+    Some timm models give no feature maps; a recipe with one of these raises RecipeError when it is trained.
     """
     return (*fnmatch.filter(BACKBONES.names(), pattern), *fnmatch.filter(sorted(timm.list_models()), pattern))
 
