@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import re
@@ -61,13 +62,14 @@ def tiny(words):
     words = ["none" if word == "imagenet" else word for word in words]
     if words[0] in ("train", "crossval"):
         own = {word.partition("=")[0] for word in words} - {"epochs"}
-        few = SHORT | (MULTISOURCE if "multisource" in words or "second" in words else {})
-        words += [part for key, value in few.items() if key not in own for part in ("--set", f"{key}={value}")]
+        changes = SHORT | (MULTISOURCE if "multisource" in words or "second" in words else {})
+        words += [part for key, value in changes.items() if key not in own for part in ("--set", f"{key}={value}")]
     if words[0] == "phantom":
         words += ["--patients", "4", "--slices", "2", "--size", "96"]
-    if words[0] == "score-explanations":
-        words += ["--slices", "2"]
-    return words
+    few = {"--folds": "2", "--slices": "2"}
+    return [
+        few.get(before, word) if word.isdigit() else word for before, word in zip(["", *words], words, strict=False)
+    ]
 
 
 @pytest.fixture
@@ -167,6 +169,27 @@ def test_the_index_lists_every_how_to():
     listed, hidden = PAGES["index.md"].split("```{toctree}")
     assert set(re.findall(r"\]\((\w[\w-]*\.md)\)", listed)) == set(PAGES) - {"index.md"}
     assert {f"{name}.md" for name in re.findall(r"^([\w-]+)$", hidden, re.MULTILINE)} == set(PAGES) - {"index.md"}
+
+
+def texts(root):
+    """Return every string of the source, with three dots for the values in it."""
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            elif isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "..." for part in node.values)
+
+
+def test_every_message_of_a_typical_problem_is_in_the_source():
+    page = (FOLDER.parent / "typical-problems.md").read_text(encoding="utf-8")
+    symptoms = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| ")]
+    script = (ROOT / "src" / "gadolin" / "server" / "page").glob("*.js")
+    source = "\n".join([*texts(ROOT / "src"), *(path.read_text(encoding="utf-8") for path in script)])
+    messages = [message for symptom in symptoms for message in re.findall(r'"([^"]+)"', symptom)]
+    assert len(messages) > 80
+    pieces = {piece.strip() for message in messages for piece in re.split(r"\.\.\.|, |[\d()]+", message)}
+    assert {piece for piece in pieces if len(piece) > 5 and piece not in source} == set()
 
 
 # Their steps
@@ -342,7 +365,7 @@ def test_pasted_code_of_a_plug_in_works(page, pasted, follow, run_command, tmp_p
 @pytest.mark.skipif(NGINX is None or OPENSSL is None, reason="nginx or openssl is not installed")
 def test_nginx_accepts_the_configuration_with_the_certificate_of_the_page(tmp_path):
     make, install = [text for language, text in blocks("behind-nginx.md") if language == "sh"][:2]
-    subprocess.run(shlex.split(make), cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(shlex.split(make.replace("\\\n", " ")), cwd=tmp_path, check=True, capture_output=True)
     placed = [line.split()[3] for line in install.splitlines()]
     assert placed == [f"{NAME}.pem", f"{NAME}.key"]
     site = configuration(tmp_path, 8443, 8000, *(tmp_path / name for name in placed))
