@@ -185,7 +185,7 @@ def test_figures_are_pictures_of_a_page_width(written):
     for path in (written[0] / "figures").iterdir():
         with Image.open(path) as picture:
             assert 800 <= picture.width <= 2000
-            assert picture.getpixel((2, 2))[:3] == (255, 255, 255)
+            assert picture.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
             assert len(set(picture.convert("L").resize((64, 64)).tobytes())) > 10
 
 
@@ -328,11 +328,12 @@ def test_findings_say_what_to_know_before_trusting():
         ),
         (
             ("new_patient",) * 120,
-            "No patient is in the training data. The result is not valid for other hospitals or scanners.",
+            "None of the patients is in the training data. The result is not valid for other hospitals or scanners.",
         ),
         (
             ("",) * 120,
-            "It is not known which of these slices, or slices of their patients, the model was trained on.",
+            "It is not known which of these slices, or other slices of their patients, the model was trained on: the "
+            "result may be too optimistic.",
         ),
     ],
     ids=["duplicates", "known patients", "unknown patients", "new patients", "unknown"],

@@ -20,6 +20,7 @@ def card(
     Makes the HTML pages from the Markdown files as they are now, and counts the items that are left to fill in. Writes
     files that are missing, and never changes a Markdown file that exists.
     """
+    from gadolin.checks.wording import counted
     from gadolin.models.run_folder import RunFolder
     from gadolin.records import NOTICE
     from gadolin.workflows.card import write_cards
@@ -32,5 +33,5 @@ def card(
         ]
         print_json({"notice": NOTICE, "to_fill": cards.total, "files": files})
         return
-    lines = [f"{path}: {count} {'item' if count == 1 else 'items'} to fill" for path, count in cards.to_fill.items()]
+    lines = [f"{path}: {counted(count, 'item')} to fill" for path, count in cards.to_fill.items()]
     print_message("\n".join([*lines, f"page: {cards.card.with_suffix('.html')}"]), wrap=False)

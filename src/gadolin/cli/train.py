@@ -88,9 +88,8 @@ def train(
             )
         with progress_bar("training") if is_rank_zero() else nullcontext() as advance:
             trained = train_model(plan, progress=advance)
-        cards = None if trained is None else write_cards(RunFolder(out), trained.evaluation)
-    if trained is not None and cards is not None:
-        _print(RunFolder(out), trained, cards, as_json=as_json)
+    if trained is not None:
+        _print(RunFolder(out), trained, write_cards(RunFolder(out), trained.evaluation), as_json=as_json)
 
 
 def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
@@ -141,13 +140,15 @@ def _print(folder: RunFolder, trained: Trained, cards: Cards, *, as_json: bool) 
 
 def _written(folder: RunFolder, cards: Cards) -> list[str]:
     """Return a line for each file of the run that is looked at first, and one for the next command."""
+    from gadolin.checks.wording import counted
+
     figures = folder.evaluation / "figures"
     return [
         f"run: {folder.path}",
         f"report: {folder.report}",
         f"confusion matrix: {figures / 'confusion.png'}",
         f"history: {folder.history_file}, drawn in {figures / 'training.png'}",
-        f"model card: {cards.card} ({cards.total} items to fill, with its datasheets)",
+        f"model card: {cards.card}, with {counted(cards.total, 'item')} to fill",
         f"next: gadolin predict SLICE --model {shlex.quote(str(folder.path))}",
     ]
 

@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
             severities=[(name, severities[name]) for name in SEVERITIES],
             parts=[asdict(one) for one in parts],
             subsets=[(name, part_name(name), words) for name, words in _SUBSETS.items() if _any(parts, name)],
-            shown=[_show(dataset, finding, rows, overlays) for finding in audit.findings],
+            shown=_numbered([_show(dataset, finding, rows, overlays) for finding in audit.findings]),
             quiet=sorted(set(audit.looked) - {one.kind for one in audit.findings}),
             skipped=audit.skipped,
             title_of=title_of,
@@ -96,6 +96,18 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
         )
     )
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
+
+
+def _numbered(shown: list[_Shown]) -> list[_Shown]:
+    """Return findings with different titles: those of one title get a number."""
+    total = Counter(one.title for one in shown)
+    seen: Counter[str] = Counter()
+    titles = []
+    for one in shown:
+        seen[one.title] += 1
+        several = f" ({seen[one.title]} of {total[one.title]})" if total[one.title] > 1 else ""
+        titles.append(f"{one.title}{several}")
+    return [replace(one, title=title) for one, title in zip(shown, titles, strict=True)]
 
 
 def _any(parts: Sequence[PartCount], subset: str) -> bool:

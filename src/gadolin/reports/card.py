@@ -122,7 +122,7 @@ def _model(facts: CardFacts) -> list[str]:
         ["training started from", plain(_weights(run))],
         ["epochs", f"{run.epochs}; epoch {run.chosen_epoch} was chosen on the validation part"],
         *([["training time", _duration(run.training_seconds)]] if run.training_seconds is not None else []),
-        ["trained on", plain(f"{run.device}, {run.precision}")],
+        ["device and precision", plain(f"{run.device}, {run.precision}")],
     ]
     return [table(["what", "value"], rows, left=2), to_fill("Who trained the model, and who answers questions on it?")]
 
@@ -148,7 +148,8 @@ def _data(facts: CardFacts) -> list[str]:
     left = ", ".join(f"{plain(code)} {count:,}" for code, count in unused.items())
     return [
         f"{counted(len(facts.records), 'slice')}. {patients_sentence(facts.records)} The training part fits the "
-        "weights, the validation part selects the epoch and fits the calibration, the test part is evaluated once, at the end.",
+        "weights, the validation part selects the epoch and fits the calibration, the test part is evaluated once, at "
+        "the end.",
         composition_table(facts.records),
         table(["source", "slices", "classes", "MRI sequences", "licence", "details"], rows, left=6),
         f"Files that were left out, by reason: {left}." if left else "",

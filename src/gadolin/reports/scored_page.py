@@ -19,10 +19,10 @@ from gadolin.reports.page import environment
 __all__ = ["write_scores_page"]
 
 _CUTS = {
-    "all": "All slices",
-    "class": "By predicted class",
-    "size": "By lesion size",
-    "answer": "Correct and wrong predictions",
+    "all": ("All slices", ""),
+    "class": ("By predicted class", "predicted class"),
+    "size": ("By lesion size", "lesion size"),
+    "answer": ("Correct and wrong predictions", "prediction"),
 }
 
 _DEFINITIONS = {
@@ -60,7 +60,7 @@ def write_scores_page(path: Path, title: str, facts: Mapping[str, str], lines: S
             doubts=_doubts(lines),
             figure=inline(figure),
             measures=[name for name in (*MEASURES, *FAITHFUL) if _scored(whole, name)],
-            tables=[(of, heading, rows) for of, heading in _CUTS.items() if (rows := _rows(lines, of))],
+            tables=[(of, *words, rows) for of, words in _CUTS.items() if (rows := _rows(lines, of))],
             definitions={name: words for name, words in _DEFINITIONS.items() if _scored(whole, name)},
             baselines=_baselines(whole),
         )
@@ -75,9 +75,9 @@ def _verdict(whole: Sequence[Line]) -> str:
     if not methods:
         return "No method was scored, only baselines that do not use the model."
     best = max(methods, key=lambda line: line.figures["pointing"].value or 0.0)
-    text = f"The hottest pixel of {best.method} is in the lesion in {_share(best)} of {best.n} slices"
+    text = f"In {_share(best)} of {best.n} slices, the hottest pixel of the map by {best.method} is in the lesion"
     prior = next((line for line in whole if line.method == BEATEN_BY), None)
-    return f"{text}." if prior is None else f"{text}; the centre of the head is in {_share(prior)} of {prior.n}."
+    return f"{text}." if prior is None else f"{text}; the centre of the head is in it in {_share(prior)}."
 
 
 def _doubts(lines: Sequence[Line]) -> list[str]:

@@ -140,9 +140,12 @@ def caution(measurement: Measurement) -> str:
     parts, n = measurement.parts, measurement.overall.n
     count = {name: parts[name].n if name in parts else 0 for name in KNOWN_PARTS}
     if not sum(count.values()):
-        return "It is not known which of these slices, or slices of their patients, the model was trained on."
+        return (
+            "It is not known which of these slices, or other slices of their patients, the model was trained on: the "
+            "result may be too optimistic."
+        )
     if count["new_patient"] == n:
-        return "No patient is in the training data. The result is not valid for other hospitals or scanners."
+        return "None of the patients is in the training data. The result is not valid for other hospitals or scanners."
     leaked = [_duplicates(count["duplicate"], n), _known_patients(count["known_patient"], n)]
     new = _new(parts)
     if not any(leaked):
