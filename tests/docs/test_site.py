@@ -143,7 +143,14 @@ def test_in_a_browser_pages_request_nothing_and_have_no_serious_barrier(built, s
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 844})
         page.on("request", lambda one: requested.append(one.url))
-        for name in ("index", "tutorials/first-prediction", "reference/python-explanation", "search"):
+        for name in (
+            "index",
+            "tutorials/first-prediction",
+            "reference/python-explanation",
+            "reference/http",
+            "reference/json",
+            "search",
+        ):
             page.goto((built[1] / f"{name}.html").as_uri())
             page.add_script_tag(path=AXE)
             found = page.evaluate("() => axe.run()")["violations"]
