@@ -254,6 +254,12 @@ def test_the_datasheet_counts_classes_patients_copies_files_and_sizes(tmp_path):
     assert count_to_fill(sheet) == 8
 
 
+@pytest.mark.parametrize(("group", "words"), [("", "not searched for."), ("g", "none.")])
+def test_copies_that_were_not_searched_for_are_not_called_none(group, words):
+    (source,) = data_sources(records(("glioma", "train"), group=group), "data")
+    assert f"mirrored or re-saved): {words}" in datasheet(source)
+
+
 def test_missing_files_are_not_counted(tmp_path):
     found = count_files([Record(tmp_path / "away.png", "glioma")])
     assert (found.formats, found.sizes, found.measured) == ({}, {}, 0)

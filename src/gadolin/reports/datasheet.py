@@ -137,6 +137,8 @@ def _copies(records: Sequence[Record]) -> str:
     for one in records:
         if one.group:
             groups[one.group].append(one)
+    if not groups:
+        return "Copies (the same slice several times, also mirrored or re-saved): not searched for."
     several = [members for members in groups.values() if len(members) > 1]
     if not several:
         return "Copies (the same slice several times, also mirrored or re-saved): none."
