@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zlib
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -130,6 +131,14 @@ def test_a_tutorial_shows_what_its_cells_printed_and_no_warning_of_python(built,
 def test_the_first_tutorial_shows_the_reason_of_an_abstention(built):
     text = (built[1] / "tutorials" / "first-prediction.html").read_text(encoding="utf-8")
     assert "kind_not_validated\n" in text
+
+
+def test_the_notebooks_of_the_examples_show_their_figures(built):
+    for notebook in (DOCS.parent / "examples").glob("*.md"):
+        page = unescape((built[1] / "notebooks" / f"{notebook.stem}.html").read_text(encoding="utf-8"))
+        figures = re.findall(r"^    alt: (.+)$", notebook.read_text(encoding="utf-8"), re.MULTILINE)
+        assert len(figures) >= 4
+        assert [text for text in figures if f'alt="{text}"' not in page] == []
 
 
 @pytest.mark.browser
