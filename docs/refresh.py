@@ -74,7 +74,14 @@ def photograph(page: Path, picture: Path) -> None:
     quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     with tempfile.TemporaryDirectory() as profile:
         shot = Path(profile) / "report.png"
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={profile}/user"]
+        flags = [
+            "--headless",
+            "--hide-scrollbars",
+            "--no-sandbox",
+            "--disable-gpu",
+            *quiet,
+            f"--user-data-dir={profile}/user",
+        ]
         subprocess.run(
             [browser, *flags, "--window-size=1100,1600", f"--screenshot={shot}", page.resolve().as_uri()],
             check=True,
