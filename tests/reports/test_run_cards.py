@@ -17,6 +17,7 @@ from gadolin.datasets import SOURCES
 from gadolin.datasets.manifest import file_digest, write_manifest
 from gadolin.errors import DataError, printable
 from gadolin.metrics import Decisions, Table, measure
+from gadolin.models.provenance import TRAINING_DATA
 from gadolin.models.run_folder import RunFolder
 from gadolin.records import NO_LESION, NOTICE, Record
 from gadolin.reports import ReportContext
@@ -65,14 +66,14 @@ def predicted(classes=("glioma", "notumor"), rows=40, wrong=4, part="new_patient
 def make_card(make_bundle, write_run, tmp_path):
     """Make the model card of records and a table; keywords replace fields of the provenance."""
 
-    def make(listed, predictions=None, *, never_declines=False, notes=(), **changes):
+    def make(listed, predictions=None, *, never_declines=False, notes=(), bundle_facts=None, **changes):
         facts = {"epochs": 3, "chosen_epoch": 2, "versions": {"gadolin": "0.1.0"}, "data": "scans/manifest.csv"}
         known = RunFolder(write_run(tmp_path / "run", **facts | changes)).read()
         predictions = predictions or predicted()
         return model_card(
             CardFacts(
                 provenance=known,
-                bundle=make_bundle(confidence_threshold=0.6),
+                bundle=make_bundle(confidence_threshold=0.6, facts=bundle_facts or {}),
                 records=listed,
                 sources=data_sources(listed, "scans"),
                 table=predictions,
@@ -180,6 +181,14 @@ def test_a_card_of_several_processes_names_no_command_that_repeats_it(make_card)
     card = make_card(records(("glioma", "train"), ("notumor", "test")), processes=2)
     assert "2 processes" in card
     assert "--repeat" not in card
+
+
+def test_a_card_of_a_model_that_started_from_packaged_weights_has_their_licence(make_card):
+    own = make_card(records(("glioma", "train"), ("notumor", "test")))
+    assert "CC BY-NC-SA" not in own
+    digest = next(reversed(TRAINING_DATA))
+    tuned = make_card(records(("glioma", "train"), ("notumor", "test")), bundle_facts={"finetuned_from": [digest]})
+    assert "whose licence is CC BY-NC-SA 4.0" in tuned
 
 
 def test_names_with_markup_are_text_in_card_and_page(make_card):

@@ -11,7 +11,8 @@ from gadolin.checks.wording import counted
 from gadolin.datasets.labels import class_name
 from gadolin.metrics import Measurement, Table
 from gadolin.metrics.bootstrap import Interval
-from gadolin.models.bundle import Bundle
+from gadolin.models.bundle import SHIPPED, Bundle, read_bundle
+from gadolin.models.provenance import TRAINING_DATA, weights_history
 from gadolin.models.run_folder import Provenance
 from gadolin.records import NOTICE, Record
 from gadolin.reports import wording
@@ -268,8 +269,14 @@ def _licence(facts: CardFacts) -> list[str]:
     if facts.bundle.licence:
         return [plain(facts.bundle.licence)]
     known = [f"{plain(one.name)}: {plain(one.licence) or 'see its datasheet'}" for one in facts.sources]
+    packaged = any(digest in TRAINING_DATA for digest in weights_history(facts.bundle))
+    start = (
+        f"Training started from the packaged weights, whose licence is {plain(read_bundle(SHIPPED).licence)}."
+        if packaged
+        else f"Training started from {plain(_weights(facts.provenance))}."
+    )
     return [
-        f"Licences of the data: {'; '.join(known)}. Training started from {plain(_weights(facts.provenance))}.",
+        f"Licences of the data: {'; '.join(known)}. {start}",
         to_fill("Under which licence may the model be used and passed on? It depends on those of data and weights."),
     ]
 
@@ -294,7 +301,7 @@ def _reproduction(facts: CardFacts) -> list[str]:
         how,
         bullets(
             [
-                f"Seed {run.seed}; {plain(run.device)}, {plain(run.precision)}, {run.threads} threads.",
+                f"Seed {run.seed}; {plain(run.device)}, {plain(run.precision)}, {counted(run.threads, 'thread')}.",
                 f"Python {plain(run.python)}; {packages}.",
                 "`run.json` has every setting of the recipe, `history.csv` the losses of each epoch.",
             ]
