@@ -143,10 +143,10 @@ def declined(predictor: Predictor, tested: Sequence[Record], others: Sequence[Pa
         rows.append([name, str(len(answers)), share(unlike, len(answers)), share(abstained, len(answers))])
     head = ["pictures", "n", "declined as out of distribution", "declined for any reason"]
     note = (
-        "abdomenct and chestct are CT of abdomen and chest, cxr chest X-rays, hand X-rays of hands, natural "
-        f"photographs. The detector was fitted on every second of these files; these {len(others)} files are the "
-        f"others. It was not fitted on synthetic pictures ({', '.join(NO_HEADS)}). The intervals treat images as "
-        "independent."
+        "“abdomenct” and “chestct”: CT of abdomen and chest; “cxr”: chest X-rays; “hand”: X-rays of hands; “natural”: "
+        f"photographs. The detector was fitted on every second of these files; the {len(others)} files of the table "
+        f"are the others. It was not fitted on synthetic pictures ({', '.join(NO_HEADS)}). The intervals treat images "
+        "as independent."
     )
     return [*markdown(head, rows), "", note]
 
@@ -166,7 +166,7 @@ def changed(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
     worst = min(rows[1:], key=lambda row: float(row[1].rstrip(" %")))
     sure = np.mean([float(row[4].rstrip(" %")) for row in rows[1:]])
     note = (
-        f"{len(tested)} slices of fold 4. The numbers are the strength of a change; inversion 1 inverts the head "
+        f"{len(tested)} slices of fold 4. The number after a change is its strength; inversion 1 inverts the head "
         "alone, 2 the whole picture, 3 the whole picture at half the contrast. Accuracy is that of the most probable "
         f"class, without regard to abstention: {mean:.1f} % on average over the changes, at worst {worst[1]} "
         f"({worst[0]}, {worst[2]} abstained). Wrong with p ≥ 0.9 are {sure:.1f} % on average."

@@ -163,7 +163,7 @@ def facts_of(bundle: Bundle, run: Path) -> list[str]:
     ]
     note = (
         "Slices labelled tumor show a tumour of unknown kind. The probability of a tumour is the logistic function of "
-        "scale x log odds + offset; a tumour, or none, is predicted if its probability reaches the threshold. Each "
+        "scale x log odds + offset; tumour or no tumour is predicted if its probability reaches the threshold. Each "
         "sequence has its own values; those without a sequence are for all other slices."
     )
     return [*markdown(["what", "of this model"], rows), "", note]
