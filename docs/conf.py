@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy.typing
 from docutils.nodes import Element
+from nbclient import NotebookClient
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -61,6 +62,7 @@ nb_execution_show_tb = True  # of a cell that fails, which is a warning and so f
 nb_execution_timeout = 900  # of one cell; the longest ones train for seconds, on a busy computer for minutes
 nb_execution_in_temp = True
 nb_merge_streams = True
+NotebookClient.coalesce_streams = True  # in pieces, MyST-NB merges a stream with line breaks in between
 nb_ipywidgets_js: dict[str, object] = {}  # its default loads scripts from other hosts
 # Notebooks find the command gadolin of this environment. They train in one thread: threads that wait for each other are
 # slow on a busy computer, and the sums of a network depend on their number.

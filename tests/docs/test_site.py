@@ -59,8 +59,10 @@ class Page(HTMLParser):
 
 
 def build(source, out):
-    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-c", DOCS]
-    return subprocess.run([*command, "-d", out / "doctrees", source, out / "html"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "sphinx", "--jobs", "2", "--fail-on-warning", "--keep-going", "--quiet"]
+    return subprocess.run(
+        [*command, "-c", DOCS, "-d", out / "doctrees", source, out / "html"], capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="module")
