@@ -53,14 +53,14 @@ def write_codes(path: Path) -> None:
     found = codes()
     listed = sorted({one.code for one in found})
     rows = [f"| `{code}` | {' | '.join(told_of(code, found))} |" for code in listed]
-    head = "| code | type | exit | HTTP | the rule that it is about |\n|---|---|---|---|---|\n"
+    head = "| code | type | exit | HTTP | rule |\n|---|---|---|---|---|\n"
     fill(path, "errors", head + "\n".join(rows))
     reasons = [f"| `{code}` | {sentence} |" for code, sentence in reason_codes().items()]
-    fill(path, "reasons", "| code | sentence |\n|---|---|\n" + "\n".join(reasons))
+    fill(path, "reasons", "| code | reason |\n|---|---|\n" + "\n".join(reasons))
     gone = set(LEFT_OUT) - set(listed)
     assert not gone, f"LEFT_OUT lists codes that no error has: {', '.join(sorted(gone))}"
     left = [f"| `{code}` | {told_of(code, found)[-1]} |" for code in LEFT_OUT]
-    fill(path, "omitted", "| code | the rule that it is about |\n|---|---|\n" + "\n".join(left))
+    fill(path, "omitted", "| code | rule |\n|---|---|\n" + "\n".join(left))
 
 
 def rules_of(files: Collection[str], *, only: str = "") -> str:

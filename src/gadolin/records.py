@@ -82,7 +82,7 @@ class Series:
 
     ``key`` identifies the series (a digest of its UID). ``number`` and ``description`` are those of the header, None
     and empty if missing. ``position_mm`` increases towards the patient's head, front or right, along the normal of the
-    slices, and is None if the header has no geometry; ``instance`` is the acquisition number.
+    slices, and is None if the header has no geometry; ``instance`` is the instance number.
     """
 
     key: str
@@ -126,7 +126,7 @@ class Slice:
 
     @property
     def header(self) -> Header:
-        """What the file says about the slice."""
+        """The facts about the slice that the file gives: sequence, series, orientation and spacing."""
         return Header(self.sequence, self.series, self.orientation, self.spacing_mm)
 
 

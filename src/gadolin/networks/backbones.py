@@ -92,9 +92,10 @@ BACKBONES: Registry[Backbone] = Registry(
 
 
 def backbones(pattern: str = "*") -> tuple[str, ...]:
-    """Return the names of backbones that match a pattern such as "convnext*": BACKBONES, then timm's models, sorted.
+    """Return the names of backbones that match a pattern such as "convnext*".
 
-    Some timm models give no feature maps; a recipe with one of these raises RecipeError when it is trained.
+    Those of BACKBONES come first, then timm's in alphabetical order. Some timm models give no feature maps; a recipe
+    with one of these raises RecipeError when it is trained.
     """
     return (*fnmatch.filter(BACKBONES.names(), pattern), *fnmatch.filter(sorted(timm.list_models()), pattern))
 

@@ -97,15 +97,15 @@ class Verdict(BaseModel):
         "suspects a tumour, with the probability p_tumour."
     )
     reason_code: str | None = Field(
-        description="Why the model abstains, for programs: the first of colour_image, several_slices, "
+        description="Why the model abstains, for programs: the first that applies of colour_image, several_slices, "
         "out_of_distribution, low_confidence. Instead of the last, a model that predicts tumour and kind separately "
         "has tumour_uncertain, sequence_not_validated, kind_not_validated, kind_uncertain."
     )
     reason: str | None = Field(description="The reason, for people; the wording may change.")
     sequence: Sequence | None = Field(description="The MRI sequence that the model recognises; null if none.")
     header_sequence: Sequence | None = Field(
-        description="The MRI sequence by the times and the contrast agent in the DICOM header; null if it does not "
-        "determine one. If it differs from sequence, only classes validated on both are predicted."
+        description="The MRI sequence according to the times and the contrast agent in the DICOM header; null if these "
+        "do not determine one. If it differs from sequence, only classes validated on both are predicted."
     )
     p_tumour: float | None = Field(
         ge=0,
@@ -126,9 +126,10 @@ class Series(BaseModel):
     number: int | None = Field(description="The series number in the header.")
     description: str = Field(description="The description in the header; may be empty.")
     position_mm: float | None = Field(
-        description="Position along the normal of the slices, mm, towards the head, front or right; null if unknown."
+        description="Position along the normal of the slices, mm; it grows towards the top of the head, the front or "
+        "the right; null if unknown."
     )
-    instance: int = absent("The acquisition number in the header.")
+    instance: int = absent("The instance number in the header.")
 
 
 class Picture(BaseModel):
@@ -148,7 +149,7 @@ class Heat(BaseModel):
 
     height: int = Field(description="Number of rows.")
     width: int = Field(description="Number of columns.")
-    scale: float = Field(ge=0, description="The heat of 127.")
+    scale: float = Field(ge=0, description="The heat that the byte 127 stands for.")
     data: str = Field(description="Signed bytes, row by row, in base64; above 0 is evidence for the class.")
 
 
@@ -205,7 +206,7 @@ class Explanation(BaseModel):
 class ExplainedSlice(Verdict):
     """A slice with its explanations."""
 
-    explanations: list[Explanation] = Field(description="One, by the requested method.")
+    explanations: list[Explanation] = Field(description="A list of one: the explanation by the requested method.")
 
 
 class Explanations(_Document):
@@ -223,16 +224,16 @@ class DicomObject(BaseModel):
     path: str = Field(description="Its file; in an archive, its name there.")
     sop_instance_uid: str = Field(description="Its UID.")
     series_instance_uid: str = Field(description="The UID of its series, which holds no images.")
-    new: bool = Field(description="Whether it is not among the earlier results in the request.")
+    new: bool = Field(description="False if the earlier results in the request have it already.")
 
 
 class DicomResults(_Document):
-    """The document of `gadolin results --json`: results.json in the archive of /v1/dicom."""
+    """The document of `gadolin results --json`, and `results.json` in the ZIP archive of `/v1/dicom`."""
 
     slices: int = Field(description="Slices with a prediction, also if the model abstains.")
     answered: int = Field(description="Slices with a predicted class.")
     lesions_without_segmentation: int = Field(
-        description="Predicted lesions in no segmentation, because the header has no complete geometry."
+        description="Number of predicted lesions without a segmentation, because the header has no complete geometry."
     )
     objects: list[DicomObject] = Field(description="The objects that were written.")
 
@@ -307,7 +308,9 @@ class _Form(BaseModel):
     plane: Literal["acquired", "axial", "coronal", "sagittal"] = Field(
         default="acquired", description="The plane in which volumes are cut."
     )
-    frame: Annotated[int, Field(ge=0)] = absent("Only this slice of a file that holds several.")
+    frame: Annotated[int, Field(ge=0)] = absent(
+        "Index of the slice to use, from 0, in a file that holds several; by default all."
+    )
     only: str = absent("Only the file of this name, such as one inside an archive.")
 
 
@@ -340,7 +343,9 @@ class DicomForm(BaseModel):
     """The DICOM files of one series, for results as DICOM objects."""
 
     files: list[bytes] = Field(
-        min_length=1, description="Files, or ZIP archives; also earlier results, of which a note rejects the replaced."
+        min_length=1,
+        description="Files, or ZIP archives. Earlier results may be among them; a note rejects those that are "
+        "replaced.",
     )
     overlays: bool = Field(default=False, description="Also draw the evidence over each slice with a predicted lesion.")
 
