@@ -45,9 +45,7 @@ def train(
     device: Device = "auto",
     precision: Precision = "auto",
     accumulate: Accumulate = 1,
-    validation: Annotated[
-        float, typer.Option(help="Fraction of the training part that selects the epoch and fits the calibration.")
-    ] = 0.1,
+    validation: Annotated[float, typer.Option(help="Fraction of the training part held out for validation.")] = 0.1,
     test: Annotated[float, typer.Option(help="Fraction for the test part, if DATA has none.")] = 0.2,
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,
