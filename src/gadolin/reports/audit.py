@@ -18,8 +18,8 @@ class Audit(AuditResult):
 
     ``verdict`` is a summary in one sentence; ``findings`` are the findings, the gravest first; ``parts`` the numbers of
     slices of each part and class by what they share with the training part; ``looked`` the names of the checks that
-    ran; ``skipped`` maps the others to the reason; ``command`` is the command that mends the division of the data, or
-    "".
+    ran; ``skipped`` maps the others to the reason; ``command`` is the ``gadolin split`` command that corrects the split
+    of the data, or "".
     """
 
     def write_html(self, path: Path | str) -> None:
