@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadolin.cli.failures import report_failures, split_failures
-from gadolin.cli.options import AsJson, Inputs, Model, Plane, Runtime, Series
+from gadolin.cli.options import AsJson, Model, OptionalInputs, Plane, Runtime, Series, values
 from gadolin.cli.output import class_name, print_csv, print_json, print_message, progress_bar, table
+from gadolin.cli.predict_bulk import predict_into_folder
 
 if TYPE_CHECKING:
     from gadolin.records import Failure, Prediction
 
 
 def predict(
-    paths: Inputs,
+    paths: OptionalInputs = None,
     model: Model = None,
     runtime: Runtime = "onnxruntime",
     threads: Annotated[int, typer.Option(help="Threads of the network; 0 for one per core.")] = 0,
@@ -24,6 +26,17 @@ def predict(
     plane: Plane = "acquired",
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with one row per slice.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="New folder for the answers as Parquet, for very many files.")
+    ] = None,
+    manifest: Annotated[str | None, typer.Option(help="A CSV or Parquet file with a column path; needs --out.")] = None,
+    engine: Annotated[str, typer.Option(**values("local"), help="What runs the work of --out.")] = "local",
+    processes: Annotated[int, typer.Option(help="Processes of the local engine.")] = 1,
+    partition: Annotated[int, typer.Option(help="Files in each Parquet file of --out.")] = 500,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the answers in --out.")] = False,
+    max_failures: Annotated[
+        int | None, typer.Option(help="Stop --out when more files have failed; by default never.")
+    ] = None,
 ) -> None:
     """Classify slices: label or abstention, and probabilities.
 
@@ -34,6 +47,7 @@ def predict(
     from gadolin.files.folder_walk import failures_json
     from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction
+    from gadolin.workflows.predict_bulk import BulkPlan
     from gadolin.workflows.predict_files import expand, predict_files
 
     if as_json and as_csv:
@@ -42,6 +56,16 @@ def predict(
             rule="the output is either JSON or CSV",
             got="got --json and --csv",
             remedy="give one",
+        )
+    if out is not None:
+        plan = BulkPlan(
+            out, tuple(paths or ()), manifest, model, runtime, threads, plane, partition, resume, max_failures
+        )
+        predict_into_folder(plan, engine=engine, processes=processes, as_json=as_json)
+        return
+    if not paths:
+        raise RequestError(
+            code="usage", rule="there must be one path or more", got="got none", remedy="see gadolin predict --help"
         )
     expanded = expand(paths, series=series)
     predictor = Predictor.load(model, runtime=runtime, threads=threads)

@@ -1,0 +1,42 @@
+"""``gadolin predict --out``: predict very many files into Parquet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from gadolin.cli.output import print_json, print_message, progress_bar
+
+if TYPE_CHECKING:
+    from gadolin.workflows.predict_bulk import BulkPlan
+
+__all__ = ["predict_into_folder"]
+
+
+def predict_into_folder(plan: BulkPlan, *, engine: str, processes: int, as_json: bool) -> None:
+    """Predict into the folder of a plan and print how many slices have an answer; exit with 1 if files failed.
+
+    Raises typer.Exit.
+    """
+    from dataclasses import asdict
+
+    from gadolin.engines.engine import engine_of
+    from gadolin.records import JSON_FORMAT, NOTICE
+    from gadolin.workflows.predict_bulk import predict_bulk
+
+    with progress_bar("predicting") as progress:
+        total = predict_bulk(plan, engine_of(engine, processes=processes), progress=progress)
+    if as_json:
+        print_json({"format": JSON_FORMAT, "notice": NOTICE, "out": str(plan.out), **asdict(total)})
+    else:
+        answered = total.predicted - total.abstained
+        print(
+            f"{total.predicted:,} slices of {total.files:,} files: {answered:,} answered, {total.abstained:,} abstentions"
+        )
+        print(f"failed: {total.failed:,}; left out: {total.left_out:,}")
+        print(f"answers: {plan.out}")
+        print_message(NOTICE)
+    if total.failed:
+        print_message(f"gadolin: {total.failed:,} files failed; their rows have an error")
+        raise typer.Exit(1)
