@@ -32,7 +32,7 @@ def predict_into_folder(plan: BulkPlan, *, engine: str, processes: int, as_json:
     else:
         answered = total.predicted - total.abstained
         print(
-            f"{total.predicted:,} slices of {total.files:,} files: {answered:,} answered, {total.abstained:,} abstentions"
+            f"{total.files:,} files, {total.predicted:,} slices: {answered:,} answered, {total.abstained:,} abstentions"
         )
         print(f"failed: {total.failed:,}; left out: {total.left_out:,}")
         print(f"answers: {plan.out}")

@@ -89,6 +89,14 @@ def _check(plan: BulkPlan) -> None:
         raise RequestError(
             code="usage", rule="there must be paths or a manifest", got="got neither", remedy="see --help"
         )
+    for path in plan.paths:
+        if not is_address(path) and plan.out.resolve().is_relative_to(Path(path).resolve()):
+            raise RequestError(
+                code="output_inside_data",
+                rule="the answers must not be written into the data",
+                got=f"{plan.out} is in {path}",
+                remedy="choose a folder beside it",
+            )
     if "-" in plan.paths:
         raise RequestError(
             code="standard_input_in_bulk",
