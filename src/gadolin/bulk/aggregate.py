@@ -49,7 +49,7 @@ def sums_by_patient(answers: Path, labels: Path) -> Labelled:
 
     Args:
         answers: A folder of partitions, as ``predict_bulk`` writes it.
-        labels: A Parquet or CSV file with ``digest`` or ``path``, by which it is joined to the answers, ``label``,
+        labels: A Parquet or CSV file, or a folder of Parquet files, with ``digest`` or ``path``, by which it is joined to the answers, ``label``,
             perhaps ``patient``, and perhaps ``frame`` for files of several slices. A slice without a patient is a group
             of its own.
 
@@ -96,7 +96,7 @@ def _database(labels: Path) -> Iterator[Any]:
 
 def _open(database: Any, answers: Path, labels: Path) -> tuple[str, ...]:
     """Make the views ``answers``, ``predictions`` and ``labels``, and return the classes of the answers."""
-    parts, given = _quoted(answers / "*.parquet"), _quoted(labels)
+    parts, given = _quoted(answers / "*.parquet"), _quoted(labels / "*.parquet" if labels.is_dir() else labels)
     columns = _columns(database, parts)
     classes = tuple(name.removeprefix("p_") for name in columns if name.startswith("p_") and name != "p_tumour")
     if not classes or "outcome" not in columns:

@@ -39,7 +39,9 @@ def evaluate(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="Parquet or CSV with the labels of answers that gadolin predict --out wrote."),
+        typer.Option(
+            help="Parquet file or folder, or CSV, with the labels of answers that gadolin predict --out wrote."
+        ),
     ] = None,
     patient_from: PatientFrom = None,
     runtime: Runtime = "onnxruntime",
