@@ -49,9 +49,9 @@ def sums_by_patient(answers: Path, labels: Path) -> Labelled:
 
     Args:
         answers: A folder of partitions, as ``predict_bulk`` writes it.
-        labels: A Parquet or CSV file, or a folder of Parquet files, with ``digest`` or ``path``, by which it is joined to the answers, ``label``,
-            perhaps ``patient``, and perhaps ``frame`` for files of several slices. A slice without a patient is a group
-            of its own.
+        labels: A Parquet or CSV file, or a folder of Parquet files, with ``label``, with ``digest`` or ``path``, by
+            which it is joined to the answers, perhaps with ``patient``, and perhaps with ``frame`` for files of several
+            slices. A slice without a patient is a group of its own.
 
     Raises:
         DataError: A file cannot be read or has other columns, a slice has two labels, a label is no class of the
