@@ -30,7 +30,7 @@ page: $(READY)-serve  ## serve the web page, with the packaged model or with MOD
 
 docs: $(READY)-docs  ## build the documentation site into build/docs/html; a warning fails
 	@rm -rf build/docs  # pages that did not change would not be checked again
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d build/docs/doctrees docs build/docs/html
+	$(BIN)/python -m sphinx --jobs auto --fail-on-warning --keep-going --quiet -d build/docs/doctrees docs build/docs/html
 	$(BIN)/python -m zipfile -c build/docs/gadolin-docs.zip build/docs/html
 	@echo "open build/docs/html/index.html; the same for offline reading: build/docs/gadolin-docs.zip"
 
@@ -64,9 +64,10 @@ $(READY)-serve: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[serve]"
 	@touch $@
 
+# The tutorials train and write DICOM objects while the site is built.
 $(READY)-docs: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
-	@touch $@
+	$(BIN)/python -m pip install --quiet --editable ".[docs,train,hospital]"
+	@touch $(READY)-train $@
 
 $(READY)-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[train,openvino,dev]"

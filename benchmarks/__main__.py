@@ -2,7 +2,7 @@
 
 python -m benchmarks                     list all by group
 python -m benchmarks run NAME [ARGS...]  run one; ``run NAME --help`` shows its arguments
-python -m benchmarks render              render docs/*.md and README.md from docs/results/*.json
+python -m benchmarks render              render docs/ and README.md from docs/results/*.json
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ document shows the lines alone. One cell of a table of a result is shown in a se
     <!-- cell NAME "ROW" "COLUMN" -->VALUE<!-- end -->
 
 ROW is the text of the first cell of the row, or of its first cells, joined by ", "; COLUMN is the head of the column.
+Such a mark must not begin a line: Markdown would end the paragraph there.
 """
 
 from __future__ import annotations
@@ -107,17 +108,26 @@ def pages(root: Path = ROOT) -> list[str]:
 
 
 def rendered(text: str, page: str, results: Mapping[str, Result]) -> str:
-    """Return the text of a document (path below the root) with every mark filled; LookupError for an unknown one."""
+    """Return the text of a document (path below the root) with every mark filled.
+
+    Raises LookupError for a result, a row or a column that is not there.
+    """
     images = os.path.relpath("docs/images", Path(page).parent).replace(os.sep, "/")
 
+    def named(name: str) -> Result:
+        if name not in results:
+            msg = f"{page} shows {name}, which is not in docs/results"
+            raise LookupError(msg)
+        return results[name]
+
     def fill(found: re.Match[str]) -> str:
-        result = results[found[1]]
+        result = named(found[1])
         lines = result.section(images) if page.startswith(f"{MEASURED}/") else result.lines
         return "\n".join([f"<!-- begin {result.name} -->", *lines, f"<!-- end {result.name} -->"])
 
     def fill_cell(found: re.Match[str]) -> str:
         name, row, column = found.groups()
-        return f'<!-- cell {name} "{row}" "{column}" -->{results[name].cell(row, column)}<!-- end -->'
+        return f'<!-- cell {name} "{row}" "{column}" -->{named(name).cell(row, column)}<!-- end -->'
 
     return _CELL.sub(fill_cell, _MARK.sub(fill, text))
 

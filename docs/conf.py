@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy.typing
 from docutils.nodes import Element
+from nbclient import NotebookClient
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -23,7 +25,11 @@ from gadolin.records import NOTICE
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-SHOWN = {"SECURITY.md": "security", "CHANGELOG.md": "changelog"}
+SHOWN = {
+    "SECURITY.md": "security",
+    "CHANGELOG.md": "changelog",
+    **{f"examples/{path.name}": f"notebooks/{path.stem}" for path in ROOT.glob("examples/*.md")},
+}
 """Documents outside this folder and the pages that show them."""
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
 BARE_LIST = re.compile(r"<dl>\n(<dd>.*?)</dl>", re.DOTALL)
@@ -53,10 +59,15 @@ myst_heading_anchors = 4
 myst_links_external_new_tab = False
 nb_execution_mode = "force"
 nb_execution_show_tb = True  # of a cell that fails, which is a warning and so fails the build
-nb_execution_timeout = 60
+nb_execution_timeout = 900  # of one cell; the longest ones train for seconds, on a busy computer for minutes
 nb_execution_in_temp = True
 nb_merge_streams = True
+NotebookClient.coalesce_streams = True  # in pieces, MyST-NB merges a stream with line breaks in between
 nb_ipywidgets_js: dict[str, object] = {}  # its default loads scripts from other hosts
+# Notebooks find the command gadolin of this environment. They train in one thread: threads that wait for each other are
+# slow on a busy computer, and the sums of a network depend on their number.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # The torch half is described without torch: it takes gigabytes, and only names and docstrings are needed.
 autodoc_mock_imports = [

@@ -83,11 +83,12 @@ def report(tally: Tally, seed: int) -> list[str]:
         f"`{code}` {count:,}" for code, count in tally.trees.most_common() if code not in ("made", "answered")
     )
     words = (
-        f"Odd folder trees through `scan` in one process without root's rights, seed {seed}: {features}. "
-        "Findings, that is crashes, files that are not counted in the answer, or counted twice: "
-        f"**{len(tally.findings)}**. "
-        f"{tally.trees['made'] / tally.seconds:,.0f} trees a second with making and removing them, the slowest scan "
-        f"{1000 * tally.slowest[0]:.0f} ms, {tally.peak / 1024:.0f} MiB above the start."
+        f"Random folder trees with unusual contents were scanned in one process without root's rights, seed {seed}. "
+        f"Number of trees with each of them: {features}. A finding is a crash, a file that the scan does not count, or "
+        f"one that it counts twice. Findings: **{len(tally.findings)}**. "
+        f"{tally.trees['made'] / tally.seconds:,.0f} trees a second, including the time to make and remove them; the "
+        f"slowest scan took {1000 * tally.slowest[0]:.0f} ms, and the process needed {tally.peak / 1024:.0f} MiB above "
+        "its start."
     )
     rows = markdown(head, [[f"{each:,}" for each in counts]])
     return [
@@ -95,9 +96,11 @@ def report(tally: Tally, seed: int) -> list[str]:
         "",
         *rows,
         "",
-        f"Why files were not taken: {codes}.",
+        "A tree is answered if its scan ends without an error; a scan counts a file as a record, an error, left out, "
+        f"or in a folder that cannot be entered. Reasons of errors and of left-out files: {codes}.",
         "",
-        f"Refused at first, and scanned again with slices where they belong and without a broken table: {refused}.",
+        "A tree that was refused was scanned again after a slice was added in a class folder, or broken tables were "
+        f"removed. Reasons: {refused}.",
     ]
 
 

@@ -84,7 +84,7 @@ def fuzzed(folder: Path, messages: int, seed: int) -> list[list[str]]:
     left = wait_until_free(node, held)
     rows = [
         ["messages", f"{messages:,}"],
-        ["outcomes", ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common())],
+        ["last reply to a message", ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common())],
         ["slowest C-ECHO in between", f"{max(echoes):.2f} s"],
         ["memory after each tenth, MiB", ", ".join(f"{one:.0f}" for one in memory)],
         ["threads and open files before; after", f"{held}; {left}"],

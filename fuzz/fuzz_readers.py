@@ -82,9 +82,11 @@ def main() -> None:
         print(rows[-1], f"slowest {tally.slowest}, peak {tally.peak}", flush=True)
     head = ["reader", "kinds", "files", "read", "refused", "findings", "files/s", "slowest, s", "memory, MiB"]
     words = (
-        f"Damaged files of 17 x 20 pixels, seed {arguments.seed}: each is either read, every slice of finite numbers, "
-        f"or refused in one line. A crash, another exception, more than {SECONDS:.0f} s or {MEMORY >> 20:,} MiB would "
-        "be a finding. Memory is the most that a child took above its start."
+        f"Damaged files of 17 x 20 pixels, seed {arguments.seed}. Each must either be read, with finite numbers in "
+        f"every slice, or be refused with a message of one line. A crash, another exception, more than {SECONDS:.0f} "
+        f"s or more than {MEMORY >> 20:,} MiB would be a finding. Whether the values that are read are correct is not "
+        "checked. Kinds: the valid files that were damaged. Memory: the most that the reading process needed above "
+        "its start."
     )
     publish("fuzz", "Damaged files", [words, "", *markdown(head, rows)], write=arguments.write)
 

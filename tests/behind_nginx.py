@@ -15,7 +15,7 @@ from pathlib import Path
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 OPENSSL = shutil.which("openssl")
-DOCUMENT = Path(__file__).parents[1] / "docs" / "service.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "how-to" / "behind-nginx.md"
 NAME = "scans.example.org"
 WHOLE = """
 daemon off;
@@ -74,7 +74,6 @@ def serving(predictor, settings):
 
 def documented(folder, port, upstream):
     """Return the documented configuration with local paths filled in, and make its certificate."""
-    (text,) = re.findall(r"^```nginx\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     certificate, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         [
@@ -85,9 +84,16 @@ def documented(folder, port, upstream):
         check=True,
         capture_output=True,
     )  # fmt: skip
+    return configuration(folder, port, upstream, certificate, key)
+
+
+def configuration(folder, port, upstream, certificate, key):
+    """Return the documented configuration with local ports and paths; it logs into ``folder``."""
+    block = r"^( *)```nginx\n(.*?)^\1```"
+    ((_, text),) = re.findall(block, DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     places = {
-        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
-        "listen [::]:443 ssl;": "",
+        "listen 443 ssl http2;": f"listen 127.0.0.1:{port} ssl http2;",
+        "listen [::]:443 ssl http2;": "",
         f"/etc/ssl/certs/{NAME}.pem": certificate,
         f"/etc/ssl/private/{NAME}.key": key,
         "/var/log/nginx/gadolin.log": folder / "access.log",

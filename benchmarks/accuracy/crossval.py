@@ -93,4 +93,4 @@ def answered(run: Path, name: str, arguments: argparse.Namespace) -> Table | Non
 def drawn(folds: Sequence[Table]) -> dict[str, bytes]:
     """Return the reliability diagram and the risk-coverage curve as PNG, by title."""
     table = joined_tables(folds)
-    return {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table)}
+    return {"Reliability": reliability_diagram(table), "Risk and coverage": risk_coverage_curve(table, None)}

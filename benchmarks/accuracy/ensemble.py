@@ -58,7 +58,7 @@ def alone(names: Sequence[str], tables: Sequence[Table]) -> list[str]:
         if len(values) > 1:
             cells.append([f"{recipe}, median of {len(values)} seeds", *map(percent, np.median(values, axis=0))])
     head = [
-        "alone",
+        "each network alone",
         "four classes (95 %)",
         "tumour classes only",
         "macro F1",
@@ -74,8 +74,8 @@ def shared(names: Sequence[str], tables: Sequence[Table]) -> list[str]:
     for name, table in zip(names, tables, strict=True):
         wrong[name.partition("-seed")[0]].append(~table.correct)
     return [
-        f"Wrong with any of {len(seeds)} seeds of {recipe}: {int(np.any(seeds, axis=0).sum())} slices; with all of "
-        f"them: {int(np.all(seeds, axis=0).sum())}."
+        f"Slices predicted wrongly with any of {len(seeds)} seeds of {recipe}: {int(np.any(seeds, axis=0).sum())}; "
+        f"with all of them: {int(np.all(seeds, axis=0).sum())}."
         for recipe, seeds in wrong.items()
         if len(seeds) > 1
     ]
@@ -88,7 +88,9 @@ def ordered(whole: Table, tables: Sequence[Table]) -> str:
     orders = {
         "the margin": likely[:, -1] - likely[:, -2],
         "the entropy": (likely * np.log(np.maximum(likely, 1e-12))).sum(axis=1),
-        "the least that any network gives": np.min([each.probabilities[rows, whole.predicted] for each in tables], 0),
+        "the lowest probability that any network gives the predicted class": np.min(
+            [each.probabilities[rows, whole.predicted] for each in tables], 0
+        ),
     }
     surest = math.ceil(ANSWERED * len(whole))
     parts = [
@@ -97,8 +99,9 @@ def ordered(whole: Table, tables: Sequence[Table]) -> str:
     ]
     sure = [int((~whole.correct & (whole.confidence > bound)).sum()) for bound in (0.9, 0.99)]
     return (
-        f"Selective accuracy of the mean at 90 % coverage by other scores: {', '.join(parts)}. Of its "
-        f"{int((~whole.correct).sum())} mistakes {sure[0]} have p above 0.9, {sure[1]} above 0.99."
+        "If slices are ranked by another score than the highest probability, the selective accuracy of the mean at 90 "
+        f"% coverage is {', '.join(parts)}. Of its {int((~whole.correct).sum())} errors, {sure[0]} have p above 0.9, "
+        f"{sure[1]} above 0.99."
     )
 
 

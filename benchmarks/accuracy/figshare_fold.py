@@ -80,4 +80,5 @@ def table(runs: list[dict[str, object]], seeds: list[int]) -> list[str]:
     median = statistics.median(run["accuracy"]["value"] for run in runs)  # type: ignore[index]
     head = ["seed", "accuracy", "balanced accuracy", "macro F1", "minutes of training"]
     count = f"{runs[0]['n']} slices of {runs[0]['groups']} patients"
-    return [*markdown(head, rows), "", f"Median accuracy of {len(runs)} seeds: **{100 * median:.1f} %** of {count}."]
+    seeds = "1 seed" if len(runs) == 1 else f"{len(runs)} seeds"
+    return [*markdown(head, rows), "", f"Median accuracy of {seeds}: **{100 * median:.1f} %** of {count}."]

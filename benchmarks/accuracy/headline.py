@@ -3,7 +3,8 @@
     python -m benchmarks run headline [--write]
 
 It is computed from docs/predictions alone, so it can be repeated without data. Intervals resample patients, or groups
-of copies where the patient is unknown; for fewer than ten patients they are Wilson intervals with the patients as trials.
+of copies where the patient is unknown; for fewer than ten patients they are Wilson intervals with the patients as
+trials.
 """
 
 from __future__ import annotations

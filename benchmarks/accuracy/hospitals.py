@@ -35,6 +35,14 @@ HEAD = ["set", "sequence", "true class", "slices", "patients", "answered", "corr
         "wrong with p >= 0.9, of all",
         "out of distribution", "class predicted", "correct of predicted", "sequence recognised"]  # fmt: skip
 
+NOTE = (
+    "ms: multiple sclerosis; progression: glioblastoma after treatment. Answered: the model predicts a class or "
+    "suspects a tumour. Correct: it is right about tumour or no tumour. Wrong with p >= 0.9: the wrong answer has a "
+    "probability of 0.9 or more, whether the slice is answered or declined for low confidence, but not if it is out "
+    "of distribution. Class predicted: the model predicts one of the four classes, so for a tumour also its kind; "
+    "correct of predicted: it is the true class."
+)
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -65,12 +73,8 @@ def main() -> None:
             some = counted(answers, [one.label for one in records])
             stated, right = int(some.stated.sum()), int(some.right.sum())
             store_measured("other_hospitals", slices=len(records), answered=stated, right=right)
-    publish(
-        "hospitals",
-        "Tumour or no tumour at other hospitals",
-        markdown(HEAD, rows(records, answers)),
-        write=arguments.write,
-    )
+    lines = [*markdown(HEAD, rows(records, answers)), "", NOTE]
+    publish("hospitals", "Tumour or no tumour at other hospitals", lines, write=arguments.write)
 
 
 def log(digest: str, why: str) -> None:

@@ -44,7 +44,15 @@ def main() -> None:
     head = ["network", "institution", "sequence", "tumour", "none", "patients", "AUROC",
             "AUROC of the level alone", "AUROC, matched levels",
             "correct by p >= 0.5", "wrong with p >= 0.9"]  # fmt: skip
-    publish("institutions", "Held-out institutions of TCGA-LGG", markdown(head, rows), write=arguments.write)
+    note = (
+        "Tumour and none are numbers of slices with and without a tumour. AUROC is that of the probability of a "
+        "tumour. That of the level alone ranks slices by how often the other institutions have a tumour in the same "
+        "tenth of the head. Matched levels: only slices of the same tenth are compared. Correct by p >= 0.5: a "
+        "probability of a tumour of 0.5 or more counts as tumour. Wrong with p >= 0.9: the wrong answer has a "
+        "probability of 0.9 or more. “T2, made” was synthesised from T1 and FLAIR."
+    )
+    lines = [*markdown(head, rows), "", note]
+    publish("institutions", "Held-out institutions of TCGA-LGG", lines, write=arguments.write)
 
 
 def levels(data: Path) -> dict[str, tuple[int, str]]:

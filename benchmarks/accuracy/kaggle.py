@@ -77,10 +77,10 @@ def table(predictions: Table, metrics: dict[str, Any], training: str) -> list[st
     return [
         *markdown(head, rows),
         "",
-        "“duplicate”: the slice, identical, mirrored or otherwise changed, is in Training too; “known patient”: it is "
-        "not, but others of its patient are; “new slice”: it is not, and its patient is unknown; “new patient”: its "
-        "patient is known and not in Training. Patients are those of the Figshare set. Intervals resample patients, "
-        "or groups of copies where they are unknown.",
+        "“duplicate”: Training has the same slice, identical, mirrored or otherwise altered. “known patient”: it does "
+        "not, but it has other slices of the patient. “new slice”: it does not, and the patient is unknown. “new "
+        "patient”: the patient is known and not in Training. Patients are those of the Figshare collection. Intervals "
+        "resample patients, or groups of copies where the patient is unknown.",
         "",
         training,
     ]

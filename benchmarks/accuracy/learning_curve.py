@@ -64,10 +64,11 @@ def main() -> None:
     if len(arguments.seeds) > 1:
         head[3] = "accuracy: median (each seed; 95 % over all seeds)"
     note = (
-        f"Accuracy on {len(test) - without} slices of {len(persons)} patients and {without} pictures without a tumour, "
-        f"four classes; seeds {', '.join(map(str, arguments.seeds))}, each with another random sample; the "
-        f"gain is over all their predictions. Recipe `default` with at least {STEPS} steps; if its own epochs exceed "
-        f"that, random weights are also trained {arguments.longer} times as long."
+        f"Accuracy (four classes) on {len(test) - without} slices of {len(persons)} patients and {without} pictures "
+        f"without a tumour. Seeds {', '.join(map(str, arguments.seeds))}, each with another random sample of training "
+        "slices. The gain, in points, is that over all predictions of the seeds. All use the recipe `default` with at "
+        f"least {STEPS} steps. Where the epochs of the recipe make more steps than that, networks from random weights "
+        f"were also trained {arguments.longer} times as long."
     )
     publish("learning-curve", "Fine-tuning on few slices", [*markdown(head, rows), "", note], write=arguments.write)
 

@@ -98,10 +98,11 @@ def montages(held_out: Mapping[str, Sequence[Path]], each: int, jobs: int) -> li
             rows.append([f"{layout[0]} x {layout[1]}", share(sum(found), count * len(KINDS)), *cells])
             print(rows[-1], flush=True)
     note = (
-        f"Rows x columns; {each} of each kind in each of the first seven layouts, a quarter as many in the others, of "
-        f"slices of {', '.join(held_out)}: of one series, of one collection or mixed, a third of each. Tiles of 64 to "
-        f"512 pixels, stretched or letterboxed; a third JPEG of quality 60 to 95. Rule {HEAD_COUNTER}. Intervals take "
-        "pictures for independent."
+        f"Layouts are rows x columns. Each of the first seven has {each} pictures of each kind (column), each of the "
+        f"others a quarter as many. The tiles are slices of these held-out collections: {'; '.join(held_out)}. A third "
+        "of the pictures has consecutive slices, a third random slices of one collection, a third slices of all "
+        "collections. Tiles have 64 to 512 pixels and are stretched or letterboxed; a third of the pictures was stored "
+        f"as JPEG of quality 60 to 95. Rule {HEAD_COUNTER}. The intervals treat images as independent."
     )
     return [*markdown(["layout", "declined", *KINDS], rows), "", note]
 
@@ -121,7 +122,7 @@ def real(
     others = sorted(folder for folder in (data / "other").iterdir() if folder.is_dir())
     kinds = [(name, "held out", paths) for name, paths in held_out.items()]
     kinds += [(name, "used to develop the rule", paths) for name, paths in seen.items()]
-    kinds += [(folder.name.replace("_", " "), "no head", sorted(folder.glob("*.*"))) for folder in others]
+    kinds += [(folder.name.replace("_", " "), "not MRI of the head", sorted(folder.glob("*.*"))) for folder in others]
     rows, taken = [], []
     for name, what, paths in kinds:
         found = [path for path in paths if heads(path) > 1]
@@ -135,10 +136,10 @@ def real(
         rows.append([f"heads, {name}", "", share(count, len(paths)), f"{count} of {len(paths)}"])
     of_heads_taken = [path for path in taken if not path.startswith("other/")]
     note = (
-        f"Rule {HEAD_COUNTER}. The intervals treat images as independent. Single heads detected as several: "
-        f"{', '.join(of_heads_taken)}."
+        f"Rule {HEAD_COUNTER}. The intervals treat images as independent. Pictures of one head that are detected as "
+        f"several slices: {', '.join(of_heads_taken)}."
     )
-    return [*markdown(["pictures", "", "detected as several slices", "n"], rows), "", note], taken
+    return [*markdown(["pictures", "used as", "detected as several slices", "n"], rows), "", note], taken
 
 
 def heads(path: Path) -> int:
@@ -153,8 +154,8 @@ def cost(paths: Sequence[Path]) -> list[str]:
     pictures = [read(path) for path in paths[:200]]
     rows = []
     doing: dict[str, Callable[[Slice], object]] = {
-        "counting": count_heads,
-        "preparing": partial(prepare, preparation=Preparation()),
+        "detection of several slices": count_heads,
+        "preparation, for comparison": partial(prepare, preparation=Preparation()),
     }
     for name, do in doing.items():
         taken = []

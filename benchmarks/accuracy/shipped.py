@@ -74,7 +74,7 @@ def main() -> None:
             title = "The packaged model on held-out patients"
             lines = persons(predictor, tested, table, store=arguments.write and arguments.model is None)
         elif part == "declined":
-            title = "Pictures without a head"
+            title = "Pictures that are not MRI of the head"
             lines = declined(predictor, tested, halves(arguments.other)[1])
         elif part == "changed":
             title, lines = "Altered slices", changed(predictor, some)
@@ -121,9 +121,9 @@ def persons(predictor: Predictor, tested: Sequence[Record], table: Table, *, sto
         "",
         f"Patients, by the majority of their slices: {len(votes) - len(wrong)} of {len(votes)} correct.",
         "",
-        f"With abstention, coverage is {resampled(named, every, table.groups)} and selective accuracy "
+        f"With the thresholds of the model, coverage is {resampled(named, every, table.groups)} and selective accuracy "
         f"{resampled(right, named, table.groups)}; {resampled(named & ~right & sure, every, table.groups)} of all "
-        f"slices are predicted wrongly with p ≥ {CONFIDENT}.",
+        f"slices are answered wrongly with p ≥ {CONFIDENT}.",
     ]
 
 
@@ -143,8 +143,10 @@ def declined(predictor: Predictor, tested: Sequence[Record], others: Sequence[Pa
         rows.append([name, str(len(answers)), share(unlike, len(answers)), share(abstained, len(answers))])
     head = ["pictures", "n", "declined as out of distribution", "declined for any reason"]
     note = (
-        f"The detector was fitted on every second file of the same folders; these {len(others)} files are the others. "
-        f"It was not fitted on synthetic pictures ({', '.join(NO_HEADS)}). The intervals treat images as independent."
+        "“abdomenct” and “chestct”: CT of abdomen and chest; “cxr”: chest X-rays; “hand”: X-rays of hands; “natural”: "
+        f"photographs. The detector was fitted on every second of these files; the {len(others)} files of the table "
+        f"are the others. It was not fitted on synthetic pictures ({', '.join(NO_HEADS)}). The intervals treat images "
+        "as independent."
     )
     return [*markdown(head, rows), "", note]
 
@@ -164,8 +166,10 @@ def changed(predictor: Predictor, tested: Sequence[Record]) -> list[str]:
     worst = min(rows[1:], key=lambda row: float(row[1].rstrip(" %")))
     sure = np.mean([float(row[4].rstrip(" %")) for row in rows[1:]])
     note = (
-        f"{len(tested)} slices of fold 4. Mean accuracy over changes {mean:.1f} %, worst {worst[1]} ({worst[0]}, "
-        f"{worst[2]} abstained); wrong with p ≥ 0.9 {sure:.1f} % on average."
+        f"{len(tested)} slices of fold 4. The number after a change is its strength; inversion 1 inverts the head "
+        "alone, 2 the whole picture, 3 the whole picture at half the contrast. Accuracy is that of the most probable "
+        f"class, without regard to abstention: {mean:.1f} % on average over the changes, at worst {worst[1]} "
+        f"({worst[0]}, {worst[2]} abstained). Wrong with p ≥ 0.9 are {sure:.1f} % on average."
     )
     return [*markdown(head, rows), "", note]
 
@@ -227,7 +231,8 @@ def explanations(predictor: Predictor, tested: Sequence[Record], arguments: argp
             where = "all" if line["of"] == "all" else line["value"]
             rows.append([line["method"], where, str(line["n"]), *means, "yes" if line["below_prior"] else ""])
     note = (
-        f"LIME, SHAP and the curves were computed for {arguments.slices} slices, LIME and SHAP with "
-        f"{arguments.samples} samples."
+        f"LIME, SHAP, deletion and insertion were computed for {arguments.slices} slices, LIME and SHAP with "
+        f"{arguments.samples} samples. The last column: the hottest pixel is in the tumour no more often than the "
+        "centre of the head is, on the same slices."
     )
     return [*markdown(["method", "predicted", "n", *names, "worse than the centre of the head"], rows), "", note]

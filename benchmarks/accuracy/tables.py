@@ -42,9 +42,9 @@ def calibration_by_fold(folds: Sequence[Table]) -> str:
     scores = [measure(each, resamples=0).as_json() for each in folds]
     ece, coverage = ([100 * each[key]["value"] for each in scores] for key in ("ece", "coverage"))
     return (
-        f"Each fold alone, four classes: ECE {min(ece):.1f} to {max(ece):.1f} %, coverage at 99 % accuracy "
-        f"{min(coverage):.1f} to {max(coverage):.1f} %. In pooled figures, over- and "
-        "underconfident networks cancel out."
+        f"For each fold alone (four classes), the ECE is {min(ece):.1f} to {max(ece):.1f} % and the coverage at 99 % "
+        f"accuracy {min(coverage):.1f} to {max(coverage):.1f} %. In the pooled ECE above, overconfidence of one "
+        "network and underconfidence of another cancel out."
     )
 
 

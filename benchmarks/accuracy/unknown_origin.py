@@ -64,12 +64,13 @@ def main() -> None:
         name = "packaged model" if model == SHIPPED else f"{model.parent.name}, {model.name}"
         answers = predict_all(Predictor.load(model), (read(one.path) for one in records))
         rows += rows_of(name, answers, records, listed)
-    head = [*HEAD, "predicted, of these correct", f"wrong with p ≥ {CONFIDENT}, not declined"]
+    head = [*HEAD, "correct of the answered", f"wrong with p ≥ {CONFIDENT}, not declined"]
     counts = {label: sum(one.label == label for one in records) for label in sorted({one.label for one in records})}
     note = (
+        "All pictures, also those in neither half: "
         f"{', '.join(f'{label} {count}' for label, count in counts.items())}, of about "
-        f"{len({row['case'] for row in listed.values()})} cases; right: the most probable of four classes, declined or "
-        "not. The intervals treat images as independent."
+        f"{len({row['case'] for row in listed.values()})} cases. Right: the most probable of the four classes is "
+        "correct, whether the picture is declined or not. The intervals treat images as independent."
     )
     publish("unknown-origin", "Tumours of unknown origin", [*markdown(head, rows), "", note], write=arguments.write)
 

@@ -100,9 +100,9 @@ def conditions(runs: int, peers: str | None) -> list[str]:
     many = "one run of each" if runs == 1 else f"medians of {runs} runs of each"
     lines = [
         "",
-        f"Times are from {many} and begin when a tool is imported, those of a whole command when it is started. "
-        "Memory is the peak of a tool's largest process, each tool in processes of its own. ImageHash recommends no "
-        "distance; it got imagededup's.",
+        f"Times (s) are from {many} tool. They begin when the tool is imported, for a whole command when it is "
+        "started. Memory (MiB) is the peak of the largest process; each tool ran in processes of its own. ImageHash "
+        "recommends no distance, so that of imagededup was used.",
     ]
     return lines if peers else [*lines[:1], "Without `--peers PYTHON`, other tools were left out.", *lines]
 
@@ -183,7 +183,7 @@ def on_kaggle(every: list[ToolOutput], truth: dict[str, int]) -> list[str]:
         figures = [shared(right.sum(), true), shared(right.sum(), judged.sum()), shared(len(found), len(copied))]
         table.append([output.tool, *figures, f"{output.cost.seconds:.0f}", f"{output.cost.mebibytes:,.0f}"])
     head = [
-        "Kaggle",
+        "tool",
         "recall of pairs (95 %)",
         "precision of pairs (95 %)",
         "copied Testing pictures found",
@@ -192,10 +192,11 @@ def on_kaggle(every: list[ToolOutput], truth: dict[str, int]) -> list[str]:
     ]
     tumours = sum(slice_ != NO_TUMOUR for slice_ in truth.values())
     return [
-        f"Of Kaggle's {len(truth):,} pictures, {tumours:,} are of tumours; {counts.total():,} of these show a Figshare "
-        f"slice: thumbnails of {THUMB} x {THUMB} of the whole pictures, mirrored or not, correlate above {SAME_SLICE}. "
-        f"Two of them are copies where the slice is one: {true:,} pairs; {len(copied)} Testing pictures have a copy in "
-        "Training. A picture without a tumour is a copy of none of them. Pairs without any of them, or with a tumour "
+        f"Of Kaggle's {len(truth):,} pictures, {tumours:,} show a tumour. {counts.total():,} of these show a slice of "
+        f"the Figshare collection: its thumbnail and that of the picture ({THUMB} x {THUMB} pixels, mirrored or not) "
+        f"correlate above {SAME_SLICE}. Two pictures of the same Figshare slice are copies, which makes {true:,} "
+        f"pairs; {len(copied)} Testing pictures have a copy in Training. A reported pair of such a picture and a "
+        "picture without a tumour counts as wrong. Other pairs with a picture without a tumour, or with a tumour "
         "picture that shows no Figshare slice, are not judged.",
         "",
         *markdown(head, table),
@@ -203,7 +204,7 @@ def on_kaggle(every: list[ToolOutput], truth: dict[str, int]) -> list[str]:
 
 
 def shared(part: int, whole: int) -> str:
-    return share(int(part), int(whole)) if whole else "none named"
+    return share(int(part), int(whole)) if whole else "none reported"
 
 
 def plant(figshare: Path, folder: Path, count: int) -> None:
@@ -245,12 +246,13 @@ def on_planted(every: list[ToolOutput], count: int) -> list[str]:
             shared(right.sum(), len(right)),
         ]
         table.append([output.tool, *figures, f"{output.cost.seconds:.0f}", f"{output.cost.mebibytes:,.0f}"])
-    head = ["planted", "recall (95 %)", "worst kind", "precision of pairs (95 %)", "s", "MiB"]
+    head = ["tool", "recall (95 %)", "worst kind", "precision of pairs (95 %)", "s", "MiB"]
     folds = " and ".join(map(str, FOLDS))
     return [
-        f"Of {count} slices of the folds {folds} of Figshare, one copy of each of the {len(KINDS)} kinds of planted.py "
-        "is added to the slices of these folds. A copy counts as found if the tool reports it together with its "
-        "original. Gadolin was designed for these kinds; the hashes are not designed for mirrored or rotated pictures.",
+        f"{count} slices of the folds {folds} of Figshare were altered in {len(KINDS)} ways each (the kinds of the "
+        "next section), and these copies were added to all slices of these folds. A copy counts as found if the tool "
+        "reports it together with its original. Gadolin was designed for these kinds; the hashes are not designed for "
+        "mirrored or rotated pictures.",
         "",
         *markdown(head, table),
     ]
@@ -282,10 +284,12 @@ def growth(kaggle: Path, folder: Path, factors: list[int]) -> list[str]:
     ]
     head = ["pictures", "features", "queried", "index, s", "in all, s", "ms each", "exponent", "pairs", "MiB"]
     return [
-        "Search for candidates among the features of Kaggle's pictures. The set is enlarged by repeating the features "
-        "with noise of the size of the distance to the eighth nearest feature of another picture, shuffled over the "
-        "pictures so that repeats are no copies. The index holds all pictures; if only some are queried, the query "
-        "time is scaled. One run each:",
+        "Time of the search for candidate pairs. The features are the keypoint descriptors of Kaggle's pictures. "
+        "Larger sets repeat them with noise, which moves a feature about as far as the eighth nearest feature of "
+        "another picture is away. The repeated features are distributed over the pictures at random, so that no "
+        "picture is a copy of another. The index (a part of the time) holds all pictures; if only some of them are "
+        "queried, the query time is extrapolated to all, but the pairs are those of the queried pictures. The exponent "
+        "is that of the growth of the time in all since the row above. MiB is the peak memory. One run each:",
         "",
         *markdown(head, table),
     ]

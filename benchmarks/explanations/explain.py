@@ -153,8 +153,8 @@ def speed(cuts: Sequence[Superpixels], pace: dict[Tool, list[float]]) -> list[st
     return [
         *markdown(["method", "tool", f"s for {SAMPLES} samples", "times as fast"], rows),
         "",
-        f"Medians over {len(cuts)} slices, {pieces:.0f} superpixels in the middle, the same model, runtime, "
-        "superpixels and fill for both, batches of 32.",
+        f"Medians over {len(cuts)} slices with a median of {pieces:.0f} superpixels. Both have the same model, "
+        "runtime, superpixels and fill, and batches of 32.",
     ]
 
 
@@ -176,16 +176,17 @@ def agreement(cuts: Sequence[Superpixels], pace: dict[Tool, list[float]], refere
             needs = [needed([one[0] for one in column], level) for column in columns]
             rows.append([f"for {level}", *(f"{need:.0f}" if need else f"over {BUDGETS[-1]}" for need in needs)])
             seconds = ("" if need is None else f"{need * one:.1f} s" for need, one in zip(needs, each, strict=True))
-            rows.append(["time for it", *seconds])
+            rows.append([f"time for {level}", *seconds])
         own = statistics.median(spearmanr(*halves).statistic for halves in references)
         lines += [*markdown([f"{method}: samples", "Gadolin", f"package {method}"], rows), ""]
-        lines += [f"The two halves of the reference of {method} agree to {own:.3f} (median).", ""]
+        lines += [f"The two maps of the reference of {method} have a rank correlation of {own:.3f} (median).", ""]
     return [
         *lines,
-        f"First the rank correlation (Spearman) with the package's own map of {reference:,} samples (the mean of its "
-        f"maps of two seeds and half as many), the median over {len(cuts)} slices and {seeds} seeds; then that between "
-        "two seeds, and how often both name the same superpixel first. What lies between two numbers of samples was "
-        "interpolated; seconds are those of the table before, for as many samples.",
+        "Each cell has three figures. The first is the rank correlation (Spearman) with a reference map of the package "
+        f"from {reference:,} samples (the mean of two maps with different seeds and half the samples each), as the "
+        f"median over {len(cuts)} slices and {seeds} seeds. The second is the rank correlation between maps of two "
+        "seeds, the third how often both have the same hottest superpixel. The rows that begin with “for” have the "
+        "number of samples for which the first figure reaches that value, interpolated, and the time for them.",
     ]
 
 
@@ -234,9 +235,10 @@ def memory(predictor: Predictor, records: Sequence[Record]) -> list[str]:
             held.append(resident())
     rows = [[str(count), f"{held[count - 1]:.0f}"] for count in (1, EXPLANATIONS // 2, EXPLANATIONS)]
     return [
-        *markdown(["explanations", "MiB held"], rows),
+        *markdown(["explanations", "memory, MiB"], rows),
         "",
-        f"After {len(images)} to warm up; lime, shap and evidence in turn.",
+        "Memory of the process after so many explanations by lime, shap and evidence in turn, of which the first came "
+        f"after {len(images)} others.",
     ]
 
 

@@ -52,14 +52,15 @@ def main() -> None:
     chosen = [one for fold in arguments.folds for one in of_fold(arguments.crossval / f"fold-{fold}", arguments.slices)]
     lines = [
         f"{len(chosen)} slices with outlines, held-out patients of the folds {', '.join(map(str, arguments.folds))}; "
-        f"LIME and SHAP used {arguments.samples} samples. “Whole” is the probability of the predicted class for "
-        "the whole slice, “empty” its probability if every superpixel is replaced by the fill: the lower, the less the "
-        "fill itself resembles the class.",
+        f"LIME and SHAP used {arguments.samples} samples. The fill replaces removed superpixels: the blurred slice, "
+        "the mean intensity, or inpainting. “Whole” is the probability of the predicted class for the whole slice, "
+        "“empty” its probability if every superpixel is replaced: the lower, the less the fill itself resembles the "
+        "class.",
         "",
         *fills(chosen, Options(samples=arguments.samples)),
         "",
-        "IoU with the outline, mean, by the share of the hottest above which a pixel counts as marked; the best share "
-        "of each method is bold:",
+        "Mean IoU with the outline, by the fraction of the maximum heat above which a pixel counts as marked; the "
+        "largest IoU of each method is bold:",
         "",
         *thresholds(chosen, Options(samples=arguments.samples)),
     ]

@@ -96,12 +96,13 @@ def load_quantus() -> ModuleType:
 
 def explained(count: int) -> str:
     return (
-        f"{count} slices, but for those whose map is nowhere above 0, which quantus refuses; the same maps, outlines "
-        "and fill. quantus takes PointingGame, RelevanceMassAccuracy and "
-        "PixelFlipping; heat below 0 is cut off first, as quantus would count it as negative mass; it flips the same "
-        f"{STEPS} shares of the head, and the probability before the first is put before its curve. Differences of "
-        "more than 0.0005 are counted. They come from equally hot pixels: where several are hottest, quantus counts a "
-        "hit if any lies in the outline, Gadolin the share that does; and equally hot pixels go in another order."
+        f"{count} slices, without those whose map has no heat above 0, which quantus refuses. Both packages got the "
+        "same maps, outlines and fill. In quantus, the measures are PointingGame, RelevanceMassAccuracy and "
+        "PixelFlipping. Heat below 0 was set to 0 for it, because it would count as negative mass. PixelFlipping "
+        f"removes the same {STEPS} equal shares of the head, and the probability of the unaltered slice was added as "
+        "the first point of its curve. The last column counts differences of more than 0.0005. Differences can come "
+        "from equally hot pixels: if several pixels are hottest, quantus counts a hit if any of them is in the "
+        "outline, Gadolin the share of them in it; and equally hot pixels are removed in another order."
     )
 
 

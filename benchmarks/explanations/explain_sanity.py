@@ -81,9 +81,11 @@ def cascade(
     return [
         *markdown(["weights randomised down to", *(stage.rstrip(".") for stage in stages)], rows),
         "",
-        f"Median rank correlation (Spearman) over {len(images)} slices, within the head, between the maps of the "
-        f"trained network and those after randomisation, for the same class. LIME and SHAP used {options.samples} "
-        "samples. A method that passes falls to about 0.",
+        f"Median rank correlation (Spearman) over {len(images)} slices between the maps of the trained network and "
+        "those after randomisation, for the same class, over the pixels of the patient's head. The columns randomise "
+        "more and more of the network: first its last layers (also called head), then one stage of the backbone after "
+        f"the other. A method passes if the correlation falls to about 0. LIME and SHAP used {options.samples} "
+        "samples.",
     ]
 
 

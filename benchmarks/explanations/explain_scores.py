@@ -44,18 +44,19 @@ def main() -> None:
     gain = 100 * (better.correct_b - better.correct_a) / better.common
     low, high = (100 * (bound or 0.0) for bound in (better.accuracy.low, better.accuracy.high))
     lines = [
-        f"Trained with outlines, all {outlines[0]['n']} slices of {outlines[0]['groups']} patients (lime, shap, "
-        f"occlusion, deletion and insertion: {arguments.slices}):",
+        f"The network trained with outlines, on all {outlines[0]['n']} slices of {outlines[0]['groups']} patients "
+        f"(lime, shap, occlusion, deletion and insertion on {arguments.slices}):",
         "",
         *whole(outlines),
         "",
-        "Pointing by predicted class, trained with outlines / with labels alone:",
+        "Pointing game by predicted class, for the network trained with outlines / the one trained with labels alone:",
         "",
         *by_class(outlines, labels),
         "",
-        "“↓”: no more often than the centre of the head, on the same slices. Intervals resample patients. Training "
-        f"with outlines classifies {gain:+.1f} points more slices correctly than labels alone (paired "
-        f"interval {low:.1f} to {high:.1f}; {better.correct_b} and {better.correct_a} of {better.common}).",
+        "“↓”: no more often than the centre of the head, on the same slices. Intervals resample patients. The network "
+        f"trained with outlines classifies {better.correct_b} of {better.common} slices correctly, the one trained "
+        f"with labels alone {better.correct_a}: a difference of {gain:+.1f} points (paired interval {low:.1f} to "
+        f"{high:.1f}).",
     ]
     publish("explain-scores", "Explanations compared with tumour outlines", lines, write=arguments.write)
 

@@ -61,9 +61,10 @@ def main() -> None:
         rows = [row(name, data, Path(work) / name, arguments) for name in arguments.names]
     words = (
         f"Trained for {arguments.epochs} epochs on phantoms with their outlines, at {arguments.input_size} pixels. "
-        "Parity is the largest difference in probability between torch and the exported graph, over the test phantoms "
-        "(the gate is 1e-4). Evidence and Grad-CAM: whether heat comes out on the slice's own pixels, finite and not "
-        "constant. Milliseconds: the bare graph on one thread, median of 15, both mirror images."
+        "Channels: of the feature maps, by level. Parity is the largest difference in probability between torch and "
+        "the exported graph, over the test phantoms (above 1e-4, the export is refused). Evidence and Grad-CAM: "
+        "whether the map has the size of the slice, and is finite and not constant. Time: of the exported graph "
+        "alone, for a slice and its mirror image, on one thread, median of 15 runs."
     )
     publish("backbones", "Ten families of backbones", [words, "", *markdown(head, rows)], write=arguments.write)
 

@@ -160,7 +160,7 @@ def time_ratios(predictor: Predictor, files: list[str]) -> list[list[str]]:
             found.append((second - first) / (third - second))
     outlined = sum(one.is_outlined for one in result.slices)
     rows = [["slices of the timed series; with a lesion", f"{len(files)}; {outlined}"]]
-    measure = "slices per second with SR and SEG, of the in-process predictor"
+    measure = "speed with SR and SEG, divided by that of the predictor alone"
     return rows + [[f"{measure}, {how}", f"{statistics.median(found):.2f}"] for how, found in ratios.items()]
 
 

@@ -238,20 +238,23 @@ def main() -> None:
     arguments = parser.parse_args()
     trips = [*dicom_trips(), series_trip(), *nifti_trips(), *mat_trips()]
     lines = [
-        f"{SLICES} synthetic slices of {SIZE} x {SIZE} pixels, written and read back; the difference is the largest of "
-        "any pixel, in stored values. The frames of the enhanced DICOM files are stored from head to foot.",
+        f"{SLICES} synthetic slices of {SIZE} x {SIZE} pixels, written and read back. The difference is the largest of "
+        "any pixel, in stored values. Order and spacing: whether both are those that were written. The frames of the "
+        "enhanced DICOM files are stored from head to foot.",
         "",
         *markdown(["written as", "bits", "largest difference", "order", "spacing"], rows_of(trips)),
         "",
-        "A slice of 16 bits and the 8-bit picture that a viewer makes of it, both prepared with one crop, in grey "
-        "levels of 255; and how often separate crops differ (less than 95 % of the area shared):",
+        "A 16-bit slice compared with the 8-bit picture that a viewer makes of it. Both are prepared with the same "
+        "crop; differences are in grey levels from 0 to 255. The last column counts slices for which the crops that "
+        "are found separately differ (intersection over union below 95 %):",
         "",
         *markdown(
             ["the viewer scales by", "mean difference", "worst slice", "lowest correlation", "crops differ"],
             prepared_rows(),
         ),
         "",
-        "The test files that come with pydicom, which hold every oddity of the standard:",
+        "The test files that come with pydicom, which have many rare variants of the format. Left out are files such "
+        "as localisers, which are no slices to classify:",
         "",
         *markdown(["pydicom's files", "read", "left out", "refused in one line", "all"], pydicom_rows()),
     ]

@@ -66,23 +66,23 @@ def counted(root: Path) -> dict[str, str]:
     packages = [path for path in source.iterdir() if (path / "__init__.py").is_file()]
     matching = [function.name for tree in trees.values() for function in functions(tree) if matches(function)]
     return {
-        "modules at the top": str(len(modules)),
-        "packages at the top": str(len(packages)),
+        "modules at the top level": str(len(modules)),
+        "packages at the top level": str(len(packages)),
         "files": str(len(trees)),
         "lines": f"{sum(lengths):,}",
         "lines of the median file": f"{statistics.median(lengths):.0f}",
-        "imports between modules at the top": str(sum(map(len, graph.values()))),
+        "imports between modules of the top level": str(sum(map(len, graph.values()))),
         "modules in import cycles": str(sum(len(circle) for circle in circles(graph))),
         "upward imports": str(len(list(upward(graph, layers(root))))),
-        'files with "run.json"': str(
+        'files that contain "run.json"': str(
             sum(any(is_word(node, "run.json") for node in ast.walk(t)) for t in trees.values())
         ),
-        "functions that match English text of Gadolin's own": str(
+        "functions that search the text of Gadolin's own errors": str(
             len([one for one in matching if one not in OF_OTHERS])
         ),
         "figurative words in the package": f"{sum(map(dialect, trees)):,}",
         "figurative words in the documents": f"{sum(map(dialect, documents(root))):,}",
-        "tests of message texts (match=)": str(
+        "comparisons of message texts in tests (match=)": str(
             sum(path.read_text(encoding="utf-8").count("match=") for path in (root / "tests").rglob("*.py"))
         ),
     }

@@ -91,14 +91,15 @@ def main() -> None:
         print(damage[-1], flush=True)
         sandbox.close()
     words = (
-        f"{arguments.files:,} damaged files of 17 x 20 pixels for each library, read by it inside the sandbox and by "
-        f'Gadolin\'s own reader. A hang took more than {CPU_SECONDS:g} s of the processor. "ended": with one more '
-        "marker of the end behind each code stream, as Gadolin hands it over."
+        f"{arguments.files:,} damaged files of 17 x 20 pixels for each library, read by the library in the sandbox (a "
+        "process with limits) and by Gadolin's own reader. A hang: more than "
+        f'{CPU_SECONDS:g} s of processor time. "ended": with one more end marker after each code stream, as Gadolin '
+        "passes it on."
     )
     more = (
-        f"{arguments.slices} whole slices of 512 x 512, all fields of each file; ms of the processor for one, "
-        "of the program and its sandbox together: medians of interleaved turns, and of their ratios. Start: until the "
-        "first reply. Memory: resident in the sandbox."
+        f"{arguments.slices} undamaged slices of 512 x 512, with all fields of each file. Milliseconds of processor "
+        "time for a slice, of the program and its sandbox together, and ratios: medians of turns in alternation. "
+        "Start: seconds until the first reply. Memory: of the sandbox."
     )
     lines = [words, "", *markdown(DAMAGE, damage), "", more, "", *markdown(SPEED, speed)]
     publish("libraries", "Third-party decoders in a sandbox", lines, write=arguments.write)

@@ -77,12 +77,13 @@ def main() -> None:
 
 
 _MEANING = (
-    "Seen by strace in the command and all its children, on phantoms, each with an empty home and an environment of "
-    "PATH, PYTHONPATH, HOME and PYTHONDONTWRITEBYTECODE alone; `serve` answered for {seconds} s. Steps of a look-up: "
-    "`/etc/resolv.conf` opened, a name server connected to, a query sent. Files at other paths: neither in the folder "
-    "that the command was given nor in a place listed in SECURITY.md, or left behind in the temporary folder. A "
-    "control is the same command in a program that imported onnxruntime or openvino before Gadolin could switch its "
-    "telemetry off; it is seen to try, and none of its connections is made."
+    "System calls of the command and all its children, recorded by strace. The commands ran on phantoms, with an "
+    "empty home folder and the environment variables PATH, PYTHONPATH, HOME and PYTHONDONTWRITEBYTECODE alone; "
+    "`serve` answered requests for {seconds} s. Steps of a look-up of a name: `/etc/resolv.conf` is opened, a name "
+    "server is connected to, a query is sent. Files at other paths are those neither in the folder that the command "
+    "was given nor in a place listed in SECURITY.md, and those left in the temporary folder. A control is the same "
+    "command in a program that imported onnxruntime or openvino before Gadolin could switch its telemetry off: it "
+    "tries to look up names, but no connection is made."
 )
 
 

@@ -65,20 +65,23 @@ def measured(folder: Path, arguments: argparse.Namespace) -> list[list[str]]:
         one.close()
     counts = [(one.count("SR"), one.count("KO"), one.repeated, one.contradicted) for one in archives]
     return [
-        ["images acknowledged; sent a second time", f"{len(sender.acknowledged)}; {sender.twice}"],
-        ["attempts that were not acknowledged", str(sender.repeated)],
+        ["images acknowledged; of these sent a second time", f"{len(sender.acknowledged)}; {sender.twice}"],
+        ["attempts to send that were not acknowledged", str(sender.repeated)],
         ["kills (SIGKILL), over", f"{arguments.kills} in {killing / 60:.1f} minutes"],
         ["kills of a node that was listening", str(listening)],
         [
-            "acknowledged images in no report: lost",
+            "acknowledged images in no report, at each destination",
             _both(sum(not one[uid] for uid in sender.acknowledged) for one in found),
         ],
-        ["images in several valid reports: doubled", _both(sum(n > 1 for n in one.values()) for one in found)],
-        ["series completed after their answer", str(sender.late)],
-        ["reports", _both(one[0] for one in counts)],
-        ["rejection notes", _both(one[1] for one in counts)],
-        ["objects that came again with the same bytes", _both(one[2] for one in counts)],
-        ["objects that came again with others", _both(one[3] for one in counts)],
+        [
+            "images in several valid reports, at each destination",
+            _both(sum(n > 1 for n in one.values()) for one in found),
+        ],
+        ["series that got their last image after their report", str(sender.late)],
+        ["reports, at each destination", _both(one[0] for one in counts)],
+        ["rejection notes, at each destination", _both(one[1] for one in counts)],
+        ["objects sent again with the same bytes, at each destination", _both(one[2] for one in counts)],
+        ["objects sent again with other bytes, at each destination", _both(one[3] for one in counts)],
         ["series left in the spool", str(node.kept())],
     ]
 

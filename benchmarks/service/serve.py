@@ -188,8 +188,9 @@ def load(model: Path, files: list[str], messages: list[bytes]) -> list[str]:
     return [
         *markdown(head, rows),
         "",
-        f"From the command to the first answer: {start:.2f} s. One client waits for each answer before it asks again; "
-        "beside it one process does the same. Many do not wait for each other; beside them it reads ahead.",
+        f"From the command to the first response: {start:.2f} s. Each client waits for a response before its next "
+        "request. The ratio compares with one process that predicts the same files: for one client one file after the "
+        "other, for several clients all files in one call, which reads files while it predicts others.",
     ]
 
 

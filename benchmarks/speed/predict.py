@@ -50,7 +50,10 @@ def main() -> None:
         rows = [one_slice(arguments, picture), *batches(arguments, files), command(arguments, picture)]
         if arguments.collection:
             rows.append(collection(arguments))
-    note = f"Runtime {arguments.runtime}. Rates are medians of pairs of runs, and so are their ratios."
+    note = (
+        f"Runtime {arguments.runtime}. p50 and p99: median and 99th percentile. Rates are medians over pairs of runs, "
+        "ratios the medians of the ratios of the pairs."
+    )
     lines = [*markdown(["what", "measured", "compared with", "ratio"], rows), "", note]
     publish(f"predict-{arguments.runtime}", "Speed of the packaged model", lines, write=arguments.write)
 
@@ -87,7 +90,7 @@ def batches(arguments: argparse.Namespace, files: list[str]) -> list[list[str]]:
     ready = [(rate(lambda: predictor.run_network(prepared), len(files)), rate(bare, len(files))) for _ in range(PAIRS)]
     whole = [(rate(from_files, len(files)), rate(bare, len(files))) for _ in range(PAIRS)]
     return [
-        ["slices prepared before, all cores", *beside(ready)],
+        ["slices already prepared, all cores", *beside(ready)],
         ["files to answers, all cores", *beside(whole)],
     ]
 

@@ -62,8 +62,9 @@ def main() -> None:
             print(rows[-1], flush=True)
     head = ["format", "Gadolin, slices/s", "bare decoder, slices/s", "decoder", "ratio"]
     words = (
-        f"{SIDE} x {SIDE} slices, volumes of {DEPTH}; opened and decoded from the path, per second of the "
-        f"processor, median of {arguments.rounds} interleaved rounds. Target of the ratio: {LEAST} or more."
+        f"Slices of {SIDE} x {SIDE} pixels, volumes of {DEPTH} of them. Slices opened and decoded per second of "
+        f"processor time, medians of {arguments.rounds} rounds in alternation. The target of the ratio is {LEAST} or "
+        "more."
     )
     publish(
         "reading",

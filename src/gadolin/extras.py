@@ -13,6 +13,7 @@ _DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "faiss": "faiss-cpu",
+    "markdown_it": "markdown-it-py",
     "multipart": "python-multipart",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",

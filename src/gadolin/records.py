@@ -83,7 +83,7 @@ class Series:
 
     ``key`` identifies the series (a digest of its UID). ``number`` and ``description`` are those of the header, None
     and empty if missing. ``position_mm`` increases towards the patient's head, front or right, along the normal of the
-    slices, and is None if the header has no geometry; ``instance`` is the acquisition number.
+    slices, and is None if the header has no geometry; ``instance`` is the instance number.
     """
 
     key: str
@@ -127,7 +127,7 @@ class Slice:
 
     @property
     def header(self) -> Header:
-        """What the file says about the slice."""
+        """The facts about the slice that the file gives: sequence, series, orientation and spacing."""
         return Header(self.sequence, self.series, self.orientation, self.spacing_mm)
 
 
@@ -165,7 +165,7 @@ class Prediction:
     spacing_mm: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the prediction as the documented JSON object (``docs/prediction.md``)."""
+        """Return the prediction as the documented JSON object (``docs/reference/json.md``)."""
         return {
             "path": self.path,
             "frame": self.frame,
@@ -231,7 +231,7 @@ class Failure:
         return f"{printable(self.path)}: {self.reason}"
 
     def as_json(self) -> dict[str, object]:
-        """Return the failure as the documented JSON object (``docs/prediction.md``)."""
+        """Return the failure as the documented JSON object (``docs/reference/json.md``)."""
         return {"path": self.path, "frame": self.frame, "code": self.code, "error": str(self)}
 
 
@@ -264,7 +264,7 @@ class Finding:
     score: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the finding as the documented JSON object (``docs/audit.md``)."""
+        """Return the finding as the documented JSON object (``docs/reference/json.md``)."""
         return {
             "kind": self.kind,
             "severity": self.severity,

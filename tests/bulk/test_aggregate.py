@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from gadolin.bulk import aggregate
 from gadolin.bulk.aggregate import sums_by_patient
 from gadolin.errors import DataError
 from gadolin.metrics import Decisions, Table, measure
-from gadolin.metrics.group_sums import CLASS_FIGURES, FIGURES, GroupSums, measure_groups
+from gadolin.metrics.group_sums import ANSWER_FIGURES, CLASS_FIGURES, FIGURES, GroupSums, measure_groups
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -70,22 +73,22 @@ def answers(table, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_metrics_and_intervals_are_those_of_the_whole_table(table, answers, tmp_path):
+@pytest.mark.parametrize("rows", [100, 4_000_000])
+def test_metrics_and_intervals_are_those_of_the_whole_table(table, answers, tmp_path, monkeypatch, rows):
+    monkeypatch.setattr(aggregate, "_ROWS", rows)
     pq.write_table(label_table(table), tmp_path / "labels.parquet")
     found = sums_by_patient(answers, tmp_path / "labels.parquet")
     ours, whole = measure_groups(found.sums, resamples=200), measure(table, resamples=200).overall
     assert (ours.n, ours.groups, ours.confusion) == (whole.n, whole.groups, whole.confusion)
     assert (found.without_label, found.without_answer, found.failed) == (0, 0, 1)
-    expected = {
-        **whole.figures,
-        **{name: getattr(whole.abstention, name) for name in ("coverage", "selective_accuracy")},
-    }
-    pairs = [(ours.figures[name], expected[name]) for name in FIGURES]
+    pairs = [(ours.figures[name], whole.figures[name]) for name in FIGURES]
+    pairs += [(ours.answers[name], getattr(whole.abstention, name)) for name in ANSWER_FIGURES]
     pairs += [
         (ours.per_class[name][figure], whole.per_class[name].figures[figure])
         for name in CLASSES
         for figure in CLASS_FIGURES
     ]
+    assert (ours.answered, ours.correct) == (whole.abstention.answered, whole.abstention.correct)
     for one, other in pairs:
         assert one.resamples == other.resamples
         assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), abs=1e-9)
@@ -96,9 +99,9 @@ def test_slices_without_label_labels_without_slice_and_slices_without_patient_ar
     labels["digest"] = [*labels["digest"][10:], "f" * 64]
     labels["label"] = [*labels["label"][10:], "glioma"]
     labels["patient"] = [*labels["patient"][10:-5], *[""] * 3, *[None] * 3]
-    (tmp_path / "labels.csv").write_text(
-        "digest,label,patient\n" + "".join(f"{one},{two},{three or ''}\n" for one, two, three in zip(*labels.values(), strict=True))
-    )
+    rows = zip(*labels.values(), strict=True)
+    lines = ["digest,label,patient", *(",".join(cell or "" for cell in row) for row in rows)]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
     found = sums_by_patient(answers, tmp_path / "labels.csv")
     assert (found.without_label, found.without_answer) == (10, 1)
     assert found.sums.confusion.sum() == ROWS - 10
@@ -114,10 +117,24 @@ def test_slices_of_one_file_are_joined_by_frame(table, tmp_path):
     labels = label_table(few, frame=[0, 1, 2, 3])
     pq.write_table(labels, tmp_path / "labels.parquet")
     assert sums_by_patient(tmp_path / "answers", tmp_path / "labels.parquet").sums.confusion.sum() == 4
-    pq.write_table(labels.drop_columns("frame"), tmp_path / "labels.parquet")
+    pq.write_table(labels.drop_columns("frame"), tmp_path / "labels.parquet")  # four rows that differ
     with pytest.raises(DataError) as caught:
         sums_by_patient(tmp_path / "answers", tmp_path / "labels.parquet")
     assert caught.value.code == "labels_twice"
+
+
+def test_byte_identical_files_have_one_label_and_are_all_scored(table, tmp_path):
+    few = table.only(np.arange(6))
+    same = replace(
+        few,
+        digests=("a" * 64,) * 2 + few.digests[2:],
+        truth=np.array([0, 0, *few.truth[2:]]),
+        groups=("p", "p", *few.groups[2:]),
+    )
+    write_answers(tmp_path / "answers", same)
+    pq.write_table(label_table(same), tmp_path / "labels.parquet")
+    found = sums_by_patient(tmp_path / "answers", tmp_path / "labels.parquet")
+    assert (found.sums.confusion.sum(), found.without_label, found.without_answer) == (6, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -172,5 +189,5 @@ def test_an_accuracy_of_one_has_the_exact_interval():
     found = measure_groups(GroupSums(("a", "b"), groups, confusion, zero, zero, zero, zero), resamples=50)
     assert found.figures["accuracy"].interval == pytest.approx((0.025 ** (1 / 20), 1.0))
     assert found.per_class["a"]["recall"].interval == pytest.approx((0.025 ** (1 / 10), 1.0))
-    assert found.figures["selective_accuracy"].value is None
+    assert found.answers["selective_accuracy"].value is None
     assert found.as_json()["confusion_matrix"] == [[30, 0], [0, 30]]

@@ -21,6 +21,7 @@ from gadolin.phantoms import CLASSES
 from gadolin.records import NOTICE
 from gadolin.reports.context import ReportContext
 from gadolin.reports.evaluation import Evaluation
+from gadolin.workflows.card import write_cards
 
 CLASSES_IN_ORDER = tuple(sorted(CLASSES))
 
@@ -125,6 +126,7 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
         return Trained(evaluation, RunFolder(trained[1]).read())
 
     monkeypatch.setattr("gadolin.training.train.train_model", train_model)
+    shutil.copytree(trained[1], tmp_path / "run")
 
     ending = gadolin(
         *(
@@ -156,14 +158,14 @@ def test_train_hands_every_option_to_the_plan_and_sums_up_in_words(gadolin, trai
     assert "new patient" in ending.out
     assert NOTICE in ending.out
     written = dict(line.split(": ", 1) for line in ending.err.splitlines())
-    assert list(written) == ["run", "report", "confusion matrix", "history", "next"]
+    assert list(written) == ["run", "report", "confusion matrix", "history", "model card", "next"]
     assert written["next"] == f"gadolin predict SLICE --model {tmp_path / 'run'}"
 
 
 def test_the_files_that_a_training_names_are_there(trained):
-    lines = _written(RunFolder(trained[1]))
-    named = [path for line in lines[:-1] for path in line.partition(": ")[2].split(", drawn in ")]
-    assert len(named) == 5
+    lines = _written(RunFolder(trained[1]), write_cards(RunFolder(trained[1])))
+    named = [path for line in lines[:-1] for path in re.split(", drawn in |, with .*", line.partition(": ")[2]) if path]
+    assert len(named) == 6
     assert [path for path in named if not Path(path).exists()] == []
 
 

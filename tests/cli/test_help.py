@@ -15,7 +15,7 @@ from gadolin.cli.app import app
 
 PANELS = {
     "Data": ["phantom", "fetch", "scan", "audit", "split"],
-    "Train": ["train", "crossval", "recipes"],
+    "Train": ["train", "crossval", "card", "recipes"],
     "Evaluate": ["evaluate", "compare", "explain", "score-explanations"],
     "Use": ["predict", "results", "dicomweb", "node", "serve", "info", "plugins"],
 }

@@ -76,6 +76,24 @@ def test_evaluate_prints_and_writes_the_metrics(answers, labels, tmp_path):
     assert json.loads(again.stdout) == found
 
 
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--out", "o", "--csv"], "options_exclude_each_other"),
+        (["--out", "o", "--series", "3"], "options_exclude_each_other"),
+        (["--json", "--csv"], "options_exclude_each_other"),
+        (["--manifest", "m.csv"], "option_needs_out"),
+        (["--resume"], "option_needs_out"),
+        (["--max-failures", "0"], "option_needs_out"),
+    ],
+)
+def test_options_without_effect_are_refused(options, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["predict", "a.png", *options], standalone_mode=False)
+    assert done.exception.code == code
+    assert not (tmp_path / "o").exists()
+
+
 @pytest.mark.parametrize("command", [["predict"], ["evaluate", "shipped"], ["evaluate", "a", "b", "--labels", "c"]])
 def test_neither_and_both_are_refused(command):
     done = CliRunner().invoke(app, command, standalone_mode=False)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import inspect
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 import gadolin
 from gadolin import errors
 from gadolin.errors import GadolinError
+from generators.codes import codes, reason_codes
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(gadolin.__file__).parent
@@ -31,17 +30,8 @@ TEXTS_OF_OTHERS = {
 
 
 @pytest.fixture(scope="module")
-def refresh():
-    spec = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "refresh.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["refresh"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def found(refresh):
-    return refresh.codes(SOURCE)
+def found():
+    return codes(SOURCE)
 
 
 def name_of(path):
@@ -181,16 +171,8 @@ def squeezed(function):
     return "str(error).split()" in text and not re.search(r"(with|match|search|find|index|prefix)\(", text)
 
 
-def test_the_page_of_codes_is_what_the_source_says(refresh, tmp_path, monkeypatch):
-    page = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
-    (tmp_path / "codes.md").write_text(page, encoding="utf-8")
-    monkeypatch.chdir(ROOT)
-    refresh.tell_codes(tmp_path / "codes.md")
-    assert page == (tmp_path / "codes.md").read_text(encoding="utf-8"), "run python docs/refresh.py codes"
-
-
-def test_every_reason_code_is_told(refresh):
-    reasons = refresh.reason_codes(SOURCE / "models" / "predictor.py")
+def test_every_reason_code_is_told():
+    reasons = reason_codes(SOURCE / "models" / "predictor.py")
     assert {"colour_image", "out_of_distribution", "low_confidence"} <= set(reasons)
     told_of = inspect.getdoc(gadolin.Prediction)
     assert [code for code in reasons if f'"{code}"' not in told_of] == []

@@ -75,7 +75,7 @@ def result_of(sources, *, labels=("glioma", "notumor", None, "pituitary"), frame
     for number, source in enumerate(sources):
         for frame in range(frames):
             label = labels[(number + frame) % len(labels)]
-            drawn = outline(source) if label in ("glioma", "pituitary") else None
+            drawn = outline(source) if label not in ("notumor", None) else None
             slices.append(SliceResult(source, frame + 1 if frames > 1 else None, prediction(label), drawn))
     return SeriesResult(tuple(slices), "0123456789abcdef")
 

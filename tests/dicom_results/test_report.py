@@ -274,6 +274,7 @@ def test_a_frame_of_an_enhanced_image_is_referred_to_by_its_number(tmp_path):
     [
         ("glioma", None, "detected"),
         ("notumor", None, "not-detected"),
+        ("multiple sclerosis", None, "82334004"),
         (None, "kind_uncertain", "415684004"),
         (None, "kind_not_validated", "415684004"),
         (None, "out_of_distribution", "82334004"),

@@ -58,6 +58,13 @@ def test_each_outline_is_a_frame_of_the_segment_of_its_class(tmp_path, plane):
         assert np.array_equal(drawn[one.source.instance, None, number], one.outline)
 
 
+@pytest.mark.parametrize(("label", "kind"), [("glioma", "Neoplasm"), ("multiple sclerosis", "Lesion")])
+def test_only_a_known_tumour_is_a_neoplasm(tmp_path, label, kind):
+    (found,) = lesions(result_of(headers(tmp_path), labels=(label,)))
+    (segment,) = found.SegmentSequence
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == kind
+
+
 def test_an_outline_is_kept_as_bits(tmp_path):
     (source,) = headers(tmp_path, 1, size=(61, 47))
     mask = np.random.default_rng(0).random((61, 47)) > 0.5

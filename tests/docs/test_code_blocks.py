@@ -32,13 +32,20 @@ LANGUAGES = ("sh", "console", "python", "toml", "json", "yaml", "nginx", "ini", 
 DIRECTIVE = re.compile(r"\{[a-z-]+\}( ipython3)?")  # of Sphinx, among them the cells that the build executes
 NOT_EXECUTED = "# not executed: "
 TESTED = {
-    "README.md": "tests/workflows/test_ten_lines.py",
+    "README.md": "tests/docs/test_readme.py",
     "docs/keras-notebook.md": "tests/docs/test_keras_notebook.py",
-    "docs/plugins.md": "tests/docs/test_plugins_page.py",
+    "docs/how-to/audit-check.md": "tests/docs/test_howto.py",
+    "docs/how-to/backbone.md": "tests/docs/test_howto.py",
+    "docs/how-to/data-source.md": "tests/docs/test_howto.py",
+    "docs/how-to/dicom-and-nifti.md": "tests/docs/test_howto.py",
+    "docs/how-to/explanation-method.md": "tests/docs/test_howto.py",
+    "docs/how-to/reader.md": "tests/docs/test_howto.py",
+    "docs/how-to/runtime.md": "tests/docs/test_howto.py",
+    "docs/how-to/timm-backbone.md": "tests/docs/test_howto.py",
     "docs/explanations.md": "tests/docs/test_pages_in_python.py",
     "docs/prediction.md": "tests/docs/test_pages_in_python.py",
     "docs/predictions/README.md": "tests/docs/test_pages_in_python.py",
-    "docs/python.md": "tests/docs/test_pages_in_python.py",
+    "docs/python.md": "tests/workflows/test_ten_lines.py",
     "docs/recipes.md": "tests/docs/test_pages_in_python.py",
 }
 """Pages with blocks of python or console, and the test that executes or compares them."""

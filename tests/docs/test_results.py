@@ -45,6 +45,11 @@ def test_every_stored_result_is_on_one_page_of_results_and_has_the_name_of_its_f
     assert [name for name, result in RESULTS.items() if name != result.name] == []
 
 
+def test_no_line_begins_with_the_mark_of_a_cell():
+    lines = [(path.name, line) for path in DOCUMENTS for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [found for found in lines if found[1].lstrip().startswith("<!-- cell")] == []
+
+
 def test_every_image_of_a_result_exists():
     images = [file for result in RESULTS.values() for file in result.images.values()]
     assert [file for file in images if not (ROOT / "docs" / "images" / file).is_file()] == []
@@ -129,6 +134,11 @@ def test_a_cell_of_a_table_is_shown_in_a_sentence():
     shown = rendered(text, "README.md", {"speed": TABLE})
     assert re.sub("<!--.*?-->", "", shown) == "A 90 %, B 80 %."
     assert rendered(shown, "README.md", {"speed": TABLE}) == shown
+
+
+def test_a_mark_of_a_result_that_is_not_stored_is_an_error():
+    with pytest.raises(LookupError, match="shows speed, which is not in docs/results"):
+        rendered("<!-- begin speed -->\n<!-- end speed -->", "README.md", {})
 
 
 @pytest.mark.parametrize(("row", "column"), [("ct", "accuracy"), ("ms", "recall"), ("ms", "s")])

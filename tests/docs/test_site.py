@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zlib
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,14 +18,17 @@ import pytest
 import gadolin
 from gadolin.records import NOTICE
 
-for name in ("sphinx", "furo", "myst_nb", "sphinx_copybutton"):
-    if importlib.util.find_spec(name) is None:
-        pytest.skip(f"{name} is not installed: the extra docs brings it", allow_module_level=True)
+NEEDED = {"docs": ("sphinx", "furo", "myst_nb", "sphinx_copybutton"), "train": ("torch",), "hospital": ("highdicom",)}
+for extra, names in NEEDED.items():
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed: the extra {extra} brings it", allow_module_level=True)
 
 pytestmark = pytest.mark.slow
 DOCS = Path(__file__).parents[2] / "docs"
 AXE = DOCS.parent / "tests" / "browser" / "axe.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+TUTORIALS = sorted(path.stem for path in (DOCS / "tutorials").glob("*.md") if path.stem != "index")
 REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 LOADED = re.compile(r"""url\(\s*['"]?((?:https?:)?//[^)]*)|@import\s+['"]?((?:https?:)?//\S*)""", re.IGNORECASE)
 NOTEBOOK = """---
@@ -55,8 +59,10 @@ class Page(HTMLParser):
 
 
 def build(source, out):
-    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-c", DOCS]
-    return subprocess.run([*command, "-d", out / "doctrees", source, out / "html"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "sphinx", "--jobs", "2", "--fail-on-warning", "--keep-going", "--quiet"]
+    return subprocess.run(
+        [*command, "-c", DOCS, "-d", out / "doctrees", source, out / "html"], capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +121,26 @@ def test_every_internal_link_leads_somewhere(built, pages):
     assert lost == set()
 
 
-def test_the_tutorial_shows_what_its_cells_printed(built):
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_shows_what_its_cells_printed_and_no_warning_of_python(built, name):
+    text = (built[1] / "tutorials" / f"{name}.html").read_text(encoding="utf-8")
+    assert text.count('class="cell_output') >= 4
+    assert re.search(r'<img [^>]*src="(data:image/png;base64,|\.\./_images/)', text)
+    assert re.search(r"\w*Warning: ", text) is None
+    assert ">assert</span>" not in text
+
+
+def test_the_first_tutorial_shows_the_reason_of_an_abstention(built):
     text = (built[1] / "tutorials" / "first-prediction.html").read_text(encoding="utf-8")
     assert "kind_not_validated\n" in text
-    assert text.count("data:image/png;base64,") == 1
-    assert re.search(r'<img [^>]*src="\.\./_images/[^"]+\.png"', text)
+
+
+def test_the_notebooks_of_the_examples_show_their_figures(built):
+    for notebook in (DOCS.parent / "examples").glob("*.md"):
+        page = unescape((built[1] / "notebooks" / f"{notebook.stem}.html").read_text(encoding="utf-8"))
+        figures = re.findall(r"^    alt: (.+)$", notebook.read_text(encoding="utf-8"), re.MULTILINE)
+        assert len(figures) >= 4
+        assert [text for text in figures if f'alt="{text}"' not in page] == []
 
 
 @pytest.mark.browser
@@ -133,7 +154,14 @@ def test_in_a_browser_pages_request_nothing_and_have_no_serious_barrier(built, s
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 844})
         page.on("request", lambda one: requested.append(one.url))
-        for name in ("index", "tutorials/first-prediction", "reference/python-explanation", "search"):
+        for name in (
+            "index",
+            "tutorials/first-prediction",
+            "reference/python-explanation",
+            "reference/http",
+            "reference/json",
+            "search",
+        ):
             page.goto((built[1] / f"{name}.html").as_uri())
             page.add_script_tag(path=AXE)
             found = page.evaluate("() => axe.run()")["violations"]

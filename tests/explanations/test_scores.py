@@ -248,8 +248,8 @@ def test_the_page_says_which_method_to_trust_and_which_not(tmp_path):
         line_of("random", "class", "glioma", 0.01, below=True),
     ]
     page = write_scores_page(tmp_path / "page.html", "Scores", {"Model": "abc"}, lines).read_text()
-    assert "The hottest pixel of evidence is in the lesion in 90.0 % (85.0-95.0) of 40 slices" in page
-    assert "the centre of the head is in 20.0 % (15.0-25.0) of 40." in page
+    assert "In 90.0 % (85.0-95.0) of 40 slices, the hottest pixel of the map by evidence is in the lesion" in page
+    assert "the centre of the head is in it in 20.0 % (15.0-25.0)." in page
     assert "Do not trust lime for glioma: it points" in page
     assert "Do not trust random" not in page
     assert page.count("below the centre") == 1

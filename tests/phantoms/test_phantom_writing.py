@@ -6,11 +6,14 @@ import csv
 import hashlib
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from pydicom import dcmread
 
+from gadolin.datasets import scan
 from gadolin.errors import DataError, RequestError
 from gadolin.phantoms import CLASSES, FAULTS, PhantomPlan, draw_patient, write_phantoms
 
@@ -207,3 +210,25 @@ def test_a_plan_with_a_wrong_value_is_refused(values, code):
         PhantomPlan(**values)
     assert caught.value.code == code
     assert {"test_fraction": "test", "faults": "fault"}.get(next(iter(values)), next(iter(values))) in caught.value.rule
+
+
+@pytest.mark.slow
+def test_each_patient_can_be_a_dicom_series_of_the_same_slices(clean, tmp_path):
+    manifest = write_phantoms(str(tmp_path / "dicom"), replace(SMALL, dicom=True))
+    found = scan(manifest)
+    assert [record.label for record in found.records] == [record.label for record in scan(clean).records]
+    series = defaultdict(set)
+    for record in found.records:
+        header = dcmread(record.path)
+        series[record.path.parent].add((header.StudyInstanceUID, header.SeriesInstanceUID, header.PatientID))
+        assert header.PatientID == record.patient == record.path.parent.name
+        png = record.path.parent.with_name(f"{record.patient}-{record.path.stem}.png").relative_to(tmp_path / "dicom")
+        assert np.array_equal(header.pixel_array, grey(clean / png))
+    assert [len(each) for each in series.values()] == [1] * 16
+    assert len(set.union(*series.values())) == 16
+
+
+def test_faults_in_dicom_series_are_refused():
+    with pytest.raises(RequestError) as raised:
+        PhantomPlan(faults=("copies",), dicom=True)
+    assert raised.value.code == "options_exclude_each_other"

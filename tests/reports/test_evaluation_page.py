@@ -18,7 +18,7 @@ from gadolin.metrics.bootstrap import Interval
 from gadolin.records import NOTICE
 from gadolin.reports import Mistake, ReportContext, figures, worst_mistakes, write_report
 from gadolin.reports.drawings import Drawing, load
-from gadolin.reports.wording import findings, joined, resampling, spelled, verdict
+from gadolin.reports.wording import caution, findings, joined, resampling, spelled, unscored, verdict
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +82,10 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.text += data
 
+    def after(self, heading):
+        """Return the text after the last occurrence of a heading, which the contents list has too."""
+        return self.text[self.text.rindex(heading) :]
+
     def all(self, tag):
         return [attributes for name, attributes in self.tags if name == tag]
 
@@ -132,15 +136,25 @@ def test_verdict_names_n_and_interval(page):
     assert page.text.index("Summary") < page.text.index("Results by subset")
 
 
-def test_parts_stand_beside_the_verdict_with_n_each(page):
-    table = page.text[page.text.index("Results by subset") : page.text.index("Results by class")]
-    for word in ("duplicate", "new slice", "new patient", "80.0\u00a0%", "Not scored: no slices", "30 groups"):
+def test_subsets_with_slices_are_beside_the_verdict_and_others_are_not(page):
+    table = page.text[page.text.index("Results by subset") : page.text.index("Contents")]
+    for word in ("duplicate", "new slice", "80.0\u00a0%", "30 groups"):
         assert word in table
+    assert "new patient" not in table
+    assert "no slices" not in table
+
+
+def test_the_contents_list_links_to_every_section(page):
+    links = [attributes["href"] for attributes in page.all("a")]
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert len(links) == len(set(links)) == len(page.all("section")) - 1
+    assert {link.removeprefix("#") for link in links} <= ids
+    assert page.text.index("Summary") < page.text.index("Contents") < page.text.rindex("Limitations")
 
 
 def test_every_scored_part_has_every_figure_and_n_of_each_class(page):
-    table = page.text[page.text.index("All metrics") :]
-    head = table[: table.index("n of")]
+    table = page.after("All metrics")
+    head = table[: table.index("slices of")]
     assert head.index("all") < head.index("duplicate") < head.index("new slice")
     assert "new patient" not in head
     assert "duplicate minus new slice: accuracy" in page.text
@@ -171,7 +185,7 @@ def test_figures_are_pictures_of_a_page_width(written):
     for path in (written[0] / "figures").iterdir():
         with Image.open(path) as picture:
             assert 800 <= picture.width <= 2000
-            assert picture.getpixel((2, 2))[:3] == (255, 255, 255)
+            assert picture.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
             assert len(set(picture.convert("L").resize((64, 64)).tobytes())) > 10
 
 
@@ -186,8 +200,10 @@ def test_report_without_history_mistakes_or_a_class_is_whole(tmp_path):
     context = make_context(history=(), mistakes=(), facts={}, notes=())
     write_report(tmp_path, table, measure(table, resamples=20), context=context)
     text = Page((tmp_path / "report.html").read_text()).text
-    assert "All 60 slices were classified correctly." in text
-    assert "not defined" in text
+    assert "Of 60 slices, 60 were classified correctly" in text
+    assert "There are no slices of true class no tumour." in text
+    assert "Most confident mistakes" not in text
+    assert "slices of no tumour" not in text
     assert not (tmp_path / "figures" / "training.png").exists()
 
 
@@ -287,19 +303,51 @@ def test_figures_are_spelled_with_their_interval(name, one, words):
 def test_findings_say_what_to_know_before_trusting():
     table = make_table()
     text = " ".join(findings(table, measure(table, resamples=50)))
-    assert "Performance on new patients is not shown: none of these slices" in text
-    assert "duplicate: 80.0\u00a0% of 60 correct" in text
     assert "would be correct for 50.0\u00a0%" in text
     assert "6 of 60 slices of true class “glioma” were predicted as “no tumour”" in text
     assert "Of its 12 mistakes, 12 had a confidence of at least 90\u00a0%" in text
 
 
-def test_findings_of_tables_without_parts_or_with_new_patients():
-    table = make_table(parts=("",) * 120)
-    assert findings(table, measure(table, resamples=0))[0].startswith("Always predicting")
-    table = make_table(parts=("new_patient",) * 120)
-    found = findings(table, measure(table, resamples=50))[0]
-    assert found.startswith("On patients who are not in the training data: 90.0\u00a0% of 120")
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (
+            ("duplicate",) * 60 + ("new_slice",) * 60,
+            "60 of 120 slices are duplicates of training slices: the result on them is too optimistic. On slices that "
+            "are not in the training data, of unknown patients: 100.0\u00a0% of 60 correct (no interval).",
+        ),
+        (
+            ("known_patient", "duplicate") + ("new_patient",) * 118,
+            "1 of 120 slices is a duplicate of training slices: the result on it is too optimistic. 1 of 120 slices is "
+            "a new slice of a patient in the training data: the result on it is not valid for new patients. On "
+            "patients who are not in the training data: 91.5\u00a0% of 118 correct (no interval).",
+        ),
+        (
+            ("new_slice",) * 120,
+            "The patients are unknown: the result is valid for new slices only, not for new patients.",
+        ),
+        (
+            ("new_patient",) * 120,
+            "None of the patients is in the training data. The result is not valid for other hospitals or scanners.",
+        ),
+        (
+            ("",) * 120,
+            "It is not known which of these slices, or other slices of their patients, the model was trained on: the "
+            "result may be too optimistic.",
+        ),
+    ],
+    ids=["duplicates", "known patients", "unknown patients", "new patients", "unknown"],
+)
+def test_the_caution_states_how_far_the_result_holds(parts, words):
+    assert caution(measure(make_table(parts=parts), resamples=0)) == words
+
+
+def test_a_subset_with_few_slices_is_counted():
+    parts = ("new_slice",) * 100 + ("new_patient",) * 20
+    assert unscored(measure(make_table(parts=parts), resamples=0)) == ()
+    parts = ("new_slice",) * 101 + ("new_patient",) * 19
+    found = unscored(measure(make_table(parts=parts), resamples=0))
+    assert found == ("new patient: not scored, too few slices: 19, at least 20 needed.",)
 
 
 def test_few_groups_are_owned_up_to():
@@ -312,11 +360,11 @@ def test_the_page_says_what_is_answered_and_declined_and_why(written, page):
     summary = page.text[page.text.index("Summary") : page.text.index("Results by subset")]
     assert "With abstention, as in gadolin predict: 100 answered, 100 of them right (100.0\u00a0%" in summary
     assert "20 declined." in summary
-    section = page.text[page.text.index("Results by subset") : page.text.index("Confusion matrix")]
+    section = page.text[page.text.rindex("Abstention") : page.text.rindex("Confusion matrix")]
     for word in ("Abstention", "By true class", "no tumour", "Reasons for declining", "low confidence in every class"):
         assert word in section
     assert "16.7\u00a0%" in section, "20 of 120"
-    assert "declined: low confidence in every class" in page.text[page.text.index("Most confident mistakes") :]
+    assert "declined: low confidence in every class" in page.after("Most confident mistakes")
     told = json.loads((written[0] / "metrics.json").read_text())
     assert (told["never_declines"], told["abstention"]["declined"]) == (False, 20)
 

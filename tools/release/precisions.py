@@ -140,9 +140,11 @@ def table(candidates: list[Candidate], count: int) -> list[str]:
         "passes",
     ]
     note = (
-        f"On the {count} slices of the validation part. To pass, at most {100 * FLIPPED:.1f} % of the labels and "
-        f"{100 * DECIDED:.0f} % of the decisions (label or abstention) may change, no probability by more than "
-        f"{CHANGE}, and accuracy must not fall. Packaged: {chosen(candidates, count).name}."
+        f"On the {count} slices of the validation part, which has all sequences; accuracy is that of the most "
+        "probable of the four classes, also on sequences for which the model predicts no kind of tumour. To pass, at "
+        f"most {100 * FLIPPED:.1f} % of the labels and {100 * DECIDED:.0f} % of the decisions (label or abstention) "
+        f"may change, no probability may change by more than {CHANGE}, and the accuracy must not fall. Packaged: "
+        f"{chosen(candidates, count).name}."
     )
     return [*markdown(head, rows), "", note]
 

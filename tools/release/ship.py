@@ -161,7 +161,12 @@ def facts_of(bundle: Bundle, run: Path) -> list[str]:
         ["out-of-distribution threshold", f"{bundle.ood_threshold:.3f}"],
         ["declines pictures of several slices by", bundle.head_counter],
     ]
-    return markdown(["what", "of this model"], rows)
+    note = (
+        "Slices labelled tumor show a tumour of unknown kind. The probability of a tumour is the logistic function of "
+        "scale x log odds + offset; tumour or no tumour is predicted if its probability reaches the threshold. Each "
+        "sequence has its own values; those without a sequence are for all other slices."
+    )
+    return [*markdown(["what", "of this model"], rows), "", note]
 
 
 def steps(known: Provenance) -> list[str]:

@@ -20,14 +20,10 @@ __all__ = ["Labelled", "sums_by_patient"]
 
 _PACKAGE = "duckdb"
 _MEMORY = "1GB"
+_ROWS = 4_000_000  # joined at a time, so that a join fits into memory
+_SUMS = ("brier", "nll", "answered", "correct")
 _SMALLEST = float(np.finfo(np.float64).eps)
 _KEYS = ("digest", "path")  # of labels, by which they are joined; the first that is there
-
-_NOT_SCORED = (
-    "predictions ANTI JOIN labels USING (key, frame)",
-    "labels ANTI JOIN predictions USING (key, frame)",
-    f"answers WHERE outcome = '{FAILED}'",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +58,13 @@ def sums_by_patient(answers: Path, labels: Path) -> Labelled:
         raise MissingExtraError(_PACKAGE, extra="bulk")
     with _database(labels) as database:
         classes = _open(database, answers, labels)
-        _require_labels(database, classes, labels)
+        failed = _count(database, f"answers WHERE outcome = '{FAILED}'")
+        predicted, labelled = (_count(database, one) for one in ("predictions", "labels"))
+        passes = 1 + max(predicted, labelled) // _ROWS
+        parts = (f"hash(key) % {passes} = {number}" for number in range(passes))
+        without_answer = sum(_join(database, classes, part, labels) for part in parts)
         sums = _group_sums(database, classes, labels)
-        without_label, without_answer, failed = (_count(database, one) for one in _NOT_SCORED)
-    return Labelled(sums, without_label, without_answer, failed)
+    return Labelled(sums, predicted - int(sums.confusion.sum()), without_answer, failed)
 
 
 @contextmanager
@@ -78,6 +77,8 @@ def _database(labels: Path) -> Iterator[Any]:
             "memory_limit": _MEMORY,
             "temp_directory": folder,
             "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",  # would download
+            "autoload_known_extensions": "false",
         }
         database = duckdb.connect(config=settings)
         try:
@@ -95,7 +96,7 @@ def _database(labels: Path) -> Iterator[Any]:
 
 
 def _open(database: Any, answers: Path, labels: Path) -> tuple[str, ...]:
-    """Make the views ``answers``, ``predictions`` and ``labels``, and return the classes of the answers."""
+    """Make views ``answers``, ``predictions`` and ``labels`` and the table ``sums``; return the classes."""
     parts, given = _quoted(answers / "*.parquet"), _quoted(labels / "*.parquet" if labels.is_dir() else labels)
     columns = _columns(database, parts)
     classes = tuple(name.removeprefix("p_") for name in columns if name.startswith("p_") and name != "p_tumour")
@@ -116,22 +117,30 @@ def _open(database: Any, answers: Path, labels: Path) -> tuple[str, ...]:
         f"{frame if 'frame' in there else '-1'} AS frame, coalesce(nullif({patient}, ''), '\x1f' || {key}) AS patient "
         f"FROM {given}"
     )
+    columns = [*(f"n{cell} DOUBLE" for cell in _cells(classes)), *(f"{name} DOUBLE" for name in _SUMS)]
+    database.execute(f"CREATE TABLE sums (patient VARCHAR, {', '.join(columns)})")
     return classes
 
 
-def _require_labels(database: Any, classes: Sequence[str], labels: Path) -> None:
-    """Raise DataError for a slice with two labels and for a label that is no class."""
-    twice = database.execute("SELECT key FROM labels GROUP BY key, frame HAVING count(*) > 1 LIMIT 1").fetchone()
+def _join(database: Any, classes: Sequence[str], part: str, labels: Path) -> int:
+    """Join a part of the predictions and labels, and add the sums of each patient to the table ``sums``.
+
+    Returns the number of labels without a prediction. Equal rows of labels count once, as byte-identical files have.
+
+    Raises DataError for a slice with two labels and for a label that is no class.
+    """
+    database.execute(f"CREATE OR REPLACE TEMP TABLE part AS SELECT DISTINCT * FROM labels WHERE {part}")
+    twice = database.execute("SELECT key FROM part GROUP BY key, frame HAVING count(*) > 1 LIMIT 1").fetchone()
     if twice is not None:
         raise DataError(
             code="labels_twice",
             rule="a slice must have one label",
-            got=f"{twice[0]} has more than one row",
-            remedy="keep one, and add the column frame for files of several slices",
+            got=f"{twice[0]} has two that differ in label or patient",
+            remedy="correct one, or add the column frame for files of several slices",
             path=labels,
         )
     other = database.execute(
-        f"SELECT truth FROM labels WHERE truth IS NULL OR truth NOT IN ({_listed(classes)}) LIMIT 1"
+        f"SELECT truth FROM part WHERE truth IS NULL OR truth NOT IN ({_listed(classes)}) LIMIT 1"
     ).fetchone()
     if other is not None:
         raise DataError(
@@ -141,28 +150,36 @@ def _require_labels(database: Any, classes: Sequence[str], labels: Path) -> None
             remedy="rename it",
             path=labels,
         )
+    probabilities = f"[{', '.join(_named(f'p_{name}') for name in classes)}]"
+    database.execute(
+        f"""
+        INSERT INTO sums
+        WITH joined AS (
+            SELECT patient, truth, label, list_position([{_listed(classes)}], truth) AS place, {probabilities} AS given
+            FROM part JOIN (SELECT * FROM predictions WHERE {part}) USING (key, frame)
+        ), scaled AS (
+            SELECT *, list_transform(given, lambda one: one / list_sum(given)) AS p FROM joined
+        ), scored AS (
+            SELECT patient, label, truth, (place - 1) * {len(classes)} + list_position(p, list_max(p)) - 1 AS cell,
+                list_sum(list_transform(p, lambda one: one * one)) - 2 * list_extract(p, place) + 1 AS brier,
+                -ln(greatest(list_extract(p, place), {_SMALLEST!r})) AS nll
+            FROM scaled
+        )
+        SELECT patient, {", ".join(f"count(*) FILTER (cell = {cell})" for cell in _cells(classes))},
+            sum(brier), sum(nll), count(label), count(*) FILTER (label = truth)
+        FROM scored GROUP BY patient
+        """
+    )
+    return _count(database, f"part ANTI JOIN (SELECT * FROM predictions WHERE {part}) USING (key, frame)")
 
 
 def _group_sums(database: Any, classes: Sequence[str], labels: Path) -> GroupSums:
-    """Return the sums of the predictions that have a label, by patient."""
-    probabilities = f"[{', '.join(_named(f'p_{name}') for name in classes)}]"
-    true = f"list_extract(p, list_position([{_listed(classes)}], truth))"
+    """Return the sums of all parts."""
+    names = [f"n{cell}" for cell in _cells(classes)] + list(_SUMS)
     rows = database.execute(
-        f"""
-        WITH joined AS (
-            SELECT patient, truth, label, {probabilities} AS given
-            FROM predictions JOIN labels USING (key, frame)
-        ), scaled AS (
-            SELECT patient, truth, label, list_transform(given, lambda one: one / list_sum(given)) AS p FROM joined
-        )
-        SELECT patient, truth, list_position(p, list_max(p)) - 1 AS predicted, count(*) AS n,
-            sum(list_sum(list_transform(p, lambda one: one * one)) - 2 * {true} + 1) AS brier,
-            sum(-ln(greatest({true}, {_SMALLEST!r}))) AS nll,
-            count(label) AS answered, count(*) FILTER (label = truth) AS correct
-        FROM scaled GROUP BY patient, truth, predicted ORDER BY patient
-        """
+        f"SELECT patient, {', '.join(f'sum({name}) AS {name}' for name in names)} FROM sums GROUP BY patient"
     ).fetchnumpy()
-    if not len(rows["n"]):
+    if not len(rows["patient"]):
         raise DataError(
             code="no_label_fits",
             rule="a predicted slice must have a label",
@@ -170,16 +187,16 @@ def _group_sums(database: Any, classes: Sequence[str], labels: Path) -> GroupSum
             remedy="give the digests or the same paths as the answers have",
             path=labels,
         )
-    names, group = np.unique(rows["patient"].astype(str), return_inverse=True)
-    order = np.argsort(classes)
-    truth = order[np.searchsorted(np.asarray(classes)[order], rows["truth"].astype(str))]
-    confusion = np.zeros((len(names), len(classes), len(classes)))
-    np.add.at(confusion, (group, truth, rows["predicted"].astype(np.int64)), rows["n"])
-    sums = [
-        np.bincount(group, weights=rows[name].astype(np.float64), minlength=len(names)).astype(np.float64)
-        for name in ("brier", "nll", "answered", "correct")
-    ]
-    return GroupSums(tuple(classes), names.tolist(), confusion, *sums)
+    patients = rows["patient"].astype(str)
+    order = np.argsort(patients)
+    columns = [np.asarray(rows[name], np.float64)[order] for name in names]
+    confusion = np.stack(columns[: len(classes) ** 2], axis=1).reshape(-1, len(classes), len(classes))
+    return GroupSums(tuple(classes), patients[order].tolist(), confusion, *columns[len(classes) ** 2 :])
+
+
+def _cells(classes: Sequence[str]) -> range:
+    """Return the cells of the flattened confusion matrix."""
+    return range(len(classes) ** 2)
 
 
 def _columns(database: Any, source: str) -> list[str]:

@@ -50,7 +50,7 @@ class AuditResult:
         return mending_command(self.dataset, self.findings)
 
     def as_json(self) -> dict[str, object]:
-        """Return the audit as the documented JSON object (``docs/audit.md``)."""
+        """Return the audit as the documented JSON object (``docs/reference/json.md``)."""
         dataset = self.dataset
         patients = {record.patient for record in dataset.records_with_patients if record.patient}
         return {

@@ -29,7 +29,7 @@ class PartCount:
     new_patient: int | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the counts as the documented JSON object (``docs/audit.md``)."""
+        """Return the counts as the documented JSON object (``docs/reference/json.md``)."""
         return {
             "part": self.part,
             "class": self.label or None,

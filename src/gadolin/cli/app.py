@@ -15,6 +15,7 @@ import typer
 from gadolin._version import __version__
 from gadolin.cli import (
     audit,
+    card,
     compare,
     crossval,
     dicomweb,
@@ -58,7 +59,7 @@ app = typer.Typer(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (phantom.phantom, fetch.fetch, scan.scan, audit.audit, split.split),
-    "Train": (train.train, crossval.crossval),
+    "Train": (train.train, crossval.crossval, card.card),
     "Evaluate": (
         evaluate.evaluate,
         compare.compare,

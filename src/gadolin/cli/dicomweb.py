@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gadolin.records import Failure
 
 Every = Annotated[float, typer.Option(min=1.0, help="Seconds between two searches of --watch.")]
-Days = Annotated[int, typer.Option(min=0, help="Age of the studies that --watch covers; 0 for all studies.")]
+Days = Annotated[int, typer.Option(min=0, help="Largest age in days of the studies that --watch covers; 0 for all.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the bearer token.")]
 TokenVariable = Annotated[str | None, typer.Option(metavar="NAME", help="Environment variable with the bearer token.")]
 Certificate = Annotated[Path | None, typer.Option(help="Client certificate, a PEM file.")]
@@ -33,7 +33,9 @@ AllowHttp = Annotated[bool, typer.Option("--allow-http", help="Allow a token ove
 def dicomweb(
     url: Annotated[str, typer.Argument(metavar="URL", help="Address of the DICOMweb services.")],
     study: Annotated[str | None, typer.Option(metavar="UID", help="Study Instance UID.")] = None,
-    series: Annotated[str | None, typer.Option(metavar="UID", help="Series Instance UID; by default all MR.")] = None,
+    series: Annotated[
+        str | None, typer.Option(metavar="UID", help="Series Instance UID; by default, all MR series.")
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep running, and answer each MR series once it is complete.")
     ] = False,

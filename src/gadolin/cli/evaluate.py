@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gadolin.cli.evaluate_bulk import evaluate_answers
+from gadolin.cli.evaluate_bulk import Labels, ModelOrAnswers, Out, evaluate_answers
 from gadolin.cli.options import AsJson, Cache, PatientFrom, Runtime
 from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table, wrapped
 
@@ -21,28 +21,13 @@ _FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def evaluate(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            help="A run folder, a bundle, or shipped for the packaged model; with --labels, a folder of answers."
-        ),
-    ],
+    model: ModelOrAnswers,
     data: Annotated[
         Path | None,
         typer.Argument(help="A labelled folder or manifest; if it has a test part, only that is used."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder to write; by default evaluation-<data> beside the model. With --labels, a new JSON file."
-        ),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="Parquet file or folder, or CSV, with the labels of answers that gadolin predict --out wrote."
-        ),
-    ] = None,
+    out: Out = None,
+    labels: Labels = None,
     patient_from: PatientFrom = None,
     runtime: Runtime = "onnxruntime",
     cache: Cache = None,

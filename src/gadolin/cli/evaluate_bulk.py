@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from gadolin.cli.output import class_name, print_json, print_message, table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gadolin.metrics.bootstrap import Interval
     from gadolin.metrics.group_sums import GroupMeasurement
 
-__all__ = ["evaluate_answers"]
+__all__ = ["Labels", "ModelOrAnswers", "Out", "evaluate_answers"]
+
+ModelOrAnswers = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A run folder, a bundle, or shipped for the packaged model; with --labels, a folder of answers.",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder to write; by default evaluation-<data> beside the model. With --labels, a JSON file."),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Parquet file or folder, or CSV, with the labels of answers that gadolin predict --out wrote."),
+]
 
 
 def evaluate_answers(answers: Path, labels: Path, out: Path | None, *, as_json: bool) -> None:

@@ -22,6 +22,7 @@ def phantom(
         list[str] | None,
         typer.Option(**values("copies", "mirrors", "labels", "unreadable"), help="Add a fault; may be repeated."),
     ] = None,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Write each patient as a DICOM series.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw a synthetic data set of brain MRI slices.
@@ -32,7 +33,7 @@ def phantom(
     from gadolin.phantoms import CLASSES, PhantomPlan, write_phantoms
 
     folder = output_folder(out, out_option)
-    plan = PhantomPlan(patients=patients, slices=slices, size=size, seed=seed, faults=tuple(fault or ()))
+    plan = PhantomPlan(patients=patients, slices=slices, size=size, seed=seed, faults=tuple(fault or ()), dicom=dicom)
     with progress_bar("drawing") as advance:
         manifest = write_phantoms(folder, plan, progress=advance)
     if as_json:

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadolin.cli.options import values
 from gadolin.cli.output import print_json, print_message, progress_bar
 
 if TYPE_CHECKING:
     from gadolin.workflows.predict_bulk import BulkPlan
 
-__all__ = ["predict_into_folder"]
+__all__ = [
+    "EngineName",
+    "Manifest",
+    "MaxFailures",
+    "Out",
+    "PartitionSize",
+    "Processes",
+    "Resume",
+    "predict_into_folder",
+]
+
+Out = Annotated[Path | None, typer.Option(help="New folder for the answers as Parquet, for very many files.")]
+Manifest = Annotated[str | None, typer.Option(help="A CSV or Parquet file with a column path; needs --out.")]
+EngineName = Annotated[str, typer.Option("--engine", **values("local"), help="What runs the work of --out.")]
+Processes = Annotated[int, typer.Option(help="Processes of the local engine.")]
+PartitionSize = Annotated[int, typer.Option("--partition", help="Files in each Parquet file of --out.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the answers in --out.")]
+MaxFailures = Annotated[
+    int | None, typer.Option(help="Stop the job of --out when more files have failed; by default never.")
+]
 
 
 def predict_into_folder(plan: BulkPlan, *, engine: str, processes: int, as_json: bool) -> None:

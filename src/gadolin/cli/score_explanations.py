@@ -83,7 +83,7 @@ def _text(lines: list[dict[str, Any]]) -> str:
     from gadolin.explanations.scoring.score import FAITHFUL, MEASURES
     from gadolin.records import NOTICE
 
-    names = (*MEASURES, *FAITHFUL)
+    names = (*MEASURES, *(name for name in FAITHFUL if any(name in line for line in lines)))
     rows = []
     for line in lines:
         if line["of"] in ("all", "class"):

@@ -34,7 +34,7 @@ def serve(
     max_megabytes: Annotated[int, typer.Option(help="Size limit of one request.")] = 256,
     max_files: Annotated[int, typer.Option(help="File limit of one request.")] = 1000,
     max_seconds: Annotated[float, typer.Option(help="Time limit for decoding one file.")] = 20.0,
-    max_queue: Annotated[int, typer.Option(help="Limit of requests in work or waiting.")] = 64,
+    max_queue: Annotated[int, typer.Option(help="Limit of requests that run or wait.")] = 64,
     access_log: Annotated[
         bool, typer.Option(help="Print a line for each request: method, path, status, milliseconds, id.")
     ] = False,

@@ -28,7 +28,7 @@ def split(
         str,
         typer.Option(
             **values("patient", "copies"),
-            help="Keep patients together, which must all be known, or only duplicates and known patients.",
+            help="patient: keep patients together, who must all be known; copies: duplicates and the known patients.",
         ),
     ] = "patient",
     against: Annotated[

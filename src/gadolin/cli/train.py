@@ -28,6 +28,7 @@ from gadolin.cli.output import log_messages, print_json, print_message, progress
 if TYPE_CHECKING:
     from gadolin.models.run_folder import RunFolder
     from gadolin.training.train import Trained
+    from gadolin.workflows.card import Cards
 
 
 def train(
@@ -44,7 +45,9 @@ def train(
     device: Device = "auto",
     precision: Precision = "auto",
     accumulate: Accumulate = 1,
-    validation: Annotated[float, typer.Option(help="Fraction of the training part for epoch and calibration.")] = 0.1,
+    validation: Annotated[
+        float, typer.Option(help="Fraction of the training part that selects the epoch and fits the calibration.")
+    ] = 0.1,
     test: Annotated[float, typer.Option(help="Fraction for the test part, if DATA has none.")] = 0.2,
     patient_from: PatientFrom = None,
     skip_unreadable: SkipUnreadable = False,
@@ -87,7 +90,7 @@ def train(
         with progress_bar("training") if is_rank_zero() else nullcontext() as advance:
             trained = train_model(plan, progress=advance)
     if trained is not None:
-        _print(RunFolder(out), trained, as_json=as_json)
+        _report(RunFolder(out), trained, as_json=as_json)
 
 
 def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
@@ -111,10 +114,19 @@ def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
     return RunFolder(repeat)
 
 
-def _print(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
+def _report(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
+    """Write the cards of a finished run, and print its figures and files."""
+    from gadolin.workflows.card import write_cards
+
     evaluation, provenance = trained
+    cards = write_cards(folder, evaluation)
     if as_json:
-        paths = {"run": str(folder.path), "bundle": str(folder.bundle), "report": str(folder.report)}
+        paths = {
+            "run": str(folder.path),
+            "bundle": str(folder.bundle),
+            "report": str(folder.report),
+            "card": str(cards.card),
+        }
         print_json(
             {
                 **paths,
@@ -128,17 +140,20 @@ def _print(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
         for what, counts in (("errors", provenance.errors), ("left out", provenance.left_out)):
             if counts:
                 print_message(f"{what}: {', '.join(f'{count} {code}' for code, count in counts.items())}")
-        print_message("\n".join(_written(folder)), wrap=False)
+        print_message("\n".join(_written(folder, cards)), wrap=False)
 
 
-def _written(folder: RunFolder) -> list[str]:
+def _written(folder: RunFolder, cards: Cards) -> list[str]:
     """Return a line for each file of the run that is looked at first, and one for the next command."""
+    from gadolin.checks.wording import counted
+
     figures = folder.evaluation / "figures"
     return [
         f"run: {folder.path}",
         f"report: {folder.report}",
         f"confusion matrix: {figures / 'confusion.png'}",
         f"history: {folder.history_file}, drawn in {figures / 'training.png'}",
+        f"model card: {cards.card}, with {counted(cards.total, 'item')} to fill",
         f"next: gadolin predict SLICE --model {shlex.quote(str(folder.path))}",
     ]
 

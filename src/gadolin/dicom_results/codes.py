@@ -11,7 +11,7 @@ from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from gadolin.datasets.labels import class_name, is_without_lesion
+from gadolin.datasets.labels import class_name, is_known, is_without_lesion
 from gadolin.models.decision import TUMOUR_SUSPECTED
 from gadolin.records import Prediction
 
@@ -73,8 +73,11 @@ def reason_code(code: str) -> CodedConcept:
 
 
 def neoplasm_presence(prediction: Prediction) -> CodedConcept:
-    """Return detected, not detected, suspected (if only the kind is declined) or indeterminate."""
-    if prediction.label is not None:
+    """Return detected, not detected, suspected (if only the kind is declined) or indeterminate.
+
+    A class that Gadolin does not know, such as "sclerosis", is indeterminate: it may be no tumour.
+    """
+    if prediction.label is not None and is_known(prediction.label):
         return _NOT_DETECTED if is_without_lesion(prediction.label) else _DETECTED
     if prediction.reason_code in TUMOUR_SUSPECTED:
         return _concept(codes.SCT.Suspected)

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from gadolin._version import __version__
-from gadolin.datasets.labels import class_name
+from gadolin.datasets.labels import class_name, is_known
 from gadolin.dicom_results.equipment import stamp
 from gadolin.dicom_results.slices import MANUFACTURER, SeriesResult, SliceResult
 
@@ -126,7 +126,7 @@ def _segment(result: SeriesResult, label: str, number: int) -> SegmentDescriptio
         segment_number=number,
         segment_label=f"Evidence for {class_name(label)}"[:_NAME],
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-        segmented_property_type=codes.SCT.Neoplasm,
+        segmented_property_type=codes.SCT.Neoplasm if is_known(label) else codes.SCT.Lesion,
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=AlgorithmIdentificationSequence(
             name=MANUFACTURER,

@@ -24,11 +24,11 @@ _Key = tuple[str, int]
 class Comparison:
     """Result of :func:`compare`; every difference is b minus a.
 
-    ``matched_by`` is "digest" or "path"; ``common`` slices in ``groups`` groups are in both tables,
-    ``only_a`` and ``only_b`` in one. ``correct_a`` and ``correct_b`` count correctly classified common slices;
-    ``only_a_correct`` and ``only_b_correct`` the slices that only one model classified correctly, with
-    McNemar's ``p_value``. The p value treats slices as independent; prefer the intervals, which resample
-    groups.
+    ``matched_by`` is "digest" or "path"; ``common`` slices in ``groups`` groups are in both tables, ``only_a`` and
+    ``only_b`` in one. ``accuracy`` and ``macro_f1`` are differences in [-1, 1] with intervals. ``correct_a`` and
+    ``correct_b`` count correctly classified common slices; ``only_a_correct`` and ``only_b_correct`` the slices that
+    only one model classified correctly, with McNemar's ``p_value``. The p value treats slices as independent; prefer
+    the intervals, which resample groups.
     """
 
     matched_by: str

@@ -17,7 +17,7 @@ from gadolin.metrics.bootstrap import LEVEL, RESAMPLES, Interval, exact_if_unani
 from gadolin.metrics.scores import accuracy, f1, macro, precision, ratio, recall
 from gadolin.records import JSON_FORMAT
 
-__all__ = ["CLASS_FIGURES", "FIGURES", "GroupMeasurement", "GroupSums", "measure_groups"]
+__all__ = ["ANSWER_FIGURES", "CLASS_FIGURES", "FIGURES", "GroupMeasurement", "GroupSums", "measure_groups"]
 
 FIGURES = (
     "accuracy",
@@ -26,10 +26,9 @@ FIGURES = (
     "macro_f1",
     "brier",
     "nll",
-    "coverage",
-    "selective_accuracy",
 )
-"""``coverage`` is the share of rows that the model answered, ``selective_accuracy`` the accuracy of these."""
+ANSWER_FIGURES = ("coverage", "selective_accuracy")
+"""The share of rows that the model answered, and the accuracy of these."""
 CLASS_FIGURES = ("precision", "recall", "f1")
 
 
@@ -66,6 +65,8 @@ class GroupSums:
 class GroupMeasurement:
     """The metrics of ``n`` rows in ``groups`` groups: an interval for each of FIGURES, and of CLASS_FIGURES by class.
 
+    ``answered`` rows have an answer of the model, ``correct`` of these are right; ``answers`` has ANSWER_FIGURES.
+
     ``confusion`` counts rows by true class (outer) and most probable class (inner).
     """
 
@@ -73,6 +74,9 @@ class GroupMeasurement:
     n: int
     groups: int
     figures: Mapping[str, Interval]
+    answered: int
+    correct: int
+    answers: Mapping[str, Interval]
     per_class: Mapping[str, Mapping[str, Interval]]
     confusion: tuple[tuple[int, ...], ...]
     resamples: int
@@ -93,6 +97,11 @@ class GroupMeasurement:
                 name: {key: one.as_json() for key, one in figures.items()} for name, figures in self.per_class.items()
             },
             "confusion_matrix": [list(row) for row in self.confusion],
+            "abstention": {
+                "answered": self.answered,
+                "correct": self.correct,
+                **{name: one.as_json() for name, one in self.answers.items()},
+            },
         }
 
 
@@ -122,13 +131,14 @@ def measure_groups(sums: GroupSums, *, resamples: int = RESAMPLES, seed: int = 0
         return np.column_stack([*overall, *means, *by_class])
 
     found = iter(group_intervals(statistic, sums.groups, resamples=resamples, seed=seed))
-    figures = {name: next(found) for name in FIGURES}
+    figures, answers = ({name: next(found) for name in names} for names in (FIGURES, ANSWER_FIGURES))
     by_figure = {name: [next(found) for _ in sums.classes] for name in CLASS_FIGURES}
     if resamples:
         every = np.ones(len(sums.groups), np.bool_)
         members = {"recall": sums.confusion.sum(axis=2) > 0, "precision": sums.confusion.sum(axis=1) > 0}
-        for name, rows in (("accuracy", every), ("coverage", every), ("selective_accuracy", sums.answered > 0)):
-            figures[name] = exact_if_unanimous(figures[name], sums.groups, rows)
+        figures["accuracy"] = exact_if_unanimous(figures["accuracy"], sums.groups, every)
+        for name, rows in (("coverage", every), ("selective_accuracy", sums.answered > 0)):
+            answers[name] = exact_if_unanimous(answers[name], sums.groups, rows)
         for name, member in members.items():
             by_figure[name] = [
                 exact_if_unanimous(one, sums.groups, member[:, k]) for k, one in enumerate(by_figure[name])
@@ -138,6 +148,9 @@ def measure_groups(sums: GroupSums, *, resamples: int = RESAMPLES, seed: int = 0
         int(total.sum()),
         len(sums.groups),
         figures,
+        int(sums.answered.sum()),
+        int(sums.correct.sum()),
+        answers,
         {name: {key: by_figure[key][k] for key in CLASS_FIGURES} for k, name in enumerate(sums.classes)},
         tuple(tuple(int(count) for count in row) for row in total),
         resamples,

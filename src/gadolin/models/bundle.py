@@ -43,14 +43,15 @@ _WEIGHTS = "weights.safetensors"
 class Bundle:
     """The settings of a model, and the paths of its graph and weights.
 
-    ``classes`` defines the order of the logits. The graph takes prepared slices (N, size, size) uint8 and returns
-    logits (N, K), features (N, F) and evidence (N, K, h, w) float32. Softmax, ``temperature`` and abstention are
-    applied at run time: the model abstains below the probability ``confidence_threshold``, and above the OOD score
-    ``ood_threshold`` if the graph has that output and the threshold is not 0. ``head_counter`` identifies the rule that
-    declines pictures of several slices (``montage.HEAD_COUNTER``); if it is empty, as in bundles of format 1, none is
-    declined. ``sequence`` lists the MRI sequences that the graph recognises, ``p_tumour`` the calibrations of its
-    tumour probability, ``validated`` the classes and sequences that it was validated on; they are None if the model has
-    no such output or list. ``facts`` describe the provenance.
+    ``classes`` are K names, two or more, in the order of the logits. The graph takes prepared slices (N, size, size)
+    uint8 and returns logits (N, K), features (N, F) and evidence (N, K, h, w) float32. Softmax and abstention are
+    applied at run time: logits are divided by ``temperature``, above 0; the model abstains below the probability
+    ``confidence_threshold``, in [0, 1], and above the OOD score ``ood_threshold``, 0 or more, if the graph has that
+    output and the threshold is not 0. ``head_counter`` identifies the rule that declines pictures of several slices
+    (``montage.HEAD_COUNTER``); if it is empty, as in bundles of format 1, none is declined. ``sequence`` lists the MRI
+    sequences that the graph recognises, ``p_tumour`` the calibrations of its tumour probability, ``validated`` the
+    classes and sequences that it was validated on; they are None if the model has no such output or list. ``facts``
+    describe the provenance.
     """
 
     folder: Path
@@ -89,7 +90,7 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """A digest of all that decides a prediction, such as graph, classes, preparation, calibration, thresholds."""
+        """Sixteen hexadecimal digits: the SHA-256 of all that decides a prediction, such as graph and thresholds."""
         decisive = [
             self.graph_digest,
             self.classes,

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import timm
 import torch
-from timm.models import PretrainedCfg
 from torch import nn
 
 from gadolin.errors import RecipeError, suggestion
 from gadolin.networks.compact import WIDTHS, CompactResNet
+from gadolin.networks.quiet_timm import PretrainedCfg, timm
 from gadolin.registry import Registry
 
 __all__ = [
@@ -93,9 +92,10 @@ BACKBONES: Registry[Backbone] = Registry(
 
 
 def backbones(pattern: str = "*") -> tuple[str, ...]:
-    """Return the names of backbones that match a pattern such as "convnext*": BACKBONES, then timm's models, sorted.
+    """Return the names of backbones that match a pattern such as "convnext*".
 
-    Some timm models give no feature maps; ``backbone`` rejects these.
+    Those of BACKBONES come first, then timm's in alphabetical order. Some timm models give no feature maps; a recipe
+    with one of these raises RecipeError when it is trained.
     """
     return (*fnmatch.filter(BACKBONES.names(), pattern), *fnmatch.filter(sorted(timm.list_models()), pattern))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import imagecodecs
@@ -19,11 +19,20 @@ from pydicom.filewriter import dcmwrite
 from pydicom.pixels.encoders.base import RLELosslessEncoder
 
 from gadolin.errors import MissingExtraError, RequestError
+from gadolin.phantoms.patient import Phantom
 
-__all__ = ["DicomFacts", "dicom_bytes", "mat_bytes", "nifti_bytes"]
+__all__ = ["DicomFacts", "dicom_bytes", "dicom_series", "mat_bytes", "nifti_bytes"]
 
 _STUDY = "1.2.826.0.1.3680043.8.498.9"
+_FIELD_MM = 220.0
+_THICKNESS_MM = 5.0
 Axes = tuple[float, float, float, float, float, float]
+_AXES: dict[str, Axes] = {
+    "axial": (1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+    "coronal": (1.0, 0.0, 0.0, 0.0, 0.0, -1.0),
+    "sagittal": (0.0, 1.0, 0.0, 0.0, 0.0, -1.0),
+}
+"""Directions of rows and columns by plane, in the patient's coordinates (left, posterior, superior)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,27 @@ def dicom_bytes(pixels: NDArray[Any], facts: DicomFacts | None = None) -> bytes:
     file = io.BytesIO()
     dcmwrite(file, dataset, enforce_file_format=True)
     return file.getvalue()
+
+
+def dicom_series(stack: Sequence[Phantom], facts: DicomFacts) -> list[bytes]:
+    """Return the DICOM files of the slices of one patient, in order.
+
+    They have the geometry of the plane that was drawn, in a field of view of 220 mm; the rest is from ``facts``.
+    """
+    axes, pixel = _AXES[stack[0].plane], _FIELD_MM / len(stack[0].pixels)
+    normal = np.cross(axes[:3], axes[3:])
+    files = []
+    for number, one in enumerate(stack, 1):
+        x, y, z = (float(value) for value in one.position * normal)
+        placed = replace(
+            facts,
+            position=(x, y, z),
+            axes=axes,
+            spacing_mm=(pixel, pixel, _THICKNESS_MM),
+            more={**facts.more, "InstanceNumber": number},
+        )
+        files.append(dicom_bytes(one.pixels, placed))
+    return files
 
 
 def nifti_bytes(

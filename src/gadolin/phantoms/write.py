@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gadolin.errors import RequestError, suggestion
 from gadolin.files.atomic import require_fresh, write_bytes, write_json, write_text
 from gadolin.phantoms.faults import FAULTS, Row, plant
-from gadolin.phantoms.patient import CLASSES, SMALLEST_SIZE, draw_patient, require_at_least
+from gadolin.phantoms.patient import CLASSES, SMALLEST_SIZE, Phantom, draw_patient, require_at_least
 from gadolin.pool import thread_pool
 from gadolin.progress import Progress
 
@@ -36,9 +36,10 @@ class PhantomPlan:
     ``patients`` is the number per class (2 or more), ``slices`` the number per patient (1 or more); ``size``
     is the side of a slice in pixels (64 or more); ``seed`` selects the population (0 or more).
     ``test_fraction``, between 0 and 1, is the share of patients of each class in Testing, with at least one
-    patient in each split. ``faults`` are the faults to plant, any of FAULTS.
+    patient in each split. ``faults`` are the faults to plant, any of FAULTS. With ``dicom``, which excludes
+    faults, each patient is a DICOM series instead of PNG files.
 
-    Raises RequestError for a value out of range or an unknown fault.
+    Raises RequestError for a value out of range, an unknown fault, or faults in DICOM series.
     """
 
     patients: int = 32
@@ -47,6 +48,7 @@ class PhantomPlan:
     seed: int = 0
     test_fraction: float = 0.25
     faults: tuple[str, ...] = ()
+    dicom: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -68,6 +70,13 @@ class PhantomPlan:
                     rule=f"a fault must be one of {known}",
                     got=f"got {fault!r}{suggestion(fault, FAULTS)}",
                 )
+        if self.dicom and self.faults:
+            raise RequestError(
+                code="options_exclude_each_other",
+                rule="faults are planted in PNG files only",
+                got="got faults and DICOM series",
+                remedy="leave out one of them",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +86,18 @@ class _Task:
     split: str
 
 
-def write_phantoms(folder: Path, plan: PhantomPlan, *, progress: Progress | None = None) -> Path:
+def write_phantoms(folder: Path | str, plan: PhantomPlan, *, progress: Progress | None = None) -> Path:
     """Write the slices of ``plan`` below ``folder``, which must be new or empty; return its manifest.
 
     Slices go to ``Training/<class>/`` and ``Testing/<class>/``, split by patient, outlines (0 and 255) to
-    ``outlines/``; planted faults are listed in ``faults.json``. ``manifest.csv`` is written last, so that a
-    folder with a manifest is complete. The same plan gives the same bytes. ``progress`` is called in the
-    calling thread with the number of slices written and their total.
+    ``outlines/``; a DICOM series has its own folder in that of its class. Planted faults are listed in
+    ``faults.json``. ``manifest.csv`` is written last, so that a folder with a manifest is complete. The same plan
+    gives the same bytes. ``progress`` is called in the calling thread with the number of slices written and their
+    total.
 
     Raises DataError if the folder is not empty, OutputError if it cannot be written.
     """
+    folder = Path(folder)
     require_fresh(folder)
     tasks = _tasks(plan)
     total = len(tasks) * plan.slices
@@ -118,10 +129,12 @@ def _write_patient(folder: Path, plan: PhantomPlan, task: _Task) -> list[Row]:
     rows = []
     part = "Testing" if task.split == "test" else "Training"
     drawn = draw_patient(task.label, task.number, seed=plan.seed, slices=plan.slices, size=plan.size)
-    for number, phantom in enumerate(drawn):
+    contents = _dicom(drawn) if plan.dicom else [_png(phantom.pixels) for phantom in drawn]
+    for number, (phantom, content) in enumerate(zip(drawn, contents, strict=True)):
         name = f"{phantom.patient}-{number:02d}.png"
         path, outline = f"{part}/{task.label}/{name}", ""
-        content = _png(phantom.pixels)
+        if plan.dicom:
+            path = f"{part}/{task.label}/{phantom.patient}/{number:02d}.dcm"
         write_bytes(folder / path, content)
         if phantom.mask.any():
             outline = f"outlines/{name}"
@@ -129,6 +142,20 @@ def _write_patient(folder: Path, plan: PhantomPlan, task: _Task) -> list[Row]:
         digest = hashlib.sha256(content).hexdigest()
         rows.append(Row(path, task.label, phantom.patient, split=task.split, outline=outline, digest=digest))
     return rows
+
+
+def _dicom(drawn: Sequence[Phantom]) -> list[bytes]:
+    """Return the DICOM files of a patient's only series, in a study and frame of reference of its own."""
+    from pydicom.uid import generate_uid
+
+    from gadolin.phantoms.encode import DicomFacts, dicom_series  # its codecs are slow to import
+
+    patient, label = drawn[0].patient, drawn[0].label
+    study, series, frame = (
+        str(generate_uid(entropy_srcs=[patient, label, what])) for what in ("study", "series", "frame")
+    )
+    more = {"StudyInstanceUID": study, "FrameOfReferenceUID": frame, "SeriesDescription": f"Phantom, {label}"}
+    return dicom_series(drawn, DicomFacts(series=series, patient_id=patient, more=more))
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

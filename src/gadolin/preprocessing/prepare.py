@@ -30,8 +30,12 @@ def _explained(default: float, explained: str, limits: tuple[float, float] | Non
 class Preparation:
     """Parameters of the preparation, stored in the bundle.
 
-    The help text beside each field describes it. The percentiles apply inside the head and to files deeper than 8 bits;
-    8-bit files use the range 0 to 255.
+    A prepared slice is (size, size) uint8, with ``size`` in [16, 2048] pixels. With ``crop`` it is cropped to the head,
+    with a ``margin`` in [0, 0.5] of the longer side of the head; with ``square`` it keeps its aspect ratio and is
+    padded with black, else it is stretched. ``low_percentile`` and ``high_percentile``, 0 <= low < high <= 100, become
+    black and white inside the head for files deeper than 8 bits; 8-bit files use the range 0 to 255.
+
+    Raises RequestError for a value out of range.
     """
 
     size: int = _explained(256, "side in pixels of a prepared slice", (16, 2048))

@@ -52,7 +52,7 @@ class Place(NamedTuple):
     """Position of a file in a scanner's series.
 
     ``series`` identifies the series, ``number`` is its number for display. ``position`` (mm, or None) is measured along
-    ``direction``, the normal of the plane; ``instance`` is the acquisition number, ``description`` that of the series.
+    ``direction``, the normal of the plane; ``instance`` is the instance number, ``description`` that of the series.
     """
 
     series: str

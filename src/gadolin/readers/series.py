@@ -83,7 +83,7 @@ def _plans(places: Mapping[Path, Place]) -> dict[Path, ReadError]:
 
 
 def by_place(places: Sequence[Place]) -> list[int]:
-    """Return the indices of the files of one series, sorted by plane, position and acquisition number.
+    """Return the indices of the files of one series, sorted by plane, position and instance number.
 
     Planes count as one within 2.5 degrees.
     """

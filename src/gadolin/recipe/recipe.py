@@ -35,7 +35,7 @@ class Network:
     )
     dropout: float = number(0.2, 0, 0.99, "dropout before the output layer")
     normalise: bool = switch(True, "normalise by the backbone's mean and standard deviation; false keeps [0, 1]")
-    freeze: int = number(0, 0, 4, "number of frozen backbone stages, of four, with the stem")
+    freeze: int = number(0, 0, 4, "number of frozen backbone stages, of four; the stem is frozen with them")
     freeze_blocks: int = number(0, 0, 1000, "number of frozen blocks of the next stage")
     mirror_average: bool = switch(True, "average the predictions of a slice and its mirror image")
 
@@ -67,8 +67,8 @@ class Augmentation:
     zoom: float = number(0.0, 0, 0.9, "largest zoom in or out, as a fraction")
     shear: float = number(0.0, 0, 2, "largest shear")
     flip: float = number(0.0, 0, 1, "probability of mirroring left to right")
-    tone: float = number(0.0, 0, 1, "probability of changing the mean brightness of tissue, to 0.15 to 0.55")
-    gamma: float = number(1.0, 1, 10, "largest exponent of the intensities; the smallest is 1 over it; 1 for none")
+    tone: float = number(0.0, 0, 1, "probability of changing the mean brightness of tissue to a value in 0.15 to 0.55")
+    gamma: float = number(1.0, 1, 10, "largest exponent of the intensities; the smallest is its inverse; 1 for none")
     contrast: float = number(0.0, 0, 1, "largest relative change of contrast, either way")
     noise: float = number(0.0, 0, 1, "largest standard deviation of added noise, for intensities in 0 to 1")
     blur: float = number(0.0, 0, 1, "probability of a light blur")
@@ -80,7 +80,7 @@ class Augmentation:
     p_lesion_paste: float = number(0.0, 0, 1, "probability of pasting a lesion into a slice known to show none")
     p_style: float = number(0.0, 0, 1, "probability of mixing in the style of another slice of the batch")
     p_foreign: float = number(0.0, 0, 1, "probability of drawing a foreign lesion into a slice known to show none")
-    p_inpaint: float = number(0.0, 0, 1, "fraction of removals and pastes that inpaint from the surroundings instead")
+    p_inpaint: float = number(0.0, 0, 1, "fraction of removals and pastes that inpaint a region of the slice instead")
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""
@@ -107,7 +107,7 @@ class Optimizer:
     name: str = choice(("adam", "adamw"), "adamw", "optimizer")
     lr: float = number(2e-3, 1e-9, 100, "largest learning rate")
     weight_decay: float = number(0.05, 0, 10, "weight decay; biases and batch norm are exempt")
-    schedule: str = choice(("constant", "cosine"), "cosine", "learning rate after warm-up; cosine ends at a hundredth")
+    schedule: str = choice(("constant", "cosine"), "cosine", "learning rate after warm-up; cosine falls to a hundredth")
     warmup_epochs: float = number(2.0, 0, 100_000, "epochs of linear warm-up")
     clip_norm: float = number(5.0, 0, 10**9, "largest gradient norm; 0 for no limit")
 

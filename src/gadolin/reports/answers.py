@@ -8,10 +8,19 @@ from typing import NamedTuple
 from gadolin.datasets.labels import class_name
 from gadolin.metrics.abstention import ALL, Abstention, Answers
 from gadolin.metrics.measure import Measurement, Scores
-from gadolin.reports.wording import spelled
+from gadolin.reports.wording import scored, spelled
 from gadolin.splits import part_name
 
-__all__ = ["NEVER", "REASONS", "AnswerRow", "answer_rows", "answer_sentences", "declined_reasons", "reason_name"]
+__all__ = [
+    "NEVER",
+    "REASONS",
+    "AnswerRow",
+    "answer_rows",
+    "answer_sentences",
+    "declined_reasons",
+    "reason_name",
+    "shown_rows",
+]
 
 REASONS = {
     "colour_image": "colour image",
@@ -81,6 +90,12 @@ def answer_rows(measurement: Measurement) -> list[AnswerRow]:
     rows += _group("By true class", whole.per_class)
     rows += _group("Tumour or no tumour", whole.tumour or {})
     return rows + _group("Kind of the tumours found", whole.kind or {})
+
+
+def shown_rows(measurement: Measurement) -> list[AnswerRow]:
+    """Return :func:`answer_rows` without the row of all slices where one subset has all slices."""
+    rows = answer_rows(measurement)
+    return rows if ALL in scored(measurement) else [row for row in rows if (row.group, row.name) != ("Class", ALL)]
 
 
 def _group(group: str, answers: Mapping[str, Answers]) -> list[AnswerRow]:

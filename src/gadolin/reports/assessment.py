@@ -25,7 +25,7 @@ from gadolin.records import Record
 from gadolin.reports.context import Mistake, ReportContext, worst_mistakes
 from gadolin.reports.evaluation import Evaluation
 
-__all__ = ["Assessment", "assess_model", "pretraining_notes"]
+__all__ = ["Assessment", "assess_model", "never_declines", "pretraining_notes"]
 
 _LISTED = 20  # slices listed in a note
 _FACTS = (
@@ -92,7 +92,7 @@ def assess_model(predictor: Predictor, assessment: Assessment, *, progress: Prog
         },
         history=run.history() if run else (),
         mistakes=_mistakes(table, prepared),
-        never_declines=_never_declines(predictor.bundle),
+        never_declines=never_declines(predictor.bundle),
         notes=(
             *assessment.notes,
             *_overlap_notes(assessment, predictor.bundle),
@@ -143,7 +143,7 @@ def _reading(assessment: Assessment, model: str, measurement: Measurement) -> di
     }
 
 
-def _never_declines(bundle: Bundle) -> bool:
+def never_declines(bundle: Bundle) -> bool:
     """Return whether the model has no threshold, and so declines no slice for the network's output."""
     limits = [bundle.confidence_threshold, bundle.ood_threshold]
     scales = [one.threshold for one in bundle.p_tumour or ()]

@@ -14,7 +14,13 @@ __all__ = ["Audit"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Audit(AuditResult):
-    """Result of the checks on a data set, which can be written as an HTML page."""
+    """Result of the checks on a data set, which can be written as an HTML page.
+
+    ``verdict`` is a summary in one sentence; ``findings`` are the findings, the gravest first; ``parts`` the numbers of
+    slices of each part and class by what they share with the training part; ``looked`` the names of the checks that
+    ran; ``skipped`` maps the others to the reason; ``command`` is the command that mends the division of the data, or
+    "".
+    """
 
     def write_html(self, path: Path | str) -> None:
         """Write the audit as one self-contained HTML page, with the pictures of each finding.

@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from gadolin.checks.audit import SEVERITIES, AuditResult
 from gadolin.checks.dataset import Dataset
+from gadolin.checks.part_counts import PartCount
 from gadolin.checks.titles import title_of
 from gadolin.checks.wording import ways
 from gadolin.datasets.labels import class_name
@@ -23,6 +24,7 @@ from gadolin.files.atomic import write_bytes
 from gadolin.records import NOTICE, Finding
 from gadolin.reports.drawings import inline
 from gadolin.reports.page import environment
+from gadolin.splits import part_name
 
 __all__ = ["write_audit_page"]
 
@@ -32,6 +34,12 @@ _SINGLES = 12  # shown if the groups are single slices, or there is only one gro
 _SIDE = 160  # pixels
 _AS_STORED = ("clipped", "coloured", "inverted", "tiny")  # preparation would hide these
 _NAMES = 200  # groups listed by name
+_SUBSETS = {
+    "duplicate": "slice in training",
+    "known_patient": "new slice, patient in training",
+    "new_slice": "patient unknown",
+    "new_patient": "patient not in training",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +74,20 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
     rows = {name: row for row, name in enumerate(dataset.names)}
     overlays = {(pair.first, pair.second): pair.overlay for pair in dataset.copies.pairs}
     severities = Counter(one.severity for one in audit.findings)
+    parts = [one for one in audit.parts if one.duplicate is not None]
     html: str = (
         environment()
         .get_template("audit.html.jinja")
         .render(
             notice=NOTICE,
             verdict=audit.verdict,
-            data=dataset.scan.root.name if dataset.scan.root.is_dir() else dataset.scan.root.parent.name,
+            title=f"Audit of {dataset.scan.name}",
             facts=_facts(audit),
             created=date.today().isoformat(),
             severities=[(name, severities[name]) for name in SEVERITIES],
-            parts=[one for one in audit.parts if one.duplicate is not None],
-            classes=dataset.classes,
-            shown=[_show(dataset, finding, rows, overlays) for finding in audit.findings],
+            parts=[asdict(one) for one in parts],
+            subsets=[(name, part_name(name), words) for name, words in _SUBSETS.items() if _any(parts, name)],
+            shown=_numbered([_show(dataset, finding, rows, overlays) for finding in audit.findings]),
             quiet=sorted(set(audit.looked) - {one.kind for one in audit.findings}),
             skipped=audit.skipped,
             title_of=title_of,
@@ -87,6 +96,23 @@ def write_audit_page(path: Path, audit: AuditResult) -> None:
         )
     )
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
+
+
+def _numbered(shown: list[_Shown]) -> list[_Shown]:
+    """Return findings with different titles: those of one title get a number."""
+    total = Counter(one.title for one in shown)
+    seen: Counter[str] = Counter()
+    titles = []
+    for one in shown:
+        seen[one.title] += 1
+        several = f" ({seen[one.title]} of {total[one.title]})" if total[one.title] > 1 else ""
+        titles.append(f"{one.title}{several}")
+    return [replace(one, title=title) for one, title in zip(shown, titles, strict=True)]
+
+
+def _any(parts: Sequence[PartCount], subset: str) -> bool:
+    """Return whether a subset has slices."""
+    return any(getattr(one, subset) for one in parts)
 
 
 def _facts(audit: AuditResult) -> dict[str, str]:

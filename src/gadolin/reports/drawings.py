@@ -15,7 +15,7 @@ from gadolin.reports.wording import joined
 
 __all__ = ["Drawing", "draw", "inline", "load"]
 
-_EXTRA = ("matplotlib", "seaborn", "jinja2")
+_EXTRA = ("matplotlib", "seaborn", "jinja2", "markdown_it")
 
 _WORDS = {
     "classes": (

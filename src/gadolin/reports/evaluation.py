@@ -35,17 +35,17 @@ class Evaluation:
 
     @property
     def accuracy(self) -> Interval:
-        """Accuracy on all slices."""
+        """Accuracy on all slices, in [0, 1]."""
         return self.measurement.overall.figures["accuracy"]
 
     @property
     def balanced_accuracy(self) -> Interval:
-        """Mean recall of the classes on all slices."""
+        """Mean recall of the classes on all slices, in [0, 1]."""
         return self.measurement.overall.figures["balanced_accuracy"]
 
     @property
     def macro_f1(self) -> Interval:
-        """Mean F1 score of the classes on all slices."""
+        """Mean F1 score of the classes on all slices, in [0, 1]."""
         return self.measurement.overall.figures["macro_f1"]
 
     @property
@@ -55,12 +55,12 @@ class Evaluation:
 
     @property
     def selective_accuracy(self) -> Interval:
-        """Accuracy on the answered slices."""
+        """Accuracy on the answered slices, in [0, 1]."""
         return Interval(None) if self.abstention is None else self.abstention.selective_accuracy
 
     @property
     def coverage(self) -> Interval:
-        """Share of slices that the model answers."""
+        """Fraction of slices that the model answers, in [0, 1]."""
         return Interval(None) if self.abstention is None else self.abstention.coverage
 
     @property

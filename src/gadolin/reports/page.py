@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from gadolin.metrics.measure import CLASS_FIGURES, FIGURES, Measurement, Scores
 from gadolin.metrics.table import Table, write_table
 from gadolin.records import NOTICE
 from gadolin.reports import wording
-from gadolin.reports.answers import answer_rows, answer_sentences, reason_name
+from gadolin.reports.answers import answer_sentences, reason_name, shown_rows
 from gadolin.reports.context import Mistake, ReportContext
 from gadolin.reports.drawings import Drawing, draw, inline, load
 from gadolin.splits import part_name
@@ -81,31 +82,37 @@ def environment() -> Any:
 
 def _render(table: Table, measurement: Measurement, context: ReportContext, drawings: dict[str, Drawing]) -> str:
     scores = measurement.overall
-    scored = [(part_name(name), part) for name, part in measurement.parts.items() if isinstance(part, Scores)]
+    scored = wording.scored(measurement)
+    figures = {name: [wording.spelled(name, one.figures[name]) for one in scored.values()] for name in FIGURES}
     html: str = (
         environment()
         .get_template("report.html.jinja")
         .render(
+            title=context.title,
             notice=NOTICE,
             context=context,
             verdict=wording.verdict(scores),
+            caution=wording.caution(measurement),
             answers=answer_sentences(scores, never_declines=context.never_declines),
             answer_groups=_answer_groups(measurement),
             reasons=_reasons(scores),
             class_name=class_name,
             reason_name=reason_name,
             resampling=wording.resampling(measurement),
-            findings=wording.findings(table, measurement),
-            parts=_part_rows(measurement),
+            findings=list(wording.findings(table, measurement)),
+            parts=_part_rows(scored) if len(measurement.parts) > 1 else [],
+            unscored=list(wording.unscored(measurement)),
             differences=[wording.difference(one) for one in measurement.differences],
-            scored=scored,
+            scored=[(part_name(name), part) for name, part in scored.items()],
             figures=[
-                (*wording.FIGURE_WORDS[name], [wording.spelled(name, one.figures[name]) for _, one in scored])
-                for name in FIGURES
+                (*wording.FIGURE_WORDS[name], values)
+                for name, values in figures.items()
+                if any(value != wording.UNDEFINED for value, _ in values)
             ],
             class_rows=[
                 (name, one.n, [wording.spelled(key, one.figures[key]) for key in CLASS_FIGURES])
                 for name, one in scores.per_class.items()
+                if one.n
             ],
             classes=measurement.classes,
             scores=scores,
@@ -117,28 +124,24 @@ def _render(table: Table, measurement: Measurement, context: ReportContext, draw
     return html
 
 
-def _part_rows(measurement: Measurement) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for name, part in measurement.parts.items():
-        row: dict[str, object] = {
+def _part_rows(scored: Mapping[str, Scores]) -> list[dict[str, object]]:
+    return [
+        {
             "name": part_name(name),
-            "n": part.n,
             "meaning": wording.PART_WORDS.get(name, ""),
+            "n": part.n,
+            "groups": part.groups,
+            "accuracy": wording.spelled("accuracy", part.figures["accuracy"]),
+            "macro_f1": wording.spelled("macro_f1", part.figures["macro_f1"]),
         }
-        if isinstance(part, Scores):
-            row["groups"] = part.groups
-            row["accuracy"] = wording.spelled("accuracy", part.figures["accuracy"])
-            row["macro_f1"] = wording.spelled("macro_f1", part.figures["macro_f1"])
-            rows.append(row)
-        else:
-            rows.append(row | {"reason": part.reason})
-    return rows
+        for name, part in scored.items()
+    ]
 
 
 def _answer_groups(measurement: Measurement) -> dict[str, list[dict[str, object]]]:
     """Return the rows of the table of answers by their heading."""
     groups: dict[str, list[dict[str, object]]] = {}
-    for row in answer_rows(measurement):
+    for row in shown_rows(measurement):
         one = row.answers
         cells = {name: wording.spelled(name, getattr(one, name)) for name in ("coverage", "selective_accuracy")}
         groups.setdefault(row.group, []).append({"name": row.name, "counts": one, **cells})

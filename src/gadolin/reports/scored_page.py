@@ -19,10 +19,20 @@ from gadolin.reports.page import environment
 __all__ = ["write_scores_page"]
 
 _CUTS = {
-    "all": "All slices",
-    "class": "By predicted class",
-    "size": "By lesion size",
-    "answer": "Correct and wrong predictions",
+    "all": ("All slices", ""),
+    "class": ("By predicted class", "predicted class"),
+    "size": ("By lesion size", "lesion size"),
+    "answer": ("Correct and wrong predictions", "prediction"),
+}
+
+_DEFINITIONS = {
+    "pointing": "whether the hottest pixel is in the outline",
+    "energy": "share of the positive heat in the outline",
+    "iou": "intersection over union of the outline and the pixels above half of the maximum",
+    "auprc": "average precision over pixels",
+    "dice": "Dice overlap of the outline and the pixels with heat above 0",
+    "deletion": "mean probability of the class while pixels are removed, hottest first; lower is better",
+    "insertion": "the same while the pixels are added back; higher is better",
 }
 
 Cell = tuple[str, str]
@@ -49,10 +59,10 @@ def write_scores_page(path: Path, title: str, facts: Mapping[str, str], lines: S
             verdict=_verdict(whole),
             doubts=_doubts(lines),
             figure=inline(figure),
-            measures=(*MEASURES, *FAITHFUL),
-            tables=[
-                (heading, of != "all", [_row(line) for line in lines if line.of == of]) for of, heading in _CUTS.items()
-            ],
+            measures=[name for name in (*MEASURES, *FAITHFUL) if _scored(whole, name)],
+            tables=[(of, *words, rows) for of, words in _CUTS.items() if (rows := _rows(lines, of))],
+            definitions={name: words for name, words in _DEFINITIONS.items() if _scored(whole, name)},
+            baselines=_baselines(whole),
         )
     )
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
@@ -65,9 +75,9 @@ def _verdict(whole: Sequence[Line]) -> str:
     if not methods:
         return "No method was scored, only baselines that do not use the model."
     best = max(methods, key=lambda line: line.figures["pointing"].value or 0.0)
-    text = f"The hottest pixel of {best.method} is in the lesion in {_share(best)} of {best.n} slices"
+    text = f"In {_share(best)} of {best.n} slices, the hottest pixel of the map by {best.method} is in the lesion"
     prior = next((line for line in whole if line.method == BEATEN_BY), None)
-    return f"{text}." if prior is None else f"{text}; the centre of the head is in {_share(prior)} of {prior.n}."
+    return f"{text}." if prior is None else f"{text}; the centre of the head is in it in {_share(prior)}."
 
 
 def _doubts(lines: Sequence[Line]) -> list[str]:
@@ -88,16 +98,33 @@ def _share(line: Line) -> str:
     return f"{100 * (one.value or 0.0):.1f} % ({_span(one, 100, 1)})"
 
 
-def _row(line: Line) -> tuple[str, str, str, bool, list[Cell]]:
-    """Return method, value, number of slices, whether it is doubtful, and a cell for each measure."""
-    cells = [
-        (f"{line.figures[name].value or 0.0:.3f}", _span(line.figures[name], 1, 3))
-        if name in line.figures
-        else ("", "")
-        for name in (*MEASURES, *FAITHFUL)
-    ]
-    value = class_name(line.value) if line.of == "class" else line.value
-    return line.method, value, str(line.n), line.below_prior and line.method in METHODS, cells
+def _scored(whole: Sequence[Line], name: str) -> bool:
+    return any(name in line.figures for line in whole)
+
+
+def _baselines(whole: Sequence[Line]) -> str:
+    """Return a sentence on the methods that do not use the model, if any were scored."""
+    names = [line.method for line in whole if line.method not in METHODS]
+    if not names:
+        return ""
+    return f"Baselines that do not use the model: {', '.join(names)}."
+
+
+def _rows(lines: Sequence[Line], of: str) -> list[tuple[str, str, str, bool, list[Cell]]]:
+    """Return method, value, number of slices, whether it is doubtful, and a cell for each measure, of each line."""
+    chosen = [line for line in lines if line.of == of]
+    names = [name for name in (*MEASURES, *FAITHFUL) if _scored([line for line in lines if line.of == "all"], name)]
+    rows = []
+    for line in chosen:
+        cells = [
+            (f"{line.figures[name].value or 0.0:.3f}", _span(line.figures[name], 1, 3))
+            if name in line.figures
+            else ("", "")
+            for name in names
+        ]
+        value = class_name(line.value) if line.of == "class" else line.value
+        rows.append((line.method, value, str(line.n), line.below_prior and line.method in METHODS, cells))
+    return rows
 
 
 def _span(one: Interval, factor: float, places: int) -> str:

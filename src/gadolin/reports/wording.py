@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gadolin.datasets.labels import class_name
@@ -14,15 +16,20 @@ from gadolin.splits import part_name
 __all__ = [
     "FIGURE_WORDS",
     "PART_WORDS",
+    "UNDEFINED",
+    "caution",
     "difference",
     "findings",
     "joined",
     "resampling",
+    "scored",
     "spelled",
+    "unscored",
     "verdict",
 ]
 
 SURE = 0.9
+UNDEFINED = "not defined"
 
 FIGURE_WORDS = {
     "accuracy": ("Accuracy", "share of correctly classified slices"),
@@ -79,7 +86,7 @@ def spelled(name: str, one: Interval) -> tuple[str, str]:
     Such as ("93.0 %", "90.4 to 95.3"), ("0.991", "no interval") or ("not defined", "").
     """
     if one.value is None:
-        return "not defined", ""
+        return UNDEFINED, ""
     scale, digits, unit = (100, 1, "\u00a0%") if name in _PERCENT else (1, 3, "")
     value = f"{scale * one.value:.{digits}f}{unit}"
     if one.low is None or one.high is None:
@@ -102,7 +109,7 @@ def difference(one: Difference) -> str:
             spread = "no interval"
             if figure.low is not None and figure.high is not None:
                 spread = f"{100 * figure.low:+.1f} to {100 * figure.high:+.1f}"
-            points.append(f"{FIGURE_WORDS[name][0].lower()} {100 * figure.value:+.1f} points ({spread})")
+            points.append(f"{name.replace('_', ' ').replace('f1', 'F1')} {100 * figure.value:+.1f} points ({spread})")
     return f"{part_name(one.minuend)} minus {part_name(one.subtrahend)}: {', '.join(points)}."
 
 
@@ -128,11 +135,60 @@ def resampling(measurement: Measurement) -> str:
     )
 
 
+def caution(measurement: Measurement) -> str:
+    """Return how far the main result holds: duplicates, known and unknown patients, other hospitals."""
+    parts, n = measurement.parts, measurement.overall.n
+    count = {name: parts[name].n if name in parts else 0 for name in KNOWN_PARTS}
+    if not sum(count.values()):
+        return (
+            "It is not known which of these slices, or other slices of their patients, the model was trained on: the "
+            "result may be too optimistic."
+        )
+    if count["new_patient"] == n:
+        return "None of the patients is in the training data. The result is not valid for other hospitals or scanners."
+    leaked = [_duplicates(count["duplicate"], n), _known_patients(count["known_patient"], n)]
+    new = _new(parts)
+    if not any(leaked):
+        new = f"{_unknown_patients(count['new_slice'], n)} {new}".strip()
+    return " ".join(sentence for sentence in [*leaked, new] if sentence)
+
+
+def _duplicates(same: int, n: int) -> str:
+    if not same:
+        return ""
+    are, them = ("is a duplicate", "it") if same == 1 else ("are duplicates", "them")
+    return f"{same:,} of {n:,} slices {are} of training slices: the result on {them} is too optimistic."
+
+
+def _known_patients(known: int, n: int) -> str:
+    if not known:
+        return ""
+    are, them = ("is a new slice of a patient", "it") if known == 1 else ("are new slices of patients", "them")
+    return f"{known:,} of {n:,} slices {are} in the training data: the result on {them} is not valid for new patients."
+
+
+def _unknown_patients(unknown: int, n: int) -> str:
+    if not unknown:
+        return ""
+    if unknown == n:
+        return "The patients are unknown: the result is valid for new slices only, not for new patients."
+    return f"The patients of {unknown:,} of {n:,} slices are unknown."
+
+
+def _new(parts: Mapping[str, Scores | Unscored]) -> str:
+    """Return the result on the subset that is most like use in practice."""
+    patients, slices = parts.get("new_patient"), parts.get("new_slice")
+    if isinstance(patients, Scores):
+        return f"On patients who are not in the training data: {_short(patients)}."
+    if isinstance(slices, Scores) and slices.n < parts[ALL].n:
+        return f"On slices that are not in the training data, of unknown patients: {_short(slices)}."
+    return ""
+
+
 def findings(table: Table, measurement: Measurement) -> tuple[str, ...]:
-    """Return the limitations of the result: subsets, chance level, confusions, confidence."""
+    """Return the limitations of the result: chance level, classes without slices, confusions, confidence."""
     found = [
-        _duplicates(measurement),
-        _parts(measurement),
+        _without_slices(measurement),
         _guessing(measurement),
         _worst_class(measurement),
         _confidence(table),
@@ -140,29 +196,26 @@ def findings(table: Table, measurement: Measurement) -> tuple[str, ...]:
     return tuple(sentence for sentence in found if sentence)
 
 
-def _duplicates(measurement: Measurement) -> str:
-    same = measurement.parts.get("duplicate")
-    if same is None or not same.n:
-        return ""
-    are, them = ("is a duplicate", "it") if same.n == 1 else ("are duplicates", "them")
-    return (
-        f"{same.n:,} of {measurement.overall.n:,} slices {are} of training slices: the result on {them} is too "
-        "optimistic."
+def unscored(measurement: Measurement) -> tuple[str, ...]:
+    """Return a sentence for each subset that has slices, but too few to score."""
+    return tuple(
+        f"{part_name(name)}: not scored, {part.reason}."
+        for name, part in measurement.parts.items()
+        if isinstance(part, Unscored) and part.n
     )
 
 
-def _parts(measurement: Measurement) -> str:
-    parts = measurement.parts
-    if len(parts) == 1:
-        return ""
-    new = parts.get("new_patient")
-    if isinstance(new, Scores):
-        return f"On patients who are not in the training data: {_short(new)}."
-    scored = {name: parts.get(name) for name in KNOWN_PARTS[:-1]}
-    known = [f"{part_name(name)}: {_short(part)}" for name, part in scored.items() if isinstance(part, Scores)]
-    few = f"only {new.n}" if isinstance(new, Unscored) and new.n else "none"
-    listed = f" Results by subset: {'; '.join(known)}." if known else ""
-    return f"Performance on new patients is not shown: {few} of these slices are known to be from one.{listed}"
+def scored(measurement: Measurement) -> dict[str, Scores]:
+    """Return the scored subsets by name; without "all" where another one has all slices."""
+    found = {name: part for name, part in measurement.parts.items() if isinstance(part, Scores)}
+    if any(name != ALL and part.n == measurement.overall.n for name, part in found.items()):
+        del found[ALL]
+    return found
+
+
+def _without_slices(measurement: Measurement) -> str:
+    missing = [class_name(name) for name, one in measurement.overall.per_class.items() if not one.n]
+    return f"There are no slices of true class {', '.join(missing)}." if missing else ""
 
 
 def _short(part: Scores) -> str:

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from inspect import signature
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Path, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -62,6 +62,8 @@ from gadolin.server.settings import Settings
 from gadolin.server.uploads import Form, form_of
 
 __all__ = ["create_app"]
+
+JobId = Annotated[str, Path(description="The `id` of the job.")]
 
 _INCLUDES = frozenset({"picture", "evidence"})
 _EXPLAINERS = 4  # threads; predictions do not use them
@@ -271,12 +273,12 @@ def _add_jobs(app: FastAPI) -> None:
         tags=["jobs"],
         summary="State of a job, and its result",
     )
-    async def get_job(name: str, request: Request) -> JSONResponse:
+    async def get_job(name: JobId, request: Request) -> JSONResponse:
         job = request.app.state.jobs.get(name)
         return JSONResponse(job.as_json(), headers=job.headers)
 
     @app.delete("/v1/jobs/{name}", openapi_extra=DELETE_JOB, status_code=204, tags=["jobs"], summary="Cancel a job")
-    async def cancel_job(name: str, request: Request) -> Response:
+    async def cancel_job(name: JobId, request: Request) -> Response:
         request.app.state.jobs.cancel(name)
         return Response(status_code=204)
 

@@ -39,9 +39,9 @@ _DESCRIBED = (PredictForm, ExplainForm, JobForm, DicomForm, DicomResults, Proble
 _WHY = {
     "401": "The token is missing or wrong.",
     "403": "The request comes from a page of another site.",
-    "404": "The job does not exist.",
+    "404": "The path or the job does not exist.",
     "406": "The request accepts none of the media types of the response.",
-    "408": "The request arrives too slowly.",
+    "408": "The request arrives more slowly than 64 KiB a second.",
     "413": "Too many bytes, files, slices or pixels.",
     "415": "The body is not a form, or no file has a known format.",
     "421": "The request is addressed to another host.",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import cv2
-import numpy as np
 from fastapi import Query
 
 from gadolin.errors import suggestion
@@ -21,7 +20,6 @@ __all__ = ["EXAMPLES", "Example", "PhantomLabel", "PhantomSeed", "PhantomSeries"
 _MAX_SERIES = 40
 _MAX_SEED = 2**31 - 1
 _SIDE = 256
-_FIELD_MM = 220.0
 _SERIES_UID = "1.2.826.0.1.3680043.8.498"
 
 # The bounds are only described here: phantom_picture checks them, with an error that names the remedy.
@@ -94,29 +92,15 @@ def phantom_picture(label: str, seed: int, series: int) -> tuple[bytes, str]:
 
 def _archive(stack: Sequence[Phantom], seed: int) -> bytes:
     """Return a ZIP of a DICOM series, with the geometry of the plane that was drawn."""
-    from gadolin.phantoms.encode import DicomFacts, dicom_bytes  # its codecs are slow to import
+    from gadolin.phantoms.encode import DicomFacts, dicom_series  # its codecs are slow to import
 
-    label, spacing = stack[0].label, _FIELD_MM / _SIDE
-    axes = _AXES[stack[0].plane]
-    normal = np.cross(axes[:3], axes[3:])
+    label = stack[0].label
+    facts = DicomFacts(
+        series=f"{_SERIES_UID}.{CLASSES.index(label) + 1}.{seed + 1}",
+        more={"SeriesNumber": seed, "SeriesDescription": f"Phantom, {label}"},
+    )
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        for number, one in enumerate(stack, 1):
-            x, y, z = (float(value) for value in one.position * normal)
-            facts = DicomFacts(
-                position=(x, y, z),
-                axes=axes,
-                spacing_mm=(spacing, spacing, 5.0),
-                series=f"{_SERIES_UID}.{CLASSES.index(label) + 1}.{seed + 1}",
-                more={"SeriesNumber": seed, "SeriesDescription": f"Phantom, {label}", "InstanceNumber": number},
-            )
-            archive.writestr(f"phantom-{label}-{number:02d}.dcm", dicom_bytes(one.pixels, facts))
+        for number, content in enumerate(dicom_series(stack, facts), 1):
+            archive.writestr(f"phantom-{label}-{number:02d}.dcm", content)
     return out.getvalue()
-
-
-_AXES = {
-    "axial": (1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
-    "coronal": (1.0, 0.0, 0.0, 0.0, 0.0, -1.0),
-    "sagittal": (0.0, 1.0, 0.0, 0.0, 0.0, -1.0),
-}
-"""Directions of rows and columns by plane, in the patient's coordinates (left, posterior, superior)."""

@@ -15,17 +15,16 @@ from starlette.responses import JSONResponse, Response
 from gadolin.server.openapi import openapi_document
 from gadolin.server.settings import Settings
 
-__all__ = ["add_reference"]
+__all__ = ["Operation", "OperationResponse", "Row", "add_reference", "schema_rows"]
 
 _FOLDER = Path(__file__).with_name("reference_page")
-_PREFIX = "#/components/schemas/"
 _FORM = "multipart/form-data"
 _PROBLEM = "application/problem+json"
 _INNER = ("items", "additionalProperties")
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """A field of a JSON object or a form; ``target`` is the schema that its type refers to, or empty."""
 
     name: str
@@ -36,7 +35,7 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Response:
+class OperationResponse:
     """A response: its media types with the schema of each (none for problems), and its headers with their meaning."""
 
     status: str
@@ -80,7 +79,7 @@ def _page(document: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     operations = [
-        _Operation(method.upper(), path, operation)
+        Operation(method.upper(), path, operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
@@ -92,7 +91,7 @@ def _page(document: dict[str, Any]) -> str:
         schemas={
             name: (
                 one.get("description", ""),
-                _rows(one),
+                schema_rows(one),
                 [json.dumps(each, indent=2) for each in one.get("examples", ())],
             )
             for name, one in components["schemas"].items()
@@ -101,7 +100,7 @@ def _page(document: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Operation:
+class Operation:
     """A method of a path; ``spec`` is its description in the OpenAPI document."""
 
     method: str
@@ -115,7 +114,7 @@ class _Operation:
         return _target(content[_FORM]["schema"]) if _FORM in content else ""
 
     @property
-    def parameters(self) -> list[_Row]:
+    def parameters(self) -> list[Row]:
         """The parameters in its path and query."""
         return [
             _row(
@@ -127,10 +126,10 @@ class _Operation:
         ]
 
     @property
-    def responses(self) -> list[_Response]:
+    def responses(self) -> list[OperationResponse]:
         """Its responses by status."""
         return [
-            _Response(
+            OperationResponse(
                 status,
                 one["description"],
                 [
@@ -144,19 +143,20 @@ class _Operation:
         ]
 
 
-def _rows(schema: dict[str, Any]) -> list[_Row]:
+def schema_rows(schema: dict[str, Any]) -> list[Row]:
+    """Return the fields of a JSON schema of an object, in their order."""
     required = schema.get("required", ())
     return [_row(name, one, required=name in required) for name, one in schema.get("properties", {}).items()]
 
 
-def _row(name: str, schema: dict[str, Any], *, required: bool) -> _Row:
-    return _Row(name, _kind(schema), _target(schema), required, schema.get("description", ""))
+def _row(name: str, schema: dict[str, Any], *, required: bool) -> Row:
+    return Row(name, _kind(schema), _target(schema), required, schema.get("description", ""))
 
 
 def _target(schema: dict[str, Any]) -> str:
     """Return the first schema that a schema refers to, or an empty string."""
     if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(_PREFIX)
+        return str(schema["$ref"]).rpartition("/")[2]
     inner = [*schema.get("anyOf", ()), *(schema[key] for key in _INNER if isinstance(schema.get(key), dict))]
     return next((found for one in inner if (found := _target(one))), "")
 
@@ -168,17 +168,24 @@ def _kind(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_kind(one) for one in schema["anyOf"])
     if "enum" in schema or "const" in schema:
-        words = "one of " + ", ".join(schema["enum"]) if "enum" in schema else str(schema["const"])
+        words = "one of " + ", ".join(schema["enum"]) if "enum" in schema else json.dumps(schema["const"]).strip('"')
     elif schema.get("type") == "array":
         words = f"list of {_kind(schema.get('items', {}))}"
     elif isinstance(schema.get("additionalProperties"), dict):
         words = f"object of {_kind(schema['additionalProperties'])}"
     else:
-        words = "file" if schema.get("format") == "binary" else str(schema.get("type", "anything"))
+        kinds = schema.get("type", "anything")
+        words = (
+            "file" if schema.get("format") == "binary" else " or ".join([kinds] if isinstance(kinds, str) else kinds)
+        )
     if "minimum" in schema:
         words += f", {schema['minimum']:.10g}" + (
             f" to {schema['maximum']:.10g}" if "maximum" in schema else " or more"
         )
     if "exclusiveMinimum" in schema:
         words += f", above {schema['exclusiveMinimum']:.10g}"
-    return words + (f"; default {schema['default']}" if schema.get("default") not in (None, "", {}) else "")
+    return words + (f"; default {_shown(schema['default'])}" if schema.get("default") not in (None, "", {}) else "")
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

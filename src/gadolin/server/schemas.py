@@ -58,8 +58,10 @@ class Problem(BaseModel):
 class Failure(BaseModel):
     """A file, or a slice of it, without a result."""
 
-    path: str = Field(description="Name of the file, as the client sent it.")
-    frame: int | None = Field(description="Index of the slice in a file of several, from 0.")
+    path: str = Field(description="The file, as the request names it; - for the standard input of a command.")
+    frame: int | None = Field(
+        ge=0, description="Index of the slice in a file of several, from 0, in anatomical order; null for other files."
+    )
     code: Code
     error: str = Field(description="The path and the problem, for people.")
 
@@ -67,7 +69,7 @@ class Failure(BaseModel):
 class LeftOut(BaseModel):
     """A file that was skipped on purpose, such as a hidden one in an archive."""
 
-    path: str = Field(description="Name of the file, as the client sent it.")
+    path: str = Field(description="The file, as the request names it; - for the standard input of a command.")
     code: Code
     reason: str = Field(description="The reason, for people.")
 
@@ -85,19 +87,36 @@ class _Document(BaseModel):
 class Verdict(BaseModel):
     """The file of a slice, and the predicted class or the reason to abstain."""
 
-    path: str = Field(description="Name of the file, as the client sent it.")
-    frame: int | None = Field(description="Index of the slice in a file of several, from 0.")
-    label: str | None = Field(description="The predicted class; null if the model abstains.")
-    abstained: bool = Field(description="Whether the model abstains.")
-    reason_code: str | None = Field(
-        description="Why the model abstains: colour_image, several_slices, out_of_distribution, low_confidence, "
-        "tumour_uncertain, sequence_not_validated, kind_uncertain or kind_not_validated."
+    path: str = Field(description="The file, as the request names it; - for the standard input of a command.")
+    frame: int | None = Field(
+        ge=0, description="Index of the slice in a file of several, from 0, in anatomical order; null for other files."
     )
-    reason: str | None = Field(description="The reason for people; the wording may change.")
-    sequence: Sequence | None = Field(description="The MRI sequence that the model recognises.")
-    header_sequence: Sequence | None = Field(description="The MRI sequence in the header of the file.")
-    p_tumour: float | None = Field(ge=0, le=1, description="Probability of a tumour of any kind.")
-    validated: bool | None = Field(description="Whether this prediction was validated on this sequence.")
+    label: str | None = Field(description="The predicted class; null if the model abstains.")
+    abstained: bool = Field(
+        description="Whether the model abstains from a class. With kind_not_validated and kind_uncertain it still "
+        "suspects a tumour, with the probability p_tumour."
+    )
+    reason_code: str | None = Field(
+        description="Why the model abstains, for programs: the first that applies of colour_image, several_slices, "
+        "out_of_distribution, low_confidence. Instead of the last, a model that predicts tumour and kind separately "
+        "has tumour_uncertain, sequence_not_validated, kind_not_validated, kind_uncertain."
+    )
+    reason: str | None = Field(description="The reason, for people; the wording may change.")
+    sequence: Sequence | None = Field(description="The MRI sequence that the model recognises; null if none.")
+    header_sequence: Sequence | None = Field(
+        description="The MRI sequence according to the times and the contrast agent in the DICOM header; null if these "
+        "do not determine one. If it differs from sequence, only classes validated on both are predicted."
+    )
+    p_tumour: float | None = Field(
+        ge=0,
+        le=1,
+        description="Calibrated probability that the slice shows a tumour of any kind; null if the model "
+        "does not provide it.",
+    )
+    validated: bool | None = Field(
+        description="Whether the model was validated, on this sequence, for the class that it predicts, or would "
+        "predict without abstention; null if the model does not list validated classes."
+    )
 
 
 class Series(BaseModel):
@@ -106,8 +125,11 @@ class Series(BaseModel):
     key: str = Field(description="Identifies the series: a digest of its UID.")
     number: int | None = Field(description="The series number in the header.")
     description: str = Field(description="The description in the header; may be empty.")
-    position_mm: float | None = Field(description="Position along the normal of the slices.")
-    instance: int = absent("The acquisition number in the header.")
+    position_mm: float | None = Field(
+        description="Position along the normal of the slices, mm; it grows towards the top of the head, the front or "
+        "the right; null if unknown."
+    )
+    instance: int = absent("The instance number in the header.")
 
 
 class Picture(BaseModel):
@@ -118,7 +140,7 @@ class Picture(BaseModel):
     low: float = Field(description="The intensity of level 0.")
     high: float = Field(description="The intensity of level 65535.")
     window: Pair | None = Field(description="Display window of the file: centre and width, in its intensities.")
-    spacing_mm: Pair | None = Field(description="Distance between rows and between columns.")
+    spacing_mm: Pair | None = Field(description="Distance between rows and between columns, mm; null if unknown.")
     data: str = Field(description="Levels as 16-bit integers, little-endian, row by row, in base64.")
 
 
@@ -127,7 +149,7 @@ class Heat(BaseModel):
 
     height: int = Field(description="Number of rows.")
     width: int = Field(description="Number of columns.")
-    scale: float = Field(ge=0, description="The heat of 127.")
+    scale: float = Field(ge=0, description="The heat that the byte 127 stands for.")
     data: str = Field(description="Signed bytes, row by row, in base64; above 0 is evidence for the class.")
 
 
@@ -140,17 +162,24 @@ class Evidence(Heat):
 
 
 class Prediction(Verdict):
-    """The prediction for one slice."""
+    """The prediction for one slice. The probabilities are there even if the model abstains."""
 
-    probabilities: dict[str, float] = Field(description="Calibrated probability of each class; they sum to 1.")
+    probabilities: dict[str, float] = Field(
+        description="Calibrated probability of each class, 0 to 1 to six decimals, in the order of the model; they "
+        "sum to 1, up to rounding."
+    )
     series: Series | None = Field(default=None, description="The DICOM series; null if there is none.")
     orientation: str | None = Field(
         default=None,
         description="What lies at the left, right, top and bottom edge, such as RLAP (R, L, A, P, S, I: right, left, "
         "anterior, posterior, superior, inferior); null if unknown.",
     )
-    spacing_mm: Pair | None = Field(default=None, description="Distance between rows and between columns.")
-    model: str = Field(description="Digest of the model.")
+    spacing_mm: Pair | None = Field(
+        default=None, description="Distance between rows and between columns, mm; null if unknown."
+    )
+    model: str = Field(
+        description="Digest of all that decides a prediction, 16 hexadecimal digits; equal digests mean equal models."
+    )
     picture: Picture = absent("Only with include=picture.")
     evidence: Evidence = absent("Only with include=evidence.")
 
@@ -177,7 +206,7 @@ class Explanation(BaseModel):
 class ExplainedSlice(Verdict):
     """A slice with its explanations."""
 
-    explanations: list[Explanation] = Field(description="One, by the requested method.")
+    explanations: list[Explanation] = Field(description="A list of one: the explanation by the requested method.")
 
 
 class Explanations(_Document):
@@ -192,21 +221,21 @@ class DicomObject(BaseModel):
     kind: Literal["report", "lesions", "overlay", "rejection"] = Field(
         description="SR, SEG, Secondary Capture, or Key Object Selection."
     )
-    path: str = Field(description="Its name in the archive.")
+    path: str = Field(description="Its file; in an archive, its name there.")
     sop_instance_uid: str = Field(description="Its UID.")
     series_instance_uid: str = Field(description="The UID of its series, which holds no images.")
-    new: bool = Field(description="Whether it is not among the earlier results in the request.")
+    new: bool = Field(description="False if the earlier results in the request have it already.")
 
 
 class DicomResults(_Document):
-    """The document of `gadolin results --json`: results.json in the archive of /v1/dicom."""
+    """The document of `gadolin results --json`, and `results.json` in the ZIP archive of `/v1/dicom`."""
 
     slices: int = Field(description="Slices with a prediction, also if the model abstains.")
     answered: int = Field(description="Slices with a predicted class.")
     lesions_without_segmentation: int = Field(
-        description="Predicted lesions in no segmentation, because the header has no complete geometry."
+        description="Number of predicted lesions without a segmentation, because the header has no complete geometry."
     )
-    objects: list[DicomObject] = Field(description="The objects in the archive.")
+    objects: list[DicomObject] = Field(description="The objects that were written.")
 
 
 class Progress(BaseModel):
@@ -279,7 +308,9 @@ class _Form(BaseModel):
     plane: Literal["acquired", "axial", "coronal", "sagittal"] = Field(
         default="acquired", description="The plane in which volumes are cut."
     )
-    frame: Annotated[int, Field(ge=0)] = absent("Only this slice of a file that holds several.")
+    frame: Annotated[int, Field(ge=0)] = absent(
+        "Index of the slice to use, from 0, in a file that holds several; by default all."
+    )
     only: str = absent("Only the file of this name, such as one inside an archive.")
 
 
@@ -312,7 +343,9 @@ class DicomForm(BaseModel):
     """The DICOM files of one series, for results as DICOM objects."""
 
     files: list[bytes] = Field(
-        min_length=1, description="Files, or ZIP archives; also earlier results, of which a note rejects the replaced."
+        min_length=1,
+        description="Files, or ZIP archives. Earlier results may be among them; a note rejects those that are "
+        "replaced.",
     )
     overlays: bool = Field(default=False, description="Also draw the evidence over each slice with a predicted lesion.")
 

@@ -58,9 +58,9 @@ def crossval(
         data: The result of ``split(..., folds=5)``, or a manifest with folds.
         recipe: A Recipe, the name of one, or a recipe file.
         out: The folder for the runs; new or empty.
-        weights: Starting point; if it is another cross-validation, each fold starts from its run of that fold.
+        weights: Starting point; the folder of another cross-validation starts each fold from its run of the same fold.
         seed: The same seed and machine give the same networks.
-        only: The folds to train for now; while others are unfinished, there is no evaluation.
+        only: The folds to train now; there is no evaluation until all folds are trained.
         resume: Continue with the folds in ``out``.
         progress: Called with (done, total, what).
 

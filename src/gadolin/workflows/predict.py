@@ -16,8 +16,8 @@ __all__ = ["load_model", "predict"]
 def load_model(model: Path | str = "shipped", *, runtime: str = "onnxruntime", threads: int = 0) -> Predictor:
     """Load a model: "shipped" for the packaged one, a run folder, or a bundle.
 
-    ``runtime`` is "onnxruntime" or "openvino", on ``threads`` threads, 0 for one per core. Raises BundleError if
-    the model is missing or damaged.
+    ``runtime`` is "onnxruntime" or "openvino"; it uses ``threads`` threads, or one per core if this is 0. Raises
+    BundleError if the model is missing or damaged.
     """
     return Predictor.load(model, runtime=runtime, threads=threads)
 

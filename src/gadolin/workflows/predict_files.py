@@ -97,9 +97,9 @@ def predict_files(
 ) -> Iterator[Prediction | Failure]:
     """Yield a Prediction or a Failure for each slice of each file, in order; "-" reads standard input.
 
-    A Failure among the paths stays in its place; a file without a slice to classify is an ``Omitted``. ``plane`` is the
-    slice plane of NIfTI volumes: acquired, axial, coronal or sagittal. ``content`` returns the bytes of a path, by
-    default those of the file, and is called by several threads.
+    A Failure among the paths is yielded in its place. A file without a slice to classify yields an ``Omitted``, which
+    is a Failure but not an error. ``plane`` is the slice plane of NIfTI volumes: acquired, axial, coronal or sagittal.
+    ``content`` returns the bytes of a path, by default those of the file, and is called by several threads.
     """
     with thread_pool() as pool:
         jobs = _jobs(paths_from(paths), plane, pool, content)

@@ -136,6 +136,8 @@ def train(
 ) -> Run:
     """Train a classifier and evaluate it on the test part, which is read once, after training.
 
+    The run folder gets a model card and a datasheet of each data source, as Markdown to complete and as HTML.
+
     Args:
         data: The result of ``split`` or ``scan``, a folder or a manifest. A missing test or validation part is held
             out, by patients and groups of duplicates.
@@ -154,6 +156,7 @@ def train(
     from gadolin.recipe import load_recipe
     from gadolin.training.processes import process_counts
     from gadolin.training.train import train_model
+    from gadolin.workflows.card import write_cards
 
     if process_counts()[0] > 1:
         raise RequestError(
@@ -173,4 +176,5 @@ def train(
     )
     trained = train_model(plan, progress=progress)
     assert trained is not None, "a single process returns its result"
+    write_cards(RunFolder(plan.out), trained.evaluation)
     return Run(RunFolder(plan.out), trained.evaluation, trained.provenance)

@@ -1,0 +1,121 @@
+"""``card``: the model card of a run and the datasheets of its data, as Markdown to complete and as HTML pages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from gadolin.datasets.manifest import read_manifest
+from gadolin.errors import DataError
+from gadolin.files.atomic import write_bytes
+from gadolin.metrics import measure, read_table
+from gadolin.metrics.assess import predictions_of
+from gadolin.models.bundle import read_bundle
+from gadolin.models.run_folder import RunFolder
+from gadolin.reports.assessment import never_declines
+from gadolin.reports.card import CARD, CardFacts, data_name, model_card
+from gadolin.reports.card_page import document_page
+from gadolin.reports.data_sources import data_sources
+from gadolin.reports.datasheet import datasheet
+from gadolin.reports.evaluation import Evaluation
+from gadolin.reports.markdown import count_to_fill
+
+__all__ = ["Cards", "write_cards"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """The Markdown files of a run, the model card first, each with the number of items that are left to fill in."""
+
+    to_fill: dict[Path, int]
+
+    @property
+    def card(self) -> Path:
+        """The model card."""
+        return next(iter(self.to_fill))
+
+    @property
+    def total(self) -> int:
+        """The number of items to fill in all files."""
+        return sum(self.to_fill.values())
+
+
+def write_cards(run: RunFolder, evaluation: Evaluation | None = None) -> Cards:
+    """Write the model card and the datasheets of a finished run that are missing, and the HTML page of each.
+
+    A Markdown file that exists is never changed, so what a person wrote stays; its page is made anew from it.
+    ``evaluation`` is that of the test part; without it, the predictions in the run folder are measured again. Raises
+    DataError where the run is missing, damaged or unfinished, OutputError where a file cannot be written.
+    """
+    known = run.read()
+    if not known.finished:
+        raise DataError(
+            code="run_unfinished",
+            rule="a model card needs a finished run",
+            got=f"the one in {run.path} is not",
+            remedy="finish it with gadolin train --resume",
+        )
+    sources = data_sources(read_manifest(run.manifest, verify=False), data_name(known))
+    left_out = {**known.errors, **known.left_out} if len(sources) == 1 else None
+    card = run.path / CARD
+    if not card.exists():
+        write_bytes(card, _encoded(model_card(_facts(run, evaluation))))
+    for source in sources:
+        path = run.path / source.file_name
+        if not path.exists():
+            write_bytes(path, _encoded(datasheet(source, left_out=left_out)))
+    texts = {path: _read(path) for path in (card, *(run.path / source.file_name for source in sources))}
+    for path, text in texts.items():
+        page = document_page(text, pages=[path.name for path in texts])
+        write_bytes(path.with_suffix(".html"), _encoded(page))
+    return Cards({path: count_to_fill(text) for path, text in texts.items()})
+
+
+def _facts(run: RunFolder, evaluation: Evaluation | None) -> CardFacts:
+    """Return the facts of the card; without an evaluation, from the files in the run folder."""
+    known, records, bundle = run.read(), read_manifest(run.manifest, verify=False), read_bundle(run.path)
+    if evaluation is None:
+        table = read_table(predictions_of(run.path))
+        measurement, notes = measure(table), _notes(run)
+    else:
+        table, measurement, notes = evaluation.table, evaluation.measurement, evaluation.notes
+    return CardFacts(
+        provenance=known,
+        bundle=bundle,
+        records=records,
+        sources=data_sources(records, data_name(known)),
+        table=table,
+        measurement=measurement,
+        notes=notes,
+        never_declines=never_declines(bundle),
+        created=date.today().isoformat(),
+    )
+
+
+def _notes(run: RunFolder) -> tuple[str, ...]:
+    """Return the notes of the evaluation in the run folder; none if they cannot be read."""
+    try:
+        content = json.loads((run.evaluation / "metrics.json").read_text(encoding="utf-8"))
+        return tuple(map(str, content["notes"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def _read(path: Path) -> str:
+    """Return the text of a card; raises DataError where a person saved it in another encoding."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            code="card_unreadable",
+            rule="a model card or datasheet must be a text file in UTF-8",
+            got=f"this one is not readable ({error})",
+            remedy="save it as UTF-8, or delete it to get a new one",
+            path=path,
+        ) from error
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
