@@ -27,6 +27,9 @@ DOCUMENTS = (
     "card",
     "recipes",
     "predictions",
+    "bulk",
+    "job",
+    "bulk-metrics",
     "explanations",
     "scores",
     "scored",
@@ -37,8 +40,8 @@ DOCUMENTS = (
     "plugins",
 )
 """The schemas of the page in their order; ``bundle`` is on docs/reference/bundle.md."""
-TABLES = ("predict-csv", "predictions-csv", "history-csv", "rows-csv")
-"""The schemas of the rows of CSV files."""
+TABLES = ("predict-csv", "answers-parquet", "predictions-csv", "history-csv", "rows-csv")
+"""The schemas of the rows of CSV and Parquet files."""
 FROM_TYPES = {"predictions": "Predictions", "results": "DicomResults"}
 """Schemas that are those of types of the service, by the name of the type."""
 _ONLY_SERVICE = ("picture", "evidence")

@@ -18,6 +18,7 @@ text. HTTP status, exit code and JSON depend on the type and the code, not on th
     |-- OutputError (OSError)            the result cannot be written; exits with 1
     |-- DownloadError (ConnectionError)  a remote file cannot be downloaded; exits with 1
     |-- ArchiveError (ConnectionError)   an archive on the network fails, refuses or sends nonsense; exits with 1
+    |-- EngineError (RuntimeError)       a worker process dies, or a cluster cannot be used; exits with 1
     |-- ParityError (RuntimeError)       an export differs from the trained network; exits with 1
     `-- MissingExtraError (ImportError)  an optional package is not installed; exits with 2
 
@@ -40,6 +41,7 @@ __all__ = [
     "DataError",
     "DecoderError",
     "DownloadError",
+    "EngineError",
     "GadolinError",
     "MissingExtraError",
     "OutputError",
@@ -172,6 +174,10 @@ class DownloadError(GadolinError, ConnectionError):
 
 class ArchiveError(GadolinError, ConnectionError):
     """An archive on the network cannot be reached, refuses a request, or gives an answer that is not valid."""
+
+
+class EngineError(GadolinError, RuntimeError):
+    """A worker process died, or a cluster cannot be used."""
 
 
 class ParityError(GadolinError, RuntimeError):

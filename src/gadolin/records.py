@@ -19,6 +19,7 @@ __all__ = [
     "Failure",
     "Finding",
     "Header",
+    "Omitted",
     "Prediction",
     "Record",
     "Series",
@@ -232,6 +233,11 @@ class Failure:
     def as_json(self) -> dict[str, object]:
         """Return the failure as the documented JSON object (``docs/reference/json.md``)."""
         return {"path": self.path, "frame": self.frame, "code": self.code, "error": str(self)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Omitted(Failure):
+    """A file without a slice to classify, which is not an error: a localiser or an object that accompanies a series."""
 
 
 def slice_name(path: str, frame: int | None) -> str:

@@ -81,7 +81,13 @@ def test_the_limits_are_those_of_the_readers():
 def test_the_commands_that_use_the_network_are_those_that_can():
     told = {row[0].strip("`") for row in table(section("What leaves the machine"), "command")}
     fetching = {f"gadolin {name} --weights imagenet" for name, command in COMMANDS.items() if weights_of(command)}
-    assert told == {"gadolin fetch", "gadolin dicomweb", "gadolin node", *fetching}
+    assert told == {
+        "gadolin fetch",
+        "gadolin predict --out` with an address",
+        "gadolin dicomweb",
+        "gadolin node",
+        *fetching,
+    }
     assert len(fetching) >= 2
 
 

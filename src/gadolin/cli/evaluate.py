@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadolin.cli.evaluate_bulk import Labels, ModelOrAnswers, Out, evaluate_answers
 from gadolin.cli.options import AsJson, Cache, PatientFrom, Runtime
 from gadolin.cli.output import class_name, print_json, print_message, progress_bar, table, wrapped
 
@@ -20,15 +21,13 @@ _FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run folder, a bundle, or shipped for the packaged model.")],
+    model: ModelOrAnswers,
     data: Annotated[
-        Path,
-        typer.Argument(help="A labelled folder or manifest; if it has a test part, only that is used."),
-    ],
-    out: Annotated[
         Path | None,
-        typer.Option(help="Folder to write; by default evaluation-<data> beside the model."),
+        typer.Argument(help="A labelled folder or manifest; if it has a test part, only that is used."),
     ] = None,
+    out: Out = None,
+    labels: Labels = None,
     patient_from: PatientFrom = None,
     runtime: Runtime = "onnxruntime",
     cache: Cache = None,
@@ -40,11 +39,22 @@ def evaluate(
     folder, training slices and their duplicates are scored separately, and the run folder records the evaluation.
     """
     from gadolin.datasets import scan
+    from gadolin.errors import RequestError
     from gadolin.models.bundle import beside
     from gadolin.models.model_path import require_folder_of_its_own
     from gadolin.models.run_folder import RunFolder
     from gadolin.workflows.evaluate import evaluate as evaluate_model
 
+    if labels is not None and data is None:
+        evaluate_answers(model, labels, out, as_json=as_json)
+        return
+    if data is None or labels is not None:
+        raise RequestError(
+            code="usage",
+            rule="evaluate needs either a model and labelled data, or answers and --labels",
+            got="got neither" if data is None else "got both",
+            remedy="see gadolin evaluate --help",
+        )
     run = RunFolder.containing(model) or RunFolder.containing(model.resolve())
     found = scan(data, patient_from=patient_from)
     folder = out or beside(run.path if run else model) / f"evaluation-{found.name}"

@@ -22,7 +22,7 @@ def split_failures(
     A file without a slice that was given by its own path is left out if other files have ``results``; else it is an
     error, because the command has no result.
     """
-    from gadolin.workflows.predict_files import Omitted
+    from gadolin.records import Omitted
 
     errors = [each for each in failures if not (results and isinstance(each, Omitted))]
     omitted = [each for each in failures if results and isinstance(each, Omitted)]

@@ -17,6 +17,7 @@ __all__ = [
     "Device",
     "Inputs",
     "Model",
+    "OptionalInputs",
     "PatientFrom",
     "Plane",
     "Precision",
@@ -102,13 +103,12 @@ def output_folder(argument: Path | None, option: Path | None) -> Path:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Inputs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FILES",
-        help="Images, DICOM files, NIfTI volumes, .mat files, folders, glob patterns, or - for standard input.",
-    ),
-]
+_INPUTS = typer.Argument(
+    metavar="FILES",
+    help="Images, DICOM files, NIfTI volumes, .mat files, folders, glob patterns, or - for standard input.",
+)
+Inputs = Annotated[list[str], _INPUTS]
+OptionalInputs = Annotated[list[str] | None, _INPUTS]
 Data = Annotated[Path, typer.Argument(help="A folder with one subfolder of images per class, or a manifest CSV.")]
 PatientFrom = Annotated[
     str | None,

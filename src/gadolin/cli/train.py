@@ -67,7 +67,6 @@ def train(
     from gadolin.training.plan import Plan
     from gadolin.training.processes import is_rank_zero
     from gadolin.training.train import train_model
-    from gadolin.workflows.card import write_cards
 
     with _reported_once():
         if data is None or repeat is not None:
@@ -89,7 +88,7 @@ def train(
         with progress_bar("training") if is_rank_zero() else nullcontext() as advance:
             trained = train_model(plan, progress=advance)
     if trained is not None:
-        _print(RunFolder(out), trained, write_cards(RunFolder(out), trained.evaluation), as_json=as_json)
+        _report(RunFolder(out), trained, as_json=as_json)
 
 
 def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
@@ -113,8 +112,12 @@ def _run_to_repeat(repeat: Path | None, context: typer.Context) -> RunFolder:
     return RunFolder(repeat)
 
 
-def _print(folder: RunFolder, trained: Trained, cards: Cards, *, as_json: bool) -> None:
+def _report(folder: RunFolder, trained: Trained, *, as_json: bool) -> None:
+    """Write the cards of a finished run, and print its figures and files."""
+    from gadolin.workflows.card import write_cards
+
     evaluation, provenance = trained
+    cards = write_cards(folder, evaluation)
     if as_json:
         paths = {
             "run": str(folder.path),

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,13 +17,16 @@ from gadolin.errors import ReadError, RequestError, cannot_open
 from gadolin.files.folder_walk import count_by_code, walk
 from gadolin.models.predictor import Inspected, Predictor
 from gadolin.pool import thread_pool
-from gadolin.readers import MAX_BYTES, open_bytes, open_file
+from gadolin.readers import MAX_BYTES, naming, open_bytes, open_file
 from gadolin.readers.contents import Contents
 from gadolin.readers.inputs import Paths, paths_from
 from gadolin.readers.series import in_order
-from gadolin.records import Failure, Prediction, Slice
+from gadolin.records import Failure, Omitted, Prediction, Slice
 
-__all__ = ["Expanded", "Omitted", "expand", "predict_files", "slices_of"]
+__all__ = ["Content", "Expanded", "expand", "predict_files", "slices_of"]
+
+Content = Callable[[str], bytes]
+"""Returns the bytes of a path; raises ReadError."""
 
 _CHUNK = 32  # slices per batch
 _OPENED = 2  # files that are open at a time; volumes are large
@@ -39,11 +42,6 @@ class Expanded:
 
     files: tuple[str | Failure, ...]
     left_out: tuple[Failure, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Omitted(Failure):
-    """A file without a slice to classify, which is not an error: a localiser or an object that accompanies a series."""
 
 
 def expand(paths: Sequence[str], *, series: str | None = None) -> Expanded:
@@ -94,14 +92,17 @@ def _matching(pattern: str) -> Expanded:
     return _not_empty(files, pattern, left_out)
 
 
-def predict_files(predictor: Predictor, paths: Paths, *, plane: str = "acquired") -> Iterator[Prediction | Failure]:
+def predict_files(
+    predictor: Predictor, paths: Paths, *, plane: str = "acquired", content: Content | None = None
+) -> Iterator[Prediction | Failure]:
     """Yield a Prediction or a Failure for each slice of each file, in order; "-" reads standard input.
 
     A Failure among the paths is yielded in its place. A file without a slice to classify yields an ``Omitted``, which
     is a Failure but not an error. ``plane`` is the slice plane of NIfTI volumes: acquired, axial, coronal or sagittal.
+    ``content`` returns the bytes of a path, by default those of the file, and is called by several threads.
     """
     with thread_pool() as pool:
-        jobs = _jobs(paths_from(paths), plane, pool)
+        jobs = _jobs(paths_from(paths), plane, pool, content)
         while chunk := list(islice(jobs, _CHUNK)):
             yield from _results(predictor, chunk, pool)
 
@@ -111,7 +112,7 @@ def slices_of(
 ) -> Iterator[tuple[str, int | None, Slice | Failure]]:
     """Yield path, frame (None if the file has one slice) and Slice or Failure for each slice of the files."""
     with thread_pool() as pool:
-        for job in _jobs(paths_from(paths), plane, pool):
+        for job in _jobs(paths_from(paths), plane, pool, None):
             yield job.path, job.frame, _try_decode(job)
 
 
@@ -123,10 +124,12 @@ class _Job(NamedTuple):
     contents: Contents | Failure
 
 
-def _jobs(paths: Iterable[str | Failure], plane: str, pool: ThreadPoolExecutor) -> Iterator[_Job]:
+def _jobs(
+    paths: Iterable[str | Failure], plane: str, pool: ThreadPoolExecutor, content: Content | None
+) -> Iterator[_Job]:
     waiting = iter(paths)
     while chunk := list(islice(waiting, _OPENED)):
-        opened = pool.map(lambda path: _try_open(path, plane), chunk)
+        opened = pool.map(lambda path: _try_open(path, plane, content), chunk)
         for entry, contents in zip(chunk, opened, strict=True):
             path = entry.path if isinstance(entry, Failure) else entry
             if isinstance(contents, Failure) or contents.slices == 1:
@@ -148,13 +151,17 @@ def _results(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -
         yield next(framed) if isinstance(one, Inspected) else one
 
 
-def _try_open(path: str | Failure, plane: str) -> Contents | Failure:
+def _try_open(path: str | Failure, plane: str, content: Content | None) -> Contents | Failure:
     if isinstance(path, Failure):
         return path
     try:
-        if path == "-":
+        if content is not None:
+            with naming(path):
+                contents = open_bytes(content(path), plane=plane)
+        elif path == "-":
             return open_bytes(_standard_input(), plane=plane)
-        contents = open_file(path, plane=plane)
+        else:
+            contents = open_file(path, plane=plane)
     except ReadError as error:
         return Failure(path, error)
     return contents if contents.omit is None else Omitted(path, contents.omit.at(path))
