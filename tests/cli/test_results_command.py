@@ -98,7 +98,7 @@ def test_a_second_run_adds_nothing(gadolin, made, phantom_series):
     done = gadolin("results", phantom_series, "--out", folder)
     assert done.code == 0
     assert NOTICE in done.err
-    assert f"{first['answered']} of 6 slices are answered, the others are declined" in done.err
+    assert f"{first['answered']} of 6 slices are answered, {6 - first['answered']} declined" in done.err
     assert done.out.count("unchanged") == 2
     assert " new " not in done.out
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -246,7 +246,7 @@ def test_images_of_another_size_are_another_group_of_the_library(tmp_path):
 def test_the_first_text_is_the_notice_and_the_second_counts_the_answers(report):
     notice, counted = [one.TextValue for one in report.ContentSequence if code(one) == "121106"]
     assert notice == NOTICE
-    assert counted.startswith("3 of 4 slices are answered, the others are declined.")
+    assert counted.startswith("3 of 4 slices are answered, 1 declined.")
     assert "no statement about the series or the patient was validated" in counted
 
 

@@ -162,6 +162,11 @@ def test_decisions_survive_and_stay_with_their_rows(make_table, tmp_path, decisi
     assert head.startswith("path,digest,group,part,label,predicted,answer,abstained,reason_code,p_")
 
 
+def test_a_table_is_read_from_a_path_as_text(make_table, tmp_path):
+    write_table(tmp_path / "table.csv.gz", make_table())
+    assert len(read_table(str(tmp_path / "table.csv.gz"))) == len(make_table())
+
+
 def test_classes_called_like_a_column_are_classes(make_table, tmp_path):
     classes = ("tumour", "sequence", "answer", "abstained")
     for decisions in (None, replace(SEPARATE, labels=("tumour", "", "answer"))):

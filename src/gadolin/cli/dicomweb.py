@@ -172,7 +172,8 @@ def _summary(one: AnsweredSeries) -> str:
     without = one.lesions_without_geometry
     lesions = f"; {without} lesions have no segmentation, because the geometry is incomplete" if without else ""
     new = sum(each.is_new for each in one.objects)
+    declined = one.slices - one.answered
     return (
-        f"{name_of(one.series)}: {one.answered} of {one.slices} slices are answered, the others are declined; "
+        f"{name_of(one.series)}: {one.answered} of {one.slices} slices are answered, {declined} declined; "
         f"{new} of {len(one.objects)} objects are new{lesions}"
     )

@@ -62,7 +62,8 @@ def results(
     head = {"format": JSON_FORMAT, "notice": NOTICE, "model": found.model, **counts}
     _print(written, as_json=as_json, more={**head, **failures_json(failures, left_out)})
     if not as_json:
-        print_message(f"{found.answered} of {len(found.slices)} slices are answered, the others are declined")
+        declined = len(found.slices) - found.answered
+        print_message(f"{found.answered} of {len(found.slices)} slices are answered, {declined} declined")
         if without:
             print_message(
                 f"predicted lesions without segmentation, because the header has no complete geometry: {without}"

@@ -32,7 +32,7 @@ __all__ = ["device_observer", "measurement_report"]
 _SERIES_NUMBER: Final = 9501
 _DESCRIPTION: Final = "Gadolin report (research only)"
 _NO_SERIES_VERDICT: Final = (
-    "{answered} of {total} slices are answered, the others are declined. Each statement is about one slice: "
+    "{answered} of {total} slices are answered, {declined} declined. Each statement is about one slice: "
     "no statement about the series or the patient was validated."
 )
 
@@ -99,7 +99,8 @@ def _content(result: SeriesResult, group: Group) -> MeasurementReport:
         title=own.REPORT,
     )
     root = report[0].ContentSequence
-    counted = _NO_SERIES_VERDICT.format(answered=result.answered, total=len(result.slices))
+    total = len(result.slices)
+    counted = _NO_SERIES_VERDICT.format(answered=result.answered, total=total, declined=total - result.answered)
     first = next(place for place, item in enumerate(root) if item.RelationshipType == "CONTAINS")
     for place, text in enumerate((NOTICE, counted)):
         root.insert(first + place, _comment(text))

@@ -143,7 +143,7 @@ def write_table(path: Path, table: Table) -> None:
     write_bytes(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path | str) -> Table:
     """Read a table written by :func:`write_table`, also one of an earlier version, without decisions.
 
     Older names of subsets, such as "copied", are converted.
@@ -151,6 +151,7 @@ def read_table(path: Path) -> Table:
     Raises:
         DataError: The file is missing, is not such a table, or holds invalid values.
     """
+    path = Path(path)
     rows = _read_rows(path)
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != len(rows[0]):
