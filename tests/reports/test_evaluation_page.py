@@ -303,9 +303,15 @@ def test_figures_are_spelled_with_their_interval(name, one, words):
 def test_findings_say_what_to_know_before_trusting():
     table = make_table()
     text = " ".join(findings(table, measure(table, resamples=50)))
-    assert "would be correct for 50.0\u00a0%" in text
+    assert "Always predicting one class would be correct for 50.0\u00a0%" in text
     assert "6 of 60 slices of true class “glioma” were predicted as “no tumour”" in text
     assert "Of its 12 mistakes, 12 had a confidence of at least 90\u00a0%" in text
+
+
+def test_the_most_frequent_class_is_named_if_there_is_one():
+    table = make_table(rows=121)
+    text = " ".join(findings(table, measure(table, resamples=0)))
+    assert "Always predicting “glioma”, the most frequent class, would be correct for 50.4\u00a0%" in text
 
 
 @pytest.mark.parametrize(

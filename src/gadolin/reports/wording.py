@@ -224,9 +224,11 @@ def _short(part: Scores) -> str:
 
 
 def _guessing(measurement: Measurement) -> str:
-    name, one = max(measurement.overall.per_class.items(), key=lambda item: item[1].n)
-    share = 100 * one.n / measurement.overall.n
-    return f"Always predicting “{class_name(name)}”, the most frequent class, would be correct for {share:.1f}\u00a0%."
+    counts = {name: one.n for name, one in measurement.overall.per_class.items()}
+    most = [name for name, n in counts.items() if n == max(counts.values())]
+    guess = f"“{class_name(most[0])}”, the most frequent class," if len(most) == 1 else "one class"
+    share = 100 * counts[most[0]] / measurement.overall.n
+    return f"Always predicting {guess} would be correct for {share:.1f}\u00a0%."
 
 
 def _worst_class(measurement: Measurement) -> str:
