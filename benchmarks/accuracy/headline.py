@@ -21,8 +21,8 @@ from gadolin.metrics.table import Table, read_table
 from gadolin.models.bundle import SHIPPED, read_bundle
 from gadolin.models.decision import TUMOUR_SUSPECTED
 
-HEAD = ["tested on", "slices", "patients or groups", "right, every slice (95 %)", "answered (95 %)",
-        "right of answered (95 %)"]  # fmt: skip
+HEAD = ["tested on", "slices", "patients or groups", "accuracy, every slice (95 %)", "answered (95 %)",
+        "accuracy of the answered (95 %)"]  # fmt: skip
 OTHER_HOSPITALS: Mapping[str, str] = {
     "progression": "another hospital, glioma after treatment: tumour or none",
     "ms": "another hospital, multiple sclerosis: tumour or none",
@@ -37,7 +37,7 @@ def main() -> None:
     copies = np.mean([part == "duplicate" for part in leaky.parts])
     hospitals = read_table(predictions_path(f"hospitals-{read_bundle(SHIPPED).digest}"))
     rows = [
-        row(f"recipe `default`: a test folder of which {100 * copies:.0f} % is in the training folder", leaky),
+        row(f"recipe `default`: a test folder, {100 * copies:.0f} % of it also in the training folder", leaky),
         row("recipe `default`: new patients, five folds", read_table(predictions_path("crossval-default-seed0"))),
         row("packaged model: new patients", new),
         *(
