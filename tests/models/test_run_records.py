@@ -19,6 +19,11 @@ def test_what_is_written_is_read_again(tmp_path, write_run):
     assert json.loads((tmp_path / "run.json").read_text())["format"] == RUN_FORMAT
 
 
+def test_report_and_model_card_have_their_places_in_the_run_folder(tmp_path):
+    run = RunFolder(tmp_path)
+    assert (run.report, run.card) == (tmp_path / "evaluation" / "report.html", tmp_path / "model-card.md")
+
+
 def test_a_run_is_found_from_its_bundle_and_its_files(tmp_path, write_run):
     write_run(tmp_path)
     (tmp_path / "bundle").mkdir()

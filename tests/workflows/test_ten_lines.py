@@ -41,11 +41,13 @@ def test_the_split_keeps_patients_apart(names):
     assert len(split.test.records) + len(split.train.records) == len(split.data.records)
 
 
-def test_the_run_has_its_metrics_model_and_report(names):
+def test_the_run_has_its_metrics_model_report_and_card(names):
     run = names["run"]
     assert run.metrics.measurement.overall.n == len(names["split"].test.records)
     assert run.model.bundle.classes == names["data"].classes
     assert run.report.is_file()
+    assert run.card.read_text(encoding="utf-8").startswith("# Model card: recipe default, trained on brain-mri\n")
+    assert run.card.with_suffix(".html").is_file()
     assert run.provenance.finished
     assert run.provenance.recipe_name == "default"
 

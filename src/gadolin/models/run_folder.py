@@ -111,6 +111,11 @@ class RunFolder:
         return self.evaluation / "report.html"
 
     @property
+    def card(self) -> Path:
+        """The model card, in Markdown; its HTML page is beside it."""
+        return self.path / "model-card.md"
+
+    @property
     def checkpoint(self) -> Path:
         """The training state after the last epoch; deleted when the run finishes."""
         return self.path / "checkpoint.safetensors"

@@ -23,9 +23,8 @@ from gadolin.reports.datasheet import composition_table, patients_sentence
 from gadolin.reports.markdown import bullets, count_to_fill, document, plain, table, to_fill
 from gadolin.splits import part_name
 
-__all__ = ["CARD", "CardFacts", "data_name", "model_card"]
+__all__ = ["CardFacts", "data_name", "model_card"]
 
-CARD = "model-card.md"
 _FORM = (
     "This card follows Mitchell et al., Model Cards for Model Reporting, 2019 ([doi:10.1145/3287560.3287596]"
     "(https://doi.org/10.1145/3287560.3287596)). Gadolin wrote what it knows. Replace each line that begins with "

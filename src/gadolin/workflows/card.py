@@ -15,7 +15,7 @@ from gadolin.metrics.assess import predictions_of
 from gadolin.models.bundle import read_bundle
 from gadolin.models.run_folder import RunFolder
 from gadolin.reports.assessment import never_declines
-from gadolin.reports.card import CARD, CardFacts, data_name, model_card
+from gadolin.reports.card import CardFacts, data_name, model_card
 from gadolin.reports.card_page import document_page
 from gadolin.reports.data_sources import data_sources
 from gadolin.reports.datasheet import datasheet
@@ -59,14 +59,13 @@ def write_cards(run: RunFolder, evaluation: Evaluation | None = None) -> Cards:
         )
     sources = data_sources(read_manifest(run.manifest, verify=False), data_name(known))
     left_out = {**known.errors, **known.left_out} if len(sources) == 1 else None
-    card = run.path / CARD
-    if not card.exists():
-        write_bytes(card, _encoded(model_card(_facts(run, evaluation))))
+    if not run.card.exists():
+        write_bytes(run.card, _encoded(model_card(_facts(run, evaluation))))
     for source in sources:
         path = run.path / source.file_name
         if not path.exists():
             write_bytes(path, _encoded(datasheet(source, left_out=left_out)))
-    texts = {path: _read(path) for path in (card, *(run.path / source.file_name for source in sources))}
+    texts = {path: _read(path) for path in (run.card, *(run.path / source.file_name for source in sources))}
     for path, text in texts.items():
         page = document_page(text, pages=[path.name for path in texts])
         write_bytes(path.with_suffix(".html"), _encoded(page))

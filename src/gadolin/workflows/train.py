@@ -108,6 +108,11 @@ class Run:
         """The HTML page of the evaluation, in the run folder."""
         return self.folder.report
 
+    @property
+    def card(self) -> Path:
+        """The model card in the run folder, in Markdown: complete it, then make its HTML page with ``gadolin card``."""
+        return self.folder.card
+
     def __repr__(self) -> str:
         """Return the folder and the evaluation."""
         return f"Run({str(self.folder.path)!r}, {self.metrics!r})"
