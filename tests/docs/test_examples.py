@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+import gadolin as gd
 from gadolin.records import NOTICE
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +98,7 @@ def test_hidden_cells_check_the_prose_and_visible_cells_do_not(page):
     checks = [node for code in hidden for node in ast.walk(python_of(code)) if isinstance(node, ast.Assert)]
     assert len(checks) >= 4
     assert [code for code in shown if any(isinstance(node, ast.Assert) for node in ast.walk(python_of(code)))] == []
+    assert [code for code in hidden if not code.startswith("if not DATA:\n") or len(python_of(code).body) > 1] == []
 
 
 def test_every_figure_has_a_text_for_those_who_do_not_see_it(page):
@@ -110,3 +113,71 @@ def test_its_paths_are_relative_and_none_is_written_with_backslashes(page):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value:
                 assert not node.value.startswith(("/", "~"))
                 assert not re.search(r"\w\\\w+\.\w", node.value)
+
+
+def run_all(name, folder, changes):
+    """Run the cells of a notebook in a folder, and show their values as a notebook does; return its names."""
+    page = (ROOT / "examples" / f"{name}.md").read_text(encoding="utf-8")
+    for before, after in changes.items():
+        assert before in page
+        page = page.replace(before, after)
+    names = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MPLBACKEND", "agg")
+        import matplotlib.pyplot as plt
+
+        with plt.rc_context():
+            patch.setattr(plt, "show", lambda: plt.close("all"))
+            for code, _ in cells(page):
+                tree = python_of(code)
+                last = ast.Expression(tree.body.pop().value) if isinstance(tree.body[-1], ast.Expr) else None
+                exec(compile(tree, name, "exec"), names)
+                if last is not None:
+                    value = eval(compile(last, name, "eval"), names)
+                    assert repr(value)
+                    getattr(value, "_repr_html_", str)()
+    return names
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder with two folders of slices: one without faults, one with copies and an unreadable file."""
+    folder = tmp_path_factory.mktemp("own")
+    for name, faults in {"clean": (), "leaky": ("copies", "mirrors")}.items():
+        gd.write_phantoms(folder / name, gd.PhantomPlan(patients=6, slices=3, size=96, faults=faults))
+        (folder / name / "manifest.csv").unlink()
+        shutil.rmtree(folder / name / "outlines")
+    first = min((folder / "leaky").glob("Training/glioma/*.png"))
+    first.write_bytes(first.read_bytes()[:500])
+    return folder
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("data", ["clean", "leaky"])
+def test_audit_a_download_runs_on_a_folder_of_the_reader(data, own):
+    patients = r'PATIENT_FROM = r"(s\d+p\d+)"' if data == "clean" else 'PATIENT_FROM = ""'
+    changes = {'DATA = ""': f'DATA = "{data}"', 'PATIENT_FROM = ""': patients}
+    names = run_all("audit-a-download", own, changes)
+    assert (own / "clean.csv").is_file()
+    assert ("shared_slices" in names["found"]) == (data == "leaky")
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("data", ["clean", "leaky"])
+def test_train_on_your_folder_runs_on_a_folder_of_the_reader(data, own):
+    patients = r'PATIENT_FROM = r"(s\d+p\d+)-"' if data == "clean" else 'PATIENT_FROM = ""'
+    changes = {
+        'DATA = ""': f'DATA = "{data}"',
+        'PATIENT_FROM = ""': patients,
+        '"epochs=10"': '"epochs=1"',
+        '"run"': f'"run-{data}"',
+        '"run/bundle"': f'"run-{data}/bundle"',
+    }
+    if data == "leaky":  # with a model that declines every slice
+        declined = "[replace(one, label=None) for one in model.predict(slices)]"
+        changes["predictions = model.predict(slices)"] = f"from dataclasses import replace\npredictions = {declined}"
+    names = run_all("train-on-your-folder", own, changes)
+    assert (own / names["run"].report).is_file()
+    assert names["lesion"] in names["slices"]
+    assert data == "clean" or names["lesion"] == names["slices"][0]
