@@ -23,7 +23,7 @@ from gadolin.cli.app import app
 from gadolin.recipe import RECIPES, with_settings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 COMMANDS = typer.main.get_command(app).commands
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[^`\n]*)\n(?P<body>.*?)^(?P=indent)(?P=fence)$", re.M | re.S

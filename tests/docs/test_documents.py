@@ -146,6 +146,11 @@ def test_no_document_names_a_place_on_one_machine(path):
     assert not re.findall(r"(?<![\w.~%/\-\"])/(?:home|root|work|tmp|opt|usr|mnt|Users)/[\w.]+|[A-Z]:\\\\?\w+", text)
 
 
+def test_a_paper_is_linked_where_the_page_on_leakage_first_mentions_it():
+    first = text_of("docs/explanation/leakage.md").partition("Yagis et al.")[2]
+    assert first.startswith("\n([2021](https://doi.org/10.1038/s41598-021-01681-w))")
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
 def test_no_document_links_to_a_file_that_is_not_there(path):
     text = path.read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import json
 import re
 import shlex
 import shutil
@@ -18,11 +19,13 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import typer.main
 from PIL import Image
 
 import gadolin as gd
 from behind_nginx import NAME, NGINX, OPENSSL, WHOLE, configuration
 from gadolin.cli import main
+from gadolin.cli.app import app
 from gadolin.phantoms import draw_patient
 from gadolin.records import NOTICE
 from gadolin.registry import installed
@@ -30,6 +33,7 @@ from gadolin.server.phantoms import phantom_picture
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "how-to"
+COMMANDS = typer.main.get_command(app).commands
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
 TASKS = sorted(set(PAGES) - {"index.md", "install.md"})
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
@@ -175,6 +179,12 @@ def test_the_index_lists_every_how_to():
     assert {f"{name}.md" for name in re.findall(r"^([\w-]+)$", hidden, re.MULTILINE)} == set(PAGES) - {"index.md"}
 
 
+def test_the_parts_of_the_installation_have_every_command():
+    table = re.search(r"^## Parts\n.*?(^\|.*?)\n\n", PAGES["install.md"], re.MULTILINE | re.DOTALL)[1]
+    named = {words.split()[0] for words in re.findall(r"`([a-z][^`]*)`", table)}
+    assert set(COMMANDS) - named == set()
+
+
 def texts(root):
     """Return every string of the source, with three dots for the values in it."""
     for path in root.rglob("*.py"):
@@ -292,6 +302,23 @@ def test_an_interrupted_training_is_resumed(run_command, tmp_path, monkeypatch):
 
     assert '"finished": true' in Path("run/run.json").read_text(encoding="utf-8")
     assert Path("run/history.csv").read_text(encoding="utf-8").count("\n") == 1 + SHORT["epochs"]
+
+
+@pytest.mark.train
+def test_a_model_card_is_filled_in(follow, run_command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = follow("model-card.md")
+    card = Path("run/model-card.md")
+    before = json.loads(shown["card run --json"])
+    assert before["to_fill"] == card.read_text(encoding="utf-8").count("TO FILL:") > 0
+    assert {one["text"] for one in before["files"]} == {str(card), str(Path("run/datasheet-phantom.md"))}
+
+    answers = re.sub(r"^.*TO FILL:.*$", "An answer.", card.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    card.write_text(answers, encoding="utf-8")
+    assert '"to_fill": 0' in run_command(["card", "run", "--json"])
+    assert '"to_fill": 0' in PAGES["model-card.md"]
+    assert "An answer." in card.with_suffix(".html").read_text(encoding="utf-8")
+    assert "datasheet-phantom.html" in card.with_suffix(".html").read_text(encoding="utf-8")
 
 
 def interrupt(*given):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import gadolin as gd
+from gadolin.models.bundle import SHIPPED, read_bundle
 from gadolin.phantoms import PhantomPlan, draw_patient, write_phantoms
 from gadolin.recipe import load_recipe, with_settings
 
@@ -54,6 +55,13 @@ def test_every_line_of_a_page_runs(page, slices, make_bundle, monkeypatch):
     names = run_lines(page, {"gadolin": gd, "array": slices})
     found = {"prediction.md": "answers", "explanations.md": "found", "predictions/README.md": "measured"}[page]
     assert names[found]
+
+
+def test_the_list_of_tables_names_that_of_the_packaged_model():
+    folder = ROOT / "docs" / "predictions"
+    name = f"hospitals-{read_bundle(SHIPPED).digest}"
+    assert f"| `{name}` | the packaged model" in (folder / "README.md").read_text(encoding="utf-8")
+    assert (folder / f"{name}.csv.gz").is_file()
 
 
 @pytest.mark.train

@@ -53,6 +53,12 @@ def test_it_installs_in_a_fresh_environment_before_the_first_cell(page):
     assert re.fullmatch(r'pip install -e "\.\[[a-z,]+\]" notebook', lines[2])
 
 
+def test_it_links_to_how_to_get_a_checkout_before_the_first_cell(page):
+    install = (TUTORIALS.parent / "how-to" / "install.md").read_text(encoding="utf-8")
+    assert "(../how-to/install.md#get-a-checkout)" in page.partition("```{code-cell}")[0]
+    assert "git clone" in install.partition("\n## Get a checkout\n")[2].partition("\n## ")[0]
+
+
 def test_hidden_cells_check_what_the_prose_states(page):
     removed = [code for tag, code in CELL.findall(page) if tag]
     assert sum(code.count("\nassert ") + code.startswith("assert ") for code in removed) >= 3
