@@ -17,13 +17,8 @@ referencing = pytest.importorskip("referencing", reason="it comes with jsonschem
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="it comes with the extra bulk")
 
-from gadolin.cli.app import app  # noqa: E402
-from gadolin.dicom_network.dicomweb import FoundSeries  # noqa: E402
-from gadolin.dicom_network.dicomweb_study import AnsweredSeries  # noqa: E402
-from gadolin.dicom_results.entry import ResultEntry  # noqa: E402
-from gadolin.errors import DataError  # noqa: E402
-from gadolin.files.folder_walk import failures_json  # noqa: E402
-from gadolin.records import JSON_FORMAT, NOTICE  # noqa: E402
+from fake_archive import STUDY, FakeArchive, series_of  # noqa: E402
+from gadolin.cli import main  # noqa: E402
 from generators.json_documents import DOCUMENTS, FROM_TYPES, SCHEMAS, TABLES, load, of_type  # noqa: E402
 
 NAMES = (*DOCUMENTS, "bundle")
@@ -59,6 +54,7 @@ COMMANDS = {
     "plugins": ("plugins",),
     "bundle": ("info", "info run"),
     "error": ("scan gone",),
+    "dicomweb": (f"dicomweb http://127.0.0.1:1 --study {STUDY}",),  # the archive is one in memory
 }
 """Commands for each document; each is run with --json."""
 FILES = {"run": "run/run.json", "bundle": "run/bundle/bundle.json", "metrics": "evaluation/metrics.json"}
@@ -83,11 +79,16 @@ def folder(tmp_path_factory):
 
 
 def run(line):
-    """Run a command in this process and return what it printed."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-        app(shlex.split(line), standalone_mode=False)
-    return printed.getvalue()
+    """Run a command in this process, as the entry point of the package does, and return what it printed."""
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
+    archive = FakeArchive(*series_of(2), *series_of(1, number=2, Modality="CT"))
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr("sys.argv", ["gadolin", *shlex.split(line)])
+        patch.setattr("gadolin.dicom_network.dicomweb.DicomWebArchive", lambda *_: archive)
+        with pytest.raises(SystemExit):
+            main()
+    printed.flush()
+    return printed.buffer.getvalue().decode("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +97,6 @@ def written(folder):
     found = {name: [] for name in NAMES}
     for name, lines in COMMANDS.items():
         for line in lines:
-            if name == "error":
-                error = DataError(code="data_not_found", rule="a rule")
-                found[name].append({"error": {**error.as_json(), "message": str(error)}})
-                continue
             found[name].append(json.loads(run(f"{line} --json")))
         if name == "phantom":
             one = next(Path("data/Testing/glioma").glob("s*.png"))
@@ -118,9 +115,6 @@ def written(folder):
     scored = Path(found["scores"][0]["folder"])
     found["scored"] = [json.loads((scored / "explanations.json").read_text(encoding="utf-8"))]
     found["by-class"] = [json.loads((scored / "by-class.json").read_text(encoding="utf-8"))]
-    series = AnsweredSeries(FoundSeries("1.2", "1.2.3", "MR", "1", 3), objects=(ResultEntry("report", "1", "2", True),))
-    head = {"format": JSON_FORMAT, "notice": NOTICE, "model": "0" * 16, "study_instance_uid": "1.2"}
-    found["dicomweb"] = [{**head, "series": [series.as_json()], **failures_json([], [])}]
     found["tables"] = {
         "predict-csv": header(run("predict one --csv")),
         "answers-parquet": parquet.read_schema("bulk/part-000000.parquet").names,
