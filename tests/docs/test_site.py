@@ -198,7 +198,7 @@ def test_in_a_browser_pages_request_nothing_and_have_no_serious_barrier(built, s
 @pytest.mark.browser
 def test_a_barrier_in_a_fold_is_found(tmp_path):
     head = '<!doctype html><html lang="en"><title>Page</title><main><h1>Page</h1>'
-    fold = '<details><summary>More</summary><img src="data:," style="width: 500px"></details></main></html>'
+    fold = '<details><summary>More</summary><img src="data:,"><p style="width: 500px">Text</p></details></main></html>'
     (tmp_path / "page.html").write_text(head + fold, encoding="utf-8")
     assert inspected(tmp_path, ["page"], "light", 390)[1:] == ([("page", "image-alt")], ["page"])
 
