@@ -1,8 +1,7 @@
 """Put what the package says into the documents: run it from the repository root after a change to either.
 
 ``python docs/refresh.py NAME`` writes one kind of page (``PAGES``), such as ``codes`` or ``commands``; without an
-argument it writes all of them, runs the demo, fills the example of docs/prediction.md and, where Chromium is installed,
-takes docs/images/report.png.
+argument it writes all of them, runs the demo and, where Chromium is installed, takes docs/images/report.png.
 """
 
 from __future__ import annotations
@@ -20,10 +19,9 @@ from generators.commands import write_commands
 from generators.http import write_http
 from generators.json_documents import write_json_page
 from generators.manifest import write_manifest_page
-from generators.marks import fill
 from generators.plugins import EXAMPLES, write_plugin
 from generators.recipes import write_recipes
-from generators.session import write_session
+from generators.session import write_document, write_session
 
 PAGES = {
     "bundle": (write_bundle_page, "docs/reference/bundle.md"),
@@ -33,6 +31,7 @@ PAGES = {
     "http": (write_http, "docs/reference/http.md"),
     "json": (write_json_page, "docs/reference/json.md"),
     "manifest": (write_manifest_page, "docs/reference/manifest.md"),
+    "prediction": (write_document, "docs/prediction.md"),
     "recipes": (write_recipes, "docs/recipes.md"),
     "session": (write_session, "README.md"),
     **{name: (write_plugin, f"docs/how-to/{name}.md") for name in EXAMPLES},
@@ -48,21 +47,8 @@ def main() -> None:
         write(Path(page))
     if sys.argv[1:]:
         return
-    output(sys.executable, "demo.py")
-    command = [sys.executable, "-m", "gadolin", "predict", "--model", "demo/run", "--json"]
-    slices = sorted(Path("demo/fresh/Testing/meningioma").glob("*.png"))[:1]
-    example = output(*command, *(path.as_posix() for path in slices), "missing.png", messages=False)
-    fill(Path("docs/prediction.md"), "example", f"```json\n{example.strip()}\n```")
+    subprocess.run([sys.executable, "demo.py"], check=True)
     photograph(Path("demo/run/evaluation-fresh/report.html"), Path("docs/images/report.png"))
-
-
-def output(*command: str, messages: bool = True) -> str:
-    """Return what a command printed; it may have failed with 1, for a file that is missing on purpose."""
-    errors = subprocess.STDOUT if messages else subprocess.DEVNULL
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, check=False)
-    if done.returncode > 1:
-        raise SystemExit(done.stdout)
-    return done.stdout
 
 
 def photograph(page: Path, picture: Path) -> None:

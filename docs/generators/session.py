@@ -1,4 +1,4 @@
-"""The commands of README.md with their output, run on phantoms in an empty folder."""
+"""Commands of README.md and of docs/prediction.md with their output, run on phantoms in an empty folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from generators.marks import fill
 
-__all__ = ["SESSION", "printed", "shortened", "write_session"]
+__all__ = ["SESSION", "document", "printed", "shortened", "write_document", "write_session"]
 
 SESSION = (
     "phantom demo/faulty --patients 12 --fault=copies --fault=mirrors",
@@ -20,6 +20,7 @@ SESSION = (
     "phantom demo/phantoms --patients 40",
     "train demo/phantoms --out demo/run --set epochs=30 --set network.input_size=96 --set optimizer.warmup_epochs=1",
 )
+DOCUMENT = "predict demo/faulty/Testing/notumor/s0p0046-00.png missing.png --json"
 LEFT_OUT = "..."
 _CUTS = (
     ("test part ", "Leakage: slices"),
@@ -36,6 +37,21 @@ def write_session(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         blocks = [shortened(printed(command, Path(folder))) for command in SESSION]
     fill(path, "session", "```console\n" + "\n\n".join(blocks) + "\n```")
+
+
+def write_document(path: Path) -> None:
+    """Fill the example of a page with the document of a prediction and of a file that is missing."""
+    with tempfile.TemporaryDirectory() as folder:
+        fill(path, "example", f"```json\n{document(Path(folder))}\n```")
+
+
+def document(folder: Path) -> str:
+    """Return the JSON document of a slice of the session and of a file that is missing."""
+    printed(SESSION[0], folder)
+    command = [sys.executable, "-m", "gadolin", *DOCUMENT.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 1, done.stderr  # for the file that is missing
+    return done.stdout.strip()
 
 
 def printed(command: str, folder: Path) -> str:

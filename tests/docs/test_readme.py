@@ -1,7 +1,8 @@
-"""Tests of README.md: short, and its session shows what the commands print."""
+"""Tests of README.md, which is short, and of its session and the example of docs/prediction.md, which are output."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def session():
 
 def masked(text):
     """Return text without numbers and padding, which differ a little between processors."""
-    return re.sub(r"[ -]+", " ", re.sub(r"\d+(\.\d+)?", "#", text))
+    return re.sub(r"[ -]+", " ", re.sub(r"\d+(\.\d+)?(e-\d+)?", "#", text))
 
 
 def test_the_readme_is_short_and_shows_one_picture():
@@ -49,6 +50,15 @@ def test_predict_and_audit_print_what_the_session_shows(session, tmp_path):
     session.printed(phantom, tmp_path)
     assert masked(session.shortened(session.printed(predict, tmp_path))) == masked(SHOWN["predict"])
     assert session.shortened(session.printed(audit, tmp_path)) == SHOWN["audit"]
+
+
+@pytest.mark.slow
+def test_predict_writes_the_document_that_the_page_of_predictions_shows(session, tmp_path):
+    page = (ROOT / "docs" / "prediction.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- example -->\n```json\n(.*?)\n```\n<!-- /example -->", page, re.DOTALL)[1]
+    written = session.document(tmp_path)
+    assert masked(written) == masked(shown)
+    assert json.loads(written)["model"] == json.loads(shown)["model"]
 
 
 @pytest.mark.train

@@ -21,7 +21,7 @@ from generators.http import openapi, operations
 ROOT = Path(__file__).parents[2]
 COMMANDS = typer.main.get_command(app).commands
 SLOW = ("http",)
-RUN = ("session",)  # commands, whose output test_readme.py compares
+RUN = ("session", "prediction")  # output of commands, which test_readme.py compares
 
 
 def text_of(name):
