@@ -23,7 +23,6 @@ import typer.main
 from PIL import Image
 
 import gadolin as gd
-from behind_nginx import NAME, NGINX, OPENSSL, WHOLE, configuration
 from gadolin.cli import main
 from gadolin.cli.app import app
 from gadolin.phantoms import draw_patient
@@ -390,32 +389,3 @@ def test_pasted_code_of_a_plug_in_works(page, pasted, follow, run_command, tmp_p
     assert re.search(rf"^{KINDS[page][0][:-1]} +{name} +gadolin-[\w-]+ 1\.0 +ok$", listed, re.MULTILINE)
     seen = {"audit-check.md": "1 of 8 slices are almost black", "data-source.md": "A small set of phantoms"}
     assert any(seen.get(page, "") in text for text in shown.values() if isinstance(text, str))
-
-
-# nginx
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(NGINX is None or OPENSSL is None, reason="nginx or openssl is not installed")
-def test_nginx_accepts_the_configuration_with_the_certificate_of_the_page(tmp_path):
-    make, install = [text for language, text in blocks("behind-nginx.md") if language == "sh"][:2]
-    subprocess.run(shlex.split(make.replace("\\\n", " ")), cwd=tmp_path, check=True, capture_output=True)
-    placed = [line.split()[3] for line in install.splitlines()]
-    assert placed == [f"{NAME}.pem", f"{NAME}.key"]
-    site = configuration(tmp_path, 8443, 8000, *(tmp_path / name for name in placed))
-    (tmp_path / "nginx.conf").write_text(WHOLE.format(folder=tmp_path, user="", site=site), encoding="utf-8")
-    done = subprocess.run(
-        [NGINX, "-t", "-e", tmp_path / "error.log", "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_limits_of_nginx_are_those_of_the_service():
-    from gadolin.server.settings import Limits
-
-    text = PAGES["behind-nginx.md"]
-    assert f"client_max_body_size {Limits().max_request_bytes // 2**20}m;" in text
-    assert f"`--max-megabytes` of the service ({Limits().max_request_bytes // 2**20})" in text
-    assert f"more than {Limits().max_files:,} files" in text
