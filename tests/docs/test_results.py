@@ -45,6 +45,24 @@ def test_every_stored_result_is_on_one_page_of_results_and_has_the_name_of_its_f
     assert [name for name, result in RESULTS.items() if name != result.name] == []
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith(f"{MEASURED}/") and "index" not in page])
+def test_a_page_of_results_has_a_table_then_what_was_run_then_folded_results(page):
+    top, run = page_text(page).split("\n## What was run\n")
+    title, question, table = top.split("\n\n")[:3]
+    assert title.startswith("# ")
+    assert "?" in question
+    assert table.startswith("| ")
+    assert re.findall(r"^\*\*What it ([a-z ]+)\.\*\*", top, re.MULTILINE) == ["means", "does not mean"]
+    run, heading, folded = run.partition("\n## ")
+    assert heading
+    assert re.search(r"^\| ", run, re.MULTILINE)
+    assert marks(top + run) == []
+    results = re.findall(r"<!-- begin [\w-]+ -->\n(.*?)<!-- end [\w-]+ -->", folded, re.DOTALL)
+    assert len(results) == len(marks(folded)) > 0
+    folds = re.compile(r"### .+\n\n<details>\n<summary>Figures and command, .+</summary>\n.*</details>\n", re.DOTALL)
+    assert [text[:80] for text in results if not folds.fullmatch(text)] == []
+
+
 def test_no_line_begins_with_the_mark_of_a_cell():
     lines = [(path.name, line) for path in DOCUMENTS for line in path.read_text(encoding="utf-8").splitlines()]
     assert [found for found in lines if found[1].lstrip().startswith("<!-- cell")] == []
