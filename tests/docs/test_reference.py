@@ -15,13 +15,43 @@ from gadolin.checks import CHECKS
 from gadolin.cli.app import app
 from gadolin.models.bundle import SHIPPED
 from gadolin.models.runtime import OUTPUTS
-from generators.codes import LEFT_OUT, codes, reason_codes
+from generators.codes import LEFT_OUT, codes, reason_codes, unraised
 from generators.http import openapi, operations
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = typer.main.get_command(app).commands
 SLOW = ("http",)
 RUN = ("session", "prediction")  # output of commands, which test_readme.py compares
+
+FAILURES = [
+    "backbone_unknown",
+    "broken_link",
+    "cannot_enter",
+    "damaged_file",
+    "duplicate",
+    "file_missing",
+    "http_error",
+    "internal_error",
+    "interrupted",
+    "label_conflict",
+    "method_not_allowed",
+    "method_unknown",
+    "not_found",
+    "out_of_memory",
+    "package_unloadable",
+    "path_names_nothing",
+    "plugin_invalid",
+    "plugin_name_taken",
+    "plugin_name_twice",
+    "plugin_unloadable",
+    "reader_unknown",
+    "runtime_unknown",
+    "several_series",
+    "source_unknown",
+    "usage",
+    "work_stopped",
+]
+"""Codes of errors that are not raised where they are made, and that are reported as failures, not as left out."""
 
 
 def text_of(name):
@@ -70,6 +100,24 @@ def test_every_public_name_is_listed_and_no_other():
     assert sorted(entries) == gadolin.__all__
     listed = re.findall(r"`(\w+)`", text_of("docs/reference/public-names.md").partition("- [Data sets]")[2])
     assert sorted(listed) == gadolin.__all__
+
+
+@pytest.mark.slow
+def test_every_error_that_is_not_raised_is_listed_as_left_out_or_as_a_failure():
+    assert unraised(ROOT / "src" / "gadolin") == {*LEFT_OUT, *FAILURES}
+    assert set(LEFT_OUT).isdisjoint(FAILURES)
+
+
+def test_every_error_that_no_statement_raises_is_found(tmp_path):
+    lines = (
+        "A = DataError(code='left_out', rule='a')",
+        "def b(): return DataError(code='raised_by_a_caller', rule='b')",
+        "def c(): raise b()",
+        "def d(): raise DataError(code='raised', rule='d')",
+        "def e(): return DataError(code='returned', rule='e')",
+    )
+    (tmp_path / "module.py").write_text("\n".join(lines), encoding="utf-8")
+    assert unraised(tmp_path) == {"left_out", "returned"}
 
 
 def test_every_code_has_an_entry_and_no_other():
