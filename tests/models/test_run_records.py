@@ -62,6 +62,25 @@ def test_what_is_no_record_of_a_run_is_refused_with_a_code(content, code, tmp_pa
     assert refusal.value.code == code
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"versions": ["a"]}, {"counts": {"train": 3}}, {"errors": {"code": "x"}}, {"seed": "1"}, {"seed": True},
+     {"finetuned_from": "abc"}, {"chosen": [1]}, {"recipe": {"network": "resnet"}}],
+)  # fmt: skip
+def test_a_field_of_the_wrong_type_is_damage(change, tmp_path, write_run):
+    facts = json.loads((write_run(tmp_path) / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(facts | change))
+    with pytest.raises(DataError) as refusal:
+        RunFolder(tmp_path).read()
+    assert refusal.value.code == "run_damaged"
+
+
+def test_a_file_of_a_run_is_no_run_folder(tmp_path, write_run):
+    with pytest.raises(DataError) as refusal:
+        RunFolder(write_run(tmp_path) / "run.json").read()
+    assert refusal.value.code == "run_not_found"
+
+
 def test_evaluations_are_listed_line_by_line_also_after_one_that_was_cut_off(tmp_path):
     run = RunFolder(tmp_path)
     run.record_reading({"slices": 1})

@@ -17,6 +17,7 @@ from gadolin.datasets import SOURCES
 from gadolin.datasets.manifest import file_digest, write_manifest
 from gadolin.errors import DataError, printable
 from gadolin.metrics import Decisions, Table, measure
+from gadolin.metrics.table import write_table
 from gadolin.models.provenance import TRAINING_DATA
 from gadolin.models.run_folder import RunFolder
 from gadolin.records import NO_LESION, NOTICE, Record
@@ -24,7 +25,7 @@ from gadolin.reports import ReportContext
 from gadolin.reports.card import CardFacts, model_card
 from gadolin.reports.card_limits import limits, recognisable
 from gadolin.reports.card_page import document_page
-from gadolin.reports.data_sources import data_sources
+from gadolin.reports.data_sources import data_name, data_sources
 from gadolin.reports.datasheet import datasheet
 from gadolin.reports.evaluation import Evaluation
 from gadolin.reports.file_counts import count_files
@@ -173,6 +174,7 @@ def test_the_card_states_figures_data_and_limits(make_card):
     assert "Colour images: 2." in card
     assert "secret" not in card
     assert "gadolin train --repeat RUN" in card
+    assert "| what | digest |" in card
     assert f"{count_to_fill(card)} items to fill" in card
     assert count_to_fill(card) == 5
 
@@ -210,7 +212,7 @@ def test_the_page_has_contents_scrolling_tables_and_marked_items():
     assert page.count(NOTICE) == 2
     assert "<h1>Card &lt;1&gt;</h1>" in page
     assert '<a href="#part-2">Second</a>' in page
-    assert '<div class="scroll" role="region" aria-label="First" tabindex="0">' in page
+    assert '<div class="scroll" role="region" aria-label="First: a" tabindex="0">' in page
     assert '<th scope="row">x</th>' in page
     assert '<td class="number">1</td>' in page
     assert "1 item is left to fill." in page
@@ -221,10 +223,70 @@ def test_the_page_has_contents_scrolling_tables_and_marked_items():
     assert "<b>" not in page
 
 
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("1. **TO FILL:** x", 1),
+        ("> **TO FILL:** y", 1),
+        ("```\n**TO FILL:** z\n```", 0),
+        ("TO FILL: w", 1),
+        ("- __TO FILL__: a\n- *TO FILL: b*", 2),
+        ("**TO FILL:** a\n**TO FILL:** b", 2),
+        ("What is **TO FILL:** here?", 0),
+    ],
+)
+def test_items_to_fill_are_counted_and_marked_alike(text, items):
+    text = f"# Card\n\n## Section\n\n{text}\n"
+    assert count_to_fill(text) == items
+    page = document_page(text)
+    assert page.count('class="fill"') == items
+    assert ("left to fill" in page) is bool(items)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "words", "# Only a title\n\nwords", "## Only a section", "> # Title\n\n## Section"]
+)
+def test_a_text_without_title_or_sections_is_no_card(text):
+    with pytest.raises(DataError) as caught:
+        document_page(text)
+    assert caught.value.code == "card_incomplete"
+
+
+def test_a_second_title_begins_a_section():
+    page = document_page("# Card\n\n## First\n\na\n\n# Second\n\nb\n")
+    assert page.count("<h1") == 1
+    assert '<a href="#part-2">Second</a>' in page
+
+
+def test_tables_of_one_section_have_different_names():
+    blocks = [table(["a", "n"], [["x", 1]]), table(["b", "n"], [["y", 2]])]
+    page = document_page(document("Card", [], [("First", blocks)]))
+    assert 'aria-label="First: a"' in page
+    assert 'aria-label="First: b"' in page
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("/my/br35h-2.1", "br35h-2.1"),
+        ("/my/cohort-2.1.csv", "cohort-2.1"),
+        ("/my/scans/manifest.csv", "scans"),
+        ("/home/split.csv", "scans"),
+        ("/run/manifest.csv", "scans"),
+        ("scans/manifest.csv", "scans"),
+        ("manifest.csv", "scans"),
+        (".", "scans"),
+    ],
+)
+def test_a_data_set_has_the_name_of_its_folder_or_of_its_slices(data, name):
+    listed = [Record(Path(f"/my/scans/Training/{label}/0.png"), label) for label in ("glioma", "notumor")]
+    assert data_name(data, listed) == name
+
+
 @pytest.mark.slow
 @given(st.text(max_size=200))
 def test_any_text_that_a_person_writes_becomes_a_page(text):
-    page = document_page(text)
+    page = document_page(f"# Card\n\n## Section\n\n{text}")
     assert page.count(NOTICE) >= 2
     assert "<script" not in page
     assert "<img" not in page
@@ -366,6 +428,31 @@ def test_a_card_that_is_missing_is_written_from_the_files_of_the_run(run):
     whole.save(run.evaluation)
     cards = write_cards(run)
     assert "36 were classified correctly" in cards.card.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("notes", ["abc", [1], None])
+def test_a_card_needs_the_whole_evaluation(notes, run):
+    run.evaluation.mkdir()
+    codes = []
+    for step in ("gone", "no metrics", "notes"):
+        if step == "no metrics":
+            write_table(run.predictions, predicted())
+        if step == "notes":
+            (run.evaluation / "metrics.json").write_text(json.dumps({"notes": notes}))
+        with pytest.raises(DataError) as caught:
+            write_cards(run)
+        codes.append((caught.value.code, Path(caught.value.path).name))
+    where = ["predictions.csv", "metrics.json", "metrics.json"]
+    assert codes == [("card_without_evaluation", name) for name in where]
+
+
+@pytest.mark.slow
+def test_a_foreign_text_in_place_of_the_card_is_refused_with_its_path(run):
+    run.card.write_text("words", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        write_cards(run, evaluation())
+    assert (caught.value.code, caught.value.path) == ("card_incomplete", str(run.card))
+    assert not run.card.with_suffix(".html").exists()
 
 
 @pytest.mark.slow

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
+
+import torch
 
 from gadolin.errors import WeightsError
 from gadolin.models.bundle import read_bundle
@@ -31,7 +34,7 @@ def run(tmp_path_factory):
     (folder / "data" / "manifest.csv").unlink()
     recipe = with_settings(named_recipe("default"), SETTINGS)
     train_model(
-        Plan(folder / "data" / "Training", folder / "run", recipe, machine=Machine("cpu", seed=5), validation=0.3)
+        Plan(folder / "data" / "Training", folder / "run", recipe, machine=Machine("auto", seed=5), validation=0.3)
     )
     return RunFolder(folder / "run")
 
@@ -45,6 +48,19 @@ def test_the_same_weights_come_from_the_run_folder_alone(run, tmp_path):
     first, again = (read_bundle(folder) for folder in (run.path, tmp_path / "again"))
     assert first.weights_digest == again.weights_digest
     assert first.digest == again.digest
+
+
+def test_the_record_has_the_device_that_was_used_and_the_whole_path_of_the_data(run):
+    known = run.read()
+    assert known.device in ("cpu", "cuda", "mps")
+    assert Path(known.data).is_absolute()
+
+
+def test_a_run_is_repeated_on_another_device_where_its_own_is_missing(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    before = RunFolder(tmp_path / "before")
+    before.write(replace(run.read(), device="cuda"))
+    assert Plan.of_run(before, tmp_path / "out").machine.device == "auto"
 
 
 def test_a_start_that_has_changed_is_refused(run, tmp_path):

@@ -6,7 +6,8 @@ import csv
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from gadolin.errors import DataError, OutputError, suggestion
 from gadolin.files.atomic import write_json
@@ -137,7 +138,7 @@ class RunFolder:
         """
         try:
             content = dict(json.loads((self.path / _FACTS).read_text(encoding="utf-8")))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise DataError(
                 code="run_not_found",
                 rule="a run folder must contain a run",
@@ -159,6 +160,13 @@ class RunFolder:
             if key not in known:
                 why = f"unknown key {key!r}{suggestion(key, known)}"
                 raise self._damaged(why)
+        for key, hint in get_type_hints(Provenance).items():
+            if key in content and not _fits(content[key], hint):
+                why = f"{key} is of the wrong type"
+                raise self._damaged(why)
+        if not isinstance(content.get("recipe", {}).get("network", {}), dict):
+            why = "network of the recipe is of the wrong type"
+            raise self._damaged(why)
         try:
             return Provenance(**content | {"finetuned_from": tuple(content.get("finetuned_from", ()))})
         except TypeError as error:
@@ -197,3 +205,20 @@ class RunFolder:
             got=f"{self.path / _FACTS} is damaged ({error})",
             remedy="restore it, or train again",
         )
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Return whether a value of JSON is of the type of a field of Provenance; lists count as tuples, int as float."""
+    parts = get_args(hint)
+    kind = get_origin(hint) or hint
+    if kind is UnionType:
+        return any(_fits(value, part) for part in parts)
+    if kind is dict:
+        return isinstance(value, dict) and all(_fits(each, parts[1]) for each in value.values())
+    if kind is tuple:
+        return isinstance(value, list) and all(_fits(each, parts[0]) for each in value)
+    if hint is Any:
+        return True
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)

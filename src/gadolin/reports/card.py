@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from gadolin.checks.wording import counted
 from gadolin.datasets.labels import class_name
@@ -18,12 +17,12 @@ from gadolin.records import NOTICE, Record
 from gadolin.reports import wording
 from gadolin.reports.answers import answer_sentences, declined_reasons, shown_rows
 from gadolin.reports.card_limits import limits
-from gadolin.reports.data_sources import DataSource
+from gadolin.reports.data_sources import DataSource, data_name
 from gadolin.reports.datasheet import composition_table, patients_sentence
 from gadolin.reports.markdown import bullets, count_to_fill, document, plain, table, to_fill
 from gadolin.splits import part_name
 
-__all__ = ["CardFacts", "data_name", "model_card"]
+__all__ = ["CardFacts", "model_card"]
 
 _FORM = (
     "This card follows Mitchell et al., Model Cards for Model Reporting, 2019 ([doi:10.1145/3287560.3287596]"
@@ -56,13 +55,7 @@ class CardFacts:
     @property
     def data(self) -> str:
         """The name of the data set."""
-        return data_name(self.provenance)
-
-
-def data_name(run: Provenance) -> str:
-    """Return the name of the data set of a run: that of its folder, or of its manifest unless that is manifest.csv."""
-    path = Path(run.data)
-    return path.parent.name if path.name == "manifest.csv" else path.stem
+        return data_name(self.provenance.data, self.records)
 
 
 def model_card(facts: CardFacts) -> str:
@@ -305,5 +298,5 @@ def _reproduction(facts: CardFacts) -> list[str]:
                 "`run.json` has every setting of the recipe, `history.csv` the losses of each epoch.",
             ]
         ),
-        table(["digest of", "SHA-256"], [[name, f"`{digest}`"] for name, digest in digests], left=2),
+        table(["what", "digest"], [[name, f"`{digest}`"] for name, digest in digests], left=2),
     ]

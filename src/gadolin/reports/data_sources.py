@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gadolin.datasets import SOURCES, Release
+from gadolin.datasets.layouts.class_folders import part_of
 from gadolin.datasets.releases.release import SEE_THE_PAGE
 from gadolin.records import Record
 
-__all__ = ["DataSource", "data_sources"]
+__all__ = ["DataSource", "data_name", "data_sources"]
 
 _PHANTOM, _PHANTOM_PATIENT = "phantom", re.compile(r"s\d+p\d+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 80  # characters of a file name
+_UNTELLING = re.compile(r"(manifest|splits?|parts)s?", re.IGNORECASE)  # names of a manifest, not of a data set
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,31 @@ class DataSource:
             return "drawn by Gadolin (Apache-2.0)"
         known = self.release is not None and self.release.licence != SEE_THE_PAGE
         return self.release.licence if known and self.release else ""
+
+
+def data_name(data: str, records: Sequence[Record]) -> str:
+    """Return the name of the data set at the path ``data``, a folder or a manifest of ``records``.
+
+    It is the name of the folder, or that of the manifest without ``.csv``. A manifest with a name such as manifest.csv
+    or split.csv has the name of its folder if that contains all slices, else of the folder that they have in common.
+    """
+    path = Path(data)
+    manifest = path.suffix.lower() == ".csv"
+    name = path.stem if manifest else path.name
+    if name not in ("", "..") and not (manifest and _UNTELLING.fullmatch(name)):
+        return name
+    common, folder = _common_folder(records), path.parent
+    holds_all = not folder.is_absolute() or common.is_relative_to(folder)
+    if name == "manifest" and folder.name and holds_all:
+        return folder.name
+    return common.name or folder.name or "data"
+
+
+def _common_folder(records: Sequence[Record]) -> Path:
+    """Return the folder that all slices have in common, above those of parts such as Training."""
+    folders = {one.path.parent.absolute() for one in records}
+    common = Path(os.path.commonpath(folders)) if folders else Path()
+    return common.parent if part_of(common.name) else common
 
 
 def data_sources(records: Sequence[Record], data: str) -> tuple[DataSource, ...]:

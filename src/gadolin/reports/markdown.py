@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 from gadolin.errors import printable
+from gadolin.reports.drawings import load
 
-__all__ = ["bullets", "count_to_fill", "document", "plain", "table", "to_fill"]
+__all__ = ["bullets", "count_to_fill", "document", "lines_to_fill", "parser", "plain", "shown_text", "table", "to_fill"]
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&|~$#!])")
-_MARK = "**TO FILL:**"
-_MARKED = re.compile(rf"^[ \t]*(?:[-*+][ \t]+)?{re.escape(_MARK)}", re.MULTILINE)
+_MARK = "TO FILL:"
+_BREAKS = ("softbreak", "hardbreak")
 
 
 def plain(text: object) -> str:
@@ -36,12 +39,39 @@ def bullets(items: Iterable[str]) -> str:
 
 def to_fill(question: str) -> str:
     """Return the marked line of an item that only a person can fill in."""
-    return f"{_MARK} {question}"
+    return f"**{_MARK}** {question}"
 
 
 def count_to_fill(text: str) -> int:
-    """Return the number of marked items in a document."""
-    return len(_MARKED.findall(text))
+    """Return the number of items to fill in a document; raises MissingExtraError where markdown-it-py is missing."""
+    return sum(1 for _ in lines_to_fill(parser().parse(text)))
+
+
+def lines_to_fill(tokens: Sequence[Any]) -> Iterator[tuple[Any, int]]:
+    """Yield each line of a paragraph that begins with TO FILL: the inline token, and the place of its first child.
+
+    The text counts, not the markup around it. Code and tables have no items.
+    """
+    for before, token in pairwise(tokens):
+        if before.type != "paragraph_open":
+            continue
+        children = token.children
+        starts = [0, *(place for place, child in enumerate(children, 1) if child.type in _BREAKS)]
+        for start in starts:
+            if shown_text(children[start:]).startswith(_MARK):
+                yield token, start
+
+
+def shown_text(children: Iterable[Any]) -> str:
+    """Return the text of the children of an inline token, without markup."""
+    return "".join(
+        child.content if child.type in ("text", "code_inline") else " " * (child.type in _BREAKS) for child in children
+    )
+
+
+def parser() -> Any:
+    """Return the parser of documents: CommonMark with tables; HTML and pictures are text."""
+    return load("markdown_it").MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
 def document(title: str, lead: Sequence[str], sections: Iterable[tuple[str, Sequence[str]]]) -> str:

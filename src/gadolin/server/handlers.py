@@ -35,7 +35,13 @@ async def _http(request: Request, error: Exception) -> Response:
             404, code="not_found", rule="the path must exist in this service", remedy="see openapi.json"
         )
     else:
-        problem = ProblemError(error.status_code, code="http_error", rule=str(error.detail), remedy="see openapi.json")
+        problem = ProblemError(
+            error.status_code,
+            code="http_error",
+            rule="the request must follow HTTP and the API",
+            got=str(error.detail),
+            remedy="see openapi.json",
+        )
     return problem_response(problem)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
 
-__all__ = ["Machine"]
+__all__ = ["Machine", "is_available"]
 
 _PRECISIONS = ("auto", "float32", "bfloat16")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -64,7 +64,7 @@ class Machine:
                 got=f"got {self.accumulate}",
                 remedy="1 is the usual choice",
             )
-        if self.device in ("cuda", "mps") and not _is_available(self.device):
+        if not is_available(self.device):
             raise RequestError(
                 code="device_not_found",
                 rule="the device must be available",
@@ -120,8 +120,10 @@ class Machine:
         return fabric
 
 
-def _is_available(device: str) -> bool:
-    """Return whether torch finds a GPU of this kind, cuda or mps."""
+def is_available(device: str) -> bool:
+    """Return whether torch can use this device; auto and cpu always."""
+    if device not in ("cuda", "mps"):
+        return True
     import torch
 
     return bool(torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available())

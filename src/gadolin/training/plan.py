@@ -10,7 +10,7 @@ from gadolin.errors import DataError, RequestError, WeightsError
 from gadolin.models.run_folder import RunFolder
 from gadolin.models.starting_point import StartingPoint
 from gadolin.recipe import Recipe
-from gadolin.training.machine import Machine
+from gadolin.training.machine import Machine, is_available
 
 __all__ = ["Plan"]
 
@@ -51,8 +51,9 @@ class Plan:
     def of_run(cls, run: RunFolder, out: Path, *, cache: Path | None = None, resume: bool = False) -> Plan:
         """Return the plan that repeats a run with its slices, parts, recipe, weights, seed and precision.
 
-        On the same machine this gives the same weights. Raises DataError if the run cannot be read or had several
-        processes, WeightsError if its starting point is missing or has changed.
+        On the same machine this gives the same weights. Where its device is missing, another one is used. Raises
+        DataError if the run cannot be read or had several processes, WeightsError if its starting point is missing or
+        has changed.
         """
         known = run.read()
         if known.processes > 1:
@@ -76,7 +77,10 @@ class Plan:
             recipe=Recipe.from_run(run.path),
             weights=start,
             machine=Machine(
-                device=known.device, precision=known.precision, seed=known.seed, accumulate=known.accumulate
+                device=known.device if is_available(known.device) else "auto",
+                precision=known.precision,
+                seed=known.seed,
+                accumulate=known.accumulate,
             ),
             validation=known.validation,
             test=known.test,

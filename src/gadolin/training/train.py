@@ -30,6 +30,7 @@ from gadolin.progress import Progress
 from gadolin.recipe import Recipe
 from gadolin.records import Record
 from gadolin.reports.assessment import Assessment, assess_model
+from gadolin.reports.data_sources import data_name
 from gadolin.reports.evaluation import Evaluation
 from gadolin.splits import overlap
 from gadolin.training.batches import Examples, epoch_size, steps_per_epoch
@@ -126,7 +127,7 @@ def _begin(plan: Plan, fabric: Fabric, progress: Progress | None) -> tuple[Parts
     plan = _resolved(plan, parts, pretrained=_has_outline_weights(plan, fabric))
     torch.manual_seed(plan.machine.seed)
     network = build_classifier(plan.recipe.network, len(parts.classes), len(parts.sequences))
-    facts = replace(_provenance(plan, parts), processes=fabric.world_size)
+    facts = _provenance(plan, parts, fabric)
     if fabric.is_global_zero:
         require_unseen(plan.weights, parts.records)
         facts = replace(
@@ -257,14 +258,14 @@ def with_evidence(recipe: Recipe, *, outlined: bool) -> Recipe:
     return replace(recipe, network=replace(network, evidence=evidence))
 
 
-def _provenance(plan: Plan, parts: Parts) -> Provenance:
+def _provenance(plan: Plan, parts: Parts, fabric: Fabric) -> Provenance:
     """Return the provenance: resolved settings, seed, versions, digests, counts."""
     records = parts.records
     counts = Counter((record.split, record.label) for record in records)
     return Provenance(
         recipe_name=plan.recipe.name,
         recipe=plan.recipe.as_json(),
-        data=str(plan.data_path),
+        data=str(plan.data_path.resolve()),
         manifest_digest=manifest_digest(records),
         counts={
             part: {label: n for (p, label), n in sorted(counts.items()) if p == part}
@@ -273,10 +274,10 @@ def _provenance(plan: Plan, parts: Parts) -> Provenance:
         patients=len({record.patient for record in records if record.patient}),
         seed=plan.machine.seed,
         precision="bfloat16" if plan.machine.bfloat16 else "float32",
-        device=plan.machine.device,
+        device=fabric.device.type,
         threads=torch.get_num_threads(),
         accumulate=plan.machine.accumulate,
-        processes=1,
+        processes=fabric.world_size,
         validation=plan.validation,
         test=plan.test,
         python=platform.python_version(),
@@ -302,7 +303,7 @@ def _evaluated(plan: Plan, bundle: Bundle, parts: Parts, progress: Progress | No
     shared = overlap(parts.records, copies)
     assessment = Assessment(
         records=[record for record in parts.records if record.split == "test"],
-        title=f"{plan.recipe.name} on the test part of {plan.data_path.name}",
+        title=f"{plan.recipe.name} on the test part of {data_name(str(plan.data_path.resolve()), parts.records)}",
         run=RunFolder(plan.out),
         parts=shared.by_key(parts.records),
         duplicates_by=shared.found_by,

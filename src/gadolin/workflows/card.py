@@ -11,13 +11,12 @@ from gadolin.datasets.manifest import read_manifest
 from gadolin.errors import DataError
 from gadolin.files.atomic import write_bytes
 from gadolin.metrics import measure, read_table
-from gadolin.metrics.assess import predictions_of
 from gadolin.models.bundle import read_bundle
 from gadolin.models.run_folder import RunFolder
 from gadolin.reports.assessment import never_declines
-from gadolin.reports.card import CardFacts, data_name, model_card
+from gadolin.reports.card import CardFacts, model_card
 from gadolin.reports.card_page import document_page
-from gadolin.reports.data_sources import data_sources
+from gadolin.reports.data_sources import data_name, data_sources
 from gadolin.reports.datasheet import datasheet
 from gadolin.reports.evaluation import Evaluation
 from gadolin.reports.markdown import count_to_fill
@@ -47,7 +46,8 @@ def write_cards(run: RunFolder, evaluation: Evaluation | None = None) -> Cards:
 
     A Markdown file that exists is never changed, so what a person wrote stays; its page is made anew from it.
     ``evaluation`` is that of the test part; without it, the predictions in the run folder are measured again. Raises
-    DataError where the run is missing, damaged or unfinished, OutputError where a file cannot be written.
+    DataError where the run is missing, damaged or unfinished, or where a text has no title or sections, OutputError
+    where a file cannot be written.
     """
     known = run.read()
     if not known.finished:
@@ -57,7 +57,8 @@ def write_cards(run: RunFolder, evaluation: Evaluation | None = None) -> Cards:
             got=f"the one in {run.path} is not",
             remedy="finish it with gadolin train --resume",
         )
-    sources = data_sources(read_manifest(run.manifest, verify=False), data_name(known))
+    records = read_manifest(run.manifest, verify=False)
+    sources = data_sources(records, data_name(known.data, records))
     left_out = {**known.errors, **known.left_out} if len(sources) == 1 else None
     if not run.card.exists():
         write_bytes(run.card, _encoded(model_card(_facts(run, evaluation))))
@@ -66,8 +67,8 @@ def write_cards(run: RunFolder, evaluation: Evaluation | None = None) -> Cards:
         if not path.exists():
             write_bytes(path, _encoded(datasheet(source, left_out=left_out)))
     texts = {path: _read(path) for path in (run.card, *(run.path / source.file_name for source in sources))}
-    for path, text in texts.items():
-        page = document_page(text, pages=[path.name for path in texts])
+    names = [path.name for path in texts]
+    for path, page in {path: _page(path, text, names) for path, text in texts.items()}.items():
         write_bytes(path.with_suffix(".html"), _encoded(page))
     return Cards({path: count_to_fill(text) for path, text in texts.items()})
 
@@ -76,15 +77,17 @@ def _facts(run: RunFolder, evaluation: Evaluation | None) -> CardFacts:
     """Return the facts of the card; without an evaluation, from the files in the run folder."""
     known, records, bundle = run.read(), read_manifest(run.manifest, verify=False), read_bundle(run.path)
     if evaluation is None:
-        table = read_table(predictions_of(run.path))
-        measurement, notes = measure(table), _notes(run)
+        if not run.predictions.is_file():
+            raise _no_evaluation(run.predictions, "it is missing")
+        table, notes = read_table(run.predictions), _notes(run)
+        measurement = measure(table)
     else:
         table, measurement, notes = evaluation.table, evaluation.measurement, evaluation.notes
     return CardFacts(
         provenance=known,
         bundle=bundle,
         records=records,
-        sources=data_sources(records, data_name(known)),
+        sources=data_sources(records, data_name(known.data, records)),
         table=table,
         measurement=measurement,
         notes=notes,
@@ -94,12 +97,26 @@ def _facts(run: RunFolder, evaluation: Evaluation | None) -> CardFacts:
 
 
 def _notes(run: RunFolder) -> tuple[str, ...]:
-    """Return the notes of the evaluation in the run folder; none if they cannot be read."""
+    """Return the notes of the evaluation in the run folder; raises DataError where they cannot be read."""
+    path = run.evaluation / "metrics.json"
     try:
-        content = json.loads((run.evaluation / "metrics.json").read_text(encoding="utf-8"))
-        return tuple(map(str, content["notes"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_evaluation(path, "it is missing or damaged") from error
+    notes = content.get("notes") if isinstance(content, dict) else None
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise _no_evaluation(path, "its notes are not a list of strings")
+    return tuple(notes)
+
+
+def _no_evaluation(path: Path, got: str) -> DataError:
+    return DataError(
+        code="card_without_evaluation",
+        rule="a model card needs the evaluation of the run on its test part",
+        got=got,
+        remedy="restore the folder evaluation of the run, or train again with gadolin train --repeat",
+        path=path,
+    )
 
 
 def _read(path: Path) -> str:
@@ -114,6 +131,13 @@ def _read(path: Path) -> str:
             remedy="save it as UTF-8, or delete it to get a new one",
             path=path,
         ) from error
+
+
+def _page(path: Path, text: str, names: list[str]) -> str:
+    try:
+        return document_page(text, pages=names)
+    except DataError as error:
+        raise error.at(path) from error
 
 
 def _encoded(text: str) -> bytes:
