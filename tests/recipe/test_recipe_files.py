@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gadolin.errors import RecipeError
+from gadolin.errors import DataError, RecipeError
 from gadolin.recipe import RECIPES, Recipe, load_recipe, named_recipe, with_settings
 from gadolin.recipe.keys import changed
 
@@ -189,8 +189,6 @@ def test_a_run_folder_holds_its_recipe(tmp_path, write_run):
         ({"format": 1, "name": "default", "epoch": 3}, "recipe_key_unknown"),
         ({"format": 1, "base": "default"}, "recipe_key_unknown"),
         ({"format": 1, "epochs": None}, "recipe_value_invalid"),
-        ("default", "recipe_damaged"),
-        ([], "recipe_damaged"),
     ],
     ids=str,
 )
@@ -200,6 +198,14 @@ def test_a_recipe_of_a_run_that_cannot_be_used_is_one_error_with_code_and_path(r
     error = refusal(lambda: Recipe.from_run(tmp_path))
 
     assert (error.code, error.path) == (code, str(tmp_path))
+
+
+@pytest.mark.parametrize("recipe", ["default", []], ids=str)
+def test_a_run_whose_recipe_is_no_table_is_damaged(recipe, tmp_path, write_run):
+    write_run(tmp_path, recipe=recipe)
+    with pytest.raises(DataError) as refused:
+        Recipe.from_run(tmp_path)
+    assert refused.value.code == "run_damaged"
 
 
 @pytest.mark.slow
