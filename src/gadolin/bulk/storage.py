@@ -47,7 +47,7 @@ def read_address(address: str) -> bytes:
 def find(address: str) -> list[str]:
     """Return the addresses of all files below a folder, or that match a pattern, sorted.
 
-    A listing that ends early cannot be told from a whole one, so it is repeated until two in a row agree. Raises
+    An incomplete listing looks like a complete one, so the store is listed again until two in a row agree. Raises
     ArchiveError if the store keeps failing or changing.
     """
     files, path = _opened(address)

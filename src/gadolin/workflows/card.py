@@ -44,7 +44,7 @@ class Cards:
 def write_cards(run: RunFolder, evaluation: Evaluation | None = None) -> Cards:
     """Write the model card and the datasheets of a finished run that are missing, and the HTML page of each.
 
-    A Markdown file that exists is never changed, so what a person wrote stays; its page is made anew from it.
+    A Markdown file that exists is never changed, so that text of a person is kept; its page is made again from it.
     ``evaluation`` is that of the test part; without it, the predictions in the run folder are measured again. Raises
     DataError where the run is missing, damaged or unfinished, or where a text has no title or sections, OutputError
     where a file cannot be written.
