@@ -38,12 +38,7 @@ def evaluate(
     Writes an HTML report. Intervals resample patients (or groups of duplicates), not slices. For a model in a run
     folder, training slices and their duplicates are scored separately, and the run folder records the evaluation.
     """
-    from gadolin.datasets import scan
     from gadolin.errors import RequestError
-    from gadolin.models.bundle import beside
-    from gadolin.models.model_path import require_folder_of_its_own
-    from gadolin.models.run_folder import RunFolder
-    from gadolin.workflows.evaluate import evaluate as evaluate_model
 
     if labels is not None and data is None:
         evaluate_answers(model, labels, out, as_json=as_json)
@@ -55,6 +50,12 @@ def evaluate(
             got="got neither" if data is None else "got both",
             remedy="see gadolin evaluate --help",
         )
+    from gadolin.datasets import scan
+    from gadolin.models.bundle import beside
+    from gadolin.models.model_path import require_folder_of_its_own
+    from gadolin.models.run_folder import RunFolder
+    from gadolin.workflows.evaluate import evaluate as evaluate_model
+
     run = RunFolder.containing(model) or RunFolder.containing(model.resolve())
     found = scan(data, patient_from=patient_from)
     folder = out or beside(run.path if run else model) / f"evaluation-{found.name}"
@@ -80,7 +81,7 @@ def summary(evaluation: Evaluation) -> str:
     """Return right, answered and declined slices in sentences, then tables of subsets and of answers."""
     from gadolin.records import NOTICE
     from gadolin.reports.answers import answer_sentences, declined_reasons
-    from gadolin.reports.wording import spelled
+    from gadolin.reports.wording import figure_name, spelled
     from gadolin.splits import part_name
 
     measurement = evaluation.measurement
@@ -96,7 +97,7 @@ def summary(evaluation: Evaluation) -> str:
     lines = [*(line.replace("\u00a0", " ") for line in lines), "", *_subset_table(measurement)]
     lines += [
         f"{part_name(each.minuend)} minus {part_name(each.subtrahend)}: "
-        + ", ".join(f"{key.replace('_', ' ').replace('f1', 'F1')} {_points(each.figures[key])}" for key in _FIGURES)
+        + ", ".join(f"{figure_name(key)} {_points(each.figures[key])}" for key in _FIGURES)
         for each in measurement.differences
     ]
     lines += [*([""] if lines[-1] else []), _answer_table(measurement), ""] if declines else []

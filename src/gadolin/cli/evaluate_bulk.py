@@ -59,9 +59,13 @@ def evaluate_answers(answers: Path, labels: Path, out: Path | None, *, as_json: 
 
 
 def _text(measured: GroupMeasurement) -> str:
-    rows = [[name.replace("_", " ").replace("f1", "F1"), _percent(one)] for name, one in measured.figures.items()]
+    from gadolin.reports.wording import figure_name
+
+    figures = {**measured.figures, **measured.answers}
+    rows = [[figure_name(name), _shown(name, one)] for name, one in figures.items()]
     by_class = [
-        [class_name(name), *(_percent(one) for one in figures.values())] for name, figures in measured.per_class.items()
+        [class_name(name), *(_shown(key, one) for key, one in figures.items())]
+        for name, figures in measured.per_class.items()
     ]
     confusion = [
         [class_name(name), *(f"{count:,}" for count in row)]
@@ -82,8 +86,7 @@ def _text(measured: GroupMeasurement) -> str:
     )
 
 
-def _percent(figure: Interval) -> str:
-    if figure.value is None:
-        return "-"
-    interval = "" if figure.interval is None else " ({:.1f}-{:.1f})".format(*(100 * end for end in figure.interval))
-    return f"{100 * figure.value:.1f}{interval}"
+def _shown(name: str, figure: Interval) -> str:
+    from gadolin.reports.wording import joined
+
+    return joined(name, figure).replace("\u00a0", " ")

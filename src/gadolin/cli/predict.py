@@ -50,11 +50,12 @@ def predict(
     from gadolin.files.folder_walk import failures_json
     from gadolin.models.predictor import Predictor
     from gadolin.records import JSON_FORMAT, NOTICE, Failure, Prediction
-    from gadolin.workflows.predict_bulk import BulkPlan
     from gadolin.workflows.predict_files import expand, predict_files
 
     _exclude({"--json": as_json, "--csv": as_csv})
     if out is not None:
+        from gadolin.workflows.predict_bulk import BulkPlan
+
         _exclude({"--out": True, "--csv": as_csv, "--series": series is not None})
         plan = BulkPlan(
             out, tuple(paths or ()), manifest, model, runtime, threads, plane, partition, resume, max_failures

@@ -19,6 +19,7 @@ __all__ = [
     "UNDEFINED",
     "caution",
     "difference",
+    "figure_name",
     "findings",
     "joined",
     "resampling",
@@ -80,6 +81,11 @@ _PERCENT = frozenset(
 )
 
 
+def figure_name(name: str) -> str:
+    """Return the name of a metric within a sentence or a row, such as "macro F1"."""
+    return name.replace("_", " ").replace("f1", "F1")
+
+
 def spelled(name: str, one: Interval) -> tuple[str, str]:
     """Return a metric and its interval as text, in percent or as decimals depending on its ``name``.
 
@@ -109,7 +115,7 @@ def difference(one: Difference) -> str:
             spread = "no interval"
             if figure.low is not None and figure.high is not None:
                 spread = f"{100 * figure.low:+.1f} to {100 * figure.high:+.1f}"
-            points.append(f"{name.replace('_', ' ').replace('f1', 'F1')} {100 * figure.value:+.1f} points ({spread})")
+            points.append(f"{figure_name(name)} {100 * figure.value:+.1f} points ({spread})")
     return f"{part_name(one.minuend)} minus {part_name(one.subtrahend)}: {', '.join(points)}."
 
 
