@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gadolin.errors import DataError
 from gadolin.metrics.bootstrap import LEVEL, RESAMPLES, Interval, exact_if_unanimous, group_intervals
-from gadolin.metrics.scores import accuracy, f1, macro, precision, ratio, recall
+from gadolin.metrics.scores import confusion_scores, ratio
 from gadolin.records import JSON_FORMAT
 
 __all__ = ["ANSWER_FIGURES", "CLASS_FIGURES", "FIGURES", "GroupMeasurement", "GroupSums", "measure_groups"]
@@ -124,9 +124,7 @@ def measure_groups(sums: GroupSums, *, resamples: int = RESAMPLES, seed: int = 0
         confusion = added[:, : classes * classes].reshape(-1, classes, classes)
         squared, negative, answered, correct = added[:, classes * classes :].T
         rows = confusion.sum(axis=(1, 2))
-        by_class = [precision(confusion), recall(confusion), f1(confusion)]
-        macros = [macro(figure, present) for figure in by_class]
-        overall = [accuracy(confusion), macros[1], macros[0], macros[2]]
+        overall, by_class = confusion_scores(confusion, present)
         means = [ratio(squared, rows), ratio(negative, rows), ratio(answered, rows), ratio(correct, answered)]
         return np.column_stack([*overall, *means, *by_class])
 

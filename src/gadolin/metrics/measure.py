@@ -15,16 +15,13 @@ from gadolin.metrics.calibration import expected_calibration_error
 from gadolin.metrics.differences import Difference, part_differences
 from gadolin.metrics.ranking import Ranking
 from gadolin.metrics.scores import (
-    accuracy,
     brier,
     cells,
     confusion_matrix,
-    f1,
+    confusion_scores,
     macro,
     negative_log_likelihood,
-    precision,
     ratio,
-    recall,
 )
 from gadolin.metrics.selective import selective_statistic
 from gadolin.metrics.table import Table
@@ -243,11 +240,10 @@ def _statistic(table: Table) -> Statistic:
         areas = [ranking.areas(weights) for ranking in rankings]
         roc = np.stack([one for one, _ in areas], axis=1)
         average = np.stack([one for _, one in areas], axis=1)
-        by_class = [precision(confusion), recall(confusion), f1(confusion), roc, average]
-        macros = [macro(figure, present) for figure in by_class]
+        overall, by_class = confusion_scores(confusion, present)
+        ranked = [macro(one, present) for one in (roc, average)]
         total = weights.sum(axis=1)
-        overall = [accuracy(confusion), macros[1], macros[0], *macros[2:]]
         means = [ratio(sums[:, column], total) for column in (-2, -1)]
-        return np.column_stack([*overall, *means, selective(weights), *by_class])
+        return np.column_stack([*overall, *ranked, *means, selective(weights), *by_class, roc, average])
 
     return statistic

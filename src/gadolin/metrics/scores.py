@@ -15,6 +15,7 @@ __all__ = [
     "brier",
     "cells",
     "confusion_matrix",
+    "confusion_scores",
     "f1",
     "macro",
     "negative_log_likelihood",
@@ -94,6 +95,19 @@ def macro(per_class: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray
     """
     mean: NDArray[np.float64] = per_class[..., present].mean(axis=-1)
     return mean
+
+
+def confusion_scores(
+    confusion: NDArray[np.float64], present: NDArray[np.bool_]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Return the figures of confusion matrices (B, K, K), where ``present`` (K,) marks the classes with rows.
+
+    First accuracy, balanced accuracy, macro precision and macro F1, (B,) each; then precision, recall and F1 of each
+    class, (B, K) each.
+    """
+    by_class = [precision(confusion), recall(confusion), f1(confusion)]
+    macros = [macro(figure, present) for figure in by_class]
+    return [accuracy(confusion), macros[1], macros[0], macros[2]], by_class
 
 
 def brier(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:

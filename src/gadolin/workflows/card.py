@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,11 +13,12 @@ from gadolin.errors import DataError
 from gadolin.files.atomic import write_bytes
 from gadolin.metrics import measure, read_table
 from gadolin.models.bundle import read_bundle
-from gadolin.models.run_folder import RunFolder
+from gadolin.models.run_folder import Provenance, RunFolder
+from gadolin.records import Record
 from gadolin.reports.assessment import never_declines
 from gadolin.reports.card import CardFacts, model_card
 from gadolin.reports.card_page import document_page
-from gadolin.reports.data_sources import data_name, data_sources
+from gadolin.reports.data_sources import DataSource, data_name, data_sources
 from gadolin.reports.datasheet import datasheet
 from gadolin.reports.evaluation import Evaluation
 from gadolin.reports.markdown import count_to_fill
@@ -61,7 +63,7 @@ def write_cards(run: RunFolder, evaluation: Evaluation | None = None) -> Cards:
     sources = data_sources(records, data_name(known.data, records))
     left_out = {**known.errors, **known.left_out} if len(sources) == 1 else None
     if not run.card.exists():
-        write_bytes(run.card, _encoded(model_card(_facts(run, evaluation))))
+        write_bytes(run.card, _encoded(model_card(_facts(run, known, records, sources, evaluation))))
     for source in sources:
         path = run.path / source.file_name
         if not path.exists():
@@ -73,9 +75,15 @@ def write_cards(run: RunFolder, evaluation: Evaluation | None = None) -> Cards:
     return Cards({path: count_to_fill(text) for path, text in texts.items()})
 
 
-def _facts(run: RunFolder, evaluation: Evaluation | None) -> CardFacts:
+def _facts(
+    run: RunFolder,
+    known: Provenance,
+    records: Sequence[Record],
+    sources: Sequence[DataSource],
+    evaluation: Evaluation | None,
+) -> CardFacts:
     """Return the facts of the card; without an evaluation, from the files in the run folder."""
-    known, records, bundle = run.read(), read_manifest(run.manifest, verify=False), read_bundle(run.path)
+    bundle = read_bundle(run.path)
     if evaluation is None:
         if not run.predictions.is_file():
             raise _no_evaluation(run.predictions, "it is missing")
@@ -87,7 +95,7 @@ def _facts(run: RunFolder, evaluation: Evaluation | None) -> CardFacts:
         provenance=known,
         bundle=bundle,
         records=records,
-        sources=data_sources(records, data_name(known.data, records)),
+        sources=sources,
         table=table,
         measurement=measurement,
         notes=notes,

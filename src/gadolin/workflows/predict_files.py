@@ -17,7 +17,7 @@ from gadolin.errors import ReadError, RequestError, cannot_open
 from gadolin.files.folder_walk import count_by_code, walk
 from gadolin.models.predictor import Inspected, Predictor
 from gadolin.pool import thread_pool
-from gadolin.readers import MAX_BYTES, naming, open_bytes, open_file
+from gadolin.readers import MAX_BYTES, content_of, naming, open_bytes
 from gadolin.readers.contents import Contents
 from gadolin.readers.inputs import Paths, paths_from
 from gadolin.readers.series import in_order
@@ -93,7 +93,7 @@ def _matching(pattern: str) -> Expanded:
 
 
 def predict_files(
-    predictor: Predictor, paths: Paths, *, plane: str = "acquired", content: Content | None = None
+    predictor: Predictor, paths: Paths, *, plane: str = "acquired", content: Content = content_of
 ) -> Iterator[Prediction | Failure]:
     """Yield a Prediction or a Failure for each slice of each file, in order; "-" reads standard input.
 
@@ -112,7 +112,7 @@ def slices_of(
 ) -> Iterator[tuple[str, int | None, Slice | Failure]]:
     """Yield path, frame (None if the file has one slice) and Slice or Failure for each slice of the files."""
     with thread_pool() as pool:
-        for job in _jobs(paths_from(paths), plane, pool, None):
+        for job in _jobs(paths_from(paths), plane, pool, content_of):
             yield job.path, job.frame, _try_decode(job)
 
 
@@ -124,9 +124,7 @@ class _Job(NamedTuple):
     contents: Contents | Failure
 
 
-def _jobs(
-    paths: Iterable[str | Failure], plane: str, pool: ThreadPoolExecutor, content: Content | None
-) -> Iterator[_Job]:
+def _jobs(paths: Iterable[str | Failure], plane: str, pool: ThreadPoolExecutor, content: Content) -> Iterator[_Job]:
     waiting = iter(paths)
     while chunk := list(islice(waiting, _OPENED)):
         opened = pool.map(lambda path: _try_open(path, plane, content), chunk)
@@ -151,17 +149,14 @@ def _results(predictor: Predictor, jobs: list[_Job], pool: ThreadPoolExecutor) -
         yield next(framed) if isinstance(one, Inspected) else one
 
 
-def _try_open(path: str | Failure, plane: str, content: Content | None) -> Contents | Failure:
+def _try_open(path: str | Failure, plane: str, content: Content) -> Contents | Failure:
     if isinstance(path, Failure):
         return path
     try:
-        if content is not None:
-            with naming(path):
-                contents = open_bytes(content(path), plane=plane)
-        elif path == "-":
+        if path == "-" and content is content_of:
             return open_bytes(_standard_input(), plane=plane)
-        else:
-            contents = open_file(path, plane=plane)
+        with naming(path):
+            contents = open_bytes(content(path), plane=plane)
     except ReadError as error:
         return Failure(path, error)
     return contents if contents.omit is None else Omitted(path, contents.omit.at(path))
