@@ -29,7 +29,9 @@ def test_a_folder_gives_its_files_sorted_and_then_what_is_left_out(folder):
 
 
 def test_a_pattern_gives_the_files_that_match(folder):
-    assert list(files_of([f"{folder}/*"])) == [str(folder / "a.png"), str(folder / "b.png")]
+    *files, skipped = files_of([f"{folder}/*"])
+    assert files == [str(folder / "a.png"), str(folder / "b.png")]
+    assert (type(skipped), skipped.path, skipped.code) == (Omitted, str(folder / "deep"), "folder_matches_pattern")
     assert list(files_of([f"{folder}/**/c.png"])) == [str(folder / "deep/c.png")]
 
 

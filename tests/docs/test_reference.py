@@ -39,7 +39,6 @@ FAILURES = [
     "not_found",
     "out_of_memory",
     "package_unloadable",
-    "path_names_nothing",
     "plugin_invalid",
     "plugin_name_taken",
     "plugin_name_twice",

@@ -6,19 +6,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gadolin.bulk.packages import require
 from gadolin.bulk.parquet import FAILED, PREDICTED
-from gadolin.errors import DataError, MissingExtraError
+from gadolin.errors import DataError
 from gadolin.metrics.group_sums import GroupSums
 
 __all__ = ["Labelled", "sums_by_patient"]
 
-_PACKAGE = "duckdb"
 _MEMORY = "1GB"
 _ROWS = 4_000_000  # joined at a time, so that a join fits into memory
 _SUMS = ("brier", "nll", "answered", "correct")
@@ -54,8 +53,7 @@ def sums_by_patient(answers: Path, labels: Path) -> Labelled:
             model, or no predicted slice has a label.
         MissingExtraError: DuckDB is not installed.
     """
-    if find_spec(_PACKAGE) is None:
-        raise MissingExtraError(_PACKAGE, extra="bulk")
+    require("duckdb")
     with _database(labels) as database:
         classes = _open(database, answers, labels)
         failed = _count(database, f"answers WHERE outcome = '{FAILED}'")

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gadolin.bulk.listing import Partition
 from gadolin.bulk.parquet import read_facts
 from gadolin.errors import DataError
 from gadolin.files.atomic import require_fresh, write_json
@@ -70,20 +69,20 @@ class JobFolder:
             shown = "; ".join(f"{name} was {before.get(name)}, now {now[name]}" for name in different)
             raise self._of_another_job(shown)
 
-    def file(self, partition: Partition) -> Path:
+    def file(self, number: int) -> Path:
         """Return the file of a partition; it exists once the partition is finished."""
-        return self.path / f"part-{partition.number:06}.parquet"
+        return self.path / f"part-{number:06}.parquet"
 
-    def finished(self, partition: Partition) -> Outcomes | None:
+    def finished(self, number: int, digest: str) -> Outcomes | None:
         """Return the outcomes of a finished partition, None of another.
 
-        Raises DataError if its file is of other files, because the listing has changed.
+        ``digest`` is that of its files. Raises DataError if its file is of others, because the listing has changed.
         """
-        path = self.file(partition)
+        path = self.file(number)
         if not path.exists():
             return None
         facts = read_facts(path)
-        if facts.get("files") != partition.digest:
+        if facts.get("files") != digest:
             got = f"{path.name} holds other files, so the listing has changed"
             raise self._of_another_job(got)
         return Outcomes(**facts["outcomes"])

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from gadolin.bulk.parquet import require_pyarrow
+from gadolin.bulk.packages import require
 from gadolin.bulk.storage import find, is_address
-from gadolin.errors import DataError, RequestError
+from gadolin.errors import DataError
 from gadolin.files.folder_walk import walk
+from gadolin.files.paths import NOTHING, matching, nothing_found
 from gadolin.records import Failure, Omitted
 
 __all__ = ["Partition", "files_of", "partitions"]
@@ -74,25 +75,28 @@ def _local(path: str) -> Iterator[str | Failure]:
         seen = walk(Path(path))
         yield from map(str, seen.files)
         yield from seen.failures
-        yield from (Omitted(one.path, one.error, one.frame) for one in seen.left_out)
+        yield from _omitted(seen.left_out)
     elif glob.has_magic(path) and not Path(path).exists():
-        yield from (one for one in sorted(glob.iglob(path, recursive=True)) if not Path(one).is_dir())  # noqa: PTH207
+        found = matching(path)
+        yield from found.files
+        yield from _omitted(found.left_out)
     else:
         yield path
+
+
+def _omitted(left_out: Iterable[Failure]) -> Iterator[Omitted]:
+    return (Omitted(one.path, one.error, one.frame) for one in left_out)
 
 
 def _nonempty(files: Iterable[str | Failure], source: str) -> Iterator[str | Failure]:
     """Yield the files; raises RequestError if there are none."""
     number = 0
     for number, one in enumerate(files, start=1):  # noqa: B007
+        if isinstance(one, Failure) and one.code == NOTHING:
+            raise one.error
         yield one
     if not number:
-        raise RequestError(
-            code="path_names_nothing",
-            rule="a path must match one file or more",
-            got=f"{source} matches none",
-            remedy="check the path",
-        )
+        raise nothing_found(source)
 
 
 def _of_manifest(manifest: str) -> Iterator[str]:
@@ -116,7 +120,7 @@ def _csv_column(manifest: str) -> Iterator[str]:
 
 
 def _parquet_column(manifest: str) -> Iterator[str]:
-    require_pyarrow()
+    require("pyarrow")
     import pyarrow as pa
     import pyarrow.dataset as ds
 

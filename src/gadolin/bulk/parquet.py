@@ -5,28 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gadolin.errors import MissingExtraError
 from gadolin.files.atomic import replacing
 from gadolin.records import Failure, Omitted, Prediction
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FAILED", "LEFT_OUT", "PREDICTED", "read_facts", "require_pyarrow", "schema", "write_rows"]
+__all__ = ["FAILED", "LEFT_OUT", "PREDICTED", "read_facts", "schema", "write_rows"]
 
 PREDICTED, FAILED, LEFT_OUT = "predicted", "failed", "left_out"
 _KEY = b"gadolin"
-_PACKAGE = "pyarrow"
-
-
-def require_pyarrow() -> None:
-    """Raise MissingExtraError unless pyarrow is installed."""
-    if find_spec(_PACKAGE) is None:
-        raise MissingExtraError(_PACKAGE, extra="bulk")
 
 
 def schema(classes: Sequence[str]) -> pa.Schema:

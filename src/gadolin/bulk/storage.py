@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any, TypeVar
 
-from gadolin.errors import ArchiveError, MissingExtraError, ReadError, RequestError, cannot_open
+from gadolin.bulk.packages import require
+from gadolin.errors import ArchiveError, ReadError, RequestError, cannot_open
 from gadolin.readers import MAX_BYTES
 
 __all__ = ["find", "is_address", "read_address"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _MAGIC = re.compile(r"[*?\[]")
-_PACKAGE = "fsspec"
 _ATTEMPTS = 5
 _FIRST_PAUSE = 0.1  # seconds; doubled after each attempt
 _LISTINGS = 5  # at most, until two in a row agree
@@ -75,8 +74,7 @@ def find(address: str) -> list[str]:
 
 def _opened(address: str) -> tuple[Any, str]:
     """Return the file system of an address and the path in it."""
-    if find_spec(_PACKAGE) is None:
-        raise MissingExtraError(_PACKAGE, extra="bulk")
+    require("fsspec")
     import fsspec
 
     try:

@@ -10,8 +10,8 @@ import typer
 from gadolin.cli.output import print_message
 
 if TYPE_CHECKING:
+    from gadolin.files.paths import Expanded
     from gadolin.records import Failure
-    from gadolin.workflows.predict_files import Expanded
 
 
 def split_failures(

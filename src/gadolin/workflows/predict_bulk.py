@@ -12,7 +12,8 @@ from pathlib import Path
 from gadolin._version import __version__
 from gadolin.bulk.job import Job, JobFolder, Outcomes
 from gadolin.bulk.listing import Partition, files_of, partitions
-from gadolin.bulk.parquet import require_pyarrow, write_rows
+from gadolin.bulk.packages import require
+from gadolin.bulk.parquet import write_rows
 from gadolin.bulk.storage import is_address, read_address
 from gadolin.engines.engine import Engine
 from gadolin.errors import DataError, RequestError
@@ -62,14 +63,15 @@ def predict_bulk(plan: BulkPlan, engine: Engine, *, progress: Progress | None = 
     die: what is complete stays, so each can be resumed.
     """
     _check(plan)
-    require_pyarrow()
+    require("pyarrow")
     predictor = Predictor.load(plan.model, runtime=plan.runtime, threads=plan.threads)
-    counted = sum(1 for _ in files_of(plan.paths, plan.manifest))
+    listed = [(one.number, one.digest, len(one.files)) for one in plan.parts()]
+    counted = sum(files for _, _, files in listed)
     sources = (*plan.paths, *([plan.manifest] if plan.manifest else ()))
     folder = JobFolder(plan.out)
     job = Job(predictor.bundle.digest, __version__, sources, plan.partition, plan.plane)
     folder.open(job, resume=plan.resume)
-    done = {one.number: found for one in plan.parts() if (found := folder.finished(one)) is not None}
+    done = {number: found for number, digest, _ in listed if (found := folder.finished(number, digest)) is not None}
     total = sum(done.values(), Outcomes())
     waiting = (one for one in plan.parts() if one.number not in done)
     for outcomes in chain([Outcomes()], engine.map(partial(_Worker, predictor, plan.plane, folder), waiting)):
@@ -144,5 +146,5 @@ class _Worker:
             left_out=left_out,
         )
         facts = {"files": task.digest, "outcomes": {name: getattr(outcomes, name) for name in Outcomes.__slots__}}
-        write_rows(self.folder.file(task), results, digests, self.predictor.bundle.classes, facts)
+        write_rows(self.folder.file(task.number), results, digests, self.predictor.bundle.classes, facts)
         return outcomes

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from gadolin.errors import ReadError, RequestError, cannot_open
-from gadolin.files.folder_walk import count_by_code, walk
+from gadolin.files.folder_walk import walk
+from gadolin.files.paths import NOTHING, Expanded, matching, not_empty
 from gadolin.models.predictor import Inspected, Predictor
 from gadolin.pool import thread_pool
 from gadolin.readers import MAX_BYTES, content_of, naming, open_bytes
@@ -23,25 +23,13 @@ from gadolin.readers.inputs import Paths, paths_from
 from gadolin.readers.series import in_order
 from gadolin.records import Failure, Omitted, Prediction, Slice
 
-__all__ = ["Content", "Expanded", "expand", "predict_files", "slices_of"]
+__all__ = ["Content", "expand", "predict_files", "slices_of"]
 
 Content = Callable[[str], bytes]
 """Returns the bytes of a path; raises ReadError."""
 
 _CHUNK = 32  # slices per batch
 _OPENED = 2  # files that are open at a time; volumes are large
-
-
-@dataclass(frozen=True, slots=True)
-class Expanded:
-    """The files that paths refer to.
-
-    ``files`` are in the order of the paths, with a Failure for each unreadable folder, broken link and path without a
-    match. ``left_out`` are the files that are skipped in folders on purpose.
-    """
-
-    files: tuple[str | Failure, ...]
-    left_out: tuple[Failure, ...]
 
 
 def expand(paths: Sequence[str], *, series: str | None = None) -> Expanded:
@@ -59,7 +47,7 @@ def expand(paths: Sequence[str], *, series: str | None = None) -> Expanded:
         found += expanded.files
         left_out += expanded.left_out
     errors = [one.error for one in found if isinstance(one, Failure)]
-    refused = [one for one in errors if one.code in ("path_names_nothing", "series_unknown", "several_series")]
+    refused = [one for one in errors if one.code in (NOTHING, "series_unknown", "several_series")]
     if refused and len(refused) == len(found):
         raise refused[0]
     return Expanded(tuple(found), tuple(left_out))
@@ -74,22 +62,10 @@ def _expanded(path: str, series: str | None) -> Expanded:
             return Expanded((Failure(path, error), *seen.failures), seen.left_out)
         files = [each if isinstance(each, Failure) else str(each) for each in ordered.files]
         left_out = sorted((*seen.left_out, *ordered.left_out), key=lambda one: one.path)
-        return _not_empty([*files, *seen.failures], path, left_out)
+        return not_empty([*files, *seen.failures], path, left_out)
     if glob.has_magic(path) and not os.path.lexists(path):
-        return _matching(path)
+        return matching(path)
     return Expanded((path,), ())
-
-
-def _matching(pattern: str) -> Expanded:
-    """Return the files that match a pattern; matching folders are reported as skipped, except with ``**``."""
-    try:
-        matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-    except (OSError, ValueError, re.error):
-        matches = []
-    folders = [each for each in matches if os.path.isdir(each)]  # noqa: PTH112
-    files = [each for each in matches if not os.path.isdir(each)]  # noqa: PTH112
-    left_out = [] if "**" in pattern else [Failure(each, _FOLDER) for each in folders]
-    return _not_empty(files, pattern, left_out)
 
 
 def predict_files(
@@ -176,25 +152,3 @@ def _standard_input() -> bytes:
         reason = "standard input is closed"
         raise cannot_open(reason)
     return sys.stdin.buffer.read(MAX_BYTES + 1)
-
-
-def _not_empty(files: Sequence[str | Failure], path: str, left_out: Sequence[Failure]) -> Expanded:
-    """Return the files of a path, or a Failure if there are none."""
-    if not files:
-        counts = ", ".join(f"{count} {code}" for code, count in count_by_code(left_out).items())
-        nothing = RequestError(
-            code="path_names_nothing",
-            rule="a path must match one file or more",
-            got=f"{path} matches none" + (f" except skipped ones ({counts})" if counts else ""),
-            remedy="check the path",
-        )
-        files = [Failure(path, nothing)]
-    return Expanded(tuple(files), tuple(left_out))
-
-
-_FOLDER = RequestError(
-    code="folder_matches_pattern",
-    rule="a pattern must match files",
-    got="this is a folder",
-    remedy="give the folder itself, or search recursively with **",
-)
