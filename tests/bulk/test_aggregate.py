@@ -145,6 +145,7 @@ def test_byte_identical_files_have_one_label_and_are_all_scored(table, tmp_path)
         ("none", "no_label_fits"),
         ("missing", "table_unreadable"),
         ("damaged", "table_unreadable"),
+        ("frame", "table_unreadable"),
     ],
 )
 def test_unusable_labels_are_one_error(table, answers, tmp_path, change, code):
@@ -156,6 +157,8 @@ def test_unusable_labels_are_one_error(table, answers, tmp_path, change, code):
         labels = labels.set_column(1, "label", pa.array(["stroke"] * ROWS))
     elif change == "none":
         labels = labels.set_column(0, "digest", pa.array([f"{row}" for row in range(ROWS)]))
+    elif change == "frame":
+        labels = labels.append_column("frame", pa.array(["first"] * ROWS))
     if change == "damaged":
         path.write_bytes(b"PAR1 no")
     elif change != "missing":
@@ -163,6 +166,13 @@ def test_unusable_labels_are_one_error(table, answers, tmp_path, change, code):
     with pytest.raises(DataError) as caught:
         sums_by_patient(answers, path)
     assert caught.value.code == code
+
+
+def test_a_folder_without_answers_is_refused_with_its_path(table, tmp_path):
+    pq.write_table(label_table(table), tmp_path / "labels.parquet")
+    with pytest.raises(DataError) as caught:
+        sums_by_patient(tmp_path / "nothing", tmp_path / "labels.parquet")
+    assert (caught.value.code, caught.value.path) == ("table_unreadable", str(tmp_path / "nothing"))
 
 
 def test_a_folder_of_other_tables_is_refused(table, tmp_path):

@@ -71,8 +71,8 @@ def test_evaluate_prints_and_writes_the_metrics(answers, labels, tmp_path):
     assert "16 slices of 8 patients." in done.stdout
     assert "0 predictions without a label" in done.stdout
     found = json.loads(out.read_text())
-    assert re.search(rf"^accuracy +{100 * found['accuracy']['value']:.1f} % \(", done.stdout, re.MULTILINE)
-    assert re.search(rf"^brier +{found['brier']['value']:.3f} \(", done.stdout, re.MULTILINE)
+    assert re.search(rf"^Accuracy +{100 * found['accuracy']['value']:.1f} % \(", done.stdout, re.MULTILINE)
+    assert re.search(rf"^Brier score +{found['brier']['value']:.3f} \(", done.stdout, re.MULTILINE)
     assert sum(map(sum, found["confusion_matrix"])) == found["n"] == 16
     assert found["not_scored"] == {"without_label": 0, "without_answer": 0, "failed": 0}
     again = CliRunner().invoke(app, ["evaluate", str(answers[0]), "--labels", str(labels), "--json"])

@@ -106,7 +106,7 @@ def written(folder):
         ("run", "run/run.json"),
         ("bundle", "run/bundle/bundle.json"),
         ("metrics", "evaluation/metrics.json"),
-        ("job", "bulk/job.json"),
+        ("job", "bulk/_job.json"),
     ):
         found[name].append(json.loads(Path(path).read_text(encoding="utf-8")))
     found["reading"] = [

@@ -39,7 +39,7 @@ def predictor():
 
 
 def rows(out):
-    return ds.dataset(out, format="parquet", exclude_invalid_files=True).to_table().to_pylist()
+    return ds.dataset(out, format="parquet").to_table().to_pylist()
 
 
 def failing_after(monkeypatch, count):
@@ -117,14 +117,14 @@ def test_the_folder_of_another_job_is_refused(folder, tmp_path, change):
     plan = BulkPlan(tmp_path / "out", (str(folder / "glioma"),), partition=2, resume=True)
     predict_bulk(plan, LocalEngine())
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    facts = json.loads(before["job.json"])
+    facts = json.loads(before["_job.json"])
     if change == "unreadable":
-        (tmp_path / "out" / "job.json").write_text("{")
+        (tmp_path / "out" / "_job.json").write_text("{")
     elif change == "damaged":
         (tmp_path / "out" / "part-000000.parquet").write_bytes(before["part-000001.parquet"])
     else:
         other = {"model": "0", "partition": 3, "sources": ["elsewhere"]}[change]
-        (tmp_path / "out" / "job.json").write_text(json.dumps({**facts, change: other}))
+        (tmp_path / "out" / "_job.json").write_text(json.dumps({**facts, change: other}))
     with pytest.raises(DataError) as caught:
         predict_bulk(plan, LocalEngine())
     assert caught.value.code == "answers_of_another_job"

@@ -54,10 +54,12 @@ def sums_by_patient(answers: Path, labels: Path) -> Labelled:
         MissingExtraError: DuckDB is not installed.
     """
     require("duckdb")
-    with _database(labels) as database:
+    with _database() as database, _reading(answers):
         classes = _open(database, answers, labels)
         failed = _count(database, f"answers WHERE outcome = '{FAILED}'")
-        predicted, labelled = (_count(database, one) for one in ("predictions", "labels"))
+        predicted = _count(database, "predictions")
+        with _reading(labels):
+            labelled = _count(database, "labels WHERE frame IS NOT NULL")  # all, but each frame must be a number
         passes = 1 + max(predicted, labelled) // _ROWS
         parts = (f"hash(key) % {passes} = {number}" for number in range(passes))
         without_answer = sum(_join(database, classes, part, labels) for part in parts)
@@ -66,8 +68,8 @@ def sums_by_patient(answers: Path, labels: Path) -> Labelled:
 
 
 @contextmanager
-def _database(labels: Path) -> Iterator[Any]:
-    """Yield a database in memory that spills to a temporary folder; an error of DuckDB becomes a DataError."""
+def _database() -> Iterator[Any]:
+    """Yield a database in memory that spills to a temporary folder."""
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder:
@@ -81,16 +83,25 @@ def _database(labels: Path) -> Iterator[Any]:
         database = duckdb.connect(config=settings)
         try:
             yield database
-        except (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException) as error:
-            raise DataError(
-                code="table_unreadable",
-                rule="answers and labels must be Parquet or CSV files",
-                got=f"they cannot be read ({str(error).splitlines()[0]})",
-                remedy="check both paths",
-                path=labels,
-            ) from error
         finally:
             database.close()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise DataError with the path for an error of DuckDB in the block."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise DataError(
+            code="table_unreadable",
+            rule="answers must be a folder of Parquet files, and labels Parquet or CSV",
+            got=f"this cannot be read ({str(error).splitlines()[0]})",
+            remedy="check the path",
+            path=path,
+        ) from error
 
 
 def _open(database: Any, answers: Path, labels: Path) -> tuple[str, ...]:
@@ -100,7 +111,8 @@ def _open(database: Any, answers: Path, labels: Path) -> tuple[str, ...]:
     classes = tuple(name.removeprefix("p_") for name in columns if name.startswith("p_") and name != "p_tumour")
     if not classes or "outcome" not in columns:
         raise _other_columns(answers, "answers must have the columns that gadolin predict --out writes", columns)
-    there = _columns(database, given)
+    with _reading(labels):
+        there = _columns(database, given)
     key = next((name for name in _KEYS if name in there), None)
     if key is None or "label" not in there:
         raise _other_columns(labels, "labels must have the columns label, and digest or path", there)

@@ -12,7 +12,7 @@ from gadolin.files.atomic import require_fresh, write_json
 
 __all__ = ["Job", "JobFolder", "Outcomes"]
 
-_FACTS = "job.json"
+_FACTS = "_job.json"  # readers of Parquet folders skip names that begin so
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class JobFolder:
-    """The folder that a job writes: ``job.json`` and a Parquet file for each partition."""
+    """The folder that a job writes: ``_job.json`` and a Parquet file for each partition."""
 
     path: Path
 

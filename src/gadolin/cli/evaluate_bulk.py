@@ -59,10 +59,10 @@ def evaluate_answers(answers: Path, labels: Path, out: Path | None, *, as_json: 
 
 
 def _text(measured: GroupMeasurement) -> str:
-    from gadolin.reports.wording import figure_name
+    from gadolin.reports.wording import FIGURE_WORDS, figure_name
 
-    figures = {**measured.figures, **measured.answers}
-    rows = [[figure_name(name), _shown(name, one)] for name, one in figures.items()]
+    rows = [[FIGURE_WORDS[name][0], _shown(name, one)] for name, one in measured.figures.items()]
+    rows += [[figure_name(name).capitalize(), _shown(name, one)] for name, one in measured.answers.items()]
     by_class = [
         [class_name(name), *(_shown(key, one) for key, one in figures.items())]
         for name, figures in measured.per_class.items()
