@@ -7,9 +7,9 @@ import stat
 import tempfile
 
 import pytest
-from fake_archive import STUDY, FakeArchive, series_of
 from pydicom import dcmread
 
+from fake_archive import STUDY, FakeArchive, series_of
 from gadolin.dicom_network import dicomweb_study
 from gadolin.dicom_network.dicomweb_study import SeriesAnswerer, require_uid
 from gadolin.dicom_results.objects import images_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from fake_archive import STUDY, FakeArchive, series_of
 
+from fake_archive import STUDY, FakeArchive, series_of
 from gadolin.dicom_network.dicomweb_study import AnsweredSeries, SeriesAnswerer
 from gadolin.dicom_network.dicomweb_watch import SeriesWatch, Watched, watch
 from gadolin.errors import ArchiveError
